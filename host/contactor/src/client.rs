@@ -1,0 +1,283 @@
+//! The admin API as the commands use it: typed calls, and errors that say whose turn it is.
+
+use std::time::Duration;
+
+use contactor_highlevel::http::{Options, client};
+use contactor_server::dto::{
+    CheckReport, Conflict, Connection, Connector, EnableConnection, ErrorBody, Event, Health, LimitQuery,
+    NewWorkspace, Parked, PreviewReport, PreviewRequest, RecordRef, RetryAnswer, Run, RunQuery, SyncProgress,
+    SyncRequest, Timeline, Workspace,
+};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+/// Longer than the host's own limit for a request of the admin API, so that the host is the one to explain.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+/// Why a call did not work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// Nobody answers.
+    #[error(
+        "no host answers at {url} ({reason})\n\
+         start one with `contactor serve`, or name a running one with --server URL"
+    )]
+    Unreachable { url: Url, reason: String },
+    /// There is no such thing.
+    #[error("{0}", with_hint(message, hint.as_deref()))]
+    NotFound { message: String, hint: Option<String> },
+    /// The host says no.
+    #[error("{0}", with_hint(message, hint.as_deref()))]
+    Refused { message: String, hint: Option<String> },
+    /// The answer is not one of the admin API.
+    #[error("{url} answered {what}; is it a Contactor host of this version?")]
+    Unexpected { url: Url, what: String },
+    /// No HTTP client.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Setup(#[source] reqwest::Error),
+}
+
+fn with_hint(message: &str, hint: Option<&str>) -> String {
+    match hint {
+        Some(hint) => format!("{message}\n{hint}"),
+        None => message.to_owned(),
+    }
+}
+
+type Result<T> = std::result::Result<T, ClientError>;
+
+/// A running host.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: SecretString,
+}
+
+impl Client {
+    /// Reaches the host at `base` with its admin token.
+    pub(crate) fn new(base: Url, token: SecretString) -> Result<Self> {
+        let options = Options { timeout: PATIENCE, ..Options::default() };
+        Ok(Self { http: client(&options).map_err(ClientError::Setup)?, base, token })
+    }
+
+    pub(crate) async fn health(&self) -> Result<Health> {
+        self.get(&["health"]).await
+    }
+
+    pub(crate) async fn workspaces(&self) -> Result<Vec<Workspace>> {
+        self.get(&["workspaces"]).await
+    }
+
+    pub(crate) async fn workspace(&self, id: &str) -> Result<Workspace> {
+        self.get(&["workspaces", id]).await
+    }
+
+    pub(crate) async fn create_workspace(&self, new: &NewWorkspace) -> Result<Workspace> {
+        self.json(self.request(Method::POST, &["workspaces"]).json(new)).await
+    }
+
+    pub(crate) async fn connectors(&self) -> Result<Vec<Connector>> {
+        self.get(&["connectors"]).await
+    }
+
+    pub(crate) async fn install_connector(&self, component: Vec<u8>) -> Result<Connector> {
+        let request = self.request(Method::POST, &["connectors"]);
+        self.json(request.header("content-type", "application/wasm").body(component)).await
+    }
+
+    pub(crate) async fn connections(&self, workspace: &str) -> Result<Vec<Connection>> {
+        self.get(&["workspaces", workspace, "connections"]).await
+    }
+
+    pub(crate) async fn connection(&self, workspace: &str, connector: &str) -> Result<Connection> {
+        self.get(&["workspaces", workspace, "connections", connector]).await
+    }
+
+    pub(crate) async fn enable(
+        &self,
+        workspace: &str,
+        connector: &str,
+        how: &EnableConnection,
+    ) -> Result<Connection> {
+        self.json(self.request(Method::PUT, &["workspaces", workspace, "connections", connector]).json(how)).await
+    }
+
+    pub(crate) async fn disable(&self, workspace: &str, connector: &str) -> Result<Connection> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["disable"])).await
+    }
+
+    pub(crate) async fn check(&self, workspace: &str, connector: &str) -> Result<CheckReport> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["check"])).await
+    }
+
+    pub(crate) async fn sync_progress(&self, workspace: &str, connector: &str) -> Result<SyncProgress> {
+        self.json(self.of_connection(Method::GET, workspace, connector, &["sync"])).await
+    }
+
+    pub(crate) async fn start_sync(
+        &self,
+        workspace: &str,
+        connector: &str,
+        how: SyncRequest,
+    ) -> Result<SyncProgress> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["sync"]).json(&how)).await
+    }
+
+    pub(crate) async fn preview(
+        &self,
+        workspace: &str,
+        connector: &str,
+        how: PreviewRequest,
+    ) -> Result<PreviewReport> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["preview"]).json(&how)).await
+    }
+
+    pub(crate) async fn sync_record(
+        &self,
+        workspace: &str,
+        connector: &str,
+        record: &RecordRef,
+    ) -> Result<()> {
+        let request = self.of_connection(Method::POST, workspace, connector, &["records"]).json(record);
+        self.send(request).await.map(drop)
+    }
+
+    pub(crate) async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>> {
+        self.json(self.request(Method::GET, &["runs"]).query(query)).await
+    }
+
+    pub(crate) async fn run(&self, id: &str) -> Result<Run> {
+        self.get(&["runs", id]).await
+    }
+
+    pub(crate) async fn timeline(&self, workspace: &str, contact: &str) -> Result<Timeline> {
+        self.get(&["workspaces", workspace, "contacts", contact, "timeline"]).await
+    }
+
+    pub(crate) async fn parked(&self, workspace: &str) -> Result<Vec<Parked>> {
+        self.get(&["workspaces", workspace, "parked"]).await
+    }
+
+    pub(crate) async fn retry_parked(
+        &self,
+        workspace: &str,
+        connector: &str,
+        record: &RecordRef,
+    ) -> Result<RetryAnswer> {
+        let request = self.of_connection(Method::POST, workspace, connector, &["parked", "retry"]);
+        self.json(request.json(record)).await
+    }
+
+    pub(crate) async fn conflicts(&self, workspace: &str, limit: Option<u32>) -> Result<Vec<Conflict>> {
+        let request = self.request(Method::GET, &["workspaces", workspace, "conflicts"]);
+        self.json(request.query(&LimitQuery { limit })).await
+    }
+
+    pub(crate) async fn events(&self, workspace: &str, limit: Option<u32>) -> Result<Vec<Event>> {
+        let request = self.request(Method::GET, &["workspaces", workspace, "events"]);
+        self.json(request.query(&LimitQuery { limit })).await
+    }
+
+    // ------------------------------------------------------------------------------------------------------ plumbing
+
+    async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T> {
+        self.json(self.request(Method::GET, path)).await
+    }
+
+    fn of_connection(&self, method: Method, workspace: &str, connector: &str, rest: &[&str]) -> RequestBuilder {
+        let path = [&["workspaces", workspace, "connections", connector], rest].concat();
+        self.request(method, &path)
+    }
+
+    /// Segments are encoded one by one: an id with a slash stays one segment.
+    fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(["api", "v1"]).extend(path);
+        }
+        self.http.request(method, url).bearer_auth(self.token.expose_secret())
+    }
+
+    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
+        let response = self.send(request).await?;
+        let url = response.url().clone();
+        response.json().await.map_err(|error| ClientError::Unexpected { url, what: plain(&error) })
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response> {
+        let response = request.send().await.map_err(|error| ClientError::Unreachable {
+            url: self.base.clone(),
+            reason: plain(&error),
+        })?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (status, url) = (response.status(), response.url().clone());
+        let text = response.text().await.unwrap_or_default();
+        Err(refusal(status, url, &text))
+    }
+}
+
+/// What an answer that is no success means.
+fn refusal(status: StatusCode, url: Url, text: &str) -> ClientError {
+    let Ok(ErrorBody { error }) = serde_json::from_str(text) else {
+        return ClientError::Unexpected { url, what: format!("{status} without an explanation") };
+    };
+    match error.code.as_str() {
+        "not-found" => ClientError::NotFound { message: error.message, hint: error.hint },
+        "no-such-path" => ClientError::Unexpected { url, what: format!("{status}: {}", error.message) },
+        _ => ClientError::Refused { message: error.message, hint: error.hint },
+    }
+}
+
+/// The innermost reason of a transport error; the outer ones repeat the address.
+fn plain(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "timed out".to_owned();
+    }
+    let mut reason: &dyn std::error::Error = error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    reason.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client_at(base: &str) -> Client {
+        Client::new(base.parse().unwrap(), SecretString::from("fake-admin-token")).unwrap()
+    }
+
+    #[test]
+    fn ids_are_encoded_segment_by_segment() {
+        let request = client_at("http://127.0.0.1:1/below/").of_connection(Method::GET, "a/b", "c?", &["sync"]);
+        let url = request.build().unwrap().url().clone();
+        assert_eq!(url.as_str(), "http://127.0.0.1:1/below/api/v1/workspaces/a%2Fb/connections/c%3F/sync");
+    }
+
+    #[tokio::test]
+    async fn a_host_that_is_not_there_is_reported_with_the_command_that_starts_it() {
+        // Bound and dropped: nobody listens there.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let error = client_at(&base).health().await.unwrap_err();
+        assert!(matches!(error, ClientError::Unreachable { .. }));
+        assert!(error.to_string().contains("contactor serve"), "{error}");
+    }
+
+    #[test]
+    fn the_hosts_words_reach_the_operator() {
+        let url: Url = "http://127.0.0.1/api/v1/workspaces/x".parse().unwrap();
+        let text = r#"{"error":{"code":"not-found","message":"no workspace `x`","hint":"list them"}}"#;
+        let error = refusal(StatusCode::NOT_FOUND, url.clone(), text);
+        assert!(matches!(error, ClientError::NotFound { .. }));
+        assert_eq!(error.to_string(), "no workspace `x`\nlist them");
+        let stranger = refusal(StatusCode::NOT_FOUND, url, "<html>");
+        assert!(matches!(stranger, ClientError::Unexpected { .. }));
+    }
+}

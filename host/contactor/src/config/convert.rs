@@ -1,0 +1,112 @@
+//! From the operator's words to the parts' own settings.
+
+use std::time::Duration;
+
+use contactor_highlevel::webhook::{LegacyRsa, PUBLISHED_ED25519, Verifier, VerifierConfig};
+use contactor_runtime::{CacheConfig, Limits, RuntimeConfig};
+
+use super::{Config, ConfigError, HighLevelSection, PUBLISHED, RuntimeSection};
+
+impl HighLevelSection {
+    /// How the vendor's API is reached.
+    pub(crate) fn api(&self) -> contactor_highlevel::Config {
+        contactor_highlevel::Config {
+            base_url: self.base_url.clone(),
+            version: self.version,
+            allow_plain_http: self.allow_plain_http,
+            ..contactor_highlevel::Config::default()
+        }
+    }
+
+    /// Which webhook signatures count.
+    pub(crate) fn verifier(&self) -> Result<Verifier, ConfigError> {
+        let named = |key: &String| if key == PUBLISHED { PUBLISHED_ED25519.to_owned() } else { key.clone() };
+        let config = VerifierConfig {
+            ed25519_keys: self.webhook_keys.iter().map(named).collect(),
+            legacy_rsa: self
+                .legacy_webhook
+                .as_ref()
+                .map(|legacy| LegacyRsa { keys: legacy.keys.clone(), accept_until: legacy.accept_until }),
+            ..VerifierConfig::default()
+        };
+        Verifier::new(config)
+            .map_err(|error| ConfigError::Value { key: "highlevel.webhook-keys", message: error.to_string() })
+    }
+}
+
+impl RuntimeSection {
+    /// How components run.
+    pub(crate) fn runtime(&self, cache: Option<CacheConfig>) -> RuntimeConfig {
+        let default = RuntimeConfig::default();
+        RuntimeConfig {
+            max_instances: self.max_instances,
+            max_limits: Limits {
+                memory_mib: self.memory_mib,
+                cpu: Duration::from_millis(self.cpu_ms),
+                timeout: Duration::from_millis(self.call_timeout_ms),
+                host_calls: self.host_calls,
+                ..default.max_limits
+            },
+            pool_wait: Duration::from_millis(self.pool_wait_ms),
+            compile_timeout: Duration::from_millis(self.compile_timeout_ms),
+            max_component_bytes: self.max_component_mib << 20,
+            cache,
+            ..default
+        }
+    }
+}
+
+impl Config {
+    /// The address under which this host's own commands reach it.
+    pub(crate) fn server_url(&self) -> Result<String, ConfigError> {
+        let listen = self.server.listen;
+        if listen.port() == 0 {
+            return Err(ConfigError::Value {
+                key: "server.listen",
+                message: "the port is chosen at every start; name the host with --server URL".to_owned(),
+            });
+        }
+        let ip = match listen.ip() {
+            ip if !ip.is_unspecified() => ip,
+            std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        };
+        Ok(format!("http://{}", std::net::SocketAddr::new(ip, listen.port())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_section_is_the_runtimes_own_default() {
+        let converted = RuntimeSection::default().runtime(None);
+        let default = RuntimeConfig::default();
+        assert_eq!(converted.max_limits, default.max_limits);
+        assert_eq!(converted.pool_wait, default.pool_wait);
+        assert_eq!(converted.compile_timeout, default.compile_timeout);
+        assert_eq!(converted.max_component_bytes, default.max_component_bytes);
+    }
+
+    #[test]
+    fn a_host_without_a_webhook_key_does_not_start() {
+        let mut section = HighLevelSection::default();
+        assert!(section.verifier().is_ok());
+        section.webhook_keys.clear();
+        assert!(section.verifier().is_err());
+        section.webhook_keys = vec!["no key".to_owned()];
+        assert!(section.verifier().unwrap_err().to_string().starts_with("highlevel.webhook-keys: "));
+    }
+
+    #[test]
+    fn a_host_that_listens_everywhere_is_reached_here() {
+        let mut config = Config::default();
+        config.server.listen = "0.0.0.0:81".parse().unwrap();
+        assert_eq!(config.server_url().unwrap(), "http://127.0.0.1:81");
+        config.server.listen = "[::]:81".parse().unwrap();
+        assert_eq!(config.server_url().unwrap(), "http://[::1]:81");
+        config.server.listen = "127.0.0.1:0".parse().unwrap();
+        assert!(config.server_url().is_err());
+    }
+}

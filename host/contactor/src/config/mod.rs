@@ -1,0 +1,186 @@
+//! The configuration: one TOML file, read strictly. This module is the only one that reads the environment.
+
+mod convert;
+mod load;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use contactor_engine::EngineConfig;
+use contactor_highlevel::ApiVersion;
+use contactor_runtime::RuntimeConfig;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use load::{ConfigError, environment};
+
+/// Name of the configuration file unless another is given.
+pub(crate) const FILE_NAME: &str = "contactor.toml";
+
+/// The file that `contactor init` writes: every key with its default, its unit and what it means.
+pub(crate) const TEMPLATE: &str = include_str!("contactor.toml");
+
+/// The word for the vendor's published key in `highlevel.webhook-keys`.
+pub(crate) const PUBLISHED: &str = "published";
+
+/// Everything that an operator can set. Keys that are absent have their default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Config {
+    pub(crate) server: ServerSection,
+    pub(crate) store: StoreSection,
+    pub(crate) vault: VaultSection,
+    pub(crate) artefacts: ArtefactsSection,
+    pub(crate) highlevel: HighLevelSection,
+    pub(crate) runtime: RuntimeSection,
+    pub(crate) engine: EngineConfig,
+    pub(crate) log: LogSection,
+    /// The directory that relative paths start from: the file's own.
+    #[serde(skip)]
+    base: PathBuf,
+}
+
+impl Config {
+    /// A path of the configuration, relative to the configuration file.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ServerSection {
+    #[serde(deserialize_with = "load::listen_address")]
+    pub(crate) listen: SocketAddr,
+    pub(crate) admin_token_file: PathBuf,
+}
+
+impl Default for ServerSection {
+    fn default() -> Self {
+        Self { listen: (Ipv4Addr::LOCALHOST, 8440).into(), admin_token_file: "admin.token".into() }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct StoreSection {
+    pub(crate) path: PathBuf,
+}
+
+impl Default for StoreSection {
+    fn default() -> Self {
+        Self { path: "contactor.db".into() }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct VaultSection {
+    pub(crate) key_file: PathBuf,
+}
+
+impl Default for VaultSection {
+    fn default() -> Self {
+        Self { key_file: "vault.key".into() }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ArtefactsSection {
+    pub(crate) dir: PathBuf,
+}
+
+impl Default for ArtefactsSection {
+    fn default() -> Self {
+        Self { dir: "artefacts".into() }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct HighLevelSection {
+    pub(crate) base_url: String,
+    pub(crate) version: ApiVersion,
+    pub(crate) webhook_keys: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) legacy_webhook: Option<LegacyWebhook>,
+    pub(crate) allow_plain_http: bool,
+}
+
+/// The vendor's old webhook signature, until a date.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct LegacyWebhook {
+    pub(crate) keys: Vec<String>,
+    pub(crate) accept_until: Timestamp,
+}
+
+impl Default for HighLevelSection {
+    fn default() -> Self {
+        let vendor = contactor_highlevel::Config::default();
+        Self {
+            base_url: vendor.base_url,
+            version: vendor.version,
+            webhook_keys: vec![PUBLISHED.to_owned()],
+            legacy_webhook: None,
+            allow_plain_http: vendor.allow_plain_http,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct RuntimeSection {
+    pub(crate) max_instances: u32,
+    pub(crate) memory_mib: u32,
+    pub(crate) cpu_ms: u64,
+    pub(crate) call_timeout_ms: u64,
+    pub(crate) host_calls: u32,
+    pub(crate) pool_wait_ms: u64,
+    pub(crate) compile_timeout_ms: u64,
+    pub(crate) max_component_mib: usize,
+    pub(crate) aot_cache: PathBuf,
+}
+
+impl Default for RuntimeSection {
+    /// The runtime's own defaults.
+    fn default() -> Self {
+        let runtime = RuntimeConfig::default();
+        let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            max_instances: runtime.max_instances,
+            memory_mib: runtime.max_limits.memory_mib,
+            cpu_ms: millis(runtime.max_limits.cpu),
+            call_timeout_ms: millis(runtime.max_limits.timeout),
+            host_calls: runtime.max_limits.host_calls,
+            pool_wait_ms: millis(runtime.pool_wait),
+            compile_timeout_ms: millis(runtime.compile_timeout),
+            max_component_mib: runtime.max_component_bytes >> 20,
+            aot_cache: "aot-cache".into(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct LogSection {
+    pub(crate) format: LogFormat,
+    pub(crate) level: String,
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}

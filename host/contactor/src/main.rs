@@ -1,0 +1,2 @@
+//! The contactor host: command line, configuration and wiring.
+fn main() {}

@@ -1,0 +1,182 @@
+//! A connection ready to work: its component, compiled mapping, settings and partner credential.
+//!
+//! Loaded on first use and kept until the stored connection changes. Nothing in here is the truth; the store is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use contactor_manifest::Manifest;
+use contactor_runtime::{CallError, Connector, Invocation, Reply};
+use contactor_store::{Connection, FailureClass, Workspace};
+use contactor_sync::{Context, FieldType, Mapping, RowSpec, Value, canonical};
+
+use crate::capabilities::Capabilities;
+use crate::error::EngineError;
+use crate::failure::Failure;
+use crate::partner::PartnerApi;
+
+/// A connector that can be asked: a component, or (for measuring what isolation costs) the same code linked in.
+#[async_trait]
+pub trait Guest: Send + Sync {
+    /// One isolated call.
+    async fn call(&self, host: Capabilities, call: Invocation) -> Result<Reply, CallError>;
+}
+
+#[async_trait]
+impl Guest for Connector<Capabilities> {
+    async fn call(&self, host: Capabilities, call: Invocation) -> Result<Reply, CallError> {
+        Self::call(self, host, call).await.result
+    }
+}
+
+/// A connection with everything that its runs need.
+pub(crate) struct Active {
+    pub(crate) connection: Connection,
+    pub(crate) workspace: Workspace,
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) guest: Arc<dyn Guest>,
+    pub(crate) partner: PartnerApi,
+    /// Settings with the defaults filled in, as the connector reads them.
+    pub(crate) settings: String,
+    /// How values are made canonical in this workspace.
+    pub(crate) context: Context,
+    /// The mapping names custom fields, so their definitions are needed.
+    pub(crate) uses_custom_fields: bool,
+    mappings: BTreeMap<String, Mapping>,
+}
+
+impl Active {
+    pub(crate) fn new(
+        connection: Connection,
+        workspace: Workspace,
+        manifest: Arc<Manifest>,
+        guest: Arc<dyn Guest>,
+        partner: PartnerApi,
+    ) -> Result<Self, EngineError> {
+        let settings = manifest.validate_settings(&connection.settings).map_err(|problems| {
+            let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            EngineError::Invalid(format!("settings of {}: {}", connection.id, list.join("; ")))
+        })?;
+        let mappings = compile_mappings(&manifest, &connection.mapping)?;
+        let uses_custom_fields = mappings.values().any(|mapping| {
+            mapping.inputs(contactor_sync::Side::Highlevel).iter().any(|name| name.starts_with("customFields"))
+        });
+        let context = Context { country: workspace.country.clone() };
+        Ok(Self {
+            settings: settings.to_string(),
+            connection,
+            workspace,
+            manifest,
+            guest,
+            partner,
+            context,
+            uses_custom_fields,
+            mappings,
+        })
+    }
+
+    /// The compiled mapping of an entity.
+    pub(crate) fn mapping(&self, entity: &str) -> Result<&Mapping, Failure> {
+        self.mappings.get(entity).ok_or_else(|| {
+            Failure::new(
+                FailureClass::Config,
+                format!("{} maps no field of `{entity}`", self.connection.connector),
+            )
+        })
+    }
+
+    /// Pairs of (HighLevel field, partner field) by which both systems know the same record.
+    pub(crate) fn natural_keys(&self, entity: &str) -> Vec<(String, String)> {
+        self.manifest.entity(entity).map_or_else(Vec::new, |entity| {
+            entity.natural_keys.iter().map(|key| (key.highlevel.clone(), key.partner.clone())).collect()
+        })
+    }
+
+    /// A natural key's value in the one spelling that both systems share; `None` when it is absent or unusable.
+    pub(crate) fn canonical_key(&self, highlevel_field: &str, value: Option<&Value>) -> Option<String> {
+        let kind = match highlevel_field {
+            "email" => FieldType::Email,
+            "phone" => FieldType::Phone,
+            _ => FieldType::Text,
+        };
+        match canonical(kind, value?, &self.context) {
+            Ok(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// Compiles the connector's rows with the admin's rows over them, per entity.
+pub(crate) fn compile_mappings(
+    manifest: &Manifest,
+    admin: &serde_json::Value,
+) -> Result<BTreeMap<String, Mapping>, EngineError> {
+    let overrides: BTreeMap<String, Vec<RowSpec>> = if admin.is_null() {
+        BTreeMap::new()
+    } else {
+        serde_json::from_value(admin.clone())
+            .map_err(|error| EngineError::Invalid(format!("mapping: {error}; expected {{\"<entity>\": [rows]}}")))?
+    };
+    if let Some(unknown) = overrides.keys().find(|name| manifest.entity(name).is_none()) {
+        return Err(EngineError::Invalid(format!("mapping: the connector has no entity `{unknown}`")));
+    }
+    let mut mappings = BTreeMap::new();
+    for entity in &manifest.entities {
+        let defaults: Vec<RowSpec> =
+            manifest.mappings_of(&entity.name).map(|row| row_spec(manifest, row)).collect();
+        let rows = match overrides.get(&entity.name) {
+            Some(admin) => contactor_sync::overlay(defaults, admin.clone()),
+            None => defaults,
+        };
+        if !rows.is_empty() {
+            let mapping = Mapping::compile(rows)
+                .map_err(|error| EngineError::Invalid(format!("mapping of `{}`: {error}", entity.name)))?;
+            mappings.insert(entity.name.clone(), mapping);
+        }
+    }
+    Ok(mappings)
+}
+
+fn row_spec(manifest: &Manifest, row: &contactor_manifest::Mapping) -> RowSpec {
+    // The manifest was checked: every mapped field is declared.
+    let partner_type = manifest.field(&row.entity, &row.partner).map_or(FieldType::Text, |f| field_type(f.kind));
+    RowSpec {
+        partner: row.partner.clone(),
+        highlevel: row.highlevel.clone(),
+        partner_type,
+        highlevel_type: row.highlevel_type.map_or(partner_type, field_type),
+        direction: match row.direction {
+            contactor_manifest::Direction::Both => contactor_sync::Direction::Both,
+            contactor_manifest::Direction::ToPartner => contactor_sync::Direction::ToPartner,
+            contactor_manifest::Direction::ToHighlevel => contactor_sync::Direction::ToHighlevel,
+        },
+        to_partner: row.to_partner.clone(),
+        to_highlevel: row.to_highlevel.clone(),
+        off: false,
+        policy: match row.policy {
+            contactor_manifest::Policy::LatestUpdate => contactor_sync::Policy::LatestUpdate,
+            contactor_manifest::Policy::Highlevel => contactor_sync::Policy::Highlevel,
+            contactor_manifest::Policy::Partner => contactor_sync::Policy::Partner,
+            contactor_manifest::Policy::Ask => contactor_sync::Policy::Ask,
+            contactor_manifest::Policy::Stricter => contactor_sync::Policy::Stricter,
+        },
+    }
+}
+
+fn field_type(kind: contactor_manifest::FieldType) -> FieldType {
+    use contactor_manifest::FieldType as M;
+    match kind {
+        M::Text => FieldType::Text,
+        M::Email => FieldType::Email,
+        M::Phone => FieldType::Phone,
+        M::Tags => FieldType::Tags,
+        M::Set => FieldType::Set,
+        M::Instant => FieldType::Instant,
+        M::Date => FieldType::Date,
+        M::Boolean => FieldType::Boolean,
+        M::Integer => FieldType::Integer,
+        M::Number => FieldType::Number,
+        M::Json => FieldType::Json,
+    }
+}

@@ -1,0 +1,80 @@
+//! The artefact directory: component bytes under their digest. Nothing but a digest ever becomes a file name.
+
+use std::io::{Read, Write};
+
+use cap_std::fs::Dir;
+use contactor_store::Digest;
+use sha2::{Digest as _, Sha256};
+
+use crate::error::EngineError;
+
+/// Installed components on disk.
+pub(crate) struct Artefacts {
+    dir: Dir,
+}
+
+impl Artefacts {
+    pub(crate) fn new(dir: Dir) -> Self {
+        Self { dir }
+    }
+
+    /// The digest of some bytes.
+    pub(crate) fn digest(bytes: &[u8]) -> Digest {
+        Digest::new(hex::encode(Sha256::digest(bytes)))
+    }
+
+    /// Writes a component; the rename makes it appear whole or not at all.
+    pub(crate) fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<(), EngineError> {
+        let name = file_name(digest)?;
+        if self.dir.exists(&name) {
+            return Ok(());
+        }
+        let partial = format!("{name}.{}.partial", uuid::Uuid::new_v4());
+        let write = || {
+            let mut file = self.dir.create(&partial)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            self.dir.rename(&partial, &self.dir, &name)
+        };
+        write().map_err(|source| {
+            // Best effort: the partial file has a name of its own and is never read.
+            let _ = self.dir.remove_file(&partial);
+            EngineError::Artefacts(source)
+        })
+    }
+
+    /// Reads a component. The runtime compares its digest again before it compiles anything.
+    pub(crate) fn get(&self, digest: &Digest) -> Result<Vec<u8>, EngineError> {
+        let mut bytes = Vec::new();
+        let mut file = self.dir.open(file_name(digest)?).map_err(EngineError::Artefacts)?;
+        file.read_to_end(&mut bytes).map_err(EngineError::Artefacts)?;
+        Ok(bytes)
+    }
+}
+
+fn file_name(digest: &Digest) -> Result<String, EngineError> {
+    let text = digest.as_str();
+    if text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        Ok(format!("{text}.wasm"))
+    } else {
+        Err(EngineError::Invalid(format!("`{text}` is no SHA-256 digest (64 lower-case hex digits)")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_digest_becomes_a_file_name() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(root.path(), cap_std::ambient_authority()).unwrap();
+        let artefacts = Artefacts::new(dir);
+        let digest = Artefacts::digest(b"bytes");
+        artefacts.put(&digest, b"bytes").unwrap();
+        assert_eq!(artefacts.get(&digest).unwrap(), b"bytes");
+        for hostile in ["../../etc/passwd", "", "ABC", &"a".repeat(63), &format!("{}/", "a".repeat(63))] {
+            assert!(artefacts.get(&Digest::new(hostile)).is_err(), "{hostile}");
+        }
+    }
+}

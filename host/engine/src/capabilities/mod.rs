@@ -1,0 +1,66 @@
+//! What a connector is given: one file per interface of `wit/`, each the home of that capability's grant check, limits and
+//! tests.
+//!
+//! A refusal is a value on the call's error type and comes before any effect. Each call works on the run that it belongs to:
+//! its location, its connection, its recorder. A connector can therefore name no other tenant, host or credential.
+
+mod access;
+mod appointments;
+mod bulk;
+mod campaigns;
+mod clock;
+mod contacts;
+mod errors;
+mod fields;
+mod log;
+mod notes;
+mod partner;
+mod settings;
+mod state;
+mod tags;
+mod tasks;
+#[cfg(test)]
+mod testing;
+mod workflows;
+
+use std::fmt;
+
+use contactor_runtime::bindings::types::{self, Error};
+
+use crate::reconcile::RunContext;
+use access::Access;
+
+/// The imports of one guest call.
+#[derive(Clone)]
+pub struct Capabilities {
+    run: RunContext,
+}
+
+impl Capabilities {
+    /// The capabilities of a run.
+    pub(crate) fn new(run: RunContext) -> Self {
+        Self { run }
+    }
+
+    /// Whether this run may reach HighLevel's contacts in this way.
+    fn may(&self, access: Access) -> Result<(), Error> {
+        access::check(&self.run.active.connection.grants, self.run.preview, access)
+    }
+
+    /// Whether this run may change anything outside HighLevel: the partner's records, the connection's state.
+    fn may_change(&self) -> Result<(), Error> {
+        access::hold_back(self.run.preview)
+    }
+}
+
+/// Names the connection and nothing that it holds: its settings and records are the customer's, its credential a secret.
+impl fmt::Debug for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Capabilities")
+            .field("connection", &self.run.active.connection.id)
+            .field("preview", &self.run.preview)
+            .finish_non_exhaustive()
+    }
+}
+
+impl types::Host for Capabilities {}

@@ -1,0 +1,11 @@
+//! `settings`: the connection's settings. They were validated when the connection was loaded and hold no secret.
+
+use contactor_runtime::bindings::settings::Host;
+
+use super::Capabilities;
+
+impl Host for Capabilities {
+    async fn all(&mut self) -> String {
+        self.run.active.settings.clone()
+    }
+}

@@ -1,0 +1,120 @@
+//! `tasks`: a contact's tasks.
+
+use contactor_highlevel as highlevel;
+use contactor_highlevel::{ContactId, TaskDraft, TaskId, TaskPatch};
+use contactor_runtime::bindings::tasks::{Host, Task};
+use contactor_runtime::bindings::types::{Error, NamedValue};
+use serde_json::Value as Json;
+
+use super::access::Access;
+use super::{Capabilities, errors};
+use crate::convert;
+
+impl Host for Capabilities {
+    async fn list_all(&mut self, contact_id: String) -> Result<Vec<Task>, Error> {
+        self.may(Access::Read)?;
+        let contact = ContactId::new(contact_id);
+        let tasks = self.run.location.tasks(&contact).await.map_err(errors::of_highlevel)?;
+        Ok(tasks.iter().map(|task| record(&contact, task)).collect())
+    }
+
+    async fn create(
+        &mut self,
+        contact_id: String,
+        completed: bool,
+        fields: Vec<NamedValue>,
+    ) -> Result<Task, Error> {
+        self.may(Access::Write)?;
+        let draft = draft(completed, &fields)?;
+        let contact = ContactId::new(contact_id);
+        let task = self.run.location.create_task(&contact, &draft).await.map_err(errors::of_highlevel)?;
+        Ok(record(&contact, &task))
+    }
+
+    async fn get(&mut self, contact_id: String, id: String) -> Result<Task, Error> {
+        self.may(Access::Read)?;
+        let (contact, id) = (ContactId::new(contact_id), TaskId::new(id));
+        let task = self.run.location.task(&contact, &id).await.map_err(errors::of_highlevel)?;
+        Ok(record(&contact, &task))
+    }
+
+    async fn update(&mut self, contact_id: String, id: String, fields: Vec<NamedValue>) -> Result<Task, Error> {
+        self.may(Access::Write)?;
+        let patch = TaskPatch::from_fields(convert::json_fields_from_wit(&fields))
+            .map_err(|problems| errors::of_problems(&problems))?;
+        let (contact, id) = (ContactId::new(contact_id), TaskId::new(id));
+        let task = self.run.location.update_task(&contact, &id, &patch).await.map_err(errors::of_highlevel)?;
+        Ok(record(&contact, &task))
+    }
+
+    async fn delete(&mut self, contact_id: String, id: String) -> Result<(), Error> {
+        self.may(Access::Write)?;
+        let (contact, id) = (ContactId::new(contact_id), TaskId::new(id));
+        self.run.location.delete_task(&contact, &id).await.map_err(errors::of_highlevel)
+    }
+
+    async fn set_completed(&mut self, contact_id: String, id: String, completed: bool) -> Result<Task, Error> {
+        self.may(Access::Write)?;
+        let (contact, id) = (ContactId::new(contact_id), TaskId::new(id));
+        let task = self.run.location.set_task_completed(&contact, &id, completed).await;
+        Ok(record(&contact, &task.map_err(errors::of_highlevel)?))
+    }
+}
+
+/// The argument says whether the task is done; a field of that name cannot contradict it.
+fn draft(completed: bool, fields: &[NamedValue]) -> Result<TaskDraft, Error> {
+    let mut fields = convert::json_fields_from_wit(fields);
+    fields.insert("completed".to_owned(), Json::Bool(completed));
+    TaskDraft::from_fields(fields).map_err(|problems| errors::of_problems(&problems))
+}
+
+/// The vendor's answers do not always name the contact: it is the one that was asked for.
+fn record(asked: &ContactId, task: &highlevel::Task) -> Task {
+    let mut fields = task.fields();
+    fields.remove("completed");
+    Task {
+        id: task.id.to_string(),
+        contact_id: task.contact_id.as_ref().unwrap_or(asked).to_string(),
+        completed: task.is_completed(),
+        fields: convert::json_fields_to_wit(&fields),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contactor_runtime::bindings::types::Value;
+    use serde_json::json;
+
+    use super::*;
+
+    fn text(name: &str, value: &str) -> NamedValue {
+        NamedValue { name: name.to_owned(), value: Value::Text(value.to_owned()) }
+    }
+
+    #[test]
+    fn a_task_says_whether_it_is_done_once_and_belongs_to_the_contact_that_was_asked_for() {
+        let task = highlevel::Task::from_json(json!({"id": "t", "title": "Call", "completed": true})).unwrap();
+        let expected = Task {
+            id: "t".into(),
+            contact_id: "c".into(),
+            completed: true,
+            fields: vec![text("title", "Call")],
+        };
+        assert_eq!(record(&"c".into(), &task), expected);
+        let moved = highlevel::Task::from_json(json!({"id": "t", "contactId": "winner"})).unwrap();
+        assert_eq!(record(&"loser".into(), &moved).contact_id, "winner");
+    }
+
+    #[test]
+    fn a_new_task_is_as_done_as_the_argument_says() {
+        let mut fields = vec![text("title", "Call"), text("dueDate", "2026-12-01T09:00:00Z")];
+        fields.push(NamedValue { name: "completed".into(), value: Value::Boolean(true) });
+        assert_eq!(draft(false, &fields).unwrap().fields()["completed"], false);
+    }
+
+    #[test]
+    fn a_task_without_a_due_date_is_refused_by_name() {
+        let Err(Error::Invalid(problems)) = draft(false, &[text("title", "Call")]) else { panic!("not refused") };
+        assert_eq!(problems.iter().map(|p| p.field.as_str()).collect::<Vec<_>>(), ["dueDate"]);
+    }
+}

@@ -1,0 +1,301 @@
+//! The engine's parts and how they hang together.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use contactor_highlevel::webhook::Verifier;
+use contactor_highlevel::{CustomFields, HighLevel, Location, LocationId as HlLocationId};
+use contactor_runtime::{Runtime, RuntimeConfig};
+use contactor_store::{Connection, ConnectionId, LocationId, Store, StoreError, Vault, Workspace, WorkspaceId};
+use jiff::Timestamp;
+
+use crate::active::{Active, Guest};
+use crate::artefacts::Artefacts;
+use crate::capabilities::Capabilities;
+use crate::clock::Clock;
+use crate::config::EngineConfig;
+use crate::credentials::{Credentials, Tokens};
+use crate::error::EngineError;
+use crate::failure::{self, Failure};
+use crate::locks::KeyedLocks;
+use crate::partner::{PartnerApi, PartnerSetup};
+use crate::scheduler::Wake;
+
+/// How long the definitions of a location's custom fields are trusted; no webhook tells that they changed.
+const CUSTOM_FIELDS_TTL: Duration = Duration::from_secs(600);
+
+/// Everything an engine is made of. The binary reads it from the configuration, a test builds it by hand.
+pub struct EngineParts {
+    /// Limits and intervals.
+    pub config: EngineConfig,
+    /// The time.
+    pub clock: Clock,
+    /// The store, opened and migrated.
+    pub store: Arc<dyn Store>,
+    /// Opens and seals credentials.
+    pub vault: Arc<Vault>,
+    /// Where HighLevel is and how its API is spoken.
+    pub highlevel: contactor_highlevel::Config,
+    /// Which webhook signatures count.
+    pub verifier: Verifier,
+    /// How components run.
+    pub runtime: RuntimeConfig,
+    /// Where component bytes lie.
+    pub artefacts: cap_std::fs::Dir,
+}
+
+/// The engine. Cheap to clone; all clones are one engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    config: EngineConfig,
+    clock: Clock,
+    store: Arc<dyn Store>,
+    credentials: Credentials,
+    tokens: Arc<Tokens>,
+    highlevel: HighLevel,
+    highlevel_config: contactor_highlevel::Config,
+    verifier: Verifier,
+    partner_client: reqwest::Client,
+    runtime: Runtime<Capabilities>,
+    artefacts: Artefacts,
+    owner: String,
+    locks: KeyedLocks,
+    wake: Wake,
+    walk_wake: Wake,
+    active: RwLock<HashMap<ConnectionId, Arc<Active>>>,
+    guests: Mutex<HashMap<ConnectionId, Arc<dyn Guest>>>,
+    workspaces: RwLock<HashMap<LocationId, WorkspaceId>>,
+    custom_fields: tokio::sync::Mutex<HashMap<WorkspaceId, (tokio::time::Instant, Arc<CustomFields>)>>,
+    last_webhook: Mutex<Option<Timestamp>>,
+    last_expiry: Mutex<Option<Timestamp>>,
+}
+
+impl Engine {
+    /// Puts the parts together. Nothing runs until [`run`](Self::run) is called.
+    pub async fn start(parts: EngineParts) -> Result<Self, EngineError> {
+        let credentials = Credentials::new(Arc::clone(&parts.store), parts.vault);
+        let tokens = Arc::new(Tokens::new(Arc::clone(&parts.store), credentials.clone()));
+        let highlevel_config = parts.highlevel;
+        let highlevel = HighLevel::new(highlevel_config.clone(), Arc::clone(&tokens) as _)
+            .map_err(|error| EngineError::Invalid(error.to_string()))?;
+        let partner_client = contactor_highlevel::http::client(&contactor_highlevel::http::Options::default())
+            .map_err(|error| EngineError::Invalid(format!("HTTP client: {error}")))?;
+        let runtime =
+            Runtime::new(parts.runtime).map_err(|error| EngineError::Invalid(format!("runtime: {error}")))?;
+        Ok(Self(Arc::new(Inner {
+            config: parts.config,
+            clock: parts.clock,
+            store: parts.store,
+            credentials,
+            tokens,
+            highlevel,
+            highlevel_config,
+            verifier: parts.verifier,
+            partner_client,
+            runtime,
+            artefacts: Artefacts::new(parts.artefacts),
+            // A restart is another owner: its predecessor's claims are free once the lease is taken over.
+            owner: format!("contactor-{}", uuid::Uuid::new_v4()),
+            locks: KeyedLocks::default(),
+            wake: Wake::default(),
+            walk_wake: Wake::default(),
+            active: RwLock::default(),
+            guests: Mutex::default(),
+            workspaces: RwLock::default(),
+            custom_fields: tokio::sync::Mutex::default(),
+            last_webhook: Mutex::default(),
+            last_expiry: Mutex::default(),
+        })))
+    }
+
+    pub(crate) fn config(&self) -> &EngineConfig {
+        &self.0.config
+    }
+
+    /// The present instant, by the engine's clock.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// The store, for reading what happened.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.0.credentials
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.0.verifier
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime<Capabilities> {
+        &self.0.runtime
+    }
+
+    pub(crate) fn artefacts(&self) -> &Artefacts {
+        &self.0.artefacts
+    }
+
+    pub(crate) fn owner(&self) -> &str {
+        &self.0.owner
+    }
+
+    pub(crate) fn locks(&self) -> &KeyedLocks {
+        &self.0.locks
+    }
+
+    pub(crate) fn wake(&self) -> &Wake {
+        &self.0.wake
+    }
+
+    pub(crate) fn walk_wake(&self) -> &Wake {
+        &self.0.walk_wake
+    }
+
+    pub(crate) fn note_webhook(&self, at: Timestamp) {
+        *self.0.last_webhook.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+
+    pub(crate) fn last_webhook(&self) -> Option<Timestamp> {
+        *self.0.last_webhook.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether retention is due; if so it counts as done.
+    pub(crate) fn expiry_due(&self, now: Timestamp, interval: jiff::SignedDuration) -> bool {
+        let mut last = self.0.last_expiry.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|at| now.duration_since(at) >= interval);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+
+    /// HighLevel, bound to a workspace's location.
+    pub(crate) fn location(&self, workspace: &Workspace) -> Location {
+        self.0.highlevel.at(HlLocationId::new(workspace.location.as_str()))
+    }
+
+    /// HighLevel with a credential that is not stored yet.
+    pub(crate) fn highlevel_with(&self, token: &secrecy::SecretString) -> Result<HighLevel, EngineError> {
+        let token = contactor_highlevel::StaticToken::new(token.clone().into());
+        HighLevel::with_client(self.0.highlevel_config.clone(), Arc::new(token), self.0.partner_client.clone())
+            .map_err(|error| EngineError::Invalid(error.to_string()))
+    }
+
+    /// What is left of a location's day at HighLevel, as far as this process has seen.
+    pub(crate) fn daily_remaining(&self, workspace: &Workspace) -> Option<u32> {
+        Some(self.0.highlevel.daily(&HlLocationId::new(workspace.location.as_str()))?.remaining)
+    }
+
+    /// The workspace bound to a location. A location keeps its workspace, so what was found once is remembered.
+    pub(crate) async fn workspace_id(&self, location: &LocationId) -> Result<Option<WorkspaceId>, StoreError> {
+        if let Some(id) = self.0.workspaces.read().unwrap_or_else(PoisonError::into_inner).get(location) {
+            return Ok(Some(id.clone()));
+        }
+        let Some(workspace) = self.store().workspace_of(location).await? else { return Ok(None) };
+        let mut known = self.0.workspaces.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(location.clone(), workspace.id.clone());
+        Ok(Some(workspace.id))
+    }
+
+    /// The definitions of a workspace's custom fields.
+    pub(crate) async fn custom_fields(
+        &self,
+        workspace: &Workspace,
+        location: &Location,
+    ) -> Result<Arc<CustomFields>, Failure> {
+        // Held over the request: a burst of runs asks once.
+        let mut cache = self.0.custom_fields.lock().await;
+        if let Some((read_at, fields)) = cache.get(&workspace.id)
+            && read_at.elapsed() < CUSTOM_FIELDS_TTL
+        {
+            return Ok(Arc::clone(fields));
+        }
+        let fields = Arc::new(location.custom_fields().await.map_err(|error| failure::of_highlevel(&error))?);
+        cache.insert(workspace.id.clone(), (tokio::time::Instant::now(), Arc::clone(&fields)));
+        Ok(fields)
+    }
+
+    // ---------------------------------------------------------------------------------------------------- connections
+
+    /// A connection ready to work, loaded on first use and again whenever its row changed.
+    pub(crate) async fn active(&self, id: &ConnectionId) -> Result<Arc<Active>, EngineError> {
+        if let Some(active) = self.cached(id) {
+            return Ok(active);
+        }
+        let connection =
+            self.store().connection(id).await?.ok_or_else(|| EngineError::no_connection(id))?;
+        let active = Arc::new(self.load(connection).await?);
+        self.0.active.write().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), Arc::clone(&active));
+        Ok(active)
+    }
+
+    fn cached(&self, id: &ConnectionId) -> Option<Arc<Active>> {
+        self.0.active.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Forgets a loaded connection, so that its next run sees the stored one.
+    pub(crate) fn forget(&self, id: &ConnectionId) {
+        self.0.active.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    pub(crate) async fn load(&self, connection: Connection) -> Result<Active, EngineError> {
+        let workspace = self
+            .store()
+            .workspace(&connection.workspace)
+            .await?
+            .ok_or_else(|| EngineError::no_workspace(&connection.workspace))?;
+        let bytes = self.artefacts().get(&connection.digest)?;
+        let digest: contactor_runtime::Digest =
+            connection.digest.as_str().parse().map_err(|error: contactor_runtime::DigestError| EngineError::Invalid(error.to_string()))?;
+        let grants = crate::manage::interfaces(&connection.grants);
+        let connector = self.runtime().load(bytes, &digest, &grants).await?;
+        let manifest = Arc::new(connector.manifest().clone());
+        let partner = self.partner_api(&connection, &manifest).await?;
+        let overridden = self.0.guests.lock().unwrap_or_else(PoisonError::into_inner).get(&connection.id).cloned();
+        let guest = overridden.unwrap_or_else(|| Arc::new(connector));
+        Active::new(connection, workspace, manifest, guest, partner)
+    }
+
+    pub(crate) async fn partner_api(
+        &self,
+        connection: &Connection,
+        manifest: &contactor_manifest::Manifest,
+    ) -> Result<PartnerApi, EngineError> {
+        let auth = manifest.auth(&connection.auth_scheme).ok_or_else(|| {
+            EngineError::Invalid(format!(
+                "{} has no authentication `{}`; it has {}",
+                connection.connector,
+                connection.auth_scheme,
+                manifest.auth.iter().map(|auth| auth.id.as_str()).collect::<Vec<_>>().join(", ")
+            ))
+        })?;
+        let secrets = self.credentials().partner(&connection.workspace, &connection.id).await?;
+        PartnerApi::new(PartnerSetup {
+            client: self.0.partner_client.clone(),
+            base_url: connection.base_url.clone(),
+            auth: auth.clone(),
+            secrets,
+            quotas: manifest.quotas.clone(),
+            timeout: Duration::from_secs(self.config().partner_timeout),
+            log_cap: self.config().log_body_cap,
+        })
+    }
+
+    /// Runs a connection's connector by other means than its component, for measuring what isolation costs. Its component is
+    /// still loaded, checked and pinned.
+    #[doc(hidden)]
+    pub fn replace_guest(&self, id: &ConnectionId, guest: Arc<dyn Guest>) {
+        self.0.guests.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), guest);
+        self.forget(id);
+    }
+}

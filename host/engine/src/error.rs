@@ -1,0 +1,88 @@
+//! Errors of the engine's own operations. Failures *of runs* are not errors here: they end in the store, with their class.
+
+use contactor_store::StoreError;
+
+/// Why an operation of an admin or operator was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// There is no such thing.
+    #[error("no {what} `{id}`{hint}")]
+    NotFound {
+        /// What was looked for: `workspace`, `connector`, `connection`, `run`, ….
+        what: &'static str,
+        /// Under which id.
+        id: String,
+        /// What to do next; empty, or beginning with a separator.
+        hint: String,
+    },
+    /// The request is wrong; nothing was changed.
+    #[error("{0}")]
+    Invalid(String),
+    /// It exists already, or belongs to somebody else; nothing was changed.
+    #[error("{0}")]
+    Conflict(String),
+    /// The component was refused.
+    #[error("component refused: {0}")]
+    Component(#[from] contactor_runtime::LoadError),
+    /// HighLevel did not do it.
+    #[error("HighLevel: {0}")]
+    HighLevel(#[from] contactor_highlevel::Error),
+    /// The partner or its connector did not do it.
+    #[error("{connector}: {message}")]
+    Partner {
+        /// The connector's id.
+        connector: String,
+        /// What it said.
+        message: String,
+    },
+    /// The store did not do it.
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    /// A credential cannot be sealed or opened.
+    #[error("credentials: {0}")]
+    Vault(#[from] contactor_store::VaultError),
+    /// The artefact directory cannot be used.
+    #[error("artefacts: {0}")]
+    Artefacts(#[source] std::io::Error),
+}
+
+impl EngineError {
+    pub(crate) fn no_connection(id: &impl ToString) -> Self {
+        Self::NotFound {
+            what: "connection",
+            id: id.to_string(),
+            hint: "; enable it with `contactor connection enable`".to_owned(),
+        }
+    }
+
+    pub(crate) fn no_workspace(id: &impl ToString) -> Self {
+        Self::NotFound {
+            what: "workspace",
+            id: id.to_string(),
+            hint: "; `contactor workspace list` shows those there are".to_owned(),
+        }
+    }
+}
+
+/// Why a webhook was not accepted. Nothing of it was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The signature is missing, wrong, or of a scheme that is switched off.
+    #[error("signature refused: {0}")]
+    Signature(String),
+    /// Older than the retention of de-duplication keys, or from the future.
+    #[error("not accepted: {0}")]
+    Stale(String),
+    /// The body is no JSON object of the vendor's envelope.
+    #[error("malformed: {0}")]
+    Malformed(String),
+    /// The path's token belongs to no connection.
+    #[error("unknown webhook address")]
+    UnknownToken,
+    /// The connection behind the path cannot be used at the moment: the sender has to send it again.
+    #[error("not accepted now: {0}")]
+    Unavailable(String),
+    /// The store could not keep it: the sender has to send it again.
+    #[error("not stored: {0}")]
+    Store(#[from] StoreError),
+}

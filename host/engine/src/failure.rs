@@ -1,0 +1,234 @@
+//! What a failure means: its class, whose fault it is, and what happens next. Pure, so that the table can be tested.
+
+use contactor_highlevel::{self as highlevel, ErrorClass, ErrorKind};
+use contactor_runtime::bindings::types as wit;
+use contactor_store::{Disposition, FailureClass};
+use jiff::{SignedDuration, Timestamp};
+
+/// A failure of one run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Failure {
+    /// Its class decides what happens next.
+    pub(crate) class: FailureClass,
+    /// What failed, which system said so, in words for the admin.
+    pub(crate) message: String,
+    /// When the other system said it is worth trying again.
+    pub(crate) retry_after: Option<SignedDuration>,
+}
+
+impl Failure {
+    pub(crate) fn new(class: FailureClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), retry_after: None }
+    }
+
+    /// The present time decides nothing about the class, only about when to try again.
+    pub(crate) fn disposition(&self, attempts: u32, max_attempts: u32, now: Timestamp, jitter: f64) -> Disposition {
+        match self.class {
+            // Waiting for a quota is no failed attempt: it ends when the window does.
+            FailureClass::Quota => Disposition::Retry {
+                at: now + self.retry_after.unwrap_or(SignedDuration::from_secs(10)),
+                counts: false,
+            },
+            // The connection is stopped by the caller; the record waits for the reconnect.
+            FailureClass::Auth => Disposition::Retry { at: now, counts: false },
+            FailureClass::Transient if attempts < max_attempts => Disposition::Retry {
+                at: now + self.retry_after.unwrap_or_else(|| backoff(attempts, jitter)),
+                counts: true,
+            },
+            // A trap may come from a torn upgrade or a passing host condition: a second try is cheap, a tenth is not.
+            FailureClass::GuestBug if attempts < 2 => {
+                Disposition::Retry { at: now + backoff(attempts, jitter), counts: true }
+            }
+            _ => Disposition::Parked { reason: self.message.clone() },
+        }
+    }
+}
+
+/// Exponential: 2 s, 4 s, 8 s … up to 10 minutes, spread by ±25 % so that records that failed together part.
+/// `jitter` is uniform in 0..1.
+pub(crate) fn backoff(attempts: u32, jitter: f64) -> SignedDuration {
+    let seconds = 2.0 * 2f64.powi(i32::try_from(attempts.min(12)).unwrap_or(12));
+    SignedDuration::from_secs_f64(seconds.min(600.0) * (0.75 + jitter.clamp(0.0, 1.0) / 2.0))
+}
+
+/// An error that a connector answered.
+pub(crate) fn of_connector(connector: &str, operation: &str, error: &wit::Error) -> Failure {
+    let fail = |class, message: String| Failure::new(class, format!("{connector}: {operation}: {message}"));
+    match error {
+        wit::Error::NotFound(what) => fail(FailureClass::Data, format!("not found: {what}")),
+        wit::Error::Invalid(problems) => {
+            fail(FailureClass::Data, format!("the partner refused {}", join_problems(problems)))
+        }
+        wit::Error::Duplicate(id) if id.is_empty() => {
+            fail(FailureClass::Conflict, "the partner has this record already".to_owned())
+        }
+        wit::Error::Duplicate(id) => {
+            fail(FailureClass::Conflict, format!("the partner has this record already, as {id}"))
+        }
+        wit::Error::Denied(scope) => fail(FailureClass::Denied, format!("not granted: {scope}")),
+        wit::Error::Unauthorized(message) => fail(FailureClass::Auth, format!("credential refused: {message}")),
+        wit::Error::Limited(after) => Failure {
+            retry_after: after.and_then(|ms| i64::try_from(ms).ok()).map(SignedDuration::from_millis),
+            ..fail(FailureClass::Quota, "the partner's quota is used up".to_owned())
+        },
+        wit::Error::Unavailable(message) => fail(FailureClass::Transient, message.clone()),
+        wit::Error::Conflict(message) => fail(FailureClass::Conflict, message.clone()),
+        wit::Error::Unsupported(what) => fail(FailureClass::Config, format!("not offered by this connector: {what}")),
+        wit::Error::Other(message) => fail(FailureClass::Data, message.clone()),
+    }
+}
+
+/// An error of HighLevel's client. The message names the operation as the run's calls do, and the record by its path.
+pub(crate) fn of_highlevel(error: &highlevel::Error) -> Failure {
+    of_highlevel_kind(error.kind(), &error.to_string())
+}
+
+fn of_highlevel_kind(kind: &ErrorKind, said: &str) -> Failure {
+    let class = match kind.class() {
+        ErrorClass::Transient => FailureClass::Transient,
+        ErrorClass::Quota => FailureClass::Quota,
+        ErrorClass::Auth => FailureClass::Auth,
+        ErrorClass::Denied => FailureClass::Denied,
+        ErrorClass::Data => FailureClass::Data,
+        ErrorClass::Conflict => FailureClass::Conflict,
+        // An unreadable answer is often a gateway's; what this program asks wrongly it asks wrongly again.
+        ErrorClass::Defect if matches!(kind, ErrorKind::Decode { .. }) => FailureClass::Transient,
+        ErrorClass::Defect => FailureClass::Config,
+    };
+    let retry_after = match kind {
+        ErrorKind::RateLimited { retry_after, .. } => SignedDuration::try_from(*retry_after).ok(),
+        _ => None,
+    };
+    Failure { retry_after, ..Failure::new(class, format!("HighLevel: {said}{}", next_step(kind))) }
+}
+
+/// What happens next, where the error does not say so itself.
+fn next_step(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NotSendable(_) | ErrorKind::Invalid(_) | ErrorKind::Rejected { .. } => {
+            "; correct the record or the mapping, then retry it"
+        }
+        ErrorKind::NotFound { .. } => "; it may have been deleted or merged there: look it up, then retry",
+        ErrorKind::Duplicate { .. } => "; decide which of the two belongs to this record, then retry it",
+        ErrorKind::Forbidden { .. } => "; an admin should check what the token may do",
+        ErrorKind::WrongLocation => "; an admin has to reconnect the location",
+        ErrorKind::NoSuchOperation { .. } => "; this is a defect of Contactor, or HighLevel withdrew the operation",
+        ErrorKind::Transport { .. } | ErrorKind::Decode { .. } => "; it is tried again",
+        _ => "",
+    }
+}
+
+/// An error of a create at HighLevel. When the record may exist in spite of it, it is tried again, because every run looks for
+/// the record before it creates one. That includes refused values (422): HighLevel was seen to answer so and to create the
+/// contact all the same. They are refused again if it did not, so the caller's bound on attempts ends it.
+pub(crate) fn of_highlevel_create(error: &highlevel::Error) -> Failure {
+    if error.may_have_happened() { of_unsure_create(&error.to_string()) } else { of_highlevel(error) }
+}
+
+fn of_unsure_create(said: &str) -> Failure {
+    let next = "the record may exist all the same: it is looked up before it is created again";
+    Failure::new(FailureClass::Transient, format!("HighLevel: {said}; {next}"))
+}
+
+fn join_problems(problems: &[wit::FieldProblem]) -> String {
+    if problems.is_empty() {
+        return "the values, without saying which".to_owned();
+    }
+    problems
+        .iter()
+        .map(|p| if p.field.is_empty() { p.problem.clone() } else { format!("{}: {}", p.field, p.problem) })
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn backoff_grows_is_capped_and_is_spread() {
+        assert_eq!(backoff(0, 0.5), SignedDuration::from_secs(2));
+        assert_eq!(backoff(3, 0.5), SignedDuration::from_secs(16));
+        assert_eq!(backoff(40, 0.5), SignedDuration::from_secs(600));
+        assert!(backoff(3, 0.0) < backoff(3, 1.0));
+    }
+
+    #[test]
+    fn a_quota_waits_as_long_as_it_was_told_and_costs_no_attempt() {
+        let failure = of_connector("prefinery", "adapter.update", &wit::Error::Limited(Some(7_000)));
+        assert_eq!(failure.class, FailureClass::Quota);
+        assert_eq!(failure.disposition(9, 10, at(100), 0.5), Disposition::Retry { at: at(107), counts: false });
+    }
+
+    #[test]
+    fn an_outage_is_retried_until_the_attempts_are_used_up() {
+        let failure = of_connector("prefinery", "adapter.read", &wit::Error::Unavailable("502".into()));
+        assert!(matches!(failure.disposition(9, 10, at(0), 0.5), Disposition::Retry { counts: true, .. }));
+        assert!(matches!(failure.disposition(10, 10, at(0), 0.5), Disposition::Parked { .. }));
+    }
+
+    #[test]
+    fn every_error_of_highlevel_has_a_class_and_says_what_happens_next() {
+        use contactor_highlevel::{FieldProblem, TokenError};
+        let message = || "the vendor's words".to_owned();
+        let problems = || vec![FieldProblem::new("email", "must be an email")];
+        let table: [(ErrorKind, FailureClass, &str); 20] = [
+            (ErrorKind::NotSendable(problems()), FailureClass::Data, "correct the record"),
+            (ErrorKind::Invalid(problems()), FailureClass::Data, "correct the record"),
+            (ErrorKind::Rejected { status: 400, message: message() }, FailureClass::Data, "correct the record"),
+            (ErrorKind::NotFound { message: message() }, FailureClass::Data, "look it up"),
+            (ErrorKind::Duplicate { existing: None, matching_field: None }, FailureClass::Conflict, "decide which"),
+            (ErrorKind::TokenExpired { message: message() }, FailureClass::Auth, "reconnect"),
+            (ErrorKind::Unauthorized { message: message() }, FailureClass::Auth, "check the connection"),
+            (ErrorKind::WrongLocation, FailureClass::Auth, "reconnect"),
+            (ErrorKind::LocationInactive, FailureClass::Auth, "reactivates"),
+            (TokenError::NotConnected.into(), FailureClass::Auth, "connect it"),
+            (TokenError::NeedsReconnect(message()).into(), FailureClass::Auth, "reconnect"),
+            (TokenError::LocationInactive.into(), FailureClass::Auth, "tried again"),
+            (TokenError::Unavailable(message()).into(), FailureClass::Transient, "tried again"),
+            (ErrorKind::MissingScope { scope: "contacts.write" }, FailureClass::Denied, "`contacts.write`"),
+            (ErrorKind::Forbidden { message: message() }, FailureClass::Denied, "what the token may do"),
+            (ErrorKind::Unavailable { status: 502 }, FailureClass::Transient, "tried again"),
+            (ErrorKind::Transport { problem: "reset".into(), sent: true }, FailureClass::Transient, "tried again"),
+            (ErrorKind::Decode { problem: "no JSON".into() }, FailureClass::Transient, "tried again"),
+            (ErrorKind::VersionHeader { message: message() }, FailureClass::Config, "defect of Contactor"),
+            (ErrorKind::NoSuchOperation { message: message() }, FailureClass::Config, "defect of Contactor"),
+        ];
+        for (kind, class, next) in table {
+            let failure = of_highlevel_kind(&kind, &format!("contacts.update (/contacts/c1): {kind}"));
+            assert_eq!(failure.class, class, "{kind:?}");
+            assert_eq!(failure.retry_after, None, "{kind:?}");
+            assert!(failure.message.starts_with("HighLevel: contacts.update (/contacts/c1): "), "{}", failure.message);
+            assert!(failure.message.contains(next), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn highlevels_quota_is_waited_for_as_long_as_it_said() {
+        let kind = ErrorKind::RateLimited { retry_after: std::time::Duration::from_millis(2_500), daily: false };
+        let failure = of_highlevel_kind(&kind, &kind.to_string());
+        assert_eq!(failure.class, FailureClass::Quota);
+        assert_eq!(failure.retry_after, Some(SignedDuration::from_millis(2_500)));
+    }
+
+    #[test]
+    fn a_create_that_may_have_happened_is_looked_up_and_not_repeated_blindly() {
+        let failure = of_unsure_create("contacts.create (/contacts/): HighLevel is out of order (status 502)");
+        assert_eq!(failure.class, FailureClass::Transient);
+        assert!(failure.message.contains("looked up before it is created again"), "{}", failure.message);
+    }
+
+    #[test]
+    fn refused_values_are_parked_at_once_and_say_which() {
+        let problem = wit::FieldProblem { field: "email".into(), problem: "is invalid".into() };
+        let failure = of_connector("prefinery", "adapter.create", &wit::Error::Invalid(vec![problem]));
+        let Disposition::Parked { reason } = failure.disposition(0, 10, at(0), 0.5) else {
+            panic!("not parked")
+        };
+        assert!(reason.contains("email: is invalid"), "{reason}");
+    }
+}

@@ -1,0 +1,151 @@
+//! Webhooks in: verified over the raw bytes, de-duplicated, committed, answered. Nothing else happens before the answer.
+
+use bytes::Bytes;
+use contactor_highlevel::webhook::{Change, Envelope, Event, Scheme, VerifyError};
+use contactor_store::{Accepted, LocationId, Mark, NewEvent, RecordId, Side};
+use http::HeaderMap;
+
+use crate::engine::Engine;
+use crate::error::IngestError;
+use crate::reconcile::contact_fields;
+use crate::signature;
+
+/// What became of a webhook. Each of them is answered with 200: anything else would be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ingested {
+    /// Stored.
+    New,
+    /// Known already.
+    Duplicate,
+    /// Stored for a location that no workspace is bound to yet.
+    Held,
+}
+
+impl From<Accepted> for Ingested {
+    fn from(accepted: Accepted) -> Self {
+        match accepted {
+            Accepted::New(_) => Self::New,
+            Accepted::Duplicate => Self::Duplicate,
+            Accepted::Held(_) => Self::Held,
+        }
+    }
+}
+
+impl Engine {
+    /// Accepts a webhook of HighLevel. When this answers, the event is committed.
+    pub async fn ingest_highlevel(&self, headers: &HeaderMap, body: Bytes) -> Result<Ingested, IngestError> {
+        let now = self.now();
+        let verified = self.verifier().verify(headers, &body, now).map_err(|error| match error {
+            VerifyError::TooOld { .. } | VerifyError::FromTheFuture { .. } => IngestError::Stale(error.to_string()),
+            error => IngestError::Signature(error.to_string()),
+        })?;
+        let scheme = match verified.scheme {
+            Scheme::Ed25519 => "ed25519",
+            Scheme::LegacyRsa => "legacy-rsa",
+        };
+        metrics::counter!("contactor_webhook_signatures_total", "scheme" => scheme).increment(1);
+        let envelope = Envelope::parse(&body).map_err(|error| IngestError::Malformed(error.to_string()))?;
+        let location = envelope.location.as_ref().map(|id| LocationId::new(id.as_str()));
+        let workspace = match &location {
+            Some(location) => self.workspace_id(location).await?,
+            None => None,
+        };
+        let marks = marks(&envelope);
+        let accepted = self
+            .store()
+            .append_event(NewEvent {
+                source: Side::Highlevel,
+                workspace,
+                connection: None,
+                location,
+                key: envelope.dedupe_key(&body),
+                kind: envelope.kind,
+                body: body.into(),
+                headers: serde_json::Value::Null,
+                received_at: now,
+                marks,
+                needs_receive: false,
+            })
+            .await?;
+        self.accepted(accepted);
+        Ok(accepted.into())
+    }
+
+    /// Accepts a webhook of a partner, by the unguessable token in its path.
+    pub async fn ingest_partner(
+        &self,
+        token: &str,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<Ingested, IngestError> {
+        let now = self.now();
+        let endpoint = self.endpoint(token).await?.ok_or(IngestError::UnknownToken)?;
+        signature::verify(&endpoint.webhook, endpoint.secret.as_ref(), headers, &body, now)?;
+        let key = signature::event_key(&endpoint.webhook, headers, &body);
+        let accepted = self
+            .store()
+            .append_event(NewEvent {
+                source: Side::Partner,
+                workspace: Some(endpoint.connection.workspace.clone()),
+                connection: Some(endpoint.connection.id.clone()),
+                location: None,
+                key,
+                kind: "webhook".to_owned(),
+                body: body.into(),
+                headers: kept_headers(headers, &endpoint.webhook),
+                received_at: now,
+                marks: Vec::new(),
+                needs_receive: true,
+            })
+            .await?;
+        self.accepted(accepted);
+        Ok(accepted.into())
+    }
+
+    fn accepted(&self, accepted: Accepted) {
+        self.note_webhook(self.now());
+        let outcome = match accepted {
+            Accepted::New(_) => {
+                self.wake().wake();
+                "new"
+            }
+            Accepted::Duplicate => "duplicate",
+            Accepted::Held(_) => "held",
+        };
+        metrics::counter!("contactor_webhooks_total", "outcome" => outcome).increment(1);
+    }
+}
+
+/// The records that an event of HighLevel marks dirty. Tasks, notes and appointments mark their contact: what a mapping
+/// projects from them is read with it.
+fn marks(envelope: &Envelope) -> Vec<Mark> {
+    let event = envelope.event();
+    let Some(contact) = event.contact() else { return Vec::new() };
+    vec![Mark {
+        entity: "contact".to_owned(),
+        side: Side::Highlevel,
+        record: RecordId::new(contact.as_str()),
+        snapshot: envelope.snapshot().map(|snapshot| contact_fields(snapshot.fields, &snapshot.tags)),
+        deleted: matches!(event, Event::Contact { change: Change::Deleted, .. }),
+    }]
+}
+
+/// Headers that a connector may want, without the signature and other credentials.
+fn kept_headers(headers: &HeaderMap, webhook: &contactor_manifest::Webhook) -> serde_json::Value {
+    let signature = match &webhook.signature {
+        contactor_manifest::Signature::HmacSha256 { header, .. } => header.to_ascii_lowercase(),
+        contactor_manifest::Signature::None => String::new(),
+    };
+    headers
+        .iter()
+        .filter(|(name, _)| {
+            let name = name.as_str();
+            name != signature
+                && !["authorization", "cookie", "proxy-authorization"].contains(&name)
+                && (name.starts_with("x-") || name == "content-type" || name == "user-agent")
+        })
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.into())))
+        .take(32)
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}

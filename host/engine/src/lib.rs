@@ -1,0 +1,46 @@
+//! The engine: what Contactor does with events, records and connectors.
+//!
+//! ```text
+//! webhook ─▶ ingest ─▶ events, dirty records ─▶ scheduler ─▶ reconcile: plan ─▶ apply ─▶ links, runs
+//! sweep, backfill, poll ─────▲                                  │
+//!                                                   connector (wasm) ◀─ capabilities ─▶ HighLevel, partner
+//! ```
+//!
+//! State is reconciled, events are hints: an event only marks a record dirty, and a run reads both sides again before it
+//! decides. [`plan`](crate::reconcile) is free of effects, so a preview is the same code without the second half.
+
+mod active;
+mod artefacts;
+mod capabilities;
+mod clock;
+mod config;
+mod convert;
+mod credentials;
+mod engine;
+mod error;
+mod failure;
+mod ingest;
+mod locks;
+mod manage;
+mod partner;
+mod progress;
+mod receive;
+mod reconcile;
+mod recorder;
+mod scheduler;
+mod signature;
+mod walk;
+
+pub use active::Guest;
+pub use capabilities::Capabilities;
+pub use clock::Clock;
+pub use config::EngineConfig;
+pub use engine::{Engine, EngineParts};
+pub use error::{EngineError, IngestError};
+pub use ingest::Ingested;
+pub use manage::{
+    CheckReport, ConnectionView, ConnectorView, EnableConnection, InspectReport, NewWorkspace, ScopeRequest, SettingView,
+    Timeline, TimelineEntry, TimelineKind, inspect,
+};
+pub use progress::{Health, SyncProgress};
+pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, Verdict};

@@ -1,0 +1,362 @@
+//! Connections: a connector switched on in a workspace, with what the admin granted.
+
+use std::collections::BTreeMap;
+
+use contactor_manifest::{Manifest, Webhook};
+use contactor_runtime::{Grants, Invocation, Reply};
+use contactor_store::{
+    Connection, ConnectionId, ConnectionState, Digest, Priority, RunFilter, WorkspaceId,
+};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::workspaces::check_id;
+use crate::credentials::webhook_name;
+use crate::engine::Engine;
+use crate::error::{EngineError, IngestError};
+use crate::{convert, partner};
+
+/// A connector to be switched on in a workspace, or a connection to be changed.
+#[derive(Clone, Debug, Default)]
+pub struct EnableConnection {
+    /// The workspace.
+    pub workspace: String,
+    /// The connector.
+    pub connector: String,
+    /// Which of its installed components; the newest if absent.
+    pub digest: Option<String>,
+    /// The partner's address; the manifest's if absent.
+    pub base_url: Option<String>,
+    /// The manifest's authentication to use; its first if absent.
+    pub auth_scheme: Option<String>,
+    /// Parts of the credential by name. Parts that are absent keep their stored value.
+    pub credentials: BTreeMap<String, SecretString>,
+    /// The partner's webhook signing secret; the stored one stays if absent.
+    pub webhook_secret: Option<SecretString>,
+    /// Settings as a JSON object; null keeps what is stored.
+    pub settings: serde_json::Value,
+    /// Mapping rows over the connector's, `{"<entity>": [rows]}`; null keeps what is stored.
+    pub mapping: serde_json::Value,
+    /// Granted scopes; everything that the manifest asks for if absent.
+    pub grants: Option<Vec<String>>,
+}
+
+/// A connection as an admin sees it. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConnectionView {
+    /// Its id.
+    pub id: ConnectionId,
+    /// Its workspace.
+    pub workspace: WorkspaceId,
+    /// Its connector.
+    pub connector: String,
+    /// The version of the pinned component.
+    pub version: String,
+    /// The pinned component.
+    pub digest: Digest,
+    /// Whether it works.
+    pub state: ConnectionState,
+    /// Why it does not.
+    pub state_reason: Option<String>,
+    /// Granted scopes.
+    pub grants: Vec<String>,
+    /// Scopes that the connector asks for and was not granted.
+    pub withheld: Vec<String>,
+    /// The partner's address.
+    pub base_url: String,
+    /// The authentication in use.
+    pub auth_scheme: String,
+    /// Settings with the defaults filled in, each with its title.
+    pub settings: Vec<SettingView>,
+    /// Mapping rows of the admin.
+    pub mapping: serde_json::Value,
+    /// Path of the partner's webhooks, to be put behind this host's public address.
+    pub webhook_path: String,
+    /// Active links.
+    pub links: u64,
+    /// Records that wait.
+    pub waiting: u64,
+    /// Parked records.
+    pub parked: u64,
+    /// When its last run began.
+    pub last_run_at: Option<Timestamp>,
+}
+
+/// One setting of a connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SettingView {
+    /// Its name.
+    pub name: String,
+    /// Its title.
+    pub title: String,
+    /// Its value.
+    pub value: serde_json::Value,
+}
+
+/// Whether a connection could work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// Nothing is wrong.
+    pub ok: bool,
+    /// Whose credential it is at the partner.
+    pub account: Option<String>,
+    /// What else the partner says about the account, and HighLevel about the location.
+    pub details: BTreeMap<String, String>,
+    /// What is wrong, whose fault it is, and what to do.
+    pub problems: Vec<String>,
+}
+
+/// A partner's webhook endpoint.
+pub(crate) struct Endpoint {
+    pub(crate) connection: Connection,
+    pub(crate) webhook: Webhook,
+    pub(crate) secret: Option<SecretString>,
+}
+
+impl Engine {
+    /// Switches a connector on in a workspace, or changes and switches on what was there. Nothing is stored unless the whole
+    /// of it is sound: component, grants, credential, settings and mapping.
+    pub async fn enable_connection(&self, request: EnableConnection) -> Result<ConnectionView, EngineError> {
+        check_id("workspace", &request.workspace)?;
+        let workspace = self.workspace(&WorkspaceId::new(request.workspace.as_str())).await?;
+        let id = ConnectionId::new(format!("{}/{}", workspace.id, request.connector));
+        let present = self.store().connection(&id).await?;
+        let pinned = request.digest.clone().or_else(|| present.as_ref().map(|c| c.digest.as_str().to_owned()));
+        let installed = self.installed(&request.connector, pinned.as_deref()).await?;
+        let manifest = Manifest::parse(&installed.manifest)
+            .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
+        let connection = Connection {
+            id: id.clone(),
+            workspace: workspace.id.clone(),
+            connector: request.connector.clone(),
+            digest: installed.digest,
+            state: ConnectionState::Enabled,
+            state_reason: None,
+            grants: granted(&manifest, request.grants.clone(), present.as_ref())?,
+            base_url: partner::base_url(
+                request
+                    .base_url
+                    .as_deref()
+                    .or(present.as_ref().map(|c| c.base_url.as_str()))
+                    .unwrap_or(&manifest.partner.base_url),
+            )?
+            .to_string(),
+            auth_scheme: auth_scheme(&manifest, &request, present.as_ref())?,
+            settings: kept(request.settings.clone(), present.as_ref().map(|c| &c.settings)),
+            mapping: kept(request.mapping.clone(), present.as_ref().map(|c| &c.mapping)),
+            webhook_token: present.as_ref().map_or_else(webhook_token, |c| c.webhook_token.clone()),
+            created_at: present.as_ref().map_or_else(|| self.now(), |c| c.created_at),
+        };
+        self.put_credentials(&connection, &manifest, &request).await?;
+        // Loading is the check of everything at once.
+        self.load(connection.clone()).await?;
+        self.store().put_connection(connection).await?;
+        self.forget(&id);
+        self.wake().wake();
+        self.walk_wake().wake();
+        self.connection(&id).await
+    }
+
+    async fn put_credentials(
+        &self,
+        connection: &Connection,
+        manifest: &Manifest,
+        request: &EnableConnection,
+    ) -> Result<(), EngineError> {
+        let auth = manifest.auth(&connection.auth_scheme);
+        let known: Vec<&str> =
+            auth.map_or_else(Vec::new, |auth| auth.credentials.iter().map(|c| c.name.as_str()).collect());
+        if let Some(unknown) = request.credentials.keys().find(|name| !known.contains(&name.as_str())) {
+            return Err(EngineError::Invalid(format!(
+                "credential `{unknown}`: authentication `{}` has {}",
+                connection.auth_scheme,
+                known.join(", ")
+            )));
+        }
+        if !request.credentials.is_empty() {
+            let mut parts = self.credentials().partner(&connection.workspace, &connection.id).await?;
+            parts.extend(request.credentials.clone());
+            self.credentials().put_partner(&connection.workspace, &connection.id, &parts).await?;
+        }
+        if let Some(secret) = &request.webhook_secret {
+            if secret.expose_secret().is_empty() {
+                return Err(EngineError::Invalid("the webhook secret is empty".to_owned()));
+            }
+            self.credentials().put(&connection.workspace, &webhook_name(&connection.id), secret).await?;
+        }
+        Ok(())
+    }
+
+    /// Switches a connection off; its links and its waiting records stay.
+    pub async fn disable_connection(&self, id: &ConnectionId) -> Result<ConnectionView, EngineError> {
+        self.stored(id).await?;
+        let reason = Some("switched off by an admin".to_owned());
+        self.store().set_connection_state(id, ConnectionState::Disabled, reason).await?;
+        self.forget(id);
+        self.connection(id).await
+    }
+
+    /// The connections of a workspace.
+    pub async fn connections(&self, workspace: &WorkspaceId) -> Result<Vec<ConnectionView>, EngineError> {
+        self.workspace(workspace).await?;
+        let mut views = Vec::new();
+        for connection in self.store().connections(Some(workspace)).await? {
+            views.push(self.view(connection).await?);
+        }
+        Ok(views)
+    }
+
+    /// One connection.
+    pub async fn connection(&self, id: &ConnectionId) -> Result<ConnectionView, EngineError> {
+        let connection = self.stored(id).await?;
+        self.view(connection).await
+    }
+
+    pub(crate) async fn stored(&self, id: &ConnectionId) -> Result<Connection, EngineError> {
+        self.store().connection(id).await?.ok_or_else(|| EngineError::no_connection(id))
+    }
+
+    async fn view(&self, connection: Connection) -> Result<ConnectionView, EngineError> {
+        let installed = self.installed(&connection.connector, Some(connection.digest.as_str())).await?;
+        let manifest = Manifest::parse(&installed.manifest)
+            .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
+        let counts = self.store().counts_of(&connection.id).await?;
+        let filter = RunFilter { connection: Some(connection.id.clone()), limit: 1, ..RunFilter::default() };
+        let last_run_at = self.store().runs(filter).await?.first().map(|run| run.started_at);
+        let settings = manifest.validate_settings(&connection.settings).unwrap_or_default();
+        Ok(ConnectionView {
+            version: installed.version,
+            withheld: manifest
+                .scopes
+                .iter()
+                .map(|scope| scope.name.clone())
+                .filter(|name| !connection.grants.contains(name))
+                .collect(),
+            settings: manifest
+                .settings
+                .iter()
+                .map(|setting| SettingView {
+                    name: setting.name.clone(),
+                    title: setting.title.clone(),
+                    value: settings.get(&setting.name).cloned().unwrap_or_default(),
+                })
+                .collect(),
+            webhook_path: format!("/webhooks/partner/{}", connection.webhook_token),
+            links: counts.links,
+            waiting: counts.dirty,
+            parked: counts.parked,
+            last_run_at,
+            id: connection.id,
+            workspace: connection.workspace,
+            connector: connection.connector,
+            digest: connection.digest,
+            state: connection.state,
+            state_reason: connection.state_reason,
+            grants: connection.grants,
+            base_url: connection.base_url,
+            auth_scheme: connection.auth_scheme,
+            mapping: connection.mapping,
+        })
+    }
+
+    /// Asks both systems whether the connection could work. Writes nothing.
+    pub async fn check_connection(&self, id: &ConnectionId) -> Result<CheckReport, EngineError> {
+        let active = self.active(id).await?;
+        let run = self.context(&active, Priority::Interactive, true);
+        let mut report = CheckReport { ok: true, account: None, details: BTreeMap::new(), problems: Vec::new() };
+        match run.invoke("adapter.check", Invocation::Check).await {
+            Ok(Reply::Check(Ok(account))) => {
+                report.account = Some(format!("{} ({})", account.name, account.id));
+                for (name, value) in convert::fields_from_wit(&account.details) {
+                    report.details.insert(name, convert::show(&value));
+                }
+            }
+            Ok(Reply::Check(Err(error))) => {
+                report.problems.push(run.of_connector("adapter.check", &error).message);
+            }
+            Ok(_) => report.problems.push(crate::reconcile::mismatch("adapter.check").message),
+            Err(failure) => report.problems.push(failure.message),
+        }
+        match run.location.info().await {
+            Ok(info) => {
+                if info.allows_duplicate_contacts() == Some(true) {
+                    report.details.insert(
+                        "HighLevel".to_owned(),
+                        "the location allows duplicate contacts: people with one email may become two".to_owned(),
+                    );
+                }
+            }
+            Err(error) => report.problems.push(format!("HighLevel: {error}")),
+        }
+        for scope in &active.manifest.scopes {
+            if !active.connection.grants.contains(&scope.name) {
+                report.problems.push(format!("the scope {} was not granted; it is needed because: {}", scope.name, scope.why));
+            }
+        }
+        report.ok = report.problems.is_empty();
+        Ok(report)
+    }
+
+    /// The connection behind an unguessable webhook path.
+    pub(crate) async fn endpoint(&self, token: &str) -> Result<Option<Endpoint>, IngestError> {
+        let Some(connection) = self.store().connection_by_token(token).await? else { return Ok(None) };
+        let unavailable = |error: EngineError| IngestError::Unavailable(error.to_string());
+        let active = self.active(&connection.id).await.map_err(unavailable)?;
+        let Some(webhook) = active.manifest.webhook.clone() else { return Ok(None) };
+        let secret = self.credentials().get(&connection.workspace, &webhook_name(&connection.id)).await;
+        let secret = secret.map_err(unavailable)?;
+        Ok(Some(Endpoint { connection, webhook, secret }))
+    }
+}
+
+/// The interfaces that granted scopes open. Whether a call is a read or a write is checked at the call.
+pub(crate) fn interfaces(grants: &[String]) -> Grants {
+    // The partner and the connection's own state are what a connector is for; a scope concerns HighLevel.
+    let always = ["partner", "state"];
+    let highlevel = ["contacts", "tasks", "notes", "tags", "appointments", "bulk", "campaigns", "workflows"];
+    let any = grants.iter().any(|scope| scope.starts_with("contacts."));
+    Grants::of(always.into_iter().chain(highlevel.into_iter().filter(|_| any)))
+}
+
+/// Effective grants: what the admin gives of what the manifest asks for.
+fn granted(
+    manifest: &Manifest,
+    asked: Option<Vec<String>>,
+    present: Option<&Connection>,
+) -> Result<Vec<String>, EngineError> {
+    let wanted: Vec<String> = manifest.scopes.iter().map(|scope| scope.name.clone()).collect();
+    let Some(asked) = asked.or_else(|| present.map(|c| c.grants.clone())) else { return Ok(wanted) };
+    match asked.iter().find(|scope| !wanted.contains(scope)) {
+        Some(unknown) => Err(EngineError::Invalid(format!(
+            "scope `{unknown}`: {} asks for {}",
+            manifest.connector.id,
+            if wanted.is_empty() { "none".to_owned() } else { wanted.join(", ") }
+        ))),
+        None => Ok(asked),
+    }
+}
+
+fn auth_scheme(
+    manifest: &Manifest,
+    request: &EnableConnection,
+    present: Option<&Connection>,
+) -> Result<String, EngineError> {
+    let chosen = request.auth_scheme.clone().or_else(|| present.map(|c| c.auth_scheme.clone()));
+    match chosen.or_else(|| manifest.auth.first().map(|auth| auth.id.clone())) {
+        Some(scheme) => Ok(scheme),
+        None => Err(EngineError::Invalid(format!("{} declares no authentication", manifest.connector.id))),
+    }
+}
+
+fn kept(given: serde_json::Value, present: Option<&serde_json::Value>) -> serde_json::Value {
+    match (given, present) {
+        (serde_json::Value::Null, Some(present)) => present.clone(),
+        (given, _) => given,
+    }
+}
+
+/// 256 random bits, in hex: the path is all the proof that some partners give.
+fn webhook_token() -> String {
+    hex::encode(rand::random::<[u8; 32]>())
+}

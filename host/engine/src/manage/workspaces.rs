@@ -1,0 +1,93 @@
+//! Workspaces: one tenant, one location.
+
+use contactor_store::{LocationId, StoreError, Workspace, WorkspaceId};
+use secrecy::SecretString;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// A workspace to be created.
+#[derive(Clone, Debug)]
+pub struct NewWorkspace {
+    /// Its id: 1 to 63 lower-case letters, digits and hyphens.
+    pub id: String,
+    /// Its name for people; the id if absent.
+    pub name: Option<String>,
+    /// The HighLevel location that it is bound to.
+    pub location: String,
+    /// A private integration token of that location.
+    pub token: SecretString,
+    /// ISO 3166 country; asked of HighLevel if absent.
+    pub country: Option<String>,
+    /// IANA time zone; asked of HighLevel if absent.
+    pub timezone: Option<String>,
+}
+
+impl Engine {
+    /// Creates a workspace. HighLevel is asked for the location first, so a wrong token or location is said at once.
+    pub async fn create_workspace(&self, new: NewWorkspace) -> Result<Workspace, EngineError> {
+        check_id("workspace", &new.id)?;
+        if new.location.trim().is_empty() {
+            return Err(EngineError::Invalid("the location is empty: expected the id of a HighLevel location".into()));
+        }
+        let mut workspace = Workspace {
+            name: new.name.unwrap_or_else(|| new.id.clone()),
+            id: WorkspaceId::new(new.id),
+            location: LocationId::new(new.location.trim()),
+            country: new.country,
+            timezone: new.timezone,
+            created_at: self.now(),
+        };
+        let location = self
+            .highlevel_with(&new.token)?
+            .at(contactor_highlevel::LocationId::new(workspace.location.as_str()));
+        let info = location.info().await?;
+        workspace.country = workspace.country.or(info.country);
+        workspace.timezone = workspace.timezone.or(info.timezone);
+        // The credential first: a workspace without one could not work, a credential without a workspace is harmless.
+        if let Some(existing) = self.store().workspace(&workspace.id).await? {
+            return Err(taken(&existing));
+        }
+        if let Some(existing) = self.store().workspace_of(&workspace.location).await? {
+            return Err(taken(&existing));
+        }
+        self.credentials().put(&workspace.id, workspace.id.as_str(), &new.token).await?;
+        self.tokens().forget(workspace.location.as_str());
+        match self.store().create_workspace(workspace.clone()).await {
+            Ok(()) => Ok(workspace),
+            Err(error @ StoreError::Conflict { .. }) => Err(EngineError::Conflict(error.to_string())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// All workspaces.
+    pub async fn workspaces(&self) -> Result<Vec<Workspace>, EngineError> {
+        Ok(self.store().workspaces().await?)
+    }
+
+    /// One workspace.
+    pub async fn workspace(&self, id: &WorkspaceId) -> Result<Workspace, EngineError> {
+        self.store().workspace(id).await?.ok_or_else(|| EngineError::no_workspace(id))
+    }
+}
+
+fn taken(existing: &Workspace) -> EngineError {
+    EngineError::Conflict(format!(
+        "the workspace `{}` exists and is bound to the location `{}`",
+        existing.id, existing.location
+    ))
+}
+
+/// Ids become parts of names and paths: letters, digits and hyphens only.
+pub(super) fn check_id(what: &str, id: &str) -> Result<(), EngineError> {
+    let good = (1..=63).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !id.starts_with('-');
+    if good {
+        return Ok(());
+    }
+    let shown: String = id.chars().filter(|c| !c.is_control()).take(80).collect();
+    Err(EngineError::Invalid(format!(
+        "{what} id `{shown}`: expected 1 to 63 lower-case letters, digits and hyphens, not beginning with a hyphen"
+    )))
+}

@@ -1,0 +1,123 @@
+//! Adds the credential on the way out, by the scheme that the manifest declares.
+
+use contactor_manifest::{LoginBody, Placement, Scheme, Template};
+use contactor_runtime::bindings::types::Error;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
+use tokio::time::{Duration, Instant};
+use url::Url;
+
+use super::PartnerApi;
+
+/// The token of a login session, fetched once for all requests of the connection.
+#[derive(Default)]
+pub(super) struct Session(Mutex<Option<(SecretString, Instant)>>);
+
+impl Session {
+    pub(super) async fn forget(&self) {
+        *self.0.lock().await = None;
+    }
+}
+
+impl PartnerApi {
+    /// Adds the credential; tells whether it was a login session's token.
+    pub(super) async fn authenticate(&self, url: &mut Url, headers: &mut HeaderMap) -> Result<bool, Error> {
+        match &self.auth.scheme {
+            Scheme::Basic { user, password } => {
+                use base64::Engine as _;
+                let pair = format!("{}:{}", self.render(user)?, self.render(password)?);
+                let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+                set(headers, "authorization", &format!("Basic {encoded}"))?;
+            }
+            Scheme::Bearer { token } => set(headers, "authorization", &format!("Bearer {}", self.render(token)?))?,
+            Scheme::HeaderPair { headers: pairs } => {
+                for (name, value) in pairs {
+                    set(headers, name, &self.render(value)?)?;
+                }
+            }
+            Scheme::PrefixedHeader { header, value } => set(headers, header, &self.render(value)?)?,
+            Scheme::Query { parameter, value } => {
+                url.query_pairs_mut().append_pair(parameter, &self.render(value)?);
+            }
+            Scheme::Login { login } => {
+                let token = self.login_token(login).await?;
+                let token = token.expose_secret();
+                match &login.placement {
+                    Placement::Bearer => set(headers, "authorization", &format!("Bearer {token}"))?,
+                    Placement::Header(name) => set(headers, name, token)?,
+                    Placement::Query(name) => {
+                        url.query_pairs_mut().append_pair(name, token);
+                    }
+                }
+                return Ok(true);
+            }
+            Scheme::OAuth2 { .. } => {
+                return Err(Error::Unauthorized("OAuth 2.0 at partners is not available in this version".into()));
+            }
+        }
+        Ok(false)
+    }
+
+    async fn login_token(&self, login: &contactor_manifest::Login) -> Result<SecretString, Error> {
+        // The lock is held over the request: all who wait use the one token that it brings.
+        let mut session = self.session.0.lock().await;
+        if let Some((token, until)) = &*session
+            && Instant::now() < *until
+        {
+            return Ok(token.clone());
+        }
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), login.path));
+        let mut fields = std::collections::BTreeMap::new();
+        for (name, value) in &login.fields {
+            fields.insert(name.as_str(), self.render(value)?);
+        }
+        let request = self.client.post(url).timeout(self.timeout);
+        let request = match login.body {
+            LoginBody::Json => request.json(&fields),
+            LoginBody::Form => request.form(&fields),
+        };
+        let answer = request.send().await.map_err(|error| super::unreachable(&error.without_url()))?;
+        let answer = super::read(answer).await?;
+        match answer.status {
+            200..=299 => {}
+            400..=403 => return Err(Error::Unauthorized(format!("the login was refused with {}", answer.status))),
+            429 => return Err(Error::Limited(None)),
+            status => return Err(Error::Unavailable(format!("the login answered {status}"))),
+        }
+        let token = serde_json::from_slice::<serde_json::Value>(&answer.body)
+            .ok()
+            .and_then(|json| json.pointer(&login.token)?.as_str().map(str::to_owned))
+            .ok_or_else(|| Error::Unauthorized(format!("the login's answer has no text at {}", login.token)))?;
+        let token = SecretString::from(token);
+        let until = Instant::now() + Duration::from_secs(u64::from(login.lifetime_seconds));
+        *session = Some((token.clone(), until));
+        Ok(token)
+    }
+
+    fn render(&self, template: &Template) -> Result<String, Error> {
+        template
+            .render(|name| self.secrets.get(name).map(ExposeSecret::expose_secret))
+            .map_err(|error| Error::Unauthorized(error.to_string()))
+    }
+
+    /// Replaces every part of the credential that a text repeats.
+    pub(super) fn redacted(&self, text: String) -> String {
+        self.secrets.values().map(ExposeSecret::expose_secret).filter(|secret| secret.len() >= 4).fold(
+            text,
+            |text, secret| {
+                if text.contains(secret) { text.replace(secret, "[redacted]") } else { text }
+            },
+        )
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), Error> {
+    let refuse = || Error::Unauthorized(format!("the credential does not fit into the header {name}"));
+    let name: HeaderName = name.parse().map_err(|_| refuse())?;
+    let mut value = HeaderValue::from_str(value).map_err(|_| refuse())?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Ok(())
+}

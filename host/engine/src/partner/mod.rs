@@ -1,0 +1,229 @@
+//! Requests to the partner: the connector gives a relative path, the host adds base URL and credential and keeps the quota.
+
+mod auth;
+mod quota;
+mod request;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use contactor_manifest::{Auth, Quota, Scheme};
+use contactor_runtime::bindings::partner::{Method, Pair, Request, Response};
+use contactor_runtime::bindings::types::Error;
+use contactor_store::Call;
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::error::EngineError;
+use quota::Windows;
+
+/// Largest answer that is passed on, in bytes; the interface documents it.
+const RESPONSE_CAP: usize = 4 * 1024 * 1024;
+
+/// One connection's way to its partner.
+pub(crate) struct PartnerApi {
+    client: reqwest::Client,
+    base: Url,
+    auth: Auth,
+    secrets: BTreeMap<String, SecretString>,
+    quotas: Vec<Quota>,
+    windows: Mutex<Windows>,
+    session: auth::Session,
+    timeout: Duration,
+    log_cap: usize,
+}
+
+/// What a connection has for its partner.
+pub(crate) struct PartnerSetup {
+    pub(crate) client: reqwest::Client,
+    pub(crate) base_url: String,
+    pub(crate) auth: Auth,
+    pub(crate) secrets: BTreeMap<String, SecretString>,
+    pub(crate) quotas: Vec<Quota>,
+    pub(crate) timeout: Duration,
+    pub(crate) log_cap: usize,
+}
+
+impl PartnerApi {
+    pub(crate) fn new(setup: PartnerSetup) -> Result<Self, EngineError> {
+        let base = request::base_url(&setup.base_url)?;
+        if let Scheme::OAuth2 { .. } = setup.auth.scheme {
+            return Err(EngineError::Invalid(format!(
+                "authentication `{}`: OAuth 2.0 at partners is not available in this version",
+                setup.auth.id
+            )));
+        }
+        let missing: Vec<&str> =
+            setup.auth.placeholders().into_iter().filter(|name| !setup.secrets.contains_key(*name)).collect();
+        if !missing.is_empty() {
+            return Err(EngineError::Invalid(format!(
+                "authentication `{}` needs the credential {}",
+                setup.auth.id,
+                missing.join(", ")
+            )));
+        }
+        Ok(Self {
+            client: setup.client,
+            base,
+            auth: setup.auth,
+            secrets: setup.secrets,
+            windows: Mutex::new(Windows::new(&setup.quotas)),
+            quotas: setup.quotas,
+            session: auth::Session::default(),
+            timeout: setup.timeout,
+            log_cap: setup.log_cap,
+        })
+    }
+
+    /// Sends a connector's request. Answers the call's trace in any case, and the response or why there is none.
+    pub(crate) async fn send(&self, request: Request, now: Timestamp) -> (Call, Result<Response, Error>) {
+        let begun = Instant::now();
+        let mut call = Call {
+            target: "partner".to_owned(),
+            operation: format!("{} {}", method_name(request.method), request.path),
+            status: None,
+            quota_remaining: None,
+            duration_us: 0,
+            write: is_write(request.method),
+            request: request.body.as_deref().map(|body| self.capped(body)),
+            response: None,
+            error: None,
+        };
+        let result = self.send_checked(&request, now).await;
+        call.duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        match &result {
+            Ok(response) => {
+                call.status = Some(response.status);
+                call.response = Some(self.capped(&response.body));
+            }
+            Err(error) => call.error = Some(in_words(error)),
+        }
+        (call, result)
+    }
+
+    async fn send_checked(&self, request: &Request, now: Timestamp) -> Result<Response, Error> {
+        let url = request::url(&self.base, request)?;
+        let headers = request::headers(request)?;
+        self.take_quota(request, now)?;
+        let (response, used_session) = self.exchange(request, url.clone(), headers.clone()).await?;
+        if response.status == 401 && used_session {
+            // A login token may end before its time; one fresh login, then the answer stands.
+            self.session.forget().await;
+            return Ok(self.exchange(request, url, headers).await?.0);
+        }
+        Ok(response)
+    }
+
+    /// One request and its answer; tells whether a login token was used.
+    async fn exchange(
+        &self,
+        request: &Request,
+        mut url: Url,
+        mut headers: http::HeaderMap,
+    ) -> Result<(Response, bool), Error> {
+        let used_session = self.authenticate(&mut url, &mut headers).await?;
+        let mut outgoing =
+            self.client.request(http_method(request.method), url).headers(headers).timeout(self.timeout);
+        if let Some(body) = &request.body {
+            outgoing = outgoing.body(body.clone());
+        }
+        // `without_url`: the credential may be a query parameter.
+        let answer = outgoing.send().await.map_err(|error| unreachable(&error.without_url()))?;
+        Ok((read(answer).await?, used_session))
+    }
+
+    /// Takes one request out of every quota of the manifest that counts it.
+    fn take_quota(&self, request: &Request, now: Timestamp) -> Result<(), Error> {
+        let matching: Vec<usize> = (0..self.quotas.len())
+            .filter(|&i| self.quotas[i].counts(method_name(request.method), &request.path))
+            .collect();
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.take(&matching, now).map_err(|wait| Error::Limited(Some(wait)))
+    }
+
+    fn capped(&self, body: &[u8]) -> String {
+        let text = String::from_utf8_lossy(&body[..body.len().min(self.log_cap)]).into_owned();
+        let mut text = self.redacted(text);
+        if body.len() > self.log_cap {
+            text.push('…');
+        }
+        text
+    }
+}
+
+/// Reads an answer up to the cap.
+async fn read(answer: reqwest::Response) -> Result<Response, Error> {
+    let status = answer.status().as_u16();
+    let headers = answer
+        .headers()
+        .iter()
+        .filter(|(name, _)| !request::is_private_header(name.as_str()))
+        .filter_map(|(name, value)| {
+            Some(Pair { name: name.as_str().to_owned(), value: value.to_str().ok()?.to_owned() })
+        })
+        .collect();
+    let mut body = Vec::new();
+    let mut chunks = answer.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| unreachable(&error.without_url()))?;
+        if body.len() + chunk.len() > RESPONSE_CAP {
+            return Err(Error::Other(format!("the partner's answer is larger than {RESPONSE_CAP} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Response { status, headers, body })
+}
+
+fn unreachable(error: &reqwest::Error) -> Error {
+    let what = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the exchange broke off"
+    };
+    Error::Unavailable(what.to_owned())
+}
+
+fn in_words(error: &Error) -> String {
+    match error {
+        Error::Invalid(problems) => {
+            problems.iter().map(|p| format!("{}: {}", p.field, p.problem)).collect::<Vec<_>>().join("; ")
+        }
+        Error::Limited(Some(ms)) => format!("the declared quota is used up; free in {ms} ms"),
+        Error::Denied(what) => format!("denied: {what}"),
+        Error::Unauthorized(text) | Error::Unavailable(text) | Error::Other(text) => text.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+pub(crate) fn is_write(method: Method) -> bool {
+    !matches!(method, Method::Get | Method::Head)
+}
+
+pub(crate) fn method_name(method: Method) -> &'static str {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Patch => "PATCH",
+        Method::Delete => "DELETE",
+    }
+}
+
+fn http_method(method: Method) -> http::Method {
+    match method {
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Patch => http::Method::PATCH,
+        Method::Delete => http::Method::DELETE,
+    }
+}
+
+pub(crate) use self::request::base_url;

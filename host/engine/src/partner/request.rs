@@ -1,0 +1,212 @@
+//! What a connector may put into a request. It cannot name a host, leave the base path, or smuggle a header.
+
+use contactor_runtime::bindings::partner::Request;
+use contactor_runtime::bindings::types::{Error, FieldProblem};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use url::Url;
+
+use crate::error::EngineError;
+
+/// Largest body, path, and number of pairs; the interface documents the first.
+const BODY_CAP: usize = 1024 * 1024;
+const PATH_CAP: usize = 2_048;
+const PAIR_CAP: usize = 64;
+const VALUE_CAP: usize = 8_192;
+
+/// Headers that are the host's to set, or that would change where a request goes.
+const HOST_HEADERS: [&str; 17] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+];
+
+/// Parses a connection's base URL: `https`, or `http` to this machine only; no credentials, query or fragment.
+pub(crate) fn base_url(text: &str) -> Result<Url, EngineError> {
+    let invalid = |why: &str| EngineError::Invalid(format!("base URL `{text}`: {why}"));
+    let mut url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
+    let loopback = match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => return Err(invalid("it names no host")),
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if loopback => {}
+        _ => return Err(invalid("expected https (http only for a double on this machine)")),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("it holds a credential; store it with the connection instead"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(invalid("expected no query and no fragment"));
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// The URL of a request, still without a credential.
+pub(super) fn url(base: &Url, request: &Request) -> Result<Url, Error> {
+    check_path(&request.path)?;
+    if request.query.len() > PAIR_CAP {
+        return Err(invalid("query", format!("more than {PAIR_CAP} parameters")));
+    }
+    if request.body.as_ref().is_some_and(|body| body.len() > BODY_CAP) {
+        return Err(invalid("body", format!("larger than {BODY_CAP} bytes")));
+    }
+    let mut url = base.clone();
+    url.set_path(&format!("{}{}", base.path().trim_end_matches('/'), request.path));
+    if !request.query.is_empty() {
+        let mut pairs = url.query_pairs_mut();
+        for pair in &request.query {
+            if pair.name.len() + pair.value.len() > VALUE_CAP {
+                return Err(invalid("query", format!("`{}` is too long", short(&pair.name))));
+            }
+            pairs.append_pair(&pair.name, &pair.value);
+        }
+    }
+    // What came out must still lie below the base: belt and braces against a parser's surprises.
+    let below = url.origin() == base.origin() && url.path().starts_with(base.path().trim_end_matches('/'));
+    if below { Ok(url) } else { Err(invalid("path", "it leaves the base URL".to_owned())) }
+}
+
+fn check_path(path: &str) -> Result<(), Error> {
+    let refuse = |why: &str| Err(invalid("path", why.to_owned()));
+    if !path.starts_with('/') {
+        return refuse("expected a path that begins with `/`");
+    }
+    if path.len() > PATH_CAP {
+        return refuse("it is too long");
+    }
+    if path.contains("//") {
+        return refuse("an empty part could be read as a host");
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "/-._~!$&'()*+,;=:@%".contains(c);
+    if let Some(c) = path.chars().find(|c| !allowed(*c)) {
+        return Err(invalid("path", format!("the character {c:?} has to be percent-encoded")));
+    }
+    let decoded = path.replace("%2e", ".").replace("%2E", ".").replace("%2f", "/").replace("%2F", "/");
+    if decoded.split('/').any(|part| part == "." || part == "..") {
+        return refuse("`.` and `..` are not allowed");
+    }
+    if decoded.contains("//") || path.contains("%5c") || path.contains("%5C") || path.contains("%00") {
+        return refuse("an encoded separator is not allowed");
+    }
+    Ok(())
+}
+
+/// The headers of a request, still without a credential.
+pub(super) fn headers(request: &Request) -> Result<HeaderMap, Error> {
+    if request.headers.len() > PAIR_CAP {
+        return Err(invalid("headers", format!("more than {PAIR_CAP}")));
+    }
+    let mut headers = HeaderMap::new();
+    for pair in &request.headers {
+        let name: HeaderName = pair
+            .name
+            .parse()
+            .map_err(|_| invalid("headers", format!("`{}` is no header name", short(&pair.name))))?;
+        if HOST_HEADERS.contains(&name.as_str()) {
+            return Err(invalid("headers", format!("`{name}` is set by the host")));
+        }
+        if pair.value.len() > VALUE_CAP {
+            return Err(invalid("headers", format!("`{name}` is too long")));
+        }
+        let value = HeaderValue::from_str(&pair.value)
+            .map_err(|_| invalid("headers", format!("`{name}` holds a control character")))?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// Answer headers that a connector has no business with.
+pub(super) fn is_private_header(name: &str) -> bool {
+    matches!(name, "set-cookie" | "set-cookie2" | "authorization" | "www-authenticate" | "proxy-authenticate")
+}
+
+fn invalid(field: &str, problem: String) -> Error {
+    Error::Invalid(vec![FieldProblem { field: field.to_owned(), problem }])
+}
+
+fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use contactor_runtime::bindings::partner::{Method, Pair};
+
+    use super::*;
+
+    fn request(path: &str) -> Request {
+        Request { method: Method::Get, path: path.to_owned(), query: vec![], headers: vec![], body: None }
+    }
+
+    #[test]
+    fn a_request_stays_below_its_base_url() {
+        let base = base_url("https://api.example.com/v2/").unwrap();
+        assert_eq!(url(&base, &request("/betas/1.json")).unwrap().as_str(), "https://api.example.com/v2/betas/1.json");
+        for hostile in [
+            "",
+            "betas",
+            "//evil.example.com/x",
+            "/../../admin",
+            "/a/%2e%2e/b",
+            "/a/..%2fb",
+            "/a%5c..%5cb",
+            "/x\r\nHost: evil",
+            "/x?y=z",
+            "/x#y",
+            "https://evil.example.com/",
+            "/a b",
+            "/a//b",
+            "/%00",
+        ] {
+            assert!(url(&base, &request(hostile)).is_err(), "{hostile:?} was let through");
+        }
+    }
+
+    #[test]
+    fn query_values_are_encoded_by_the_host() {
+        let base = base_url("https://api.example.com/v2").unwrap();
+        let mut request = request("/testers");
+        request.query = vec![Pair { name: "email_is".into(), value: "a+b@x.com&y=1#".into() }];
+        assert_eq!(
+            url(&base, &request).unwrap().as_str(),
+            "https://api.example.com/v2/testers?email_is=a%2Bb%40x.com%26y%3D1%23"
+        );
+    }
+
+    #[test]
+    fn the_hosts_own_headers_and_line_breaks_are_refused() {
+        for (name, value) in [("Authorization", "x"), ("HOST", "evil"), ("X-Ok", "a\r\nb: c"), ("bad name", "x")] {
+            let mut request = request("/x");
+            request.headers = vec![Pair { name: name.into(), value: value.into() }];
+            assert!(headers(&request).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_base_url_is_https_unless_it_is_this_machine_and_holds_no_secret() {
+        assert!(base_url("https://api.example.com/v2").is_ok());
+        assert!(base_url("http://127.0.0.1:8080").is_ok());
+        for bad in ["http://api.example.com", "ftp://x", "https://user:pw@example.com", "https://x/?a=b", "nonsense"] {
+            assert!(base_url(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! How things stand: for progress bars, health checks and metrics.
+
+use contactor_store::{ConnectionId, ConnectionState, Counts};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// How far a connection's backfill is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SyncProgress {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Its state: a connection that is not enabled makes no progress.
+    pub state: ConnectionState,
+    /// A backfill was asked for and has pages left to read.
+    pub walking: bool,
+    /// Contacts read from HighLevel's list so far.
+    pub seen: u64,
+    /// Contacts in all, as HighLevel counted them.
+    pub total: Option<u64>,
+    /// Records that still wait for their run.
+    pub waiting: u64,
+    /// Parked records.
+    pub parked: u64,
+    /// Active links.
+    pub links: u64,
+    /// Requests left today at HighLevel, as its answers say.
+    pub quota_daily_remaining: Option<u32>,
+    /// Seconds until the backfill ends at the allowed rate, at one read and at most one write a record.
+    pub estimated_seconds: Option<u64>,
+}
+
+impl SyncProgress {
+    /// Nothing is left to read or to run.
+    pub fn is_finished(&self) -> bool {
+        !self.walking && self.waiting == 0
+    }
+}
+
+/// Whether the host does its work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// The store can commit and the lease is held.
+    pub healthy: bool,
+    /// What is wrong, in words.
+    pub problems: Vec<String>,
+    /// What waits, what is parked.
+    pub counts: Counts,
+    /// When the last webhook was accepted by this process.
+    pub last_webhook_at: Option<Timestamp>,
+    /// Webhooks of unknown locations that are held.
+    pub held_events: u64,
+    /// Connections that need a person.
+    pub attention: Vec<ConnectionId>,
+}

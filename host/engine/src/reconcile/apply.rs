@@ -1,0 +1,257 @@
+//! Carries a plan out: writes HighLevel, then the partner, and settles what both sides now agree on.
+//!
+//! A crash between two writes is harmless: the next run reads what was written, finds it equal and goes on. A create whose
+//! answer was lost is looked up by its natural key before it is tried again, because every plan looks first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contactor_highlevel::{self as highlevel, ErrorKind};
+use contactor_store::{FailureClass, FieldChange, Link, LinkState, RecordId, Side};
+use contactor_sync::{Fields, Mapping, Value, canonical, settle};
+use jiff::SignedDuration;
+
+use super::plan::SyncPlan;
+use super::sides::{CUSTOM, Created, RunContext, SideRecord, TAGS};
+use crate::convert;
+use crate::failure::{self, Failure};
+
+/// What a run wrote.
+pub(crate) struct Applied {
+    /// The link as it is to be stored.
+    pub(crate) link: Link,
+    /// The fields that were written, with before and after.
+    pub(crate) changes: Vec<FieldChange>,
+    /// Remarks for the admin: values that a system accepted and did not keep.
+    pub(crate) notes: Vec<String>,
+    /// Which sides got a new record.
+    pub(crate) created: Option<Side>,
+}
+
+impl RunContext {
+    /// Writes what the plan says and builds the link to be stored.
+    pub(crate) async fn apply(&self, entity: &str, plan: &SyncPlan) -> Result<Applied, Failure> {
+        let mapping = self.active.mapping(entity)?;
+        let mut changes = Vec::new();
+        let mut notes = Vec::new();
+
+        let highlevel_after = match &plan.highlevel {
+            Some(before) => self.update_highlevel(before, &plan.merge.to_highlevel).await?,
+            None => self.create_highlevel(&plan.merge.to_highlevel).await?,
+        };
+        note_writes(Side::Highlevel, plan.highlevel.as_ref(), &plan.merge.to_highlevel, &mut changes);
+        self.note_dropped(mapping, contactor_sync::Side::Highlevel, &plan.merge.to_highlevel, &highlevel_after, &mut notes);
+
+        let partner_after = match &plan.partner {
+            Some(before) if plan.merge.to_partner.is_empty() => before.clone(),
+            Some(before) => {
+                let after = self.update_partner(entity, &before.id, &plan.merge.to_partner).await?;
+                overlaid(before, &plan.merge.to_partner, after)
+            }
+            None => self.create_partner_or_wait(entity, &plan.merge.to_partner).await?,
+        };
+        note_writes(Side::Partner, plan.partner.as_ref(), &plan.merge.to_partner, &mut changes);
+        self.note_dropped(mapping, contactor_sync::Side::Partner, &plan.merge.to_partner, &partner_after, &mut notes);
+
+        let link = self.settled_link(entity, plan, mapping, &highlevel_after, &partner_after)?;
+        let created = match (&plan.highlevel, &plan.partner) {
+            (None, _) => Some(Side::Highlevel),
+            (_, None) => Some(Side::Partner),
+            _ => None,
+        };
+        Ok(Applied { link, changes, notes, created })
+    }
+
+    /// The link after the writes. While a clean-up rule holds writes back, the base stays: the difference is not forgotten.
+    fn settled_link(
+        &self,
+        entity: &str,
+        plan: &SyncPlan,
+        mapping: &Mapping,
+        highlevel: &SideRecord,
+        partner: &SideRecord,
+    ) -> Result<Link, Failure> {
+        let previous = plan.link.as_ref().map(|link| &link.base);
+        let base = match previous {
+            Some(base) if !plan.held_back.is_empty() => base.clone(),
+            previous => settle(mapping, previous, &plan.merge, &highlevel.fields, &partner.fields, &self.active.context)
+                .map_err(config)?,
+        };
+        let print = |side, fields: &Fields| mapping.fingerprint(side, fields, &self.active.context);
+        Ok(Link {
+            connection: self.active.connection.id.clone(),
+            entity: entity.to_owned(),
+            highlevel_id: highlevel.id.clone(),
+            partner_id: partner.id.clone(),
+            base,
+            highlevel_fingerprint: print(contactor_sync::Side::Highlevel, &highlevel.fields),
+            partner_fingerprint: print(contactor_sync::Side::Partner, &partner.fields),
+            state: LinkState::Active,
+            created_at: plan.link.as_ref().map_or(self.started_at, |link| link.created_at),
+            updated_at: self.started_at,
+        })
+    }
+
+    async fn create_partner_or_wait(&self, entity: &str, fields: &Fields) -> Result<SideRecord, Failure> {
+        match self.create_partner(entity, fields).await? {
+            Created::Record(record) => Ok(record),
+            // Both runs of the pair read before they write; the next plan finds it by its key and merges.
+            Created::Exists(id) => Err(self.look_again(format!("it has the record already, as {id}"))),
+            Created::ExistsSomewhere => {
+                Err(self.look_again("it has the record already but does not show it yet".to_owned()))
+            }
+        }
+    }
+
+    /// The partner knows the record and its search does not show it: look again when it should.
+    fn look_again(&self, what: String) -> Failure {
+        let lag = self.active.manifest.partner.lag_seconds;
+        Failure {
+            // A third of the lag: most partners catch up sooner than their worst case.
+            retry_after: Some(SignedDuration::from_secs(i64::from((lag / 3).max(1)))),
+            ..Failure::new(
+                FailureClass::Transient,
+                format!("{}: {what}; it is looked up again and linked, not created", self.active.manifest.partner.name),
+            )
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------------------------- HighLevel
+
+    async fn create_highlevel(&self, fields: &Fields) -> Result<SideRecord, Failure> {
+        let (plain, tags) = split_tags(fields);
+        let plain = self.address_custom_fields(plain).await?;
+        let draft = highlevel::ContactDraft::from_fields(plain).map_err(|problems| refused(&problems))?;
+        let tags: Vec<String> = tags.unwrap_or_default().into_iter().collect();
+        let created = self.location.create_contact(&draft, &tags).await;
+        match created {
+            Ok(contact) => self.side_record(&contact).await,
+            Err(error) => Err(match error.kind() {
+                // Somebody created it since the plan looked, or an earlier attempt did and its answer was lost.
+                ErrorKind::Duplicate { existing: Some(id), .. } => Failure {
+                    retry_after: Some(SignedDuration::from_secs(1)),
+                    ..Failure::new(
+                        FailureClass::Transient,
+                        format!("HighLevel has this contact already, as {id}; it is linked, not created"),
+                    )
+                },
+                _ => failure::of_highlevel_create(&error),
+            }),
+        }
+    }
+
+    async fn update_highlevel(&self, before: &SideRecord, fields: &Fields) -> Result<SideRecord, Failure> {
+        if fields.is_empty() {
+            return Ok(before.clone());
+        }
+        let id = highlevel::ContactId::new(before.id.as_str());
+        let (plain, tags) = split_tags(fields);
+        let mut after = before.clone();
+        if !plain.is_empty() {
+            let plain = self.address_custom_fields(plain).await?;
+            let patch = highlevel::ContactPatch::from_fields(plain).map_err(|problems| refused(&problems))?;
+            let contact =
+                self.location.update_contact(&id, &patch).await.map_err(|error| failure::of_highlevel(&error))?;
+            after = self.side_record(&contact).await?;
+        }
+        if let Some(wanted) = tags {
+            let present = tags_of(&before.fields);
+            let add: Vec<String> = wanted.difference(&present).cloned().collect();
+            let remove: Vec<String> = present.difference(&wanted).cloned().collect();
+            // By name and never as a whole set: tags that others add meanwhile stay.
+            let mut result = None;
+            if !add.is_empty() {
+                let change = self.location.add_tags(&id, &add).await;
+                result = Some(change.map_err(|error| failure::of_highlevel(&error))?.tags);
+            }
+            if !remove.is_empty() {
+                let change = self.location.remove_tags(&id, &remove).await;
+                result = Some(change.map_err(|error| failure::of_highlevel(&error))?.tags);
+            }
+            if let Some(tags) = result {
+                after.fields.insert(TAGS.to_owned(), Value::Set(tags.into_iter().collect()));
+            }
+        }
+        Ok(after)
+    }
+
+    /// Turns `customFields.<key>` back into the id that a write needs.
+    async fn address_custom_fields(
+        &self,
+        fields: Fields,
+    ) -> Result<BTreeMap<String, serde_json::Value>, Failure> {
+        let fields: BTreeMap<_, _> =
+            fields.into_iter().map(|(name, value)| (name, convert::value_to_json(&value))).collect();
+        if !fields.keys().any(|name| name.starts_with(CUSTOM)) {
+            return Ok(fields);
+        }
+        let definitions = self.engine.custom_fields(&self.active.workspace, &self.location).await?;
+        definitions.to_ids(fields).map_err(|problems| refused(&problems))
+    }
+
+    /// Some fields are accepted with a 2xx and silently not kept. Said once per run; the settled base keeps it from looping.
+    fn note_dropped(
+        &self,
+        mapping: &Mapping,
+        side: contactor_sync::Side,
+        written: &Fields,
+        after: &SideRecord,
+        notes: &mut Vec<String>,
+    ) {
+        let system = match side {
+            contactor_sync::Side::Highlevel => "HighLevel",
+            contactor_sync::Side::Partner => self.active.manifest.partner.name.as_str(),
+        };
+        for (field, wanted) in written {
+            let kept = after.fields.get(field).unwrap_or(&Value::Null);
+            let Some(row) = mapping.rows().find(|row| row.field(side) == field) else { continue };
+            let canonical = |value| canonical(row.field_type(side), value, &self.active.context).ok();
+            if canonical(wanted) != canonical(kept) {
+                notes.push(format!("{system} accepted `{field}` and kept {} instead", convert::show(kept)));
+            }
+        }
+    }
+}
+
+fn split_tags(fields: &Fields) -> (Fields, Option<BTreeSet<String>>) {
+    let mut plain = fields.clone();
+    let tags = plain.remove(TAGS).map(|value| match value {
+        Value::Set(tags) => tags,
+        _ => BTreeSet::new(),
+    });
+    (plain, tags)
+}
+
+fn tags_of(fields: &Fields) -> BTreeSet<String> {
+    match fields.get(TAGS) {
+        Some(Value::Set(tags)) => tags.clone(),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// A partner may answer an update with part of the record: what it leaves out is what was there, or what was written.
+fn overlaid(before: &SideRecord, written: &Fields, after: SideRecord) -> SideRecord {
+    let mut fields = before.fields.clone();
+    fields.extend(written.clone());
+    fields.extend(after.fields);
+    SideRecord { id: after.id, fields, updated_at: after.updated_at.or(before.updated_at) }
+}
+
+fn note_writes(side: Side, before: Option<&SideRecord>, written: &Fields, changes: &mut Vec<FieldChange>) {
+    changes.extend(written.iter().map(|(field, after)| FieldChange {
+        side,
+        field: field.clone(),
+        before: before
+            .and_then(|record| record.fields.get(field))
+            .map_or(serde_json::Value::Null, convert::value_to_json),
+        after: convert::value_to_json(after),
+    }));
+}
+
+fn refused(problems: &[highlevel::FieldProblem]) -> Failure {
+    let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    Failure::new(FailureClass::Config, format!("the mapping writes what HighLevel does not take: {}", list.join("; ")))
+}
+
+fn config(error: impl std::fmt::Display) -> Failure {
+    Failure::new(FailureClass::Config, format!("mapping: {error}"))
+}

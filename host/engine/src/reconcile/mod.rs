@@ -1,0 +1,14 @@
+//! Reconcile: read both sides of one record, merge three ways against the base, write what differs, store the link.
+//!
+//! [`plan`] reads and decides and has no effects; [`apply`] writes. A preview is the plan alone. Because every run reads
+//! again, a retry after a crash between a write and its commit finds the written value and agrees with it.
+
+mod apply;
+mod plan;
+mod preview;
+mod sides;
+mod work;
+
+pub use preview::{PlannedChange, PreviewItem, PreviewReport, Verdict};
+pub(crate) use sides::{RunContext, contact_fields, mismatch, partner_record};
+pub(crate) use work::{class_name, outcome_name, run_id};

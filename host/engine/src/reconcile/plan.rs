@@ -1,0 +1,245 @@
+//! Decides what a run would write. Reads both sides, writes nothing.
+
+use contactor_runtime::bindings::types::Direction;
+use contactor_store::{FailureClass, Link, LinkState, RecordId, RecordKey, Side};
+use contactor_sync::{Fields, Merge, merge};
+use tokio::sync::OwnedMutexGuard;
+
+use super::sides::{RunContext, SideRecord};
+use crate::failure::Failure;
+
+/// What a run would do.
+pub(crate) enum Plan {
+    /// A clean-up rule says to leave the record alone.
+    Skip {
+        reason: String,
+        highlevel: Option<SideRecord>,
+        partner: Option<SideRecord>,
+    },
+    /// One side's record is gone; the link is kept as a tombstone, and nothing is deleted on the other side.
+    Gone { link: Link, side: Side },
+    /// The record is on neither side.
+    Nowhere,
+    /// Both sides are known as far as they exist.
+    Sync(Box<SyncPlan>),
+}
+
+/// The writes that bring two records into step.
+pub(crate) struct SyncPlan {
+    /// HighLevel's record; `None` means that it would be created.
+    pub(crate) highlevel: Option<SideRecord>,
+    /// The partner's record; `None` means that it would be created.
+    pub(crate) partner: Option<SideRecord>,
+    /// The link so far.
+    pub(crate) link: Option<Link>,
+    /// What differs.
+    pub(crate) merge: Merge,
+    /// Directions in which a clean-up rule holds the writes back, with its reason.
+    pub(crate) held_back: Vec<(Side, String)>,
+    /// Keeps a second run from creating the same person meanwhile; released after the commit.
+    pub(crate) creating: Vec<OwnedMutexGuard<()>>,
+}
+
+impl SyncPlan {
+    /// Nothing would be written, and nothing new would be linked.
+    pub(crate) fn is_agreed(&self) -> bool {
+        self.highlevel.is_some()
+            && self.partner.is_some()
+            && self.merge.to_highlevel.is_empty()
+            && self.merge.to_partner.is_empty()
+    }
+}
+
+impl RunContext {
+    /// Plans the run of a record.
+    pub(crate) async fn plan(&self, key: &RecordKey, link: Option<Link>) -> Result<Plan, Failure> {
+        match link {
+            Some(link) => self.plan_linked(link).await,
+            None => self.plan_unlinked(key).await,
+        }
+    }
+
+    async fn plan_linked(&self, link: Link) -> Result<Plan, Failure> {
+        let entity = link.entity.clone();
+        let (highlevel, partner) = futures_util::future::try_join(
+            self.read_highlevel(&link.highlevel_id),
+            self.read_partner(&entity, &link.partner_id),
+        )
+        .await?;
+        match (highlevel, partner) {
+            (None, None) => Ok(Plan::Nowhere),
+            (None, Some(_)) => Ok(Plan::Gone { link, side: Side::Highlevel }),
+            (Some(_), None) => Ok(Plan::Gone { link, side: Side::Partner }),
+            (Some(highlevel), Some(partner)) => {
+                self.sync(&entity, Some(highlevel), Some(partner), Some(link), Vec::new()).await
+            }
+        }
+    }
+
+    async fn plan_unlinked(&self, key: &RecordKey) -> Result<Plan, Failure> {
+        match key.side {
+            Side::Highlevel => match self.read_highlevel(&key.record).await? {
+                Some(record) => self.plan_from_highlevel(&key.entity, record).await,
+                None => Ok(Plan::Nowhere),
+            },
+            Side::Partner => match self.read_partner(&key.entity, &key.record).await? {
+                Some(record) => self.plan_from_partner(&key.entity, record).await,
+                None => Ok(Plan::Nowhere),
+            },
+        }
+    }
+
+    /// A contact without a counterpart: find the partner's record or plan its creation.
+    async fn plan_from_highlevel(&self, entity: &str, record: SideRecord) -> Result<Plan, Failure> {
+        if let Some(reason) = self.admit(entity, Direction::ToPartner, &record.fields).await? {
+            return Ok(Plan::Skip { reason, highlevel: Some(record), partner: None });
+        }
+        let keys = self.natural_keys(entity, Side::Highlevel, &record.fields);
+        let guards = self.lock_keys(&keys).await;
+        if let Some(link) = self.link(entity, Side::Highlevel, &record.id).await? {
+            return self.plan_linked(link).await;
+        }
+        let mut found: Vec<SideRecord> = Vec::new();
+        for key in &keys {
+            found.extend(self.find_partner(entity, &key.partner, &key.value).await?);
+        }
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        found.dedup_by(|a, b| a.id == b.id);
+        let partner = match found.len() {
+            0 => None,
+            1 => found.pop(),
+            many => return Err(ambiguous(&self.active.manifest.partner.name, many, &keys)),
+        };
+        if let Some(partner) = &partner {
+            self.refuse_taken(entity, Side::Partner, &partner.id).await?;
+        }
+        self.sync(entity, Some(record), partner, None, guards).await
+    }
+
+    /// A partner's record without a counterpart: find the contact or plan its creation.
+    async fn plan_from_partner(&self, entity: &str, record: SideRecord) -> Result<Plan, Failure> {
+        if let Some(reason) = self.admit(entity, Direction::ToHighlevel, &record.fields).await? {
+            return Ok(Plan::Skip { reason, highlevel: None, partner: Some(record) });
+        }
+        let keys = self.natural_keys(entity, Side::Partner, &record.fields);
+        if keys.is_empty() {
+            // HighLevel refuses a contact that has neither.
+            let reason = "it has neither a usable email nor a usable phone".to_owned();
+            return Ok(Plan::Skip { reason, highlevel: None, partner: Some(record) });
+        }
+        let guards = self.lock_keys(&keys).await;
+        if let Some(link) = self.link(entity, Side::Partner, &record.id).await? {
+            return self.plan_linked(link).await;
+        }
+        let mut highlevel: Option<SideRecord> = None;
+        for key in &keys {
+            let Some(found) = self.find_highlevel(&key.highlevel, &key.value).await? else { continue };
+            if highlevel.as_ref().is_some_and(|other| other.id != found.id) {
+                return Err(ambiguous("HighLevel", 2, &keys));
+            }
+            highlevel = Some(found);
+        }
+        if let Some(found) = highlevel.take() {
+            self.refuse_taken(entity, Side::Highlevel, &found.id).await?;
+            // The duplicate search answers fewer fields than a read by id, and only the latter may be merged.
+            highlevel = self.read_highlevel(&found.id).await?;
+        }
+        self.sync(entity, highlevel, Some(record), None, guards).await
+    }
+
+    /// Merges what both sides show and asks the clean-up rules about every direction that would be written.
+    async fn sync(
+        &self,
+        entity: &str,
+        highlevel: Option<SideRecord>,
+        partner: Option<SideRecord>,
+        link: Option<Link>,
+        creating: Vec<OwnedMutexGuard<()>>,
+    ) -> Result<Plan, Failure> {
+        let mapping = self.active.mapping(entity)?;
+        let base = link.as_ref().map(|link| &link.base);
+        let highlevel_view = highlevel.as_ref().map(SideRecord::view);
+        let partner_view = partner.as_ref().map(SideRecord::view);
+        let mut merge =
+            merge(mapping, base, highlevel_view.as_ref(), partner_view.as_ref(), &self.active.context)
+                .map_err(|error| Failure::new(FailureClass::Config, format!("mapping: {error}")))?;
+        let mut held_back = Vec::new();
+        // A record without its counterpart was admitted before the search for it.
+        if let (Some(highlevel), Some(partner)) = (&highlevel, &partner) {
+            if !merge.to_partner.is_empty()
+                && let Some(reason) = self.admit(entity, Direction::ToPartner, &highlevel.fields).await?
+            {
+                merge.to_partner.clear();
+                held_back.push((Side::Partner, reason));
+            }
+            if !merge.to_highlevel.is_empty()
+                && let Some(reason) = self.admit(entity, Direction::ToHighlevel, &partner.fields).await?
+            {
+                merge.to_highlevel.clear();
+                held_back.push((Side::Highlevel, reason));
+            }
+        }
+        Ok(Plan::Sync(Box::new(SyncPlan { highlevel, partner, link, merge, held_back, creating: creating })))
+    }
+
+    async fn link(&self, entity: &str, side: Side, record: &RecordId) -> Result<Option<Link>, Failure> {
+        let link = self.engine.store().link(&self.active.connection.id, entity, side, record).await;
+        link.map_err(|error| Failure::new(FailureClass::Transient, format!("store: {error}")))
+    }
+
+    /// A counterpart that is linked to somebody else must not be linked again; a tombstone gives way.
+    async fn refuse_taken(&self, entity: &str, side: Side, record: &RecordId) -> Result<(), Failure> {
+        match self.link(entity, side, record).await? {
+            Some(link) if link.state == LinkState::Active => {
+                let (system, other) = match side {
+                    Side::Partner => (self.active.manifest.partner.name.as_str(), &link.highlevel_id),
+                    Side::Highlevel => ("HighLevel", &link.partner_id),
+                };
+                Err(Failure::new(
+                    FailureClass::Conflict,
+                    format!("the matching record {record} in {system} is linked to {other} already: merge the duplicates, then retry"),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn lock_keys(&self, keys: &[NaturalKey]) -> Vec<OwnedMutexGuard<()>> {
+        // In the order of their names, so that two runs can never wait for each other.
+        let mut names: Vec<String> =
+            keys.iter().map(|key| format!("{}/{}={}", self.active.workspace.id, key.highlevel, key.value)).collect();
+        names.sort();
+        names.dedup();
+        let mut guards = Vec::with_capacity(names.len());
+        for name in names {
+            guards.push(self.engine.locks().lock(&name).await);
+        }
+        guards
+    }
+
+    fn natural_keys(&self, entity: &str, side: Side, fields: &Fields) -> Vec<NaturalKey> {
+        let keys = self.active.natural_keys(entity);
+        keys.iter()
+            .filter_map(|(highlevel, partner)| {
+                let own = if side == Side::Highlevel { highlevel } else { partner };
+                let value = self.active.canonical_key(highlevel, fields.get(own))?;
+                Some(NaturalKey { highlevel: highlevel.clone(), partner: partner.clone(), value })
+            })
+            .collect()
+    }
+}
+
+/// A value by which both systems know the same person.
+struct NaturalKey {
+    highlevel: String,
+    partner: String,
+    value: String,
+}
+
+fn ambiguous(system: &str, count: usize, keys: &[NaturalKey]) -> Failure {
+    let keys: Vec<_> = keys.iter().map(|key| key.highlevel.as_str()).collect();
+    Failure::new(
+        FailureClass::Conflict,
+        format!("{count} records in {system} match by {}: a person has to say which is the right one", keys.join(" or ")),
+    )
+}

@@ -1,0 +1,225 @@
+//! A preview: the plan of many records, and nothing else. It holds every write back, in the engine and in the capabilities.
+
+use contactor_highlevel::{SearchRequest, Sort};
+use contactor_store::{ConnectionId, Priority, RecordId, RecordKey, Side};
+use contactor_sync::Fields;
+use serde::{Deserialize, Serialize};
+
+use super::plan::{Plan, SyncPlan};
+use super::sides::{RunContext, SideRecord};
+use crate::convert;
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// What a sync would do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PreviewReport {
+    /// The records that were looked at, in the order of HighLevel's list.
+    pub items: Vec<PreviewItem>,
+    /// Contacts in all; the preview looks at no more than was asked for.
+    pub total: Option<u64>,
+    /// Records that would be created.
+    pub creates: u64,
+    /// Records that would be changed.
+    pub updates: u64,
+    /// Records that are in step.
+    pub unchanged: u64,
+    /// Records that a rule leaves alone.
+    pub skipped: u64,
+    /// Conflicts that a policy would decide.
+    pub conflicts: u64,
+    /// Records that would be parked.
+    pub parked: u64,
+    /// Calls to HighLevel that the preview itself made.
+    pub highlevel_calls: u64,
+    /// Calls to HighLevel that a sync of these records would make, reads included.
+    pub estimated_highlevel_calls: u64,
+    /// Requests to the partner that the preview itself made.
+    pub partner_calls: u64,
+}
+
+/// What would happen to one record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PreviewItem {
+    /// HighLevel's id.
+    pub highlevel_id: Option<RecordId>,
+    /// The partner's id.
+    pub partner_id: Option<RecordId>,
+    /// Who it is, for a person.
+    pub label: Option<String>,
+    /// What would happen.
+    pub verdict: Verdict,
+    /// Why, when it would be skipped or parked.
+    pub reason: Option<String>,
+    /// Fields that would be written, on either side.
+    pub changes: Vec<PlannedChange>,
+    /// Fields on which both sides differ and a policy decides.
+    pub conflicts: Vec<String>,
+}
+
+/// What would happen to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It would be created at the partner.
+    CreatePartner,
+    /// It would be created in HighLevel.
+    CreateHighlevel,
+    /// It would be changed on at least one side.
+    Update,
+    /// It would only be linked.
+    Link,
+    /// Both sides agree.
+    Unchanged,
+    /// A rule leaves it alone.
+    Skip,
+    /// A person would have to look at it.
+    Park,
+}
+
+/// One field that would be written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedChange {
+    /// The side that would be written.
+    pub side: Side,
+    /// The field.
+    pub field: String,
+    /// Its value now.
+    pub before: serde_json::Value,
+    /// Its value then.
+    pub after: serde_json::Value,
+}
+
+impl Engine {
+    /// Plans the first `limit` contacts of the location without writing anything anywhere.
+    pub async fn preview(&self, id: &ConnectionId, limit: u32) -> Result<PreviewReport, EngineError> {
+        let active = self.active(id).await?;
+        let run = self.context(&active, Priority::Interactive, true);
+        let mut report = PreviewReport::default();
+        let mut cursor = None;
+        let mut left = limit.clamp(1, 10_000);
+        loop {
+            let request = SearchRequest {
+                limit: self.config().page_size.min(left),
+                sort: vec![Sort { field: "dateAdded".to_owned(), descending: false }],
+                cursor: cursor.take(),
+                ..SearchRequest::default()
+            };
+            let page = run.location.search_contacts(&request).await?;
+            report.total = page.total.or(report.total);
+            for hit in &page.hits {
+                let item = self.preview_record(&run, id, RecordId::new(hit.id.as_str())).await?;
+                report.add(item);
+                left = left.saturating_sub(1);
+            }
+            cursor = page.next;
+            if cursor.is_none() || left == 0 {
+                break;
+            }
+        }
+        report.highlevel_calls = run.recorder.count("highlevel");
+        report.partner_calls = run.recorder.count("partner");
+        Ok(report)
+    }
+
+    async fn preview_record(
+        &self,
+        run: &RunContext,
+        connection: &ConnectionId,
+        record: RecordId,
+    ) -> Result<PreviewItem, EngineError> {
+        let key = RecordKey {
+            connection: connection.clone(),
+            entity: "contact".to_owned(),
+            side: Side::Highlevel,
+            record: record.clone(),
+        };
+        let link = self.store().link(connection, &key.entity, key.side, &record).await?;
+        Ok(match run.plan(&key, link).await {
+            Ok(plan) => item(record, plan),
+            Err(failure) => PreviewItem { reason: Some(failure.message), ..blank(record, Verdict::Park) },
+        })
+    }
+}
+
+impl PreviewReport {
+    fn add(&mut self, item: PreviewItem) {
+        match item.verdict {
+            Verdict::CreatePartner | Verdict::CreateHighlevel => self.creates += 1,
+            Verdict::Update => self.updates += 1,
+            Verdict::Link | Verdict::Unchanged => self.unchanged += 1,
+            Verdict::Skip => self.skipped += 1,
+            Verdict::Park => self.parked += 1,
+        }
+        self.conflicts += item.conflicts.len() as u64;
+        // One read, one write of plain fields, one each for tags that are added or removed (at most two).
+        let writes = item.changes.iter().filter(|c| c.side == Side::Highlevel);
+        let (tags, fields): (Vec<_>, Vec<_>) = writes.partition(|change| change.field == "tags");
+        self.estimated_highlevel_calls += 1 + u64::from(!fields.is_empty()) + u64::from(!tags.is_empty());
+        self.items.push(item);
+    }
+}
+
+fn blank(record: RecordId, verdict: Verdict) -> PreviewItem {
+    PreviewItem {
+        highlevel_id: Some(record),
+        partner_id: None,
+        label: None,
+        verdict,
+        reason: None,
+        changes: Vec::new(),
+        conflicts: Vec::new(),
+    }
+}
+
+fn item(record: RecordId, plan: Plan) -> PreviewItem {
+    match plan {
+        Plan::Skip { reason, highlevel, .. } => PreviewItem {
+            reason: Some(reason),
+            label: highlevel.as_ref().and_then(SideRecord::label),
+            ..blank(record, Verdict::Skip)
+        },
+        Plan::Nowhere => PreviewItem { reason: Some("it is on neither side".to_owned()), ..blank(record, Verdict::Skip) },
+        Plan::Gone { link, .. } => PreviewItem {
+            partner_id: Some(link.partner_id),
+            reason: Some("one side was deleted; the other stays".to_owned()),
+            ..blank(record, Verdict::Skip)
+        },
+        Plan::Sync(plan) => sync_item(record, &plan),
+    }
+}
+
+fn sync_item(record: RecordId, plan: &SyncPlan) -> PreviewItem {
+    let verdict = match (&plan.highlevel, &plan.partner) {
+        (_, None) => Verdict::CreatePartner,
+        (None, _) => Verdict::CreateHighlevel,
+        _ if plan.is_agreed() && !plan.held_back.is_empty() => Verdict::Skip,
+        _ if plan.is_agreed() && plan.link.is_none() => Verdict::Link,
+        _ if plan.is_agreed() => Verdict::Unchanged,
+        _ => Verdict::Update,
+    };
+    let mut changes = changes(Side::Highlevel, plan.highlevel.as_ref(), &plan.merge.to_highlevel);
+    changes.extend(self::changes(Side::Partner, plan.partner.as_ref(), &plan.merge.to_partner));
+    PreviewItem {
+        partner_id: plan.partner.as_ref().map(|partner| partner.id.clone()),
+        label: plan.highlevel.as_ref().or(plan.partner.as_ref()).and_then(SideRecord::label),
+        reason: plan.held_back.first().map(|(_, reason)| reason.clone()),
+        changes,
+        conflicts: plan.merge.conflicts.iter().map(|conflict| conflict.highlevel_field.clone()).collect(),
+        ..blank(record, verdict)
+    }
+}
+
+fn changes(side: Side, before: Option<&SideRecord>, writes: &Fields) -> Vec<PlannedChange> {
+    writes
+        .iter()
+        .map(|(field, after)| PlannedChange {
+            side,
+            field: field.clone(),
+            before: before
+                .and_then(|record| record.fields.get(field))
+                .map_or(serde_json::Value::Null, convert::value_to_json),
+            after: convert::value_to_json(after),
+        })
+        .collect()
+}

@@ -1,0 +1,355 @@
+//! One run of a dirty record, from the claim to the completion in the store.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use contactor_highlevel::Priority as HlPriority;
+use contactor_store::{
+    ClaimedRecord, Completion, ConnectionState, Disposition, FailureClass, Lease, LinkState, Priority, RecordKey, Run,
+    RunId, RunKind, RunOutcome, Side, StoreError,
+};
+use contactor_sync::ConflictRecord;
+
+use super::apply::Applied;
+use super::plan::{Plan, SyncPlan};
+use super::sides::RunContext;
+use crate::active::Active;
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::recorder::{HighLevelCalls, RunRecorder};
+
+/// How a run ended, before it is written down.
+struct Ending {
+    disposition: Disposition,
+    outcome: RunOutcome,
+    class: Option<FailureClass>,
+    summary: String,
+    link: Option<contactor_store::Link>,
+    conflicts: Vec<ConflictRecord>,
+    changes: Vec<contactor_store::FieldChange>,
+    ids: (Option<contactor_store::RecordId>, Option<contactor_store::RecordId>),
+}
+
+impl Ending {
+    fn done(outcome: RunOutcome, summary: impl Into<String>) -> Self {
+        Self {
+            disposition: Disposition::Done,
+            outcome,
+            class: None,
+            summary: summary.into(),
+            link: None,
+            conflicts: Vec::new(),
+            changes: Vec::new(),
+            ids: (None, None),
+        }
+    }
+
+    fn between(mut self, highlevel: Option<contactor_store::RecordId>, partner: Option<contactor_store::RecordId>) -> Self {
+        self.ids = (highlevel, partner);
+        self
+    }
+}
+
+impl Engine {
+    /// Runs a claimed record and writes down how it ended.
+    pub(crate) async fn run_record(&self, lease: &Lease, claim: ClaimedRecord) {
+        let begun = Instant::now();
+        let key = claim.key.clone();
+        let active = match self.active(&key.connection).await {
+            Ok(active) => active,
+            Err(error) => return self.give_back(lease, claim, &error.to_string()).await,
+        };
+        let run = self.context(&active, claim.priority, false);
+        // Kept until the commit: a second run of the same person must find the link.
+        let mut guards = Vec::new();
+        let ending = match is_echo(&run, &claim).await {
+            Ok(true) => {
+                metrics::counter!("contactor_echoes_total").increment(1);
+                return self.complete(lease, claim, Disposition::Done, None, None, Vec::new()).await;
+            }
+            Ok(false) => self.reconcile(&run, &claim, &mut guards).await,
+            Err(failure) => Err(failure),
+        };
+        let ending = match ending {
+            Ok(ending) => ending,
+            Err(failure) => self.failed(&run, &claim, failure).await,
+        };
+        metrics::counter!("contactor_runs_total", "outcome" => outcome_name(ending.outcome)).increment(1);
+        let (calls, log) = run.recorder.take();
+        let entry = Run {
+            id: run_id(),
+            workspace: claim.workspace.clone(),
+            connection: key.connection.clone(),
+            kind: RunKind::Reconcile,
+            entity: Some(key.entity.clone()),
+            highlevel_id: ending.ids.0.or_else(|| (key.side == Side::Highlevel).then(|| key.record.clone())),
+            partner_id: ending.ids.1.or_else(|| {
+                let linked = claim.link.as_ref().map(|link| link.partner_id.clone());
+                linked.or_else(|| (key.side == Side::Partner).then(|| key.record.clone()))
+            }),
+            event: claim.hints.iter().rev().find_map(|hint| hint.event),
+            started_at: run.started_at,
+            duration_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            outcome: ending.outcome,
+            class: ending.class,
+            summary: ending.summary,
+            changes: ending.changes,
+            calls,
+            log,
+        };
+        self.complete(lease, claim, ending.disposition, ending.link, Some(entry), ending.conflicts).await;
+        drop(guards);
+    }
+
+    /// What a run of this connection works with.
+    pub(crate) fn context(&self, active: &Arc<Active>, priority: Priority, preview: bool) -> RunContext {
+        let recorder = Arc::new(RunRecorder::default());
+        let priority = match priority {
+            Priority::Interactive => HlPriority::Interactive,
+            Priority::Webhook => HlPriority::Webhook,
+            Priority::Sweep => HlPriority::Sweep,
+            Priority::Backfill => HlPriority::Backfill,
+        };
+        let calls = HighLevelCalls::new(Arc::clone(&recorder), self.config().log_body_cap);
+        RunContext {
+            location: self.location(&active.workspace).priority(priority).recorded(Arc::new(calls)),
+            engine: self.clone(),
+            active: Arc::clone(active),
+            recorder,
+            started_at: self.now(),
+            preview,
+        }
+    }
+
+    async fn reconcile(
+        &self,
+        run: &RunContext,
+        claim: &ClaimedRecord,
+        guards: &mut Vec<tokio::sync::OwnedMutexGuard<()>>,
+    ) -> Result<Ending, Failure> {
+        match run.plan(&claim.key, claim.link.clone()).await? {
+            Plan::Skip { reason, highlevel, partner } => Ok(Ending::done(RunOutcome::Skipped, format!("left alone: {reason}"))
+                .between(highlevel.map(|r| r.id), partner.map(|r| r.id))),
+            Plan::Nowhere => Ok(Ending::done(RunOutcome::Unchanged, "the record is on neither side")),
+            Plan::Gone { link, side } => Ok(gone(run, link, side)),
+            Plan::Sync(mut plan) => {
+                guards.append(&mut plan.creating);
+                self.bring_into_step(run, &claim.key, *plan).await
+            }
+        }
+    }
+
+    async fn bring_into_step(&self, run: &RunContext, key: &RecordKey, plan: SyncPlan) -> Result<Ending, Failure> {
+        let applied = run.apply(&key.entity, &plan).await?;
+        let outcome = match (&applied.created, applied.changes.is_empty(), &plan.link, plan.held_back.is_empty()) {
+            (None, true, Some(_), false) => RunOutcome::Skipped,
+            (None, true, Some(_), true) => RunOutcome::Unchanged,
+            _ => RunOutcome::Applied,
+        };
+        Ok(Ending {
+            summary: summary(run, &plan, &applied),
+            conflicts: plan.merge.conflicts,
+            changes: applied.changes,
+            ids: (Some(applied.link.highlevel_id.clone()), Some(applied.link.partner_id.clone())),
+            link: Some(applied.link),
+            ..Ending::done(outcome, "")
+        })
+    }
+
+    /// A failure decides what becomes of the record; a refused credential stops the connection.
+    async fn failed(&self, run: &RunContext, claim: &ClaimedRecord, failure: Failure) -> Ending {
+        if failure.class == FailureClass::Auth {
+            let id = &claim.key.connection;
+            let reason = Some(failure.message.clone());
+            if let Err(error) = self.store().set_connection_state(id, ConnectionState::NeedsReconnect, reason).await {
+                tracing::error!(connection = %id, %error, "the connection could not be stopped");
+            }
+            self.forget(id);
+            tracing::warn!(connection = %id, "stopped: the credential was refused; reconnect it");
+        }
+        let max = self.config().max_attempts;
+        let disposition = failure.disposition(claim.attempts, max, self.now(), rand::random::<f64>());
+        let (outcome, next) = match &disposition {
+            Disposition::Retry { at, .. } => (RunOutcome::Retrying, format!("; tried again at {at}")),
+            _ => (RunOutcome::Parked, "; parked for a person".to_owned()),
+        };
+        metrics::counter!("contactor_failures_total", "class" => class_name(failure.class)).increment(1);
+        tracing::debug!(connection = %run.active.connection.id, class = class_name(failure.class), "a run failed");
+        Ending {
+            disposition,
+            class: Some(failure.class),
+            ..Ending::done(outcome, format!("{}{next}", failure.message))
+        }
+    }
+
+    /// The connection cannot be loaded: its records wait, and the reason is on the connection for the admin.
+    async fn give_back(&self, lease: &Lease, claim: ClaimedRecord, reason: &str) {
+        let id = claim.key.connection.clone();
+        tracing::error!(connection = %id, reason, "the connection cannot be loaded and is paused");
+        if let Err(error) =
+            self.store().set_connection_state(&id, ConnectionState::Paused, Some(reason.to_owned())).await
+        {
+            tracing::error!(connection = %id, %error, "the connection could not be paused");
+        }
+        let disposition = Disposition::Retry { at: self.now(), counts: false };
+        self.complete(lease, claim, disposition, None, None, Vec::new()).await;
+    }
+
+    async fn complete(
+        &self,
+        lease: &Lease,
+        claim: ClaimedRecord,
+        disposition: Disposition,
+        link: Option<contactor_store::Link>,
+        run: Option<Run>,
+        conflicts: Vec<ConflictRecord>,
+    ) {
+        let key = claim.key.clone();
+        let completion = Completion { claim: claim.clone(), disposition, link, conflicts, run: run.clone() };
+        match self.store().complete_record(lease, completion).await {
+            Ok(()) => {}
+            // Two records claim one counterpart: nothing of the completion was written, so say so in its place.
+            Err(error @ StoreError::Conflict { .. }) => {
+                let reason = error.to_string();
+                let disposition = Disposition::Parked { reason: reason.clone() };
+                let run = run.map(|run| Run {
+                    outcome: RunOutcome::Parked,
+                    class: Some(FailureClass::Conflict),
+                    summary: reason,
+                    ..run
+                });
+                let parked = Completion { claim, disposition, link: None, conflicts: Vec::new(), run };
+                if let Err(error) = self.store().complete_record(lease, parked).await {
+                    tracing::error!(connection = %key.connection, %error, "a run could not be parked");
+                }
+            }
+            // The claim is given out again under the next lease, and the run finds what was written.
+            Err(error) => tracing::warn!(connection = %key.connection, %error, "a run could not be completed"),
+        }
+    }
+}
+
+/// Every hint shows what the link already knows: our own write coming back, or a delivery that says nothing new.
+async fn is_echo(run: &RunContext, claim: &ClaimedRecord) -> Result<bool, Failure> {
+    let Some(link) = claim.link.as_ref().filter(|link| link.state == LinkState::Active) else { return Ok(false) };
+    if claim.hints.is_empty() || claim.attempts > 0 {
+        return Ok(false);
+    }
+    let mapping = run.active.mapping(&claim.key.entity)?;
+    for hint in &claim.hints {
+        let (side, known) = match hint.side {
+            Side::Highlevel => (contactor_sync::Side::Highlevel, &link.highlevel_fingerprint),
+            Side::Partner => (contactor_sync::Side::Partner, &link.partner_fingerprint),
+        };
+        let Some(snapshot) = hint.snapshot.as_ref().filter(|_| !hint.deleted) else { return Ok(false) };
+        let mut fields = snapshot.clone();
+        if side == contactor_sync::Side::Highlevel {
+            run.name_custom_fields(&mut fields).await?;
+        }
+        if !is_complete(&mapping.inputs(side), side, &fields) {
+            return Ok(false);
+        }
+        if mapping.fingerprint(side, &fields, &run.active.context) != *known {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Fields that HighLevel's contact webhooks carry when they have a value (the vendor's event pages). Tags come with them.
+const SNAPSHOT_FIELDS: [&str; 17] = [
+    "tags", "name", "firstName", "lastName", "email", "phone", "address1", "city", "state", "country", "postalCode",
+    "companyName", "website", "source", "dateOfBirth", "dnd", "assignedTo",
+];
+
+/// Whether a hint shows every field that the mapping looks at. HighLevel leaves out fields without a value, so there only
+/// the fields that its webhooks never carry make a snapshot incomplete; a partner's absent field is unknown.
+fn is_complete(
+    inputs: &std::collections::BTreeSet<String>,
+    side: contactor_sync::Side,
+    fields: &contactor_sync::Fields,
+) -> bool {
+    match side {
+        contactor_sync::Side::Highlevel => inputs.iter().all(|name| {
+            name.starts_with("customFields") || SNAPSHOT_FIELDS.contains(&name.as_str())
+        }),
+        contactor_sync::Side::Partner => inputs.iter().all(|name| fields.contains_key(name)),
+    }
+}
+
+/// One record is gone: the link becomes a tombstone, so that a restored record finds its counterpart again.
+fn gone(run: &RunContext, mut link: contactor_store::Link, side: Side) -> Ending {
+    let (state, system) = match side {
+        Side::Highlevel => (LinkState::HighlevelDeleted, "HighLevel"),
+        Side::Partner => (LinkState::PartnerDeleted, run.active.manifest.partner.name.as_str()),
+    };
+    let ids = (Some(link.highlevel_id.clone()), Some(link.partner_id.clone()));
+    if link.state == state {
+        return Ending::done(RunOutcome::Unchanged, format!("deleted in {system}; nothing to do")).between(ids.0, ids.1);
+    }
+    link.state = state;
+    link.updated_at = run.started_at;
+    Ending {
+        link: Some(link),
+        ..Ending::done(RunOutcome::Applied, format!("deleted in {system}: unlinked, the other record stays"))
+            .between(ids.0, ids.1)
+    }
+}
+
+fn summary(run: &RunContext, plan: &SyncPlan, applied: &Applied) -> String {
+    let partner = &run.active.manifest.partner.name;
+    let mut parts = Vec::new();
+    match applied.created {
+        Some(Side::Highlevel) => parts.push("created in HighLevel".to_owned()),
+        Some(Side::Partner) => parts.push(format!("created in {partner}")),
+        None if plan.link.is_none() => parts.push("matched and linked".to_owned()),
+        None => {}
+    }
+    for (side, system) in [(Side::Highlevel, "HighLevel"), (Side::Partner, partner.as_str())] {
+        let fields: Vec<&str> =
+            applied.changes.iter().filter(|c| c.side == side).map(|c| c.field.as_str()).collect();
+        if !fields.is_empty() && applied.created != Some(side) {
+            parts.push(format!("{system}: {}", fields.join(", ")));
+        }
+    }
+    for conflict in &plan.merge.conflicts {
+        parts.push(format!("conflict on {}", conflict.highlevel_field));
+    }
+    for problem in &plan.merge.problems {
+        parts.push(format!("{} left out: {}", problem.field, problem.problem));
+    }
+    for (side, reason) in &plan.held_back {
+        let system = if *side == Side::Partner { partner.as_str() } else { "HighLevel" };
+        parts.push(format!("not written to {system}: {reason}"));
+    }
+    parts.extend(applied.notes.iter().cloned());
+    if parts.is_empty() { "in step".to_owned() } else { parts.join("; ") }
+}
+
+pub(crate) fn outcome_name(outcome: RunOutcome) -> &'static str {
+    match outcome {
+        RunOutcome::Applied => "applied",
+        RunOutcome::Unchanged => "unchanged",
+        RunOutcome::Skipped => "skipped",
+        RunOutcome::Retrying => "retrying",
+        RunOutcome::Parked => "parked",
+    }
+}
+
+pub(crate) fn class_name(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::Transient => "transient",
+        FailureClass::Quota => "quota",
+        FailureClass::Auth => "auth",
+        FailureClass::Config => "config",
+        FailureClass::Data => "data",
+        FailureClass::Conflict => "conflict",
+        FailureClass::Denied => "denied",
+        FailureClass::GuestBug => "guest-bug",
+    }
+}
+
+/// Identifies a run by the time at which it began.
+pub(crate) fn run_id() -> RunId {
+    RunId::new(uuid::Uuid::now_v7().to_string())
+}

@@ -1,0 +1,117 @@
+//! Collects what a run does, so that the run can be stored with its calls however it ends.
+//!
+//! A guest call may be dropped in the middle (time-out, trap); the recorder is therefore shared and filled as calls end.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use contactor_highlevel::{CallRecord, Recorder};
+use contactor_store::Call;
+
+/// Lines a connector may write in one run; the rest is counted.
+const LOG_LINES: usize = 100;
+/// Bytes of one log line.
+const LOG_LINE: usize = 1_024;
+
+/// The calls and log lines of one run.
+#[derive(Default)]
+pub(crate) struct RunRecorder {
+    inner: Mutex<Recorded>,
+}
+
+#[derive(Default)]
+struct Recorded {
+    calls: Vec<Call>,
+    log: Vec<String>,
+    dropped: usize,
+}
+
+impl RunRecorder {
+    /// Notes a finished call.
+    pub(crate) fn call(&self, call: Call) {
+        self.lock().calls.push(call);
+    }
+
+    /// Notes a line of the connector's log.
+    pub(crate) fn line(&self, line: String) {
+        let mut inner = self.lock();
+        if inner.log.len() >= LOG_LINES {
+            inner.dropped += 1;
+            return;
+        }
+        inner.log.push(cut(line, LOG_LINE));
+    }
+
+    /// How many calls to HighLevel were made so far.
+    pub(crate) fn count(&self, target: &str) -> u64 {
+        self.lock().calls.iter().filter(|call| call.target == target).count() as u64
+    }
+
+    /// Hands everything over and starts anew.
+    pub(crate) fn take(&self) -> (Vec<Call>, Vec<String>) {
+        let mut inner = std::mem::take(&mut *self.lock());
+        if inner.dropped > 0 {
+            inner.log.push(format!("… {} further lines were dropped", inner.dropped));
+        }
+        (inner.calls, inner.log)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Recorded> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the client's calls over into the run.
+pub(crate) struct HighLevelCalls {
+    recorder: Arc<RunRecorder>,
+    body_cap: usize,
+}
+
+impl HighLevelCalls {
+    pub(crate) fn new(recorder: Arc<RunRecorder>, body_cap: usize) -> Self {
+        Self { recorder, body_cap }
+    }
+}
+
+impl Recorder for HighLevelCalls {
+    fn record(&self, call: CallRecord) {
+        let capped = |body: Option<String>| body.map(|body| cut(body, self.body_cap));
+        self.recorder.call(Call {
+            target: "highlevel".to_owned(),
+            operation: call.operation.to_owned(),
+            status: call.status,
+            quota_remaining: call.quota.and_then(|quota| quota.burst_remaining),
+            duration_us: u64::try_from(call.duration.as_micros()).unwrap_or(u64::MAX),
+            write: call.write,
+            request: capped(call.request_body),
+            response: capped(call.response_body),
+            error: call.error,
+        });
+    }
+}
+
+/// Cuts a text to at most `cap` bytes, between characters.
+fn cut(mut text: String, cap: usize) -> String {
+    if text.len() > cap {
+        let end = (0..=cap).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_talkative_connector_fills_its_share_and_no_more() {
+        let recorder = RunRecorder::default();
+        for _ in 0..LOG_LINES + 5 {
+            recorder.line("é".repeat(LOG_LINE));
+        }
+        let (_, log) = recorder.take();
+        assert_eq!(log.len(), LOG_LINES + 1);
+        assert!(log.iter().all(|line| line.len() <= LOG_LINE + "…".len()));
+        assert!(log[LOG_LINES].contains("5 further lines"));
+    }
+}

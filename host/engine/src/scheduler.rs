@@ -1,0 +1,213 @@
+//! Hands out work: claims under the lease, runs in flight up to the limits, periodic walks, graceful end.
+//!
+//! Nothing here is remembered across a restart: what waits, what is claimed and what is due are rows of the store. The loop
+//! only decides *when* to ask; the store decides who gets what.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contactor_store::{ClaimedEvent, ClaimedRecord, Lease, StoreError, WorkspaceId};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// Longest time between two looks at the store, should a wake-up be missed or another host have marked something.
+const IDLE_POLL: Duration = Duration::from_secs(1);
+
+/// Wakes the scheduler when there may be work.
+#[derive(Default)]
+pub(crate) struct Wake(Notify);
+
+impl Wake {
+    pub(crate) fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// What came of asking for work.
+enum HandOut {
+    /// Runs were started; there may be more to claim when they end.
+    Started,
+    /// Nothing is due now.
+    NothingDue,
+    /// Too little room: asking for one record at a time would cost a commit each.
+    Full,
+}
+
+/// What a task in flight was for.
+enum Finished {
+    Record(WorkspaceId),
+    Event,
+}
+
+/// Runs in flight.
+struct InFlight {
+    tasks: JoinSet<Finished>,
+    per_workspace: HashMap<WorkspaceId, u32>,
+}
+
+impl InFlight {
+    fn new() -> Self {
+        Self { tasks: JoinSet::new(), per_workspace: HashMap::new() }
+    }
+
+    fn busy(&self, limit: u32) -> Vec<WorkspaceId> {
+        self.per_workspace.iter().filter(|(_, n)| **n >= limit).map(|(id, _)| id.clone()).collect()
+    }
+
+    fn ended(&mut self, finished: Result<Finished, tokio::task::JoinError>) {
+        match finished {
+            Ok(Finished::Record(workspace)) => {
+                if let Some(count) = self.per_workspace.get_mut(&workspace) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.per_workspace.remove(&workspace);
+                    }
+                }
+            }
+            Ok(Finished::Event) => {}
+            // The claim stays in the store and is given out again under the next lease; the count is rebuilt.
+            Err(error) => {
+                tracing::error!(%error, "a run panicked; its record is claimed again after the lease is renewed");
+                self.per_workspace.clear();
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Runs the scheduler until `stop` is cancelled, then lets the runs in flight end and gives the lease up.
+    pub async fn run(&self, stop: CancellationToken) -> Result<(), EngineError> {
+        let mut lease = self.acquire_lease().await?;
+        let walks = tokio::spawn(self.clone().walk_until(stop.clone()));
+        let mut in_flight = InFlight::new();
+        let mut renew = tokio::time::interval(self.config().lease_ttl() / 3);
+        renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !stop.is_cancelled() {
+            let wait = match self.hand_out(&lease, &mut in_flight).await {
+                Ok(HandOut::Started | HandOut::Full) => Duration::ZERO,
+                Ok(HandOut::NothingDue) => self.idle_time().await,
+                Err(error) => {
+                    tracing::error!(%error, "the store gives out no work");
+                    IDLE_POLL
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(finished) = in_flight.tasks.join_next() => in_flight.ended(finished),
+                _ = renew.tick() => match self.acquire_lease().await {
+                    Ok(renewed) => lease = renewed,
+                    Err(error) => tracing::error!(%error, "the lease could not be renewed"),
+                },
+                () = self.wake().0.notified() => {}
+                () = tokio::time::sleep(wait), if !wait.is_zero() || in_flight.tasks.is_empty() => {}
+            }
+        }
+        while let Some(finished) = in_flight.tasks.join_next().await {
+            in_flight.ended(finished);
+        }
+        // An aborted walk loses nothing: its cursor moves only together with its marks.
+        walks.abort();
+        self.store().release_lease(&lease).await?;
+        Ok(())
+    }
+
+    /// Runs what is due until nothing is, and answers how many runs that took. Periodic walks are not started.
+    pub async fn run_until_idle(&self) -> Result<u64, EngineError> {
+        let lease = self.acquire_lease().await?;
+        let mut in_flight = InFlight::new();
+        let mut runs = 0;
+        loop {
+            let handed_out = self.hand_out(&lease, &mut in_flight).await?;
+            match in_flight.tasks.join_next().await {
+                Some(finished) => {
+                    runs += 1;
+                    in_flight.ended(finished);
+                }
+                None if matches!(handed_out, HandOut::NothingDue) => return Ok(runs),
+                None => {}
+            }
+        }
+    }
+
+    pub(crate) async fn acquire_lease(&self) -> Result<Lease, StoreError> {
+        self.store().acquire_lease(self.owner(), self.config().lease_ttl()).await
+    }
+
+    /// Claims what there is room for and starts it.
+    async fn hand_out(&self, lease: &Lease, in_flight: &mut InFlight) -> Result<HandOut, StoreError> {
+        let running = u32::try_from(in_flight.tasks.len()).unwrap_or(u32::MAX);
+        let room = self.config().concurrency.saturating_sub(running);
+        if room < (self.config().concurrency / 4).max(1) {
+            return Ok(HandOut::Full);
+        }
+        let now = self.now();
+        let events = self.store().claim_events(lease, now, room).await?;
+        let room = room.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
+        let per_workspace = self.config().concurrency_per_workspace;
+        let records = if room == 0 {
+            Vec::new()
+        } else {
+            let busy = in_flight.busy(per_workspace);
+            self.store().claim_records(lease, now, room, per_workspace, &busy).await?
+        };
+        let started = !events.is_empty() || !records.is_empty();
+        for event in events {
+            self.start_event(lease, event, in_flight);
+        }
+        for record in records {
+            self.start_record(lease, record, in_flight);
+        }
+        Ok(if started { HandOut::Started } else { HandOut::NothingDue })
+    }
+
+    fn start_record(&self, lease: &Lease, record: ClaimedRecord, in_flight: &mut InFlight) {
+        let workspace = record.workspace.clone();
+        *in_flight.per_workspace.entry(workspace.clone()).or_default() += 1;
+        let (engine, lease) = (self.clone(), lease.clone());
+        in_flight.tasks.spawn(async move {
+            engine.run_record(&lease, record).await;
+            Finished::Record(workspace)
+        });
+    }
+
+    fn start_event(&self, lease: &Lease, event: ClaimedEvent, in_flight: &mut InFlight) {
+        let (engine, lease) = (self.clone(), lease.clone());
+        in_flight.tasks.spawn(async move {
+            engine.run_event(&lease, event).await;
+            Finished::Event
+        });
+    }
+
+    /// How long nothing will be due.
+    async fn idle_time(&self) -> Duration {
+        match self.store().next_due().await {
+            Ok(Some(due)) => {
+                let wait = self.now().until(due).map(|span| span.get_milliseconds()).unwrap_or(0);
+                Duration::from_millis(u64::try_from(wait).unwrap_or(0).max(5)).min(IDLE_POLL)
+            }
+            Ok(None) => IDLE_POLL,
+            Err(error) => {
+                tracing::error!(%error, "the store does not tell what is due");
+                IDLE_POLL
+            }
+        }
+    }
+
+    /// Sweeps, polls, backfills and retention, until told to stop.
+    async fn walk_until(self, stop: CancellationToken) {
+        let walker = Arc::new(self);
+        loop {
+            let next = walker.walk_due().await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = walker.walk_wake().0.notified() => {}
+                () = tokio::time::sleep(next) => {}
+            }
+        }
+    }
+}

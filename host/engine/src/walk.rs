@@ -1,0 +1,372 @@
+//! Walks: the resumable backfill, the sweep for what no webhook announced, and polls of the partner's streams.
+//!
+//! Each page's marks and the cursor behind it are committed together, so that a crash repeats a page or skips none. Every
+//! state is a row; the walker only asks what is due.
+
+use std::time::Duration;
+
+use contactor_highlevel::{ContactPage, Filter, SearchRequest, Sort};
+use contactor_runtime::{Invocation, Reply};
+use contactor_store::{
+    Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Mark, Priority, RecordId, Run, RunKind, RunOutcome, Side,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::failure::{self, Failure};
+use crate::receive::marks;
+use crate::reconcile::{RunContext, mismatch, run_id};
+
+/// Stream names of the walks over HighLevel's contacts.
+pub(crate) const BACKFILL: &str = "backfill";
+const SWEEP: &str = "sweep";
+
+/// The vendor's search index lags behind writes by seconds; a sweep looks back further than that.
+const SWEEP_OVERLAP: SignedDuration = SignedDuration::from_mins(2);
+/// How soon the walker looks again when nothing is due.
+const IDLE: Duration = Duration::from_secs(5);
+/// How often what is past its retention is forgotten.
+const EXPIRY_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
+
+/// What one step of a walk did.
+enum Step {
+    /// A page was read; there are more.
+    More,
+    /// The walk is over, or rests until its next interval.
+    Rest,
+    /// Enough records wait; reading further would only fill the store.
+    Full,
+}
+
+impl Engine {
+    /// Does one step of every walk that is due and answers how long to wait for the next look.
+    pub(crate) async fn walk_due(&self) -> Duration {
+        let connections = match self.store().connections(None).await {
+            Ok(connections) => connections,
+            Err(error) => {
+                tracing::error!(%error, "no walk: the store does not answer");
+                return IDLE;
+            }
+        };
+        let mut next = IDLE;
+        for connection in connections.into_iter().filter(|c| c.state == ConnectionState::Enabled) {
+            match self.walk_connection(&connection).await {
+                Ok(Step::More) => next = Duration::ZERO,
+                Ok(Step::Full) => next = next.min(Duration::from_millis(200)),
+                Ok(Step::Rest) => {}
+                Err(failure) => {
+                    tracing::warn!(connection = %connection.id, reason = failure.message, "a walk failed and is repeated");
+                    let wait = failure.retry_after.and_then(|wait| Duration::try_from(wait).ok());
+                    next = next.min(wait.unwrap_or(IDLE).max(Duration::from_millis(100)));
+                }
+            }
+        }
+        self.expire_if_due().await;
+        next
+    }
+
+    async fn walk_connection(&self, connection: &Connection) -> Result<Step, Failure> {
+        let active = self.active(&connection.id).await.map_err(|error| of_engine(&error))?;
+        let id = &connection.id;
+        let backfill = self.backfill_step(&self.context(&active, Priority::Backfill, false), id).await?;
+        let sweep = self.sweep_step(&self.context(&active, Priority::Sweep, false), id).await?;
+        let mut polled = Step::Rest;
+        for stream in &active.manifest.streams {
+            let run = self.context(&active, Priority::Sweep, false);
+            let interval = SignedDuration::from_secs(i64::from(stream.interval_seconds));
+            if let Step::More = self.poll_step(&run, id, &stream.name, interval).await? {
+                polled = Step::More;
+            }
+        }
+        Ok(match (backfill, sweep, polled) {
+            (Step::More, _, _) | (_, Step::More, _) | (_, _, Step::More) => Step::More,
+            (Step::Full, _, _) => Step::Full,
+            _ => Step::Rest,
+        })
+    }
+
+    // ----------------------------------------------------------------------------------------------------------- backfill
+
+    /// Begins a walk over all contacts, or goes on with the one that was begun.
+    pub(crate) async fn begin_backfill(&self, id: &ConnectionId, anew: bool) -> Result<(), EngineError> {
+        let present = self.store().cursor(id, BACKFILL).await?;
+        if anew || present.is_none_or(|cursor| cursor.done) {
+            self.store().put_cursor(fresh(id, BACKFILL, self.now())).await?;
+        }
+        self.walk_wake().wake();
+        Ok(())
+    }
+
+    /// One page of the backfill: by creation, so that contacts that change meanwhile do not move.
+    async fn backfill_step(&self, run: &RunContext, id: &ConnectionId) -> Result<Step, Failure> {
+        let Some(cursor) = self.cursor(id, BACKFILL).await? else { return Ok(Step::Rest) };
+        if cursor.done {
+            return Ok(Step::Rest);
+        }
+        let waiting = self.store().counts(Some(&run.active.workspace.id)).await.map_err(of_store)?.dirty;
+        if waiting >= self.config().backfill_window {
+            return Ok(Step::Full);
+        }
+        let request = SearchRequest {
+            limit: self.config().page_size,
+            sort: vec![Sort { field: "dateAdded".to_owned(), descending: false }],
+            cursor: parse_cursor(cursor.cursor.as_deref())?,
+            ..SearchRequest::default()
+        };
+        let page = self.search(run, &request).await?;
+        let done = page.next.is_none();
+        let moved = Cursor {
+            cursor: page.next.as_ref().map(contactor_highlevel::Cursor::to_text).or(cursor.cursor),
+            done,
+            seen: cursor.seen + page.hits.len() as u64,
+            total: page.total.or(cursor.total),
+            updated_at: self.now(),
+            ..fresh(id, BACKFILL, self.now())
+        };
+        self.mark_page(id, &page, Priority::Backfill, moved).await?;
+        Ok(if done { Step::Rest } else { Step::More })
+    }
+
+    // -------------------------------------------------------------------------------------------------------------- sweep
+
+    /// One page of the sweep: contacts whose `dateUpdated` passed the watermark. The cursor is the watermark, and while a
+    /// walk is under way `<watermark> <next watermark> <searchAfter>`.
+    async fn sweep_step(&self, run: &RunContext, id: &ConnectionId) -> Result<Step, Failure> {
+        if self.config().sweep_interval == 0 {
+            return Ok(Step::Rest);
+        }
+        let now = self.now();
+        let Some(cursor) = self.cursor(id, SWEEP).await? else {
+            // The first watermark is the moment of the first look: what lies before it is the backfill's.
+            let first = Cursor { cursor: Some(Watermark::at(now).to_text()), done: true, ..fresh(id, SWEEP, now) };
+            self.store().put_cursor(first).await.map_err(of_store)?;
+            return Ok(Step::Rest);
+        };
+        let interval = SignedDuration::from_secs(i64::try_from(self.config().sweep_interval).unwrap_or(i64::MAX));
+        if cursor.done && now.duration_since(cursor.updated_at) < interval {
+            return Ok(Step::Rest);
+        }
+        let watermark = Watermark::parse(cursor.cursor.as_deref()).unwrap_or_else(|| Watermark::at(cursor.updated_at));
+        let walk = watermark.begun(now);
+        let request = SearchRequest {
+            limit: self.config().page_size,
+            filters: vec![Filter::updated_since(walk.from - SWEEP_OVERLAP)],
+            sort: vec![Sort { field: "dateUpdated".to_owned(), descending: false }],
+            cursor: parse_cursor(walk.after.as_deref())?,
+            ..SearchRequest::default()
+        };
+        let page = self.search(run, &request).await?;
+        let after = page.next.as_ref().map(contactor_highlevel::Cursor::to_text);
+        let done = after.is_none();
+        let next = if done { Watermark::at(walk.until.unwrap_or(now)) } else { Watermark { after, ..walk } };
+        let moved = Cursor {
+            cursor: Some(next.to_text()),
+            done,
+            seen: cursor.seen + page.hits.len() as u64,
+            ..fresh(id, SWEEP, now)
+        };
+        self.mark_page(id, &page, Priority::Sweep, moved).await?;
+        Ok(if done { Step::Rest } else { Step::More })
+    }
+
+    // --------------------------------------------------------------------------------------------------------------- poll
+
+    /// One page of a partner's stream.
+    async fn poll_step(
+        &self,
+        run: &RunContext,
+        id: &ConnectionId,
+        stream: &str,
+        interval: SignedDuration,
+    ) -> Result<Step, Failure> {
+        let name = format!("poll:{stream}");
+        let now = self.now();
+        let cursor = match self.cursor(id, &name).await? {
+            Some(cursor) => cursor,
+            None => Cursor { updated_at: Timestamp::UNIX_EPOCH, done: true, ..fresh(id, &name, now) },
+        };
+        if cursor.done && now.duration_since(cursor.updated_at) < interval {
+            return Ok(Step::Rest);
+        }
+        let call = Invocation::Poll { stream: stream.to_owned(), cursor: cursor.cursor.clone() };
+        let page = match run.invoke("triggers.poll", call).await {
+            Ok(Reply::Poll(Ok(page))) => page,
+            Ok(Reply::Poll(Err(error))) => {
+                let failure = run.of_connector("triggers.poll", &error);
+                return Err(self.note_poll(run, stream, failure).await);
+            }
+            Ok(_) => return Err(mismatch("triggers.poll")),
+            Err(failure) => return Err(self.note_poll(run, stream, failure).await),
+        };
+        let marks = marks(run, &page.changes)?;
+        let moved = Cursor {
+            cursor: page.cursor,
+            done: !page.more,
+            seen: cursor.seen + marks.len() as u64,
+            ..fresh(id, &name, now)
+        };
+        self.store().mark(id, marks, Priority::Sweep, Some(moved)).await.map_err(of_store)?;
+        self.wake().wake();
+        Ok(if page.more { Step::More } else { Step::Rest })
+    }
+
+    /// A poll that failed leaves a run; one that only found changes is seen in theirs.
+    async fn note_poll(&self, run: &RunContext, stream: &str, failure: Failure) -> Failure {
+        if failure.class == FailureClass::Quota {
+            return failure;
+        }
+        let (calls, log) = run.recorder.take();
+        let entry = Run {
+            id: run_id(),
+            workspace: run.active.workspace.id.clone(),
+            connection: run.active.connection.id.clone(),
+            kind: RunKind::Poll,
+            entity: None,
+            highlevel_id: None,
+            partner_id: None,
+            event: None,
+            started_at: run.started_at,
+            duration_us: calls.iter().map(|call| call.duration_us).sum(),
+            outcome: RunOutcome::Retrying,
+            class: Some(failure.class),
+            summary: format!("poll of {stream}: {}", failure.message),
+            changes: Vec::new(),
+            calls,
+            log,
+        };
+        if let Err(error) = self.store().put_run(entry).await {
+            tracing::error!(%error, "a failed poll could not be written down");
+        }
+        failure
+    }
+
+    // ------------------------------------------------------------------------------------------------------------- shared
+
+    async fn search(&self, run: &RunContext, request: &SearchRequest) -> Result<ContactPage, Failure> {
+        run.location.search_contacts(request).await.map_err(|error| failure::of_highlevel(&error))
+    }
+
+    async fn mark_page(
+        &self,
+        id: &ConnectionId,
+        page: &ContactPage,
+        priority: Priority,
+        moved: Cursor,
+    ) -> Result<(), Failure> {
+        // A search hit is only an id: its shape differs from a read and it may be seconds old.
+        let marks = page
+            .hits
+            .iter()
+            .map(|hit| Mark {
+                entity: "contact".to_owned(),
+                side: Side::Highlevel,
+                record: RecordId::new(hit.id.as_str()),
+                snapshot: None,
+                deleted: false,
+            })
+            .collect();
+        self.store().mark(id, marks, priority, Some(moved)).await.map_err(of_store)?;
+        self.wake().wake();
+        Ok(())
+    }
+
+    async fn cursor(&self, id: &ConnectionId, stream: &str) -> Result<Option<Cursor>, Failure> {
+        self.store().cursor(id, stream).await.map_err(of_store)
+    }
+
+    async fn expire_if_due(&self) {
+        let now = self.now();
+        if !self.expiry_due(now, EXPIRY_INTERVAL) {
+            return;
+        }
+        match self.store().expire(now, self.config().retention()).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "forgot what is past its retention"),
+            Err(error) => tracing::error!(%error, "what is past its retention could not be removed"),
+        }
+    }
+}
+
+/// Where a sweep stands.
+#[derive(Clone, Debug, PartialEq)]
+struct Watermark {
+    /// Changes since then are wanted.
+    from: Timestamp,
+    /// The next watermark: when the walk under way began.
+    until: Option<Timestamp>,
+    /// The vendor's cursor within the walk under way.
+    after: Option<String>,
+}
+
+impl Watermark {
+    fn at(from: Timestamp) -> Self {
+        Self { from, until: None, after: None }
+    }
+
+    fn begun(self, now: Timestamp) -> Self {
+        Self { until: Some(self.until.unwrap_or(now)), ..self }
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = self.from.to_string();
+        if let (Some(until), Some(after)) = (&self.until, &self.after) {
+            text.push_str(&format!(" {until} {after}"));
+        }
+        text
+    }
+
+    fn parse(text: Option<&str>) -> Option<Self> {
+        let mut parts = text?.splitn(3, ' ');
+        let from = parts.next()?.parse().ok()?;
+        match (parts.next(), parts.next()) {
+            (Some(until), Some(after)) => {
+                Some(Self { from, until: Some(until.parse().ok()?), after: Some(after.to_owned()) })
+            }
+            _ => Some(Self::at(from)),
+        }
+    }
+}
+
+fn fresh(connection: &ConnectionId, stream: &str, now: Timestamp) -> Cursor {
+    Cursor {
+        connection: connection.clone(),
+        stream: stream.to_owned(),
+        cursor: None,
+        done: false,
+        seen: 0,
+        total: None,
+        updated_at: now,
+    }
+}
+
+fn parse_cursor(text: Option<&str>) -> Result<Option<contactor_highlevel::Cursor>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    contactor_highlevel::Cursor::from_text(text).map(Some).ok_or_else(|| {
+        Failure::new(FailureClass::Config, "a stored cursor is unreadable: begin the sync anew with --full")
+    })
+}
+
+fn of_store(error: contactor_store::StoreError) -> Failure {
+    Failure::new(FailureClass::Transient, format!("store: {error}"))
+}
+
+fn of_engine(error: &EngineError) -> Failure {
+    Failure::new(FailureClass::Config, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_under_way_survives_a_restart_and_keeps_the_moment_it_began() {
+        let at = |s| Timestamp::from_second(s).unwrap();
+        let walk = Watermark { after: Some("[1700000000000,\"id with space\"]".into()), ..Watermark::at(at(100)).begun(at(200)) };
+        let restored = Watermark::parse(Some(&walk.to_text())).unwrap();
+        assert_eq!(restored, walk);
+        assert_eq!(restored.begun(at(300)).until, Some(at(200)));
+        assert_eq!(Watermark::parse(Some(&Watermark::at(at(100)).to_text())), Some(Watermark::at(at(100))));
+        assert_eq!(Watermark::parse(Some("nonsense")), None);
+    }
+}

@@ -1,0 +1,301 @@
+//! The arithmetic of the quota. Time is passed in, as the duration since some fixed instant.
+//!
+//! The burst limit is kept as a sliding window of what was sent, not as a token bucket: a bucket of 100 that refills
+//! with 10 a second lets up to 200 requests into one window of 10 seconds, and the vendor may count any window. The
+//! window is kept in slices, so its size does not depend on the limit.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::quota::Quota;
+
+/// Slices per interval.
+const SLICES: u32 = 256;
+
+/// Part of the interval that is added to it, because requests do not all travel equally fast: half a percent.
+const MARGIN: u32 = 200;
+
+/// Part of burst and day that background work leaves to live work: a fifth.
+const RESERVE: u32 = 5;
+
+/// Live work counts as present for this many intervals after its last request.
+const LIVE_INTERVALS: u32 = 3;
+
+/// Background work is paced a little faster than the limit, so that the window and not the pacing is what binds.
+const PACE: f64 = 0.9;
+
+/// Part of the interval by which background work may run ahead of its pace.
+const PACE_AHEAD: u32 = 50;
+
+/// When the vendor does not say when the day starts again, it is asked again after this time.
+const DAILY_PROBE: Duration = Duration::from_secs(60 * 60);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How urgent a request is. Lower ones wait for higher ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Priority {
+    /// A person waits for it.
+    #[default]
+    Interactive,
+    /// A change that somebody announced.
+    Webhook,
+    /// The scheduled look for what nobody announced.
+    Sweep,
+    /// A first sync or another mass job.
+    Backfill,
+}
+
+impl Priority {
+    /// Whether it is work that should not wait for background work.
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Interactive | Self::Webhook)
+    }
+}
+
+/// The vendor's limits, as documented; answers correct them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Requests in one interval.
+    pub burst: u32,
+    /// Length of the interval.
+    pub interval: Duration,
+    /// Requests in a day.
+    pub daily: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { burst: 100, interval: Duration::from_secs(10), daily: 200_000 }
+    }
+}
+
+/// What is left of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Daily {
+    /// Requests left.
+    pub remaining: u32,
+    /// Time until the day starts again, when known.
+    pub resets_in: Option<Duration>,
+}
+
+/// Whether a request may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Now. It is counted already.
+    Go,
+    /// Ask again then.
+    Wait {
+        until: Duration,
+        /// It is the day's requests that are used up.
+        daily: bool,
+    },
+}
+
+/// Requests that were sent within one slice of time.
+#[derive(Clone, Copy, Debug)]
+struct Slice {
+    end: Duration,
+    count: u32,
+}
+
+/// The quota of one (app, location).
+#[derive(Clone, Debug)]
+pub(super) struct Budget {
+    limits: Limits,
+    sent: VecDeque<Slice>,
+    in_flight: u32,
+    paused_until: Duration,
+    daily_remaining: u32,
+    daily_resets_at: Option<Duration>,
+    last_live: Option<Duration>,
+    /// When the next background request is due by its pace.
+    background_due: Duration,
+}
+
+impl Budget {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            sent: VecDeque::new(),
+            in_flight: 0,
+            paused_until: Duration::ZERO,
+            daily_remaining: limits.daily,
+            daily_resets_at: None,
+            last_live: None,
+            background_due: Duration::ZERO,
+        }
+    }
+
+    /// Asks to send one request.
+    pub(super) fn take(&mut self, now: Duration, priority: Priority) -> Decision {
+        self.start_day_if_due(now);
+        self.forget(now);
+        if priority.is_live() {
+            self.last_live = Some(now);
+        }
+        if let Some(until) = self.daily_wait(now, priority) {
+            return Decision::Wait { until, daily: true };
+        }
+        let until = self.burst_wait(now, priority).max(self.paused_until);
+        if until > now {
+            return Decision::Wait { until, daily: false };
+        }
+        self.count(now, 1);
+        self.in_flight += 1;
+        self.daily_remaining = self.daily_remaining.saturating_sub(1);
+        if !priority.is_live() {
+            self.background_due = self.background_due.max(now) + self.pace();
+        }
+        Decision::Go
+    }
+
+    /// A request is over, however it ended.
+    pub(super) fn finished(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// Takes up what an answer says, for a request that was sent at `sent_at`.
+    pub(super) fn observe(&mut self, now: Duration, sent_at: Duration, quota: &Quota) {
+        if let Some(burst) = quota.burst_limit.filter(|burst| *burst > 0) {
+            self.limits.burst = burst;
+        }
+        if let Some(interval) = quota.interval_ms.filter(|ms| *ms > 0) {
+            self.limits.interval = Duration::from_millis(interval);
+        }
+        if let Some(remaining) = quota.burst_remaining {
+            self.count_strangers(now, sent_at, remaining);
+        }
+        if let Some(daily) = quota.daily_limit.filter(|daily| *daily > 0) {
+            self.limits.daily = daily;
+        }
+        if let Some(remaining) = quota.daily_remaining {
+            // The vendor has not counted those that are still on their way, this one aside.
+            self.daily_remaining = remaining.saturating_sub(self.in_flight.saturating_sub(1));
+        }
+        if let Some(reset) = quota.daily_reset_ms {
+            self.daily_resets_at = Some(now + Duration::from_millis(reset));
+        }
+    }
+
+    /// The vendor answered 429. Returns until when everybody waits, and whether it is the day that is used up.
+    pub(super) fn refused(
+        &mut self,
+        now: Duration,
+        quota: Option<&Quota>,
+        retry_after: Option<Duration>,
+        jitter: f64,
+    ) -> (Duration, bool) {
+        let jitter = self.limits.interval.mul_f64(jitter);
+        let daily = quota.is_some_and(Quota::is_daily_exhausted);
+        let wait = match retry_after {
+            Some(wait) => wait + jitter,
+            None if daily => self.daily_resets_at.map_or(DAILY_PROBE, |at| at.saturating_sub(now)) + jitter,
+            None => self.limits.interval + jitter,
+        };
+        let until = now + wait;
+        if daily {
+            self.daily_remaining = 0;
+            self.daily_resets_at = Some(until);
+        } else {
+            self.paused_until = self.paused_until.max(until);
+        }
+        (until, daily)
+    }
+
+    pub(super) fn daily(&self, now: Duration) -> Daily {
+        let resets_in = self.daily_resets_at.map(|at| at.saturating_sub(now));
+        Daily { remaining: self.daily_remaining, resets_in }
+    }
+
+    pub(super) fn restore_daily(&mut self, now: Duration, daily: Daily) {
+        self.daily_remaining = daily.remaining;
+        self.daily_resets_at = Some(now + daily.resets_in.unwrap_or(DAILY_PROBE));
+    }
+
+    fn start_day_if_due(&mut self, now: Duration) {
+        if self.daily_resets_at.is_some_and(|at| at <= now) {
+            self.daily_remaining = self.limits.daily;
+            self.daily_resets_at = Some(now + DAY);
+        }
+    }
+
+    fn daily_wait(&mut self, now: Duration, priority: Priority) -> Option<Duration> {
+        let reserved = if priority.is_live() { 0 } else { self.limits.daily / RESERVE };
+        if self.daily_remaining > reserved {
+            return None;
+        }
+        Some(*self.daily_resets_at.get_or_insert(now + DAILY_PROBE))
+    }
+
+    /// When the interval has room for this priority; `now` or earlier when it has.
+    fn burst_wait(&self, now: Duration, priority: Priority) -> Duration {
+        if priority.is_live() {
+            return self.room_at(now, self.limits.burst);
+        }
+        let live = self.last_live.is_some_and(|at| now < at + self.limits.interval * LIVE_INTERVALS);
+        let allowed = if live { self.limits.burst - self.limits.burst / RESERVE } else { self.limits.burst };
+        let ahead = self.limits.interval / PACE_AHEAD;
+        self.room_at(now, allowed).max(self.background_due.saturating_sub(ahead))
+    }
+
+    /// When fewer than `allowed` requests are in the window.
+    fn room_at(&self, now: Duration, allowed: u32) -> Duration {
+        let mut used: u32 = self.sent.iter().filter(|slice| self.expiry(slice) > now).map(|slice| slice.count).sum();
+        let mut at = now;
+        for slice in &self.sent {
+            if used < allowed.max(1) {
+                break;
+            }
+            if self.expiry(slice) > now {
+                used -= slice.count;
+                at = self.expiry(slice);
+            }
+        }
+        at
+    }
+
+    /// A slice leaves the window when its latest request does.
+    fn expiry(&self, slice: &Slice) -> Duration {
+        slice.end + self.limits.interval + self.limits.interval / MARGIN
+    }
+
+    fn pace(&self) -> Duration {
+        self.limits.interval.mul_f64(PACE) / self.limits.burst.max(1)
+    }
+
+    fn count(&mut self, now: Duration, count: u32) {
+        let slice = (self.limits.interval / SLICES).max(Duration::from_nanos(1));
+        let number = now.as_nanos() / slice.as_nanos() + 1;
+        let end = Duration::from_nanos_u128(number * slice.as_nanos());
+        match self.sent.back_mut() {
+            Some(last) if last.end >= end => last.count += count,
+            _ => self.sent.push_back(Slice { end, count }),
+        }
+    }
+
+    /// The vendor counted more than we sent: before a restart, or from elsewhere. Those count as sent now. Our own are
+    /// counted generously, one interval and a tenth before this request left, because the vendor counts arrivals.
+    fn count_strangers(&mut self, now: Duration, sent_at: Duration, remaining: u32) {
+        let since = sent_at.saturating_sub(self.limits.interval + self.limits.interval / 10);
+        let ours: u32 = self.sent.iter().filter(|slice| slice.end > since).map(|slice| slice.count).sum();
+        let theirs = self.limits.burst.saturating_sub(remaining);
+        if theirs > ours {
+            self.count(now, theirs - ours);
+        }
+    }
+
+    /// Forgets what neither the window nor a late answer needs.
+    fn forget(&mut self, now: Duration) {
+        while self.sent.front().is_some_and(|slice| slice.end + self.limits.interval * 2 < now) {
+            self.sent.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "budget_tests.rs"]
+mod tests;

@@ -1,0 +1,159 @@
+//! Compiled components on disk, authenticated.
+//!
+//! An entry is machine code, and deserialising it runs whatever is in it. So the cache takes back only what this host wrote: the
+//! HMAC covers the component's digest, the engine's compatibility and every byte, and is checked on the bytes in memory that
+//! are then used. An entry that fails the check is moved aside for a person to look at, and the component is compiled again.
+
+use std::{
+    hash::{Hash, Hasher},
+    io::{self, Write},
+    process,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use cap_std::fs::{Dir, OpenOptions};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest as _, Sha256};
+use wasmtime::{Engine, component::Component};
+
+use crate::{CacheConfig, Digest};
+
+/// Changes whenever the layout of an entry does.
+const LAYOUT: &[u8] = b"contactor compiled component 1";
+const TAG: usize = 32;
+
+pub(crate) struct Cache {
+    dir: Dir,
+    key: [u8; 32],
+    /// Which engines can use an entry; part of the HMAC and of the file's name.
+    compatibility: [u8; 32],
+    /// Keeps the names of unfinished files apart.
+    unfinished: AtomicU64,
+}
+
+/// What the cache had to say.
+pub(crate) enum Found {
+    /// The component, ready to use.
+    Hit(Component),
+    /// Never seen.
+    Miss,
+    /// There was an entry that this host did not write; it was moved aside.
+    Quarantined,
+}
+
+impl Cache {
+    /// Takes over the directory. Entries of other engine versions are of no use any more and are removed.
+    pub(crate) fn open(config: CacheConfig, engine: &Engine) -> io::Result<Self> {
+        let mut hasher = Sha256Hasher(Sha256::new());
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let cache = Self {
+            dir: config.dir,
+            key: config.key,
+            compatibility: hasher.0.finalize().into(),
+            unfinished: AtomicU64::new(0),
+        };
+        cache.remove_stale()?;
+        Ok(cache)
+    }
+
+    /// Looks a component up. Fails only when the directory cannot be read.
+    pub(crate) fn get(&self, engine: &Engine, digest: &Digest) -> io::Result<Found> {
+        let name = self.name(digest);
+        let sealed = match self.dir.read(&name) {
+            Ok(sealed) => sealed,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Miss),
+            Err(error) => return Err(error),
+        };
+        if let Some(artefact) = self.opened(digest, &sealed)
+            && let Ok(component) = revive(engine, artefact)
+        {
+            return Ok(Found::Hit(component));
+        }
+        self.dir.rename(&name, &self.dir, format!("{name}.quarantined"))?;
+        Ok(Found::Quarantined)
+    }
+
+    /// Stores a component; readers see the whole entry or none.
+    pub(crate) fn put(&self, digest: &Digest, component: &Component) -> io::Result<()> {
+        let artefact = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
+        let name = self.name(digest);
+        let number = self.unfinished.fetch_add(1, Ordering::Relaxed);
+        let unfinished = format!("{name}.{}-{number}.tmp", process::id());
+        let mut file = self.dir.open_with(&unfinished, OpenOptions::new().write(true).create_new(true))?;
+        let written = file
+            .write_all(&self.tag(digest, &artefact))
+            .and_then(|()| file.write_all(&artefact))
+            .and_then(|()| self.dir.rename(&unfinished, &self.dir, &name));
+        if written.is_err() {
+            // The first error is the one to report.
+            let _ = self.dir.remove_file(&unfinished);
+        }
+        written
+    }
+
+    fn name(&self, digest: &Digest) -> String {
+        format!("{digest}{}", self.suffix())
+    }
+
+    fn suffix(&self) -> String {
+        format!("-{}.compiled", hex::encode(&self.compatibility[..8]))
+    }
+
+    fn remove_stale(&self) -> io::Result<()> {
+        let suffix = self.suffix();
+        for entry in self.dir.entries()? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let other_engine = name.ends_with(".compiled") && !name.ends_with(&suffix);
+            if other_engine || name.ends_with(".tmp") {
+                // Another host may be quicker; that is fine.
+                let _ = entry.remove_file();
+            }
+        }
+        Ok(())
+    }
+
+    /// The artefact, if this host sealed it for this component and this engine.
+    fn opened<'a>(&self, digest: &Digest, sealed: &'a [u8]) -> Option<&'a [u8]> {
+        let (tag, artefact) = sealed.split_at_checked(TAG)?;
+        self.mac(digest, artefact).verify_slice(tag).is_ok().then_some(artefact)
+    }
+
+    fn tag(&self, digest: &Digest, artefact: &[u8]) -> [u8; TAG] {
+        self.mac(digest, artefact).finalize().into_bytes().into()
+    }
+
+    fn mac(&self, digest: &Digest, artefact: &[u8]) -> Hmac<Sha256> {
+        // All parts before the artefact have a fixed length, so no two inputs run together.
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
+        mac.update(LAYOUT);
+        mac.update(digest.as_bytes());
+        mac.update(&self.compatibility);
+        mac.update(artefact);
+        mac
+    }
+}
+
+/// Turns an artefact back into a component.
+#[expect(unsafe_code, clippy::disallowed_methods, reason = "the one place that may; its caller has checked the HMAC")]
+fn revive(engine: &Engine, artefact: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: wasmtime demands bytes that `Component::serialize` made. `Cache::get`, the only caller, passes just what
+    // carries an HMAC under the host's key, and `Cache::put` gives that HMAC only to what `serialize` returned. The bytes are
+    // in memory, so nobody can change them between the check and the use.
+    unsafe { Component::deserialize(engine, artefact) }
+}
+
+/// Wasmtime describes an engine through [`Hash`]; the standard library's hashers may change with a compiler, this one does not.
+struct Sha256Hasher(Sha256);
+
+impl Hasher for Sha256Hasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest = self.0.clone().finalize();
+        u64::from_le_bytes(std::array::from_fn(|at| digest[at]))
+    }
+}

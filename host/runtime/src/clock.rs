@@ -1,0 +1,117 @@
+//! Time that a guest spends in its own code.
+//!
+//! Wasmtime's epochs are wall-clock ticks: a guest that waited two seconds for the network would have used up two seconds of
+//! "CPU" when it comes back. So the epoch only makes the guest look at this clock, and the clock runs only while the
+//! call's future is being polled. Host code that runs without waiting counts as the guest's; it asked for it.
+
+use std::{
+    any::Any,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+/// Shared between the call's future, which starts and stops the clock, and the epoch callback inside the store, which reads it.
+#[derive(Clone, Debug)]
+pub(crate) struct CpuClock(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    origin: Instant,
+    /// Nanoseconds in finished turns.
+    spent: AtomicU64,
+    /// Nanoseconds since the origin at which the present turn began.
+    turn: AtomicU64,
+}
+
+impl CpuClock {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Inner { origin: Instant::now(), spent: AtomicU64::new(0), turn: AtomicU64::new(0) }))
+    }
+
+    /// Drives the future with the clock running only in its turns, and turns a panic into an error: a bug of the host or of
+    /// wasmtime stays one failed call.
+    pub(crate) async fn measure<F: Future>(&self, mut future: Pin<&mut F>) -> Result<F::Output, Box<dyn Any + Send>> {
+        poll_fn(|context| {
+            self.begin_turn();
+            // The future is never polled again after a panic, so nobody sees what it left half done.
+            let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
+            self.end_turn();
+            match polled {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+                Err(panic) => Poll::Ready(Err(panic)),
+            }
+        })
+        .await
+    }
+
+    /// Time in finished turns.
+    pub(crate) fn spent(&self) -> Duration {
+        Duration::from_nanos(self.0.spent.load(Relaxed))
+    }
+
+    /// Time in the present turn. Meaningful only from inside the future.
+    pub(crate) fn in_turn(&self) -> Duration {
+        Duration::from_nanos(self.now().saturating_sub(self.0.turn.load(Relaxed)))
+    }
+
+    fn begin_turn(&self) {
+        self.0.turn.store(self.now(), Relaxed);
+    }
+
+    fn end_turn(&self) {
+        let turn = self.now().saturating_sub(self.0.turn.load(Relaxed));
+        self.0.spent.fetch_add(turn, Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.0.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_inside_the_future_is_an_error_outside() {
+        let clock = CpuClock::new();
+        let mut future = pin!(async { panic!("made up") });
+        assert!(clock.measure(future.as_mut()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn work_counts_and_waiting_does_not() {
+        let work = |amount| {
+            let begin = Instant::now();
+            while begin.elapsed() < amount {}
+            begin.elapsed()
+        };
+        let begin = Instant::now();
+        let clock = CpuClock::new();
+        let (start, wait) = tokio::sync::oneshot::channel();
+        let mut future = pin!(async {
+            let worked = work(Duration::from_micros(100));
+            wait.await.unwrap();
+            worked
+        });
+        // The other side works on the same thread while the future waits.
+        let other = async {
+            let worked = work(Duration::from_millis(5));
+            start.send(()).unwrap();
+            worked
+        };
+        let (own, others) = futures_util::future::join(clock.measure(future.as_mut()), other).await;
+        assert!(clock.spent() >= own.unwrap());
+        assert!(clock.spent() + others <= begin.elapsed());
+    }
+}

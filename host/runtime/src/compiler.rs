@@ -1,0 +1,148 @@
+//! Compiling: away from the requests, few at a time, within a time limit, and each component once.
+//!
+//! Wasmtime promises nothing about the time that a hostile component takes to compile. A compilation cannot be stopped from
+//! outside, so one that takes too long goes on behind our back; it keeps its permit until it ends, so that a stream of such
+//! components never occupies more than the permitted threads.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use wasmtime::{Engine, component::Component};
+
+use crate::{
+    CacheConfig, Digest, HostFault, LoadError, RuntimeError,
+    cache::{Cache, Found},
+};
+
+pub(crate) struct Compiler {
+    work: Arc<Work>,
+    permits: Arc<Semaphore>,
+    time: Duration,
+    /// Components that a connector still holds: thousands of connections share a few of them.
+    alive: Mutex<HashMap<Digest, Weak<Component>>>,
+}
+
+/// What a compilation needs, on whichever thread it runs.
+struct Work {
+    engine: Engine,
+    cache: Option<Cache>,
+    compiled: AtomicU64,
+    from_cache: AtomicU64,
+    quarantined: AtomicU64,
+}
+
+/// How components were compiled so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CompileCounts {
+    /// Compiled from their WebAssembly.
+    pub compiled: u64,
+    /// Taken from the cache on disk.
+    pub from_cache: u64,
+    /// Entries of the cache that were not this host's own, and were moved aside.
+    pub quarantined: u64,
+}
+
+impl Compiler {
+    pub(crate) fn new(
+        engine: &Engine,
+        permits: usize,
+        time: Duration,
+        cache: Option<CacheConfig>,
+    ) -> Result<Self, RuntimeError> {
+        let cache = cache.map(|config| Cache::open(config, engine)).transpose().map_err(RuntimeError::Cache)?;
+        let work = Work {
+            engine: engine.clone(),
+            cache,
+            compiled: AtomicU64::new(0),
+            from_cache: AtomicU64::new(0),
+            quarantined: AtomicU64::new(0),
+        };
+        Ok(Self {
+            work: Arc::new(work),
+            permits: Arc::new(Semaphore::new(permits)),
+            time,
+            alive: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// Compiles bytes whose digest the caller has checked.
+    pub(crate) async fn compile(&self, id: &str, digest: Digest, bytes: Vec<u8>) -> Result<Arc<Component>, LoadError> {
+        if let Some(component) = self.alive(&digest) {
+            return Ok(component);
+        }
+        let connector = || id.to_owned();
+        let busy = HostFault::CompilerBusy { waited: self.time };
+        let Ok(Ok(permit)) = timeout(self.time, Arc::clone(&self.permits).acquire_owned()).await else {
+            return Err(LoadError::Host { connector: connector(), fault: busy });
+        };
+        // Another load may have compiled the same component meanwhile.
+        if let Some(component) = self.alive(&digest) {
+            return Ok(component);
+        }
+        let work = Arc::clone(&self.work);
+        let job = spawn_blocking(move || {
+            let _permit = permit;
+            work.run(&digest, &bytes)
+        });
+        let component = match timeout(self.time, job).await {
+            Ok(Ok(Ok(component))) => Arc::new(component),
+            Ok(Ok(Err(error))) => {
+                return Err(LoadError::Compile { connector: connector(), reason: format!("{error:#}") });
+            }
+            Ok(Err(_panic)) => return Err(LoadError::Host { connector: connector(), fault: HostFault::Panicked }),
+            Err(_elapsed) => return Err(LoadError::CompileTimeout { connector: connector(), after: self.time }),
+        };
+        let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        alive.retain(|_, component| component.strong_count() > 0);
+        alive.insert(digest, Arc::downgrade(&component));
+        Ok(component)
+    }
+
+    pub(crate) fn counts(&self) -> CompileCounts {
+        CompileCounts {
+            compiled: self.work.compiled.load(Relaxed),
+            from_cache: self.work.from_cache.load(Relaxed),
+            quarantined: self.work.quarantined.load(Relaxed),
+        }
+    }
+
+    fn alive(&self, digest: &Digest) -> Option<Arc<Component>> {
+        self.alive.lock().unwrap_or_else(PoisonError::into_inner).get(digest)?.upgrade()
+    }
+}
+
+impl Work {
+    /// From the cache, or from the bytes. A cache that fails costs time and is reported; it does not stop a connector.
+    fn run(&self, digest: &Digest, bytes: &[u8]) -> wasmtime::Result<Component> {
+        if let Some(cache) = &self.cache {
+            match cache.get(&self.engine, digest) {
+                Ok(Found::Hit(component)) => {
+                    self.from_cache.fetch_add(1, Relaxed);
+                    return Ok(component);
+                }
+                Ok(Found::Miss) => {}
+                Ok(Found::Quarantined) => {
+                    self.quarantined.fetch_add(1, Relaxed);
+                    tracing::error!(%digest, "a compiled component in the cache was not written by this host; moved aside, compiling again");
+                }
+                Err(error) => tracing::warn!(%digest, %error, "the cache of compiled components cannot be read"),
+            }
+        }
+        // `from_binary` takes no text and looks at no file.
+        let component = Component::from_binary(&self.engine, bytes)?;
+        self.compiled.fetch_add(1, Relaxed);
+        if let Some(cache) = &self.cache
+            && let Err(error) = cache.put(digest, &component)
+        {
+            tracing::warn!(%digest, %error, "a compiled component could not be cached");
+        }
+        Ok(component)
+    }
+}

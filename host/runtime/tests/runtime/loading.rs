@@ -1,0 +1,304 @@
+//! What is refused before, and while, a component is made ready.
+
+use contactor_runtime::{InspectError, LoadError, inspect};
+use wasm_encoder::{
+    CodeSection, ComponentSection, Function, FunctionSection, InstanceSection, MemorySection, MemoryType, Module,
+    ModuleArg, ModuleSection, RefType, StartSection, TableSection, TableType, TypeSection,
+};
+use wasmparser::{Parser, Payload};
+
+use super::*;
+
+/// The guest with its manifest changed.
+pub(crate) fn with_manifest(change: impl FnOnce(String) -> String) -> Vec<u8> {
+    let guest = components::misbehave();
+    let manifest = contactor_manifest::extract(&guest).unwrap().unwrap();
+    contactor_manifest::embed(&guest, &change(manifest)).unwrap()
+}
+
+/// The guest with a name changed wherever it stands; both have the same length, so that no size changes.
+fn with_name(from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut guest = components::misbehave();
+    let mut found = 0;
+    for at in 0..guest.len() - from.len() {
+        if guest[at..].starts_with(from.as_bytes()) {
+            guest[at..at + to.len()].copy_from_slice(to.as_bytes());
+            found += 1;
+        }
+    }
+    assert!(found > 0, "{from} is not in the guest");
+    guest
+}
+
+/// The guest with one more core module, which is instantiated after all others.
+fn with_module(module: &Module) -> Vec<u8> {
+    let mut guest = components::misbehave();
+    let mut depth = 0;
+    let mut modules = 0;
+    for payload in Parser::new(0).parse_all(&guest) {
+        match payload.unwrap() {
+            Payload::ModuleSection { .. } => {
+                modules += u32::from(depth == 0);
+                depth += 1;
+            }
+            Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) if depth > 0 => depth -= 1,
+            _ => {}
+        }
+    }
+    ModuleSection(module).append_to_component(&mut guest);
+    let mut instances = InstanceSection::new();
+    instances.instantiate(modules, std::iter::empty::<(&str, ModuleArg)>());
+    instances.append_to_component(&mut guest);
+    guest
+}
+
+/// A module whose start function does this.
+fn starting(module: &mut Module, body: impl FnOnce(&mut Function)) {
+    let mut function = Function::new([]);
+    body(&mut function);
+    function.instructions().end();
+    let mut code = CodeSection::new();
+    code.function(&function);
+    module.section(&StartSection { function_index: 0 }).section(&code);
+}
+
+/// A module that begins with one function of type `() -> ()`.
+fn one_function() -> Module {
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    let mut functions = FunctionSection::new();
+    functions.function(0);
+    let mut module = Module::new();
+    module.section(&types).section(&functions);
+    module
+}
+
+fn memory(minimum: u64) -> MemorySection {
+    let mut memories = MemorySection::new();
+    memories.memory(MemoryType { minimum, maximum: None, memory64: false, shared: false, page_size_log2: None });
+    memories
+}
+
+fn table(minimum: u64) -> TableSection {
+    let mut tables = TableSection::new();
+    tables.table(TableType { element_type: RefType::FUNCREF, table64: false, minimum, maximum: None, shared: false });
+    tables
+}
+
+async fn load_bytes(bytes: Vec<u8>, grants: &Grants) -> Result<Connector<TestHost>, LoadError> {
+    let digest = Digest::of(&bytes);
+    runtime().load(bytes, &digest, grants).await
+}
+
+async fn refusal(bytes: Vec<u8>) -> LoadError {
+    load_bytes(bytes, &Grants::all()).await.unwrap_err()
+}
+
+#[test]
+fn inspecting_tells_what_a_component_asks_for() {
+    let bytes = components::misbehave();
+    let inspection = inspect(&bytes).unwrap();
+    assert_eq!(inspection.manifest.connector.id.as_str(), "misbehave");
+    assert_eq!((inspection.size, inspection.digest), (bytes.len(), Digest::of(&bytes)));
+    assert_eq!(inspection.capabilities().collect::<Vec<_>>(), ["contacts"]);
+    let mut imports = inspection.imports;
+    imports.sort();
+    assert_eq!(
+        imports,
+        ["clock", "contacts", "log", "types"].map(|name| format!("contactor:connector/{name}@0.1.0")),
+        "no WASI, and nothing that the guest does not call"
+    );
+    assert!(inspection.exports.contains(&"contactor:connector/actions@0.1.0".to_owned()));
+}
+
+#[tokio::test]
+async fn only_the_bytes_that_were_approved_are_taken() {
+    let error = runtime().load(components::misbehave(), &Digest::of(b"others"), &Grants::all()).await.unwrap_err();
+    assert!(matches!(error, LoadError::WrongDigest { expected, .. } if expected == Digest::of(b"others")), "{error}");
+}
+
+#[tokio::test]
+async fn a_component_that_is_too_large_is_not_even_hashed() {
+    let runtime = Runtime::<TestHost>::new(RuntimeConfig { max_component_bytes: 100, ..config() }).unwrap();
+    let error = runtime.load(vec![0; 101], &Digest::of(b""), &Grants::all()).await.unwrap_err();
+    assert!(matches!(error, LoadError::TooLarge { size: 101, max: 100 }), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_no_component_is_refused() {
+    for bytes in [&b"\0asm\x01\0\0\0"[..], b"(component)", b"", b"\x7fELF", b"\0asm"] {
+        let error = refusal(bytes.to_vec()).await;
+        assert!(matches!(error, LoadError::Inspect(InspectError::NotAComponent { .. })), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_component_is_refused_wherever_it_ends() {
+    let guest = components::misbehave();
+    for length in (9..guest.len()).step_by(guest.len() / 50) {
+        let error = refusal(guest[..length].to_vec()).await;
+        assert!(matches!(error, LoadError::Inspect(_)), "{length}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_component_without_a_manifest_is_refused() {
+    let guest = components::misbehave();
+    // A custom section of another name is none.
+    let name = contactor_manifest::SECTION.as_bytes();
+    let at = guest.windows(name.len()).position(|window| window == name).unwrap();
+    let mut guest = guest;
+    guest[at] = b'C';
+    let error = refusal(guest).await;
+    assert!(matches!(error, LoadError::Inspect(InspectError::NoManifest)), "{error}");
+}
+
+#[tokio::test]
+async fn a_wrong_manifest_is_refused_with_its_own_words() {
+    let error = refusal(with_manifest(|toml| toml.replace("memory_mib", "memory_mb"))).await;
+    assert!(matches!(error, LoadError::Inspect(InspectError::Manifest(_))), "{error}");
+    assert!(error.to_string().contains("memory_mb"), "{error}");
+}
+
+#[tokio::test]
+async fn a_connector_for_a_newer_host_is_refused_with_both_versions() {
+    let newer = with_manifest(|toml| toml.replace("minimum_host = \"0.1.0\"", "minimum_host = \"7.8.9\""));
+    let error = refusal(newer).await;
+    assert!(matches!(error, LoadError::HostVersion { .. }), "{error}");
+    let host = env!("CARGO_PKG_VERSION");
+    assert!(error.to_string().contains("7.8.9") && error.to_string().contains(host), "{error}");
+}
+
+#[tokio::test]
+async fn an_import_that_was_not_granted_is_refused_by_name() {
+    let error = load_bytes(components::misbehave(), &Grants::of(["tags", "notes"])).await.unwrap_err();
+    assert!(matches!(&error, LoadError::NotGranted { interface, .. } if interface == "contacts"), "{error}");
+    assert!(error.to_string().contains("`contacts`"), "{error}");
+}
+
+#[tokio::test]
+async fn an_import_of_another_package_is_refused_by_name() {
+    for (from, to) in [
+        ("contactor:connector/clock@0.1.0", "contactor:connector/clack@0.1.0"),
+        ("contactor:connector/clock@0.1.0", "contactor:connector/clock@0.9.0"),
+        ("contactor:connector/clock@0.1.0", "wasi:filesystem/preopens@00.2.0"),
+        ("contactor:connector/clock@0.1.0", "wasi:sockets/tcp-sockets@0.2.00"),
+    ] {
+        let error = refusal(with_name(from, to)).await;
+        // Where the new name is no legal one, the parser is quicker; either way nothing is loaded.
+        let named = matches!(&error, LoadError::UnknownImport { import, .. } if import == to);
+        assert!(named || matches!(error, LoadError::Inspect(InspectError::Malformed { .. })), "{to}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_export_is_named() {
+    let error = refusal(with_name("contactor:connector/actions@0.1.0", "contactor:connector/acting@0.1.00")).await;
+    assert!(error.to_string().contains("does not export contactor:connector/actions@0.1.0"), "{error}");
+}
+
+#[tokio::test]
+async fn a_component_with_two_memories_is_refused() {
+    let mut module = Module::new();
+    module.section(&memory(1));
+    let error = refusal(with_module(&module)).await;
+    assert!(matches!(error, LoadError::Compile { .. }), "{error}");
+    assert!(error.to_string().contains("memor"), "{error}");
+}
+
+#[tokio::test]
+async fn a_module_with_two_memories_is_refused() {
+    let mut memories = memory(1);
+    memories.memory(MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None });
+    let mut module = Module::new();
+    module.section(&memories);
+    assert!(matches!(refusal(with_module(&module)).await, LoadError::Compile { .. }));
+}
+
+#[tokio::test]
+async fn a_64_bit_or_shared_memory_is_refused() {
+    for (memory64, shared) in [(true, false), (false, true)] {
+        let mut memories = MemorySection::new();
+        memories.memory(MemoryType { minimum: 1, maximum: Some(1), memory64, shared, page_size_log2: None });
+        let mut module = Module::new();
+        module.section(&memories);
+        assert!(matches!(refusal(with_module(&module)).await, LoadError::Compile { .. }));
+    }
+}
+
+#[tokio::test]
+async fn a_proposal_that_connectors_do_not_need_is_refused() {
+    let mut module = one_function();
+    starting(&mut module, |function| {
+        function.instructions().v128_const(0).drop();
+    });
+    let error = refusal(with_module(&module)).await;
+    assert!(error.to_string().to_lowercase().contains("simd"), "{error}");
+}
+
+#[tokio::test]
+async fn a_table_larger_than_the_pool_has_is_refused() {
+    let mut module = Module::new();
+    module.section(&table(30_000));
+    let error = refusal(with_module(&module)).await;
+    assert!(matches!(error, LoadError::Compile { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn tables_that_are_too_large_together_end_the_call() {
+    let mut module = Module::new();
+    module.section(&table(19_999));
+    let connector = load_bytes(with_module(&module), &Grants::all()).await.unwrap();
+    let fault = fault(run(&connector, "echo", "").await);
+    assert!(matches!(fault, GuestFault::Table { limit: 20_000, .. }), "{fault}");
+}
+
+#[tokio::test]
+async fn more_core_instances_than_a_connector_needs_are_refused() {
+    let mut guest = with_module(&Module::new());
+    let mut instances = InstanceSection::new();
+    for _ in 0..10 {
+        instances.instantiate(0, std::iter::empty::<(&str, ModuleArg)>());
+    }
+    // Instantiating module 0 needs imports, which these instances do not give: the component is invalid or has too many.
+    instances.append_to_component(&mut guest);
+    assert!(matches!(refusal(guest).await, LoadError::Compile { .. }));
+}
+
+#[tokio::test]
+async fn a_start_function_that_loops_is_ended_like_any_other_loop() {
+    let mut module = one_function();
+    starting(&mut module, |function| {
+        function.instructions().loop_(wasm_encoder::BlockType::Empty).br(0).end();
+    });
+    let connector = load_bytes(with_module(&module), &Grants::all()).await.unwrap();
+    let fault = fault(run(&connector, "echo", "").await);
+    assert_eq!(fault, GuestFault::Cpu { limit: Duration::from_millis(300) });
+}
+
+#[tokio::test]
+async fn a_start_function_that_traps_is_the_guests_fault() {
+    let mut module = one_function();
+    starting(&mut module, |function| {
+        function.instructions().unreachable();
+    });
+    let connector = load_bytes(with_module(&module), &Grants::all()).await.unwrap();
+    assert!(matches!(fault(run(&connector, "echo", "").await), GuestFault::Trap { .. }));
+}
+
+#[tokio::test]
+async fn a_memory_that_begins_beyond_the_limit_is_refused_or_ended() {
+    // A limit below what the guest's module declares from the start.
+    let max_limits = Limits { memory_mib: 1, ..Limits::default() };
+    let runtime = Runtime::<TestHost>::new(RuntimeConfig { max_limits, ..config() }).unwrap();
+    let bytes = components::misbehave();
+    let digest = Digest::of(&bytes);
+    let refused = match runtime.load(bytes, &digest, &Grants::all()).await {
+        Err(LoadError::Compile { reason, .. }) => reason.contains("memory"),
+        Ok(connector) => matches!(fault(run(&connector, "echo", "").await), GuestFault::Memory { .. }),
+        Err(_) => false,
+    };
+    assert!(refused);
+}

@@ -1,0 +1,74 @@
+//! The error bodies HighLevel answers with (facts on HighLevel, 2.8).
+
+use serde_json::{Value, json};
+
+use crate::http::Reply;
+
+/// Texts a client has to match, because the status alone does not tell.
+pub(crate) mod text {
+    pub(crate) const INVALID_JWT: &str = "Invalid JWT";
+    pub(crate) const SCOPE: &str = "The token is not authorized for this scope.";
+    pub(crate) const NO_VERSION: &str = "version header was not found.";
+    pub(crate) const BAD_VERSION: &str = "version header is invalid";
+    pub(crate) const WRONG_LOCATION: &str = "The token does not have access to this location.";
+    pub(crate) const DUPLICATE: &str = "This location does not allow duplicated contacts.";
+    pub(crate) const SEARCH: &str = "Error occurred while searching for contact";
+    pub(crate) const INACTIVE: &str = "Location is not active";
+}
+
+/// A request that is not carried out.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    body: Value,
+}
+
+pub(crate) type Answer = Result<Reply, Refusal>;
+
+impl Refusal {
+    fn new(status: u16, message: impl Into<Value>, error: &str) -> Self {
+        Self { status, body: json!({"statusCode": status, "message": message.into(), "error": error}) }
+    }
+
+    /// A business rule is broken, or an id is unknown.
+    pub(crate) fn bad(message: impl Into<String>) -> Self {
+        Self::new(400, message.into(), "Bad Request")
+    }
+
+    pub(crate) fn unauthorized(message: &str) -> Self {
+        Self::new(401, message, "Unauthorized")
+    }
+
+    pub(crate) fn forbidden(message: &str) -> Self {
+        Self::new(403, message, "Forbidden")
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(404, message.into(), "Not Found")
+    }
+
+    /// The body or the query failed the schema.
+    pub(crate) fn invalid(messages: Vec<String>) -> Self {
+        Self::new(422, messages, "Unprocessable Entity")
+    }
+
+    pub(crate) fn too_many() -> Self {
+        Self::new(429, "Too Many Requests", "Too Many Requests")
+    }
+
+    /// An unknown contact answers 400, not 404.
+    pub(crate) fn no_contact(id: &str) -> Self {
+        Self::bad(format!("Contact with id {id} not found"))
+    }
+
+    /// Names the contact that is already there (facts on HighLevel, section 6).
+    pub(crate) fn duplicate(id: &str, name: &str, field: &str) -> Self {
+        let meta = json!({"contactId": id, "contactName": name, "matchingField": field});
+        Self { status: 400, body: json!({"statusCode": 400, "message": text::DUPLICATE, "meta": meta}) }
+    }
+
+    pub(crate) fn into_reply(mut self, trace_id: &str) -> Reply {
+        self.body["traceId"] = json!(trace_id);
+        Reply::json(self.status, &self.body)
+    }
+}

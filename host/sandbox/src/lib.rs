@@ -1,0 +1,286 @@
+//! Faithful doubles of HighLevel and of the partners, with faults on demand.
+//!
+//! A double here is *at least* as strict and as surprising as the vendor: what the vendor documents, what was seen in
+//! recorded answers, and what integrators reported are all reproduced, and where the vendor's behaviour is not known
+//! the nastier reading is the default. Every choice can be switched where the sources disagree.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), contactor_sandbox::SandboxError> {
+//! use contactor_sandbox::{Sandbox, SandboxConfig, faults::{Effect, Fault}};
+//!
+//! let sandbox = Sandbox::start(SandboxConfig::for_tests()).await?;
+//! // The next create succeeds, but its answer is lost.
+//! sandbox.faults().add(Fault::next(1, "highlevel.contacts.create", Effect::Drop { after: true }));
+//! println!("{} {}", sandbox.highlevel_url(), sandbox.highlevel().private_token());
+//! sandbox.shutdown().await;
+//! # Ok(()) }
+//! ```
+//!
+//! One listener serves everything: HighLevel at the root, each partner below its name, the control API below
+//! `/_control` (documented in [`control`]).
+//!
+//! * [`highlevel`]: locations, tokens, the 32 contact operations and their neighbours, webhooks.
+//! * [`prefinery`]: projects, testers, rewards, points, webhooks.
+//! * [`faults`], [`outbox`]: what goes wrong on the way in and on the way out.
+//! * [`recorder`]: what was asked and how often. [`people`]: sample people.
+
+pub mod clock;
+pub mod control;
+pub mod faults;
+pub mod highlevel;
+pub mod outbox;
+pub mod people;
+pub mod prefinery;
+pub mod random;
+pub mod recorder;
+
+mod browse;
+mod http;
+mod server;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::highlevel::{HighLevel, HighLevelConfig};
+use crate::outbox::Mode;
+use crate::prefinery::{Prefinery, PrefineryConfig};
+use crate::recorder::Recorder;
+
+/// How a sandbox behaves.
+#[derive(Clone, Debug)]
+pub struct SandboxConfig {
+    /// Where to listen; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Decides ids, sample people, keys and chance faults.
+    pub seed: u64,
+    /// Where the clock stands still until it is advanced; `None` follows the machine's clock.
+    pub frozen_at: Option<Timestamp>,
+    /// How many recent requests are kept; 0 switches the record off (counters stay).
+    pub recent_requests: usize,
+    /// When webhooks leave.
+    pub webhooks: Mode,
+    /// Webhooks under way at once in [`Mode::Automatic`]; 1 keeps their order.
+    pub webhook_concurrency: usize,
+    /// The HighLevel double.
+    pub highlevel: HighLevelConfig,
+    /// The Prefinery double.
+    pub prefinery: PrefineryConfig,
+}
+
+impl Default for SandboxConfig {
+    /// Loopback, a free port, the machine's clock, the vendors' limits and their nastier habits.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            seed: 1,
+            frozen_at: None,
+            recent_requests: 1_000,
+            webhooks: Mode::Automatic,
+            webhook_concurrency: 1,
+            highlevel: HighLevelConfig::default(),
+            prefinery: PrefineryConfig::default(),
+        }
+    }
+}
+
+impl SandboxConfig {
+    /// For tests: time stands still at 2026-11-21T08:00:00Z and webhooks leave only when flushed.
+    pub fn for_tests() -> Self {
+        Self {
+            frozen_at: Timestamp::from_second(1_795_248_000).ok(),
+            webhooks: Mode::OnFlush,
+            ..Self::default()
+        }
+    }
+
+    /// For benchmarks: no limits, no lag, no record of requests, many webhooks at once.
+    pub fn free_of_cost() -> Self {
+        Self {
+            recent_requests: 0,
+            webhook_concurrency: 32,
+            highlevel: HighLevelConfig::free_of_cost(),
+            prefinery: PrefineryConfig::free_of_cost(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Why a sandbox could not start or do what it was told.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The address is taken or not ours.
+    #[error("the sandbox cannot listen on {address}: {source}; choose another address or port 0")]
+    Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// No HTTP client for webhooks.
+    #[error("the sandbox cannot build its webhook client: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The caller named something that does not exist.
+    #[error("the sandbox has no {what} `{id}`; create it first or check the id")]
+    Unknown {
+        /// Location, contact, task, project, …
+        what: &'static str,
+        /// The id that was asked for.
+        id: String,
+    },
+    /// The vendor's own interface would refuse this.
+    #[error("the vendor would refuse this: {0}")]
+    Refused(String),
+    /// The control request made no sense.
+    #[error("the sandbox does not understand the instruction: {0}")]
+    Instruction(String),
+}
+
+/// Everything that the server, the control API and the handles share.
+pub(crate) struct World {
+    pub(crate) config: SandboxConfig,
+    pub(crate) clock: Clock,
+    pub(crate) faults: Faults,
+    pub(crate) recorder: Recorder,
+    pub(crate) highlevel: Arc<HighLevel>,
+    pub(crate) prefinery: Arc<Prefinery>,
+}
+
+impl World {
+    fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
+        let clock = config.frozen_at.map_or_else(Clock::running, Clock::frozen);
+        let client = outbox::client()?;
+        Ok(Self {
+            faults: Faults::new(config.seed),
+            recorder: Recorder::new(config.recent_requests),
+            highlevel: Arc::new(HighLevel::new(&config, clock.clone(), client.clone())),
+            prefinery: Arc::new(Prefinery::new(&config, clock.clone(), client)),
+            clock,
+            config,
+        })
+    }
+
+    pub(crate) fn advance(&self, by: SignedDuration) {
+        self.clock.advance(by);
+        self.highlevel.webhooks().wake();
+        self.prefinery.webhooks().wake();
+    }
+
+    /// Back to the state after start, except for webhook targets and the clock.
+    pub(crate) fn reset(&self) {
+        self.faults.clear();
+        self.recorder.clear();
+        self.highlevel.reset();
+        self.prefinery.reset();
+    }
+}
+
+/// A running sandbox. Dropping it stops the server as well, without waiting.
+pub struct Sandbox {
+    world: Arc<World>,
+    address: SocketAddr,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Starts the doubles.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn start(config: SandboxConfig) -> Result<Self, SandboxError> {
+        let address = config.listen;
+        let listen_error = |source| SandboxError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        let world = Arc::new(World::new(config)?);
+        let stop = CancellationToken::new();
+        let tasks = vec![
+            tokio::spawn(server::run(listener, Arc::clone(&world), stop.clone())),
+            tokio::spawn(Arc::clone(world.highlevel.webhooks()).work(stop.clone())),
+            tokio::spawn(Arc::clone(world.prefinery.webhooks()).work(stop.clone())),
+        ];
+        Ok(Self { world, address, stop, tasks })
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Base URL of the HighLevel double, without a trailing slash. The vendor's is `https://services.leadconnectorhq.com`.
+    pub fn highlevel_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Base URL of the Prefinery double, without a trailing slash. The vendor's is `https://api.prefinery.com/api/v2`.
+    pub fn prefinery_url(&self) -> String {
+        format!("http://{}{}/api/v2", self.address, server::PREFINERY)
+    }
+
+    /// Base URL of the control API; `GET` it for an index.
+    pub fn control_url(&self) -> String {
+        format!("http://{}{}", self.address, server::CONTROL)
+    }
+
+    /// The HighLevel double: inspection, and acts of a person in the vendor's own interface.
+    pub fn highlevel(&self) -> &HighLevel {
+        &self.world.highlevel
+    }
+
+    /// The Prefinery double.
+    pub fn prefinery(&self) -> &Prefinery {
+        &self.world.prefinery
+    }
+
+    /// Faults on requests.
+    pub fn faults(&self) -> &Faults {
+        &self.world.faults
+    }
+
+    /// Counters and recent requests.
+    pub fn recorder(&self) -> &Recorder {
+        &self.world.recorder
+    }
+
+    /// The sandbox's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.world.clock
+    }
+
+    /// Lets time pass: tokens age, indexes catch up, retries become due.
+    pub fn advance(&self, by: SignedDuration) {
+        self.world.advance(by);
+    }
+
+    /// Forgets every record, fault, counter and webhook; configuration, targets and the clock stay.
+    pub fn reset(&self) {
+        self.world.reset();
+    }
+
+    /// Stops listening, closes connections and waits until everything has ended.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        for task in self.tasks.drain(..) {
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

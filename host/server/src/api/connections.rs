@@ -1,0 +1,109 @@
+//! Connectors enabled in workspaces.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::{connection_id, workspace_id};
+use crate::app::App;
+use crate::dto::{CheckReport, Connection, EnableConnection, ErrorBody};
+use crate::error::ApiResult;
+use crate::extract::{ApiJson, ApiPath};
+
+/// The connections of a workspace.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}/connections",
+    tag = "connections",
+    operation_id = "connections.list",
+    params(("workspace" = String, Path, description = "The workspace's id.")),
+    responses((status = 200, body = Vec<Connection>), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    ApiPath(workspace): ApiPath<String>,
+) -> ApiResult<Json<Vec<Connection>>> {
+    let connections = app.engine.connections(&workspace_id(workspace)).await?;
+    Ok(Json(connections.into_iter().map(Into::into).collect()))
+}
+
+/// One connection.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}",
+    tag = "connections",
+    operation_id = "connections.get",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    responses((status = 200, body = Connection), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn get(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+) -> ApiResult<Json<Connection>> {
+    Ok(Json(app.engine.connection(&connection_id(&workspace, &connector)).await?.into()))
+}
+
+/// Enables a connector in a workspace, or changes how it is enabled.
+#[utoipa::path(
+    put,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}",
+    tag = "connections",
+    operation_id = "connections.enable",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    request_body = EnableConnection,
+    responses(
+        (status = 200, body = Connection),
+        (status = 400, description = "A setting, a mapping row, a grant or a credential does not fit.", body = ErrorBody),
+        (status = 404, description = "No such workspace or connector.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn enable(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+    ApiJson(request): ApiJson<EnableConnection>,
+) -> ApiResult<Json<Connection>> {
+    Ok(Json(app.engine.enable_connection(request.at(workspace, connector)).await?.into()))
+}
+
+/// Switches a connection off. Its links and history stay, and enabling it again goes on from there.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/disable",
+    tag = "connections",
+    operation_id = "connections.disable",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    responses((status = 200, body = Connection), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn disable(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+) -> ApiResult<Json<Connection>> {
+    Ok(Json(app.engine.disable_connection(&connection_id(&workspace, &connector)).await?.into()))
+}
+
+/// Asks both vendors whether the stored credentials are good, and whose they are.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/check",
+    tag = "connections",
+    operation_id = "connections.check",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    responses((status = 200, body = CheckReport), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn check(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+) -> ApiResult<Json<CheckReport>> {
+    Ok(Json(app.engine.check_connection(&connection_id(&workspace, &connector)).await?.into()))
+}

@@ -1,0 +1,148 @@
+//! What happened, and what waits for a person.
+
+use axum::Json;
+use axum::extract::State;
+use contactor_store::{RecordId, RunFilter, RunId};
+
+use super::{connection_id, page, workspace_id};
+use crate::app::App;
+use crate::dto::{
+    Conflict, ErrorBody, Event, LimitQuery, Parked, RecordRef, RetryAnswer, Run, RunQuery, Timeline,
+};
+use crate::error::{ApiError, ApiResult};
+use crate::extract::{ApiJson, ApiPath, ApiQuery};
+
+/// Runs, newest first, without their calls.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs",
+    tag = "history",
+    operation_id = "runs.list",
+    params(RunQuery),
+    responses((status = 200, body = Vec<Run>), (status = 400, body = ErrorBody))
+)]
+pub(crate) async fn runs(
+    State(app): State<App>,
+    ApiQuery(query): ApiQuery<RunQuery>,
+) -> ApiResult<Json<Vec<Run>>> {
+    let connection = match (&query.workspace, query.connector) {
+        (Some(workspace), Some(connector)) => Some(connection_id(workspace, &connector)),
+        (None, Some(_)) => return Err(ApiError::invalid("`connector` needs `workspace` beside it")),
+        (_, None) => None,
+    };
+    let filter = RunFilter {
+        workspace: query.workspace.map(workspace_id),
+        connection,
+        record: query.record.map(RecordId::new),
+        outcome: query.outcome.map(Into::into),
+        before: query.before.map(RunId::new),
+        limit: page(query.limit),
+    };
+    Ok(Json(app.engine.runs(filter).await?.into_iter().map(Into::into).collect()))
+}
+
+/// One run with every call it made.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{run}",
+    tag = "history",
+    operation_id = "runs.get",
+    params(("run" = String, Path, description = "The run's id.")),
+    responses((status = 200, body = Run), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn run(State(app): State<App>, ApiPath(run): ApiPath<String>) -> ApiResult<Json<Run>> {
+    Ok(Json(app.engine.run_detail(&RunId::new(run)).await?.into()))
+}
+
+/// Everything that happened to one contact on both sides.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}/contacts/{contact}/timeline",
+    tag = "history",
+    operation_id = "timeline",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("contact" = String, Path, description = "HighLevel's id of the contact."),
+    ),
+    responses((status = 200, body = Timeline), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn timeline(
+    State(app): State<App>,
+    ApiPath((workspace, contact)): ApiPath<(String, String)>,
+) -> ApiResult<Json<Timeline>> {
+    Ok(Json(app.engine.timeline(&workspace_id(workspace), &RecordId::new(contact)).await?.into()))
+}
+
+/// The records of a workspace that a person must look at.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}/parked",
+    tag = "history",
+    operation_id = "parked.list",
+    params(("workspace" = String, Path, description = "The workspace's id.")),
+    responses((status = 200, body = Vec<Parked>), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn parked(
+    State(app): State<App>,
+    ApiPath(workspace): ApiPath<String>,
+) -> ApiResult<Json<Vec<Parked>>> {
+    Ok(Json(app.engine.parked(&workspace_id(workspace)).await?.into_iter().map(Into::into).collect()))
+}
+
+/// Tries a parked record again.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/parked/retry",
+    tag = "history",
+    operation_id = "parked.retry",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    request_body = RecordRef,
+    responses((status = 200, body = RetryAnswer), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn retry(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+    ApiJson(record): ApiJson<RecordRef>,
+) -> ApiResult<Json<RetryAnswer>> {
+    let key = record.of(connection_id(&workspace, &connector));
+    Ok(Json(RetryAnswer { released: app.engine.retry_parked(&key).await? }))
+}
+
+/// Conflicts that were met, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}/conflicts",
+    tag = "history",
+    operation_id = "conflicts.list",
+    params(("workspace" = String, Path, description = "The workspace's id."), LimitQuery),
+    responses((status = 200, body = Vec<Conflict>), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn conflicts(
+    State(app): State<App>,
+    ApiPath(workspace): ApiPath<String>,
+    ApiQuery(query): ApiQuery<LimitQuery>,
+) -> ApiResult<Json<Vec<Conflict>>> {
+    let conflicts = app.engine.conflicts(&workspace_id(workspace), page(query.limit)).await?;
+    Ok(Json(conflicts.into_iter().map(Into::into).collect()))
+}
+
+/// Accepted webhooks, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}/events",
+    tag = "history",
+    operation_id = "events.list",
+    params(("workspace" = String, Path, description = "The workspace's id."), LimitQuery),
+    responses((status = 200, body = Vec<Event>), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn events(
+    State(app): State<App>,
+    ApiPath(workspace): ApiPath<String>,
+    ApiQuery(query): ApiQuery<LimitQuery>,
+) -> ApiResult<Json<Vec<Event>>> {
+    let events = app.engine.events(&workspace_id(workspace), page(query.limit)).await?;
+    Ok(Json(events.into_iter().map(Into::into).collect()))
+}

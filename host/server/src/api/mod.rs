@@ -1,0 +1,71 @@
+//! The admin API: one file per subject, one table of routes.
+
+pub(crate) mod connections;
+pub(crate) mod connectors;
+pub(crate) mod health;
+pub(crate) mod history;
+pub(crate) mod sync;
+pub(crate) mod workspaces;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, post};
+use contactor_store::{ConnectionId, WorkspaceId};
+
+use crate::app::App;
+use crate::auth;
+
+/// How many things a list holds unless the client says otherwise, and at most.
+const PAGE: u32 = 50;
+const LARGEST_PAGE: u32 = 500;
+
+/// Every route of the admin API. A test compares it with the OpenAPI document.
+fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
+    vec![
+        ("/api/v1/health", get(health::health)),
+        ("/api/v1/workspaces", get(workspaces::list).post(workspaces::create)),
+        ("/api/v1/workspaces/{workspace}", get(workspaces::get)),
+        ("/api/v1/workspaces/{workspace}/connections", get(connections::list)),
+        (
+            "/api/v1/workspaces/{workspace}/connections/{connector}",
+            get(connections::get).put(connections::enable),
+        ),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/disable", post(connections::disable)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/check", post(connections::check)),
+        (
+            "/api/v1/workspaces/{workspace}/connections/{connector}/sync",
+            get(sync::progress).post(sync::start),
+        ),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/preview", post(sync::preview)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/records", post(sync::record)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/parked/retry", post(history::retry)),
+        ("/api/v1/workspaces/{workspace}/contacts/{contact}/timeline", get(history::timeline)),
+        ("/api/v1/workspaces/{workspace}/parked", get(history::parked)),
+        ("/api/v1/workspaces/{workspace}/conflicts", get(history::conflicts)),
+        ("/api/v1/workspaces/{workspace}/events", get(history::events)),
+        ("/api/v1/connectors", get(connectors::list).post(connectors::install)),
+        ("/api/v1/connectors/inspect", post(connectors::inspect)),
+        ("/api/v1/runs", get(history::runs)),
+        ("/api/v1/runs/{run}", get(history::run)),
+    ]
+}
+
+/// The admin API behind its gate.
+pub(crate) fn router(app: &App) -> Router<App> {
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+        .route_layer(from_fn_with_state(app.clone(), auth::gate))
+}
+
+fn connection_id(workspace: &str, connector: &str) -> ConnectionId {
+    ConnectionId::new(format!("{workspace}/{connector}"))
+}
+
+fn workspace_id(workspace: String) -> WorkspaceId {
+    WorkspaceId::new(workspace)
+}
+
+fn page(limit: Option<u32>) -> u32 {
+    limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE)
+}

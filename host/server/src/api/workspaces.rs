@@ -1,0 +1,63 @@
+//! Workspaces.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+
+use super::workspace_id;
+use crate::app::App;
+use crate::dto::{ErrorBody, NewWorkspace, Workspace};
+use crate::error::ApiResult;
+use crate::extract::{ApiJson, ApiPath};
+
+/// All workspaces, by id.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces",
+    tag = "workspaces",
+    operation_id = "workspaces.list",
+    responses((status = 200, body = Vec<Workspace>))
+)]
+pub(crate) async fn list(State(app): State<App>) -> ApiResult<Json<Vec<Workspace>>> {
+    let workspaces = app.engine.workspaces().await?;
+    Ok(Json(workspaces.into_iter().map(Into::into).collect()))
+}
+
+/// Creates a workspace for a HighLevel location. HighLevel is asked for the location first, so that a wrong token is
+/// refused here and not by the first synchronisation.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces",
+    tag = "workspaces",
+    operation_id = "workspaces.create",
+    request_body = NewWorkspace,
+    responses(
+        (status = 201, body = Workspace),
+        (status = 400, description = "The id or another value is not allowed.", body = ErrorBody),
+        (status = 409, description = "The id or the location is taken.", body = ErrorBody),
+        (status = 502, description = "HighLevel refused the token or did not answer.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn create(
+    State(app): State<App>,
+    ApiJson(new): ApiJson<NewWorkspace>,
+) -> ApiResult<(StatusCode, Json<Workspace>)> {
+    let workspace = app.engine.create_workspace(new.into()).await?;
+    Ok((StatusCode::CREATED, Json(workspace.into())))
+}
+
+/// One workspace.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}",
+    tag = "workspaces",
+    operation_id = "workspaces.get",
+    params(("workspace" = String, Path, description = "The workspace's id.")),
+    responses((status = 200, body = Workspace), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn get(
+    State(app): State<App>,
+    ApiPath(workspace): ApiPath<String>,
+) -> ApiResult<Json<Workspace>> {
+    Ok(Json(app.engine.workspace(&workspace_id(workspace)).await?.into()))
+}

@@ -1,0 +1,53 @@
+//! What every handler shares, and the router as a whole.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use contactor_engine::Engine;
+
+use crate::config::ServerConfig;
+use crate::error::ApiError;
+use crate::ingest::IngestMetrics;
+use crate::{api, ingest, openapi, status};
+
+/// The state of the server. Cloning it counts a reference.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+/// What the state consists of.
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) config: ServerConfig,
+    pub(crate) ingest: IngestMetrics,
+}
+
+impl App {
+    pub(crate) fn new(config: ServerConfig, engine: Engine) -> Self {
+        Self(Arc::new(Shared { engine, config, ingest: IngestMetrics::register() }))
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// Every route of the server.
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .route("/webhooks/highlevel", ingest::highlevel_route())
+        .route("/webhooks/partner/{token}", ingest::partner_route())
+        .route("/healthz", get(status::alive))
+        .route("/readyz", get(status::ready))
+        .route("/metrics", get(status::metrics))
+        .route(openapi::PATH, get(openapi::serve))
+        .merge(api::router(&app))
+        .fallback(async || ApiError::no_route())
+        .method_not_allowed_fallback(async || ApiError::wrong_method())
+        .with_state(app)
+}

@@ -1,0 +1,62 @@
+//! What the server needs to know.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::SecretString;
+
+/// Address, admin token and limits. [`ServerConfig::new`] gives every limit its default.
+#[derive(Clone)]
+pub struct ServerConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The bearer token of the admin API.
+    pub admin_token: SecretString,
+    /// Largest webhook body in bytes. HighLevel marks larger payloads instead of sending them.
+    pub webhook_body_cap: usize,
+    /// Largest JSON body of the admin API in bytes.
+    pub json_body_cap: usize,
+    /// Largest component that can be uploaded, in bytes. The runtime has a cap of its own.
+    pub component_body_cap: usize,
+    /// Connections open at once. Further ones wait in the kernel's queue.
+    pub max_connections: usize,
+    /// Longest time for a request's head to arrive, and for an idle connection to stay open.
+    pub header_timeout: Duration,
+    /// Longest time for a request's body to arrive.
+    pub body_timeout: Duration,
+    /// Longest time to answer a webhook, its commit included.
+    pub webhook_timeout: Duration,
+    /// Longest time to answer a request of the admin API; a preview asks two vendors for many records.
+    pub admin_timeout: Duration,
+    /// How long requests in flight may take to end after the server was told to stop.
+    pub drain_timeout: Duration,
+    /// What `GET /metrics` renders; `None` answers 404 there.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+impl ServerConfig {
+    /// The given address and token, and the default for everything else.
+    pub fn new(listen: SocketAddr, admin_token: SecretString) -> Self {
+        Self {
+            listen,
+            admin_token,
+            webhook_body_cap: 256 * 1024,
+            json_body_cap: 1024 * 1024,
+            component_body_cap: 16 * 1024 * 1024,
+            max_connections: 4_096,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            webhook_timeout: Duration::from_secs(30),
+            admin_timeout: Duration::from_secs(120),
+            drain_timeout: Duration::from_secs(15),
+            metrics: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerConfig").field("listen", &self.listen).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,96 @@
+//! Connectors: installed components and files that somebody thinks about installing.
+
+use contactor_engine as engine;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An installed component.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Connector {
+    /// The connector's id.
+    #[schema(example = "prefinery")]
+    pub id: String,
+    /// Its semantic version.
+    pub version: String,
+    /// SHA-256 of the component.
+    pub digest: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// When it was installed.
+    pub installed_at: Timestamp,
+    /// Its name for people.
+    pub name: String,
+    /// What it does, in a sentence.
+    pub summary: String,
+    /// The kinds of record that it handles.
+    pub entities: Vec<String>,
+    /// What it asks to be allowed, and why.
+    pub scopes: Vec<ScopeRequest>,
+    /// The host that its requests go to.
+    pub partner_host: String,
+}
+
+/// Something that a connector asks to be allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ScopeRequest {
+    /// The scope.
+    #[schema(example = "contacts.write")]
+    pub name: String,
+    /// The author's reason.
+    pub why: String,
+}
+
+impl From<engine::ScopeRequest> for ScopeRequest {
+    fn from(own: engine::ScopeRequest) -> Self {
+        Self { name: own.name, why: own.why }
+    }
+}
+
+impl From<engine::ConnectorView> for Connector {
+    fn from(own: engine::ConnectorView) -> Self {
+        Self {
+            id: own.id,
+            version: own.version,
+            digest: own.digest.to_string(),
+            size: own.size,
+            installed_at: own.installed_at,
+            name: own.name,
+            summary: own.summary,
+            entities: own.entities,
+            scopes: own.scopes.into_iter().map(Into::into).collect(),
+            partner_host: own.partner_host,
+        }
+    }
+}
+
+/// What a component says about itself. Nothing of it was run or compiled to find out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct InspectReport {
+    /// SHA-256 of the component.
+    pub digest: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Its manifest.
+    #[schema(value_type = Object)]
+    pub manifest: serde_json::Value,
+    /// The interfaces that it imports: everything that it can reach.
+    pub imports: Vec<String>,
+    /// The interfaces that it offers.
+    pub exports: Vec<String>,
+    /// Why this host cannot run it; absent when it can.
+    pub unsupported: Option<String>,
+}
+
+impl From<engine::InspectReport> for InspectReport {
+    fn from(own: engine::InspectReport) -> Self {
+        Self {
+            digest: own.digest.to_string(),
+            size: own.size,
+            manifest: own.manifest,
+            imports: own.imports,
+            exports: own.exports,
+            unsupported: own.supported,
+        }
+    }
+}

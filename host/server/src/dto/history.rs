@@ -1,0 +1,206 @@
+//! What happened: events, timelines, parked records, conflicts.
+
+use contactor_store as own;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{RecordRef, Side, mirror};
+
+/// How many to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct LimitQuery {
+    /// At most this many, newest first, 1 to 500; 50 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// How an event ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventState {
+    /// Waits for its run.
+    Accepted,
+    /// Waits until a workspace is bound to its location.
+    Held,
+    /// Its run ended well.
+    Applied,
+    /// A later event on the same record stood for it.
+    Superseded,
+    /// A person must look at it.
+    Parked,
+    /// Needs no work.
+    Ignored,
+}
+
+mirror!(EventState, own::EventState, [Accepted, Held, Applied, Superseded, Parked, Ignored]);
+
+/// An accepted webhook.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// Its number, in the order of acceptance.
+    pub seq: i64,
+    /// Where it came from.
+    pub source: Side,
+    /// Its workspace.
+    pub workspace: Option<String>,
+    /// Its connection, for a partner's webhook.
+    pub connection: Option<String>,
+    /// The key that it is de-duplicated by.
+    pub key: String,
+    /// The vendor's type.
+    #[schema(example = "ContactUpdate")]
+    pub kind: String,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// How it stands; for several connections the least finished of them.
+    pub state: EventState,
+}
+
+impl From<own::Event> for Event {
+    fn from(own: own::Event) -> Self {
+        Self {
+            seq: own.seq.0,
+            source: own.source.into(),
+            workspace: own.workspace.map(|id| id.to_string()),
+            connection: own.connection.map(|id| id.to_string()),
+            key: own.key,
+            kind: own.kind,
+            received_at: own.received_at,
+            state: own.state.into(),
+        }
+    }
+}
+
+/// A record that a person must look at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Parked {
+    /// `<workspace>/<connector>`.
+    pub connection: String,
+    /// The record.
+    pub record: RecordRef,
+    /// Why it was parked.
+    pub reason: String,
+    /// The run that parked it.
+    pub run: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl From<own::Parked> for Parked {
+    fn from(own: own::Parked) -> Self {
+        Self {
+            connection: own.key.connection.to_string(),
+            record: (&own.key).into(),
+            reason: own.reason,
+            run: own.run.map(|id| id.to_string()),
+            since: own.since,
+        }
+    }
+}
+
+/// Both sides changed a field to different values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Conflict {
+    /// Its number.
+    pub id: i64,
+    /// The run that met it.
+    pub run: String,
+    /// `<workspace>/<connector>`.
+    pub connection: String,
+    /// The record.
+    pub record: RecordRef,
+    /// HighLevel's field.
+    pub highlevel_field: String,
+    /// The partner's field.
+    pub partner_field: String,
+    /// What HighLevel offers, in the partner's terms.
+    #[schema(value_type = Value)]
+    pub highlevel: serde_json::Value,
+    /// What the partner offers, in HighLevel's terms.
+    #[schema(value_type = Value)]
+    pub partner: serde_json::Value,
+    /// The rule that decided: `latest-update`, `highlevel`, `partner`, `ask`, `stricter`.
+    #[schema(value_type = String)]
+    pub policy: serde_json::Value,
+    /// Who won; absent while a person has to decide.
+    pub winner: Option<Side>,
+    /// The value that was replaced: writing it back to the losing side reverses the decision.
+    #[schema(value_type = Value)]
+    pub overwritten: Option<serde_json::Value>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl From<own::StoredConflict> for Conflict {
+    fn from(own: own::StoredConflict) -> Self {
+        let conflict = own.conflict;
+        Self {
+            id: own.id,
+            run: own.run.to_string(),
+            connection: own.key.connection.to_string(),
+            record: (&own.key).into(),
+            highlevel_field: conflict.highlevel_field,
+            partner_field: conflict.partner_field,
+            highlevel: conflict.highlevel.to_json(),
+            partner: conflict.partner.to_json(),
+            policy: serde_json::to_value(conflict.policy).unwrap_or_default(),
+            winner: conflict.winner.map(|side| own::Side::from(side).into()),
+            overwritten: conflict.overwritten.map(|value| value.to_json()),
+            at: own.at,
+        }
+    }
+}
+
+/// Whether a link is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkState {
+    /// Both records are kept in step.
+    Active,
+    /// HighLevel's record is gone.
+    HighlevelDeleted,
+    /// The partner's record is gone.
+    PartnerDeleted,
+}
+
+mirror!(LinkState, own::LinkState, [Active, HighlevelDeleted, PartnerDeleted]);
+
+/// Two records that are kept in step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Link {
+    /// `<workspace>/<connector>`.
+    pub connection: String,
+    /// The kind of record.
+    pub entity: String,
+    /// HighLevel's id.
+    pub highlevel_id: String,
+    /// The partner's id.
+    pub partner_id: String,
+    /// Whether it is in use.
+    pub state: LinkState,
+    /// The values that both sides last agreed on, by mapping row.
+    #[schema(value_type = Object)]
+    pub base: serde_json::Value,
+    /// When the link was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl From<own::Link> for Link {
+    fn from(own: own::Link) -> Self {
+        Self {
+            connection: own.connection.to_string(),
+            entity: own.entity,
+            highlevel_id: own.highlevel_id.to_string(),
+            partner_id: own.partner_id.to_string(),
+            state: own.state.into(),
+            base: serde_json::to_value(own.base).unwrap_or_default(),
+            created_at: own.created_at,
+            updated_at: own.updated_at,
+        }
+    }
+}

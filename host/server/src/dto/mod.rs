@@ -1,0 +1,48 @@
+//! What the admin API says and hears. These types are the contract with scripts and consoles: they are written apart from
+//! the storage model, so that a table can change without a client noticing. The `contactor` command reads the same types.
+
+mod connection;
+mod connector;
+mod error;
+mod health;
+mod history;
+mod preview;
+mod record;
+mod run;
+mod secret;
+mod sync;
+mod workspace;
+
+pub use connection::{CheckDetail, CheckReport, Connection, ConnectionState, EnableConnection};
+pub use connector::{Connector, InspectReport, ScopeRequest};
+pub use error::{ErrorBody, ErrorDetail};
+pub use health::{Counts, Health};
+pub use history::{Conflict, Event, EventState, LimitQuery, Link, LinkState, Parked, Timeline, TimelineEntry};
+pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict, VerdictKind};
+pub use record::{RecordRef, Side};
+pub use run::{Call, FailureClass, FieldChange, Run, RunKind, RunOutcome, RunQuery};
+pub use secret::Secret;
+pub use sync::{RetryAnswer, SyncProgress, SyncRequest};
+pub use workspace::{NewWorkspace, Workspace};
+
+/// Makes a plain enum of the API from the enum of the same variants that the host works with, and back.
+macro_rules! mirror {
+    ($api:ty, $own:ty, [$($variant:ident),+ $(,)?]) => {
+        impl From<$own> for $api {
+            fn from(own: $own) -> Self {
+                match own {
+                    $(<$own>::$variant => Self::$variant,)+
+                }
+            }
+        }
+
+        impl From<$api> for $own {
+            fn from(api: $api) -> Self {
+                match api {
+                    $(<$api>::$variant => Self::$variant,)+
+                }
+            }
+        }
+    };
+}
+pub(crate) use mirror;

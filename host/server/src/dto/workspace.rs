@@ -1,0 +1,74 @@
+//! Workspaces.
+
+use contactor_store as own;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Secret;
+
+/// A tenant, bound to one HighLevel location.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Workspace {
+    /// Its short name in paths and commands.
+    #[schema(example = "acme")]
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// The HighLevel location.
+    pub location: String,
+    /// ISO 3166 country for national phone numbers.
+    pub country: Option<String>,
+    /// IANA time zone of the location.
+    pub timezone: Option<String>,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+impl From<own::Workspace> for Workspace {
+    fn from(own: own::Workspace) -> Self {
+        Self {
+            id: own.id.to_string(),
+            name: own.name,
+            location: own.location.to_string(),
+            country: own.country,
+            timezone: own.timezone,
+            created_at: own.created_at,
+        }
+    }
+}
+
+/// A workspace to create. HighLevel is asked for the location with the given token before anything is stored.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewWorkspace {
+    /// Its short name: lower-case letters, digits and hyphens, at most 63.
+    #[schema(example = "acme")]
+    pub id: String,
+    /// Its name for people; the location's name if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The HighLevel location to bind it to.
+    pub location: String,
+    /// A private integration token of that location.
+    pub token: Secret,
+    /// ISO 3166 country for national phone numbers; the location's if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// IANA time zone; the location's if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+}
+
+impl From<NewWorkspace> for contactor_engine::NewWorkspace {
+    fn from(new: NewWorkspace) -> Self {
+        Self {
+            id: new.id,
+            name: new.name,
+            location: new.location,
+            token: new.token.into_inner(),
+            country: new.country,
+            timezone: new.timezone,
+        }
+    }
+}

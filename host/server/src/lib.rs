@@ -1,0 +1,30 @@
+//! HTTP: webhook ingest, health, metrics and the JSON admin API. A thin layer over [`contactor_engine::Engine`].
+//!
+//! | path | who | what |
+//! |---|---|---|
+//! | `POST /webhooks/highlevel` | HighLevel | signed events of every location |
+//! | `POST /webhooks/partner/{token}` | partners | webhooks of one connection |
+//! | `GET /healthz`, `GET /readyz` | the platform | is the process alive, does it do its work |
+//! | `GET /metrics` | the platform | Prometheus text |
+//! | `/api/v1/…` | operators | everything else, with a bearer token; described by `/api/v1/openapi.json` |
+//!
+//! Three promises: a webhook is answered 200 only after its commit, every refusal leaves one counted log line without the
+//! sender's data, and no client can hold the server up: bodies, header times, request times and connections are bounded.
+
+mod api;
+mod app;
+mod auth;
+mod body;
+mod config;
+pub mod dto;
+mod error;
+mod extract;
+mod ingest;
+mod listen;
+mod openapi;
+mod server;
+mod status;
+
+pub use config::ServerConfig;
+pub use openapi::document;
+pub use server::{Server, ServerError};

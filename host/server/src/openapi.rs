@@ -1,0 +1,65 @@
+//! The description of the admin API, made from the handlers themselves.
+
+use axum::Json;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+use crate::api;
+
+/// Where the document lies.
+pub(crate) const PATH: &str = "/api/v1/openapi.json";
+
+/// The OpenAPI document of the admin API.
+pub fn document() -> utoipa::openapi::OpenApi {
+    let mut document = Document::openapi();
+    let token = SecurityScheme::Http(
+        HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The host's admin token."))
+            .build(),
+    );
+    document.components.get_or_insert_default().add_security_scheme("admin-token", token);
+    document
+}
+
+/// Serves the document; it says nothing that the source code does not.
+pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
+    Json(document())
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Contactor admin API",
+        description = "Workspaces, connectors, connections, synchronisation and what happened. Errors have the shape of \
+                       `ErrorBody`; 401 means that the admin token is missing or wrong."
+    ),
+    security(("admin-token" = [])),
+    paths(
+        api::health::health,
+        api::workspaces::list,
+        api::workspaces::create,
+        api::workspaces::get,
+        api::connectors::list,
+        api::connectors::install,
+        api::connectors::inspect,
+        api::connections::list,
+        api::connections::get,
+        api::connections::enable,
+        api::connections::disable,
+        api::connections::check,
+        api::sync::progress,
+        api::sync::start,
+        api::sync::preview,
+        api::sync::record,
+        api::history::runs,
+        api::history::run,
+        api::history::timeline,
+        api::history::parked,
+        api::history::retry,
+        api::history::conflicts,
+        api::history::events,
+    ),
+    components(schemas(crate::dto::ErrorBody))
+)]
+struct Document;

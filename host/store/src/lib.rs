@@ -1,0 +1,21 @@
+//! The one transactional store of a host.
+//!
+//! Events, dirty records, links, runs and credentials live in one database, so that no two stores can disagree after a
+//! crash. The [`Store`] trait carries the semantics; [`sqlite`] is the embedded engine and [`conformance`] the suite that
+//! every engine has to pass.
+//!
+//! Shape for many hosts: every row belongs to a workspace and so to a [`Shard`]; work is claimed under a [`Lease`] whose
+//! fencing token every completing statement checks. SQLite owns every shard: the lock beside its file proves that no other
+//! process works on it, so a fresh open takes the leases of a crashed process over at once.
+
+pub mod conformance;
+mod error;
+mod model;
+pub mod sqlite;
+mod store;
+mod vault;
+
+pub use error::StoreError;
+pub use model::*;
+pub use store::Store;
+pub use vault::{KeyFile, KeyId, KeySource, SecretKey, Sealed, Vault, VaultError};

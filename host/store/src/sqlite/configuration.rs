@@ -1,0 +1,286 @@
+//! Workspaces, installed connectors, connections and sealed credentials.
+
+use rusqlite::{Connection as Db, OptionalExtension as _, Row, named_params, params};
+
+use super::codec::{At, Json, Word, count, integer, is_taken};
+use super::{Result, events};
+use crate::error::StoreError;
+use crate::model::{
+    Connection, ConnectionId, ConnectionState, InstalledConnector, LocationId, Shard, Workspace, WorkspaceId,
+};
+use crate::vault::{KeyId, Sealed};
+
+// ----------------------------------------------------------------------------------------------------------- workspaces
+
+const WORKSPACE: &str = "SELECT id, name, location, country, timezone, created_at FROM workspaces";
+
+fn workspace_row(row: &Row<'_>) -> rusqlite::Result<Workspace> {
+    Ok(Workspace {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        location: row.get(2)?,
+        country: row.get(3)?,
+        timezone: row.get(4)?,
+        created_at: row.get::<_, At>(5)?.0,
+    })
+}
+
+pub(super) fn create_workspace(db: &Db, workspace: &Workspace) -> Result<()> {
+    let wanted = || format!("workspace `{}` at location `{}`", workspace.id, workspace.location);
+    let sql = "INSERT INTO workspaces (id, shard, name, location, country, timezone, created_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let inserted = db.prepare_cached(sql)?.insert(params![
+        workspace.id,
+        Shard::of(&workspace.id).0,
+        workspace.name,
+        workspace.location,
+        workspace.country,
+        workspace.timezone,
+        At(workspace.created_at),
+    ]);
+    let pk = match inserted {
+        Ok(pk) => pk,
+        Err(error) if is_taken(&error) => {
+            let existing = match self::workspace(db, &workspace.id)? {
+                Some(other) => Some(other),
+                None => workspace_of(db, &workspace.location)?,
+            };
+            let existing = existing.map_or_else(String::new, |other| {
+                format!("workspace `{}`, which is bound to location `{}`", other.id, other.location)
+            });
+            return Err(StoreError::conflict(wanted(), existing));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    events::release_held(db, &workspace.location, pk)
+}
+
+pub(super) fn update_workspace(db: &Db, workspace: &Workspace) -> Result<()> {
+    let sql = "UPDATE workspaces SET name = ?2, country = ?3, timezone = ?4 WHERE id = ?1";
+    let changed = db.prepare_cached(sql)?.execute(params![
+        workspace.id,
+        workspace.name,
+        workspace.country,
+        workspace.timezone
+    ])?;
+    if changed == 0 { Err(StoreError::not_found("workspace", &workspace.id)) } else { Ok(()) }
+}
+
+pub(super) fn workspace(db: &Db, id: &WorkspaceId) -> Result<Option<Workspace>> {
+    let sql = format!("{WORKSPACE} WHERE id = ?1");
+    Ok(db.prepare_cached(&sql)?.query_row([id], workspace_row).optional()?)
+}
+
+pub(super) fn workspace_of(db: &Db, location: &LocationId) -> Result<Option<Workspace>> {
+    let sql = format!("{WORKSPACE} WHERE location = ?1");
+    Ok(db.prepare_cached(&sql)?.query_row([location], workspace_row).optional()?)
+}
+
+pub(super) fn workspaces(db: &Db) -> Result<Vec<Workspace>> {
+    let sql = format!("{WORKSPACE} ORDER BY id");
+    Ok(db.prepare_cached(&sql)?.query_map([], workspace_row)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The row key of a workspace.
+pub(super) fn workspace_pk(db: &Db, id: &WorkspaceId) -> Result<i64> {
+    let sql = "SELECT pk FROM workspaces WHERE id = ?1";
+    let pk = db.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?;
+    pk.ok_or_else(|| StoreError::not_found("workspace", id))
+}
+
+/// The row key of the workspace that is bound to a location.
+pub(super) fn workspace_pk_of(db: &Db, location: &LocationId) -> Result<Option<i64>> {
+    let sql = "SELECT pk FROM workspaces WHERE location = ?1";
+    Ok(db.prepare_cached(sql)?.query_row([location], |row| row.get(0)).optional()?)
+}
+
+// ----------------------------------------------------------------------------------------------------------- connectors
+
+pub(super) fn install_connector(db: &Db, connector: &InstalledConnector) -> Result<()> {
+    let sql = "INSERT INTO connectors (digest, id, version, manifest, size, installed_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (digest) DO NOTHING";
+    db.prepare_cached(sql)?.execute(params![
+        connector.digest,
+        connector.id,
+        connector.version,
+        connector.manifest,
+        integer(connector.size),
+        At(connector.installed_at),
+    ])?;
+    Ok(())
+}
+
+pub(super) fn connectors(db: &Db) -> Result<Vec<InstalledConnector>> {
+    let sql = "SELECT digest, id, version, manifest, size, installed_at FROM connectors \
+               ORDER BY installed_at DESC, pk DESC";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        Ok(InstalledConnector {
+            digest: row.get(0)?,
+            id: row.get(1)?,
+            version: row.get(2)?,
+            manifest: row.get(3)?,
+            size: count(row.get(4)?),
+            installed_at: row.get::<_, At>(5)?.0,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+// ---------------------------------------------------------------------------------------------------------- connections
+
+const CONNECTION: &str = "SELECT c.id, w.id, c.connector, c.digest, c.state, c.state_reason, c.grants, c.base_url, \
+                          c.auth_scheme, c.settings, c.mapping, c.webhook_token, c.created_at \
+                          FROM connections c JOIN workspaces w ON w.pk = c.workspace";
+
+fn connection_row(row: &Row<'_>) -> rusqlite::Result<Connection> {
+    Ok(Connection {
+        id: row.get(0)?,
+        workspace: row.get(1)?,
+        connector: row.get(2)?,
+        digest: row.get(3)?,
+        state: row.get::<_, Word<_>>(4)?.0,
+        state_reason: row.get(5)?,
+        grants: row.get::<_, Json<_>>(6)?.0,
+        base_url: row.get(7)?,
+        auth_scheme: row.get(8)?,
+        settings: row.get::<_, Json<_>>(9)?.0,
+        mapping: row.get::<_, Json<_>>(10)?.0,
+        webhook_token: row.get(11)?,
+        created_at: row.get::<_, At>(12)?.0,
+    })
+}
+
+pub(super) fn put_connection(db: &Db, connection: &Connection) -> Result<()> {
+    let workspace = workspace_pk(db, &connection.workspace)?;
+    let sql = "INSERT INTO connections (id, workspace, connector, digest, state, state_reason, grants, base_url, auth_scheme, \
+                   settings, mapping, webhook_token, created_at) \
+               VALUES (:id, :workspace, :connector, :digest, :state, :state_reason, :grants, :base_url, :auth_scheme, \
+                   :settings, :mapping, :webhook_token, :created_at) \
+               ON CONFLICT (id) DO UPDATE SET connector = :connector, digest = :digest, state = :state, \
+                   state_reason = :state_reason, grants = :grants, base_url = :base_url, auth_scheme = :auth_scheme, \
+                   settings = :settings, mapping = :mapping, webhook_token = :webhook_token \
+               WHERE workspace = :workspace";
+    let written = db.prepare_cached(sql)?.execute(named_params! {
+        ":id": connection.id,
+        ":workspace": workspace,
+        ":connector": connection.connector,
+        ":digest": connection.digest,
+        ":state": Word(connection.state),
+        ":state_reason": connection.state_reason,
+        ":grants": Json(&connection.grants),
+        ":base_url": connection.base_url,
+        ":auth_scheme": connection.auth_scheme,
+        ":settings": Json(&connection.settings),
+        ":mapping": Json(&connection.mapping),
+        ":webhook_token": connection.webhook_token,
+        ":created_at": At(connection.created_at),
+    });
+    let wanted = format!("connection `{}` of workspace `{}`", connection.id, connection.workspace);
+    match written {
+        Ok(0) => Err(StoreError::conflict(wanted, "a connection of the same id in another workspace")),
+        Ok(_) => Ok(()),
+        // The token is a secret of sorts: it is not repeated.
+        Err(error) if is_taken(&error) => {
+            Err(StoreError::conflict(wanted, "another connection with the same webhook token"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn set_connection_state(
+    db: &Db,
+    id: &ConnectionId,
+    state: ConnectionState,
+    reason: Option<&str>,
+) -> Result<()> {
+    let sql = "UPDATE connections SET state = ?2, state_reason = ?3 WHERE id = ?1";
+    let changed = db.prepare_cached(sql)?.execute(params![id, Word(state), reason])?;
+    if changed == 0 { Err(StoreError::not_found("connection", id)) } else { Ok(()) }
+}
+
+pub(super) fn connection(db: &Db, id: &ConnectionId) -> Result<Option<Connection>> {
+    let sql = format!("{CONNECTION} WHERE c.id = ?1");
+    Ok(db.prepare_cached(&sql)?.query_row([id], connection_row).optional()?)
+}
+
+pub(super) fn connections(db: &Db, workspace: Option<&WorkspaceId>) -> Result<Vec<Connection>> {
+    let (filter, params) = match &workspace {
+        Some(id) => ("WHERE w.id = ?1", params![*id]),
+        None => ("", params![]),
+    };
+    let sql = format!("{CONNECTION} {filter} ORDER BY c.id");
+    Ok(db.prepare_cached(&sql)?.query_map(params, connection_row)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What work needs to know of a connection.
+#[derive(Clone, Debug)]
+pub(super) struct Owner {
+    /// The connection's row key.
+    pub(super) connection: i64,
+    /// The connection.
+    pub(super) id: ConnectionId,
+    /// The workspace's row key.
+    pub(super) workspace: i64,
+    /// The workspace.
+    pub(super) workspace_id: WorkspaceId,
+    /// The workspace's shard.
+    pub(super) shard: u16,
+    /// Whether the connection works.
+    pub(super) state: ConnectionState,
+}
+
+const OWNER: &str = "SELECT c.pk, c.id, w.pk, w.id, w.shard, c.state \
+                     FROM connections c JOIN workspaces w ON w.pk = c.workspace";
+
+fn owner_row(row: &Row<'_>) -> rusqlite::Result<Owner> {
+    Ok(Owner {
+        connection: row.get(0)?,
+        id: row.get(1)?,
+        workspace: row.get(2)?,
+        workspace_id: row.get(3)?,
+        shard: row.get(4)?,
+        state: row.get::<_, Word<_>>(5)?.0,
+    })
+}
+
+/// The connection with this id.
+pub(super) fn owner(db: &Db, id: &ConnectionId) -> Result<Owner> {
+    let sql = format!("{OWNER} WHERE c.id = ?1");
+    let owner = db.prepare_cached(&sql)?.query_row([id], owner_row).optional()?;
+    owner.ok_or_else(|| StoreError::not_found("connection", id))
+}
+
+/// The connection with this row key, which a foreign key vouches for.
+pub(super) fn owner_by_pk(db: &Db, pk: i64) -> Result<Owner> {
+    let sql = format!("{OWNER} WHERE c.pk = ?1");
+    Ok(db.prepare_cached(&sql)?.query_row([pk], owner_row)?)
+}
+
+/// Row keys of the connections of a workspace that take events: all that an admin has not switched off. A paused one, or
+/// one that waits for a reconnect, keeps its events for later.
+pub(super) fn listening(db: &Db, workspace: i64) -> Result<Vec<i64>> {
+    let sql = "SELECT pk FROM connections WHERE workspace = ?1 AND state <> 'disabled'";
+    Ok(db.prepare_cached(sql)?.query_map([workspace], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
+// ---------------------------------------------------------------------------------------------------------- credentials
+
+pub(super) fn put_credential(db: &Db, name: &str, sealed: &Sealed) -> Result<()> {
+    let sql = "INSERT INTO credentials (name, key_id, bytes) VALUES (?1, ?2, ?3) \
+               ON CONFLICT (name) DO UPDATE SET key_id = ?2, bytes = ?3";
+    db.prepare_cached(sql)?.execute(params![name, sealed.key_id.as_str(), sealed.bytes])?;
+    Ok(())
+}
+
+pub(super) fn credential(db: &Db, name: &str) -> Result<Option<Sealed>> {
+    let sql = "SELECT key_id, bytes FROM credentials WHERE name = ?1";
+    let sealed = db.prepare_cached(sql)?.query_row([name], |row| {
+        Ok(Sealed { key_id: KeyId::from_stored(row.get::<_, String>(0)?), bytes: row.get(1)? })
+    });
+    Ok(sealed.optional()?)
+}
+
+pub(super) fn has_credentials(db: &Db) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT EXISTS (SELECT 1 FROM credentials)")?.query_row([], |row| row.get(0))?)
+}

@@ -1,0 +1,136 @@
+//! Links: HighLevel id ↔ partner id, unique both ways.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+
+use super::Result;
+use super::codec::{At, Json, Word, is_taken};
+use crate::error::StoreError;
+use crate::model::{Link, RecordId, Side};
+
+const LINK: &str = "SELECT c.id, l.entity, l.highlevel_id, l.partner_id, l.base, l.highlevel_fingerprint, \
+                    l.partner_fingerprint, l.state, l.created_at, l.updated_at \
+                    FROM links l JOIN connections c ON c.pk = l.connection";
+
+fn link_row(row: &Row<'_>) -> rusqlite::Result<Link> {
+    Ok(Link {
+        connection: row.get(0)?,
+        entity: row.get(1)?,
+        highlevel_id: row.get(2)?,
+        partner_id: row.get(3)?,
+        base: row.get::<_, Json<_>>(4)?.0,
+        highlevel_fingerprint: contactor_sync::Fingerprint::from_stored(row.get::<_, String>(5)?),
+        partner_fingerprint: contactor_sync::Fingerprint::from_stored(row.get::<_, String>(6)?),
+        state: row.get::<_, Word<_>>(7)?.0,
+        created_at: row.get::<_, At>(8)?.0,
+        updated_at: row.get::<_, At>(9)?.0,
+    })
+}
+
+fn column(side: Side) -> &'static str {
+    match side {
+        Side::Highlevel => "highlevel_id",
+        Side::Partner => "partner_id",
+    }
+}
+
+/// The link of a record, by either side's id.
+pub(super) fn find(
+    db: &Connection,
+    connection: i64,
+    entity: &str,
+    side: Side,
+    record: &RecordId,
+) -> Result<Option<Link>> {
+    let sql = format!("{LINK} WHERE l.connection = ?1 AND l.{} = ?2 AND l.entity = ?3", column(side));
+    Ok(db.prepare_cached(&sql)?.query_row(params![connection, record, entity], link_row).optional()?)
+}
+
+/// HighLevel's id of the record that a partner's record is linked to.
+pub(super) fn highlevel_id(
+    db: &Connection,
+    connection: i64,
+    entity: &str,
+    partner: &RecordId,
+) -> Result<Option<RecordId>> {
+    let sql = "SELECT highlevel_id FROM links WHERE connection = ?1 AND partner_id = ?2 AND entity = ?3";
+    Ok(db.prepare_cached(sql)?.query_row(params![connection, partner, entity], |row| row.get(0)).optional()?)
+}
+
+/// Links of a connection in the order of HighLevel's ids. Links of several entities that share an id are never parted by a
+/// page, or the next page would leave some out; a page may be that much longer than `limit`.
+pub(super) fn page(db: &Connection, connection: i64, after: Option<&RecordId>, limit: u32) -> Result<Vec<Link>> {
+    let sql = format!(
+        "{LINK} WHERE l.connection = ?1 AND l.highlevel_id > ?2 ORDER BY l.highlevel_id, l.entity LIMIT ?3"
+    );
+    // Ids are not empty, so the empty text is before all of them.
+    let after = after.map_or("", RecordId::as_str);
+    let mut links: Vec<Link> = db
+        .prepare_cached(&sql)?
+        .query_map(params![connection, after, limit], link_row)?
+        .collect::<rusqlite::Result<_>>()?;
+    if let Some(last) = links.last() {
+        let sql = format!(
+            "{LINK} WHERE l.connection = ?1 AND l.highlevel_id = ?2 AND l.entity > ?3 ORDER BY l.entity"
+        );
+        let mut statement = db.prepare_cached(&sql)?;
+        let rest = statement.query_map(params![connection, last.highlevel_id, last.entity], link_row)?;
+        let rest = rest.collect::<rusqlite::Result<Vec<_>>>()?;
+        links.extend(rest);
+    }
+    Ok(links)
+}
+
+/// Writes a link in the place of the one that its run started from.
+pub(super) fn write(db: &Connection, connection: i64, replaced: Option<&Link>, link: &Link) -> Result<()> {
+    if let Some(old) = replaced
+        && old.highlevel_id != link.highlevel_id
+    {
+        let sql = "DELETE FROM links WHERE connection = ?1 AND highlevel_id = ?2 AND entity = ?3";
+        db.prepare_cached(sql)?.execute(params![connection, old.highlevel_id, old.entity])?;
+    }
+    let sql = "INSERT INTO links (connection, entity, highlevel_id, partner_id, state, created_at, updated_at, \
+                   highlevel_fingerprint, partner_fingerprint, base) \
+               VALUES (:connection, :entity, :highlevel_id, :partner_id, :state, :created_at, :updated_at, \
+                   :highlevel_fingerprint, :partner_fingerprint, :base) \
+               ON CONFLICT (connection, highlevel_id, entity) DO UPDATE SET partner_id = :partner_id, state = :state, \
+                   created_at = :created_at, updated_at = :updated_at, highlevel_fingerprint = :highlevel_fingerprint, \
+                   partner_fingerprint = :partner_fingerprint, base = :base \
+               WHERE partner_id = :partner_id OR partner_id IS :replaced";
+    // A run may only change the link that it saw. Another run may have linked the record meanwhile.
+    let replaced_id = replaced.filter(|old| old.highlevel_id == link.highlevel_id).map(|old| &old.partner_id);
+    let written = db.prepare_cached(sql)?.execute(named_params! {
+        ":connection": connection,
+        ":entity": link.entity,
+        ":highlevel_id": link.highlevel_id,
+        ":partner_id": link.partner_id,
+        ":state": Word(link.state),
+        ":created_at": At(link.created_at),
+        ":updated_at": At(link.updated_at),
+        ":highlevel_fingerprint": link.highlevel_fingerprint.as_str(),
+        ":partner_fingerprint": link.partner_fingerprint.as_str(),
+        ":base": Json(&link.base),
+        ":replaced": replaced_id,
+    });
+    match written {
+        Ok(1) => Ok(()),
+        Ok(_) => Err(taken(db, connection, link)?),
+        Err(error) if is_taken(&error) => Err(taken(db, connection, link)?),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Names both records of a link that cannot be.
+fn taken(db: &Connection, connection: i64, link: &Link) -> Result<StoreError> {
+    let by_highlevel = find(db, connection, &link.entity, Side::Highlevel, &link.highlevel_id)?;
+    let by_partner = find(db, connection, &link.entity, Side::Partner, &link.partner_id)?;
+    let existing = [by_highlevel, by_partner].into_iter().flatten().find(|other| {
+        (&other.highlevel_id, &other.partner_id) != (&link.highlevel_id, &link.partner_id)
+    });
+    let name = |link: &Link| {
+        format!(
+            "{} {} of {} linked to HighLevel's {}",
+            link.entity, link.partner_id, link.connection, link.highlevel_id
+        )
+    };
+    Ok(StoreError::conflict(name(link), existing.as_ref().map_or_else(|| "another link".to_owned(), name)))
+}

@@ -1,0 +1,140 @@
+//! SQLite: the embedded engine, one database file for one host.
+//!
+//! - One writer thread runs every change. What is queued while a commit waits for the disk shares the next commit, so the
+//!   cost of `fsync` is divided among all who wait ([`writer`]).
+//! - Readers are a few read-only connections; each read sees one consistent snapshot and never waits for the writer.
+//! - The database is locked for the life of the store ([`file`]), so leases that it finds are those of a dead process.
+//!
+//! One module per table or small group of tables holds all SQL about it; [`complete`], [`claim`] and [`ingest`] compose
+//! them, and `impls` is the trait.
+
+mod claim;
+mod codec;
+mod complete;
+mod configuration;
+mod counts;
+mod dirty;
+mod events;
+mod expire;
+mod fair;
+mod file;
+mod impls;
+mod ingest;
+mod kv;
+mod leases;
+mod links;
+mod marks;
+mod parked;
+mod readers;
+mod runs;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod unread;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use crate::error::StoreError;
+use claim::Turns;
+use readers::Readers;
+use writer::Writer;
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Tells the time: for leases, and for marks that no event dates.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// How a database is opened.
+#[derive(Clone)]
+pub struct SqliteOptions {
+    /// Reads that may go on at the same time, at least 1.
+    pub readers: usize,
+    /// The clock; the machine's by default.
+    pub clock: Clock,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { readers: 4, clock: Arc::new(Timestamp::now) }
+    }
+}
+
+impl fmt::Debug for SqliteOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteOptions").field("readers", &self.readers).finish_non_exhaustive()
+    }
+}
+
+/// A store in one SQLite file. Dropping it finishes what is queued, folds the write-ahead log into the database and
+/// releases the file.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+    clock: Clock,
+    turns: Arc<Turns>,
+    path: PathBuf,
+}
+
+impl SqliteStore {
+    /// Opens a database, and makes or upgrades it if needed.
+    ///
+    /// # Errors
+    ///
+    /// `InUse` when this or another process has it open, `TooNew` and `Foreign` when it is not ours to change, `Failed` when
+    /// the disk does not let us.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, SqliteOptions::default())
+    }
+
+    /// Opens a database with options of one's own.
+    pub fn open_with(path: &Path, options: SqliteOptions) -> Result<Self> {
+        let locked = file::Locked::take(path)?;
+        let path = locked.path().to_owned();
+        let connection = file::open_writer(&path)?;
+        schema::upgrade(&connection, &path)?;
+        // The lock proves that no other process works on this file: whoever held leases is gone.
+        leases::clear(&connection)?;
+        let readers = Readers::open(&path, options.readers.max(1))?;
+        let writer = Writer::start(locked, connection)?;
+        Ok(Self { writer, readers, clock: options.clock, turns: Arc::default(), path })
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Runs a change on the writer thread; answers after its commit.
+    async fn write<T, F>(&self, change: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.writer.run(change).await
+    }
+
+    /// Runs a read on one snapshot.
+    async fn read<T, F>(&self, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.readers.run(read).await
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}

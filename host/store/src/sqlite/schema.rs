@@ -1,0 +1,42 @@
+//! The tables, and how a database of an older version becomes one of this.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::Result;
+use crate::error::StoreError;
+
+/// "CTOR": marks the file as ours (`application_id` in the database header).
+const APPLICATION_ID: i64 = 0x4354_4f52;
+
+/// Every step once released stays as it is; a change of the schema is a new step at the end. The number of steps is the
+/// schema version (`user_version` in the database header).
+const STEPS: &[&str] = &[include_str!("schema/001.sql")];
+
+/// Brings the database to the newest version, each step in a transaction of its own.
+pub(super) fn upgrade(connection: &Connection, path: &Path) -> Result<()> {
+    let found = header(connection, "application_id")?;
+    let version = header(connection, "user_version")?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if found != APPLICATION_ID && (found != 0 || tables != 0) {
+        return Err(StoreError::Foreign { path: path.to_owned(), found });
+    }
+    let supported = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    if version > supported {
+        return Err(StoreError::TooNew { path: path.to_owned(), found: version, supported });
+    }
+    for (step, sql) in (1_i64..).zip(STEPS).filter(|(step, _)| *step > version) {
+        let transaction = connection.unchecked_transaction()?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", step)?;
+        transaction.commit()?;
+        tracing::info!(path = %path.display(), step, "the database schema was upgraded");
+    }
+    Ok(())
+}
+
+fn header(connection: &Connection, name: &str) -> Result<i64> {
+    Ok(connection.pragma_query_value(None, name, |row| row.get(0))?)
+}

@@ -1,0 +1,64 @@
+//! What both sides offered when they last agreed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::offers::{Shown, record};
+use crate::{Context, Fields, Mapping, RowKey, Side, Value};
+
+/// What both sides of one row offered when they last agreed. The two may differ: an expression need not be reversible,
+/// and a system may store something else than it was sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agreed {
+    /// HighLevel's offer, in the partner's terms.
+    pub highlevel: Value,
+    /// The partner's offer, in HighLevel's terms.
+    pub partner: Value,
+}
+
+/// The common ancestor of a three-way merge: row by row, what both sides offered when they last agreed.
+///
+/// A row without an entry has never been agreed on: it was added to the mapping later, waits for a person, or held a
+/// value that could not be read.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Base {
+    rows: BTreeMap<RowKey, Agreed>,
+}
+
+impl Base {
+    /// The base of two records that agree as they are, for example after a match that a person approved.
+    pub fn of(mapping: &Mapping, highlevel: &Fields, partner: &Fields, context: &Context) -> Self {
+        let (highlevel, partner) = (record(highlevel, context), record(partner, context));
+        let mut base = Self::default();
+        for row in mapping.compiled() {
+            let highlevel = Shown::of(row, Side::Highlevel, &highlevel, context).offered;
+            let partner = Shown::of(row, Side::Partner, &partner, context).offered;
+            if let (Ok(highlevel), Ok(partner)) = (highlevel, partner) {
+                base.insert(row.key.clone(), Agreed { highlevel, partner });
+            }
+        }
+        base
+    }
+
+    /// What was agreed on in a row.
+    pub fn get(&self, row: &RowKey) -> Option<&Agreed> {
+        self.rows.get(row)
+    }
+
+    /// The rows in order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&RowKey, &Agreed)> {
+        self.rows.iter()
+    }
+
+    /// Whether nothing was ever agreed on.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub(crate) fn insert(&mut self, row: RowKey, agreed: Agreed) {
+        self.rows.insert(row, agreed);
+    }
+}

@@ -1,0 +1,244 @@
+//! The compiled mapping of one connection.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::expression::{CompileError, Expression};
+use crate::fingerprint::Hasher;
+use crate::offers::{FieldProblem, Offers, Shown, record};
+use crate::{Context, FieldType, Fields, Fingerprint, Policy, RowKey, RowSpec, Side};
+
+/// A mapping that cannot work, found before it meets a record. Whoever wrote the row has to change it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum MappingError {
+    /// A row without a field name.
+    #[error("mapping row {row}: a row joins a HighLevel field and a partner field; one of the names is empty")]
+    NoField {
+        /// The row.
+        row: RowKey,
+    },
+    /// Two rows for one pair of fields.
+    #[error("mapping row {row} appears twice; keep one of the two")]
+    Duplicate {
+        /// The row.
+        row: RowKey,
+    },
+    /// An expression that cannot be compiled.
+    #[error("mapping row {row}: the expression for {target}, `{expression}`, is not valid: {reason}")]
+    Expression {
+        /// The row.
+        row: RowKey,
+        /// The side that the expression's value is written to.
+        target: Side,
+        /// The expression.
+        expression: String,
+        /// What the compiler said.
+        reason: String,
+    },
+    /// Two rows would write different values to one field.
+    #[error(
+        "mapping rows {first} and {second} both write `{field}` of {target}, so neither could keep it; join them in one \
+         row with an expression, or give one of them the other direction"
+    )]
+    TwoWriters {
+        /// The field.
+        field: String,
+        /// Whose field it is.
+        target: Side,
+        /// The earlier row.
+        first: RowKey,
+        /// The later row.
+        second: RowKey,
+    },
+    /// [`Policy::Stricter`] on something other than a consent flag.
+    #[error("mapping row {row}: the policy `stricter` is for yes-or-no fields, and HighLevel's field is not `boolean`")]
+    StricterNeedsBoolean {
+        /// The row.
+        row: RowKey,
+    },
+}
+
+/// The rows of one connection, checked and compiled. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    rows: Arc<[Row]>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) key: RowKey,
+    pub(crate) spec: RowSpec,
+    to_partner: Option<Arc<Expression>>,
+    to_highlevel: Option<Arc<Expression>>,
+}
+
+impl Row {
+    fn compile(spec: RowSpec) -> Result<Self, MappingError> {
+        let key = spec.key();
+        if spec.highlevel.trim().is_empty() || spec.partner.trim().is_empty() {
+            return Err(MappingError::NoField { row: key });
+        }
+        if spec.policy == Policy::Stricter && spec.highlevel_type != FieldType::Boolean {
+            return Err(MappingError::StricterNeedsBoolean { row: key });
+        }
+        let expression = |source: Side| -> Result<Option<Arc<Expression>>, MappingError> {
+            let Some(text) = spec.expression(source) else { return Ok(None) };
+            let compiled = Expression::compile(text).map_err(|CompileError(reason)| MappingError::Expression {
+                row: key.clone(),
+                target: source.other(),
+                expression: text.to_owned(),
+                reason,
+            })?;
+            Ok(Some(Arc::new(compiled)))
+        };
+        let (to_partner, to_highlevel) = (expression(Side::Highlevel)?, expression(Side::Partner)?);
+        Ok(Self { key, spec, to_partner, to_highlevel })
+    }
+
+    /// The expression over the record of `side`.
+    pub(crate) fn expression(&self, side: Side) -> Option<&Expression> {
+        match side {
+            Side::Highlevel => self.to_partner.as_deref(),
+            Side::Partner => self.to_highlevel.as_deref(),
+        }
+    }
+
+    /// The fields of `side` that decide what it offers in this row.
+    pub(crate) fn reads(&self, side: Side) -> BTreeSet<String> {
+        let mut names = BTreeSet::from([self.spec.field(side).to_owned()]);
+        if let Some(expression) = self.expression(side).filter(|_| self.spec.direction.flows_from(side)) {
+            names.extend(expression.fields().iter().cloned());
+        }
+        names
+    }
+
+    /// Whether both rows, which write one field, always write the same value to it or merge theirs in.
+    fn agrees_with(&self, other: &Self, source: Side) -> bool {
+        if self.spec.is_set() && other.spec.is_set() {
+            return true;
+        }
+        let target = source.other();
+        let same_source = match (self.expression(source), other.expression(source)) {
+            (Some(own), Some(its)) => own.source() == its.source() && !own.reads_own_field(),
+            _ => false,
+        };
+        same_source && self.spec.field_type(target) == other.spec.field_type(target)
+    }
+}
+
+impl Mapping {
+    /// Checks and compiles rows; rows that are switched off are skipped.
+    pub fn compile(specs: Vec<RowSpec>) -> Result<Self, MappingError> {
+        let rows: Vec<Row> =
+            specs.into_iter().filter(|spec| !spec.off).map(Row::compile).collect::<Result<_, _>>()?;
+        let mut seen = BTreeSet::new();
+        if let Some(row) = rows.iter().find(|row| !seen.insert(&row.key)) {
+            return Err(MappingError::Duplicate { row: row.key.clone() });
+        }
+        for source in [Side::Highlevel, Side::Partner] {
+            one_writer_per_field(&rows, source)?;
+        }
+        Ok(Self { rows: rows.into() })
+    }
+
+    /// The rows as they were written.
+    pub fn rows(&self) -> impl Iterator<Item = &RowSpec> {
+        self.rows.iter().map(|row| &row.spec)
+    }
+
+    /// The same mapping with a person's decision on one row: in the next merge, `winner` wins a conflict there.
+    #[must_use]
+    pub fn with_winner(&self, row: &RowKey, winner: Side) -> Self {
+        let policy = match winner {
+            Side::Highlevel => Policy::Highlevel,
+            Side::Partner => Policy::Partner,
+        };
+        let decided = |own: &Row| {
+            let mut own = own.clone();
+            if own.key == *row {
+                own.spec.policy = policy;
+            }
+            own
+        };
+        Self { rows: self.rows.iter().map(decided).collect() }
+    }
+
+    /// What a record of `side` offers to the other side.
+    pub fn offers(&self, side: Side, fields: &Fields, context: &Context) -> Offers {
+        let record = record(fields, context);
+        let mut offers = Offers::default();
+        for row in self.leaving(side) {
+            match Shown::of(row, side, &record, context).offered {
+                Ok(value) => {
+                    offers.values.insert(row.key.clone(), value);
+                }
+                Err(problem) => offers.problems.push(FieldProblem {
+                    side,
+                    row: row.key.clone(),
+                    field: row.spec.field(side).to_owned(),
+                    problem,
+                }),
+            }
+        }
+        offers
+    }
+
+    /// The names of the fields of `side` that a merge looks at: every row's own field and what the expressions over
+    /// this side's record mention. A snapshot that lacks one of them is not enough to merge with.
+    ///
+    /// An expression that reaches into a JSON field (`address.city`) is listed as it is written.
+    pub fn inputs(&self, side: Side) -> BTreeSet<String> {
+        self.rows.iter().flat_map(|row| row.reads(side)).collect()
+    }
+
+    /// Fingerprint of what a record of `side` offers: equal for two records if and only if they offer the same, however
+    /// their fields are ordered or spelt. A value that cannot be made canonical counts as it is.
+    pub fn fingerprint(&self, side: Side, fields: &Fields, context: &Context) -> Fingerprint {
+        let record = record(fields, context);
+        let shown: BTreeMap<&RowKey, Shown> =
+            self.leaving(side).map(|row| (&row.key, Shown::of(row, side, &record, context))).collect();
+        let mut hasher = Hasher::new("contactor record 1");
+        for (key, shown) in shown {
+            hasher.text(key.as_str());
+            match &shown.offered {
+                Ok(value) => {
+                    hasher.text("offers");
+                    hasher.value(value);
+                }
+                Err(_) => {
+                    hasher.text("holds");
+                    hasher.value(&shown.held);
+                }
+            }
+        }
+        hasher.finish()
+    }
+
+    pub(crate) fn compiled(&self) -> &[Row] {
+        &self.rows
+    }
+
+    fn leaving(&self, side: Side) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| row.spec.direction.flows_from(side))
+    }
+}
+
+fn one_writer_per_field(rows: &[Row], source: Side) -> Result<(), MappingError> {
+    let target = source.other();
+    let mut writers: BTreeMap<&str, &Row> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.spec.direction.flows_from(source)) {
+        let field = row.spec.field(target);
+        let first = *writers.entry(field).or_insert(row);
+        if first.key != row.key && !first.agrees_with(row, source) {
+            return Err(MappingError::TwoWriters {
+                field: field.to_owned(),
+                target,
+                first: first.key.clone(),
+                second: row.key.clone(),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Prefinery's own operations. The host has checked the input against the manifest's schema.
+
+use contactor_sdk::partner::Request;
+use contactor_sdk::{Error, Result, partner};
+use serde_json::{Value as Json, json};
+
+use crate::api::{Page, meaning};
+use crate::settings::Settings;
+
+pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Json> {
+    let tester = |below: &str| {
+        Ok::<_, Error>(format!("/testers/{}{below}", partner::segment(text(input, "tester_id")?)))
+    };
+    match action {
+        "projects.list" => list(partner::get(settings.projects_path()), input, &["page"]),
+        "rewards.list" => list(partner::get(settings.path("/rewards")), input, &["email", "status", "page"]),
+        "points.list" => list(partner::get(settings.path("/points")), input, &["email", "page"]),
+        "testers.checkin" => {
+            partner::post(settings.path(&tester("/checkin")?)).send()?.ok_or_else(meaning)?;
+            Ok(json!({ "accepted": true }))
+        }
+        "testers.verify" => {
+            let code = text(input, "invitation_code")?;
+            let request = partner::get(settings.path(&tester("/verify")?)).query("invitation_code", code);
+            request.send()?.ok_or_else(meaning)?.json()
+        }
+        // Unlike a tester, a point and an invitation are not wrapped.
+        "points.award" => {
+            partner::post(settings.path("/points")).json(input)?.send()?.ok_or_else(meaning)?.json()
+        }
+        "friends.invite" if !settings.allow_email_side_effects => Err(Error::Denied(
+            "Prefinery would mail the friend; the setting allow_email_side_effects is off".into(),
+        )),
+        "friends.invite" => {
+            let response = partner::post(settings.path("/friend_invitations")).json(input)?.send()?;
+            // The answer's body is not documented.
+            let response = response.ok_or_else(meaning)?;
+            Ok(serde_json::from_slice(&response.body)
+                .unwrap_or_else(|_| json!({ "status": response.status })))
+        }
+        other => Err(Error::Unsupported(format!("there is no action `{other}`"))),
+    }
+}
+
+fn list(mut request: Request, input: &Json, parameters: &[&str]) -> Result<Json> {
+    for name in parameters {
+        match &input[name] {
+            Json::Null => {}
+            Json::String(text) => request = request.query(name, text),
+            other => request = request.query(name, other),
+        }
+    }
+    let page = Page::of(request.send()?)?;
+    Ok(json!({ "items": page.items, "next_page": page.next }))
+}
+
+fn text<'i>(input: &'i Json, name: &str) -> Result<&'i str> {
+    input[name].as_str().ok_or_else(|| Error::invalid(name, "is missing"))
+}

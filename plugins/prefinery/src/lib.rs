@@ -1,0 +1,138 @@
+//! The Prefinery connector: HighLevel contacts and Prefinery testers in step.
+//!
+//! Prefinery's API calls a project a beta and a person a tester. The host maps and merges; this crate reads, finds, creates and
+//! updates testers, decides whom to leave alone, understands webhooks and walks through all testers.
+//!
+//! Vendor facts come from <https://www.prefinery.com/api/v2/docs> unless a comment says otherwise; what could not be checked is in
+//! the manifest under `[[unverified]]`.
+
+mod actions;
+mod api;
+mod rules;
+mod settings;
+mod tester;
+mod webhook;
+
+use contactor_sdk::prelude::*;
+use serde_json::Value as Json;
+
+use api::Page;
+use settings::Settings;
+
+/// The manifest, as the build embeds it.
+pub const MANIFEST: &str = include_str!("../connector.toml");
+
+/// The connector.
+pub struct Prefinery;
+
+impl Connector for Prefinery {
+    fn check() -> Result<Account> {
+        let settings = Settings::get()?;
+        let beta: Json =
+            partner::get(settings.project_path()).send()?.json().map_err(|error| match error {
+                Error::NotFound(_) => Error::invalid(
+                    "beta_id",
+                    format!("Prefinery has no project {} that this key may read", settings.beta_id),
+                ),
+                error => error,
+            })?;
+        let name = beta["name"].as_str().unwrap_or("unnamed project");
+        Ok(Account::new(settings.beta_id, name).with("testers_count", beta["testers_count"].as_i64()))
+    }
+
+    fn admit(_entity: &str, direction: Direction, fields: &Fields) -> Result<Decision> {
+        let settings = Settings::get()?;
+        Ok(rules::objection(&settings, direction, fields).map_or(Decision::Accept, Decision::Skip))
+    }
+
+    fn read(entity: &str, id: &str) -> Result<PartnerRecord> {
+        only_testers(entity)?;
+        let settings = Settings::get()?;
+        let tester: Json = partner::get(settings.tester_path(id)).send()?.json()?;
+        tester::record(&settings, &tester)
+    }
+
+    fn find(entity: &str, key: &NamedValue) -> Result<Vec<PartnerRecord>> {
+        only_testers(entity)?;
+        let email = match (key.name.as_str(), key.as_text()) {
+            ("email", Some(email)) => email,
+            (other, _) => {
+                return Err(Error::Unsupported(format!("testers are found by email, not by {other}")));
+            }
+        };
+        let settings = Settings::get()?;
+        let request = partner::get(settings.path("/testers")).query(&settings.email_search_param, email);
+        let page = Page::of(request.send()?)?;
+        // The older `email` parameter is not documented to be exact.
+        let same =
+            |tester: &&Json| tester["email"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(email));
+        page.items.iter().filter(same).map(|tester| tester::record(&settings, tester)).collect()
+    }
+
+    fn create(entity: &str, fields: &Fields) -> Result<PartnerRecord> {
+        only_testers(entity)?;
+        let settings = Settings::get()?;
+        if fields.email().is_none() {
+            return Err(Error::invalid("email", "a tester needs an email address"));
+        }
+        let mut fields = fields.clone();
+        if fields.text("status").is_none() {
+            fields.set("status", settings.default_status.as_str());
+        }
+        // The answer is the record: a search would not find it for minutes.
+        send(&settings, partner::post(settings.path("/testers")), &fields)
+    }
+
+    fn update(entity: &str, id: &str, fields: &Fields) -> Result<PartnerRecord> {
+        only_testers(entity)?;
+        let settings = Settings::get()?;
+        send(&settings, partner::put(settings.tester_path(id)), fields)
+    }
+
+    fn delete(entity: &str, id: &str) -> Result<()> {
+        only_testers(entity)?;
+        partner::delete(Settings::get()?.tester_path(id)).send()?.ok_or_else(api::meaning).map(drop)
+    }
+
+    fn receive(webhook: &Webhook) -> Result<Received> {
+        Ok(webhook::received(&Settings::get()?, &webhook.body))
+    }
+
+    fn poll(stream: &str, cursor: Option<&str>) -> Result<PollPage> {
+        if stream != "testers" {
+            return Err(Error::Unsupported(format!("there is no stream `{stream}`, only `testers`")));
+        }
+        let settings = Settings::get()?;
+        let request = partner::get(settings.path("/testers")).query("page", cursor.unwrap_or("1"));
+        let page = Page::of(request.send()?)?;
+        let change = |tester: &Json| {
+            let record = tester::record(&settings, tester)?;
+            let change = Change::new(ChangeKind::Updated, "contact", record.id.clone());
+            Ok(if tester::is_complete(tester) { change.snapshot(record) } else { change })
+        };
+        let changes = page.items.iter().map(change).collect::<Result<_>>()?;
+        Ok(match page.next {
+            Some(next) => PollPage::more(changes, next.to_string()),
+            None => PollPage::last(changes, None),
+        })
+    }
+
+    fn run(action: &str, input: Json) -> Result<Json> {
+        actions::run(&Settings::get()?, action, &input)
+    }
+}
+
+contactor_sdk::export!(Prefinery);
+
+/// Creates or updates a tester; answers it as it is afterwards.
+fn send(settings: &Settings, request: partner::Request, fields: &Fields) -> Result<PartnerRecord> {
+    let response = request.json(&tester::to_json(settings, fields)?)?.send()?;
+    tester::record(settings, &response.ok_or_else(api::meaning)?.json()?)
+}
+
+fn only_testers(entity: &str) -> Result<()> {
+    if entity == "contact" {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!("Prefinery has no `{entity}`, only testers, which are contacts")))
+}

@@ -1,0 +1,169 @@
+//! Between named values and JSON: `Value::from(json)`, [`Value::to_json`], [`Fields::from_json`], [`Fields::to_json`],
+//! [`Fields::parse`] and [`Fields::of`], and what partners do with JSON that is worth one function.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json};
+
+use crate::{Error, Fields, Named, NamedValue, Result, Value};
+
+/// An id that a partner writes as a number or as a text. Ids are opaque: the text is what counts.
+pub fn id(json: &Json) -> Option<String> {
+    match json {
+        Json::Number(number) => Some(number.to_string()),
+        Json::String(text) if !text.is_empty() => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// A set that a partner writes as one comma-separated text, or as an array. Names are trimmed; null is the empty set.
+pub fn split_set(json: &Json) -> Value {
+    let names: Vec<&str> = match json {
+        Json::String(text) => text.split(',').collect(),
+        Json::Array(items) => items.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let names = names.into_iter().map(str::trim).filter(|name| !name.is_empty());
+    Value::Texts(names.map(str::to_owned).collect())
+}
+
+/// A set as one comma-separated text, sorted, so that equal sets are equal texts.
+///
+/// # Errors
+/// [`Error::Invalid`] for this field when a name holds a comma, or the value is no set.
+pub fn join_set(field: &str, value: &Value) -> Result<Json> {
+    let mut names = match value {
+        Value::Texts(names) => names.clone(),
+        Value::Empty => Vec::new(),
+        _ => return Err(Error::invalid(field, "expected a set of texts")),
+    };
+    if let Some(name) = names.iter().find(|name| name.contains(',')) {
+        return Err(Error::invalid(
+            field,
+            format!("the partner separates names by commas, so `{name}` cannot be one"),
+        ));
+    }
+    names.sort();
+    names.dedup();
+    Ok(Json::from(names.join(",")))
+}
+
+impl From<Json> for Value {
+    /// The nearest kind of value. A blank text stays a text; an array of texts becomes [`Value::Texts`], any other array or
+    /// object [`Value::Json`]. An empty array counts as no texts.
+    fn from(json: Json) -> Self {
+        match json {
+            Json::Null => Self::Empty,
+            Json::Bool(yes) => Self::Boolean(yes),
+            Json::String(text) => Self::Text(text),
+            Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(whole), _) => Self::Integer(whole),
+                (None, Some(fraction)) => Self::Number(fraction),
+                (None, None) => Self::Json(number.to_string()),
+            },
+            Json::Array(items) if items.iter().all(Json::is_string) => {
+                let text = |item| if let Json::String(text) = item { Some(text) } else { None };
+                Self::Texts(items.into_iter().filter_map(text).collect())
+            }
+            other => Self::Json(other.to_string()),
+        }
+    }
+}
+
+impl Value {
+    /// The value as JSON.
+    ///
+    /// # Errors
+    /// [`Error::Other`] when a [`Value::Json`] is no JSON.
+    pub fn to_json(&self) -> Result<Json> {
+        Ok(match self {
+            Self::Empty => Json::Null,
+            Self::Text(text) => Json::from(text.as_str()),
+            Self::Integer(number) => Json::from(*number),
+            Self::Number(number) => Json::from(*number),
+            Self::Boolean(yes) => Json::from(*yes),
+            Self::Texts(texts) => Json::from(texts.as_slice()),
+            Self::Json(text) => serde_json::from_str(text)?,
+        })
+    }
+}
+
+impl Fields {
+    /// The members of a JSON object, each as the nearest kind of value.
+    pub fn from_json(object: Map<String, Json>) -> Self {
+        object.into_iter().collect()
+    }
+
+    /// A JSON object of all values.
+    ///
+    /// # Errors
+    /// [`Error::Other`] when a [`Value::Json`] is no JSON.
+    pub fn to_json(&self) -> Result<Map<String, Json>> {
+        self.values().iter().map(|NamedValue { name, value }| Ok((name.clone(), value.to_json()?))).collect()
+    }
+
+    /// The values as a type of one's own.
+    ///
+    /// # Errors
+    /// [`Error::Other`] when the shapes differ.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+        Ok(serde_json::from_value(Json::Object(self.to_json()?))?)
+    }
+
+    /// The members of anything that serialises to a JSON object.
+    ///
+    /// # Errors
+    /// [`Error::Other`] when it serialises to anything else.
+    pub fn of<T: serde::Serialize>(record: &T) -> Result<Self> {
+        match serde_json::to_value(record)? {
+            Json::Object(object) => Ok(Self::from_json(object)),
+            other => Err(Error::Other(format!("expected an object, found {other}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn json_survives_the_way_there_and_back() {
+        let object = json!({
+            "none": null, "yes": true, "text": " x ", "whole": -3, "part": 0.5, "set": ["a", "b"],
+            "mixed": [1, "a"], "nested": { "a": [] }, "large": u64::MAX
+        });
+        let Json::Object(map) = object.clone() else { unreachable!() };
+        let fields = Fields::from_json(map);
+        assert_eq!(fields.value("set"), Some(&Value::from(["a", "b"])));
+        assert_eq!(fields.value("nested"), Some(&Value::Json(r#"{"a":[]}"#.into())));
+        let mut back = Json::Object(fields.to_json().unwrap());
+        // Beyond 64 signed bits only a double is left.
+        assert_eq!(back["large"].as_f64(), object["large"].as_f64());
+        back["large"] = object["large"].clone();
+        assert_eq!(back, object);
+    }
+
+    #[test]
+    fn sets_survive_the_way_through_a_comma_separated_text() {
+        assert_eq!(split_set(&json!(" b, a ,,")), Value::from(["b", "a"]));
+        assert_eq!(split_set(&json!(["a", 1])), Value::from(["a"]));
+        assert_eq!(split_set(&json!(null)), Value::Texts(Vec::new()));
+        assert_eq!(join_set("groups", &Value::from(["b", "a", "b"])), Ok(json!("a,b")));
+        assert_eq!(join_set("groups", &Value::Empty), Ok(json!("")));
+        assert!(join_set("groups", &Value::from(["a,b"])).unwrap_err().message().contains("groups"));
+        assert!(join_set("groups", &Value::from("a")).is_err());
+    }
+
+    #[test]
+    fn ids_are_numbers_or_texts() {
+        assert_eq!(id(&json!(7)).as_deref(), Some("7"));
+        assert_eq!(id(&json!("x")).as_deref(), Some("x"));
+        assert_eq!((id(&json!("")), id(&json!(null)), id(&json!({}))), (None, None, None));
+    }
+
+    #[test]
+    fn a_json_value_that_is_no_json_is_an_error() {
+        let error = Value::Json("{".into()).to_json().unwrap_err();
+        assert!(error.message().contains("unexpected JSON"), "{error}");
+    }
+}

@@ -1,0 +1,89 @@
+//! What a connector can do besides a reconcile: polled streams, announced events, actions, and the scopes that it needs.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+/// `[[stream]]`: changes that the host asks for at intervals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stream {
+    /// Its name, as `poll` receives it.
+    pub name: String,
+    /// The entity of its records.
+    pub entity: String,
+    /// Default interval between two polls, in seconds; at least 10.
+    pub interval_seconds: u32,
+    /// What an admin should know about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+/// `[[trigger]]`: an event that the connector announces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// The partner's event name.
+    pub name: String,
+    /// Its name for a person.
+    pub title: String,
+    /// How it becomes known.
+    pub source: TriggerSource,
+}
+
+/// How an event of the partner becomes known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TriggerSource {
+    /// The partner sends a webhook.
+    Webhook,
+    /// A polled stream shows it.
+    Poll,
+}
+
+/// `[[action]]`: one of the partner's own operations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Action {
+    /// Its name, as `run` receives it, for example `points.award`.
+    pub name: String,
+    /// Its name for a person.
+    pub title: String,
+    /// What it does and what it costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// It changes something at the partner: a preview does not run it.
+    pub writes: bool,
+    /// JSON Schema of its input, written as a TOML table or as JSON text.
+    #[serde(default = "any_object", deserialize_with = "schema")]
+    pub input: Value,
+    /// JSON Schema of its output, written as a TOML table or as JSON text.
+    #[serde(default = "any_object", deserialize_with = "schema")]
+    pub output: Value,
+}
+
+fn any_object() -> Value {
+    serde_json::json!({ "type": "object" })
+}
+
+fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    let schema = match Value::deserialize(deserializer)? {
+        Value::String(text) => serde_json::from_str(&text).map_err(|error| {
+            serde::de::Error::custom(format!("invalid JSON Schema, expected a table or JSON text: {error}"))
+        })?,
+        table => table,
+    };
+    if schema.is_object() {
+        return Ok(schema);
+    }
+    Err(serde::de::Error::custom("invalid JSON Schema, expected a table or the text of a JSON object"))
+}
+
+/// `[[scope]]`: a HighLevel scope that the connection needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// The vendor's name for it, for example `contacts.readonly`.
+    pub name: String,
+    /// Why, for the admin who grants it.
+    pub why: String,
+}

@@ -1,0 +1,195 @@
+//! `cargo xtask build`: from a connector's crate to a component with its manifest inside.
+//!
+//! A guest is built for the bare `wasm32-unknown-unknown` target, which knows no WASI, and encoded afterwards. When a target that
+//! makes components directly is stable, this file is all that changes.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs, io};
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+use contactor_manifest::{Manifest, embed};
+use wit_component::{ComponentEncoder, DecodedWasm};
+use wit_parser::WorldKey;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The only package whose interfaces a component may import.
+const PACKAGE: &str = "contactor:connector/";
+
+#[derive(Args)]
+pub(crate) struct Build {
+    /// Crates to build, by name; all of them when none is named.
+    #[arg(value_name = "CONNECTOR")]
+    names: Vec<String>,
+    /// Cargo's target directory; the components are put into its directory `components`.
+    #[arg(long, env = "CARGO_TARGET_DIR")]
+    target_dir: Option<PathBuf>,
+}
+
+impl Build {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let workspace = crate::workspace()?;
+        let target_dir = self.target_dir.unwrap_or_else(|| workspace.join("target"));
+        for component in build_components(&workspace, &target_dir, &self.names)? {
+            let Component { path, bytes, imports } = component;
+            writeln!(
+                io::stdout(),
+                "{} ({} KiB), imports: {}",
+                path.display(),
+                bytes.div_ceil(1024),
+                imports.join(", ")
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A component that was built.
+#[derive(Debug)]
+pub(crate) struct Component {
+    /// Where it lies.
+    pub(crate) path: PathBuf,
+    /// Its size.
+    pub(crate) bytes: usize,
+    /// The interfaces that it imports, for example `partner`.
+    pub(crate) imports: Vec<String>,
+}
+
+/// Builds the guests of these names, or every guest of the workspace, into `<target directory>/components/<name>.wasm`.
+pub(crate) fn build_components(
+    workspace: &Path,
+    target_dir: &Path,
+    names: &[String],
+) -> anyhow::Result<Vec<Component>> {
+    let guests = chosen(guests(workspace)?, names)?;
+    require_target()?;
+    compile(workspace, target_dir, &guests)?;
+    let components = target_dir.join("components");
+    fs::create_dir_all(&components).with_context(|| format!("cannot create {}", components.display()))?;
+    let built = target_dir.join(TARGET).join("guest");
+    guests
+        .iter()
+        .map(|guest| finish(guest, &built, &components).with_context(|| guest.name.clone()))
+        .collect()
+}
+
+struct Guest {
+    name: String,
+    directory: PathBuf,
+}
+
+/// The crates below `plugins/` and the guest that misbehaves for the tests. A crate has the name of its directory.
+fn guests(workspace: &Path) -> anyhow::Result<Vec<Guest>> {
+    let plugins = workspace.join("plugins");
+    let mut directories = vec![workspace.join("tests/guest-misbehave")];
+    for entry in fs::read_dir(&plugins).with_context(|| format!("cannot read {}", plugins.display()))? {
+        directories.push(entry?.path());
+    }
+    directories.retain(|directory| directory.join("Cargo.toml").is_file());
+    directories.sort();
+    let guest = |directory: PathBuf| {
+        let name = directory.file_name()?.to_str()?.to_owned();
+        Some(Guest { name, directory })
+    };
+    Ok(directories.into_iter().filter_map(guest).collect())
+}
+
+fn chosen(guests: Vec<Guest>, names: &[String]) -> anyhow::Result<Vec<Guest>> {
+    if let Some(unknown) = names.iter().find(|name| guests.iter().all(|guest| guest.name != **name)) {
+        let known: Vec<_> = guests.iter().map(|guest| guest.name.as_str()).collect();
+        bail!("there is no connector `{unknown}`; there are {}", known.join(", "));
+    }
+    Ok(guests.into_iter().filter(|guest| names.is_empty() || names.contains(&guest.name)).collect())
+}
+
+/// Adds the wasm target to the toolchain when it is missing.
+fn require_target() -> anyhow::Result<()> {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().context("cannot run rustc")?;
+    let sysroot = String::from_utf8(sysroot.stdout).context("rustc names no sysroot")?;
+    if Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).is_dir() {
+        return Ok(());
+    }
+    let added = Command::new("rustup").args(["target", "add", TARGET]).status();
+    ensure!(
+        added.is_ok_and(|status| status.success()),
+        "the Rust target {TARGET} is not installed and `rustup target add {TARGET}` failed: install it and build again"
+    );
+    Ok(())
+}
+
+fn compile(workspace: &Path, target_dir: &Path, guests: &[Guest]) -> anyhow::Result<()> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(cargo);
+    command.current_dir(workspace).args(["build", "--profile", "guest", "--target", TARGET]);
+    command.arg("--target-dir").arg(target_dir);
+    for guest in guests {
+        command.args(["--package", &guest.name]);
+    }
+    let status = command.status().context("cannot run cargo")?;
+    ensure!(status.success(), "the guests do not compile");
+    Ok(())
+}
+
+/// Encodes one compiled guest, checks it, embeds its manifest and puts it into place.
+fn finish(guest: &Guest, built: &Path, components: &Path) -> anyhow::Result<Component> {
+    let module = built.join(guest.name.replace('-', "_")).with_extension("wasm");
+    let module = fs::read(&module)
+        .with_context(|| format!("cannot read {}: is the crate a `cdylib`?", module.display()))?;
+    let component = encode(&module)?;
+    let imports = imports(&component)?;
+    let component = match manifest(&guest.directory)? {
+        Some(manifest) => embed(&component, &manifest)?,
+        None => component,
+    };
+    let path = components.join(&guest.name).with_extension("wasm");
+    write_atomically(&path, &component)?;
+    Ok(Component { path, bytes: component.len(), imports })
+}
+
+fn encode(module: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut encoder = ComponentEncoder::default();
+    encoder.validate(true).module(module).context("the module does not fit the interface")?;
+    encoder.encode().context("the module cannot be encoded as a component")
+}
+
+/// The names of the imported interfaces, all of which have to be ours.
+fn imports(component: &[u8]) -> anyhow::Result<Vec<String>> {
+    let DecodedWasm::Component(resolve, world) = wit_component::decode(component)? else {
+        bail!("the encoder made no component");
+    };
+    let imports = resolve.worlds[world].imports.keys().map(|key| {
+        let full_name = match key {
+            WorldKey::Interface(_) => resolve.name_world_key(key),
+            WorldKey::Name(name) => name.clone(),
+        };
+        let name = full_name.strip_prefix(PACKAGE).and_then(|name| name.split('@').next()).map(str::to_owned);
+        name.with_context(|| {
+            format!("imports `{full_name}`; a connector may only import interfaces of {PACKAGE}")
+        })
+    });
+    imports.collect()
+}
+
+/// The crate's `connector.toml`, checked.
+fn manifest(directory: &Path) -> anyhow::Result<Option<String>> {
+    let path = directory.join("connector.toml");
+    match fs::read_to_string(&path) {
+        Ok(manifest) => {
+            Manifest::parse(&manifest).with_context(|| path.display().to_string())?;
+            Ok(Some(manifest))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// A reader sees the old file or the new one, never half of either.
+fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    fs::write(&temporary, bytes).with_context(|| format!("cannot write {}", temporary.display()))?;
+    fs::rename(&temporary, path).with_context(|| format!("cannot write {}", path.display()))
+}
