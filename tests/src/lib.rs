@@ -1,1 +1,6 @@
-//! Black-box tests of the built binary and components.
+//! What the black-box tests, the demo and the benchmark share: the built binary as a child process, its admin API, and
+//! the stories that are played against the doubles.
+
+pub mod artefacts;
+pub mod host;
+pub mod stories;

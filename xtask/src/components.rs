@@ -193,3 +193,52 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     fs::write(&temporary, bytes).with_context(|| format!("cannot write {}", temporary.display()))?;
     fs::rename(&temporary, path).with_context(|| format!("cannot write {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The target directory that this test was built into.
+    fn target_dir() -> PathBuf {
+        env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_component_imports_only_what_its_code_calls_and_carries_its_manifest() {
+        let names = ["prefinery".to_owned()];
+        let built = build_components(&crate::workspace().unwrap(), &target_dir(), &names).unwrap();
+        let mut imports = built[0].imports.clone();
+        imports.sort();
+        assert_eq!(imports, ["log", "partner", "settings", "types"]);
+        let component = fs::read(&built[0].path).unwrap();
+        assert_eq!(component.len(), built[0].bytes);
+        let manifest = contactor_manifest::extract(&component).unwrap().unwrap();
+        assert_eq!(Manifest::parse(&manifest).unwrap().connector.id.as_str(), "prefinery");
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_known_ones() {
+        let names = ["prefinary".to_owned()];
+        let error = chosen(guests(&crate::workspace().unwrap()).unwrap(), &names).err().unwrap().to_string();
+        assert!(error.contains("`prefinary`") && error.contains("prefinery"), "{error}");
+    }
+
+    #[test]
+    fn a_foreign_import_is_refused_by_name() {
+        let mut resolve = wit_parser::Resolve::default();
+        let text = "package other:thing@1.0.0; interface files { open: func(); } world w { import files; }";
+        let package = resolve.push_str("foreign.wit", text).unwrap();
+        let world = resolve.select_world(&[package], None).unwrap();
+        let component = component_of(&resolve, world);
+        let error = imports(&component).unwrap_err().to_string();
+        assert!(error.contains("other:thing/files@1.0.0"), "{error}");
+    }
+
+    /// A component that imports a world's imports and calls them.
+    fn component_of(resolve: &wit_parser::Resolve, world: wit_parser::WorldId) -> Vec<u8> {
+        let mut module = wit_component::dummy_module(resolve, world, wit_parser::ManglingAndAbi::Standard32);
+        let encoding = wit_component::StringEncoding::UTF8;
+        wit_component::embed_component_metadata(&mut module, resolve, world, encoding, false).unwrap();
+        encode(&module).unwrap()
+    }
+}

@@ -138,6 +138,7 @@ fn definition(resolve: &Resolve, id: TypeId) -> String {
     }
 }
 
+#[cfg(test)]
 mod tests {
     use std::fs;
     use std::path::Path;

@@ -7,12 +7,13 @@ use crate::config::{ConfigError, LogFormat, LogSection};
 
 /// Starts logging. `louder` is the number of `-v` minus the number of `-q`.
 pub(crate) fn start(section: &LogSection, louder: i16) -> Result<(), ConfigError> {
+    // Louder means our own parts; the HTTP stack's chatter has to be asked for in the configuration.
     let level = match louder {
         ..-1 => "error",
         -1 => "warn",
         0 => section.level.as_str(),
-        1 => "debug",
-        _ => "trace",
+        1 => "info,contactor=debug",
+        _ => "info,contactor=trace",
     };
     let filter = EnvFilter::try_new(level)
         .map_err(|error| ConfigError::Value { key: "log.level", message: format!("`{level}`: {error}") })?;

@@ -1,2 +1,32 @@
-//! The contactor host: command line, configuration and wiring.
-fn main() {}
+//! `contactor`: runs a host, and talks to a running one.
+
+mod cli;
+mod client;
+mod commands;
+mod config;
+mod exit;
+mod logging;
+mod output;
+mod secrets;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match commands::run(cli) {
+        Ok(()) => Exit::Ok.into(),
+        Err(failure) => {
+            if failure.exit != Exit::Ok {
+                // Nothing can be done when even standard error is closed.
+                let _ = writeln!(std::io::stderr().lock(), "contactor: {failure}");
+            }
+            failure.exit.into()
+        }
+    }
+}

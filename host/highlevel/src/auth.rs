@@ -67,7 +67,8 @@ pub trait TokenProvider: Send + Sync {
 
     /// A new token in place of one that the vendor rejected as expired. Called at most once per operation. If the
     /// current token is no longer the `rejected` one, somebody renewed it meanwhile: return the current one.
-    async fn refresh(&self, location: &LocationId, rejected: &AccessToken) -> Result<AccessToken, TokenError>;
+    async fn refresh(&self, location: &LocationId, rejected: &AccessToken)
+    -> Result<AccessToken, TokenError>;
 }
 
 /// One token for every location: a private integration token, which cannot be renewed by a program.
@@ -87,7 +88,11 @@ impl TokenProvider for StaticToken {
         Ok(self.0.clone())
     }
 
-    async fn refresh(&self, _location: &LocationId, _rejected: &AccessToken) -> Result<AccessToken, TokenError> {
+    async fn refresh(
+        &self,
+        _location: &LocationId,
+        _rejected: &AccessToken,
+    ) -> Result<AccessToken, TokenError> {
         Err(TokenError::NeedsReconnect("the private integration token was rotated or deleted".to_owned()))
     }
 }

@@ -109,7 +109,13 @@ impl HighLevel {
     /// The handle for one location. Handles of the same location share its quota.
     pub fn at(&self, location: LocationId) -> Location {
         let limiter = self.limiter(&location);
-        Location { shared: Arc::clone(&self.shared), limiter, id: location, recorder: None, priority: Priority::default() }
+        Location {
+            shared: Arc::clone(&self.shared),
+            limiter,
+            id: location,
+            recorder: None,
+            priority: Priority::default(),
+        }
     }
 
     /// What is left of a location's day, to be kept over a restart. None when nothing was sent to it yet.
@@ -205,7 +211,10 @@ impl Location {
 
 impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Location").field("id", &self.id).field("priority", &self.priority).finish_non_exhaustive()
+        f.debug_struct("Location")
+            .field("id", &self.id)
+            .field("priority", &self.priority)
+            .finish_non_exhaustive()
     }
 }
 
@@ -222,10 +231,13 @@ mod tests {
         for good in [BASE_URL, "http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost"] {
             assert!(check(good).is_ok(), "{good}");
         }
-        for bad in ["http://example.com", "http://127.0.0.1.example.com", "ftp://localhost", "example.com", ""] {
+        for bad in
+            ["http://example.com", "http://127.0.0.1.example.com", "ftp://localhost", "example.com", ""]
+        {
             assert!(check(bad).is_err(), "{bad}");
         }
-        let config = Config { base_url: "http://double:80".into(), allow_plain_http: true, ..Config::default() };
+        let config =
+            Config { base_url: "http://double:80".into(), allow_plain_http: true, ..Config::default() };
         assert!(base_url(&config).is_ok());
     }
 

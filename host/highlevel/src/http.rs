@@ -27,7 +27,7 @@ impl Default for Options {
         Self {
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
             idle_per_host: 32,
             resolver: None,
         }

@@ -39,21 +39,24 @@ pub mod webhook;
 mod api;
 mod transport;
 
-pub use api::{BULK_LIMIT, BulkItem, BulkOutcome, BulkTags, CalendarScope, FollowerChange, TagChange, Upsert};
+pub use api::{
+    BULK_LIMIT, BulkItem, BulkOutcome, BulkTags, CalendarScope, FollowerChange, TagChange, Upsert,
+};
 pub use auth::{AccessToken, StaticToken, TokenError, TokenProvider};
 pub use client::{Config, ConfigError, HighLevel, Location};
 pub use draft::{
-    AppointmentDraft, AppointmentPatch, ContactDraft, ContactPatch, FieldProblem, NoteDraft, NotePatch, TaskDraft,
-    TaskPatch,
+    AppointmentDraft, AppointmentPatch, ContactDraft, ContactPatch, FieldProblem, NoteDraft, NotePatch,
+    TaskDraft, TaskPatch,
 };
 pub use error::{Error, ErrorClass, ErrorKind};
 pub use ids::{
-    AppointmentId, BusinessId, CalendarId, CampaignId, ContactId, LocationId, NoteId, TaskId, UserId, WorkflowId,
+    AppointmentId, BusinessId, CalendarId, CampaignId, ContactId, LocationId, NoteId, TaskId, UserId,
+    WorkflowId,
 };
 pub use limiter::{Limits, Priority};
 pub use model::{
-    Appointment, Contact, ContactHit, CustomField, CustomFieldDefinition, CustomFields, DndSetting, DndSettings,
-    DndStatus, EventTime, InboundDndSettings, LocationInfo, LocationTag, Note, Task,
+    Appointment, Contact, ContactHit, CustomField, CustomFieldDefinition, CustomFields, DndSetting,
+    DndSettings, DndStatus, EventTime, InboundDndSettings, LocationInfo, LocationTag, Note, Task,
 };
 pub use operation::Operation;
 pub use quota::Quota;

@@ -20,13 +20,19 @@ pub struct Operation {
 }
 
 impl Operation {
-    const fn new(name: &'static str, method: Method, path: &'static str, scope: &'static str, part: Part) -> Self {
+    const fn new(
+        name: &'static str,
+        method: Method,
+        path: &'static str,
+        scope: &'static str,
+        part: Part,
+    ) -> Self {
         Self { name, method, path, scope, part }
     }
 
     /// Whether it changes something at the vendor. A search is a POST and changes nothing.
     pub fn is_write(&self) -> bool {
-        self.scope.ends_with(".write")
+        self.scope.split_once('.').is_some_and(|(_, access)| access == "write")
     }
 }
 

@@ -100,9 +100,9 @@ pub enum Filter {
         value: Value,
     },
     /// All of these must hold.
-    All(Vec<Filter>),
+    All(Vec<Self>),
     /// One of these must hold.
-    Any(Vec<Filter>),
+    Any(Vec<Self>),
 }
 
 impl Filter {
@@ -113,13 +113,13 @@ impl Filter {
     }
 
     fn to_json(&self) -> Value {
-        let group = |name: &str, filters: &[Self]| {
-            json!({ "group": name, "filters": filters.iter().map(Self::to_json).collect::<Vec<_>>() })
-        };
+        let group = |name: &str, filters: &[Self]| json!({ "group": name, "filters": filters.iter().map(Self::to_json).collect::<Vec<_>>() });
         match self {
             Self::All(filters) => group("AND", filters),
             Self::Any(filters) => group("OR", filters),
-            Self::Field { field, operator, .. } if matches!(operator, Operator::Exists | Operator::NotExists) => {
+            Self::Field { field, operator, .. }
+                if matches!(operator, Operator::Exists | Operator::NotExists) =>
+            {
                 json!({ "field": field, "operator": operator.as_str() })
             }
             Self::Field { field, operator, value } => {
@@ -130,13 +130,20 @@ impl Filter {
 
     fn check(&self, problems: &mut Vec<FieldProblem>) {
         match self {
-            Self::All(filters) | Self::Any(filters) => filters.iter().for_each(|filter| filter.check(problems)),
+            Self::All(filters) | Self::Any(filters) => {
+                for filter in filters {
+                    filter.check(problems);
+                }
+            }
             Self::Field { field, value, .. } => {
                 if field.is_empty() {
                     problems.push(FieldProblem::new("filters", "a filter needs a field"));
                 }
                 if value.as_str().is_some_and(too_long) {
-                    problems.push(FieldProblem::new(field, format!("a filter's value has at most {MAX_TEXT} characters")));
+                    problems.push(FieldProblem::new(
+                        field,
+                        format!("a filter's value has at most {MAX_TEXT} characters"),
+                    ));
                 }
             }
         }
@@ -202,12 +209,17 @@ impl SearchRequest {
             problems.push(FieldProblem::new("sort", "has at most two keys"));
         }
         for sort in self.sort.iter().filter(|sort| !SORT_FIELDS.contains(&sort.field.as_str())) {
-            problems.push(FieldProblem::new(&sort.field, format!("cannot be sorted by; use {}", SORT_FIELDS.join(", "))));
+            problems.push(FieldProblem::new(
+                &sort.field,
+                format!("cannot be sorted by; use {}", SORT_FIELDS.join(", ")),
+            ));
         }
         if self.cursor.as_ref().is_some_and(|cursor| !cursor.as_value().is_array()) {
             problems.push(FieldProblem::new("cursor", "is not the cursor of a search"));
         }
-        self.filters.iter().for_each(|filter| filter.check(&mut problems));
+        for filter in &self.filters {
+            filter.check(&mut problems);
+        }
         problems
     }
 
@@ -222,9 +234,7 @@ impl SearchRequest {
             body.insert("filters".to_owned(), self.filters.iter().map(Filter::to_json).collect());
         }
         if !self.sort.is_empty() {
-            let key = |sort: &Sort| {
-                json!({ "field": sort.field, "direction": if sort.descending { "desc" } else { "asc" } })
-            };
+            let key = |sort: &Sort| json!({ "field": sort.field, "direction": if sort.descending { "desc" } else { "asc" } });
             body.insert("sort".to_owned(), self.sort.iter().map(key).collect());
         }
         if let Some(cursor) = &self.cursor {
@@ -312,7 +322,11 @@ mod tests {
     fn groups_nest_and_exists_has_no_value() {
         let filter = Filter::Any(vec![
             Filter::Field { field: "email".into(), operator: Operator::Exists, value: Value::Null },
-            Filter::All(vec![Filter::Field { field: "dnd".into(), operator: Operator::Eq, value: json!(true) }]),
+            Filter::All(vec![Filter::Field {
+                field: "dnd".into(),
+                operator: Operator::Eq,
+                value: json!(true),
+            }]),
         ]);
         assert_eq!(
             filter.to_json(),
@@ -326,7 +340,11 @@ mod tests {
         let long = "x".repeat(76);
         let request = SearchRequest {
             query: Some(long.clone()),
-            filters: vec![Filter::Field { field: "email".into(), operator: Operator::Eq, value: json!(long) }],
+            filters: vec![Filter::Field {
+                field: "email".into(),
+                operator: Operator::Eq,
+                value: json!(long),
+            }],
             sort: vec![Sort { field: "phone".into(), descending: true }],
             limit: 501,
             cursor: Some(Cursor::from_value(json!("c"))),

@@ -85,11 +85,12 @@ impl Answer {
         T::from_value(value).map_err(|error| self.error(error.to_string()))
     }
 
-    /// The records under this name; a missing list is an empty one. A record without an id fails the whole list, since
-    /// leaving it out silently would look like a deletion.
+    /// The records under this name. A missing list is an error, and so is a record without an id: taking either for
+    /// "there is none" would look like a deletion.
     pub(crate) fn list<T: Record>(&mut self, name: &str) -> Result<Vec<T>, Error> {
+        let present = self.value.get(name).is_some();
         match self.take(name) {
-            Value::Null if self.value.is_object() => Ok(Vec::new()),
+            Value::Null if present => Ok(Vec::new()),
             Value::Array(items) => items
                 .into_iter()
                 .map(|item| T::from_value(item).map_err(|error| self.error(format!("`{name}`: {error}"))))
@@ -108,7 +109,8 @@ impl Answer {
 
     /// The success flag, in its right and its wrong spelling. A missing flag is a success: the status said so.
     pub(crate) fn succeeded(&self) -> Result<(), Error> {
-        let flag = ["succeeded", "succeded", "success"].iter().find_map(|name| self.value.get(name)?.as_bool());
+        let flag =
+            ["succeeded", "succeded", "success"].iter().find_map(|name| self.value.get(name)?.as_bool());
         if flag == Some(false) {
             let message = "it answered success = false without a reason".to_owned();
             return Err(Error::new(ErrorKind::Rejected { status: 200, message }, self.exchange.clone()));
@@ -198,7 +200,13 @@ impl Location {
         result
     }
 
-    fn request(&self, call: &Call<'_>, url: &Url, body: Option<Bytes>, token: &AccessToken) -> reqwest::RequestBuilder {
+    fn request(
+        &self,
+        call: &Call<'_>,
+        url: &Url,
+        body: Option<Bytes>,
+        token: &AccessToken,
+    ) -> reqwest::RequestBuilder {
         let shared = &self.shared;
         let mut request = shared
             .http
@@ -229,10 +237,15 @@ impl Location {
 
 /// Segments that mean an operation of their own where an id is expected. `DELETE …/campaigns/removeAll` would leave every
 /// campaign.
-const RESERVED: &[&str] = &[".", "..", "removeAll", "remove-all", "search", "upsert", "business", "bulk", "tags"];
+const RESERVED: &[&str] =
+    &[".", "..", "removeAll", "remove-all", "search", "upsert", "business", "bulk", "tags"];
 
 /// The path's segments, with the ids in their places.
-fn segments<'a>(operation: &Operation, ids: &[&'a str], version: ApiVersion) -> Result<Vec<&'a str>, FieldProblem>
+fn segments<'a>(
+    operation: &Operation,
+    ids: &[&'a str],
+    version: ApiVersion,
+) -> Result<Vec<&'a str>, FieldProblem>
 where
     'static: 'a,
 {
@@ -265,7 +278,8 @@ struct Raw {
 
 async fn receive(request: reqwest::RequestBuilder, max_answer: usize) -> Result<Raw, ErrorKind> {
     let mut response = request.send().await.map_err(|error| transport(&error))?;
-    let mut raw = Raw { status: response.status(), headers: std::mem::take(response.headers_mut()), body: Vec::new() };
+    let mut raw =
+        Raw { status: response.status(), headers: std::mem::take(response.headers_mut()), body: Vec::new() };
     while let Some(chunk) = response.chunk().await.map_err(|error| transport(&error))? {
         if raw.body.len() + chunk.len() > max_answer {
             return Err(ErrorKind::Decode { problem: format!("it is longer than {max_answer} bytes") });
@@ -325,13 +339,17 @@ mod tests {
     #[test]
     fn ids_take_their_places_and_a_trailing_slash_stays() {
         let version = ApiVersion::V20210728;
-        assert_eq!(segments(&operation::TASKS_GET, &["c", "t"], version).unwrap(), ["contacts", "c", "tasks", "t"]);
+        assert_eq!(
+            segments(&operation::TASKS_GET, &["c", "t"], version).unwrap(),
+            ["contacts", "c", "tasks", "t"]
+        );
         assert_eq!(segments(&operation::CONTACTS_CREATE, &[], version).unwrap(), ["contacts", ""]);
     }
 
     #[test]
     fn leaving_all_campaigns_is_spelt_by_the_version() {
-        let last = |version| *segments(&operation::CAMPAIGNS_REMOVE_ALL, &["c"], version).unwrap().last().unwrap();
+        let last =
+            |version| *segments(&operation::CAMPAIGNS_REMOVE_ALL, &["c"], version).unwrap().last().unwrap();
         assert_eq!(last(ApiVersion::V20210728), "removeAll");
         assert_eq!(last(ApiVersion::V3), "remove-all");
     }

@@ -67,14 +67,13 @@ impl ApiVersion {
     /// A DND channel's key in a write, given its v2 name.
     pub fn dnd_channel(self, v2: &'static str) -> &'static str {
         match (self, v2) {
-            (Self::V20210728, name) => name,
             (Self::V3, "Call") => "call",
             (Self::V3, "Email") => "email",
             (Self::V3, "SMS") => "sms",
             (Self::V3, "WhatsApp") => "whatsApp",
             (Self::V3, "GMB") => "gmb",
             (Self::V3, "FB") => "fb",
-            (Self::V3, name) => name,
+            (Self::V20210728 | Self::V3, name) => name,
         }
     }
 }

@@ -4,7 +4,13 @@
 //! wait), yet the guest sees a blocking call. They cannot trap: a denial or a failure is a value on the call's error type.
 
 /// The generated code, kept apart so that its style is nobody's to mend.
-#[allow(missing_docs, unreachable_pub, unused_qualifications, elided_lifetimes_in_paths, reason = "generated from wit/")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    elided_lifetimes_in_paths,
+    reason = "generated from wit/"
+)]
 #[allow(unused_variables, clippy::all, clippy::pedantic, clippy::unwrap_used, reason = "generated from wit/")]
 #[allow(unsafe_code, reason = "generated: typed handles of functions whose types wasmtime has just checked")]
 mod generated {
@@ -19,7 +25,8 @@ mod generated {
 }
 
 pub use generated::contactor::connector::{
-    appointments, bulk, campaigns, clock, contacts, log, notes, partner, settings, state, tags, tasks, types, workflows,
+    appointments, bulk, campaigns, clock, contacts, log, notes, partner, settings, state, tags, tasks, types,
+    workflows,
 };
 pub use generated::exports::contactor::connector::{actions, adapter, automations, triggers};
 pub use generated::{Connector as ConnectorExports, ConnectorIndices, ConnectorPre};

@@ -136,7 +136,11 @@ impl Cache {
 }
 
 /// Turns an artefact back into a component.
-#[expect(unsafe_code, clippy::disallowed_methods, reason = "the one place that may; its caller has checked the HMAC")]
+#[expect(
+    unsafe_code,
+    clippy::disallowed_methods,
+    reason = "the one place that may; its caller has checked the HMAC"
+)]
 fn revive(engine: &Engine, artefact: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: wasmtime demands bytes that `Component::serialize` made. `Cache::get`, the only caller, passes just what
     // carries an HMAC under the host's key, and `Cache::put` gives that HMAC only to what `serialize` returned. The bytes are

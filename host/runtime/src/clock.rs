@@ -37,7 +37,10 @@ impl CpuClock {
 
     /// Drives the future with the clock running only in its turns, and turns a panic into an error: a bug of the host or of
     /// wasmtime stays one failed call.
-    pub(crate) async fn measure<F: Future>(&self, mut future: Pin<&mut F>) -> Result<F::Output, Box<dyn Any + Send>> {
+    pub(crate) async fn measure<F: Future>(
+        &self,
+        mut future: Pin<&mut F>,
+    ) -> Result<F::Output, Box<dyn Any + Send>> {
         poll_fn(|context| {
             self.begin_turn();
             // The future is never polled again after a panic, so nobody sees what it left half done.

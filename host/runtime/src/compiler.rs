@@ -56,7 +56,8 @@ impl Compiler {
         time: Duration,
         cache: Option<CacheConfig>,
     ) -> Result<Self, RuntimeError> {
-        let cache = cache.map(|config| Cache::open(config, engine)).transpose().map_err(RuntimeError::Cache)?;
+        let cache =
+            cache.map(|config| Cache::open(config, engine)).transpose().map_err(RuntimeError::Cache)?;
         let work = Work {
             engine: engine.clone(),
             cache,
@@ -73,7 +74,12 @@ impl Compiler {
     }
 
     /// Compiles bytes whose digest the caller has checked.
-    pub(crate) async fn compile(&self, id: &str, digest: Digest, bytes: Vec<u8>) -> Result<Arc<Component>, LoadError> {
+    pub(crate) async fn compile(
+        &self,
+        id: &str,
+        digest: Digest,
+        bytes: Vec<u8>,
+    ) -> Result<Arc<Component>, LoadError> {
         if let Some(component) = self.alive(&digest) {
             return Ok(component);
         }
@@ -96,8 +102,12 @@ impl Compiler {
             Ok(Ok(Err(error))) => {
                 return Err(LoadError::Compile { connector: connector(), reason: format!("{error:#}") });
             }
-            Ok(Err(_panic)) => return Err(LoadError::Host { connector: connector(), fault: HostFault::Panicked }),
-            Err(_elapsed) => return Err(LoadError::CompileTimeout { connector: connector(), after: self.time }),
+            Ok(Err(_panic)) => {
+                return Err(LoadError::Host { connector: connector(), fault: HostFault::Panicked });
+            }
+            Err(_elapsed) => {
+                return Err(LoadError::CompileTimeout { connector: connector(), after: self.time });
+            }
         };
         let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
         alive.retain(|_, component| component.strong_count() > 0);
@@ -132,7 +142,9 @@ impl Work {
                     self.quarantined.fetch_add(1, Relaxed);
                     tracing::error!(%digest, "a compiled component in the cache was not written by this host; moved aside, compiling again");
                 }
-                Err(error) => tracing::warn!(%digest, %error, "the cache of compiled components cannot be read"),
+                Err(error) => {
+                    tracing::warn!(%digest, %error, "the cache of compiled components cannot be read")
+                }
             }
         }
         // `from_binary` takes no text and looks at no file.

@@ -98,8 +98,13 @@ mod tests {
     fn a_setting_that_cannot_work_is_named() {
         let message = |config: RuntimeConfig| config.check().unwrap_err().to_string();
         assert!(message(RuntimeConfig { max_instances: 0, ..Default::default() }).contains("max_instances"));
-        assert!(message(RuntimeConfig { compile_permits: 0, ..Default::default() }).contains("compile_permits"));
-        assert!(message(RuntimeConfig { epoch_tick: Duration::ZERO, ..Default::default() }).contains("epoch_tick"));
+        assert!(
+            message(RuntimeConfig { compile_permits: 0, ..Default::default() }).contains("compile_permits")
+        );
+        assert!(
+            message(RuntimeConfig { epoch_tick: Duration::ZERO, ..Default::default() })
+                .contains("epoch_tick")
+        );
         let max_limits = Limits { memory_mib: 0, ..Limits::default() };
         assert!(message(RuntimeConfig { max_limits, ..Default::default() }).contains("memory_mib"));
     }
@@ -109,6 +114,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap();
         let text = format!("{:?}", CacheConfig { dir, key: [0xAB; 32] });
-        assert!(text.contains("[secret]") && !text.contains("171") && !text.to_lowercase().contains("ab, ab"), "{text}");
+        assert!(
+            text.contains("[secret]") && !text.contains("171") && !text.to_lowercase().contains("ab, ab"),
+            "{text}"
+        );
     }
 }

@@ -143,7 +143,9 @@ impl<H: HostImports> Connector<H> {
             Ok(Ok(Ok(reply))) => Ok(reply),
             Ok(Ok(Err(failure))) => Err(self.judge(export, failure)),
             Ok(Err(_panic)) => Err(self.host_error(export, HostFault::Panicked)),
-            Err(_elapsed) => Err(self.guest_error(export, GuestFault::Timeout { limit: inner.limits.timeout })),
+            Err(_elapsed) => {
+                Err(self.guest_error(export, GuestFault::Timeout { limit: inner.limits.timeout }))
+            }
         };
         // Frees the slot in the pool.
         let state = store.into_data();
@@ -179,7 +181,7 @@ impl<H: HostImports> Connector<H> {
                 Stop::OutOfMemory => return self.host_error(export, HostFault::Internal(stop.to_string())),
             }
         } else if let Some(trap) = error.downcast_ref::<Trap>() {
-            GuestFault::Trap { reason: trap.to_string() }
+            GuestFault::Trap { reason: trap.to_string().trim_start_matches("wasm trap: ").to_owned() }
         } else if error.is::<PoolConcurrencyLimitError>() {
             let fault = HostFault::PoolBusy { slots: self.inner.slots.total, waited: Duration::ZERO };
             return self.host_error(export, fault);

@@ -77,7 +77,9 @@ mod tests {
     #[test]
     fn what_is_no_digest_is_refused() {
         assert_eq!("".parse::<Digest>(), Err(DigestError(0)));
-        assert!("zz7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".parse::<Digest>().is_err());
+        assert!(
+            "zz7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".parse::<Digest>().is_err()
+        );
         assert!("ba7816bf".parse::<Digest>().is_err());
     }
 }

@@ -37,7 +37,9 @@ pub(crate) async fn run<H: HostImports>(
         }
         Invocation::Read { entity, id } => adapter.call_read(to, entity, id).await.map(Reply::Read),
         Invocation::Find { entity, key } => adapter.call_find(to, entity, key).await.map(Reply::Find),
-        Invocation::Create { entity, fields } => adapter.call_create(to, entity, fields).await.map(Reply::Create),
+        Invocation::Create { entity, fields } => {
+            adapter.call_create(to, entity, fields).await.map(Reply::Create)
+        }
         Invocation::Update { entity, id, fields } => {
             adapter.call_update(to, entity, id, fields).await.map(Reply::Update)
         }

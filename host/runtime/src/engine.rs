@@ -11,7 +11,10 @@ use std::{
 };
 
 use wasmparser::WasmFeatures;
-use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy};
+use wasmtime::{
+    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    Strategy,
+};
 
 use crate::{RuntimeConfig, RuntimeError, limits};
 

@@ -14,7 +14,9 @@ pub enum RuntimeError {
         what: &'static str,
     },
     /// Wasmtime refused. There is no slower mode to fall back to.
-    #[error("the sandbox engine did not start: {0}; check the limit on address space (ulimit -v) and lower max_instances")]
+    #[error(
+        "the sandbox engine did not start: {0}; check the limit on address space (ulimit -v) and lower max_instances"
+    )]
     Engine(String),
     /// The thread that ends endless guests could not be started.
     #[error("the thread that keeps the guests' time did not start")]
@@ -28,7 +30,9 @@ pub enum RuntimeError {
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
     /// It is something else.
-    #[error("this is {what}, not a WebAssembly component in its binary form; build it with `contactor connector build`")]
+    #[error(
+        "this is {what}, not a WebAssembly component in its binary form; build it with `contactor connector build`"
+    )]
     NotAComponent {
         /// What it looks like.
         what: &'static str,
@@ -42,21 +46,25 @@ pub enum InspectError {
         reason: String,
     },
     /// It carries no manifest.
-    #[error("the component carries no manifest; build it with `contactor connector build`, which embeds connector.toml")]
+    #[error(
+        "the component carries no manifest; build it with `contactor connector build`, which embeds connector.toml"
+    )]
     NoManifest,
     /// Its manifest section cannot be used.
-    #[error("the component's manifest section cannot be used: {0}")]
-    Section(String),
+    #[error("{0}")]
+    Section(contactor_manifest::SectionError),
     /// Its manifest is wrong.
     #[error("the component's manifest is wrong: {0}")]
-    Manifest(String),
+    Manifest(contactor_manifest::ManifestError),
 }
 
 /// Why a connector was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file is too big to look at.
-    #[error("the component has {size} bytes, this host takes at most {max}; build it with `--profile guest` or raise the limit")]
+    #[error(
+        "the component has {size} bytes, this host takes at most {max}; build it with `--profile guest` or raise the limit"
+    )]
     TooLarge {
         /// Its size in bytes.
         size: usize,
@@ -64,7 +72,9 @@ pub enum LoadError {
         max: usize,
     },
     /// These are not the bytes that were approved.
-    #[error("the component's digest is {actual}, approved was {expected}: these are other bytes; approve them or restore the file")]
+    #[error(
+        "the component's digest is {actual}, approved was {expected}: these are other bytes; approve them or restore the file"
+    )]
     WrongDigest {
         /// The digest that was approved.
         expected: Digest,
@@ -75,12 +85,12 @@ pub enum LoadError {
     #[error(transparent)]
     Inspect(#[from] InspectError),
     /// It was built for a newer host.
-    #[error("connector {connector}: {reason}")]
+    #[error("{reason}")]
     HostVersion {
         /// The connector's id.
         connector: String,
-        /// The manifest's reason with the supported range.
-        reason: String,
+        /// The manifest's reason, which names the connector and the supported range.
+        reason: contactor_manifest::UnsupportedHost,
     },
     /// It imports something that this host does not have.
     #[error(
@@ -96,7 +106,9 @@ pub enum LoadError {
         offered: &'static str,
     },
     /// It imports something that the admin withheld.
-    #[error("connector {connector} imports the interface `{interface}`, which was not granted to it; grant it or refuse the connector")]
+    #[error(
+        "connector {connector} imports the interface `{interface}`, which was not granted to it; grant it or refuse the connector"
+    )]
     NotGranted {
         /// The connector's id.
         connector: String,
@@ -130,7 +142,9 @@ pub enum LoadError {
         after: Duration,
     },
     /// Its imports or exports have the right names and wrong types.
-    #[error("connector {connector} does not fit the interface {offered}: {reason}; rebuild it with this host's SDK")]
+    #[error(
+        "connector {connector} does not fit the interface {offered}: {reason}; rebuild it with this host's SDK"
+    )]
     Link {
         /// The connector's id.
         connector: String,
@@ -206,7 +220,9 @@ pub enum GuestFault {
         reason: String,
     },
     /// It computed for too long.
-    #[error("it computed for longer than its {limit:?}; if it is no endless loop, ask for less in one call or raise limits.cpu_ms")]
+    #[error(
+        "it computed for longer than its {limit:?}; if it is no endless loop, ask for less in one call or raise limits.cpu_ms"
+    )]
     Cpu {
         /// The limit, without the time it spent waiting for the host.
         limit: Duration,
@@ -218,7 +234,9 @@ pub enum GuestFault {
         limit: Duration,
     },
     /// It wanted too much memory.
-    #[error("it wanted {wanted} bytes of memory, its limit is {limit}; raise limits.memory_mib or hold less at a time")]
+    #[error(
+        "it wanted {wanted} bytes of memory, its limit is {limit}; raise limits.memory_mib or hold less at a time"
+    )]
     Memory {
         /// What it would have had in bytes, over all its memories.
         wanted: usize,
@@ -240,7 +258,9 @@ pub enum GuestFault {
         limit: u32,
     },
     /// It exchanged too much data with the host in one call.
-    #[error("it exchanged more than {limit} bytes with the host; ask for less in one call or raise limits.traffic_mib")]
+    #[error(
+        "it exchanged more than {limit} bytes with the host; ask for less in one call or raise limits.traffic_mib"
+    )]
     Traffic {
         /// The limit in bytes, both directions together.
         limit: usize,
@@ -280,7 +300,9 @@ impl GuestFault {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostFault {
     /// No slot came free. Nothing was run; trying again later is safe.
-    #[error("all {slots} sandboxes stayed busy for {waited:?}; nothing was run, it is tried again; raise max_instances if this lasts")]
+    #[error(
+        "all {slots} sandboxes stayed busy for {waited:?}; nothing was run, it is tried again; raise max_instances if this lasts"
+    )]
     PoolBusy {
         /// Slots of the pool.
         slots: u32,
@@ -288,7 +310,9 @@ pub enum HostFault {
         waited: Duration,
     },
     /// The compiler is busy with other components. Nothing was compiled; trying again later is safe.
-    #[error("the compiler stayed busy with other components for {waited:?}; it is tried again; raise compile_permits if this lasts")]
+    #[error(
+        "the compiler stayed busy with other components for {waited:?}; it is tried again; raise compile_permits if this lasts"
+    )]
     CompilerBusy {
         /// How long the load waited.
         waited: Duration,

@@ -6,8 +6,18 @@ use std::collections::BTreeSet;
 const ALWAYS: [&str; 4] = ["clock", "log", "settings", "types"];
 
 /// Interfaces that an admin grants or withholds.
-const GRANTABLE: [&str; 10] =
-    ["appointments", "bulk", "campaigns", "contacts", "notes", "partner", "state", "tags", "tasks", "workflows"];
+const GRANTABLE: [&str; 10] = [
+    "appointments",
+    "bulk",
+    "campaigns",
+    "contacts",
+    "notes",
+    "partner",
+    "state",
+    "tags",
+    "tasks",
+    "workflows",
+];
 
 /// What an admin granted to a connector, as names of the interfaces in `wit/`.
 ///

@@ -7,7 +7,8 @@
 
 use crate::{
     bindings::{
-        HostImports, appointments, bulk, campaigns, clock, contacts, log, notes, partner, settings, state, tags, tasks,
+        HostImports, appointments, bulk, campaigns, clock, contacts, log, notes, partner, settings, state,
+        tags, tasks,
         types::{self, Error, NamedValue},
         workflows,
     },

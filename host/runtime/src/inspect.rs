@@ -38,10 +38,9 @@ pub struct Inspection {
 /// [`InspectError`] when the bytes are no component, are damaged, or carry no usable manifest.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     refuse_other_formats(bytes)?;
-    let toml = contactor_manifest::extract(bytes)
-        .map_err(|error| InspectError::Section(error.to_string()))?
-        .ok_or(InspectError::NoManifest)?;
-    let manifest = Manifest::parse(&toml).map_err(|error| InspectError::Manifest(error.to_string()))?;
+    let toml =
+        contactor_manifest::extract(bytes).map_err(InspectError::Section)?.ok_or(InspectError::NoManifest)?;
+    let manifest = Manifest::parse(&toml).map_err(InspectError::Manifest)?;
     let Surface { imports, exports } = surface(bytes)?;
     Ok(Inspection { digest: Digest::of(bytes), manifest, imports, exports, size: bytes.len() })
 }

@@ -135,7 +135,12 @@ impl Gauge {
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
             // The module's own maximum: −1 is what it asked for.
             return Ok(false);
@@ -151,7 +156,12 @@ impl ResourceLimiter for Limiter {
         Err(Stop::OutOfMemory.into())
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
@@ -251,8 +261,10 @@ mod tests {
 
     #[test]
     fn a_manifest_gets_what_it_asks_for_up_to_the_hosts_maximum() {
-        let most = Limits { memory_mib: 16, host_calls: 100, timeout: Duration::from_secs(2), ..Limits::default() };
-        let asked = Asked { memory_mib: 64, cpu_ms: 50, call_timeout_ms: 9_000, host_calls: 7, traffic_mib: 1 };
+        let most =
+            Limits { memory_mib: 16, host_calls: 100, timeout: Duration::from_secs(2), ..Limits::default() };
+        let asked =
+            Asked { memory_mib: 64, cpu_ms: 50, call_timeout_ms: 9_000, host_calls: 7, traffic_mib: 1 };
         let limits = Limits::of(&asked, &most);
         assert_eq!(limits.memory_mib, 16);
         assert_eq!(limits.cpu, Duration::from_millis(50));

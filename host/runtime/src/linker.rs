@@ -11,8 +11,8 @@ use wasmtime::{
 use crate::{
     Grants,
     bindings::{
-        ConnectorPre, HostImports, appointments, bulk, campaigns, clock, contacts, log, notes, partner, settings, state, tags,
-        tasks, types, workflows,
+        ConnectorPre, HostImports, appointments, bulk, campaigns, clock, contacts, log, notes, partner,
+        settings, state, tags, tasks, types, workflows,
     },
     store::CallState,
 };

@@ -33,7 +33,11 @@ impl Meters {
     pub(crate) fn describe() {
         describe_counter!(CALLS, "Calls of a connector");
         describe_counter!(FAULTS, "Calls of a connector that ended in a fault, by kind and blame");
-        describe_histogram!(SECONDS, metrics::Unit::Seconds, "Duration of a connector's call, waiting included");
+        describe_histogram!(
+            SECONDS,
+            metrics::Unit::Seconds,
+            "Duration of a connector's call, waiting included"
+        );
         describe_histogram!(CPU, metrics::Unit::Seconds, "Time in a connector's own code during a call");
     }
 
@@ -46,7 +50,8 @@ impl Meters {
                 CallError::Guest { fault, .. } => ("guest", fault.kind()),
                 CallError::Host { fault, .. } => ("host", fault.kind()),
             };
-            counter!(FAULTS, "connector" => self.connector.clone(), "blame" => blame, "kind" => kind).increment(1);
+            counter!(FAULTS, "connector" => self.connector.clone(), "blame" => blame, "kind" => kind)
+                .increment(1);
         }
     }
 }

@@ -79,7 +79,12 @@ impl<H: HostImports> Runtime<H> {
     ///
     /// # Errors
     /// [`LoadError`], which names what was refused and why.
-    pub async fn load(&self, bytes: Vec<u8>, expected: &Digest, grants: &Grants) -> Result<Connector<H>, LoadError> {
+    pub async fn load(
+        &self,
+        bytes: Vec<u8>,
+        expected: &Digest,
+        grants: &Grants,
+    ) -> Result<Connector<H>, LoadError> {
         let shared = &*self.shared;
         let inspection = shared.approve(&bytes, expected, grants)?;
         let id = inspection.manifest.connector.id.as_str().to_owned();
@@ -107,7 +112,11 @@ impl<H: HostImports> Runtime<H> {
         PoolUse {
             slots: slots.total,
             free: u32::try_from(slots.permits.available_permits()).unwrap_or(u32::MAX),
-            instances: self.shared.engine.pooling_allocator_metrics().map_or(0, |pool| pool.component_instances()),
+            instances: self
+                .shared
+                .engine
+                .pooling_allocator_metrics()
+                .map_or(0, |pool| pool.component_instances()),
         }
     }
 
@@ -130,7 +139,7 @@ impl Shared {
         let inspection = inspect::inspect(bytes)?;
         inspection.manifest.supports(&self.host_version).map_err(|error| LoadError::HostVersion {
             connector: inspection.manifest.connector.id.as_str().to_owned(),
-            reason: error.to_string(),
+            reason: error,
         })?;
         inspection.check(grants)?;
         Ok(inspection)

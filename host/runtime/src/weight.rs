@@ -5,7 +5,8 @@
 use crate::{
     Invocation, Reply,
     bindings::{
-        adapter, appointments, automations, bulk, contacts, log, notes, partner, state, tags, tasks, triggers, types,
+        adapter, appointments, automations, bulk, contacts, log, notes, partner, state, tags, tasks,
+        triggers, types,
     },
 };
 
@@ -215,20 +216,26 @@ mod tests {
         assert_eq!("four".to_owned().weight(), 12);
         assert_eq!(vec![0_u8; 1000].weight(), 1008);
         assert_eq!(Some(7_u64).weight(), 9);
-        let value = types::NamedValue { name: "email".into(), value: types::Value::Text("a@b.example".into()) };
+        let value =
+            types::NamedValue { name: "email".into(), value: types::Value::Text("a@b.example".into()) };
         assert_eq!(value.weight(), 13 + 1 + 19);
     }
 
     #[test]
     fn nested_data_counts_down_to_its_leaves() {
-        let value = |size| types::NamedValue { name: String::new(), value: types::Value::Json("x".repeat(size)) };
+        let value =
+            |size| types::NamedValue { name: String::new(), value: types::Value::Json("x".repeat(size)) };
         let page = |size| triggers::PollPage {
             changes: vec![triggers::Change {
                 entity: String::new(),
                 id: String::new(),
                 kind: triggers::ChangeKind::Other,
                 event: String::new(),
-                snapshot: Some(adapter::PartnerRecord { id: String::new(), fields: vec![value(size)], updated_at: None }),
+                snapshot: Some(adapter::PartnerRecord {
+                    id: String::new(),
+                    fields: vec![value(size)],
+                    updated_at: None,
+                }),
                 fields: vec![value(size)],
             }],
             cursor: None,

@@ -21,7 +21,10 @@ pub(crate) struct Call {
 impl Call {
     /// A query parameter; empty counts as absent.
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.query
+            .iter()
+            .find(|(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -56,7 +59,12 @@ impl Reply {
     }
 
     pub(crate) fn html(status: u16, body: String) -> Self {
-        Self { status, headers: Vec::new(), content_type: "text/html; charset=utf-8", body: body.into_bytes() }
+        Self {
+            status,
+            headers: Vec::new(),
+            content_type: "text/html; charset=utf-8",
+            body: body.into_bytes(),
+        }
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {

@@ -211,7 +211,10 @@ struct Entry {
 impl std::fmt::Debug for Outbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = lock(&self.state);
-        f.debug_struct("Outbox").field("mode", &state.mode).field("waiting", &state.waiting.len()).finish_non_exhaustive()
+        f.debug_struct("Outbox")
+            .field("mode", &state.mode)
+            .field("waiting", &state.waiting.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -333,7 +336,8 @@ impl Outbox {
             Some(DeliveryEffect::Hold) => Standing::Held,
             _ => Standing::Queued,
         };
-        let delay = if let Some(DeliveryEffect::Delay(seconds)) = effect { i64::from(seconds) * 1000 } else { 0 };
+        let delay =
+            if let Some(DeliveryEffect::Delay(seconds)) = effect { i64::from(seconds) * 1000 } else { 0 };
         let copies = if let Some(DeliveryEffect::Copies(copies)) = effect { copies.max(1) } else { 1 };
         let webhook = Webhook {
             sequence: 0,
@@ -403,7 +407,9 @@ impl Outbox {
                 next
             };
             let pause = match next {
-                Some(millis) if self.clock.is_running() && millis > 0 => Duration::from_millis(millis.unsigned_abs()),
+                Some(millis) if self.clock.is_running() && millis > 0 => {
+                    Duration::from_millis(millis.unsigned_abs())
+                }
                 _ => Duration::from_secs(3600),
             };
             tokio::select! {
@@ -508,7 +514,10 @@ impl State {
     }
 
     fn queued(&self) -> impl Iterator<Item = &Webhook> {
-        self.waiting.values().map(|entry| &entry.webhook).filter(|webhook| webhook.standing == Standing::Queued)
+        self.waiting
+            .values()
+            .map(|entry| &entry.webhook)
+            .filter(|webhook| webhook.standing == Standing::Queued)
     }
 
     fn due(&self, now: Millis) -> Vec<u64> {
@@ -536,7 +545,10 @@ impl Flushed {
 pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
     // Another part of the process may have installed the same provider already; either will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    #[expect(clippy::disallowed_methods, reason = "plays the vendor's side: the product's client must not be involved")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "plays the vendor's side: the product's client must not be involved"
+    )]
     let builder = reqwest::Client::builder();
     builder.timeout(ATTEMPT_TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy().build()
 }

@@ -11,9 +11,9 @@ impl Random {
     /// A generator for `seed`, separate for every `purpose`.
     pub fn new(seed: u64, purpose: &str) -> Self {
         // FNV-1a over the purpose keeps the streams of two locations apart.
-        let mixed = purpose
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let mixed = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
         Self(seed ^ mixed)
     }
 

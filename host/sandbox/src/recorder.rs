@@ -89,7 +89,11 @@ impl Recorder {
 
     /// Operations carried out whose name starts with `prefix`, summed.
     pub fn carried_out(&self, prefix: &str) -> u64 {
-        lock(&self.counts).iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, c)| c.carried_out).sum()
+        lock(&self.counts)
+            .iter()
+            .filter(|(name, _)| name.starts_with(prefix))
+            .map(|(_, c)| c.carried_out)
+            .sum()
     }
 
     /// Requests whose operation starts with `prefix`, summed.

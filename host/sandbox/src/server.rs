@@ -64,7 +64,10 @@ pub(crate) async fn run(listener: TcpListener, world: Arc<World>, stop: Cancella
 async fn serve(world: Arc<World>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Dropped> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
-        return Ok(to_response(Reply::json(413, &json!({"statusCode": 413, "message": "Payload Too Large"}))));
+        return Ok(to_response(Reply::json(
+            413,
+            &json!({"statusCode": 413, "message": "Payload Too Large"}),
+        )));
     };
     let mut call = Call {
         method: head.method,
@@ -181,4 +184,3 @@ fn to_response(reply: Reply) -> Response<Full<Bytes>> {
     }
     response
 }
-

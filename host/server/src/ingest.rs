@@ -111,6 +111,9 @@ impl Refusal {
             Self::Engine(IngestError::Store(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "store", r#"{"result":"not-stored"}"#)
             }
+            Self::Engine(IngestError::Unavailable(_)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", r#"{"result":"not-stored"}"#)
+            }
             Self::Overdue => (StatusCode::SERVICE_UNAVAILABLE, "overdue", r#"{"result":"not-stored"}"#),
         }
     }

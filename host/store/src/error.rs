@@ -55,7 +55,9 @@ pub enum StoreError {
     #[error("refused: {0}")]
     Invalid(String),
     /// The work was given to somebody else meanwhile, or was never claimed under this lease.
-    #[error("{what} is not ours under lease token {token}: its lease or its claim ended, and somebody else will do it")]
+    #[error(
+        "{what} is not ours under lease token {token}: its lease or its claim ended, and somebody else will do it"
+    )]
     Fenced {
         /// The work.
         what: String,
@@ -67,7 +69,9 @@ pub enum StoreError {
     Busy(String),
     /// The disk refused to keep something. Everything that changes the store is refused until [`probe`](crate::Store::probe)
     /// succeeds. Requests that were answered before stay safe.
-    #[error("the store cannot commit ({reason}); check the disk: writing resumes when the health probe succeeds")]
+    #[error(
+        "the store cannot commit ({reason}); check the disk: writing resumes when the health probe succeeds"
+    )]
     Failed {
         /// What the engine said.
         reason: String,

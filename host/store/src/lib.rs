@@ -17,5 +17,5 @@ mod vault;
 
 pub use error::StoreError;
 pub use model::*;
-pub use store::Store;
-pub use vault::{KeyFile, KeyId, KeySource, SecretKey, Sealed, Vault, VaultError};
+pub use store::{DEDUPLICATION, Store};
+pub use vault::{KeyFile, KeyId, KeySource, Sealed, SecretKey, Vault, VaultError};

@@ -437,6 +437,10 @@ pub enum Disposition {
     },
 }
 
+/// The entity of a parked partner webhook in its [`RecordKey`]; the record is the number of the event. No connector can
+/// declare an entity of this name.
+pub const WEBHOOK_ENTITY: &str = "(webhook)";
+
 /// A record or event that a person must look at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parked {
@@ -649,7 +653,7 @@ pub struct Counts {
     pub held: u64,
     /// Active links.
     pub links: u64,
-    /// Runs by outcome.
+    /// Runs by outcome since the beginning; expired ones stay counted.
     pub runs: BTreeMap<String, u64>,
     /// When the oldest waiting record was marked.
     pub oldest_dirty: Option<Timestamp>,

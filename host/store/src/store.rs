@@ -11,14 +11,20 @@ use crate::vault::Sealed;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
+/// How long a de-duplication key is remembered at least: HighLevel repeats a webhook for up to three days.
+pub const DEDUPLICATION: Duration = Duration::from_hours(4 * 24);
+
 /// A transactional store. Every method is one transaction that is durable when it answers; none relies on the memory of
-/// this process.
+/// this process. Instants are kept to the microsecond.
+///
+/// A method that names a connection or a workspace which does not exist answers `NotFound`, unless it asks for one.
+/// [`conformance`](crate::conformance) holds an engine to every promise made here.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     // ------------------------------------------------------------------------------------------------------ configuration
 
-    /// Creates a workspace and releases the events held for its location as marks of nothing: they are only kept.
-    /// `Conflict` when its id or location is taken.
+    /// Creates a workspace. Events that were held for its location become its events, in state `Ignored`: they are kept to be
+    /// looked at. `Conflict` when its id or location is taken.
     async fn create_workspace(&self, workspace: Workspace) -> Result<()>;
     /// Changes name, country and time zone.
     async fn update_workspace(&self, workspace: Workspace) -> Result<()>;
@@ -34,7 +40,7 @@ pub trait Store: Send + Sync + 'static {
     /// All installed components, newest first.
     async fn connectors(&self) -> Result<Vec<InstalledConnector>>;
 
-    /// Writes a connection (by id).
+    /// Writes a connection (by id). `Conflict` when it exists in another workspace or its webhook token is taken.
     async fn put_connection(&self, connection: Connection) -> Result<()>;
     /// Changes only the state, with the reason for the admin.
     async fn set_connection_state(
@@ -60,8 +66,16 @@ pub trait Store: Send + Sync + 'static {
     // ------------------------------------------------------------------------------------------------------------- events
 
     /// Appends an event, its marks and its de-duplication key, all or nothing. The answer comes after the commit.
+    ///
+    /// Without a connection the marks go to every connection of the workspace that is not `Disabled`: one that is paused, or
+    /// waits for a reconnect, finds them later. Without a workspace the one that is bound to the location is taken, if one is
+    /// bound by now. An event that then marks nothing, and that no connector has to read, is `Ignored` at once.
+    ///
+    /// All marks of a record are one row; those of both sides meet in it once the record is linked. A mark does not shorten
+    /// the back-off of a record that failed, unless it is `Interactive`.
     async fn append_event(&self, event: NewEvent) -> Result<Accepted>;
-    /// Marks records dirty without an event (sweep, backfill, operator), and moves a cursor in the same transaction.
+    /// Marks records dirty without an event (sweep, backfill, operator), and moves a cursor of the same connection in the
+    /// same transaction. Works for a connection in any state; what is marked waits until it is enabled.
     async fn mark(
         &self,
         connection: &ConnectionId,
@@ -76,14 +90,22 @@ pub trait Store: Send + Sync + 'static {
 
     // --------------------------------------------------------------------------------------------------------------- work
 
-    /// Takes or renews the lease on every free or expired shard for `ttl`. A renewal by the same owner keeps its token.
+    /// Takes or renews the lease on every free or expired shard for `ttl`. A renewal by the same owner keeps its token. What
+    /// was claimed in a shard under another token can be claimed again at once.
+    ///
+    /// A process names itself by something that no other process uses (host, process id and a random part): whoever holds
+    /// the name of an owner holds its lease.
     async fn acquire_lease(&self, owner: &str, ttl: Duration) -> Result<Lease>;
-    /// Gives the lease up, so that another host need not wait for its end.
+    /// Gives the lease up, so that another host need not wait for its end. Does nothing when it is not held any more.
     async fn release_lease(&self, lease: &Lease) -> Result<()>;
 
     /// Claims dirty records that are due, by priority and then by age, of workspaces whose connection is enabled and that
-    /// are not in `busy`; at most `limit` in all and `per_workspace` for one workspace. A claimed record is not given out
-    /// again under the same lease, and is given out again under the next.
+    /// are not in `busy`; at most `limit` in all, and never so many that a workspace has more than `per_workspace` in flight
+    /// under this lease. A claimed record is not given out again under the same lease, and is given out again under the next.
+    ///
+    /// Within a priority, connections take turns: however many records of one wait, the next call serves another first. The
+    /// cost does not grow with the number of records that wait. A linked record is never given out twice at the same time,
+    /// whichever side's id it was marked by. `Fenced` when the lease covers no shard any more.
     async fn claim_records(
         &self,
         lease: &Lease,
@@ -92,12 +114,26 @@ pub trait Store: Send + Sync + 'static {
         per_workspace: u32,
         busy: &[WorkspaceId],
     ) -> Result<Vec<ClaimedRecord>>;
-    /// Claims partner webhooks that their connector has to read, oldest first.
+    /// Claims partner webhooks that their connector has to read, oldest first within a connection; enabled connections take
+    /// turns. `Fenced` when the lease covers no shard any more.
     async fn claim_events(&self, lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<ClaimedEvent>>;
     /// Ends a run: disposition, link, conflicts, run and the states of the events behind it, all or nothing.
-    /// `Fenced` when the lease is no longer ours: nothing was written.
+    ///
+    /// - `Done` and `Parked` end the events behind the claim: the newest becomes `Applied` or `Parked`, older ones
+    ///   `Superseded`. Marks that arrived during the run keep the record dirty. `Retry` ends nothing.
+    /// - A link takes the place of `claim.link`. What waits under the partner's id of a linked record waits under HighLevel's
+    ///   from then on.
+    /// - A parked entry of the record is taken off the list by `Done`.
+    /// - A conflict that waits for a person (without a winner) is listed once, however many runs meet it.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written in any of these cases. `Fenced` when the lease, or the claim, is no longer ours. `Conflict` when
+    /// one of the two records is linked to another one; it names both. `Invalid` when conflicts come without a run.
     async fn complete_record(&self, lease: &Lease, completion: Completion) -> Result<()>;
-    /// Ends the reading of a partner's webhook: its marks, its run and its state, all or nothing.
+    /// Ends the reading of a partner's webhook: its marks, its run and its state, all or nothing. `Done` without marks makes
+    /// it `Ignored`. `Parked` lists it under [`WEBHOOK_ENTITY`], from where it can be retried. Only `Done` uses the marks.
+    /// `Fenced` when the lease, or the claim, is no longer ours: nothing was written.
     async fn complete_event(
         &self,
         lease: &Lease,
@@ -106,12 +142,13 @@ pub trait Store: Send + Sync + 'static {
         disposition: Disposition,
         run: Option<Run>,
     ) -> Result<()>;
-    /// When the next dirty record or unread event is due, if any waits.
+    /// When the next dirty record or unread event of an enabled connection is due, if any waits unclaimed.
     async fn next_due(&self) -> Result<Option<Timestamp>>;
 
-    /// Parked records of a workspace.
+    /// Parked records and webhooks of a workspace, newest first.
     async fn parked(&self, workspace: &WorkspaceId) -> Result<Vec<Parked>>;
-    /// Makes a parked record dirty again.
+    /// Takes an entry off the list and has it done again with priority `Interactive`; answers whether it was there. A parked
+    /// record that is marked again is also done again, and stays listed until a run of it is `Done`.
     async fn retry_parked(&self, key: &RecordKey) -> Result<bool>;
 
     // -------------------------------------------------------------------------------------------------------------- links
@@ -124,7 +161,8 @@ pub trait Store: Send + Sync + 'static {
         side: Side,
         record: &RecordId,
     ) -> Result<Option<Link>>;
-    /// The links of a connection, by HighLevel's id, after the given one.
+    /// The links of a connection, by HighLevel's id, after the given one. Links of several entities that share an id are
+    /// never parted, so that no page leaves one out; a page may be that much longer than `limit`.
     async fn links(
         &self,
         connection: &ConnectionId,
@@ -134,7 +172,7 @@ pub trait Store: Send + Sync + 'static {
 
     // --------------------------------------------------------------------------------------------------------------- runs
 
-    /// Writes a run that belongs to no dirty record (a poll, a sweep, a check).
+    /// Writes a run that belongs to no dirty record (a poll, a sweep, a check). `Conflict` when its id is taken.
     async fn put_run(&self, run: Run) -> Result<()>;
     /// One run with its calls.
     async fn run(&self, id: &RunId) -> Result<Option<Run>>;
@@ -151,12 +189,9 @@ pub trait Store: Send + Sync + 'static {
     async fn put_cursor(&self, cursor: Cursor) -> Result<()>;
 
     /// A connector's state: value and version.
-    async fn state_get(
-        &self,
-        connection: &ConnectionId,
-        key: &str,
-    ) -> Result<Option<(Vec<u8>, u64)>>;
-    /// Compare-and-set; `expected` 0 means that the key must not exist. `Conflict` when the version differs.
+    async fn state_get(&self, connection: &ConnectionId, key: &str) -> Result<Option<(Vec<u8>, u64)>>;
+    /// Compare-and-set; `expected` 0 means that the key must not exist. `Conflict` when the version differs. Answers the new
+    /// version; a version is never given twice, so a key that was removed and made again is not mistaken for the old one.
     async fn state_set(
         &self,
         connection: &ConnectionId,
@@ -175,9 +210,11 @@ pub trait Store: Send + Sync + 'static {
     async fn counts(&self, workspace: Option<&WorkspaceId>) -> Result<Counts>;
     /// Counts for one connection.
     async fn counts_of(&self, connection: &ConnectionId) -> Result<Counts>;
-    /// Forgets what is past its time: de-duplication keys after four days, event bodies, runs and held events as given.
-    /// Answers the number of rows removed.
+    /// Forgets what is past its time: events, held events, runs and conflicts as given, de-duplication keys not before
+    /// [`DEDUPLICATION`]; until then an event stays without its body. What waits for a run or for a person is kept. Works in
+    /// several transactions, so that webhooks need not wait. Answers the number of rows removed or emptied.
     async fn expire(&self, now: Timestamp, retention: Duration) -> Result<u64>;
-    /// A write that proves that the store can commit, for health.
+    /// A write that proves that the store can commit, for health. After `Failed` it is the one call that tries the disk again,
+    /// and its success ends that state.
     async fn probe(&self) -> Result<()>;
 }

@@ -63,7 +63,8 @@ impl SecretKey {
 
     /// The key's id: the first half of a hash of it, in a domain of its own.
     pub fn id(&self) -> KeyId {
-        let hash = Sha256::new().chain_update(b"contactor vault key 1").chain_update(self.0.as_slice()).finalize();
+        let hash =
+            Sha256::new().chain_update(b"contactor vault key 1").chain_update(self.0.as_slice()).finalize();
         KeyId(hex::encode(&hash[..8]))
     }
 }
@@ -124,20 +125,31 @@ impl Vault {
     }
 
     /// Seals a secret for one workspace and one name.
-    pub fn seal(&self, workspace: &WorkspaceId, name: &str, secret: &SecretString) -> Result<Sealed, VaultError> {
+    pub fn seal(
+        &self,
+        workspace: &WorkspaceId,
+        name: &str,
+        secret: &SecretString,
+    ) -> Result<Sealed, VaultError> {
         let key = self.keys.current();
         let key_id = key.id();
         let mut nonce = [0; NONCE_BYTES];
         random(&mut nonce)?;
-        let message = Payload { msg: secret.expose_secret().as_bytes(), aad: &binding(workspace, name, &key_id) };
-        let ciphertext = cipher(key)
-            .encrypt(&XNonce::from(nonce), message)
-            .map_err(|_| VaultError::Unusable { name: name.to_owned(), problem: "it is too large to be sealed" })?;
+        let message =
+            Payload { msg: secret.expose_secret().as_bytes(), aad: &binding(workspace, name, &key_id) };
+        let ciphertext = cipher(key).encrypt(&XNonce::from(nonce), message).map_err(|_| {
+            VaultError::Unusable { name: name.to_owned(), problem: "it is too large to be sealed" }
+        })?;
         Ok(Sealed { key_id, bytes: [nonce.as_slice(), &ciphertext].concat() })
     }
 
     /// Opens a secret that was sealed for this workspace and this name.
-    pub fn unseal(&self, workspace: &WorkspaceId, name: &str, sealed: &Sealed) -> Result<SecretString, VaultError> {
+    pub fn unseal(
+        &self,
+        workspace: &WorkspaceId,
+        name: &str,
+        sealed: &Sealed,
+    ) -> Result<SecretString, VaultError> {
         let key = self.keys.key(&sealed.key_id).ok_or_else(|| VaultError::OtherKey {
             name: name.to_owned(),
             key_id: sealed.key_id.clone(),
@@ -199,7 +211,9 @@ pub enum VaultError {
         problem: &'static str,
     },
     /// A credential was sealed with a key that is not at hand.
-    #[error("the credential `{name}` was sealed with key {key_id}, but the key at hand is {current}: restore that key, or enter the credential again")]
+    #[error(
+        "the credential `{name}` was sealed with key {key_id}, but the key at hand is {current}: restore that key, or enter the credential again"
+    )]
     OtherKey {
         /// The credential.
         name: String,
@@ -310,7 +324,8 @@ mod tests {
         let sealed = vault.seal(&acme(), "acme", &SECRET.into()).unwrap();
         let error = vault.unseal(&acme(), "else", &sealed).unwrap_err();
         let key = hex::encode(vault.keys.current().0.as_slice());
-        for text in [format!("{vault:?} {sealed:?} {:?}", vault.keys.current()), format!("{error} {error:?}")] {
+        for text in [format!("{vault:?} {sealed:?} {:?}", vault.keys.current()), format!("{error} {error:?}")]
+        {
             assert!(!text.contains(SECRET) && !text.contains(&key), "{text}");
         }
         assert!(!sealed.bytes.windows(8).any(|window| window == &SECRET.as_bytes()[..8]));

@@ -14,7 +14,9 @@ use crate::{Context, FieldType, Fields, Fingerprint, Policy, RowKey, RowSpec, Si
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum MappingError {
     /// A row without a field name.
-    #[error("mapping row {row}: a row joins a HighLevel field and a partner field; one of the names is empty")]
+    #[error(
+        "mapping row {row}: a row joins a HighLevel field and a partner field; one of the names is empty"
+    )]
     NoField {
         /// The row.
         row: RowKey,
@@ -53,7 +55,9 @@ pub enum MappingError {
         second: RowKey,
     },
     /// [`Policy::Stricter`] on something other than a consent flag.
-    #[error("mapping row {row}: the policy `stricter` is for yes-or-no fields, and HighLevel's field is not `boolean`")]
+    #[error(
+        "mapping row {row}: the policy `stricter` is for yes-or-no fields, and HighLevel's field is not `boolean`"
+    )]
     StricterNeedsBoolean {
         /// The row.
         row: RowKey,
@@ -85,12 +89,13 @@ impl Row {
         }
         let expression = |source: Side| -> Result<Option<Arc<Expression>>, MappingError> {
             let Some(text) = spec.expression(source) else { return Ok(None) };
-            let compiled = Expression::compile(text).map_err(|CompileError(reason)| MappingError::Expression {
-                row: key.clone(),
-                target: source.other(),
-                expression: text.to_owned(),
-                reason,
-            })?;
+            let compiled =
+                Expression::compile(text).map_err(|CompileError(reason)| MappingError::Expression {
+                    row: key.clone(),
+                    target: source.other(),
+                    expression: text.to_owned(),
+                    reason,
+                })?;
             Ok(Some(Arc::new(compiled)))
         };
         let (to_partner, to_highlevel) = (expression(Side::Highlevel)?, expression(Side::Partner)?);

@@ -85,7 +85,9 @@ impl Merge {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum MergeError {
     /// Neither side has the record.
-    #[error("neither HighLevel nor the partner has the record, so there is nothing to merge; unlink it instead")]
+    #[error(
+        "neither HighLevel nor the partner has the record, so there is nothing to merge; unlink it instead"
+    )]
     NoRecord,
 }
 
@@ -195,7 +197,8 @@ impl Merge {
     /// Reads both sides of a row; `None` when one of them cannot be read, which leaves the row open.
     fn look(&mut self, row: &Row, sides: &Sides, context: &Context) -> Option<Facts> {
         let mut show = |side: Side| {
-            let shown = sides.of(side).map_or_else(Shown::nothing, |record| Shown::of(row, side, record, context));
+            let shown =
+                sides.of(side).map_or_else(Shown::nothing, |record| Shown::of(row, side, record, context));
             match shown.offered {
                 Ok(offered) => Some(Showing { offered, held: shown.held }),
                 Err(problem) => {
@@ -258,7 +261,9 @@ impl Merge {
             record(&fields, context)
         });
         for Copy { row, facts, .. } in from_highlevel {
-            let again = merged.as_ref().and_then(|merged| Shown::of(row, Side::Highlevel, merged, context).offered.ok());
+            let again = merged
+                .as_ref()
+                .and_then(|merged| Shown::of(row, Side::Highlevel, merged, context).offered.ok());
             let value = again.unwrap_or(facts.highlevel.offered);
             if value != facts.partner.held {
                 self.to_partner.insert(row.spec.partner.clone(), value);

@@ -246,7 +246,8 @@ mod tests {
 
     #[test]
     fn a_row_needs_only_its_two_fields_and_knows_no_others() {
-        let short: RowSpec = serde_json::from_str(r#"{"highlevel": "firstName", "partner": "first"}"#).unwrap();
+        let short: RowSpec =
+            serde_json::from_str(r#"{"highlevel": "firstName", "partner": "first"}"#).unwrap();
         assert_eq!(short, row("firstName", "first"));
         let wrong = serde_json::from_str::<RowSpec>(r#"{"highlevel": "a", "partner": "b", "polisy": "ask"}"#);
         assert!(wrong.unwrap_err().to_string().contains("polisy"));

@@ -197,7 +197,8 @@ mod tests {
 
     #[test]
     fn json_that_looks_like_another_kind_survives_the_way_through_the_store() {
-        for json in [json!(["b", "a"]), json!([]), json!("text"), json!(3), json!(null), json!({"$json": 1})] {
+        for json in [json!(["b", "a"]), json!([]), json!("text"), json!(3), json!(null), json!({"$json": 1})]
+        {
             let value = Value::Json(json);
             assert_eq!(there_and_back(&value), value);
         }

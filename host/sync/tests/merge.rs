@@ -1,8 +1,8 @@
 //! The merge by example: what happens to a record when somebody edits it here, there, or on both sides.
 
 use contactor_sync::{
-    Base, Context, Direction, FieldType, Fields, Mapping, MappingError, Merge, MergeError, Policy, RowSpec, Side,
-    Value, View, merge, settle,
+    Base, Context, Direction, FieldType, Fields, Mapping, MappingError, Merge, MergeError, Policy, RowSpec,
+    Side, Value, View, merge, settle,
 };
 use jiff::Timestamp;
 
@@ -279,8 +279,12 @@ fn tags_are_united_at_the_first_link() {
         partner_type: FieldType::Set,
         ..RowSpec::new("tags", "groups", FieldType::Tags)
     }]);
-    let merge =
-        merged(&mapping, None, &fields([("tags", set(&["vip", "x"]))]), &fields([("groups", set(&["VIP", "Y"]))]));
+    let merge = merged(
+        &mapping,
+        None,
+        &fields([("tags", set(&["vip", "x"]))]),
+        &fields([("groups", set(&["VIP", "Y"]))]),
+    );
     assert_eq!(merge.to_highlevel["tags"], set(&["vip", "x", "y"]));
     assert_eq!(merge.to_partner["groups"], set(&["VIP", "Y", "x"]));
 }
@@ -318,10 +322,16 @@ fn a_full_name_and_its_parts_follow_each_other() {
     let base = agreed(&mapping, &highlevel, &partner);
 
     let married = fields([("name", "Ann Jones")]);
-    assert_eq!(merged(&mapping, Some(&base), &highlevel, &married).to_highlevel, fields([("lastName", "Jones")]));
+    assert_eq!(
+        merged(&mapping, Some(&base), &highlevel, &married).to_highlevel,
+        fields([("lastName", "Jones")])
+    );
 
     let renamed = fields([("firstName", "Anna"), ("lastName", "Smith")]);
-    assert_eq!(merged(&mapping, Some(&base), &renamed, &partner).to_partner, fields([("name", "Anna Smith")]));
+    assert_eq!(
+        merged(&mapping, Some(&base), &renamed, &partner).to_partner,
+        fields([("name", "Anna Smith")])
+    );
 }
 
 #[test]
@@ -330,8 +340,11 @@ fn changes_to_different_parts_of_a_name_meet_in_the_whole() {
         split_name().rows().cloned().map(|row| RowSpec { policy: Policy::Partner, ..row }).collect(),
     )
     .unwrap();
-    let base =
-        agreed(&mapping, &fields([("firstName", "Ann"), ("lastName", "Smith")]), &fields([("name", "Ann Smith")]));
+    let base = agreed(
+        &mapping,
+        &fields([("firstName", "Ann"), ("lastName", "Smith")]),
+        &fields([("name", "Ann Smith")]),
+    );
     let highlevel = fields([("firstName", "Anna"), ("lastName", "Smith")]);
     let partner = fields([("name", "Ann Jones")]);
     let merge = merged(&mapping, Some(&base), &highlevel, &partner);
@@ -583,7 +596,8 @@ fn a_mapping_that_cannot_work_is_refused_with_the_row_at_fault() {
     let stricter = RowSpec { policy: Policy::Stricter, ..row("a", "b") };
     assert!(matches!(refusal(vec![stricter]), MappingError::StricterNeedsBoolean { .. }));
 
-    let MappingError::TwoWriters { field, target, .. } = refusal(vec![row("a", "name"), row("b", "name")]) else {
+    let MappingError::TwoWriters { field, target, .. } = refusal(vec![row("a", "name"), row("b", "name")])
+    else {
         panic!("two rows write `name`");
     };
     assert_eq!((field.as_str(), target), ("name", Side::Partner));

@@ -3,11 +3,22 @@
 use std::collections::BTreeSet;
 
 use contactor_sync::{
-    Base, Context, Direction, FieldType, Fields, Mapping, Merge, Policy, RowSpec, Side, Value, View, canonical, merge,
-    settle,
+    Base, Context, Direction, FieldType, Fields, Mapping, Merge, Policy, RowKey, RowSpec, Side, Value, View,
+    canonical, merge, settle,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+/// The same cases in every run: a failure belongs to the change that brought it. Another seed here looks elsewhere.
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        rng_seed: RngSeed::Fixed(1),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
 
 // ------------------------------------------------------------------------------------------------------------ generators
 
@@ -69,7 +80,9 @@ fn anything() -> impl Strategy<Value = Value> {
 fn typed(field_type: FieldType) -> BoxedStrategy<Value> {
     let one_of = |texts: &'static [&'static str]| prop::sample::select(texts).prop_map(Value::from).boxed();
     let value = match field_type {
-        FieldType::Email => one_of(&["ann@example.com", "ANN@example.com", "bob@example.com", "not an email"]),
+        FieldType::Email => {
+            one_of(&["ann@example.com", "ANN@example.com", "bob@example.com", "not an email"])
+        }
         FieldType::Phone => one_of(&["+16502530000", "(650) 253-0000", "+442079460958", "12"]),
         FieldType::Boolean => any::<bool>().prop_map(Value::from).boxed(),
         FieldType::Tags | FieldType::Set => {
@@ -106,26 +119,36 @@ fn rows(expressions: bool) -> impl Strategy<Value = Vec<RowSpec>> {
                 "value|int",
                 "value ~ h1 ~ p1 ~ h2 ~ p2",
             ],
-            FieldType::Tags | FieldType::Set => &["value|without('a')", "value|with('z')", "value|map('upper')"],
+            FieldType::Tags | FieldType::Set => {
+                &["value|without('a')", "value|with('z')", "value|map('upper')"]
+            }
             FieldType::Boolean => &["not value"],
             _ => return Just(None).boxed(),
         };
         prop::option::of(prop::sample::select(known).prop_map(str::to_owned)).boxed()
     };
-    let directions = prop::sample::select(vec![Direction::Both, Direction::ToPartner, Direction::ToHighlevel]);
+    let directions =
+        prop::sample::select(vec![Direction::Both, Direction::ToPartner, Direction::ToHighlevel]);
     let row = (types, directions, prop::sample::select(&POLICIES[..]), any::<bool>()).prop_flat_map(
         move |(field_type, direction, policy, strict)| {
-            (expression(field_type), expression(field_type)).prop_map(move |(to_partner, to_highlevel)| RowSpec {
-                direction: if expressions { direction } else { Direction::Both },
-                to_partner,
-                to_highlevel,
-                policy: if strict && field_type == FieldType::Boolean { Policy::Stricter } else { policy },
-                ..RowSpec::new("", "", field_type)
+            (expression(field_type), expression(field_type)).prop_map(move |(to_partner, to_highlevel)| {
+                RowSpec {
+                    direction: if expressions { direction } else { Direction::Both },
+                    to_partner,
+                    to_highlevel,
+                    policy: if strict && field_type == FieldType::Boolean {
+                        Policy::Stricter
+                    } else {
+                        policy
+                    },
+                    ..RowSpec::new("", "", field_type)
+                }
             })
         },
     );
     prop::collection::vec(row, 1..5).prop_map(|rows| {
-        let named = |(index, row)| RowSpec { highlevel: format!("h{index}"), partner: format!("p{index}"), ..row };
+        let named =
+            |(index, row)| RowSpec { highlevel: format!("h{index}"), partner: format!("p{index}"), ..row };
         rows.into_iter().enumerate().map(named).collect()
     })
 }
@@ -183,7 +206,8 @@ fn context() -> Context {
 
 impl Case {
     fn merge(&self) -> Merge {
-        merge(&self.mapping, self.base.as_ref(), Some(&self.highlevel), Some(&self.partner), &context()).unwrap()
+        merge(&self.mapping, self.base.as_ref(), Some(&self.highlevel), Some(&self.partner), &context())
+            .unwrap()
     }
 
     /// The same record after the writes, with the base that was settled.
@@ -196,6 +220,11 @@ impl Case {
         next
     }
 
+    fn offers_of(&self, row: &RowKey) -> [Option<Value>; 2] {
+        [(Side::Highlevel, &self.highlevel), (Side::Partner, &self.partner)]
+            .map(|(side, view)| self.mapping.offers(side, &view.fields, &context()).values.get(row).cloned())
+    }
+
     fn held(fields: &Fields, row: &RowSpec, side: Side) -> Option<Value> {
         canonical(row.field_type(side), fields.get(row.field(side)).unwrap_or(&Value::Null), &context()).ok()
     }
@@ -204,7 +233,7 @@ impl Case {
 // ------------------------------------------------------------------------------------------------------------- the merge
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(cases(512))]
 
     #[test]
     fn a_merge_is_a_function_of_its_inputs(case in case(true)) {
@@ -215,6 +244,8 @@ proptest! {
     fn a_second_merge_writes_nothing_and_meets_only_the_conflicts_that_wait(case in case(true)) {
         let first = case.merge();
         let settled = case.applied(&first);
+        // A row that waits may end its wait when another row writes a field that its expression reads.
+        prop_assume!(first.open.iter().all(|row| case.offers_of(row) == settled.offers_of(row)));
         let second = settled.merge();
         prop_assert!(second.is_empty(), "{second:#?} after {first:#?}");
         let waiting = |merge: &Merge| -> BTreeSet<_> {
@@ -264,11 +295,12 @@ proptest! {
             Side::Highlevel => (&case.highlevel.fields, &case.before.0),
             Side::Partner => (&case.partner.fields, &case.before.1),
         };
-        let target = match side {
-            Side::Highlevel => &after.partner.fields,
-            Side::Partner => &after.highlevel.fields,
+        let (source_after, target) = match side {
+            Side::Highlevel => (&after.highlevel.fields, &after.partner.fields),
+            Side::Partner => (&after.partner.fields, &after.highlevel.fields),
         };
-        let (now, before) = (case.mapping.offers(side, source, &context()), case.mapping.offers(side, base, &context()));
+        let offers = |fields: &Fields| case.mapping.offers(side, fields, &context());
+        let (before, now, then) = (offers(base), offers(source), offers(source_after));
         for row in case.mapping.rows() {
             let key = row.key();
             let had_base = case.base.as_ref().is_some_and(|base| base.get(&key).is_some());
@@ -276,8 +308,11 @@ proptest! {
                 continue;
             }
             prop_assert!(!merge.writes(side).contains_key(row.field(side)), "{key} was written back");
+            // What arrives may be put together from fields that the same merge wrote to the source.
             if now.values.get(&key) != before.values.get(&key) {
-                prop_assert_eq!(Case::held(target, row, side.other()), now.values.get(&key).cloned(), "{}", key);
+                let arrived = Case::held(target, row, side.other());
+                let offered = [now.values.get(&key).cloned(), then.values.get(&key).cloned()];
+                prop_assert!(offered.contains(&arrived), "{key}: {arrived:?} is not of {offered:?}");
             }
         }
     }
@@ -354,7 +389,7 @@ fn rename(highlevel: &Fields) -> Fields {
 // ------------------------------------------------------------------------------------------------------ canonical values
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn a_canonical_value_is_its_own_canonical_form(
@@ -395,14 +430,16 @@ proptest! {
 
 /// Countries whose national prefixes are unusual, or whose numbers are rewritten when they are read.
 const COUNTRIES: &[&str] = &[
-    "AG", "AI", "AR", "AS", "AU", "BB", "BM", "BR", "BY", "CC", "CL", "CN", "CO", "CR", "CX", "DE", "FI", "GB", "GG",
-    "HU", "IE", "IL", "IM", "IN", "IT", "JE", "JP", "KR", "KZ", "LI", "LT", "MG", "MN", "MO", "MX", "NA", "NZ", "PR",
-    "RU", "SG", "SM", "SV", "TR", "UA", "US", "UY", "UZ", "VA", "VI", "ZW",
+    "AG", "AI", "AR", "AS", "AU", "BB", "BM", "BR", "BY", "CC", "CL", "CN", "CO", "CR", "CX", "DE", "FI",
+    "GB", "GG", "HU", "IE", "IL", "IM", "IN", "IT", "JE", "JP", "KR", "KZ", "LI", "LT", "MG", "MN", "MO",
+    "MX", "NA", "NZ", "PR", "RU", "SG", "SM", "SV", "TR", "UA", "US", "UY", "UZ", "VA", "VI", "ZW",
 ];
 
 // ----------------------------------------------------------------------------------------------------------- fingerprints
 
 proptest! {
+    #![proptest_config(cases(512))]
+
     #[test]
     fn a_fingerprint_depends_on_canonical_content_alone(case in case(false)) {
         let print = |fields: &Fields| case.mapping.fingerprint(Side::Highlevel, fields, &context());
@@ -438,7 +475,7 @@ proptest! {
 // ------------------------------------------------------------------------------------------------------------ expressions
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn no_text_makes_the_compiler_panic(source in any::<String>()) {
@@ -458,12 +495,72 @@ proptest! {
 }
 
 const PARTS: &[&str] = &[
-    "value", " a ", "b.c", "field('a')", "'x'", "1", "-1", "0.5", "99999999999999999999", "true", "none", "[", "]", "(",
-    ")", "{", "}", ":", ",", "|trim", "|upper", "|int", "|float", "|round(2)", "|list", "|join(',')", "|split(' ')",
-    "|map('upper')", "|map(attribute='a')", "|replace('a', value)", "|with('a')", "|without(a)", "|digits", "|e164",
-    "|first_word", "|rest_words", "|times(3)", "|default('d')", "|sort", "|unique", "|first", "|last", "|max", "|sum",
-    "|select('eq', 1)", "|reverse", "|length", " ~ ", " + ", " - ", " / ", " // ", " % ", " == ", " in ", " and ",
-    " if ", " else ", " not ", " is defined", " is lower", "[0]", "[1:]", "[::-1]", ".x", "['c']",
+    "value",
+    " a ",
+    "b.c",
+    "field('a')",
+    "'x'",
+    "1",
+    "-1",
+    "0.5",
+    "99999999999999999999",
+    "true",
+    "none",
+    "[",
+    "]",
+    "(",
+    ")",
+    "{",
+    "}",
+    ":",
+    ",",
+    "|trim",
+    "|upper",
+    "|int",
+    "|float",
+    "|round(2)",
+    "|list",
+    "|join(',')",
+    "|split(' ')",
+    "|map('upper')",
+    "|map(attribute='a')",
+    "|replace('a', value)",
+    "|with('a')",
+    "|without(a)",
+    "|digits",
+    "|e164",
+    "|first_word",
+    "|rest_words",
+    "|times(3)",
+    "|default('d')",
+    "|sort",
+    "|unique",
+    "|first",
+    "|last",
+    "|max",
+    "|sum",
+    "|select('eq', 1)",
+    "|reverse",
+    "|length",
+    " ~ ",
+    " + ",
+    " - ",
+    " / ",
+    " // ",
+    " % ",
+    " == ",
+    " in ",
+    " and ",
+    " if ",
+    " else ",
+    " not ",
+    " is defined",
+    " is lower",
+    "[0]",
+    "[1:]",
+    "[::-1]",
+    ".x",
+    "['c']",
 ];
 
 fn with_expression(source: String) -> RowSpec {

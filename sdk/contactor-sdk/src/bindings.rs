@@ -6,6 +6,7 @@
     unreachable_pub,
     clippy::all,
     clippy::pedantic,
+    clippy::restriction,
     reason = "generated code: the interface's documentation is in wit/"
 )]
 

@@ -4,8 +4,6 @@ use std::fmt;
 
 use semver::Version;
 
-use crate::ConnectorId;
-
 /// Why a `connector.toml` was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
@@ -55,14 +53,12 @@ fn list(problems: &[Problem]) -> String {
 /// A connector that needs a newer host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "connector {connector} {version} needs Contactor {needs} or newer; this host is {host} and supports connectors whose \
+    "connector {connector} needs Contactor {needs} or newer; this host is {host} and supports connectors whose \
      minimum_host is at most {host}: update the host, or install an older version of the connector"
 )]
 pub struct UnsupportedHost {
-    /// The connector.
-    pub connector: ConnectorId,
-    /// Its version.
-    pub version: Version,
+    /// The connector's id and version.
+    pub connector: String,
     /// The oldest host that it runs on.
     pub needs: Version,
     /// The host that was asked.

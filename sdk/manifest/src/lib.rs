@@ -132,8 +132,7 @@ impl Manifest {
             return Ok(());
         }
         Err(UnsupportedHost {
-            connector: self.connector.id.clone(),
-            version: self.connector.version.clone(),
+            connector: format!("{} {}", self.connector.id, self.connector.version),
             needs: self.connector.minimum_host.clone(),
             host: host.clone(),
         })

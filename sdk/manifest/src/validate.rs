@@ -100,7 +100,9 @@ impl<'m> Check<'m> {
             match &auth.scheme {
                 Scheme::PrefixedHeader { header, .. } => self.header(at(".header"), header),
                 Scheme::HeaderPair { headers } => {
-                    headers.keys().for_each(|header| self.header(at(".headers"), header));
+                    for header in headers.keys() {
+                        self.header(at(".headers"), header);
+                    }
                 }
                 Scheme::Query { parameter, .. } => self.text(at(".parameter"), parameter),
                 Scheme::Login { login } => {

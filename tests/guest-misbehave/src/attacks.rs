@@ -80,7 +80,8 @@ pub(crate) fn run(name: &str, input: String) -> Result<String, Error> {
 fn map_json(input: &str) -> Result<String, Error> {
     let invalid = |error: serde_json::Error| Error::Other(error.to_string());
     let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(input).map_err(invalid)?;
-    let mapped: serde_json::Map<_, _> = fields.into_iter().map(|(name, value)| (format!("mapped_{name}"), value)).collect();
+    let mapped: serde_json::Map<_, _> =
+        fields.into_iter().map(|(name, value)| (format!("mapped_{name}"), value)).collect();
     serde_json::to_string(&mapped).map_err(invalid)
 }
 

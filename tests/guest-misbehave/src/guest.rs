@@ -6,14 +6,14 @@ mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "connector" });
 }
 
+pub(crate) use bindings::contactor::connector::{
+    clock, contacts, log,
+    types::{Direction, Error, NamedValue, Value},
+};
 use bindings::exports::contactor::connector::{
     actions, adapter,
     automations::{self, Event, Outcome},
     triggers::{self, Change, ChangeKind, PollPage, Received, Webhook},
-};
-pub(crate) use bindings::contactor::connector::{
-    clock, contacts, log,
-    types::{Direction, Error, NamedValue, Value},
 };
 
 struct Misbehave;

@@ -80,7 +80,8 @@ mod tests {
             ("2026-12-01 09:00:00", "2026-12-01T14:00:00Z"),
             ("2026-12-01T09:00:00-05:00", "2026-12-01T14:00:00Z"),
         ] {
-            let read = record(&"c".into(), &appointment(json!({"id": "a", "startTime": local})), new_york.as_ref());
+            let read =
+                record(&"c".into(), &appointment(json!({"id": "a", "startTime": local})), new_york.as_ref());
             assert_eq!(read.start.as_deref(), Some(instant), "{local}");
             assert!(read.fields.is_empty(), "{:?}", read.fields);
         }
@@ -88,7 +89,9 @@ mod tests {
 
     #[test]
     fn without_a_known_zone_a_local_time_stays_raw_and_an_instant_is_one_all_the_same() {
-        let read = appointment(json!({"id": "a", "startTime": "2026-07-01 09:00:00", "endTime": "2026-07-01T10:00:00Z"}));
+        let read = appointment(
+            json!({"id": "a", "startTime": "2026-07-01 09:00:00", "endTime": "2026-07-01T10:00:00Z"}),
+        );
         for unknown in [zone(None), zone(Some("Mars/Olympus_Mons"))] {
             let read = record(&"c".into(), &read, unknown.as_ref());
             assert_eq!(read.start, None);

@@ -21,7 +21,8 @@ impl Host for Capabilities {
         let contacts: Vec<ContactId> = contact_ids.into_iter().map(ContactId::new).collect();
         let mut sum = BulkOutcome { errors: 0, responses: Vec::with_capacity(contacts.len()) };
         for chunk in contacts.chunks(BULK_LIMIT) {
-            let outcome = self.run.location.bulk_update_tags(&change, chunk).await.map_err(errors::of_highlevel)?;
+            let outcome =
+                self.run.location.bulk_update_tags(&change, chunk).await.map_err(errors::of_highlevel)?;
             sum.errors = sum.errors.saturating_add(outcome.errors);
             sum.responses.extend(outcome.items.iter().map(response));
         }
@@ -67,7 +68,33 @@ fn response(item: &BulkItem) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{Answers, Bench};
     use super::*;
+
+    #[tokio::test]
+    async fn many_contacts_are_sent_in_fifties_and_their_outcomes_are_summed() {
+        let answer = json!({ "succeded": true, "errorCount": 2, "responses": [{ "contactId": "x", "message": "deleted" }] });
+        let bench =
+            Bench::answering(Answers::from([("POST /contacts/bulk/tags/update/add", (201, answer))])).await;
+        let ids = |count: usize| (0..count).map(|n| format!("c{n}")).collect::<Vec<_>>();
+        let mut host = bench.allowed();
+        let outcome = host.update_tags(TagMode::Add, ids(101), vec!["vip".to_owned()]).await.unwrap();
+        assert_eq!(outcome.errors, 6);
+        assert_eq!(outcome.responses, vec![r#"{"contactId":"x","message":"deleted"}"#; 3]);
+        let sent: Vec<String> = bench
+            .seen()
+            .iter()
+            .flat_map(|seen| seen.body["contacts"].as_array().unwrap().clone())
+            .map(|id| id.as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(bench.seen().len(), 3);
+        assert_eq!(sent, ids(101));
+
+        let none = host.update_tags(TagMode::Add, vec![], vec!["vip".to_owned()]).await.unwrap();
+        assert_eq!((none.errors, none.responses.len(), bench.seen().len()), (0, 0, 3));
+    }
 
     #[test]
     fn adding_or_removing_nothing_is_a_mistake_and_removing_all_needs_no_names() {

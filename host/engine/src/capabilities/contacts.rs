@@ -94,10 +94,14 @@ impl Host for Capabilities {
         self.may(Access::Read)?;
         // The vendor documents no bound of its own here; the one of its other listing keeps an answer small.
         if !(1..=highlevel::search::MAX_LIST_PAGE).contains(&limit) {
-            return Err(errors::invalid("limit", format!("must be 1 to {}", highlevel::search::MAX_LIST_PAGE)));
+            return Err(errors::invalid(
+                "limit",
+                format!("must be 1 to {}", highlevel::search::MAX_LIST_PAGE),
+            ));
         }
         let business = BusinessId::new(business_id);
-        let page = self.run.location.list_contacts_of_business(&business, query.as_deref(), limit, skip).await;
+        let page =
+            self.run.location.list_contacts_of_business(&business, query.as_deref(), limit, skip).await;
         self.page(page.map_err(errors::of_highlevel)?).await
     }
 
@@ -197,5 +201,180 @@ fn filter(filter: Filter, problems: &mut Vec<FieldProblem>) -> Option<highlevel:
 }
 
 fn parse_cursor(text: &str) -> Result<Cursor, Error> {
-    Cursor::from_text(text).ok_or_else(|| errors::invalid("cursor", "pass the previous page's `next` back as it came"))
+    Cursor::from_text(text)
+        .ok_or_else(|| errors::invalid("cursor", "pass the previous page's `next` back as it came"))
+}
+
+#[cfg(test)]
+mod tests {
+    use contactor_runtime::bindings::contacts::SortKey;
+    use contactor_runtime::bindings::types::Value;
+    use serde_json::json;
+
+    use super::super::testing::{Answers, Bench};
+    use super::*;
+
+    const SEARCH: &str = "POST /contacts/search";
+    const DEFINITIONS: &str = "GET /locations/loc-1/customFields";
+
+    fn text(name: &str, value: &str) -> NamedValue {
+        NamedValue { name: name.to_owned(), value: Value::Text(value.to_owned()) }
+    }
+
+    fn everything(limit: u32) -> SearchRequest {
+        SearchRequest { query: None, filters: vec![], sort: vec![], limit, cursor: None }
+    }
+
+    fn definitions() -> Json {
+        json!({ "customFields": [{ "id": "f1", "name": "Plan", "fieldKey": "contact.plan", "dataType": "TEXT" }] })
+    }
+
+    #[tokio::test]
+    async fn a_search_is_walked_by_the_vendors_own_cursor() {
+        let hit = |id: &str, at: i64| json!({ "id": id, "email": "a@b.example", "tags": ["vip"], "searchAfter": [at, id] });
+        let page = json!({ "contacts": [hit("c1", 7), hit("c2", 8)], "total": 3 });
+        let bench = Bench::answering(Answers::from([(SEARCH, (200, page))])).await;
+        let mut host = bench.allowed();
+        let first = host.search(everything(2)).await.unwrap();
+        assert_eq!(first.total, Some(3));
+        let expected =
+            Contact { id: "c1".into(), tags: vec!["vip".into()], fields: vec![text("email", "a@b.example")] };
+        assert_eq!(first.contacts[0], expected);
+        host.search(SearchRequest { cursor: first.next, ..everything(2) }).await.unwrap();
+        assert_eq!(bench.seen()[1].body["searchAfter"], json!([8, "c2"]));
+    }
+
+    #[tokio::test]
+    async fn a_search_that_the_vendor_would_refuse_is_refused_without_asking() {
+        let bench = Bench::new().await;
+        let mut host = bench.allowed();
+        let filter =
+            |value: &str| Filter { field: "email".into(), operator: Operator::Eq, value: value.into() };
+        let sort = |field: &str| SortKey { field: field.into(), descending: true };
+        for (request, field) in [
+            (everything(0), "limit"),
+            (everything(501), "limit"),
+            (SearchRequest { cursor: Some("c2".into()), ..everything(1) }, "cursor"),
+            (SearchRequest { cursor: Some("{}".into()), ..everything(1) }, "cursor"),
+            (SearchRequest { filters: vec![filter("no quotes")], ..everything(1) }, "email"),
+            (
+                SearchRequest { filters: vec![filter(&format!("\"{}\"", "x".repeat(76)))], ..everything(1) },
+                "email",
+            ),
+            (SearchRequest { query: Some("x".repeat(76)), ..everything(1) }, "query"),
+            (SearchRequest { sort: vec![sort("phone")], ..everything(1) }, "phone"),
+        ] {
+            let Err(Error::Invalid(problems)) = host.search(request).await else {
+                panic!("not refused: {field}")
+            };
+            assert_eq!(problems.iter().map(|p| p.field.as_str()).collect::<Vec<_>>(), [field]);
+        }
+        for limit in [0, 101] {
+            assert!(matches!(host.list_page(None, limit, None).await, Err(Error::Invalid(_))));
+            assert!(matches!(
+                host.list_by_business("b1".into(), None, limit, 0).await,
+                Err(Error::Invalid(_))
+            ));
+        }
+        assert_eq!(bench.requests(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn filters_and_sort_keys_reach_the_vendor_as_json() {
+        let bench = Bench::new().await;
+        let filter =
+            |operator, value: &str| Filter { field: "dateUpdated".into(), operator, value: value.into() };
+        let request = SearchRequest {
+            query: Some("ada".into()),
+            filters: vec![
+                filter(Operator::Range, r#"{"gte": "2026-11-20T00:00:00Z"}"#),
+                filter(Operator::Exists, "ignored, and no JSON"),
+            ],
+            sort: vec![SortKey { field: "dateUpdated".into(), descending: true }],
+            ..everything(500)
+        };
+        bench.allowed().search(request).await.unwrap();
+        let body = json!({
+            "locationId": "loc-1", "pageLimit": 500, "query": "ada",
+            "sort": [{ "field": "dateUpdated", "direction": "desc" }],
+            "filters": [
+                { "field": "dateUpdated", "operator": "range", "value": { "gte": "2026-11-20T00:00:00Z" } },
+                { "field": "dateUpdated", "operator": "exists" },
+            ],
+        });
+        assert_eq!(bench.seen()[0].body, body);
+    }
+
+    #[tokio::test]
+    async fn custom_fields_travel_by_key_and_their_definitions_are_asked_for_once() {
+        let contact = json!({ "contact": { "id": "c1", "customFields": [{ "id": "f1", "value": "gold" }] } });
+        let answers = [
+            ("GET /contacts/c1", (200, contact.clone())),
+            ("PUT /contacts/c1", (200, contact)),
+            (DEFINITIONS, (200, definitions())),
+        ];
+        let bench = Bench::answering(Answers::from(answers)).await;
+        let mut host = bench.allowed();
+        let plan = || vec![text("customFields.plan", "gold")];
+        assert_eq!(host.get("c1".into()).await.unwrap().fields, plan());
+        assert_eq!(host.update("c1".into(), plan()).await.unwrap().fields, plan());
+        let definitions = format!("{DEFINITIONS}?model=contact");
+        assert_eq!(bench.requests(), ["GET /contacts/c1", &definitions, "PUT /contacts/c1"]);
+        assert_eq!(bench.seen()[2].body["customFields"], json!([{ "id": "f1", "field_value": "gold" }]));
+    }
+
+    #[tokio::test]
+    async fn a_custom_field_that_the_location_lacks_is_refused_by_name() {
+        let bench = Bench::answering(Answers::from([(DEFINITIONS, (200, definitions()))])).await;
+        let fields = vec![text("email", "ada@example.com"), text("customFields.colour", "red")];
+        let Err(Error::Invalid(problems)) = bench.allowed().create(fields, vec![]).await else {
+            panic!("not refused")
+        };
+        assert_eq!(problems.iter().map(|p| p.field.as_str()).collect::<Vec<_>>(), ["customFields.colour"]);
+        assert_eq!(bench.requests().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn without_the_scope_of_the_definitions_a_custom_field_is_read_by_id_and_not_written() {
+        let contact = json!({ "contact": { "id": "c1", "customFields": [{ "id": "f1", "value": "gold" }] } });
+        let refused = json!({ "statusCode": 401, "message": "The token is not authorized for this scope." });
+        let answers = [("GET /contacts/c1", (200, contact)), (DEFINITIONS, (401, refused))];
+        let bench = Bench::answering(Answers::from(answers)).await;
+        let mut host = bench.allowed();
+        let by_id = vec![text("customFields.f1", "gold")];
+        assert_eq!(host.get("c1".into()).await.unwrap().fields, by_id);
+        assert!(matches!(host.update("c1".into(), by_id).await, Err(Error::Denied(_))));
+        assert!(!bench.requests().contains(&"PUT /contacts/c1".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_duplicate_names_the_contact_that_exists() {
+        let refused = json!({ "statusCode": 400, "message": "This location does not allow duplicated contacts.",
+            "meta": { "contactId": "c9", "matchingField": "email" } });
+        let bench = Bench::answering(Answers::from([("POST /contacts/", (400, refused))])).await;
+        let created = bench.allowed().create(vec![text("email", "ada@example.com")], vec![]).await;
+        assert_eq!(created, Err(Error::Duplicate("c9".into())));
+    }
+
+    #[tokio::test]
+    async fn tags_cannot_be_smuggled_into_an_update() {
+        let bench = Bench::new().await;
+        let tags = NamedValue { name: "tags".into(), value: Value::Texts(vec!["vip".into()]) };
+        let Err(Error::Invalid(problems)) = bench.allowed().update("c1".into(), vec![tags]).await else {
+            panic!("not refused")
+        };
+        assert_eq!(problems[0].field, "tags");
+        assert_eq!(bench.requests(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn an_id_cannot_leave_the_record_that_it_names() {
+        let bench = Bench::new().await;
+        let mut host = bench.allowed();
+        for hostile in ["", "..", "removeAll"] {
+            assert!(host.delete(hostile.into()).await.is_err(), "{hostile:?}");
+        }
+        host.delete("c1/../../locations?x=#y".into()).await.unwrap();
+        assert_eq!(bench.requests(), ["DELETE /contacts/c1%2F..%2F..%2Flocations%3Fx=%23y"]);
+    }
 }

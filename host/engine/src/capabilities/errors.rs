@@ -35,7 +35,9 @@ fn of_kind(kind: &ErrorKind, said: String) -> Error {
             Error::Limited(Some(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX)))
         }
         ErrorKind::Decode { .. } | ErrorKind::VersionHeader { .. } | ErrorKind::NoSuchOperation { .. } => {
-            Error::Other(format!("{said}; neither the connector nor the record is at fault: this is a defect of the host"))
+            Error::Other(format!(
+                "{said}; neither the connector nor the record is at fault: this is a defect of the host"
+            ))
         }
         // `Rejected`, and kinds that are newer than this table.
         _ => Error::Other(said),
@@ -44,7 +46,8 @@ fn of_kind(kind: &ErrorKind, said: String) -> Error {
 
 /// Values that were refused, by HighLevel or before they were sent there.
 pub(super) fn of_problems(problems: &[highlevel::FieldProblem]) -> Error {
-    let one = |p: &highlevel::FieldProblem| FieldProblem { field: p.field.clone(), problem: p.problem.clone() };
+    let one =
+        |p: &highlevel::FieldProblem| FieldProblem { field: p.field.clone(), problem: p.problem.clone() };
     Error::Invalid(problems.iter().map(one).collect())
 }
 
@@ -83,7 +86,9 @@ mod tests {
     fn every_answer_of_highlevel_is_a_case_that_a_connector_can_act_on() {
         let message = || "the vendor's words".to_owned();
         let problems = || vec![highlevel::FieldProblem::new("email", "must be an email")];
-        let refused = || Error::Invalid(vec![FieldProblem { field: "email".into(), problem: "must be an email".into() }]);
+        let refused = || {
+            Error::Invalid(vec![FieldProblem { field: "email".into(), problem: "must be an email".into() }])
+        };
         let table = [
             (ErrorKind::NotFound { message: message() }, Error::NotFound(message())),
             (ErrorKind::NotSendable(problems()), refused()),
@@ -103,7 +108,10 @@ mod tests {
             (TokenError::NeedsReconnect(message()).into(), Error::Unauthorized(said())),
             (TokenError::LocationInactive.into(), Error::Unauthorized(said())),
             (TokenError::Unavailable(message()).into(), Error::Unavailable(said())),
-            (ErrorKind::RateLimited { retry_after: Duration::from_secs(7), daily: false }, Error::Limited(Some(7_000))),
+            (
+                ErrorKind::RateLimited { retry_after: Duration::from_secs(7), daily: false },
+                Error::Limited(Some(7_000)),
+            ),
             (ErrorKind::Unavailable { status: 502 }, Error::Unavailable(said())),
             (ErrorKind::Transport { problem: "reset".into(), sent: true }, Error::Unavailable(said())),
             (ErrorKind::Rejected { status: 400, message: message() }, Error::Other(said())),

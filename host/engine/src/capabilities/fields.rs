@@ -88,8 +88,12 @@ mod tests {
     #[test]
     fn a_custom_field_is_noticed_wherever_its_name_sorts() {
         assert!(has_custom_fields(&fields(json!({"customFields.f1": 1}))));
-        assert!(has_custom_fields(&fields(json!({"city": "Rome", "customFields.f1": 1, "email": "a@b.example"}))));
-        assert!(!has_custom_fields(&fields(json!({"city": "Rome", "customFields": [], "email": "a@b.example"}))));
+        assert!(has_custom_fields(&fields(
+            json!({"city": "Rome", "customFields.f1": 1, "email": "a@b.example"})
+        )));
+        assert!(!has_custom_fields(&fields(
+            json!({"city": "Rome", "customFields": [], "email": "a@b.example"})
+        )));
         assert!(!has_custom_fields(&fields(json!({}))));
     }
 
@@ -104,6 +108,9 @@ mod tests {
             .map(|field| (field.name, field.value))
             .collect();
         let text = |text: &str| Value::Text(text.to_owned());
-        assert_eq!(named, [("customFields.f2".to_owned(), text("x")), ("customFields.plan".to_owned(), text("gold"))]);
+        assert_eq!(
+            named,
+            [("customFields.f2".to_owned(), text("x")), ("customFields.plan".to_owned(), text("gold"))]
+        );
     }
 }

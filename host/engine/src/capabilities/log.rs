@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn a_line_stays_short_whatever_is_put_into_it() {
-        let fields: Vec<_> = (0..10_000).map(|n| field(&format!("{n:05}"), Value::Text("y".repeat(500)))).collect();
+        let fields: Vec<_> =
+            (0..10_000).map(|n| field(&format!("{n:05}"), Value::Text("y".repeat(500)))).collect();
         let line = line(Level::Debug, &"x".repeat(1 << 20), &fields);
         assert!(line.len() < 2 * LINE, "{}", line.len());
         assert!(super::line(Level::Debug, "", &fields).len() < 2 * LINE);

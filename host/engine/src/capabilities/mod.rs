@@ -21,6 +21,8 @@ mod tags;
 mod tasks;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod workflows;
 
 use std::fmt;

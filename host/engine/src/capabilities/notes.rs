@@ -18,7 +18,12 @@ impl Host for Capabilities {
         Ok(notes.iter().map(|note| record(&contact, note)).collect())
     }
 
-    async fn create(&mut self, contact_id: String, body: String, fields: Vec<NamedValue>) -> Result<Note, Error> {
+    async fn create(
+        &mut self,
+        contact_id: String,
+        body: String,
+        fields: Vec<NamedValue>,
+    ) -> Result<Note, Error> {
         self.may(Access::Write)?;
         let draft = draft(body, &fields)?;
         let contact = ContactId::new(contact_id);
@@ -33,12 +38,18 @@ impl Host for Capabilities {
         Ok(record(&contact, &note))
     }
 
-    async fn update(&mut self, contact_id: String, id: String, fields: Vec<NamedValue>) -> Result<Note, Error> {
+    async fn update(
+        &mut self,
+        contact_id: String,
+        id: String,
+        fields: Vec<NamedValue>,
+    ) -> Result<Note, Error> {
         self.may(Access::Write)?;
         let patch = NotePatch::from_fields(convert::json_fields_from_wit(&fields))
             .map_err(|problems| errors::of_problems(&problems))?;
         let (contact, id) = (ContactId::new(contact_id), NoteId::new(id));
-        let note = self.run.location.update_note(&contact, &id, &patch).await.map_err(errors::of_highlevel)?;
+        let note =
+            self.run.location.update_note(&contact, &id, &patch).await.map_err(errors::of_highlevel)?;
         Ok(record(&contact, &note))
     }
 

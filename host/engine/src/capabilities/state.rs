@@ -72,7 +72,10 @@ fn check_value(value: &[u8]) -> Result<(), Error> {
 /// A key that exists already is no new one: the store will call it a conflict.
 fn check_room(keys: &[String], key: &str) -> Result<(), Error> {
     if keys.len() >= KEYS && !keys.iter().any(|present| present == key) {
-        return Err(errors::invalid("key", format!("the connection has {KEYS} keys already; delete some first")));
+        return Err(errors::invalid(
+            "key",
+            format!("the connection has {KEYS} keys already; delete some first"),
+        ));
     }
     Ok(())
 }
@@ -81,5 +84,73 @@ fn of_store(error: StoreError) -> Error {
     match error {
         conflict @ StoreError::Conflict { .. } => Error::Conflict(conflict.to_string()),
         error => Error::Unavailable(format!("the host's store: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Bench;
+    use super::*;
+
+    fn key(key: &str) -> String {
+        key.to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_value_is_set_if_its_version_is_the_expected_one() {
+        let bench = Bench::new().await;
+        let mut host = bench.run(&[], false);
+        assert_eq!(host.get(key("cursor")).await, Ok(None));
+        assert_eq!(host.compare_and_set(key("cursor"), 0, vec![1]).await, Ok(1));
+        assert_eq!(host.compare_and_set(key("cursor"), 1, vec![2]).await, Ok(2));
+        for stale in [0, 1, 3] {
+            let result = host.compare_and_set(key("cursor"), stale, vec![9]).await;
+            assert!(matches!(result, Err(Error::Conflict(_))), "{stale}: {result:?}");
+        }
+        assert_eq!(host.get(key("cursor")).await, Ok(Some(Entry { value: vec![2], version: 2 })));
+    }
+
+    #[tokio::test]
+    async fn keys_are_listed_in_order_and_removing_one_that_is_not_there_is_fine() {
+        let bench = Bench::new().await;
+        let mut host = bench.run(&[], false);
+        for name in ["b/2", "a", "b/1", "b%"] {
+            host.compare_and_set(key(name), 0, vec![]).await.unwrap();
+        }
+        assert_eq!(host.keys(key("b/")).await, Ok(vec![key("b/1"), key("b/2")]));
+        assert_eq!(host.keys(key("b%")).await, Ok(vec![key("b%")]));
+        assert_eq!(host.delete(key("a")).await, Ok(()));
+        assert_eq!(host.delete(key("a")).await, Ok(()));
+        assert_eq!(host.keys(String::new()).await.map(|keys| keys.len()), Ok(3));
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_is_refused_before_it_reaches_the_store() {
+        let bench = Bench::new().await;
+        let mut host = bench.run(&[], false);
+        for bad in [String::new(), "k".repeat(KEY + 1), "é".repeat(KEY / 2 + 1), key("a\0b")] {
+            let field = |result: Result<(), Error>| match result {
+                Err(Error::Invalid(problems)) => problems[0].field.clone(),
+                other => panic!("{bad:?}: {other:?}"),
+            };
+            assert_eq!(field(host.get(bad.clone()).await.map(drop)), "key");
+            assert_eq!(field(host.compare_and_set(bad.clone(), 0, vec![]).await.map(drop)), "key");
+            assert_eq!(field(host.delete(bad.clone()).await), "key");
+        }
+        let largest = "k".repeat(KEY);
+        assert_eq!(host.compare_and_set(largest, 0, vec![7; VALUE]).await, Ok(1));
+        let result = host.compare_and_set(key("k"), 0, vec![7; VALUE + 1]).await;
+        assert!(
+            matches!(&result, Err(Error::Invalid(problems)) if problems[0].field == "value"),
+            "{result:?}"
+        );
+    }
+
+    #[test]
+    fn only_a_new_key_can_be_one_too_many() {
+        let full: Vec<String> = (0..KEYS).map(|n| format!("k{n:04}")).collect();
+        assert_eq!(check_room(&full[1..], "new"), Ok(()));
+        assert!(matches!(check_room(&full, "new"), Err(Error::Invalid(_))));
+        assert_eq!(check_room(&full, "k0500"), Ok(()));
     }
 }

@@ -38,12 +38,18 @@ impl Host for Capabilities {
         Ok(record(&contact, &task))
     }
 
-    async fn update(&mut self, contact_id: String, id: String, fields: Vec<NamedValue>) -> Result<Task, Error> {
+    async fn update(
+        &mut self,
+        contact_id: String,
+        id: String,
+        fields: Vec<NamedValue>,
+    ) -> Result<Task, Error> {
         self.may(Access::Write)?;
         let patch = TaskPatch::from_fields(convert::json_fields_from_wit(&fields))
             .map_err(|problems| errors::of_problems(&problems))?;
         let (contact, id) = (ContactId::new(contact_id), TaskId::new(id));
-        let task = self.run.location.update_task(&contact, &id, &patch).await.map_err(errors::of_highlevel)?;
+        let task =
+            self.run.location.update_task(&contact, &id, &patch).await.map_err(errors::of_highlevel)?;
         Ok(record(&contact, &task))
     }
 
@@ -53,7 +59,12 @@ impl Host for Capabilities {
         self.run.location.delete_task(&contact, &id).await.map_err(errors::of_highlevel)
     }
 
-    async fn set_completed(&mut self, contact_id: String, id: String, completed: bool) -> Result<Task, Error> {
+    async fn set_completed(
+        &mut self,
+        contact_id: String,
+        id: String,
+        completed: bool,
+    ) -> Result<Task, Error> {
         self.may(Access::Write)?;
         let (contact, id) = (ContactId::new(contact_id), TaskId::new(id));
         let task = self.run.location.set_task_completed(&contact, &id, completed).await;
@@ -93,7 +104,8 @@ mod tests {
 
     #[test]
     fn a_task_says_whether_it_is_done_once_and_belongs_to_the_contact_that_was_asked_for() {
-        let task = highlevel::Task::from_json(json!({"id": "t", "title": "Call", "completed": true})).unwrap();
+        let task =
+            highlevel::Task::from_json(json!({"id": "t", "title": "Call", "completed": true})).unwrap();
         let expected = Task {
             id: "t".into(),
             contact_id: "c".into(),
@@ -114,7 +126,9 @@ mod tests {
 
     #[test]
     fn a_task_without_a_due_date_is_refused_by_name() {
-        let Err(Error::Invalid(problems)) = draft(false, &[text("title", "Call")]) else { panic!("not refused") };
+        let Err(Error::Invalid(problems)) = draft(false, &[text("title", "Call")]) else {
+            panic!("not refused")
+        };
         assert_eq!(problems.iter().map(|p| p.field.as_str()).collect::<Vec<_>>(), ["dueDate"]);
     }
 }

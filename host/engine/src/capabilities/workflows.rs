@@ -36,7 +36,10 @@ impl Host for Capabilities {
 
 fn instant(text: Option<&str>) -> Result<Option<Timestamp>, Error> {
     text.map(str::parse).transpose().map_err(|_| {
-        errors::invalid("eventStartTime", "expected RFC 3339 with an offset, for example 2026-11-21T09:00:00+01:00")
+        errors::invalid(
+            "eventStartTime",
+            "expected RFC 3339 with an offset, for example 2026-11-21T09:00:00+01:00",
+        )
     })
 }
 

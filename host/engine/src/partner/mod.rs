@@ -12,7 +12,6 @@ use contactor_manifest::{Auth, Quota, Scheme};
 use contactor_runtime::bindings::partner::{Method, Pair, Request, Response};
 use contactor_runtime::bindings::types::Error;
 use contactor_store::Call;
-use futures_util::StreamExt;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use url::Url;
@@ -155,7 +154,7 @@ impl PartnerApi {
 }
 
 /// Reads an answer up to the cap.
-async fn read(answer: reqwest::Response) -> Result<Response, Error> {
+async fn read(mut answer: reqwest::Response) -> Result<Response, Error> {
     let status = answer.status().as_u16();
     let headers = answer
         .headers()
@@ -166,9 +165,7 @@ async fn read(answer: reqwest::Response) -> Result<Response, Error> {
         })
         .collect();
     let mut body = Vec::new();
-    let mut chunks = answer.bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| unreachable(&error.without_url()))?;
+    while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(&error.without_url()))? {
         if body.len() + chunk.len() > RESPONSE_CAP {
             return Err(Error::Other(format!("the partner's answer is larger than {RESPONSE_CAP} bytes")));
         }

@@ -73,8 +73,7 @@ impl RunContext {
         let previous = plan.link.as_ref().map(|link| &link.base);
         let base = match previous {
             Some(base) if !plan.held_back.is_empty() => base.clone(),
-            previous => settle(mapping, previous, &plan.merge, &highlevel.fields, &partner.fields, &self.active.context)
-                .map_err(config)?,
+            previous => settle(mapping, previous, &plan.merge, &highlevel.fields, &partner.fields, &self.active.context),
         };
         let print = |side, fields: &Fields| mapping.fingerprint(side, fields, &self.active.context);
         Ok(Link {
@@ -250,8 +249,4 @@ fn note_writes(side: Side, before: Option<&SideRecord>, written: &Fields, change
 fn refused(problems: &[highlevel::FieldProblem]) -> Failure {
     let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
     Failure::new(FailureClass::Config, format!("the mapping writes what HighLevel does not take: {}", list.join("; ")))
-}
-
-fn config(error: impl std::fmt::Display) -> Failure {
-    Failure::new(FailureClass::Config, format!("mapping: {error}"))
 }

@@ -72,7 +72,11 @@ impl Location {
 
     /// `PUT /calendars/events/appointments/{eventId}` with just these fields. A patch without fields reads the
     /// appointment instead.
-    pub async fn update_appointment(&self, id: &AppointmentId, patch: &AppointmentPatch) -> Result<Appointment, Error> {
+    pub async fn update_appointment(
+        &self,
+        id: &AppointmentId,
+        patch: &AppointmentPatch,
+    ) -> Result<Appointment, Error> {
         if patch.is_empty() {
             return self.appointment(id).await;
         }

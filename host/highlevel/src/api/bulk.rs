@@ -48,15 +48,25 @@ pub struct BulkItem {
 impl BulkItem {
     fn from_value(raw: Value) -> Self {
         let text = |name: &str| raw.get(name).and_then(Value::as_str).map(str::to_owned);
-        let ok = raw.get("type").and_then(Value::as_str).is_some_and(|kind| kind.eq_ignore_ascii_case("success"));
-        Self { contact: text("contactId").map(ContactId::new), ok, message: text("message").unwrap_or_default(), raw }
+        let ok =
+            raw.get("type").and_then(Value::as_str).is_some_and(|kind| kind.eq_ignore_ascii_case("success"));
+        Self {
+            contact: text("contactId").map(ContactId::new),
+            ok,
+            message: text("message").unwrap_or_default(),
+            raw,
+        }
     }
 }
 
 impl Location {
     /// `POST /contacts/bulk/tags/update/{type}`, for at most [`BULK_LIMIT`] contacts. Read the items: success of the
     /// request says nothing about a contact.
-    pub async fn bulk_update_tags(&self, change: &BulkTags, contacts: &[ContactId]) -> Result<BulkOutcome, Error> {
+    pub async fn bulk_update_tags(
+        &self,
+        change: &BulkTags,
+        contacts: &[ContactId],
+    ) -> Result<BulkOutcome, Error> {
         let (kind, tags): (_, &[String]) = match change {
             BulkTags::Add(tags) => ("add", tags),
             BulkTags::Remove(tags) => ("remove", tags),

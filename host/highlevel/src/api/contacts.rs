@@ -51,7 +51,11 @@ impl Location {
 
     /// `GET /contacts/search/duplicate`: the contact that the vendor would treat as the same person. Give either key or
     /// both; with both, the location's setting decides which counts.
-    pub async fn find_duplicate(&self, email: Option<&str>, phone: Option<&str>) -> Result<Option<Contact>, Error> {
+    pub async fn find_duplicate(
+        &self,
+        email: Option<&str>,
+        phone: Option<&str>,
+    ) -> Result<Option<Contact>, Error> {
         let call = Call::new(&op::CONTACTS_FIND_DUPLICATE, &[]);
         if email.or(phone).is_none() {
             return Err(call.refuse(vec![FieldProblem::new("email", "give an email, a phone or both")]));
@@ -66,7 +70,9 @@ impl Location {
         match answer.take("contact") {
             Value::Null => Ok(None),
             Value::Object(map) if map.is_empty() => Ok(None),
-            value => Contact::from_value(value).map(Some).map_err(|error| answer.error(format!("`contact`: {error}"))),
+            value => Contact::from_value(value)
+                .map(Some)
+                .map_err(|error| answer.error(format!("`contact`: {error}"))),
         }
     }
 
@@ -135,7 +141,9 @@ impl Location {
             .query("limit", limit)
             .query_opt("query", query);
         if !(1..=MAX_LIST_PAGE).contains(&limit) {
-            return Err(call.refuse(vec![FieldProblem::new("limit", format!("must be 1 to {MAX_LIST_PAGE}"))]));
+            return Err(
+                call.refuse(vec![FieldProblem::new("limit", format!("must be 1 to {MAX_LIST_PAGE}"))])
+            );
         }
         if let Some(cursor) = cursor {
             let (Some(after), Some(after_id)) =
@@ -149,7 +157,8 @@ impl Location {
         let hits: Vec<ContactHit> = answer.list("contacts")?;
         let meta = answer.take("meta");
         let total = answer.take("count").as_u64().or_else(|| meta.get("total")?.as_u64());
-        let next = if hits.len() < usize::try_from(limit).unwrap_or(usize::MAX) { None } else { list_cursor(&meta) };
+        let next =
+            if hits.len() < usize::try_from(limit).unwrap_or(usize::MAX) { None } else { list_cursor(&meta) };
         Ok(ContactPage { hits, next, total })
     }
 
@@ -179,7 +188,8 @@ impl Location {
 
     /// `DELETE /contacts/{id}/followers`.
     pub async fn remove_followers(&self, id: &ContactId, users: &[UserId]) -> Result<FollowerChange, Error> {
-        self.change_followers(Call::new(&op::FOLLOWERS_REMOVE, &[id.as_str()]), users, "followersRemoved").await
+        self.change_followers(Call::new(&op::FOLLOWERS_REMOVE, &[id.as_str()]), users, "followersRemoved")
+            .await
     }
 
     async fn change_followers(
@@ -191,7 +201,8 @@ impl Location {
         if users.is_empty() {
             return Err(call.refuse(vec![FieldProblem::new("followers", "name at least one user")]));
         }
-        let mut answer = self.call(call.body(Map::from_iter([("followers".to_owned(), json!(users))]))).await?;
+        let mut answer =
+            self.call(call.body(Map::from_iter([("followers".to_owned(), json!(users))]))).await?;
         let ids = |texts: Vec<String>| texts.into_iter().map(UserId::new).collect();
         Ok(FollowerChange {
             followers: answer.texts("followers").map(ids).unwrap_or_default(),
@@ -217,7 +228,9 @@ fn search_cursor(
     match &last.search_after {
         _ if all_on_first_page => Ok(None),
         Some(cursor) => Ok(Some(cursor.clone())),
-        None => Err(answer.error("the page is full and its last contact has no `searchAfter` to continue from")),
+        None => {
+            Err(answer.error("the page is full and its last contact has no `searchAfter` to continue from"))
+        }
     }
 }
 

@@ -18,7 +18,11 @@ impl Location {
     }
 
     /// `DELETE /contacts/{contactId}/campaigns/{campaignId}`.
-    pub async fn remove_from_campaign(&self, contact: &ContactId, campaign: &CampaignId) -> Result<(), Error> {
+    pub async fn remove_from_campaign(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+    ) -> Result<(), Error> {
         self.call(Call::new(&op::CAMPAIGNS_REMOVE, &[contact.as_str(), campaign.as_str()])).await?.succeeded()
     }
 
@@ -34,7 +38,8 @@ impl Location {
         workflow: &WorkflowId,
         event_start: Option<Timestamp>,
     ) -> Result<(), Error> {
-        let call = Call::new(&op::WORKFLOWS_ADD, &[contact.as_str(), workflow.as_str()]).body(start_time(event_start));
+        let call = Call::new(&op::WORKFLOWS_ADD, &[contact.as_str(), workflow.as_str()])
+            .body(start_time(event_start));
         self.call(call).await?.succeeded()
     }
 
@@ -45,8 +50,8 @@ impl Location {
         workflow: &WorkflowId,
         event_start: Option<Timestamp>,
     ) -> Result<(), Error> {
-        let call =
-            Call::new(&op::WORKFLOWS_REMOVE, &[contact.as_str(), workflow.as_str()]).body(start_time(event_start));
+        let call = Call::new(&op::WORKFLOWS_REMOVE, &[contact.as_str(), workflow.as_str()])
+            .body(start_time(event_start));
         self.call(call).await?.succeeded()
     }
 }

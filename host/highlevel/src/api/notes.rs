@@ -26,11 +26,17 @@ impl Location {
     }
 
     /// `PUT /contacts/{contactId}/notes/{id}` with just these fields. A patch without fields reads the note instead.
-    pub async fn update_note(&self, contact: &ContactId, id: &NoteId, patch: &NotePatch) -> Result<Note, Error> {
+    pub async fn update_note(
+        &self,
+        contact: &ContactId,
+        id: &NoteId,
+        patch: &NotePatch,
+    ) -> Result<Note, Error> {
         if patch.is_empty() {
             return self.note(contact, id).await;
         }
-        let call = Call::new(&op::NOTES_UPDATE, &[contact.as_str(), id.as_str()]).body(patch.body(self.version()));
+        let call =
+            Call::new(&op::NOTES_UPDATE, &[contact.as_str(), id.as_str()]).body(patch.body(self.version()));
         self.call(call).await?.record("note")
     }
 

@@ -31,7 +31,9 @@ impl Location {
 
     async fn change_tags(&self, call: Call<'_>, tags: &[String], changed: &str) -> Result<TagChange, Error> {
         if tags.is_empty() || tags.iter().any(|tag| tag.trim().is_empty()) {
-            return Err(call.refuse(vec![FieldProblem::new("tags", "name at least one tag, and none that is empty")]));
+            return Err(
+                call.refuse(vec![FieldProblem::new("tags", "name at least one tag, and none that is empty")])
+            );
         }
         let mut answer = self.call(call.body(Map::from_iter([("tags".to_owned(), json!(tags))]))).await?;
         let now = answer.texts("tags").ok_or_else(|| answer.error("`tags` should be a list"))?;

@@ -29,16 +29,27 @@ impl Location {
     }
 
     /// `PUT /contacts/{contactId}/tasks/{taskId}` with just these fields. A patch without fields reads the task instead.
-    pub async fn update_task(&self, contact: &ContactId, id: &TaskId, patch: &TaskPatch) -> Result<Task, Error> {
+    pub async fn update_task(
+        &self,
+        contact: &ContactId,
+        id: &TaskId,
+        patch: &TaskPatch,
+    ) -> Result<Task, Error> {
         if patch.is_empty() {
             return self.task(contact, id).await;
         }
-        let call = Call::new(&op::TASKS_UPDATE, &[contact.as_str(), id.as_str()]).body(patch.body(self.version()));
+        let call =
+            Call::new(&op::TASKS_UPDATE, &[contact.as_str(), id.as_str()]).body(patch.body(self.version()));
         self.call(call).await?.record("task")
     }
 
     /// `PUT /contacts/{contactId}/tasks/{taskId}/completed`. Un-completing fires no webhook.
-    pub async fn set_task_completed(&self, contact: &ContactId, id: &TaskId, completed: bool) -> Result<Task, Error> {
+    pub async fn set_task_completed(
+        &self,
+        contact: &ContactId,
+        id: &TaskId,
+        completed: bool,
+    ) -> Result<Task, Error> {
         let body = Map::from_iter([("completed".to_owned(), json!(completed))]);
         let call = Call::new(&op::TASKS_SET_COMPLETED, &[contact.as_str(), id.as_str()]).body(body);
         self.call(call).await?.record("task")

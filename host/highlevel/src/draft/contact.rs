@@ -88,7 +88,10 @@ const UPDATE_RULES: Rules = Rules {
         ("tags", TAGS),
         ("locationId", "a contact cannot move to another location"),
         ("gender", "HighLevel refuses it on update; it can be set when the contact is created"),
-        ("companyName", "HighLevel does not document it for update; it can be set when the contact is created"),
+        (
+            "companyName",
+            "HighLevel does not document it for update; it can be set when the contact is created",
+        ),
         ("customFields", "name each custom field as `customFields.<id>`"),
         ("id", READ_ONLY),
         ("dateAdded", READ_ONLY),

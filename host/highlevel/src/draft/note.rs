@@ -26,7 +26,8 @@ const CREATE_RULES: Rules = Rules {
     ],
 };
 
-const UPDATE_RULES: Rules = Rules { subject: "a note's update", required: &[], skip_null: false, ..CREATE_RULES };
+const UPDATE_RULES: Rules =
+    Rules { subject: "a note's update", required: &[], skip_null: false, ..CREATE_RULES };
 
 checked_fields!(
     /// A new note: `body` is required and may hold HTML.

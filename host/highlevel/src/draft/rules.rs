@@ -145,12 +145,14 @@ impl Kind {
             Self::Flag if value.is_boolean() => Ok(value),
             Self::Flag => Err(format!("must be true or false, not {found}")),
             Self::Dnd => {
-                let settings = DndSettings::from_value(&value).ok_or("must be an object of channels, each with a status")?;
+                let settings = DndSettings::from_value(&value)
+                    .ok_or("must be an object of channels, each with a status")?;
                 settings.check_statuses()?;
                 Ok(settings.to_value(ApiVersion::V20210728))
             }
             Self::InboundDnd => {
-                let settings = InboundDndSettings::from_value(&value).ok_or("must be an object with `all.status`")?;
+                let settings =
+                    InboundDndSettings::from_value(&value).ok_or("must be an object with `all.status`")?;
                 settings.check_status()?;
                 Ok(settings.to_value())
             }
@@ -166,7 +168,9 @@ impl Kind {
             Self::OneOf(choices) if choices.contains(&text.as_str()) => Ok(text),
             Self::OneOf(choices) => Err(format!("must be one of {}", choices.join(", "))),
             Self::Phone if is_e164(&text) => Ok(text),
-            Self::Phone => Err("must be an international number in E.164, for example +14155550100".to_owned()),
+            Self::Phone => {
+                Err("must be an international number in E.164, for example +14155550100".to_owned())
+            }
             Self::Country if text.len() == 2 && text.bytes().all(|b| b.is_ascii_alphabetic()) => {
                 Ok(text.to_ascii_uppercase())
             }
@@ -176,8 +180,9 @@ impl Kind {
                 Ok(Date::to_string(&date))
             }
             Self::Instant => {
-                let instant: Timestamp =
-                    text.parse().map_err(|_| "must be an RFC 3339 time with a zone, for example 2026-11-21T09:00:00Z")?;
+                let instant: Timestamp = text
+                    .parse()
+                    .map_err(|_| "must be an RFC 3339 time with a zone, for example 2026-11-21T09:00:00Z")?;
                 Ok(wire_instant(instant))
             }
             Self::Text | Self::Flag | Self::Dnd | Self::InboundDnd => Ok(text),
@@ -188,7 +193,9 @@ impl Kind {
 /// `+` and up to 15 digits. No lower bound: the vendor itself stores numbers of a wrong length.
 fn is_e164(text: &str) -> bool {
     text.strip_prefix('+').is_some_and(|digits| {
-        (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0')
+        (1..=15).contains(&digits.len())
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && !digits.starts_with('0')
     })
 }
 
@@ -198,7 +205,9 @@ fn custom_value(value: Value, skip_null: bool) -> Result<Option<Value>, String> 
     match value {
         Value::Null if skip_null => Ok(None),
         Value::Null => Ok(Some(Value::String(String::new()))),
-        Value::Bool(_) => Err("a custom field takes a text, a number or a list of texts, not true or false".to_owned()),
+        Value::Bool(_) => {
+            Err("a custom field takes a text, a number or a list of texts, not true or false".to_owned())
+        }
         Value::Array(items) if !items.iter().all(Value::is_string) => {
             Err("a list in a custom field takes only texts".to_owned())
         }
@@ -223,7 +232,8 @@ impl Checked {
     }
 
     pub(super) fn flat(&self) -> BTreeMap<String, Value> {
-        let custom = self.custom.iter().map(|(id, value)| (format!("{CUSTOM_FIELD_PREFIX}{id}"), value.clone()));
+        let custom =
+            self.custom.iter().map(|(id, value)| (format!("{CUSTOM_FIELD_PREFIX}{id}"), value.clone()));
         self.fields.iter().map(|(name, value)| (name.clone(), value.clone())).chain(custom).collect()
     }
 

@@ -21,7 +21,8 @@ const CREATE_RULES: Rules = Rules {
     refused: &[("contactId", "the contact is part of the address"), ("id", "HighLevel sets it")],
 };
 
-const UPDATE_RULES: Rules = Rules { subject: "a task's update", required: &[], skip_null: false, ..CREATE_RULES };
+const UPDATE_RULES: Rules =
+    Rules { subject: "a task's update", required: &[], skip_null: false, ..CREATE_RULES };
 
 checked_fields!(
     /// A new task: `title` and `dueDate` (RFC 3339 with a zone) are required; `completed` is false unless given.

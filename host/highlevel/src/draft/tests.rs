@@ -54,15 +54,18 @@ fn only_nullable_fields_can_be_cleared() {
 
 #[test]
 fn a_create_leaves_out_what_is_null() {
-    let draft = ContactDraft::from_fields(named(&json!({"email": "a@b.example", "country": null, "customFields.f": null})));
+    let draft = ContactDraft::from_fields(named(
+        &json!({"email": "a@b.example", "country": null, "customFields.f": null}),
+    ));
     assert_eq!(draft.unwrap().fields().into_keys().collect::<Vec<_>>(), ["email"]);
 }
 
 #[test]
 fn custom_fields_are_written_under_the_key_of_the_version() {
-    let patch = patch(&json!({"customFields.f1": "gold", "customFields.f2": ["a", "b"], "customFields.f3": 4.5,
+    let patch =
+        patch(&json!({"customFields.f1": "gold", "customFields.f2": ["a", "b"], "customFields.f3": 4.5,
         "customFields.f4": null}))
-    .unwrap();
+        .unwrap();
     let expected = |key: &str| {
         json!({"customFields": [{"id": "f1", key: "gold"}, {"id": "f2", key: ["a", "b"]}, {"id": "f3", key: 4.5},
             {"id": "f4", key: ""}]})

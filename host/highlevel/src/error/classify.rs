@@ -18,7 +18,12 @@ use crate::operation::Operation;
 const MAX_MESSAGE: usize = 300;
 
 /// What an unsuccessful answer means. The wait of a 429 is the limiter's to know and is passed in.
-pub(crate) fn classify(operation: &Operation, status: StatusCode, body: &[u8], limited: (Duration, bool)) -> ErrorKind {
+pub(crate) fn classify(
+    operation: &Operation,
+    status: StatusCode,
+    body: &[u8],
+    limited: (Duration, bool),
+) -> ErrorKind {
     let json: Option<Value> = serde_json::from_slice(body).ok().filter(Value::is_object);
     let messages = json.as_ref().map_or_else(|| vec![plain_text(body)], messages);
     let message = messages.join("; ");
@@ -84,7 +89,10 @@ fn duplicate(body: Option<&Value>) -> ErrorKind {
         let text = body?.get("meta")?.get(key)?.as_str()?;
         (!text.is_empty()).then(|| text.to_owned())
     };
-    ErrorKind::Duplicate { existing: meta("contactId").map(ContactId::new), matching_field: meta("matchingField") }
+    ErrorKind::Duplicate {
+        existing: meta("contactId").map(ContactId::new),
+        matching_field: meta("matchingField"),
+    }
 }
 
 /// The vendor's validator writes `property gender should not exist` and `email must be an email`.
@@ -160,7 +168,8 @@ mod tests {
         let message = "This location does not allow duplicated contacts.";
         let body = json!({"statusCode": 400, "message": message,
             "meta": {"contactId": "c9", "contactName": "Ada", "matchingField": "phone"}});
-        let expected = ErrorKind::Duplicate { existing: Some("c9".into()), matching_field: Some("phone".into()) };
+        let expected =
+            ErrorKind::Duplicate { existing: Some("c9".into()), matching_field: Some("phone".into()) };
         assert_eq!(kind(400, &body.to_string()), expected);
         assert_eq!(said(400, message), ErrorKind::Duplicate { existing: None, matching_field: None });
     }

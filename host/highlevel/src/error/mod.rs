@@ -87,13 +87,17 @@ pub enum ErrorKind {
         scope: &'static str,
     },
     /// The vendor did not like the `Version` header, which it reports as 401. A defect of this program.
-    #[error("HighLevel refused the API version ({message}); this is a defect of Contactor, not of the connection")]
+    #[error(
+        "HighLevel refused the API version ({message}); this is a defect of Contactor, not of the connection"
+    )]
     VersionHeader {
         /// The vendor's words.
         message: String,
     },
     /// The token is for another location, or the app was uninstalled from this one.
-    #[error("the token has no access to this location: the app was uninstalled, or the credential is another location's")]
+    #[error(
+        "the token has no access to this location: the app was uninstalled, or the credential is another location's"
+    )]
     WrongLocation,
     /// Forbidden for another reason.
     #[error("HighLevel forbids it: {message}")]
@@ -187,9 +191,13 @@ impl ErrorKind {
             | Self::LocationInactive
             | Self::Token(_) => ErrorClass::Auth,
             Self::MissingScope { .. } | Self::Forbidden { .. } => ErrorClass::Denied,
-            Self::NotSendable(_) | Self::NotFound { .. } | Self::Invalid(_) | Self::Rejected { .. } => ErrorClass::Data,
+            Self::NotSendable(_) | Self::NotFound { .. } | Self::Invalid(_) | Self::Rejected { .. } => {
+                ErrorClass::Data
+            }
             Self::Duplicate { .. } => ErrorClass::Conflict,
-            Self::VersionHeader { .. } | Self::NoSuchOperation { .. } | Self::Decode { .. } => ErrorClass::Defect,
+            Self::VersionHeader { .. } | Self::NoSuchOperation { .. } | Self::Decode { .. } => {
+                ErrorClass::Defect
+            }
         }
     }
 
@@ -295,7 +303,9 @@ mod tests {
         assert!(error(&operation::CONTACTS_CREATE, lost(true)).may_have_happened());
         assert!(!error(&operation::CONTACTS_CREATE, lost(false)).may_have_happened());
         assert!(!error(&operation::CONTACTS_GET, lost(true)).may_have_happened());
-        assert!(error(&operation::CONTACTS_CREATE, ErrorKind::Unavailable { status: 502 }).may_have_happened());
+        assert!(
+            error(&operation::CONTACTS_CREATE, ErrorKind::Unavailable { status: 502 }).may_have_happened()
+        );
         assert!(error(&operation::CONTACTS_CREATE, ErrorKind::Invalid(Vec::new())).may_have_happened());
         assert!(!error(&operation::CONTACTS_CREATE, ErrorKind::NotSendable(Vec::new())).may_have_happened());
         let limited = ErrorKind::RateLimited { retry_after: Duration::from_secs(9), daily: false };

@@ -30,9 +30,9 @@ const PACE: f64 = 0.9;
 const PACE_AHEAD: u32 = 50;
 
 /// When the vendor does not say when the day starts again, it is asked again after this time.
-const DAILY_PROBE: Duration = Duration::from_secs(60 * 60);
+const DAILY_PROBE: Duration = Duration::from_hours(1);
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// How urgent a request is. Lower ones wait for higher ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -244,7 +244,8 @@ impl Budget {
 
     /// When fewer than `allowed` requests are in the window.
     fn room_at(&self, now: Duration, allowed: u32) -> Duration {
-        let mut used: u32 = self.sent.iter().filter(|slice| self.expiry(slice) > now).map(|slice| slice.count).sum();
+        let mut used: u32 =
+            self.sent.iter().filter(|slice| self.expiry(slice) > now).map(|slice| slice.count).sum();
         let mut at = now;
         for slice in &self.sent {
             if used < allowed.max(1) {

@@ -41,7 +41,9 @@ fn live_work_uses_the_whole_burst_at_once_and_then_waits_for_the_interval() {
     for _ in 0..100 {
         assert_eq!(budget.take(ms(0), Priority::Interactive), GO);
     }
-    let Decision::Wait { until, daily: false } = budget.take(ms(0), Priority::Interactive) else { panic!("sent") };
+    let Decision::Wait { until, daily: false } = budget.take(ms(0), Priority::Interactive) else {
+        panic!("sent")
+    };
     assert!((ms(10_000)..ms(10_100)).contains(&until), "{until:?}");
     assert_eq!(budget.take(until, Priority::Interactive), GO);
 }
@@ -59,8 +61,11 @@ fn each_priority_sustains_nearly_the_whole_rate() {
 fn background_work_is_spread_so_that_live_work_never_waits_long() {
     let mut budget = budget();
     send_all(&mut budget, Priority::Backfill, ms(0), ms(60_000));
-    let Decision::Wait { until, .. } = budget.take(ms(60_000), Priority::Interactive) else { return };
-    assert!(until < ms(61_200), "{until:?}");
+    let sent_at = match budget.take(ms(60_000), Priority::Interactive) {
+        Decision::Go => ms(60_000),
+        Decision::Wait { until, .. } => until,
+    };
+    assert!(sent_at < ms(61_200), "{sent_at:?}");
 }
 
 #[test]
@@ -86,7 +91,10 @@ fn background_work_always_leaves_a_fifth_of_the_day() {
     assert_eq!(budget.take(ms(2_000), Priority::Sweep), Decision::Wait { until: ms(60_000), daily: true });
     assert_eq!(budget.take(ms(2_000), Priority::Webhook), GO);
     assert_eq!(budget.take(ms(2_000), Priority::Interactive), GO);
-    assert_eq!(budget.take(ms(2_000), Priority::Interactive), Decision::Wait { until: ms(60_000), daily: true });
+    assert_eq!(
+        budget.take(ms(2_000), Priority::Interactive),
+        Decision::Wait { until: ms(60_000), daily: true }
+    );
     assert_eq!(budget.take(ms(60_000), Priority::Interactive), GO, "the day starts again");
 }
 
@@ -149,7 +157,10 @@ fn retry_after_is_honoured_and_a_shorter_refusal_shortens_no_wait() {
     let mut budget = budget();
     assert_eq!(budget.refused(ms(0), None, Some(ms(30_000)), 0.0), (ms(30_000), false));
     assert_eq!(budget.refused(ms(100), None, None, 0.0).0, ms(10_100));
-    assert_eq!(budget.take(ms(20_000), Priority::Interactive), Decision::Wait { until: ms(30_000), daily: false });
+    assert_eq!(
+        budget.take(ms(20_000), Priority::Interactive),
+        Decision::Wait { until: ms(30_000), daily: false }
+    );
 }
 
 #[test]
@@ -160,7 +171,10 @@ fn a_daily_refusal_waits_for_the_reset_or_asks_again_in_an_hour() {
     assert_eq!(known.refused(ms(1_000), Some(&used_up), None, 0.0), (ms(5_000), true));
     let mut unknown = budget();
     assert_eq!(unknown.refused(ms(0), Some(&used_up), None, 0.0), (DAILY_PROBE, true));
-    assert_eq!(unknown.take(ms(1), Priority::Interactive), Decision::Wait { until: DAILY_PROBE, daily: true });
+    assert_eq!(
+        unknown.take(ms(1), Priority::Interactive),
+        Decision::Wait { until: DAILY_PROBE, daily: true }
+    );
     assert_eq!(unknown.take(DAILY_PROBE, Priority::Interactive), GO);
 }
 
@@ -176,8 +190,8 @@ fn what_was_left_of_the_day_survives_a_restart() {
 fn a_huge_limit_costs_no_memory() {
     let limits = Limits { burst: 1_000_000, daily: u32::MAX, ..Limits::default() };
     let mut budget = Budget::new(limits);
-    for step in 0..200_000 {
-        assert_eq!(budget.take(Duration::from_micros(step * 150), Priority::Interactive), GO);
+    for step in 0..40_000 {
+        assert_eq!(budget.take(Duration::from_micros(step * 750), Priority::Interactive), GO);
     }
     assert!(budget.sent.len() <= 1_024, "{}", budget.sent.len());
 }

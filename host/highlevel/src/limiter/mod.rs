@@ -1,6 +1,6 @@
 //! The quota of one (app, location): who may send when.
 //!
-//! The vendor allows 100 requests in 10 seconds and 200,000 a day, for each app in each location. [`budget`] decides,
+//! The vendor allows 100 requests in 10 seconds and 200,000 a day, for each app in each location. `budget.rs` decides,
 //! without a clock of its own; this module makes callers wait: by priority, and in order of arrival within one.
 //!
 //! Live work (interactive, webhook) goes first. Background work (sweep, backfill) is paced over the interval instead of

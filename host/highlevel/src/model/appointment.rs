@@ -120,7 +120,9 @@ mod tests {
 
     #[test]
     fn a_time_without_a_zone_needs_the_location() {
-        let read = appointment(json!({"id": "a", "startTime": "2026-07-01 09:00:00", "endTime": "2026-07-01T10:00:00+02:00"}));
+        let read = appointment(
+            json!({"id": "a", "startTime": "2026-07-01 09:00:00", "endTime": "2026-07-01T10:00:00+02:00"}),
+        );
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         assert!(read.start.unwrap().is_local());
         assert!(!read.end.unwrap().is_local());

@@ -163,7 +163,9 @@ mod tests {
 
     #[test]
     fn a_contact_keeps_what_it_does_not_know() {
-        let read = contact(json!({"id": "c", "email": "A@b.example", "visitorId": "v", "attributionSource": {"url": "u"}}));
+        let read = contact(
+            json!({"id": "c", "email": "A@b.example", "visitorId": "v", "attributionSource": {"url": "u"}}),
+        );
         assert_eq!(read.email.as_deref(), Some("A@b.example"));
         assert_eq!(read.fields()["visitorId"], "v");
         assert_eq!(read.fields()["attributionSource"], json!({"url": "u"}));
@@ -171,7 +173,8 @@ mod tests {
 
     #[test]
     fn a_member_of_an_unexpected_type_is_kept_and_fails_nothing() {
-        let read = contact(json!({"id": "c", "phone": 5, "dnd": "yes", "dateAdded": "yesterday", "tags": ["a", 7],
+        let read =
+            contact(json!({"id": "c", "phone": 5, "dnd": "yes", "dateAdded": "yesterday", "tags": ["a", 7],
             "customFields": [{"id": "f", "value": "x"}, {"value": "no id"}, "text"], "createdBy": []}));
         assert_eq!(read.phone, None);
         assert_eq!(read.tags, ["a"]);
@@ -186,7 +189,9 @@ mod tests {
 
     #[test]
     fn only_a_missing_id_makes_it_no_contact() {
-        for value in [json!({}), json!({"id": null}), json!({"id": ""}), json!({"id": 7}), json!([]), json!("c")] {
+        for value in
+            [json!({}), json!({"id": null}), json!({"id": ""}), json!({"id": 7}), json!([]), json!("c")]
+        {
             assert!(Contact::from_json(value.clone()).is_err(), "{value}");
         }
     }
@@ -204,8 +209,10 @@ mod tests {
 
     #[test]
     fn flat_fields_carry_the_vendors_names_and_no_position() {
-        let read = contact(json!({"id": "c", "locationId": "l", "firstName": "Ada", "type": "lead", "tags": ["vip"],
-            "dateOfBirth": "1990-09-25T00:00:00.000Z", "dateAdded": "2021-11-26T12:41:02.193Z", "city": null}));
+        let read = contact(
+            json!({"id": "c", "locationId": "l", "firstName": "Ada", "type": "lead", "tags": ["vip"],
+            "dateOfBirth": "1990-09-25T00:00:00.000Z", "dateAdded": "2021-11-26T12:41:02.193Z", "city": null}),
+        );
         let expected = json!({"firstName": "Ada", "type": "lead", "dateOfBirth": "1990-09-25",
             "dateAdded": "2021-11-26T12:41:02.193Z"});
         assert_eq!(serde_json::to_value(read.fields()).unwrap(), expected);

@@ -120,7 +120,10 @@ impl CustomFields {
 
     /// Names each custom field by its key where the key is known; other fields pass unchanged.
     pub fn to_keys(&self, fields: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
-        let named = |name: String| match name.strip_prefix(CUSTOM_FIELD_PREFIX).and_then(|id| self.by_id.get(id)?.key()) {
+        let named = |name: String| match name
+            .strip_prefix(CUSTOM_FIELD_PREFIX)
+            .and_then(|id| self.by_id.get(id)?.key())
+        {
             Some(key) => format!("{CUSTOM_FIELD_PREFIX}{key}"),
             None => name,
         };
@@ -132,7 +135,10 @@ impl CustomFields {
     ///
     /// # Errors
     /// The custom fields that the location does not have.
-    pub fn to_ids(&self, fields: BTreeMap<String, Value>) -> Result<BTreeMap<String, Value>, Vec<FieldProblem>> {
+    pub fn to_ids(
+        &self,
+        fields: BTreeMap<String, Value>,
+    ) -> Result<BTreeMap<String, Value>, Vec<FieldProblem>> {
         let mut problems = Vec::new();
         let mut named = BTreeMap::new();
         for (name, value) in fields {
@@ -149,7 +155,8 @@ impl CustomFields {
                     };
                     named.insert(format!("{CUSTOM_FIELD_PREFIX}{}", definition.id), value);
                 }
-                None => problems.push(FieldProblem::new(&name, "the location has no custom field with this key or id")),
+                None => problems
+                    .push(FieldProblem::new(&name, "the location has no custom field with this key or id")),
             }
         }
         if problems.is_empty() { Ok(named) } else { Err(problems) }
@@ -178,8 +185,11 @@ mod tests {
 
     #[test]
     fn keys_and_ids_translate_into_each_other() {
-        let by_key = fields(json!({"email": "a@b.example", "customFields.plan": "gold", "customFields.tastes": ["x"]}));
-        let by_id = fields(json!({"email": "a@b.example", "customFields.id1": "gold", "customFields.id2": ["x"]}));
+        let by_key = fields(
+            json!({"email": "a@b.example", "customFields.plan": "gold", "customFields.tastes": ["x"]}),
+        );
+        let by_id =
+            fields(json!({"email": "a@b.example", "customFields.id1": "gold", "customFields.id2": ["x"]}));
         assert_eq!(definitions().to_ids(by_key.clone()), Ok(by_id.clone()));
         assert_eq!(definitions().to_keys(by_id), by_key);
     }
@@ -192,12 +202,16 @@ mod tests {
         );
         let problems = definitions().to_ids(fields(json!({"customFields.colour": 1}))).unwrap_err();
         assert_eq!(problems[0].field, "customFields.colour");
-        assert_eq!(definitions().to_keys(fields(json!({"customFields.zz": 1}))), fields(json!({"customFields.zz": 1})));
+        assert_eq!(
+            definitions().to_keys(fields(json!({"customFields.zz": 1}))),
+            fields(json!({"customFields.zz": 1}))
+        );
     }
 
     #[test]
     fn clearing_uses_the_empty_value_of_the_fields_type() {
-        let cleared = definitions().to_ids(fields(json!({"customFields.plan": null, "customFields.tastes": null})));
+        let cleared =
+            definitions().to_ids(fields(json!({"customFields.plan": null, "customFields.tastes": null})));
         assert_eq!(cleared, Ok(fields(json!({"customFields.id1": "", "customFields.id2": []}))));
     }
 }

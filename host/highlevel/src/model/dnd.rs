@@ -147,10 +147,14 @@ impl DndSettings {
     /// Whether all of it can be written: known channels with documented statuses.
     pub(crate) fn check_statuses(&self) -> Result<(), String> {
         if let Some(name) = self.other.keys().next() {
-            return Err(format!("`{name}` is not a channel with a status; there are Call, Email, SMS, WhatsApp, GMB and FB"));
+            return Err(format!(
+                "`{name}` is not a channel with a status; there are Call, Email, SMS, WhatsApp, GMB and FB"
+            ));
         }
         let unknown = self.channels().find(|(_, setting)| matches!(setting.status, DndStatus::Other(_)));
-        unknown.map_or(Ok(()), |(name, _)| Err(format!("the status of {name} must be active, inactive or permanent")))
+        unknown.map_or(Ok(()), |(name, _)| {
+            Err(format!("the status of {name} must be active, inactive or permanent"))
+        })
     }
 }
 
@@ -222,7 +226,8 @@ mod tests {
 
     #[test]
     fn an_unknown_status_counts_as_blocked_and_a_strange_channel_is_kept() {
-        let value = json!({"SMS": {"status": "snoozed"}, "Pigeon": {"status": "active"}, "Email": "yes", "FB": null});
+        let value =
+            json!({"SMS": {"status": "snoozed"}, "Pigeon": {"status": "active"}, "Email": "yes", "FB": null});
         let read = DndSettings::from_value(&value).unwrap();
         assert!(read.sms.as_ref().unwrap().status.is_blocked());
         assert_eq!(read.fb, None);

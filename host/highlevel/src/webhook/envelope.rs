@@ -49,7 +49,9 @@ impl Envelope {
             app: text("appId"),
             webhook_id: text("webhookId"),
             timestamp: timestamp(&body),
-            payload_too_large: body.get("payloadTooLarge").is_some_and(|flag| flag.as_bool().unwrap_or(!flag.is_null())),
+            payload_too_large: body
+                .get("payloadTooLarge")
+                .is_some_and(|flag| flag.as_bool().unwrap_or(!flag.is_null())),
             body,
         })
     }
@@ -118,7 +120,8 @@ mod tests {
 
     #[test]
     fn the_envelope_is_read_and_may_be_missing() {
-        let full = parse(&json!({"type": "ContactUpdate", "locationId": "l", "companyId": "co", "appId": "app",
+        let full =
+            parse(&json!({"type": "ContactUpdate", "locationId": "l", "companyId": "co", "appId": "app",
             "webhookId": "w", "timestamp": "2026-11-21T08:00:00.000Z", "versionId": "v", "id": "c"}));
         assert_eq!((full.kind.as_str(), full.webhook_id.as_deref()), ("ContactUpdate", Some("w")));
         assert_eq!(full.location, Some(LocationId::new("l")));

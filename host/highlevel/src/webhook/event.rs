@@ -166,7 +166,8 @@ pub struct Snapshot {
 }
 
 /// Members of the envelope, which are no fields of the contact. The contact's own `type` is not in the payload.
-const ENVELOPE: &[&str] = &["type", "companyId", "appId", "versionId", "webhookId", "timestamp", "payloadTooLarge", "traceId"];
+const ENVELOPE: &[&str] =
+    &["type", "companyId", "appId", "versionId", "webhookId", "timestamp", "payloadTooLarge", "traceId"];
 
 impl Snapshot {
     pub(super) fn of(envelope: &Envelope) -> Option<Self> {
@@ -207,11 +208,16 @@ mod tests {
             assert_eq!((found.contact(), found.change()), (Some(&"c".into()), Some(change)));
         }
         let task = event(&json!({"type": "TaskComplete", "id": "t", "contactId": "c"}));
-        assert_eq!(task, Event::Task { change: Change::Completed, id: "t".into(), contact: Some("c".into()) });
+        assert_eq!(
+            task,
+            Event::Task { change: Change::Completed, id: "t".into(), contact: Some("c".into()) }
+        );
         let note = event(&json!({"type": "NoteDelete", "id": "n", "contactId": "c"}));
         assert_eq!(note, Event::Note { change: Change::Deleted, id: "n".into(), contact: Some("c".into()) });
-        let appointment = event(&json!({"type": "AppointmentDelete", "appointment": {"id": "a", "contactId": "c"}}));
-        let expected = Event::Appointment { change: Change::Deleted, id: "a".into(), contact: Some("c".into()) };
+        let appointment =
+            event(&json!({"type": "AppointmentDelete", "appointment": {"id": "a", "contactId": "c"}}));
+        let expected =
+            Event::Appointment { change: Change::Deleted, id: "a".into(), contact: Some("c".into()) };
         assert_eq!(appointment, expected);
     }
 
@@ -243,8 +249,10 @@ mod tests {
             Value::Object(all)
         };
         let read = Contact::from_json(with(json!({"id": "c", "locationId": "l"}))).unwrap();
-        let sent = with(json!({"type": "ContactUpdate", "id": "c", "locationId": "l", "webhookId": "w", "appId": "a",
-            "versionId": "v", "timestamp": "2026-11-21T08:00:00Z"}));
+        let sent = with(
+            json!({"type": "ContactUpdate", "id": "c", "locationId": "l", "webhookId": "w", "appId": "a",
+            "versionId": "v", "timestamp": "2026-11-21T08:00:00Z"}),
+        );
         let snapshot = Envelope::parse(sent.to_string().as_bytes()).unwrap().snapshot().unwrap();
         assert_eq!(snapshot.fields, read.fields());
         assert_eq!(snapshot.tags, read.tags);

@@ -8,7 +8,8 @@ use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 
 /// Reads an Ed25519 public key. A weak key, under which signatures can be made up, is refused.
 pub(super) fn ed25519(pem: &str) -> Result<VerifyingKey, String> {
-    let key = VerifyingKey::from_public_key_pem(pem.trim()).map_err(|_| "it is no Ed25519 public key in PEM".to_owned())?;
+    let key = VerifyingKey::from_public_key_pem(pem.trim())
+        .map_err(|_| "it is no Ed25519 public key in PEM".to_owned())?;
     if key.is_weak() { Err("it is a weak key".to_owned()) } else { Ok(key) }
 }
 
@@ -31,7 +32,8 @@ impl RsaKey {
 }
 
 fn pem_body(pem: &str) -> Option<Vec<u8>> {
-    let body = pem.trim().strip_prefix("-----BEGIN PUBLIC KEY-----")?.strip_suffix("-----END PUBLIC KEY-----")?;
+    let body =
+        pem.trim().strip_prefix("-----BEGIN PUBLIC KEY-----")?.strip_suffix("-----END PUBLIC KEY-----")?;
     STANDARD.decode(body.split_whitespace().collect::<String>()).ok()
 }
 

@@ -30,10 +30,10 @@ MCowBQYDK2VwAyEAi2HR1srL4o18O8BRa7gVJY7G7bupbN3H9AwJrHCDiOg=
 ";
 
 /// How old an event may be unless configured: retries arrive up to three days late with their original timestamp.
-pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(4 * 24 * 60 * 60);
+pub const DEFAULT_MAX_AGE: Duration = Duration::from_hours(4 * 24);
 
 /// How far in the future an event may be unless configured.
-pub const DEFAULT_MAX_FUTURE_SKEW: Duration = Duration::from_secs(5 * 60);
+pub const DEFAULT_MAX_FUTURE_SKEW: Duration = Duration::from_mins(5);
 
 /// The old RSA signature, for those who still receive it.
 #[derive(Clone, Debug)]
@@ -177,7 +177,12 @@ impl Verifier {
             return Err(KeyError::NoKeys);
         }
         let limit = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
-        Ok(Self { ed25519, legacy, max_age: limit(config.max_age), max_future_skew: limit(config.max_future_skew) })
+        Ok(Self {
+            ed25519,
+            legacy,
+            max_age: limit(config.max_age),
+            max_future_skew: limit(config.max_future_skew),
+        })
     }
 
     /// The verifier for the vendor's published key, with default limits.
@@ -201,14 +206,26 @@ impl Verifier {
         Ok(Verified { scheme, timestamp })
     }
 
-    fn verify_signature(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Scheme, VerifyError> {
+    fn verify_signature(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Scheme, VerifyError> {
         if let Some(signature) = signature(headers, Scheme::Ed25519) {
-            let genuine = signature.parsed().and_then(|bytes| Signature::from_slice(&bytes).ok()).is_some_and(
-                |signature| self.ed25519.iter().any(|key| key.verify_strict(body, &signature).is_ok()),
-            );
-            return if genuine { Ok(Scheme::Ed25519) } else { Err(VerifyError::WrongSignature(Scheme::Ed25519)) };
+            let genuine =
+                signature.parsed().and_then(|bytes| Signature::from_slice(&bytes).ok()).is_some_and(
+                    |signature| self.ed25519.iter().any(|key| key.verify_strict(body, &signature).is_ok()),
+                );
+            return if genuine {
+                Ok(Scheme::Ed25519)
+            } else {
+                Err(VerifyError::WrongSignature(Scheme::Ed25519))
+            };
         }
-        let Some(signature) = signature(headers, Scheme::LegacyRsa) else { return Err(VerifyError::NotSigned) };
+        let Some(signature) = signature(headers, Scheme::LegacyRsa) else {
+            return Err(VerifyError::NotSigned);
+        };
         let Some((keys, _)) = self.legacy.as_ref().filter(|(_, until)| now < *until) else {
             return Err(VerifyError::LegacyNotAccepted);
         };
@@ -228,7 +245,11 @@ impl Verifier {
     }
 }
 
-fn read_keys<K>(scheme: Scheme, pems: &[String], read: fn(&str) -> Result<K, String>) -> Result<Vec<K>, KeyError> {
+fn read_keys<K>(
+    scheme: Scheme,
+    pems: &[String],
+    read: fn(&str) -> Result<K, String>,
+) -> Result<Vec<K>, KeyError> {
     let read_one = |(index, pem): (usize, &String)| {
         read(pem).map_err(|reason| KeyError::Unusable { scheme, number: index + 1, reason })
     };

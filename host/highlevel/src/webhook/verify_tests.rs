@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use super::*;
 
 const NOW: &str = "2026-11-21T09:00:00Z";
-const BODY: &[u8] = br#"{ "type":"ContactUpdate","id":"c","timestamp":"2026-11-21T08:59:30.000Z","webhookId":"w" }"#;
+const BODY: &[u8] =
+    br#"{ "type":"ContactUpdate","id":"c","timestamp":"2026-11-21T08:59:30.000Z","webhookId":"w" }"#;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -134,7 +135,8 @@ fn an_unsigned_event_is_refused() {
 
 #[test]
 fn a_wrong_new_signature_is_not_excused_by_a_right_old_one() {
-    let both = headers(&[("x-ghl-signature", &sign(&signing_key(9), BODY)), ("x-wh-signature", &sign_rsa(BODY))]);
+    let both =
+        headers(&[("x-ghl-signature", &sign(&signing_key(9), BODY)), ("x-wh-signature", &sign_rsa(BODY))]);
     assert_eq!(with_legacy("2027-01-01T00:00:00Z").verify(&both, BODY, at(NOW)), WRONG);
     let garbage = headers(&[("x-ghl-signature", "garbage"), ("x-wh-signature", &sign_rsa(BODY))]);
     assert_eq!(with_legacy("2027-01-01T00:00:00Z").verify(&garbage, BODY, at(NOW)), WRONG);

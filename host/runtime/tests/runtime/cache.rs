@@ -94,7 +94,13 @@ async fn an_entry_of_another_component_is_refused() {
     let other = loading::with_manifest(|toml| toml.replace("\"Misbehave\"", "\"Somebody else\""));
     let digest = Digest::of(&other);
     runtime.load(other, &digest, &Grants::of(["contacts"])).await.unwrap();
-    let [foreign] = cache.names(".compiled").into_iter().filter(|path| *path != entry).collect::<Vec<_>>().try_into().unwrap();
+    let [foreign] = cache
+        .names(".compiled")
+        .into_iter()
+        .filter(|path| *path != entry)
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
     fs::copy(foreign, &entry).unwrap();
     assert_eq!(counts(&cache.runtime(1, 4)).await, QUARANTINED);
 }

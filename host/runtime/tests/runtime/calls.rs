@@ -27,16 +27,23 @@ async fn every_export_receives_its_arguments_and_answers_in_its_own_type() {
     assert_eq!(account.name, "Nobody");
 
     let (entity, id) = to("contact", "7");
-    let admit = Invocation::Admit { entity: entity.clone(), direction: Direction::ToHighlevel, fields: vec![field()] };
+    let admit = Invocation::Admit {
+        entity: entity.clone(),
+        direction: Direction::ToHighlevel,
+        fields: vec![field()],
+    };
     assert_eq!(reply(&connector, admit).await, Reply::Admit(Ok(Decision::Skip("contact".into()))));
 
-    let Reply::Read(Ok(record)) = reply(&connector, Invocation::Read { entity: entity.clone(), id: id.clone() }).await
+    let Reply::Read(Ok(record)) =
+        reply(&connector, Invocation::Read { entity: entity.clone(), id: id.clone() }).await
     else {
         panic!()
     };
     assert_eq!(record.id, "7");
 
-    let Reply::Find(Ok(found)) = reply(&connector, Invocation::Find { entity: entity.clone(), key: field() }).await else {
+    let Reply::Find(Ok(found)) =
+        reply(&connector, Invocation::Find { entity: entity.clone(), key: field() }).await
+    else {
         panic!()
     };
     assert_eq!(found[0].fields, [field()]);
@@ -59,7 +66,10 @@ async fn every_export_receives_its_arguments_and_answers_in_its_own_type() {
 
     let poll = Invocation::Poll { stream: "people".into(), cursor: Some("page-2".into()) };
     let Reply::Poll(Ok(page)) = reply(&connector, poll).await else { panic!() };
-    assert_eq!((page.changes[0].entity.as_str(), page.cursor.as_deref(), page.more), ("people", Some("page-2"), true));
+    assert_eq!(
+        (page.changes[0].entity.as_str(), page.cursor.as_deref(), page.more),
+        ("people", Some("page-2"), true)
+    );
 
     let event = Event {
         id: "event-1".into(),

@@ -5,7 +5,8 @@ use std::{env, fs, path::PathBuf};
 /// The guest that misbehaves, with its manifest.
 pub(crate) fn misbehave() -> Vec<u8> {
     let file = directory().join("guest-misbehave.wasm");
-    fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask build` first", file.display()))
+    fs::read(&file)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask build` first", file.display()))
 }
 
 /// `CONTACTOR_COMPONENTS`, or `components` in Cargo's target directory, in which this executable lies.

@@ -65,7 +65,11 @@ impl contacts::Host for TestHost {
     async fn search(&mut self, _: contacts::SearchRequest) -> Result<contacts::ContactPage, Error> {
         offered()
     }
-    async fn find_duplicate(&mut self, _: Option<String>, _: Option<String>) -> Result<Option<contacts::Contact>, Error> {
+    async fn find_duplicate(
+        &mut self,
+        _: Option<String>,
+        _: Option<String>,
+    ) -> Result<Option<contacts::Contact>, Error> {
         offered()
     }
     async fn create(&mut self, _: Vec<NamedValue>, _: Vec<String>) -> Result<contacts::Contact, Error> {
@@ -80,7 +84,12 @@ impl contacts::Host for TestHost {
     async fn upsert(&mut self, _: Vec<NamedValue>, _: bool) -> Result<contacts::UpsertOutcome, Error> {
         offered()
     }
-    async fn list_page(&mut self, _: Option<String>, _: u32, _: Option<String>) -> Result<contacts::ContactPage, Error> {
+    async fn list_page(
+        &mut self,
+        _: Option<String>,
+        _: u32,
+        _: Option<String>,
+    ) -> Result<contacts::ContactPage, Error> {
         offered()
     }
     async fn list_by_business(
@@ -158,7 +167,12 @@ impl appointments::Host for TestHost {
 }
 
 impl bulk::Host for TestHost {
-    async fn update_tags(&mut self, _: bulk::TagMode, _: Vec<String>, _: Vec<String>) -> Result<bulk::BulkOutcome, Error> {
+    async fn update_tags(
+        &mut self,
+        _: bulk::TagMode,
+        _: Vec<String>,
+        _: Vec<String>,
+    ) -> Result<bulk::BulkOutcome, Error> {
         offered()
     }
     async fn set_business(&mut self, _: Vec<String>, _: Option<String>) -> Result<Vec<String>, Error> {

@@ -10,8 +10,8 @@ mod loading;
 use std::time::Duration;
 
 use contactor_runtime::{
-    Blame, CallError, CallOutcome, Connector, Digest, Grants, GuestFault, HostFault, Invocation, Limits, PoolUse, Reply,
-    Runtime, RuntimeConfig,
+    Blame, CallError, CallOutcome, Connector, Digest, Grants, GuestFault, HostFault, Invocation, Limits,
+    PoolUse, Reply, Runtime, RuntimeConfig,
 };
 use host::TestHost;
 

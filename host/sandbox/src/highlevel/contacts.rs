@@ -9,14 +9,28 @@ use super::config::MatchBy;
 use super::refusal::{Answer, Refusal};
 use super::schema::{self, DND_NAMES};
 use super::state::{Contact, LocationState};
-use super::tx::{Request, Tx};
+use super::tx::{Actor, Request, Tx};
 use super::wire::{self, Version};
 use super::{normal, validate};
 
 /// Members kept as plain text.
 const TEXT: &[&str] = &[
-    "firstName", "lastName", "email", "phone", "gender", "address1", "city", "state", "postalCode", "country",
-    "website", "timezone", "source", "companyName", "dateOfBirth", "assignedTo",
+    "firstName",
+    "lastName",
+    "email",
+    "phone",
+    "gender",
+    "address1",
+    "city",
+    "state",
+    "postalCode",
+    "country",
+    "website",
+    "timezone",
+    "source",
+    "companyName",
+    "dateOfBirth",
+    "assignedTo",
 ];
 
 pub(super) fn get(tx: &mut Tx<'_>, request: &Request<'_>) -> Answer {
@@ -115,7 +129,8 @@ fn contact_body(request: &Request<'_>, schema: schema::Schema) -> Result<Map<Str
 /// Creates a contact from a checked body.
 pub(super) fn insert(tx: &mut Tx<'_>, body: &Map<String, Value>) -> Result<Arc<Contact>, Refusal> {
     let has = |name| validate::text(body, name).is_some_and(|value| !value.trim().is_empty());
-    if !has("email") && !has("phone") {
+    // Only the API insists on a way to reach the contact ([field], facts 2.5); a person may save a bare name.
+    if tx.actor != Actor::Person && !has("email") && !has("phone") {
         return Err(Refusal::bad("Either email or phone is required to create a contact"));
     }
     if !tx.state.config.allow_duplicate_contact {
@@ -194,13 +209,15 @@ fn apply(tx: &mut Tx<'_>, before: &Contact, body: &Map<String, Value>) -> Arc<Co
 
 /// `name` alone is split at the first blank.
 fn set_name(contact: &mut Contact, body: &Map<String, Value>) {
-    let Some(name) = body.get("name").filter(|_| !body.contains_key("firstName") && !body.contains_key("lastName"))
+    let Some(name) =
+        body.get("name").filter(|_| !body.contains_key("firstName") && !body.contains_key("lastName"))
     else {
         return;
     };
     contact.text.remove("firstName");
     contact.text.remove("lastName");
-    let (first, last) = name.as_str().map(str::trim).map_or(("", ""), |name| name.split_once(' ').unwrap_or((name, "")));
+    let (first, last) =
+        name.as_str().map(str::trim).map_or(("", ""), |name| name.split_once(' ').unwrap_or((name, "")));
     for (key, part) in [("firstName", first), ("lastName", last)] {
         if !part.trim().is_empty() {
             contact.text.insert(key, part.trim().to_owned());
@@ -228,14 +245,19 @@ fn normalised(name: &str, value: &str, country: &str) -> Option<String> {
 fn set_custom(state: &LocationState, contact: &mut Contact, item: &Value) {
     let wanted = item.get("id").or_else(|| item.get("key")).and_then(Value::as_str).unwrap_or_default();
     let Some(field) = state.custom_field(wanted).filter(|field| field.model == "contact") else { return };
-    let raw = ["field_value", "fieldValue", "value"].iter().find_map(|key| item.get(*key)).unwrap_or(&Value::Null);
+    let raw =
+        ["field_value", "fieldValue", "value"].iter().find_map(|key| item.get(*key)).unwrap_or(&Value::Null);
     match normal::custom_value(&field.data_type, raw) {
         Some(value) => contact.custom.insert(field.id.clone(), value),
         None => contact.custom.remove(&field.id),
     };
 }
 
-fn refuse_duplicate(state: &LocationState, body: &Map<String, Value>, except: Option<&str>) -> Result<(), Refusal> {
+fn refuse_duplicate(
+    state: &LocationState,
+    body: &Map<String, Value>,
+    except: Option<&str>,
+) -> Result<(), Refusal> {
     match find_match(state, body, except) {
         Some((contact, by)) => Err(Refusal::duplicate(&contact.id, &contact.name(), field_name(by))),
         None => Ok(()),

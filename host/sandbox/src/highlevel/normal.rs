@@ -25,7 +25,9 @@ pub(crate) fn phone(raw: &str, country: &str) -> Option<String> {
     match phonenumber::parse(Some(id), raw) {
         Ok(number) => Some(number.format().mode(phonenumber::Mode::E164).to_string()),
         Err(_) => {
-            let code = phonenumber::metadata::DATABASE.by_id(id.as_ref()).map_or(1, |country| country.country_code());
+            let code = phonenumber::metadata::DATABASE
+                .by_id(id.as_ref())
+                .map_or(1, |country| country.country_code());
             Some(format!("+{code}{digits}"))
         }
     }
@@ -54,8 +56,7 @@ pub(crate) fn birthday(raw: &str) -> Option<Date> {
     let day = raw.split('T').next().unwrap_or(raw);
     let parts: Vec<&str> = day.split(['/', '-', '.', '_']).collect();
     let [first, second, third] = parts[..] else { return None };
-    let (year, month, day) =
-        if first.len() == 4 { (first, second, third) } else { (third, first, second) };
+    let (year, month, day) = if first.len() == 4 { (first, second, third) } else { (third, first, second) };
     Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
 }
 
@@ -104,7 +105,9 @@ pub(crate) fn custom_value(data_type: &str, raw: &Value) -> Option<Value> {
         "NUMERICAL" | "MONETORY" | "MONETARY" => match raw {
             Value::Number(_) => Some(raw.clone()),
             // Thousands separators are stripped ([field]).
-            Value::String(text) => number(&text.chars().filter(|c| !matches!(c, ',' | ' ' | '$' | '€' | '£')).collect::<String>()),
+            Value::String(text) => number(
+                &text.chars().filter(|c| !matches!(c, ',' | ' ' | '$' | '€' | '£')).collect::<String>(),
+            ),
             _ => None,
         },
         "CHECKBOX" | "MULTIPLE_OPTIONS" => match raw {
@@ -141,7 +144,12 @@ pub(crate) fn plain_text(html: &str) -> String {
             _ => {}
         }
     }
-    plain.replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
+    plain
+        .replace("&nbsp;", " ")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&amp;", "&")
 }
 
 /// Good enough to refuse what the vendor refuses: one `@`, a dotted domain, no blanks.
@@ -156,7 +164,9 @@ pub(crate) fn is_email(text: &str) -> bool {
         && !text.chars().any(|c| c.is_whitespace() || matches!(c, ',' | ';' | '<' | '>' | '(' | ')' | '"'))
         && labels.len() > 1
         && labels.iter().all(|label| {
-            !label.is_empty() && !label.starts_with('-') && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+            !label.is_empty()
+                && !label.starts_with('-')
+                && label.chars().all(|c| c.is_alphanumeric() || c == '-')
         })
         && labels.last().is_some_and(|top| top.chars().count() > 1)
 }
@@ -208,7 +218,9 @@ mod tests {
     #[test]
     fn malformed_addresses_are_told_apart() {
         assert!(is_email("jane.o'neil+tag@example.co.uk"));
-        for bad in ["jane", "jane@", "@example.com", "jane@example", "jane doe@example.com", "a..b@example.com"] {
+        for bad in
+            ["jane", "jane@", "@example.com", "jane@example", "jane doe@example.com", "a..b@example.com"]
+        {
             assert!(!is_email(bad), "{bad}");
         }
     }

@@ -24,9 +24,9 @@ impl HighLevel {
         validate::check(&form, schema::TOKEN_V2)?;
         let value = |name| validate::text(&form, name).unwrap_or_default();
         let client_id = value("client_id");
-        let known = lock(&self.apps).values().any(|app| {
-            app.client_id == client_id && app.client_secret == value("client_secret")
-        });
+        let known = lock(&self.apps)
+            .values()
+            .any(|app| app.client_id == client_id && app.client_secret == value("client_secret"));
         if !known {
             return Ok(oauth_error(401, "invalid_client", "Invalid client credentials!"));
         }
@@ -38,7 +38,11 @@ impl HighLevel {
             _ => return Err(Refusal::bad("Unsupported grant type")),
         };
         let Some(consent) = consent else {
-            return Ok(oauth_error(400, "invalid_grant", "This grant is invalid: it is unknown, expired or already used"));
+            return Ok(oauth_error(
+                400,
+                "invalid_grant",
+                "This grant is invalid: it is unknown, expired or already used",
+            ));
         };
         if !is_active(&consent.resource) {
             // A suspended sub-account cannot refresh, and can again once it is active (issue 249).
@@ -59,7 +63,8 @@ impl HighLevel {
         let id = validate::text(&form, "locationId").unwrap_or_default();
         let location = self.location(id).map_err(|_| Refusal::bad("Location not found"))?;
         let now = self.clock.millis();
-        let consent = Tokens::narrow(grant, location, now).ok_or_else(|| Refusal::unauthorized(text::SCOPE))?;
+        let consent =
+            Tokens::narrow(grant, location, now).ok_or_else(|| Refusal::unauthorized(text::SCOPE))?;
         if !is_active(&consent.resource) {
             return Err(Refusal::bad(text::INACTIVE));
         }
@@ -110,7 +115,8 @@ impl HighLevel {
     /// from `locationId` (not the vendor's), else the first one; `locationId=company` is an agency install.
     pub(super) fn choose_location(&self, call: &Call) -> Answer {
         let need = |name: &str| {
-            call.query(name).ok_or_else(|| Refusal::bad(format!("{name} is missing from the authorisation address")))
+            call.query(name)
+                .ok_or_else(|| Refusal::bad(format!("{name} is missing from the authorisation address")))
         };
         let (client_id, redirect) = (need("client_id")?, need("redirect_uri")?);
         let asked: Vec<String> = need("scope")?.split([' ', ',']).map(str::to_owned).collect();
@@ -122,7 +128,8 @@ impl HighLevel {
         let code = self
             .authorize_scopes(client_id, location.as_deref(), Some(asked))
             .map_err(|error| Refusal::bad(error.to_string()))?;
-        let mut back: url::Url = redirect.parse().map_err(|_| Refusal::bad("redirect_uri is not an address"))?;
+        let mut back: url::Url =
+            redirect.parse().map_err(|_| Refusal::bad("redirect_uri is not an address"))?;
         back.query_pairs_mut().append_pair("code", &code);
         if let Some(state) = call.query("state") {
             back.query_pairs_mut().append_pair("state", state);
@@ -140,7 +147,8 @@ fn is_active(resource: &Resource) -> bool {
 
 /// The form of a token call; a JSON body is not read, as the v2 endpoint does not.
 fn form(call: &Call) -> Map<String, Value> {
-    let is_form = call.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    let is_form =
+        call.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     let body = if is_form { String::from_utf8_lossy(&call.body) } else { "".into() };
     parse_query(&body).into_iter().map(|(name, value)| (name, Value::String(value))).collect()
 }

@@ -21,13 +21,16 @@ pub(crate) mod text {
 pub(crate) struct Refusal {
     pub(crate) status: u16,
     body: Value,
+    /// The contact that this location does not have.
+    missing_contact: Option<String>,
 }
 
 pub(crate) type Answer = Result<Reply, Refusal>;
 
 impl Refusal {
     fn new(status: u16, message: impl Into<Value>, error: &str) -> Self {
-        Self { status, body: json!({"statusCode": status, "message": message.into(), "error": error}) }
+        let body = json!({"statusCode": status, "message": message.into(), "error": error});
+        Self { status, body, missing_contact: None }
     }
 
     /// A business rule is broken, or an id is unknown.
@@ -58,13 +61,24 @@ impl Refusal {
 
     /// An unknown contact answers 400, not 404.
     pub(crate) fn no_contact(id: &str) -> Self {
-        Self::bad(format!("Contact with id {id} not found"))
+        Self { missing_contact: Some(id.to_owned()), ..Self::bad(format!("Contact with id {id} not found")) }
+    }
+
+    /// The contact that was asked for and is not in this location.
+    pub(crate) fn missing_contact(&self) -> Option<&str> {
+        self.missing_contact.as_deref()
     }
 
     /// Names the contact that is already there (facts on HighLevel, section 6).
     pub(crate) fn duplicate(id: &str, name: &str, field: &str) -> Self {
         let meta = json!({"contactId": id, "contactName": name, "matchingField": field});
-        Self { status: 400, body: json!({"statusCode": 400, "message": text::DUPLICATE, "meta": meta}) }
+        let body = json!({"statusCode": 400, "message": text::DUPLICATE, "meta": meta});
+        Self { status: 400, body, missing_contact: None }
+    }
+
+    /// The message, for a person.
+    pub(crate) fn message(&self) -> String {
+        self.body["message"].as_str().map_or_else(|| self.body["message"].to_string(), str::to_owned)
     }
 
     pub(crate) fn into_reply(mut self, trace_id: &str) -> Reply {

@@ -64,12 +64,21 @@ pub(crate) const DND_V2: &[Field] = &[
 ];
 
 /// v3 channel name, v2 channel name.
-pub(crate) const DND_NAMES: &[(&str, &str)] =
-    &[("call", "Call"), ("email", "Email"), ("sms", "SMS"), ("whatsApp", "WhatsApp"), ("gmb", "GMB"), ("fb", "FB")];
+pub(crate) const DND_NAMES: &[(&str, &str)] = &[
+    ("call", "Call"),
+    ("email", "Email"),
+    ("sms", "SMS"),
+    ("whatsApp", "WhatsApp"),
+    ("gmb", "GMB"),
+    ("fb", "FB"),
+];
 
 const INBOUND_DND: &[Field] = &[optional(
     "all",
-    Kind::Nested(&[required("status", Kind::OneOf(&["active", "inactive"])), optional("message", Kind::Text)]),
+    Kind::Nested(&[
+        required("status", Kind::OneOf(&["active", "inactive"])),
+        optional("message", Kind::Text),
+    ]),
 )];
 
 /// Members of every contact body.
@@ -104,6 +113,10 @@ const CONTACT_NEW: &[Field] = &[
 ];
 
 const CONTACT_CHANGED: &[Field] = &[nullable("source", Kind::Text), nullable("assignedTo", Kind::Text)];
+
+/// What a person can fill in for a contact in HighLevel's own interface.
+pub(crate) const PERSON_CONTACT: Schema =
+    &[CONTACT, CONTACT_CHANGED, &[nullable("gender", Kind::Text), nullable("companyName", Kind::Text)]];
 
 pub(crate) const CREATE_CONTACT: Schema = &[CONTACT, CONTACT_NEW];
 pub(crate) const UPDATE_CONTACT: Schema = &[CONTACT, CONTACT_CHANGED];
@@ -226,10 +239,12 @@ pub(crate) const TOKEN_V2: Schema = &[&[
     optional("user_type", Kind::OneOf(&["Company", "Location"])),
     optional("redirect_uri", Kind::Text),
 ]];
-pub(crate) const LOCATION_TOKEN: Schema = &[&[required("companyId", Kind::Text), required("locationId", Kind::Text)]];
+pub(crate) const LOCATION_TOKEN: Schema =
+    &[&[required("companyId", Kind::Text), required("locationId", Kind::Text)]];
 
 /// Query parameters of the lists.
 pub(crate) const LIST_QUERY: &[&str] = &["locationId", "limit", "startAfter", "startAfterId", "query"];
 pub(crate) const BUSINESS_QUERY: &[&str] = &["locationId", "limit", "skip", "query"];
 pub(crate) const DUPLICATE_QUERY: &[&str] = &["locationId", "number", "email"];
-pub(crate) const EVENTS_QUERY: &[&str] = &["locationId", "userId", "calendarId", "groupId", "startTime", "endTime"];
+pub(crate) const EVENTS_QUERY: &[&str] =
+    &["locationId", "userId", "calendarId", "groupId", "startTime", "endTime"];

@@ -33,8 +33,10 @@ pub(crate) struct Contact {
     pub(crate) created_by: Option<String>,
     pub(crate) date_added: Millis,
     pub(crate) date_updated: Millis,
-    /// Deletion is soft: a person can restore for 60 days.
+    /// Deletion is soft: a person can restore for 60 days, counted from `date_updated`.
     pub(crate) deleted: bool,
+    /// The contact it was merged into; a merge cannot be undone.
+    pub(crate) merged_into: Option<String>,
 }
 
 impl Contact {
@@ -49,11 +51,17 @@ impl Contact {
     }
 
     fn emails(&self) -> impl Iterator<Item = String> {
-        self.get("email").into_iter().chain(self.additional_emails.iter().map(String::as_str)).map(str::to_lowercase)
+        self.get("email")
+            .into_iter()
+            .chain(self.additional_emails.iter().map(String::as_str))
+            .map(str::to_lowercase)
     }
 
     fn phones(&self) -> impl Iterator<Item = String> {
-        self.get("phone").into_iter().chain(self.additional_phones.iter().map(String::as_str)).map(str::to_owned)
+        self.get("phone")
+            .into_iter()
+            .chain(self.additional_phones.iter().map(String::as_str))
+            .map(str::to_owned)
     }
 }
 
@@ -217,7 +225,9 @@ impl LocationState {
             MatchBy::Phone => self.by_phone.get(value),
         };
         let others = ids.into_iter().flatten().filter(|id| Some(id.as_str()) != except);
-        others.filter_map(|id| self.contact(id)).min_by(|a, b| (a.date_added, &a.id).cmp(&(b.date_added, &b.id)))
+        others
+            .filter_map(|id| self.contact(id))
+            .min_by(|a, b| (a.date_added, &a.id).cmp(&(b.date_added, &b.id)))
     }
 
     /// Adds to the dictionary what is not in it yet: tags come into being on first use.

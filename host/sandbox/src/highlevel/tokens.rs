@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use super::Location;
 use super::config::AppConfig;
 use super::limits::Bucket;
-use super::Location;
 use crate::clock::Millis;
 use crate::random::Random;
 
@@ -91,7 +91,8 @@ impl Tokens {
     pub(crate) fn add_private(&mut self, token: &str, location: Arc<Location>, scopes: Arc<[String]>) {
         let resource = Resource::Location(location);
         let bucket = self.bucket("private", &resource);
-        self.access.insert(token.to_owned(), Arc::new(Grant { resource, scopes, expires: None, app: None, bucket }));
+        self.access
+            .insert(token.to_owned(), Arc::new(Grant { resource, scopes, expires: None, app: None, bucket }));
     }
 
     /// An authorisation code, good once and for ten minutes.
@@ -169,6 +170,7 @@ impl Tokens {
 }
 
 fn take(from: &mut HashMap<String, Consent>, key: &str, client_id: &str, now: Millis) -> Option<Consent> {
-    let fits = from.get(key).is_some_and(|consent| consent.app.client_id == client_id && now < consent.expires);
+    let fits =
+        from.get(key).is_some_and(|consent| consent.app.client_id == client_id && now < consent.expires);
     if fits { from.remove(key) } else { None }
 }

@@ -27,7 +27,8 @@ pub(crate) fn body_unchecked(call: &Call) -> Result<Map<String, Value>, Refusal>
     let value = if call.body.is_empty() || !call.is_json() {
         Value::Object(Map::new())
     } else {
-        serde_json::from_slice(&call.body).map_err(|_| Refusal::bad("Unexpected token in JSON at position 0"))?
+        serde_json::from_slice(&call.body)
+            .map_err(|_| Refusal::bad("Unexpected token in JSON at position 0"))?
     };
     match value {
         Value::Object(map) => Ok(map),
@@ -42,7 +43,9 @@ pub(crate) fn check(map: &Map<String, Value>, schema: Schema) -> Result<(), Refu
     for field in schema.iter().copied().flatten() {
         match map.get(field.name) {
             None if field.required => missing(field, &mut faults),
-            Some(value) if field.required && value == "" => faults.push(format!("{} should not be empty", field.name)),
+            Some(value) if field.required && value == "" => {
+                faults.push(format!("{} should not be empty", field.name))
+            }
             _ => {}
         }
     }
@@ -83,7 +86,9 @@ fn one(name: &str, value: &Value, kind: Kind, faults: &mut Vec<String>) {
             (!ok).then(|| format!("{name} must be an email"))
         }
         Kind::Phone => {
-            let ok = value.as_str().is_some_and(|text| text.is_empty() || text.bytes().any(|b| b.is_ascii_digit()));
+            let ok = value
+                .as_str()
+                .is_some_and(|text| text.is_empty() || text.bytes().any(|b| b.is_ascii_digit()));
             (!ok).then(|| format!("{name} must be a valid phone number"))
         }
         Kind::Instant => {
@@ -100,16 +105,20 @@ fn one(name: &str, value: &Value, kind: Kind, faults: &mut Vec<String>) {
         }
         Kind::TextList => match value.as_array() {
             None => Some(format!("{name} must be an array")),
-            Some(items) => {
-                (!items.iter().all(Value::is_string)).then(|| format!("each value in {name} must be a string"))
-            }
+            Some(items) => (!items.iter().all(Value::is_string))
+                .then(|| format!("each value in {name} must be a string")),
         },
         Kind::Nested(fields) => {
             let Some(map) = value.as_object() else {
                 faults.push(format!("{name} must be an object"));
                 return;
             };
-            members(&format!("{name}."), map, &|wanted| fields.iter().find(|field| field.name == wanted), faults);
+            members(
+                &format!("{name}."),
+                map,
+                &|wanted| fields.iter().find(|field| field.name == wanted),
+                faults,
+            );
             for field in fields.iter().filter(|field| field.required && !map.contains_key(field.name)) {
                 one(&format!("{name}.{}", field.name), &Value::Null, field.kind, faults);
             }
@@ -155,8 +164,9 @@ pub(crate) fn query(call: &Call, known: &[&str]) -> Result<(), Refusal> {
 /// A whole number in the query.
 pub(crate) fn query_number(call: &Call, name: &str, default: usize) -> Result<usize, Refusal> {
     let Some(text) = call.query(name) else { return Ok(default) };
-    text.parse()
-        .map_err(|_| Refusal::invalid(vec![format!("{name} must be a number conforming to the specified constraints")]))
+    text.parse().map_err(|_| {
+        Refusal::invalid(vec![format!("{name} must be a number conforming to the specified constraints")])
+    })
 }
 
 /// The `limit` of a list, 1 to 100.
@@ -197,13 +207,19 @@ mod tests {
         let body = json!({"firstName": "Ann", "gender": "female"});
         assert_eq!(faults(&body, schema::UPDATE_CONTACT), json!(["property gender should not exist"]));
         let body = json!({"locationId": "l", "additionalEmails": []});
-        assert_eq!(faults(&body, schema::UPSERT_CONTACT), json!(["property additionalEmails should not exist"]));
+        assert_eq!(
+            faults(&body, schema::UPSERT_CONTACT),
+            json!(["property additionalEmails should not exist"])
+        );
     }
 
     #[test]
     fn null_clears_only_where_the_vendor_says_so() {
         assert_eq!(faults(&json!({"email": null, "city": null}), schema::UPDATE_CONTACT), json!([]));
-        assert_eq!(faults(&json!({"postalCode": null}), schema::UPDATE_CONTACT), json!(["postalCode must be a string"]));
+        assert_eq!(
+            faults(&json!({"postalCode": null}), schema::UPDATE_CONTACT),
+            json!(["postalCode must be a string"])
+        );
     }
 
     #[test]

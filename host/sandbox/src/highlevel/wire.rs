@@ -25,14 +25,13 @@ pub(crate) fn contact(contact: &Contact, location_id: &str, version: Version) ->
     out.insert("id".into(), json!(contact.id));
     out.insert("locationId".into(), json!(location_id));
     for (name, value) in &contact.text {
-        let shown = if *name == "dateOfBirth" { json!(format!("{value}T00:00:00.000Z")) } else { json!(value) };
+        let shown =
+            if *name == "dateOfBirth" { json!(format!("{value}T00:00:00.000Z")) } else { json!(value) };
         out.insert((*name).into(), shown);
     }
-    for (name, lower) in [
-        ("firstName", "firstNameLowerCase"),
-        ("lastName", "lastNameLowerCase"),
-        ("email", "emailLowerCase"),
-    ] {
+    for (name, lower) in
+        [("firstName", "firstNameLowerCase"), ("lastName", "lastNameLowerCase"), ("email", "emailLowerCase")]
+    {
         if let Some(value) = contact.get(name) {
             out.insert(lower.into(), json!(value.to_lowercase()));
         }
@@ -103,7 +102,10 @@ pub(crate) fn hit(contact: &Contact, location_id: &str, date_skew: i64) -> Map<S
     out.insert("locationId".into(), json!(location_id));
     out.insert("contactName".into(), if name.is_empty() { Value::Null } else { json!(name.to_lowercase()) });
     out.insert("email".into(), json!(contact.get("email").map(str::to_lowercase)));
-    out.insert("dateOfBirth".into(), json!(contact.get("dateOfBirth").map(|day| format!("{day}T00:00:00.000Z"))));
+    out.insert(
+        "dateOfBirth".into(),
+        json!(contact.get("dateOfBirth").map(|day| format!("{day}T00:00:00.000Z"))),
+    );
     out.insert("businessId".into(), json!(contact.business_id));
     out.insert("dnd".into(), json!(contact.dnd));
     out.insert("dndSettings".into(), Value::Object(contact.dnd_settings.clone()));
@@ -111,7 +113,8 @@ pub(crate) fn hit(contact: &Contact, location_id: &str, date_skew: i64) -> Map<S
     out.insert("tags".into(), json!(contact.tags));
     out.insert("customFields".into(), custom_fields(contact));
     out.insert("followers".into(), json!(contact.followers));
-    let wrap = |values: &[String], key: &str| values.iter().map(|value| json!({key: value})).collect::<Vec<_>>();
+    let wrap =
+        |values: &[String], key: &str| values.iter().map(|value| json!({key: value})).collect::<Vec<_>>();
     out.insert("additionalEmails".into(), json!(wrap(&contact.additional_emails, "email")));
     out.insert("additionalPhones".into(), json!(wrap(&contact.additional_phones, "phone")));
     out.insert("opportunities".into(), json!([]));
@@ -167,7 +170,9 @@ fn origin(client_id: Option<&str>, at: i64) -> Value {
         Some(id) => {
             json!({"source": "INTEGRATION", "channel": "OAUTH", "sourceId": id, "timestamp": iso_millis(at)})
         }
-        None => json!({"source": "WEB_USER", "channel": "APP", "sourceId": "SandboxUser000000001", "timestamp": iso_millis(at)}),
+        None => {
+            json!({"source": "WEB_USER", "channel": "APP", "sourceId": "SandboxUser000000001", "timestamp": iso_millis(at)})
+        }
     }
 }
 

@@ -55,9 +55,6 @@ pub(crate) async fn install(
         (status = 422, description = "These bytes are no connector.", body = ErrorBody),
     )
 )]
-pub(crate) async fn inspect(
-    State(app): State<App>,
-    Component(bytes): Component,
-) -> ApiResult<Json<InspectReport>> {
-    Ok(Json(app.engine.inspect(&bytes)?.into()))
+pub(crate) async fn inspect(Component(bytes): Component) -> ApiResult<Json<InspectReport>> {
+    Ok(Json(contactor_engine::inspect(&bytes)?.into()))
 }

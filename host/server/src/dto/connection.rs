@@ -30,13 +30,17 @@ pub struct Connection {
     pub state_reason: Option<String>,
     /// What it is allowed.
     pub grants: Vec<String>,
+    /// What it asks for and is not allowed.
+    pub withheld: Vec<String>,
     /// Base URL of the partner's API.
     pub base_url: String,
     /// Which of the connector's ways to authenticate is used.
     pub auth_scheme: String,
     /// Its settings, defaults filled in.
+    pub settings: Vec<Setting>,
+    /// The admin's mapping rows by entity; they override the connector's.
     #[schema(value_type = Object)]
-    pub settings: serde_json::Value,
+    pub mapping: serde_json::Value,
     /// Where the partner has to send its webhooks, below the host's public address.
     pub webhook_path: String,
     /// Records that are linked.
@@ -76,15 +80,35 @@ impl From<engine::ConnectionView> for Connection {
             state: own.state.into(),
             state_reason: own.state_reason,
             grants: own.grants,
+            withheld: own.withheld,
             base_url: own.base_url,
             auth_scheme: own.auth_scheme,
-            settings: own.settings,
+            settings: own.settings.into_iter().map(Into::into).collect(),
+            mapping: own.mapping,
             webhook_path: own.webhook_path,
             links: own.links,
             waiting: own.waiting,
             parked: own.parked,
             last_run_at: own.last_run_at,
         }
+    }
+}
+
+/// One setting of a connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Setting {
+    /// Its name.
+    pub name: String,
+    /// Its name for people.
+    pub title: String,
+    /// Its value.
+    #[schema(value_type = Value)]
+    pub value: serde_json::Value,
+}
+
+impl From<engine::SettingView> for Setting {
+    fn from(own: engine::SettingView) -> Self {
+        Self { name: own.name, title: own.title, value: own.value }
     }
 }
 
@@ -101,31 +125,23 @@ pub struct EnableConnection {
     /// Which of the manifest's ways to authenticate; the first if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_scheme: Option<String>,
-    /// The partner's credentials under the names that the manifest gives them.
+    /// The partner's credentials under the names that the manifest gives them; what is absent stays as it is stored.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub credentials: BTreeMap<String, Secret>,
-    /// The secret that the partner signs its webhooks with.
+    /// The secret that the partner signs its webhooks with; the stored one stays if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_secret: Option<Secret>,
-    /// Settings; what is absent takes the manifest's default.
-    #[serde(default = "empty_object")]
-    #[schema(value_type = Object)]
-    pub settings: serde_json::Value,
-    /// Mapping rows that override the connector's.
-    #[serde(default = "empty_array")]
-    #[schema(value_type = Vec<Object>)]
-    pub mapping: serde_json::Value,
+    /// All settings; a name that is absent takes the manifest's default. The stored ones stay if this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub settings: Option<serde_json::Value>,
+    /// Mapping rows that override the connector's, `{"<entity>": [rows]}`; the stored ones stay if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub mapping: Option<serde_json::Value>,
     /// What to allow; everything that the manifest asks for if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
-}
-
-fn empty_object() -> serde_json::Value {
-    serde_json::Value::Object(serde_json::Map::new())
-}
-
-fn empty_array() -> serde_json::Value {
-    serde_json::Value::Array(Vec::new())
 }
 
 impl EnableConnection {
@@ -139,8 +155,8 @@ impl EnableConnection {
             auth_scheme: self.auth_scheme,
             credentials: self.credentials.into_iter().map(|(name, secret)| (name, secret.into_inner())).collect(),
             webhook_secret: self.webhook_secret.map(Secret::into_inner),
-            settings: self.settings,
-            mapping: self.mapping,
+            settings: self.settings.unwrap_or_default(),
+            mapping: self.mapping.unwrap_or_default(),
             grants: self.grants,
         }
     }
@@ -153,25 +169,15 @@ pub struct CheckReport {
     pub ok: bool,
     /// The partner account that the credential belongs to.
     pub account: Option<String>,
-    /// What the partner says about itself.
-    pub details: Vec<CheckDetail>,
+    /// What else the partner says about the account, and HighLevel about the location.
+    pub details: BTreeMap<String, String>,
     /// What does not work.
     pub problems: Vec<String>,
 }
 
-/// Something that a partner says about the account.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct CheckDetail {
-    /// What it is.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-}
-
 impl From<engine::CheckReport> for CheckReport {
     fn from(own: engine::CheckReport) -> Self {
-        let details = own.details.into_iter().map(|(name, value)| CheckDetail { name, value }).collect();
-        Self { ok: own.ok, account: own.account, details, problems: own.problems }
+        Self { ok: own.ok, account: own.account, details: own.details, problems: own.problems }
     }
 }
 
@@ -182,9 +188,7 @@ mod tests {
     #[test]
     fn a_request_to_enable_needs_nothing_and_knows_no_other_keys() {
         let request: EnableConnection = serde_json::from_str("{}").unwrap();
-        assert_eq!(request.settings, serde_json::json!({}));
-        assert_eq!(request.mapping, serde_json::json!([]));
-        assert!(request.grants.is_none());
+        assert!(request.settings.is_none() && request.mapping.is_none() && request.grants.is_none());
         assert!(serde_json::from_str::<EnableConnection>(r#"{"grant": []}"#).is_err());
     }
 }

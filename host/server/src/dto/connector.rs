@@ -23,12 +23,12 @@ pub struct Connector {
     pub name: String,
     /// What it does, in a sentence.
     pub summary: String,
-    /// The kinds of record that it handles.
+    /// Where the partner's API is, unless a connection says otherwise.
+    pub base_url: String,
+    /// The kinds of record that it handles, each with how well the partner supports it.
     pub entities: Vec<String>,
     /// What it asks to be allowed, and why.
     pub scopes: Vec<ScopeRequest>,
-    /// The host that its requests go to.
-    pub partner_host: String,
 }
 
 /// Something that a connector asks to be allowed.
@@ -57,9 +57,9 @@ impl From<engine::ConnectorView> for Connector {
             installed_at: own.installed_at,
             name: own.name,
             summary: own.summary,
+            base_url: own.base_url,
             entities: own.entities,
             scopes: own.scopes.into_iter().map(Into::into).collect(),
-            partner_host: own.partner_host,
         }
     }
 }
@@ -79,7 +79,7 @@ pub struct InspectReport {
     /// The interfaces that it offers.
     pub exports: Vec<String>,
     /// Why this host cannot run it; absent when it can.
-    pub unsupported: Option<String>,
+    pub refused: Option<String>,
 }
 
 impl From<engine::InspectReport> for InspectReport {
@@ -90,7 +90,7 @@ impl From<engine::InspectReport> for InspectReport {
             manifest: own.manifest,
             imports: own.imports,
             exports: own.exports,
-            unsupported: own.supported,
+            refused: own.refused,
         }
     }
 }

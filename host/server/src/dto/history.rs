@@ -1,11 +1,12 @@
 //! What happened: events, timelines, parked records, conflicts.
 
+use contactor_engine as engine;
 use contactor_store as own;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{RecordRef, Side, mirror};
+use super::{RecordRef, RunOutcome, Side, mirror};
 
 /// How many to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
@@ -147,7 +148,7 @@ impl From<own::StoredConflict> for Conflict {
             highlevel: conflict.highlevel.to_json(),
             partner: conflict.partner.to_json(),
             policy: serde_json::to_value(conflict.policy).unwrap_or_default(),
-            winner: conflict.winner.map(|side| own::Side::from(side).into()),
+            winner: conflict.winner.map(Into::into),
             overwritten: conflict.overwritten.map(|value| value.to_json()),
             at: own.at,
         }
@@ -201,6 +202,68 @@ impl From<own::Link> for Link {
             base: serde_json::to_value(own.base).unwrap_or_default(),
             created_at: own.created_at,
             updated_at: own.updated_at,
+        }
+    }
+}
+
+/// Everything that happened to one contact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Timeline {
+    /// Its counterparts.
+    pub links: Vec<Link>,
+    /// What happened, oldest first.
+    pub entries: Vec<TimelineEntry>,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: Timestamp,
+    /// What kind of thing.
+    pub kind: TimelineKind,
+    /// One line for people.
+    pub summary: String,
+    /// The run that did it.
+    pub run: Option<String>,
+    /// How the run ended.
+    pub outcome: Option<RunOutcome>,
+    /// What was written: `side.field: before → after`.
+    pub changes: Vec<String>,
+}
+
+/// What kind of thing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimelineKind {
+    /// A webhook named the record.
+    Event,
+    /// A run worked on it.
+    Run,
+    /// Both sides had changed.
+    Conflict,
+}
+
+mirror!(TimelineKind, engine::TimelineKind, [Event, Run, Conflict]);
+
+impl From<engine::Timeline> for Timeline {
+    fn from(own: engine::Timeline) -> Self {
+        Self {
+            links: own.links.into_iter().map(Into::into).collect(),
+            entries: own.entries.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<engine::TimelineEntry> for TimelineEntry {
+    fn from(own: engine::TimelineEntry) -> Self {
+        Self {
+            at: own.at,
+            kind: own.kind.into(),
+            summary: own.summary,
+            run: own.run.map(|id| id.to_string()),
+            outcome: own.outcome.map(Into::into),
+            changes: own.changes,
         }
     }
 }

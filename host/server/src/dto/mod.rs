@@ -13,12 +13,12 @@ mod secret;
 mod sync;
 mod workspace;
 
-pub use connection::{CheckDetail, CheckReport, Connection, ConnectionState, EnableConnection};
+pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Setting};
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use error::{ErrorBody, ErrorDetail};
 pub use health::{Counts, Health};
-pub use history::{Conflict, Event, EventState, LimitQuery, Link, LinkState, Parked, Timeline, TimelineEntry};
-pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict, VerdictKind};
+pub use history::{Conflict, Event, EventState, LimitQuery, Link, LinkState, Parked, Timeline, TimelineEntry, TimelineKind};
+pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict};
 pub use record::{RecordRef, Side};
 pub use run::{Call, FailureClass, FieldChange, Run, RunKind, RunOutcome, RunQuery};
 pub use secret::Secret;

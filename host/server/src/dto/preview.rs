@@ -4,7 +4,7 @@ use contactor_engine as engine;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Side;
+use super::{Side, mirror};
 
 /// How much to preview.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -18,30 +18,91 @@ pub struct PreviewRequest {
 /// What a synchronisation would do. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PreviewReport {
-    /// Record by record.
+    /// The records that were looked at, in the order of HighLevel's list.
     pub items: Vec<PreviewItem>,
+    /// Contacts in all; the preview looked at no more than was asked for.
+    pub total: Option<u64>,
     /// Records that would be created.
     pub creates: u64,
     /// Records that would be changed.
     pub updates: u64,
-    /// Records that agree already.
+    /// Records that are in step.
     pub unchanged: u64,
     /// Records that a rule leaves alone.
     pub skipped: u64,
-    /// Records with a conflict.
+    /// Conflicts that a policy would decide.
     pub conflicts: u64,
     /// Records that a person would have to look at.
     pub parked: u64,
-    /// Requests to HighLevel that it would take.
+    /// Requests to HighLevel that the preview itself made.
     pub highlevel_calls: u64,
-    /// Requests to the partner that it would take.
+    /// Requests to HighLevel that synchronising these records would make, reads included.
+    pub estimated_highlevel_calls: u64,
+    /// Requests to the partner that the preview itself made.
     pub partner_calls: u64,
+}
+
+/// What would happen to one record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PreviewItem {
+    /// HighLevel's id.
+    pub highlevel_id: Option<String>,
+    /// The partner's id.
+    pub partner_id: Option<String>,
+    /// Who it is, for people.
+    pub label: Option<String>,
+    /// What would happen.
+    pub verdict: Verdict,
+    /// Why it would be skipped or parked.
+    pub reason: Option<String>,
+    /// Fields that would be written.
+    pub changes: Vec<PlannedChange>,
+    /// Fields on which both sides differ and a policy decides.
+    pub conflicts: Vec<String>,
+}
+
+/// What would happen to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It would be created at the partner.
+    CreatePartner,
+    /// It would be created in HighLevel.
+    CreateHighlevel,
+    /// It would be changed on at least one side.
+    Update,
+    /// It would only be linked.
+    Link,
+    /// Both sides agree.
+    Unchanged,
+    /// A rule leaves it alone.
+    Skip,
+    /// A person would have to look at it.
+    Park,
+}
+
+mirror!(Verdict, engine::Verdict, [CreatePartner, CreateHighlevel, Update, Link, Unchanged, Skip, Park]);
+
+/// One field that would be written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedChange {
+    /// The side that would be written.
+    pub side: Side,
+    /// The field.
+    pub field: String,
+    /// What it holds.
+    #[schema(value_type = Value)]
+    pub before: serde_json::Value,
+    /// What it would hold.
+    #[schema(value_type = Value)]
+    pub after: serde_json::Value,
 }
 
 impl From<engine::PreviewReport> for PreviewReport {
     fn from(own: engine::PreviewReport) -> Self {
         Self {
             items: own.items.into_iter().map(Into::into).collect(),
+            total: own.total,
             creates: own.creates,
             updates: own.updates,
             unchanged: own.unchanged,
@@ -49,7 +110,28 @@ impl From<engine::PreviewReport> for PreviewReport {
             conflicts: own.conflicts,
             parked: own.parked,
             highlevel_calls: own.highlevel_calls,
+            estimated_highlevel_calls: own.estimated_highlevel_calls,
             partner_calls: own.partner_calls,
         }
+    }
+}
+
+impl From<engine::PreviewItem> for PreviewItem {
+    fn from(own: engine::PreviewItem) -> Self {
+        Self {
+            highlevel_id: own.highlevel_id.map(|id| id.to_string()),
+            partner_id: own.partner_id.map(|id| id.to_string()),
+            label: own.label,
+            verdict: own.verdict.into(),
+            reason: own.reason,
+            changes: own.changes.into_iter().map(Into::into).collect(),
+            conflicts: own.conflicts,
+        }
+    }
+}
+
+impl From<engine::PlannedChange> for PlannedChange {
+    fn from(own: engine::PlannedChange) -> Self {
+        Self { side: own.side.into(), field: own.field, before: own.before, after: own.after }
     }
 }

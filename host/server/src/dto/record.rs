@@ -17,6 +17,7 @@ pub enum Side {
 }
 
 mirror!(Side, own::Side, [Highlevel, Partner]);
+mirror!(Side, contactor_sync::Side, [Highlevel, Partner]);
 
 /// A record of a connection, by one side's id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -33,9 +33,7 @@ pub struct SyncProgress {
     pub parked: u64,
     /// Records that are linked.
     pub links: u64,
-    /// Requests left in HighLevel's present ten seconds.
-    pub quota_burst_remaining: Option<u32>,
-    /// Requests left today.
+    /// Requests to HighLevel left today, by its last answer.
     pub quota_daily_remaining: Option<u32>,
     /// Seconds until the end at the allowed rate.
     pub estimated_seconds: Option<u64>,
@@ -59,7 +57,6 @@ impl From<engine::SyncProgress> for SyncProgress {
             waiting: own.waiting,
             parked: own.parked,
             links: own.links,
-            quota_burst_remaining: own.quota_burst_remaining,
             quota_daily_remaining: own.quota_daily_remaining,
             estimated_seconds: own.estimated_seconds,
         }

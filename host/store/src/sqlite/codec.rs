@@ -7,7 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::StoreError;
-use crate::model::{ConnectionId, Digest, EventSeq, LocationId, Priority, RecordId, RunId, Side, WorkspaceId};
+use crate::model::{
+    ConnectionId, Digest, EventSeq, LocationId, Priority, RecordId, RunId, Side, WorkspaceId,
+};
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -19,9 +21,9 @@ impl From<rusqlite::Error> for StoreError {
 pub(super) fn engine_error(error: rusqlite::Error) -> StoreError {
     use rusqlite::Error;
     match &error {
-        Error::FromSqlConversionFailure(..) | Error::IntegralValueOutOfRange(..) | Error::InvalidColumnType(..) => {
-            StoreError::Damaged(error.to_string())
-        }
+        Error::FromSqlConversionFailure(..)
+        | Error::IntegralValueOutOfRange(..)
+        | Error::InvalidColumnType(..) => StoreError::Damaged(error.to_string()),
         _ => match error.sqlite_error_code() {
             Some(
                 ErrorCode::DiskFull
@@ -42,9 +44,9 @@ pub(super) fn engine_error(error: rusqlite::Error) -> StoreError {
 /// Whether a statement was refused because a row like this exists.
 pub(super) fn is_taken(error: &rusqlite::Error) -> bool {
     use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
-    error
-        .sqlite_error()
-        .is_some_and(|error| [SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY].contains(&error.extended_code))
+    error.sqlite_error().is_some_and(|error| {
+        [SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY].contains(&error.extended_code)
+    })
 }
 
 /// A count of the model (never negative, never near the limit) as SQLite's only integer.
@@ -78,7 +80,8 @@ pub(super) struct Json<T>(pub(super) T);
 
 impl<T: Serialize> ToSql for Json<T> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        let text = serde_json::to_string(&self.0).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        let text = serde_json::to_string(&self.0)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
         Ok(text.into())
     }
 }
@@ -141,18 +144,18 @@ impl FromSql for EventSeq {
 /// Enums in hot tables are small integers.
 macro_rules! code_columns {
     ($name:ty { $($variant:ident = $code:literal),* $(,)? }) => {
-        impl ToSql for $name {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        impl ::rusqlite::types::ToSql for $name {
+            fn to_sql(&self) -> ::rusqlite::Result<::rusqlite::types::ToSqlOutput<'_>> {
                 let code: i64 = match self { $(Self::$variant => $code),* };
                 Ok(code.into())
             }
         }
 
-        impl FromSql for $name {
-            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        impl ::rusqlite::types::FromSql for $name {
+            fn column_result(value: ::rusqlite::types::ValueRef<'_>) -> ::rusqlite::types::FromSqlResult<Self> {
                 match value.as_i64()? {
                     $($code => Ok(Self::$variant),)*
-                    other => Err(FromSqlError::OutOfRange(other)),
+                    other => Err(::rusqlite::types::FromSqlError::OutOfRange(other)),
                 }
             }
         }
@@ -174,7 +177,10 @@ mod tests {
         let through = |value: &dyn ToSql, sql: &str| {
             connection.query_row(sql, [value], |row| row.get::<_, rusqlite::types::Value>(0)).unwrap()
         };
-        assert_eq!(through(&Word(LinkState::HighlevelDeleted), "SELECT ?"), "highlevel-deleted".to_owned().into());
+        assert_eq!(
+            through(&Word(LinkState::HighlevelDeleted), "SELECT ?"),
+            "highlevel-deleted".to_owned().into()
+        );
         let word = Word::<ConnectionState>::column_result(ValueRef::Text(b"needs-reconnect")).unwrap();
         assert_eq!(word.0, ConnectionState::NeedsReconnect);
         for priority in [Priority::Interactive, Priority::Webhook, Priority::Sweep, Priority::Backfill] {

@@ -204,6 +204,11 @@ pub(super) fn connection(db: &Db, id: &ConnectionId) -> Result<Option<Connection
     Ok(db.prepare_cached(&sql)?.query_row([id], connection_row).optional()?)
 }
 
+pub(super) fn connection_by_token(db: &Db, token: &str) -> Result<Option<Connection>> {
+    let sql = format!("{CONNECTION} WHERE c.webhook_token = ?1");
+    Ok(db.prepare_cached(&sql)?.query_row([token], connection_row).optional()?)
+}
+
 pub(super) fn connections(db: &Db, workspace: Option<&WorkspaceId>) -> Result<Vec<Connection>> {
     let (filter, params) = match &workspace {
         Some(id) => ("WHERE w.id = ?1", params![*id]),

@@ -85,7 +85,9 @@ pub(super) fn keys(db: &Connection, connection: &ConnectionId, prefix: &str) -> 
     let sql = "SELECT s.key FROM state s JOIN connections c ON c.pk = s.connection \
                WHERE c.id = ?1 AND s.key >= ?2 ORDER BY s.key";
     let mut keys = Vec::new();
-    for key in db.prepare_cached(sql)?.query_map(params![connection, prefix], |row| row.get::<_, String>(0))? {
+    for key in
+        db.prepare_cached(sql)?.query_map(params![connection, prefix], |row| row.get::<_, String>(0))?
+    {
         let key = key?;
         if !key.starts_with(prefix) {
             break;

@@ -24,15 +24,17 @@ pub(super) fn acquire(db: &Connection, owner: &str, now: Timestamp, ttl: Duratio
     if owner.is_empty() {
         return Err(StoreError::Invalid("a lease needs an owner".to_owned()));
     }
-    let held: Option<i64> =
-        db.prepare_cached("SELECT max(token) FROM leases WHERE owner = ?1")?.query_row([owner], |row| row.get(0))?;
+    let held: Option<i64> = db
+        .prepare_cached("SELECT max(token) FROM leases WHERE owner = ?1")?
+        .query_row([owner], |row| row.get(0))?;
     let token = match held {
         Some(token) => token,
         None => next_token(db)?,
     };
     let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX);
     let expires_at = now.saturating_add(ttl).unwrap_or(Timestamp::MAX);
-    let sql = "UPDATE leases SET owner = ?1, token = ?2, expires_at = ?3 WHERE owner <> ?1 AND expires_at <= ?4";
+    let sql =
+        "UPDATE leases SET owner = ?1, token = ?2, expires_at = ?3 WHERE owner <> ?1 AND expires_at <= ?4";
     let taken = db.prepare_cached(sql)?.execute(params![owner, token, At(expires_at), At(now)])?;
     if taken > 0 {
         dirty::free_claims(db, token)?;
@@ -71,6 +73,7 @@ pub(super) fn shards(db: &Connection, lease: &Lease) -> Result<HashSet<u16>> {
 /// shard still passes: nobody else has worked on it.
 pub(super) fn fence(db: &Connection, lease: &Lease, shard: u16, what: impl FnOnce() -> String) -> Result<()> {
     let sql = "SELECT owner = ?2 AND token = ?3 FROM leases WHERE shard = ?1";
-    let ours = db.prepare_cached(sql)?.query_row(params![shard, lease.owner, lease.token], |row| row.get(0))?;
+    let ours =
+        db.prepare_cached(sql)?.query_row(params![shard, lease.owner, lease.token], |row| row.get(0))?;
     if ours { Ok(()) } else { Err(StoreError::Fenced { what: what(), token: lease.token }) }
 }

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::Result;
-use super::codec::{At, Json, Word, is_taken};
+use super::codec::{At, Json, Word, count, is_taken};
+use super::counts::Scope;
 use crate::error::StoreError;
 use crate::model::{Link, RecordId, Side};
 
@@ -53,12 +54,20 @@ pub(super) fn highlevel_id(
     partner: &RecordId,
 ) -> Result<Option<RecordId>> {
     let sql = "SELECT highlevel_id FROM links WHERE connection = ?1 AND partner_id = ?2 AND entity = ?3";
-    Ok(db.prepare_cached(sql)?.query_row(params![connection, partner, entity], |row| row.get(0)).optional()?)
+    Ok(db
+        .prepare_cached(sql)?
+        .query_row(params![connection, partner, entity], |row| row.get(0))
+        .optional()?)
 }
 
 /// Links of a connection in the order of HighLevel's ids. Links of several entities that share an id are never parted by a
 /// page, or the next page would leave some out; a page may be that much longer than `limit`.
-pub(super) fn page(db: &Connection, connection: i64, after: Option<&RecordId>, limit: u32) -> Result<Vec<Link>> {
+pub(super) fn page(
+    db: &Connection,
+    connection: i64,
+    after: Option<&RecordId>,
+    limit: u32,
+) -> Result<Vec<Link>> {
     let sql = format!(
         "{LINK} WHERE l.connection = ?1 AND l.highlevel_id > ?2 ORDER BY l.highlevel_id, l.entity LIMIT ?3"
     );
@@ -123,9 +132,10 @@ pub(super) fn write(db: &Connection, connection: i64, replaced: Option<&Link>, l
 fn taken(db: &Connection, connection: i64, link: &Link) -> Result<StoreError> {
     let by_highlevel = find(db, connection, &link.entity, Side::Highlevel, &link.highlevel_id)?;
     let by_partner = find(db, connection, &link.entity, Side::Partner, &link.partner_id)?;
-    let existing = [by_highlevel, by_partner].into_iter().flatten().find(|other| {
-        (&other.highlevel_id, &other.partner_id) != (&link.highlevel_id, &link.partner_id)
-    });
+    let existing = [by_highlevel, by_partner]
+        .into_iter()
+        .flatten()
+        .find(|other| (&other.highlevel_id, &other.partner_id) != (&link.highlevel_id, &link.partner_id));
     let name = |link: &Link| {
         format!(
             "{} {} of {} linked to HighLevel's {}",
@@ -133,4 +143,9 @@ fn taken(db: &Connection, connection: i64, link: &Link) -> Result<StoreError> {
         )
     };
     Ok(StoreError::conflict(name(link), existing.as_ref().map_or_else(|| "another link".to_owned(), name)))
+}
+
+pub(super) fn active(db: &Connection, scope: Scope) -> Result<u64> {
+    let sql = format!("SELECT count(*) FROM links WHERE state = 'active' AND {}", scope.filter());
+    Ok(count(db.prepare_cached(&sql)?.query_row([scope.pk()], |row| row.get(0))?))
 }

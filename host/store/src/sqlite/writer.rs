@@ -114,8 +114,9 @@ where
     fn run(&mut self, connection: &Connection) -> Result<()> {
         let Some(work) = self.work.take() else { return Ok(()) };
         // A fault in one request must not end the thread that serves all.
-        let result = catch_unwind(AssertUnwindSafe(|| work(connection)))
-            .unwrap_or_else(|panic| Err(StoreError::Engine(format!("a request panicked: {}", words(&*panic)))));
+        let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|panic| {
+            Err(StoreError::Engine(format!("a request panicked: {}", words(&*panic))))
+        });
         let ended = result.as_ref().map(|_| ()).map_err(Clone::clone);
         self.result = Some(result);
         ended
@@ -262,7 +263,10 @@ fn run_in_savepoint(connection: &Connection, request: &mut dyn Request) -> Resul
 }
 
 fn execute(connection: &Connection, sql: &str) -> Result<()> {
-    connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map_err(codec::engine_error)?;
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute([]))
+        .map_err(codec::engine_error)?;
     Ok(())
 }
 

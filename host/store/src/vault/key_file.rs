@@ -73,7 +73,8 @@ fn write(path: &Path, key: &SecretKey) -> io::Result<()> {
     file.write_all(line.as_bytes())?;
     file.sync_all()?;
     // The name of the file has to survive a power failure as well: credentials sealed a moment later depend on it.
-    File::open(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()
+    File::open(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?
+        .sync_all()
 }
 
 /// Reads `<key id>:<base64 of the key>`; lines that begin with `#` are comments.
@@ -148,7 +149,9 @@ mod tests {
         let text = fs::read_to_string(path(&dir)).unwrap();
         let line = text.lines().last().unwrap();
         let base64 = line.split_once(':').unwrap().1;
-        for broken in [text.replace(line, ""), text.replace(':', " "), text.replace(line, &format!("0000:{base64}"))] {
+        for broken in
+            [text.replace(line, ""), text.replace(':', " "), text.replace(line, &format!("0000:{base64}"))]
+        {
             fs::write(path(&dir), &broken).unwrap();
             let error = KeyFile::open(&path(&dir)).unwrap_err();
             assert!(matches!(error, VaultError::KeyFileUnreadable { .. }), "{error}");

@@ -94,7 +94,9 @@ pub enum CanonicalError {
         found: String,
     },
     /// A country code that is not one.
-    #[error("`{0}` is not the two-letter code of a country with a phone numbering plan; set the workspace's country")]
+    #[error(
+        "`{0}` is not the two-letter code of a country with a phone numbering plan; set the workspace's country"
+    )]
     UnknownCountry(String),
     /// A text that is not a phone number.
     #[error("{found} is not a phone number: {reason}")]
@@ -105,7 +107,9 @@ pub enum CanonicalError {
         reason: String,
     },
     /// A time without a zone, or no time at all.
-    #[error("{found} is not a point in time: it needs a date, a time and a zone, such as 2026-03-01T09:30:00Z ({reason})")]
+    #[error(
+        "{found} is not a point in time: it needs a date, a time and a zone, such as 2026-03-01T09:30:00Z ({reason})"
+    )]
     Instant {
         /// What was found, shortened.
         found: String,

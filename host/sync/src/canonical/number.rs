@@ -85,5 +85,9 @@ fn fifteen_digits(number: f64) -> Option<f64> {
         return None;
     }
     // Adding zero turns -0 into 0.
-    format!("{number:.14e}").parse::<f64>().ok().map(|rounded| rounded + 0.0).filter(|rounded| rounded.is_finite())
+    format!("{number:.14e}")
+        .parse::<f64>()
+        .ok()
+        .map(|rounded| rounded + 0.0)
+        .filter(|rounded| rounded.is_finite())
 }

@@ -65,7 +65,8 @@ fn international(digits: &str) -> Result<String, &'static str> {
         return Ok(format!("+{digits}"));
     }
     let parsed = phonenumber::parse(None, format!("+{digits}")).ok();
-    let national = parsed.map(|number| number.national().to_string()).filter(|national| belongs(&plans, national));
+    let national =
+        parsed.map(|number| number.national().to_string()).filter(|national| belongs(&plans, national));
     match national {
         Some(national) => Ok(format!("+{code}{national}")),
         None => Err("no number of its country looks like that, or it has too few or too many digits"),
@@ -75,7 +76,9 @@ fn international(digits: &str) -> Result<String, &'static str> {
 /// Whether one of a country's plans knows numbers of this shape and length. Whether the number is assigned is not asked:
 /// plans change faster than this library, and numbers for films and tests (555) are never assigned.
 fn belongs(plans: &[&Metadata], national: &str) -> bool {
-    plans.iter().any(|plan| has_length(plan, national.len()) && plan.descriptors().general().is_match(national))
+    plans
+        .iter()
+        .any(|plan| has_length(plan, national.len()) && plan.descriptors().general().is_match(national))
 }
 
 /// The metadata gives lengths for each kind of number and none for the plan as a whole.
@@ -119,9 +122,9 @@ impl Digits {
         for c in number.chars() {
             match c {
                 '0'..='9' => digits.push(c),
-                ' ' | '-' | '.' | '/' | '(' | ')' | '\u{a0}' | '\u{202f}' | '\u{2010}'..='\u{2015}' => {}
-                // Copied from address books, invisible.
-                '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}' => {}
+                ' ' | '-' | '.' | '/' | '(' | ')' | '\u{a0}' | '\u{202f}' | '\u{2010}'..='\u{2015}'
+                // Invisible, and often copied along from address books.
+                | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}' => {}
                 _ => return Err("it holds something other than digits and the usual separators"),
             }
         }
@@ -141,7 +144,8 @@ fn without_extension(text: &str) -> &str {
     let (number, rest) = text.split_at(start);
     let lower = rest.to_ascii_lowercase();
     let markers = [";ext=", "extension", "extn.", "extn", "ext.", "ext", "x", "#"];
-    let extension = markers.into_iter().find_map(|marker| lower.strip_prefix(marker)).unwrap_or_default().trim();
+    let extension =
+        markers.into_iter().find_map(|marker| lower.strip_prefix(marker)).unwrap_or_default().trim();
     let valid = (1..=8).contains(&extension.len()) && extension.bytes().all(|b| b.is_ascii_digit());
     if valid { number } else { text }
 }

@@ -52,10 +52,20 @@ fn what_highlevel_would_refuse_as_an_email_is_refused_here() {
 fn phones_become_e164_whatever_their_decoration() {
     same(
         FieldType::Phone,
-        &["+16502530000", "+1 650 253 0000", "+1 (650) 253-0000", "tel:+1-650-253-0000", "+1 650.253.0000 ext. 12"],
+        &[
+            "+16502530000",
+            "+1 650 253 0000",
+            "+1 (650) 253-0000",
+            "tel:+1-650-253-0000",
+            "+1 650.253.0000 ext. 12",
+        ],
         "+16502530000",
     );
-    same(FieldType::Phone, &["+44 20 7946 0958", "+44 (0)20 7946 0958", "+44 020 7946 0958"], "+442079460958");
+    same(
+        FieldType::Phone,
+        &["+44 20 7946 0958", "+44 (0)20 7946 0958", "+44 020 7946 0958"],
+        "+442079460958",
+    );
     same(FieldType::Phone, &["+39 06 698 1234"], "+39066981234");
     same(FieldType::Phone, &["+1 555 555 0100"], "+15555550100");
     same(FieldType::Phone, &["", "  "], Value::Null);
@@ -64,7 +74,8 @@ fn phones_become_e164_whatever_their_decoration() {
 #[test]
 fn a_national_phone_is_read_in_its_country_and_refused_without_one() {
     let read = |text: &str, country: &str| {
-        canonical(FieldType::Phone, &Value::from(text), &Context::of_country(country)).map(|value| value.to_json())
+        canonical(FieldType::Phone, &Value::from(text), &Context::of_country(country))
+            .map(|value| value.to_json())
     };
     assert_eq!(read("(650) 253-0000", "US"), Ok(json!("+16502530000")));
     assert_eq!(read("1 650 253 0000", "us"), Ok(json!("+16502530000")));
@@ -96,7 +107,10 @@ fn tags_are_trimmed_and_lower_cased_and_other_sets_keep_their_case() {
     let raw: Value = [" VIP ", "vip", "", "New"].into_iter().collect();
     assert_eq!(read(FieldType::Tags, raw.clone()), Ok(["new", "vip"].into_iter().collect()));
     assert_eq!(read(FieldType::Set, raw), Ok(["New", "VIP", "vip"].into_iter().collect()));
-    assert_eq!(read(FieldType::Tags, Value::Json(json!(["A", 1, null]))), Ok(["1", "a"].into_iter().collect()));
+    assert_eq!(
+        read(FieldType::Tags, Value::Json(json!(["A", 1, null]))),
+        Ok(["1", "a"].into_iter().collect())
+    );
     assert_eq!(read(FieldType::Tags, "One, Two"), Ok(["one, two"].into_iter().collect()));
     assert_eq!(read(FieldType::Set, Value::Set([" ".to_owned()].into())), Ok(Value::Null));
     assert!(refusal(FieldType::Tags, Value::Json(json!({"a": 1}))).contains("a set of texts"));

@@ -41,7 +41,9 @@ fn email_fault(email: &str) -> Option<&'static str> {
         !label.is_empty()
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.chars().all(|c| c == '-' || c.is_ascii_alphanumeric() || (!c.is_ascii() && !forbidden(c)))
+            && label
+                .chars()
+                .all(|c| c == '-' || c.is_ascii_alphanumeric() || (!c.is_ascii() && !forbidden(c)))
     };
     if local.is_empty() {
         Some("nothing stands before the @")

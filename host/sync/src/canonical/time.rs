@@ -37,10 +37,10 @@ fn day(text: &str) -> Result<Date, &'static str> {
     const SPELLINGS: &str = "write YYYY-MM-DD (or MM/DD/YYYY; a day does not come first)";
     const NO_SUCH_DAY: &str = "there is no such day in year-month-day or month-day-year order";
 
-    if text.parse::<Timestamp>().is_ok() || text.parse::<DateTime>().is_ok() {
-        if let Some((day, _)) = text.split_at_checked(10).filter(|(_, rest)| rest.starts_with(['T', 't', ' '])) {
-            return day.parse().map_err(|_| NO_SUCH_DAY);
-        }
+    let is_instant = text.parse::<Timestamp>().is_ok() || text.parse::<DateTime>().is_ok();
+    let day_and_time = text.split_at_checked(10).filter(|(_, rest)| rest.starts_with(['T', 't', ' ']));
+    if let Some((day, _)) = day_and_time.filter(|_| is_instant) {
+        return day.parse().map_err(|_| NO_SUCH_DAY);
     }
     let separator = text.chars().find(|c| "-/._".contains(*c)).ok_or(SPELLINGS)?;
     let parts: Vec<&str> = text.split(separator).collect();

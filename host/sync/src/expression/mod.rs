@@ -9,6 +9,8 @@ mod filters;
 mod scan;
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -49,7 +51,6 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 pub(crate) struct CompileError(pub(crate) String);
 
 /// A compiled expression.
-#[derive(Debug)]
 pub(crate) struct Expression {
     source: String,
     compiled: minijinja::Expression<'static, 'static>,
@@ -63,9 +64,10 @@ impl Expression {
             return Err(CompileError(format!("it is longer than {LONGEST} bytes")));
         }
         let named = scan::named_fields(source).map_err(CompileError)?;
-        let compiled = ENVIRONMENT
-            .compile_expression_owned(source.to_owned())
-            .map_err(|error| CompileError(reason(&error)))?;
+        let compiled = contained(|| {
+            ENVIRONMENT.compile_expression_owned(source.to_owned()).map_err(|error| reason(&error))
+        })
+        .map_err(CompileError)?;
 
         let mut fields = compiled.undeclared_variables(true);
         let reads_own_field = fields.iter().any(|name| name == OWN || name.starts_with("value."));
@@ -92,8 +94,25 @@ impl Expression {
     /// The expression's value for a record whose own field in this row is `own`.
     pub(crate) fn evaluate(&self, record: &Arc<Record>, own: &Value) -> Result<Value, String> {
         let scope = Scope { record: Arc::clone(record), own: own.clone(), growth: AtomicUsize::new(GROWTH) };
-        let result = self.compiled.eval(Data::from_object(scope)).map_err(|error| reason(&error))?;
-        from_data(&result)
+        // A result may be lazy: reading it is part of the evaluation.
+        contained(|| {
+            let result = self.compiled.eval(Data::from_object(scope)).map_err(|error| reason(&error))?;
+            from_data(&result)
+        })
+    }
+}
+
+/// Runs minijinja on text or data from outside. A panic in there, such as that of 3.0.5 on `()[::-1]`, has to stay one
+/// field that could not be computed. Nothing that outlives the call can be left half changed: the environment is
+/// never written to after its construction.
+fn contained<T>(call: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    std::panic::catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err("the expression engine failed on it; write it in another way".to_owned()))
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expression({})", self.source)
     }
 }
 
@@ -186,7 +205,8 @@ impl Object for Group {
 /// No value is undefined rather than none, so that it prints as nothing and `default` replaces it.
 fn to_data(name: &str, value: &Value) -> Data {
     if size(value) > LARGEST_INPUT {
-        let text = format!("`{name}` holds more than {LARGEST_INPUT} bytes, which is too much for an expression");
+        let text =
+            format!("`{name}` holds more than {LARGEST_INPUT} bytes, which is too much for an expression");
         return Data::from(Error::new(minijinja::ErrorKind::InvalidOperation, text));
     }
     match value {
@@ -213,7 +233,9 @@ fn json_size(json: &serde_json::Value) -> usize {
     match json {
         serde_json::Value::String(text) => text.len(),
         serde_json::Value::Array(items) => items.iter().map(|item| 1 + json_size(item)).sum(),
-        serde_json::Value::Object(object) => object.iter().map(|(key, value)| key.len() + json_size(value)).sum(),
+        serde_json::Value::Object(object) => {
+            object.iter().map(|(key, value)| key.len() + json_size(value)).sum()
+        }
         _ => 8,
     }
 }

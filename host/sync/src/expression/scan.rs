@@ -7,46 +7,65 @@ use super::filters;
 /// The names in `field('…')`. Also refuses what would make the cost or the inputs of an expression unknowable, and the
 /// names of filters, tests and functions that do not exist: minijinja would say so for each record only.
 pub(super) fn named_fields(source: &str) -> Result<BTreeSet<String>, String> {
+    const STAR: &str =
+        "`*` is not available, because it also repeats texts and lists; use `value|times(100)`";
+    const FIELD: &str = "`field` takes one name in quotes, such as `field('customFields.plan')`";
+
     let tokens = tokens(source)?;
-    let at = |index: usize| tokens.get(index);
+    if tokens.contains(&Token::Symbol('*')) {
+        return Err(STAR.to_owned());
+    }
     let mut names = BTreeSet::new();
     for (index, token) in tokens.iter().enumerate() {
-        let before = |back: usize| index.checked_sub(back).and_then(at);
-        match token {
-            Token::Symbol('*') => {
-                let text = "`*` is not available, because it also repeats texts and lists; use `value|times(100)`";
-                return Err(text.to_owned());
-            }
-            Token::Word(name) if before(1) == Some(&Token::Symbol('|')) => {
-                if !filters::is_filter(name) {
-                    return Err(format!("there is no filter `{name}`"));
+        let Token::Word(word) = *token else { continue };
+        let missing = match role(&tokens, index) {
+            Role::Filter if !filters::is_filter(word) => "filter",
+            Role::Test if !filters::is_test(word) => "test",
+            Role::Function if !filters::is_function(word) => "function",
+            Role::Function | Role::Name if filters::is_function(word) => {
+                let Some([_, Token::Text(name), Token::Symbol(')')]) = tokens.get(index + 1..index + 4)
+                else {
+                    return Err(FIELD.to_owned());
+                };
+                if name.contains('\\') {
+                    return Err(FIELD.to_owned());
                 }
+                names.insert((*name).to_owned());
+                continue;
             }
-            Token::Word(name) if before(1) == Some(&Token::Word("is")) && *name != "not"
-                || before(1) == Some(&Token::Word("not")) && before(2) == Some(&Token::Word("is")) =>
-            {
-                if !filters::is_test(name) {
-                    return Err(format!("there is no test `{name}`"));
-                }
-            }
-            Token::Word(_) if before(1) == Some(&Token::Symbol('.')) => {}
-            Token::Word("field") => match tokens.get(index + 1..index + 4) {
-                Some([Token::Symbol('('), Token::Text(name), Token::Symbol(')')]) if !name.contains('\\') => {
-                    names.insert((*name).to_owned());
-                }
-                _ => return Err("`field` takes one name in quotes, such as `field('customFields.plan')`".to_owned()),
-            },
-            Token::Word(name) if at(index + 1) == Some(&Token::Symbol('(')) && !KEYWORDS.contains(name) => {
-                return Err(format!("there is no function `{name}`"));
-            }
-            _ => {}
-        }
+            _ => continue,
+        };
+        return Err(format!("there is no {missing} `{word}`"));
     }
     Ok(names)
 }
 
-/// Words after which a parenthesis groups.
-const KEYWORDS: [&str; 7] = ["and", "else", "if", "in", "is", "not", "or"];
+/// What a word stands for.
+enum Role {
+    Filter,
+    Test,
+    Attribute,
+    Function,
+    Name,
+}
+
+fn role(tokens: &[Token<'_>], index: usize) -> Role {
+    /// Words after which a parenthesis groups.
+    const KEYWORDS: [&str; 7] = ["and", "else", "if", "in", "is", "not", "or"];
+
+    let before = |back: usize| index.checked_sub(back).and_then(|index| tokens.get(index));
+    match (before(2), before(1), &tokens[index]) {
+        (_, Some(Token::Symbol('|')), _) => Role::Filter,
+        (_, Some(Token::Symbol('.')), _) => Role::Attribute,
+        (_, Some(Token::Word("is")), Token::Word("not")) => Role::Name,
+        (_, Some(Token::Word("is")), _) | (Some(Token::Word("is")), Some(Token::Word("not")), _) => {
+            Role::Test
+        }
+        (_, _, Token::Word(word)) if KEYWORDS.contains(word) => Role::Name,
+        _ if tokens.get(index + 1) == Some(&Token::Symbol('(')) => Role::Function,
+        _ => Role::Name,
+    }
+}
 
 #[derive(Debug, PartialEq)]
 enum Token<'s> {

@@ -108,7 +108,10 @@ fn mistakes_are_found_when_the_expression_is_compiled() {
 
 #[test]
 fn a_failing_expression_says_why() {
-    assert_eq!(try_eval("value|int", &Value::from("abc")), Err("invalid operation: invalid float literal".to_owned()));
+    assert_eq!(
+        try_eval("value|int", &Value::from("abc")),
+        Err("invalid operation: invalid float literal".to_owned())
+    );
     assert!(try_eval("value|e164('XX')", &Value::from("12345")).unwrap_err().contains("XX"));
     assert!(try_eval("score|times('2')", &Value::Null).unwrap_err().contains("two numbers"));
     assert!(try_eval("score // 0", &Value::Null).is_err());
@@ -139,4 +142,11 @@ fn nesting_ends_in_an_error_rather_than_in_a_crash() {
     }
     let chain = format!("value{}", "|trim".repeat(390));
     assert_eq!(try_eval(&chain, &Value::from(" x ")), Ok(Value::from("x")));
+}
+
+#[test]
+fn a_fault_of_the_engine_is_one_failed_expression() {
+    for source in ["()[::-1]", "[][::-1]"] {
+        assert!(try_eval(source, &Value::Null).unwrap_err().contains("in another way"), "{source}");
+    }
 }

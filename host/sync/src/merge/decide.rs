@@ -92,12 +92,11 @@ impl Question<'_> {
             .any(|side| self.row.spec.direction.flows_from(side) && self.changed(side));
         let winner = match (self.strict(Side::Highlevel), self.strict(Side::Partner)) {
             _ if !moved => return Decision::default(),
-            (true, true) => return Decision::default(),
             (true, false) => Side::Highlevel,
             (false, true) => Side::Partner,
             (false, false) if !self.holds(Side::Partner) => return self.give(Side::Highlevel),
             (false, false) if !self.holds(Side::Highlevel) => return self.give(Side::Partner),
-            (false, false) => return Decision::default(),
+            (true, true) | (false, false) => return Decision::default(),
         };
         let loser = winner.other();
         if self.other_has_it(winner) {
@@ -143,7 +142,11 @@ impl Question<'_> {
     /// Fills a side that has no value; there is nothing to give when the source offers nothing either.
     fn give(&self, source: Side) -> Decision {
         let flows = self.row.spec.direction.flows_from(source);
-        if flows && self.facts.of(source).offered != Value::Null { Decision::write(source) } else { Decision::default() }
+        if flows && self.facts.of(source).offered != Value::Null {
+            Decision::write(source)
+        } else {
+            Decision::default()
+        }
     }
 
     fn winner(&self) -> Option<Side> {

@@ -6,7 +6,7 @@ use super::{MockHost, contact};
 use crate::contacts::{Filter, Operator, SearchRequest};
 use crate::prelude::*;
 
-fn ada() -> crate::contacts::Contact {
+fn ada() -> contacts::Contact {
     contact("c1", Fields::new().with("email", "ada@example.com").with("city", "Bern"), &["vip"])
 }
 

@@ -175,10 +175,10 @@ CREATE INDEX runs_of_partner_record ON runs (partner_id, id) WHERE partner_id IS
 
 -- Counting a million runs for every health check would be dear.
 CREATE TABLE run_totals (
-    workspace INTEGER NOT NULL REFERENCES workspaces (pk),
+    connection INTEGER NOT NULL REFERENCES connections (pk),
     outcome TEXT NOT NULL,
     total INTEGER NOT NULL,
-    PRIMARY KEY (workspace, outcome)
+    PRIMARY KEY (connection, outcome)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE conflicts (

@@ -1,0 +1,109 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand};
+use url::Url;
+
+use crate::commands::{
+    completions, connection, connector, history, init, parked, runs, sandbox, serve, sync, workspace,
+};
+use crate::exit::Exit;
+
+const EXAMPLES: &str = "\
+From nothing to the first synchronised contact:
+  contactor init --dir acme && cd acme
+  contactor serve &
+  contactor workspace create acme --location LOCATION --token-file pit.token
+  contactor connector install prefinery.wasm
+  contactor connection enable acme prefinery --credential api_key=@prefinery.key --set beta_id=1234
+  contactor sync acme prefinery --preview
+  contactor sync acme prefinery";
+
+/// Keeps HighLevel contacts in step with partner applications.
+///
+/// `contactor serve` runs a host. Nearly everything else asks a running host through its admin API, at the address of the
+/// configuration or of --server, with the token of the configuration or of --admin-token-file.
+#[derive(Parser)]
+#[command(version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", Exit::HELP), max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// Configuration file; ./contactor.toml unless given.
+    #[arg(long, global = true, value_name = "FILE", env = "CONTACTOR_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Address of the running host; the one of the configuration unless given.
+    #[arg(long, global = true, value_name = "URL", env = "CONTACTOR_SERVER")]
+    pub(crate) server: Option<Url>,
+    /// File with the host's admin token. CONTACTOR_ADMIN_TOKEN may hold the token itself; else the file of the configuration
+    /// is read.
+    #[arg(long, global = true, value_name = "FILE", env = "CONTACTOR_ADMIN_TOKEN_FILE")]
+    pub(crate) admin_token_file: Option<PathBuf>,
+    /// Results as JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say more on standard error; twice for everything.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say less; twice for errors only.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) quiet: u8,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run a host: webhooks in, synchronisation, admin API.
+    Serve(serve::Args),
+    /// Run doubles of HighLevel and the partners, to try everything without an account.
+    Sandbox(sandbox::Args),
+    /// Write a configuration, a vault key and an admin token.
+    Init(init::Args),
+    /// Tenants, each bound to one HighLevel location.
+    #[command(subcommand)]
+    Workspace(workspace::Command),
+    /// Components that can be enabled.
+    #[command(subcommand)]
+    Connector(connector::Command),
+    /// Connectors enabled in a workspace.
+    #[command(subcommand)]
+    Connection(connection::Command),
+    /// Bring a connection's contacts in step, or show what that would do.
+    Sync(sync::Args),
+    /// What was done, with every request it took.
+    #[command(subcommand)]
+    Runs(runs::Command),
+    /// Everything that happened to one contact.
+    Timeline(history::TimelineArgs),
+    /// Records that a person must look at.
+    #[command(subcommand)]
+    Parked(parked::Command),
+    /// Fields that both sides changed.
+    #[command(subcommand)]
+    Conflicts(history::ConflictsCommand),
+    /// Webhooks that were accepted.
+    #[command(subcommand)]
+    Events(history::EventsCommand),
+    /// How the host is.
+    Health,
+    /// Completions for a shell.
+    Completions(completions::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,246 @@
+//! `contactor connection`: connectors enabled in a workspace.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use contactor_server::dto::{Connection, EnableConnection, Secret};
+use serde_json::{Map, Value};
+
+use super::Context;
+use crate::exit::{Exit, Failure};
+use crate::output::{or_dash, value, when, word};
+use crate::secrets::{SecretError, SecretSource};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Enable a connector in a workspace, or change how it is enabled.
+    Enable(Box<Enable>),
+    /// Switch a connection off. Its links and history stay.
+    Disable(Which),
+    /// Show one connection.
+    Show(Which),
+    /// List the connections of a workspace.
+    List {
+        /// The workspace's id.
+        workspace: String,
+    },
+    /// Ask the partner and HighLevel whether the stored credentials are good.
+    Check(Which),
+}
+
+#[derive(Args)]
+pub(crate) struct Which {
+    /// The workspace's id.
+    workspace: String,
+    /// The connector's id.
+    connector: String,
+}
+
+/// Enable a connector in a workspace, or change how it is enabled. The newest installed version is pinned unless --digest
+/// names another. Credentials, settings and mapping that are not given stay as they are stored.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  contactor connection enable acme prefinery --credential api_key=@prefinery.key --set beta_id=1234
+  contactor connection enable acme prefinery --credential api_key=env:PREFINERY_KEY --settings settings.toml \\
+      --grant contacts.readonly --grant contacts.write
+
+`contactor connector inspect FILE` shows which credentials, settings and grants a connector knows.")]
+pub(crate) struct Enable {
+    #[command(flatten)]
+    which: Which,
+    /// A credential of the partner: NAME=@FILE, NAME=env:VARIABLE or NAME=- for standard input.
+    #[arg(long = "credential", value_name = "NAME=SOURCE", value_parser = named_secret)]
+    credentials: Vec<(String, SecretSource)>,
+    /// The secret that the partner signs its webhooks with: @FILE, env:VARIABLE or -.
+    #[arg(long, value_name = "SOURCE")]
+    webhook_secret: Option<SecretSource>,
+    /// One setting; the value is JSON if it can be read as JSON, else text. Settings given in any way replace all that are
+    /// stored.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    set: Vec<(String, Value)>,
+    /// Settings from a TOML or JSON file; --set goes before it.
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// Mapping rows from a TOML or JSON file, under the entity that they belong to (`[[contact]]`); they override the
+    /// connector's.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// Allow this scope; everything that the connector asks for unless given.
+    #[arg(long = "grant", value_name = "SCOPE")]
+    grants: Vec<String>,
+    /// Base URL of the partner's API; the connector's unless given.
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// Which of the connector's ways to authenticate; its first unless given.
+    #[arg(long, value_name = "ID")]
+    auth: Option<String>,
+    /// SHA-256 of the component to pin.
+    #[arg(long)]
+    digest: Option<String>,
+}
+
+fn named_secret(text: &str) -> Result<(String, SecretSource), SecretError> {
+    let (name, source) = text.split_once('=').ok_or(SecretError::Literal)?;
+    Ok((name.to_owned(), source.parse()?))
+}
+
+fn setting(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("a setting is given as NAME=VALUE")?;
+    Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
+}
+
+impl Enable {
+    /// All settings, or nothing where the stored ones are to stay.
+    fn settings(&self) -> Result<Option<Value>, Failure> {
+        if self.settings.is_none() && self.set.is_empty() {
+            return Ok(None);
+        }
+        let mut settings = match &self.settings {
+            Some(file) => object(file, "--settings")?,
+            None => Map::new(),
+        };
+        settings.extend(self.set.iter().cloned());
+        Ok(Some(Value::Object(settings)))
+    }
+
+    fn request(&self) -> Result<EnableConnection, Failure> {
+        let mut credentials = BTreeMap::new();
+        for (name, source) in &self.credentials {
+            credentials.insert(name.clone(), Secret::from(source.read()?));
+        }
+        Ok(EnableConnection {
+            digest: self.digest.clone(),
+            base_url: self.base_url.clone(),
+            auth_scheme: self.auth.clone(),
+            credentials,
+            webhook_secret: self.webhook_secret.as_ref().map(SecretSource::read).transpose()?.map(Secret::from),
+            settings: self.settings()?,
+            mapping: self.mapping.as_deref().map(|file| object(file, "--mapping")).transpose()?.map(Value::Object),
+            grants: (!self.grants.is_empty()).then(|| self.grants.clone()),
+        })
+    }
+}
+
+/// A file of names with values, as the option `of` takes it.
+fn object(file: &Path, of: &str) -> Result<Map<String, Value>, Failure> {
+    match document(file)? {
+        Value::Object(object) => Ok(object),
+        _ => Err(Failure::say(Exit::Usage, format_args!("{of}: {} has to hold names with values", file.display()))),
+    }
+}
+
+/// A TOML or JSON file as JSON.
+fn document(file: &Path) -> Result<Value, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        Failure::say(Exit::Usage, format_args!("{}: {error}", file.display()))
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    if file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        serde_json::from_str(&text).map_err(|error| wrong(&error))
+    } else {
+        toml::from_str(&text).map_err(|error| wrong(&error))
+    }
+}
+
+pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
+    let client = context.client()?;
+    match command {
+        Command::Enable(enable) => {
+            let request = enable.request()?;
+            let connection = client.enable(&enable.which.workspace, &enable.which.connector, &request).await?;
+            show(context, &connection)?;
+            let of = format!("{} {}", connection.workspace, connection.connector);
+            context.out.note(&format!(
+                "next: `contactor connection check {of}`, then `contactor sync {of} --preview`"
+            ))?;
+        }
+        Command::Disable(which) => {
+            show(context, &client.disable(&which.workspace, &which.connector).await?)?;
+        }
+        Command::Show(which) => {
+            show(context, &client.connection(&which.workspace, &which.connector).await?)?;
+        }
+        Command::List { workspace } => {
+            let connections = client.connections(&workspace).await?;
+            let headings = ["CONNECTOR", "VERSION", "STATE", "LINKS", "WAITING", "PARKED", "LAST RUN", "REASON"];
+            context.out.list(&connections, headings, |c| {
+                [
+                    c.connector.clone(),
+                    c.version.clone(),
+                    word(&c.state),
+                    c.links.to_string(),
+                    c.waiting.to_string(),
+                    c.parked.to_string(),
+                    or_dash(c.last_run_at.map(when)),
+                    c.state_reason.clone().unwrap_or_default(),
+                ]
+            })?;
+        }
+        Command::Check(which) => {
+            let report = client.check(&which.workspace, &which.connector).await?;
+            let mut lines = vec![
+                ("ok", if report.ok { "yes" } else { "no" }.to_owned()),
+                ("account", report.account.clone().unwrap_or_default()),
+            ];
+            lines.extend(report.details.iter().map(|(name, value)| (name.as_str(), value.clone())));
+            lines.extend(report.problems.iter().map(|problem| ("problem", problem.clone())));
+            context.out.one(&report, &lines)?;
+            if !report.ok {
+                return Err(Failure::say(
+                    Exit::Failed,
+                    "the connection does not work; enable it again with a good credential",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
+    let mut lines = vec![
+        ("id", connection.id.clone()),
+        ("state", word(&connection.state)),
+        ("reason", connection.state_reason.clone().unwrap_or_default()),
+        ("version", connection.version.clone()),
+        ("digest", connection.digest.clone()),
+        ("grants", connection.grants.join(", ")),
+        ("withheld", connection.withheld.join(", ")),
+        ("partner", connection.base_url.clone()),
+        ("authentication", connection.auth_scheme.clone()),
+        ("webhook path", connection.webhook_path.clone()),
+        ("links", connection.links.to_string()),
+        ("waiting", connection.waiting.to_string()),
+        ("parked", connection.parked.to_string()),
+        ("last run", or_dash(connection.last_run_at.map(when))),
+    ];
+    lines.extend(connection.settings.iter().map(|s| ("setting", format!("{} = {}", s.name, value(&s.value)))));
+    context.out.one(connection, &lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_json_where_it_can_be() {
+        assert_eq!(setting("beta_id=1234").unwrap(), ("beta_id".to_owned(), Value::from(1234)));
+        assert_eq!(setting("suffix=.json").unwrap(), ("suffix".to_owned(), Value::from(".json")));
+        assert_eq!(setting("id=\"12\"").unwrap(), ("id".to_owned(), Value::from("12")));
+        assert_eq!(setting("a=b=c").unwrap(), ("a".to_owned(), Value::from("b=c")));
+        assert!(setting("beta_id").is_err());
+    }
+
+    #[test]
+    fn a_mapping_file_names_the_entity_of_its_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mapping.toml");
+        std::fs::write(&path, "[[contact]]\nhighlevel = \"firstName\"\npartner = \"first_name\"\n").unwrap();
+        let rows = serde_json::json!([{"highlevel": "firstName", "partner": "first_name"}]);
+        assert_eq!(object(&path, "--mapping").unwrap()["contact"], rows);
+        let path = dir.path().join("mapping.json");
+        std::fs::write(&path, "[]").unwrap();
+        assert!(object(&path, "--mapping").unwrap_err().to_string().starts_with("--mapping: "));
+    }
+}

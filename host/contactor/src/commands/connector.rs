@@ -1,0 +1,108 @@
+//! `contactor connector`: components.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use contactor_server::dto::{Connector, InspectReport};
+
+use super::Context;
+use crate::exit::{Exit, Failure};
+use crate::output::when;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Show what a component says about itself. Nothing of it is run, and no host is needed.
+    Inspect(InspectArgs),
+    /// Install a component into the host.
+    #[command(after_help = "Example:\n  contactor connector install prefinery.wasm\n\n\
+                            Installing makes a component available and gives it nothing: an admin grants what it may do with\n\
+                            `contactor connection enable`. The same bytes can be installed again without effect.")]
+    Install {
+        /// The component file.
+        file: PathBuf,
+    },
+    /// List the installed components.
+    List,
+}
+
+#[derive(Args)]
+pub(crate) struct InspectArgs {
+    /// The component file.
+    file: PathBuf,
+}
+
+/// Reads a component file here, without a host.
+pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Result<(), Failure> {
+    let bytes = read(&args.file)?;
+    let report = contactor_engine::inspect(&bytes)
+        .map_err(|error| Failure::say(Exit::Failed, format_args!("{}: {error}", args.file.display())))?;
+    let report = InspectReport::from(report);
+    let text = |pointer: &str| {
+        report.manifest.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    };
+    let scopes = report.manifest.pointer("/scope").and_then(serde_json::Value::as_array);
+    let scopes = scopes.into_iter().flatten().map(|scope| {
+        let part = |key: &str| scope.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+        ("asks for", format!("{}: {}", part("name"), part("why")))
+    });
+    let mut lines = vec![
+        ("id", text("/connector/id")),
+        ("version", text("/connector/version")),
+        ("name", text("/connector/name")),
+        ("summary", text("/connector/summary")),
+        ("partner", format!("{} ({})", text("/partner/name"), text("/partner/base_url"))),
+        ("digest", report.digest.clone()),
+        ("size", format!("{} bytes", report.size)),
+        ("imports", report.imports.join(", ")),
+        ("exports", report.exports.join(", ")),
+        ("refused", report.refused.clone().unwrap_or_default()),
+    ];
+    lines.extend(scopes);
+    Ok(context.out.one(&report, &lines)?)
+}
+
+pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Inspect(args) => inspect(context, &args),
+        Command::Install { file } => {
+            let connector = context.client()?.install_connector(read(&file)?).await?;
+            show(context, &connector)?;
+            Ok(context.out.note(&format!("next: `contactor connection enable WORKSPACE {}`", connector.id))?)
+        }
+        Command::List => {
+            let connectors = context.client()?.connectors().await?;
+            let headings = ["ID", "VERSION", "NAME", "ENTITIES", "INSTALLED", "DIGEST"];
+            Ok(context.out.list(&connectors, headings, |c| {
+                let digest = c.digest.chars().take(12).collect();
+                [
+                    c.id.clone(),
+                    c.version.clone(),
+                    c.name.clone(),
+                    c.entities.join(" "),
+                    when(c.installed_at),
+                    digest,
+                ]
+            })?)
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file).map_err(|error| Failure::say(Exit::Usage, format_args!("{}: {error}", file.display())))
+}
+
+fn show(context: &Context, connector: &Connector) -> std::io::Result<()> {
+    let mut lines = vec![
+        ("id", connector.id.clone()),
+        ("version", connector.version.clone()),
+        ("name", connector.name.clone()),
+        ("summary", connector.summary.clone()),
+        ("partner", connector.base_url.clone()),
+        ("entities", connector.entities.join(", ")),
+        ("digest", connector.digest.clone()),
+        ("size", format!("{} bytes", connector.size)),
+        ("installed", when(connector.installed_at)),
+    ];
+    lines.extend(connector.scopes.iter().map(|scope| ("asks for", format!("{}: {}", scope.name, scope.why))));
+    context.out.one(connector, &lines)
+}

@@ -1,0 +1,93 @@
+//! `contactor timeline`, `conflicts` and `events`: what happened.
+
+use clap::{Args, Subcommand};
+use contactor_server::dto::Conflict;
+
+use super::Context;
+use crate::exit::Failure;
+use crate::output::{or_dash, value, when, word};
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  contactor timeline acme ocQHyuzHvysMo5N5VsXc")]
+pub(crate) struct TimelineArgs {
+    /// The workspace's id.
+    workspace: String,
+    /// HighLevel's id of the contact.
+    contact: String,
+}
+
+pub(crate) async fn timeline(context: &Context, args: &TimelineArgs) -> Result<(), Failure> {
+    let timeline = context.client()?.timeline(&args.workspace, &args.contact).await?;
+    if context.out.json {
+        return Ok(context.out.as_json(&timeline)?);
+    }
+    for link in &timeline.links {
+        let of = format!("{} {} {}", link.connection, link.entity, link.partner_id);
+        context.out.text(&format!("linked with {of} since {} ({})", when(link.created_at), word(&link.state)))?;
+    }
+    Ok(context.out.list(&timeline.entries, ["AT", "WHAT", "RUN", "SUMMARY"], |entry| {
+        [when(entry.at), word(&entry.kind), or_dash(entry.run.as_ref()), entry.summary.clone()]
+    })?)
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConflictsCommand {
+    /// List conflicts of a workspace, newest first, with both values and the decision.
+    List(Newest),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum EventsCommand {
+    /// List accepted webhooks of a workspace, newest first.
+    List(Newest),
+}
+
+#[derive(Args)]
+pub(crate) struct Newest {
+    /// The workspace's id.
+    workspace: String,
+    /// At most this many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    limit: u32,
+}
+
+pub(crate) async fn conflicts(context: &Context, command: ConflictsCommand) -> Result<(), Failure> {
+    let ConflictsCommand::List(args) = command;
+    let conflicts = context.client()?.conflicts(&args.workspace, Some(args.limit)).await?;
+    let headings = ["ID", "AT", "CONNECTION", "RECORD", "FIELDS", "HIGHLEVEL", "PARTNER", "DECISION"];
+    Ok(context.out.list(&conflicts, headings, |c| {
+        [
+            c.id.to_string(),
+            when(c.at),
+            c.connection.clone(),
+            c.record.record.clone(),
+            format!("{} = {}", c.highlevel_field, c.partner_field),
+            value(&c.highlevel),
+            value(&c.partner),
+            decision(c),
+        ]
+    })?)
+}
+
+fn decision(conflict: &Conflict) -> String {
+    let policy = word(&conflict.policy);
+    match &conflict.winner {
+        Some(winner) => format!("{} won ({policy})", word(winner)),
+        None => "open: a person decides".to_owned(),
+    }
+}
+
+pub(crate) async fn events(context: &Context, command: EventsCommand) -> Result<(), Failure> {
+    let EventsCommand::List(args) = command;
+    let events = context.client()?.events(&args.workspace, Some(args.limit)).await?;
+    Ok(context.out.list(&events, ["SEQ", "AT", "FROM", "KIND", "STATE", "CONNECTION"], |e| {
+        [
+            e.seq.to_string(),
+            when(e.received_at),
+            word(&e.source),
+            e.kind.clone(),
+            word(&e.state),
+            or_dash(e.connection.as_ref()),
+        ]
+    })?)
+}

@@ -1,0 +1,133 @@
+//! `contactor runs`: what was done.
+
+use clap::{Args, Subcommand};
+use contactor_server::dto::{Call, Run, RunOutcome, RunQuery};
+
+use super::Context;
+use crate::exit::Failure;
+use crate::output::{duration, or_dash, value, when, word};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// List runs, newest first.
+    List(List),
+    /// Show one run with every request it made.
+    Show {
+        /// The run's id.
+        run: String,
+    },
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  contactor runs list --workspace acme --outcome parked
+  contactor runs list --workspace acme --record ocQHyuzHvysMo5N5VsXc --json
+  contactor runs list --before LAST-ID-OF-THE-PAGE")]
+pub(crate) struct List {
+    /// Only of this workspace.
+    #[arg(long)]
+    workspace: Option<String>,
+    /// Only of this connector.
+    #[arg(long, requires = "workspace")]
+    connector: Option<String>,
+    /// Only of the record with this id, on either side.
+    #[arg(long, value_name = "ID")]
+    record: Option<String>,
+    /// Only those that ended like this.
+    #[arg(long, value_parser = outcome, value_name = "applied|unchanged|skipped|retrying|parked")]
+    outcome: Option<RunOutcome>,
+    /// Only runs older than this one.
+    #[arg(long, value_name = "RUN")]
+    before: Option<String>,
+    /// At most this many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    limit: u32,
+}
+
+fn outcome(text: &str) -> Result<RunOutcome, String> {
+    serde_json::from_value(text.into())
+        .map_err(|_| "one of applied, unchanged, skipped, retrying, parked".to_owned())
+}
+
+pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
+    let client = context.client()?;
+    match command {
+        Command::List(list) => {
+            let query = RunQuery {
+                workspace: list.workspace,
+                connector: list.connector,
+                record: list.record,
+                outcome: list.outcome,
+                before: list.before,
+                limit: Some(list.limit),
+            };
+            let runs = client.runs(&query).await?;
+            let headings = ["RUN", "AT", "CONNECTION", "KIND", "OUTCOME", "TOOK", "SUMMARY"];
+            Ok(context.out.list(&runs, headings, |r| {
+                [
+                    r.id.clone(),
+                    when(r.started_at),
+                    r.connection.clone(),
+                    word(&r.kind),
+                    word(&r.outcome),
+                    duration(r.duration_us),
+                    r.summary.clone(),
+                ]
+            })?)
+        }
+        Command::Show { run } => Ok(show(context, &client.run(&run).await?)?),
+    }
+}
+
+fn show(context: &Context, run: &Run) -> std::io::Result<()> {
+    let mut lines = vec![
+        ("run", run.id.clone()),
+        ("connection", run.connection.clone()),
+        ("kind", word(&run.kind)),
+        ("entity", run.entity.clone().unwrap_or_default()),
+        ("HighLevel id", or_dash(run.highlevel_id.as_ref())),
+        ("partner id", or_dash(run.partner_id.as_ref())),
+        ("at", when(run.started_at)),
+        ("took", duration(run.duration_us)),
+        ("outcome", word(&run.outcome)),
+        ("failure", run.class.as_ref().map(word).unwrap_or_default()),
+        ("summary", run.summary.clone()),
+    ];
+    lines.extend(run.changes.iter().map(|change| {
+        let (before, after) = (value(&change.before), value(&change.after));
+        ("wrote", format!("{} {}: {before} → {after}", word(&change.side), change.field))
+    }));
+    for call in &run.calls {
+        lines.push(("call", headline(call)));
+        let details = [("  request", &call.request), ("  response", &call.response), ("  error", &call.error)];
+        lines.extend(details.into_iter().filter_map(|(name, text)| text.clone().map(|text| (name, text))));
+    }
+    lines.extend(run.log.iter().map(|line| ("log", line.clone())));
+    context.out.one(run, &lines)
+}
+
+fn headline(call: &Call) -> String {
+    let mut line = format!("{} {} ({})", call.target, call.operation, duration(call.duration_us));
+    if let Some(status) = call.status {
+        line.push_str(&format!(", status {status}"));
+    }
+    if let Some(left) = call.quota_remaining {
+        line.push_str(&format!(", quota left {left}"));
+    }
+    if call.write {
+        line.push_str(", writes");
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_spelled_as_the_api_spells_them() {
+        assert_eq!(outcome("parked"), Ok(RunOutcome::Parked));
+        assert!(outcome("Parked").is_err());
+    }
+}

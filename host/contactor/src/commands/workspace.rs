@@ -1,0 +1,118 @@
+//! `contactor workspace`: tenants.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use contactor_server::dto::{NewWorkspace, Workspace};
+
+use super::Context;
+use crate::exit::Failure;
+use crate::output::{or_dash, when};
+use crate::secrets::SecretSource;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Bind a new workspace to a HighLevel location.
+    Create(Box<Create>),
+    /// List the workspaces.
+    List,
+    /// Show one workspace.
+    Show {
+        /// The workspace's id.
+        workspace: String,
+    },
+}
+
+/// Bind a new workspace to a HighLevel location. HighLevel is asked for the location with the token at once; country and
+/// time zone come from there unless given.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  contactor workspace create acme --location ve9EPM428h8vShlRW1KT --token-file pit.token
+  pass show acme/pit | contactor workspace create acme --location ve9EPM428h8vShlRW1KT --token-stdin
+
+The token is a private integration token of the location, with at least the scopes contacts.readonly, contacts.write and
+locations.readonly.")]
+pub(crate) struct Create {
+    /// A short name: lower-case letters, digits and hyphens.
+    workspace: String,
+    /// The HighLevel location's id.
+    #[arg(long)]
+    location: String,
+    /// A name for people; the location's unless given.
+    #[arg(long)]
+    name: Option<String>,
+    /// ISO 3166 country for phone numbers without a country code, such as US.
+    #[arg(long)]
+    country: Option<String>,
+    /// IANA time zone, such as Europe/Paris.
+    #[arg(long)]
+    timezone: Option<String>,
+    #[command(flatten)]
+    token: Token,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Token {
+    /// Read the HighLevel token from standard input.
+    #[arg(long)]
+    token_stdin: bool,
+    /// Read the HighLevel token from this file.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Read the HighLevel token from this environment variable.
+    #[arg(long, value_name = "NAME")]
+    token_env: Option<String>,
+}
+
+impl Token {
+    fn source(&self) -> SecretSource {
+        match (&self.token_file, &self.token_env) {
+            (Some(file), _) => SecretSource::File(file.clone()),
+            (None, Some(name)) => SecretSource::Variable(name.clone()),
+            (None, None) => SecretSource::Stdin,
+        }
+    }
+}
+
+pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
+    let client = context.client()?;
+    match command {
+        Command::List => {
+            let workspaces = client.workspaces().await?;
+            let headings = ["ID", "NAME", "LOCATION", "COUNTRY", "TIME ZONE"];
+            context.out.list(&workspaces, headings, |w| {
+                let (country, timezone) = (or_dash(w.country.as_ref()), or_dash(w.timezone.as_ref()));
+                [w.id.clone(), w.name.clone(), w.location.clone(), country, timezone]
+            })?;
+        }
+        Command::Show { workspace } => show(context, &client.workspace(&workspace).await?)?,
+        Command::Create(create) => {
+            let new = NewWorkspace {
+                token: create.token.source().read()?.into(),
+                id: create.workspace,
+                name: create.name,
+                location: create.location,
+                country: create.country,
+                timezone: create.timezone,
+            };
+            let workspace = client.create_workspace(&new).await?;
+            show(context, &workspace)?;
+            context.out.note("next: `contactor connector install FILE`, then `contactor connection enable`")?;
+        }
+    }
+    Ok(())
+}
+
+fn show(context: &Context, workspace: &Workspace) -> std::io::Result<()> {
+    let lines = [
+        ("id", workspace.id.clone()),
+        ("name", workspace.name.clone()),
+        ("location", workspace.location.clone()),
+        ("country", or_dash(workspace.country.as_ref())),
+        ("time zone", or_dash(workspace.timezone.as_ref())),
+        ("created", when(workspace.created_at)),
+    ];
+    context.out.one(workspace, &lines)
+}

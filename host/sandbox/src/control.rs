@@ -1,0 +1,381 @@
+//! The control API: everything a handle can do, over HTTP below `/_control`, for tests in other processes and for
+//! demonstrations.
+//!
+//! Bodies and answers are JSON. `location` and `project` may be left out and mean the first one. `{vendor}` is
+//! `highlevel` or `prefinery`. Errors answer 4xx with `{"error": "…"}`.
+//!
+//! | method and path | body | does |
+//! |---|---|---|
+//! | GET `/_control` | | this list |
+//! | GET `/_control/keys` | | credentials and public keys of the doubles |
+//! | GET `/_control/state` | | every record of both doubles |
+//! | GET `/_control/counters` | | requests per operation |
+//! | GET `/_control/requests` | | recent requests, oldest first |
+//! | DELETE `/_control/requests` | | forgets counters and requests |
+//! | POST `/_control/reset` | | forgets records, faults, counters and webhooks |
+//! | GET `/_control/faults` | | the faults in force |
+//! | POST `/_control/faults` | a [`Fault`] | adds a fault |
+//! | DELETE `/_control/faults` | | removes all faults |
+//! | POST `/_control/clock/advance` | `{"seconds"}` | lets time pass |
+//! | POST `/_control/highlevel/act` | `{"location", "act", …}`, a [`PersonAct`] | acts as a person |
+//! | POST `/_control/highlevel/load` | `{"location", "count"}` | adds sample contacts |
+//! | PUT `/_control/highlevel/settings` | `{"limits", "search_lag", "habits"}` | changes behaviour; `"limits": null` switches them off |
+//! | POST `/_control/highlevel/refresh-index` | | makes every change searchable |
+//! | POST `/_control/highlevel/locations` | a [`LocationConfig`] | adds a location |
+//! | POST `/_control/highlevel/active` | `{"location", "active"}` | suspends a location or takes it up again |
+//! | POST `/_control/highlevel/authorize` | `{"client_id", "location"}` | consents for an app; `"location": null` is the agency; answers `{"code"}` |
+//! | POST `/_control/highlevel/uninstall` | `{"app", "location"}` | removes an app |
+//! | POST `/_control/highlevel/revoke` | `{"token"}` | withdraws a token |
+//! | POST `/_control/prefinery/act` | `{"project", "act", …}`, a [`ProjectAct`] | acts as a person |
+//! | POST `/_control/prefinery/load` | `{"project", "count"}` | adds sample testers |
+//! | PUT `/_control/prefinery/settings` | `{"limited", "visibility", "guesses"}` | changes behaviour |
+//! | POST `/_control/prefinery/release` | | makes every tester findable |
+//! | POST `/_control/prefinery/revoke` | | withdraws the API key |
+//! | GET `/_control/{vendor}/webhooks` | | webhooks and what became of them |
+//! | PUT `/_control/{vendor}/webhooks` | `{"for", "target", "mode"}` | address (`null`: nobody) and mode (`automatic`, `on_flush`) |
+//! | DELETE `/_control/{vendor}/webhooks` | | forgets webhooks, sent or not |
+//! | POST `/_control/{vendor}/webhooks/flush` | `{"order"}` | sends what is due: `queued`, `reversed`, `shuffled` |
+//! | POST `/_control/{vendor}/webhooks/release` | | lets held webhooks go |
+//! | POST `/_control/{vendor}/webhooks/redeliver` | `{"sequence"}` | queues a webhook again, byte for byte |
+//! | POST `/_control/{vendor}/webhooks/faults` | a [`DeliveryFault`] | adds a delivery fault |
+//! | DELETE `/_control/{vendor}/webhooks/faults` | | removes delivery faults |
+//! | GET `/_control/browse/{vendor}` | | a page with records and recent requests |
+
+use jiff::SignedDuration;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use crate::browse;
+use crate::faults::Fault;
+use crate::highlevel::{HighLevel, LocationConfig, PersonAct};
+use crate::http::{Call, Reply};
+use crate::outbox::{DeliveryFault, Mode, Order, Outbox};
+use crate::prefinery::{Prefinery, ProjectAct};
+use crate::{SandboxError, World};
+
+/// Method and path of every route, for the index.
+const ROUTES: &[(&str, &str)] = &[
+    ("GET", "/_control"),
+    ("GET", "/_control/keys"),
+    ("GET", "/_control/state"),
+    ("GET", "/_control/counters"),
+    ("GET", "/_control/requests"),
+    ("DELETE", "/_control/requests"),
+    ("POST", "/_control/reset"),
+    ("GET", "/_control/faults"),
+    ("POST", "/_control/faults"),
+    ("DELETE", "/_control/faults"),
+    ("POST", "/_control/clock/advance"),
+    ("POST", "/_control/highlevel/act"),
+    ("POST", "/_control/highlevel/load"),
+    ("PUT", "/_control/highlevel/settings"),
+    ("POST", "/_control/highlevel/refresh-index"),
+    ("POST", "/_control/highlevel/locations"),
+    ("POST", "/_control/highlevel/active"),
+    ("POST", "/_control/highlevel/authorize"),
+    ("POST", "/_control/highlevel/uninstall"),
+    ("POST", "/_control/highlevel/revoke"),
+    ("POST", "/_control/prefinery/act"),
+    ("POST", "/_control/prefinery/load"),
+    ("PUT", "/_control/prefinery/settings"),
+    ("POST", "/_control/prefinery/release"),
+    ("POST", "/_control/prefinery/revoke"),
+    ("GET", "/_control/{vendor}/webhooks"),
+    ("PUT", "/_control/{vendor}/webhooks"),
+    ("DELETE", "/_control/{vendor}/webhooks"),
+    ("POST", "/_control/{vendor}/webhooks/flush"),
+    ("POST", "/_control/{vendor}/webhooks/release"),
+    ("POST", "/_control/{vendor}/webhooks/redeliver"),
+    ("POST", "/_control/{vendor}/webhooks/faults"),
+    ("DELETE", "/_control/{vendor}/webhooks/faults"),
+    ("GET", "/_control/browse/{vendor}"),
+];
+
+type Done = Result<Value, SandboxError>;
+
+pub(crate) async fn answer(world: &World, call: &Call) -> Reply {
+    let parts: Vec<&str> = call.path.trim_matches('/').split('/').collect();
+    if let ("GET", ["browse", vendor]) = (call.method.as_str(), &parts[..]) {
+        return browse::page(world, call, vendor);
+    }
+    match route(world, call, &parts).await {
+        Ok(value) => Reply::json(200, &value),
+        Err(error) => {
+            let status = if matches!(error, SandboxError::Unknown { .. }) { 404 } else { 400 };
+            Reply::json(status, &json!({"error": error.to_string()}))
+        }
+    }
+}
+
+async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
+    let mut body = Body::read(call)?;
+    let nothing = Ok(json!({}));
+    match (call.method.as_str(), parts) {
+        ("GET", [""]) => {
+            let routes = ROUTES.iter().map(|(method, path)| json!({"method": method, "path": path}));
+            Ok(json!({"routes": routes.collect::<Vec<_>>()}))
+        }
+        ("GET", ["keys"]) => Ok(keys(world)),
+        ("GET", ["state"]) => {
+            Ok(json!({"highlevel": world.highlevel.snapshot(), "prefinery": world.prefinery.snapshot()}))
+        }
+        ("GET", ["counters"]) => Ok(json!(world.recorder.counts())),
+        ("GET", ["requests"]) => Ok(json!(world.recorder.recent())),
+        ("DELETE", ["requests"]) => {
+            world.recorder.clear();
+            nothing
+        }
+        ("POST", ["reset"]) => {
+            world.reset();
+            nothing
+        }
+        ("GET", ["faults"]) => Ok(json!(world.faults.rules())),
+        ("POST", ["faults"]) => {
+            world.faults.add(body.all::<Fault>()?);
+            nothing
+        }
+        ("DELETE", ["faults"]) => {
+            world.faults.clear();
+            nothing
+        }
+        ("POST", ["clock", "advance"]) => {
+            world.advance(SignedDuration::from_secs(body.need("seconds")?));
+            Ok(json!({"now": world.clock.now().to_string()}))
+        }
+        ("GET" | "PUT" | "POST" | "DELETE", [vendor, "webhooks", rest @ ..]) => {
+            let outbox = match *vendor {
+                "highlevel" => world.highlevel.webhooks(),
+                "prefinery" => world.prefinery.webhooks(),
+                _ => return Err(no_route(call)),
+            };
+            let first = match *vendor {
+                "highlevel" => world.highlevel.app().id,
+                _ => world.prefinery.first_project().to_string(),
+            };
+            webhooks(outbox, call, rest, body, first).await
+        }
+        (_, ["highlevel", rest @ ..]) => highlevel(&world.highlevel, call, rest, body),
+        (_, ["prefinery", rest @ ..]) => prefinery(&world.prefinery, call, rest, body),
+        _ => Err(no_route(call)),
+    }
+}
+
+fn highlevel(double: &HighLevel, call: &Call, parts: &[&str], mut body: Body) -> Done {
+    let nothing = Ok(json!({}));
+    match (call.method.as_str(), parts) {
+        ("POST", ["act"]) => {
+            let location = body.take("location")?.unwrap_or_else(|| double.first_location());
+            double.act(&location, body.all::<PersonAct>()?)
+        }
+        ("POST", ["load"]) => {
+            let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
+            Ok(json!({"ids": double.load(&location, body.need("count")?)?}))
+        }
+        ("PUT", ["settings"]) => {
+            if let Some(limits) = body.0.remove("limits") {
+                let base = double.limits().unwrap_or_default();
+                double.set_limits(if limits.is_null() { None } else { Some(overlay(&base, limits)?) });
+            }
+            if let Some(lag) = body.take("search_lag")? {
+                double.set_search_lag(lag);
+            }
+            if let Some(habits) = body.0.remove("habits") {
+                double.set_habits(overlay(&double.habits(), habits)?);
+            }
+            body.nothing_left()
+        }
+        ("POST", ["refresh-index"]) => {
+            double.refresh_index();
+            nothing
+        }
+        ("POST", ["locations"]) => {
+            double.add_location(body.all::<LocationConfig>()?);
+            nothing
+        }
+        ("POST", ["active"]) => {
+            let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
+            double.set_active(&location, body.need("active")?)?;
+            nothing
+        }
+        ("POST", ["authorize"]) => {
+            let client: String = body.take("client_id")?.unwrap_or_else(|| double.app().client_id);
+            let location: Option<String> = match body.0.remove("location") {
+                None => Some(double.first_location()),
+                Some(Value::Null) => None,
+                Some(other) => Some(read(other)?),
+            };
+            Ok(json!({"code": double.authorize(&client, location.as_deref())?}))
+        }
+        ("POST", ["uninstall"]) => {
+            let app: String = body.take("app")?.unwrap_or_else(|| double.app().id);
+            let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
+            double.uninstall(&app, &location)?;
+            nothing
+        }
+        ("POST", ["revoke"]) => {
+            double.revoke_token(&body.need::<String>("token")?);
+            nothing
+        }
+        _ => Err(no_route(call)),
+    }
+}
+
+fn prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body) -> Done {
+    let nothing = Ok(json!({}));
+    match (call.method.as_str(), parts) {
+        ("POST", ["act"]) => {
+            let project = body.take("project")?.unwrap_or_else(|| double.first_project());
+            double.act(project, body.all::<ProjectAct>()?)
+        }
+        ("POST", ["load"]) => {
+            let project = body.take("project")?.unwrap_or_else(|| double.first_project());
+            Ok(json!({"ids": double.load(project, body.need("count")?)?}))
+        }
+        ("PUT", ["settings"]) => {
+            if let Some(limited) = body.take("limited")? {
+                double.set_limited(limited);
+            }
+            if let Some(visibility) = body.take("visibility")? {
+                double.set_visibility(visibility);
+            }
+            if let Some(guesses) = body.0.remove("guesses") {
+                double.set_guesses(overlay(&double.guesses(), guesses)?);
+            }
+            body.nothing_left()
+        }
+        ("POST", ["release"]) => {
+            double.release();
+            nothing
+        }
+        ("POST", ["revoke"]) => {
+            double.revoke_key();
+            nothing
+        }
+        _ => Err(no_route(call)),
+    }
+}
+
+async fn webhooks(outbox: &Outbox, call: &Call, parts: &[&str], mut body: Body, first: String) -> Done {
+    let nothing = Ok(json!({}));
+    match (call.method.as_str(), parts) {
+        ("GET", []) => {
+            let webhooks: Vec<_> = outbox.webhooks().iter().map(crate::outbox::Webhook::summary).collect();
+            Ok(json!({"webhooks": webhooks}))
+        }
+        ("PUT", []) => {
+            let target: String = body.take("for")?.unwrap_or(first);
+            if let Some(address) = body.0.remove("target") {
+                let address =
+                    read::<Option<String>>(address)?.map(|address| address.parse::<Url>()).transpose();
+                let address =
+                    address.map_err(|error| SandboxError::Instruction(format!("`target`: {error}")))?;
+                outbox.set_target(&target, address);
+            }
+            if let Some(mode) = body.take::<Mode>("mode")? {
+                outbox.set_mode(mode);
+            }
+            body.nothing_left()
+        }
+        ("DELETE", []) => {
+            outbox.clear();
+            nothing
+        }
+        ("POST", ["flush"]) => {
+            let order: Order = body.take("order")?.unwrap_or_default();
+            Ok(json!(outbox.flush(order).await))
+        }
+        ("POST", ["release"]) => Ok(json!({"released": outbox.release()})),
+        ("POST", ["redeliver"]) => {
+            let sequence: u64 = body.need("sequence")?;
+            if outbox.redeliver(sequence) {
+                return nothing;
+            }
+            Err(SandboxError::Unknown { what: "webhook", id: sequence.to_string() })
+        }
+        ("POST", ["faults"]) => {
+            outbox.add_fault(body.all::<DeliveryFault>()?);
+            nothing
+        }
+        ("DELETE", ["faults"]) => {
+            outbox.clear_faults();
+            nothing
+        }
+        _ => Err(no_route(call)),
+    }
+}
+
+/// Everything a client needs to connect. All of it is the sandbox's own and worthless elsewhere.
+fn keys(world: &World) -> Value {
+    let (highlevel, prefinery) = (&world.highlevel, &world.prefinery);
+    let app = highlevel.app();
+    let secrets = prefinery
+        .project_ids()
+        .into_iter()
+        .map(|id| json!({"id": id, "secret": prefinery.signing_secret(id)}));
+    json!({
+        "highlevel": {
+            "locations": highlevel.location_ids(), "privateToken": highlevel.private_token(),
+            "appId": app.id, "clientId": app.client_id, "clientSecret": app.client_secret,
+            "webhookPublicKey": highlevel.webhook_public_key_pem(),
+            "legacyWebhookPublicKey": highlevel.habits().signs_legacy.then(|| highlevel.legacy_public_key_pem()),
+        },
+        "prefinery": {"apiKey": prefinery.api_key(), "projects": secrets.collect::<Vec<_>>()},
+    })
+}
+
+fn no_route(call: &Call) -> SandboxError {
+    SandboxError::Instruction(format!(
+        "there is no {} {}; GET /_control lists what there is",
+        call.method, call.path
+    ))
+}
+
+/// The body of an instruction, consumed member by member, so that a misspelt one is noticed.
+struct Body(Map<String, Value>);
+
+impl Body {
+    fn read(call: &Call) -> Result<Self, SandboxError> {
+        if call.body.is_empty() {
+            return Ok(Self(Map::new()));
+        }
+        serde_json::from_slice(&call.body)
+            .map(Self)
+            .map_err(|error| SandboxError::Instruction(error.to_string()))
+    }
+
+    fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, SandboxError> {
+        self.0.remove(name).map(read).transpose()
+    }
+
+    fn need<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, SandboxError> {
+        self.take(name)?.ok_or_else(|| SandboxError::Instruction(format!("`{name}` is missing")))
+    }
+
+    fn all<T: DeserializeOwned>(&mut self) -> Result<T, SandboxError> {
+        read(Value::Object(std::mem::take(&mut self.0)))
+    }
+
+    fn nothing_left(self) -> Done {
+        match self.0.keys().next() {
+            Some(unknown) => Err(SandboxError::Instruction(format!("`{unknown}` is not known here"))),
+            None => Ok(json!({})),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> Result<T, SandboxError> {
+    serde_json::from_value(value).map_err(|error| SandboxError::Instruction(error.to_string()))
+}
+
+/// `base` with the members of `patch` put over it.
+fn overlay<T: Serialize + DeserializeOwned>(base: &T, patch: Value) -> Result<T, SandboxError> {
+    let mut merged =
+        serde_json::to_value(base).map_err(|error| SandboxError::Instruction(error.to_string()))?;
+    let (Value::Object(target), Value::Object(patch)) = (&mut merged, patch) else {
+        return Err(SandboxError::Instruction("an object is needed".into()));
+    };
+    target.extend(patch);
+    read(merged)
+}

@@ -1,0 +1,109 @@
+//! Workspaces, connectors, connections, credentials.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::world::*;
+use crate::*;
+
+pub(super) async fn everything_configured_survives_a_restart(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let connector = |digit: &str, seconds| InstalledConnector {
+        digest: Digest::new(digit.repeat(64)),
+        id: "prefinery".to_owned(),
+        version: "1.2.3".to_owned(),
+        manifest: "id = \"prefinery\"".to_owned(),
+        size: 4_321,
+        installed_at: at(seconds),
+    };
+    let (older, newer) = (connector("a", 1), connector("b", 2));
+    for connector in [&older, &newer, &older] {
+        world.store.install_connector(connector.clone()).await.unwrap();
+    }
+    let changed = Workspace {
+        name: "Acme Ltd".to_owned(),
+        timezone: Some("Europe/London".to_owned()),
+        country: None,
+        ..workspace("acme")
+    };
+    world.store.update_workspace(changed.clone()).await.unwrap();
+    let stopped = Connection {
+        state: ConnectionState::NeedsReconnect,
+        state_reason: Some("401 from the partner".to_owned()),
+        ..connection("acme", "prefinery")
+    };
+    world.store.set_connection_state(&stopped.id, stopped.state, stopped.state_reason.clone()).await.unwrap();
+    assert!(!world.store.has_credentials().await.unwrap());
+    let sealed = Sealed { key_id: KeyId::from_stored("00ff"), bytes: vec![1, 2, 3] };
+    world.store.put_credential("acme", Sealed { bytes: vec![9], ..sealed.clone() }).await.unwrap();
+    world.store.put_credential("acme", sealed.clone()).await.unwrap();
+
+    let store = world.restart().await.store;
+    assert_eq!(store.workspace(&acme()).await.unwrap(), Some(changed.clone()));
+    assert_eq!(store.workspace_of(&changed.location).await.unwrap(), Some(changed.clone()));
+    assert_eq!(store.workspaces().await.unwrap(), [changed]);
+    assert_eq!(store.connectors().await.unwrap(), [newer, older]);
+    assert_eq!(store.connection(&stopped.id).await.unwrap(), Some(stopped.clone()));
+    assert_eq!(store.connection_by_token(&stopped.webhook_token).await.unwrap(), Some(stopped.clone()));
+    assert_eq!(store.connections(None).await.unwrap(), std::slice::from_ref(&stopped));
+    assert_eq!(store.connections(Some(&acme())).await.unwrap(), [stopped]);
+    assert!(store.has_credentials().await.unwrap());
+    assert_eq!(store.credential("acme").await.unwrap(), Some(sealed));
+}
+
+pub(super) async fn ids_locations_and_webhook_tokens_are_unique(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.add("other", "prefinery").await;
+    let taken_id = Workspace { location: LocationId::new("free"), ..workspace("acme") };
+    let taken_location = Workspace { id: WorkspaceId::new("free"), ..workspace("acme") };
+    for workspace in [taken_id, taken_location] {
+        let error = world.store.create_workspace(workspace).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Conflict { .. }), "{error}");
+        assert!(error.to_string().contains("loc-acme"), "{error}");
+    }
+    let taken_token = Connection {
+        webhook_token: connection("other", "prefinery").webhook_token,
+        ..connection("acme", "prefinery")
+    };
+    let other_workspace =
+        Connection { workspace: WorkspaceId::new("other"), ..connection("acme", "prefinery") };
+    for wrong in [taken_token, other_workspace] {
+        let error = world.store.put_connection(wrong).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Conflict { .. }), "{error}");
+        assert!(!error.to_string().contains("token-"), "{error}");
+    }
+    let unchanged = world.store.connection(&prefinery()).await.unwrap();
+    assert_eq!(unchanged, Some(connection("acme", "prefinery")));
+}
+
+pub(super) async fn unknown_names_are_answered_as_such(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let store = &world.store;
+    let (no_workspace, no_connection) = (WorkspaceId::new("nobody"), ConnectionId::new("acme/nothing"));
+    assert_eq!(store.workspace(&no_workspace).await.unwrap(), None);
+    assert_eq!(store.workspace_of(&LocationId::new("nowhere")).await.unwrap(), None);
+    assert_eq!(store.connection(&no_connection).await.unwrap(), None);
+    assert_eq!(store.connection_by_token("guess").await.unwrap(), None);
+    assert_eq!(store.credential("nobody").await.unwrap(), None);
+    assert_eq!(store.event(EventSeq(77)).await.unwrap(), None);
+    assert_eq!(store.run(&RunId::new("none")).await.unwrap(), None);
+    let refusals = [
+        store.update_workspace(workspace("nobody")).await,
+        store.put_connection(connection("nobody", "prefinery")).await,
+        store.set_connection_state(&no_connection, ConnectionState::Enabled, None).await,
+        store.mark(&no_connection, Vec::new(), Priority::Sweep, None).await,
+        store
+            .append_event(NewEvent { workspace: Some(no_workspace), ..event("e", Vec::new()) })
+            .await
+            .map(drop),
+        store
+            .append_event(NewEvent { connection: Some(no_connection.clone()), ..webhook("w") })
+            .await
+            .map(drop),
+        store.state_set(&no_connection, "k", 0, Vec::new()).await.map(drop),
+        store.put_run(Run { connection: no_connection, ..run(1) }).await,
+    ];
+    for refusal in refusals {
+        assert!(matches!(&refusal, Err(StoreError::NotFound { .. })), "{refusal:?}");
+    }
+}

@@ -1,0 +1,118 @@
+//! Appending events.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::world::*;
+use crate::*;
+
+pub(super) async fn an_event_is_kept_as_it_came(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let appended = event("e1", vec![mark(Side::Highlevel, "h1")]);
+    let seq = world.append(appended.clone()).await;
+    let world = world.restart().await;
+    let stored = world.store.event(seq).await.unwrap().unwrap();
+    let expected = Event {
+        seq,
+        source: appended.source,
+        workspace: appended.workspace,
+        connection: None,
+        key: appended.key,
+        kind: appended.kind,
+        received_at: appended.received_at,
+        state: EventState::Accepted,
+        body: appended.body,
+        headers: appended.headers,
+    };
+    assert_eq!(stored, expected);
+    let second = world.event("e2", "h1").await;
+    assert!(second > seq);
+    let listed = world.store.events(&acme(), 10).await.unwrap();
+    assert_eq!(listed.iter().map(|event| event.seq).collect::<Vec<_>>(), [second, seq]);
+    assert_eq!(world.store.events(&acme(), 1).await.unwrap().len(), 1);
+}
+
+pub(super) async fn a_key_is_taken_once_per_source_and_scope(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.add("other", "prefinery").await;
+    world.event("e1", "h1").await;
+    let again = event("e1", vec![mark(Side::Highlevel, "h2")]);
+    assert_eq!(world.store.append_event(again.clone()).await.unwrap(), Accepted::Duplicate);
+    assert_eq!(world.claim().await.len(), 1, "a duplicate marks nothing");
+
+    let elsewhere = NewEvent {
+        workspace: Some(WorkspaceId::new("other")),
+        location: Some(LocationId::new("loc-other")),
+        ..again.clone()
+    };
+    world.append(elsewhere).await;
+    world.append(webhook("e1")).await;
+    let other = NewEvent {
+        connection: Some(ConnectionId::new("other/prefinery")),
+        workspace: Some(WorkspaceId::new("other")),
+        ..webhook("e1")
+    };
+    world.append(other).await;
+
+    let world = world.restart().await;
+    assert_eq!(world.store.append_event(again).await.unwrap(), Accepted::Duplicate);
+    assert_eq!(world.store.append_event(webhook("e1")).await.unwrap(), Accepted::Duplicate);
+}
+
+pub(super) async fn an_event_marks_every_connection_that_is_not_switched_off(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let off = world.add("acme", "off").await;
+    let paused = world.add("acme", "paused").await;
+    for (id, state) in [(&off, ConnectionState::Disabled), (&paused, ConnectionState::Paused)] {
+        world.store.set_connection_state(id, state, None).await.unwrap();
+    }
+    world.event("e1", "h1").await;
+    assert_eq!(world.claim_one().await.key.connection, prefinery());
+    for id in [&off, &paused] {
+        world.store.set_connection_state(id, ConnectionState::Enabled, None).await.unwrap();
+    }
+    assert_eq!(world.claim_one().await.key.connection, paused);
+}
+
+pub(super) async fn an_event_that_marks_nothing_is_ignored_at_once(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let unknown_type = world.append(event("e1", Vec::new())).await;
+    assert_eq!(world.state(unknown_type).await, EventState::Ignored);
+    world.store.set_connection_state(&prefinery(), ConnectionState::Disabled, None).await.unwrap();
+    let nobody_listens = world.event("e2", "h1").await;
+    assert_eq!(world.state(nobody_listens).await, EventState::Ignored);
+    let nobody_reads = world.append(webhook("e3")).await;
+    assert_eq!(world.state(nobody_reads).await, EventState::Ignored);
+    assert_eq!(world.store.counts(None).await.unwrap().dirty, 0);
+}
+
+pub(super) async fn an_event_of_an_unknown_location_is_held_until_a_workspace_is_bound(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    let early = NewEvent {
+        workspace: None,
+        location: Some(LocationId::new("loc-new")),
+        ..event("e1", vec![mark(Side::Highlevel, "h1")])
+    };
+    let Accepted::Held(seq) = world.store.append_event(early.clone()).await.unwrap() else {
+        panic!("not held")
+    };
+    assert_eq!(world.state(seq).await, EventState::Held);
+    assert_eq!(world.store.append_event(early).await.unwrap(), Accepted::Duplicate);
+    assert_eq!(world.store.counts(None).await.unwrap().held, 1);
+
+    world.add("new", "prefinery").await;
+    let released = world.store.event(seq).await.unwrap().unwrap();
+    assert_eq!((released.state, released.workspace), (EventState::Ignored, Some(WorkspaceId::new("new"))));
+    assert_eq!(world.store.counts(None).await.unwrap().held, 0);
+    assert!(world.claim().await.is_empty());
+}
+
+pub(super) async fn an_event_finds_the_workspace_that_was_bound_meanwhile(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let seq =
+        world.append(NewEvent { workspace: None, ..event("e1", vec![mark(Side::Highlevel, "h1")]) }).await;
+    assert_eq!(world.store.event(seq).await.unwrap().unwrap().workspace, Some(acme()));
+    assert_eq!(world.claim_one().await.key.record, RecordId::new("h1"));
+}

@@ -1,0 +1,142 @@
+//! Runs, conflicts and counts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contactor_sync::ConflictRecord;
+use serde_json::json;
+
+use super::Engine;
+use super::world::*;
+use crate::*;
+
+pub(super) async fn a_run_is_listed_without_and_shown_with_its_calls(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let failed = Run {
+        outcome: RunOutcome::Parked,
+        class: Some(FailureClass::GuestBug),
+        highlevel_id: None,
+        event: Some(EventSeq(5)),
+        ..run(2)
+    };
+    for run in [run(1), failed.clone()] {
+        world.store.put_run(run).await.unwrap();
+    }
+    let taken = world.store.put_run(run(1)).await;
+    assert!(matches!(taken, Err(StoreError::Conflict { .. })), "{taken:?}");
+    let world = world.restart().await;
+    assert_eq!(world.store.run(&run(1).id).await.unwrap(), Some(run(1)));
+    assert_eq!(world.store.run(&failed.id).await.unwrap(), Some(failed.clone()));
+    let listed = world.store.runs(RunFilter { limit: 10, ..RunFilter::default() }).await.unwrap();
+    let without_calls = |run: Run| Run { calls: Vec::new(), ..run };
+    assert_eq!(listed, [without_calls(failed), without_calls(run(1))]);
+}
+
+pub(super) async fn runs_are_found_by_either_id_in_pages_newest_first(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let other = world.add("other", "prefinery").await;
+    let (h1, p1) = (Some(RecordId::new("h1")), Some(RecordId::new("p1")));
+    let runs = [
+        Run { partner_id: None, ..run(1) },
+        Run { highlevel_id: None, ..run(2) },
+        Run { outcome: RunOutcome::Unchanged, ..run(3) },
+        Run { highlevel_id: Some(RecordId::new("h2")), partner_id: None, ..run(4) },
+        Run { workspace: WorkspaceId::new("other"), connection: other.clone(), ..run(5) },
+    ];
+    for run in runs {
+        world.store.put_run(run).await.unwrap();
+    }
+    let find = async |filter: RunFilter| -> Vec<String> {
+        let limit = if filter.limit == 0 { 10 } else { filter.limit };
+        let found = world.store.runs(RunFilter { limit, ..filter }).await.unwrap();
+        found.iter().map(|run| run.id.as_str().trim_start_matches("0190-0000000").to_owned()).collect()
+    };
+    let all = RunFilter::default;
+    assert_eq!(find(all()).await, ["5", "4", "3", "2", "1"]);
+    assert_eq!(find(RunFilter { workspace: Some(acme()), ..all() }).await, ["4", "3", "2", "1"]);
+    assert_eq!(find(RunFilter { connection: Some(other), ..all() }).await, ["5"]);
+    let in_acme = || RunFilter { workspace: Some(acme()), ..all() };
+    assert_eq!(find(RunFilter { record: h1, ..in_acme() }).await, ["3", "1"]);
+    assert_eq!(find(RunFilter { record: p1.clone(), ..in_acme() }).await, ["3", "2"]);
+    assert_eq!(find(RunFilter { record: p1, ..all() }).await, ["5", "3", "2"]);
+    assert_eq!(find(RunFilter { outcome: Some(RunOutcome::Unchanged), ..all() }).await, ["3"]);
+    assert_eq!(find(RunFilter { limit: 2, ..all() }).await, ["5", "4"]);
+    assert_eq!(find(RunFilter { limit: 2, before: Some(run(4).id), ..all() }).await, ["3", "2"]);
+    assert_eq!(find(RunFilter { limit: 2, before: Some(run(2).id), ..all() }).await, ["1"]);
+}
+
+fn conflict(winner: Option<&str>) -> ConflictRecord {
+    let record = json!({
+        "row": "email=email", "highlevel_field": "email", "partner_field": "email",
+        "base": null, "highlevel": "a@example.com", "partner": "b@example.com",
+        "policy": if winner.is_some() { "latest-update" } else { "ask" }, "winner": winner, "overwritten": null,
+    });
+    serde_json::from_value(record).unwrap()
+}
+
+pub(super) async fn conflicts_are_listed_and_one_that_waits_is_listed_once(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    for number in 1..4 {
+        world.mark(Side::Highlevel, "h1", Priority::Sweep).await;
+        let claim = world.claim_one().await;
+        let done = Completion {
+            link: Some(link("h1", "p1")),
+            conflicts: vec![conflict(None), conflict(Some("highlevel"))],
+            run: Some(run(number)),
+            ..completion(claim, Disposition::Done)
+        };
+        world.store.complete_record(&world.lease, done).await.unwrap();
+    }
+    let world = world.restart().await;
+    let listed = world.store.conflicts(&acme(), 10).await.unwrap();
+    let waiting: Vec<_> = listed.iter().filter(|stored| stored.conflict.winner.is_none()).collect();
+    assert_eq!((listed.len(), waiting.len()), (4, 1), "{listed:#?}");
+    assert_eq!((&waiting[0].run, &waiting[0].conflict, waiting[0].at), (&run(1).id, &conflict(None), at(1)));
+    assert_eq!((waiting[0].key.side, waiting[0].key.record.as_str()), (Side::Highlevel, "h1"));
+    assert!(listed.is_sorted_by(|newer, older| newer.id > older.id));
+    assert_eq!(world.store.conflicts(&acme(), 2).await.unwrap().len(), 2);
+}
+
+pub(super) async fn conflicts_need_a_run(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let seq = world.event("e1", "h1").await;
+    let claim = world.claim_one().await;
+    let done = Completion { conflicts: vec![conflict(None)], ..completion(claim, Disposition::Done) };
+    let refused = world.store.complete_record(&world.lease, done).await;
+    assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
+    assert_eq!(world.state(seq).await, EventState::Accepted);
+}
+
+pub(super) async fn counts_follow_what_happens(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let other = world.add("other", "prefinery").await;
+    assert_eq!(world.store.counts(None).await.unwrap(), Counts::default());
+    world.link("h1", "p1").await;
+    world.event("e1", "h2").await;
+    let claim = world.claim_one().await;
+    let parking = Completion {
+        run: Some(Run { outcome: RunOutcome::Parked, ..run(1) }),
+        ..completion(claim, parked("no"))
+    };
+    world.store.complete_record(&world.lease, parking).await.unwrap();
+    world.append(NewEvent { received_at: at(77), ..event("e2", vec![mark(Side::Highlevel, "h3")]) }).await;
+    world.append(webhook("w1")).await;
+    let elsewhere =
+        NewEvent { workspace: None, location: Some(LocationId::new("nowhere")), ..event("e3", Vec::new()) };
+    assert!(matches!(world.store.append_event(elsewhere).await.unwrap(), Accepted::Held(_)));
+
+    let expected = Counts {
+        dirty: 1,
+        unread_events: 1,
+        parked: 1,
+        held: 0,
+        links: 1,
+        runs: BTreeMap::from([("parked".to_owned(), 1)]),
+        oldest_dirty: Some(at(77)),
+    };
+    assert_eq!(world.store.counts(Some(&acme())).await.unwrap(), expected);
+    assert_eq!(world.store.counts_of(&prefinery()).await.unwrap(), expected);
+    assert_eq!(world.store.counts(None).await.unwrap(), Counts { held: 1, ..expected });
+    assert_eq!(world.store.counts(Some(&WorkspaceId::new("other"))).await.unwrap(), Counts::default());
+    assert_eq!(world.store.counts_of(&other).await.unwrap(), Counts::default());
+}

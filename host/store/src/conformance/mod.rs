@@ -1,0 +1,123 @@
+//! The suite that every engine has to pass: each promise of [`Store`] as a case.
+//!
+//! An engine's test implements [`Engine`] and calls [`run_all`]. Cases use nothing but the trait; what an engine promises
+//! beyond it (files, locks, commits) it tests itself.
+
+#![expect(clippy::unwrap_used, reason = "a suite of tests: a panic is its verdict")]
+
+mod claims;
+mod configuration;
+mod connector_state;
+mod events;
+mod fencing;
+mod history;
+mod linking;
+mod records;
+mod retention;
+mod webhooks;
+mod world;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::Store;
+
+/// How a case comes by stores.
+#[async_trait]
+pub trait Engine: Send + Sync + 'static {
+    /// A new, empty store.
+    async fn create(&self) -> Arc<dyn Store>;
+    /// The same data in a new process. The given store is the last reference to it.
+    async fn restart(&self, store: Arc<dyn Store>) -> Arc<dyn Store>;
+}
+
+/// A case: panics when the engine breaks the promise that its name states.
+pub type Case = fn(Arc<dyn Engine>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+macro_rules! cases {
+    ($($module:ident: $($name:ident),+;)+) => {
+        /// Every case under its name.
+        pub const CASES: &[(&str, Case)] = &[
+            $($((concat!(stringify!($module), "::", stringify!($name)), |engine| Box::pin($module::$name(engine)))),+),+
+        ];
+    };
+}
+
+cases! {
+    configuration:
+        everything_configured_survives_a_restart,
+        ids_locations_and_webhook_tokens_are_unique,
+        unknown_names_are_answered_as_such;
+    events:
+        an_event_is_kept_as_it_came,
+        a_key_is_taken_once_per_source_and_scope,
+        an_event_marks_every_connection_that_is_not_switched_off,
+        an_event_that_marks_nothing_is_ignored_at_once,
+        an_event_of_an_unknown_location_is_held_until_a_workspace_is_bound,
+        an_event_finds_the_workspace_that_was_bound_meanwhile;
+    records:
+        many_marks_are_one_run_and_every_event_ends_once,
+        a_mark_during_the_run_keeps_the_record_dirty,
+        a_retry_waits_and_counts_only_when_told,
+        a_mark_does_not_shorten_a_back_off_but_a_person_does,
+        a_parked_record_is_listed_and_can_be_retried,
+        a_parked_record_that_succeeds_later_leaves_the_list,
+        too_many_hints_become_one_that_forces_a_read,
+        a_cursor_moves_only_together_with_its_marks,
+        events_on_several_connections_are_as_finished_as_the_least;
+    claims:
+        a_claimed_record_is_not_given_out_again,
+        urgent_work_goes_first_then_older_work,
+        only_enabled_connections_get_work,
+        a_workspace_has_at_most_its_share_in_flight,
+        a_backfill_does_not_keep_another_workspace_waiting,
+        connections_take_turns,
+        next_due_tells_when_to_look_again;
+    fencing:
+        a_renewal_keeps_the_token_and_the_claims,
+        nobody_takes_a_lease_that_is_held,
+        an_expired_lease_is_taken_over_and_the_old_one_is_fenced,
+        a_released_lease_is_free_at_once,
+        claims_of_a_crashed_process_are_given_out_again,
+        nothing_can_be_completed_twice;
+    linking:
+        a_link_is_found_from_both_sides,
+        both_ids_of_a_link_are_unique_and_a_refused_completion_writes_nothing,
+        a_run_may_relink_only_what_it_saw,
+        marks_of_both_sides_meet_once_the_record_is_linked,
+        what_waits_under_the_partners_id_joins_when_the_link_is_made,
+        a_record_in_flight_under_its_other_id_is_not_given_out,
+        pages_of_links_leave_none_out;
+    webhooks:
+        a_webhook_waits_for_its_connector_and_then_for_its_records,
+        a_webhook_without_changes_is_ignored,
+        a_webhook_that_cannot_be_read_is_retried_then_parked_then_retried_by_a_person,
+        a_webhook_is_fenced_like_a_record;
+    history:
+        a_run_is_listed_without_and_shown_with_its_calls,
+        runs_are_found_by_either_id_in_pages_newest_first,
+        conflicts_are_listed_and_one_that_waits_is_listed_once,
+        conflicts_need_a_run,
+        counts_follow_what_happens;
+    connector_state:
+        a_value_is_set_only_in_the_place_of_the_version_that_was_read,
+        keys_are_listed_by_prefix_and_belong_to_one_connection,
+        cursors_are_kept_per_stream;
+    retention:
+        what_is_past_its_time_is_forgotten_and_the_rest_is_not,
+        a_key_is_remembered_for_four_days_without_its_body;
+}
+
+/// Runs every case; panics with the names of those that failed.
+pub async fn run_all(engine: Arc<dyn Engine>) {
+    let mut failed = Vec::new();
+    for (name, case) in CASES {
+        // A task of its own, so that the other cases still run.
+        if tokio::spawn(case(Arc::clone(&engine))).await.is_err() {
+            failed.push(*name);
+        }
+    }
+    assert!(failed.is_empty(), "{} of {} cases failed: {failed:#?}", failed.len(), CASES.len());
+}

@@ -1,0 +1,258 @@
+//! Handing out work: by priority, in turns between connections, within the room that each workspace has.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::configuration::{self, Owner};
+use super::fair::{Queue, Room, share_out};
+use super::{Result, dirty, events, leases, links, marks, unread};
+use crate::model::{
+    ClaimedEvent, ClaimedRecord, ConnectionState, Lease, Priority, RecordKey, Side, WorkspaceId,
+};
+
+const PRIORITIES: [Priority; 4] =
+    [Priority::Interactive, Priority::Webhook, Priority::Sweep, Priority::Backfill];
+
+/// Whose turn it is: the connection that was served last, per priority and for webhooks. A hint that a restart may lose; it
+/// decides only who goes first.
+#[derive(Default)]
+pub(super) struct Turns {
+    records: [AtomicI64; PRIORITIES.len()],
+    events: AtomicI64,
+}
+
+/// What a host asks for.
+pub(super) struct Demand {
+    pub(super) now: Timestamp,
+    pub(super) limit: u32,
+    pub(super) per_workspace: u32,
+    pub(super) busy: HashSet<WorkspaceId>,
+}
+
+/// Claims dirty records.
+pub(super) fn records(
+    db: &Connection,
+    lease: &Lease,
+    turns: &Turns,
+    demand: &Demand,
+) -> Result<Vec<ClaimedRecord>> {
+    let mut owners = Owners::of(db, lease, &demand.busy)?;
+    let mut room = Room::new(demand.per_workspace);
+    for (connection, count) in dirty::in_flight(db, lease.token)? {
+        room.fill(owners.get(connection)?.workspace, count);
+    }
+    let mut claimed = Vec::new();
+    for (priority, turn) in PRIORITIES.into_iter().zip(&turns.records) {
+        let left = demand.limit - u32::try_from(claimed.len()).unwrap_or(demand.limit);
+        let next = |after| dirty::next_group(db, priority, after);
+        let round = Round { turn, now: demand.now, limit: left };
+        round.serve(&mut owners, &mut room, next, |owner, count| {
+            let before = claimed.len();
+            for row in dirty::due(db, priority, owner.connection, demand.now, count)? {
+                claimed.extend(claim_record(db, lease, owner, row)?);
+            }
+            Ok(u32::try_from(claimed.len() - before).unwrap_or(count))
+        })?;
+    }
+    claimed.sort_by_key(|(due_at, record)| (record.priority, *due_at));
+    Ok(claimed.into_iter().map(|(_, record)| record).collect())
+}
+
+/// Claims one row, unless it turns out to be a record that has another row, or one that is in flight under its other
+/// address: both happen only around the moment in which a record is linked.
+fn claim_record(
+    db: &Connection,
+    lease: &Lease,
+    owner: &Owner,
+    row: dirty::Row,
+) -> Result<Option<(Timestamp, ClaimedRecord)>> {
+    let link = links::find(db, owner.connection, &row.entity, row.side, &row.record)?;
+    if let Some(link) = &link {
+        if row.side == Side::Partner {
+            dirty::readdress(db, owner.connection, row.id, &link.highlevel_id)?;
+            return Ok(None);
+        }
+        let other = dirty::find(db, owner.connection, &row.entity, Side::Partner, &link.partner_id)?;
+        if other.is_some_and(|other| other.claim != 0) {
+            return Ok(None);
+        }
+    }
+    dirty::claim(db, row.id, lease.token)?;
+    let record = ClaimedRecord {
+        workspace: owner.workspace_id.clone(),
+        priority: row.priority,
+        attempts: row.attempts,
+        generation: row.generation,
+        hints: marks::hints(db, row.id, row.hints, row.side)?,
+        link,
+        first_marked_at: row.first_marked_at,
+        key: RecordKey {
+            connection: owner.id.clone(),
+            entity: row.entity,
+            side: row.side,
+            record: row.record,
+        },
+    };
+    Ok(Some((row.due_at, record)))
+}
+
+/// Claims partner webhooks.
+pub(super) fn events(
+    db: &Connection,
+    lease: &Lease,
+    turns: &Turns,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<ClaimedEvent>> {
+    let nobody = HashSet::new();
+    let mut owners = Owners::of(db, lease, &nobody)?;
+    let mut claimed = Vec::new();
+    let next = |after| unread::next_group(db, after);
+    let round = Round { turn: &turns.events, now, limit };
+    round.serve(&mut owners, &mut Room::new(u32::MAX), next, |owner, count| {
+        let before = claimed.len();
+        for (seq, attempts) in unread::due(db, owner.connection, now, count)? {
+            unread::claim(db, seq, lease.token)?;
+            claimed.extend(events::event(db, seq)?.map(|event| ClaimedEvent {
+                event,
+                connection: owner.id.clone(),
+                workspace: owner.workspace_id.clone(),
+                attempts,
+            }));
+        }
+        Ok(u32::try_from(claimed.len() - before).unwrap_or(count))
+    })?;
+    claimed.sort_by_key(|claimed| claimed.event.seq);
+    Ok(claimed)
+}
+
+/// When the next record or webhook of a working connection is due.
+pub(super) fn next_due(db: &Connection) -> Result<Option<Timestamp>> {
+    let mut earliest: Option<Timestamp> = None;
+    let mut working: HashMap<i64, bool> = HashMap::new();
+    let mut consider = |(connection, due_at): (i64, Timestamp)| -> Result<i64> {
+        let works = match working.get(&connection) {
+            Some(works) => *works,
+            None => configuration::owner_by_pk(db, connection)?.state == ConnectionState::Enabled,
+        };
+        working.insert(connection, works);
+        if works && earliest.is_none_or(|earliest| due_at < earliest) {
+            earliest = Some(due_at);
+        }
+        Ok(connection)
+    };
+    for priority in PRIORITIES {
+        let mut after = 0;
+        while let Some(group) = dirty::next_group(db, priority, after)? {
+            after = consider(group)?;
+        }
+    }
+    let mut after = 0;
+    while let Some(group) = unread::next_group(db, after)? {
+        after = consider(group)?;
+    }
+    Ok(earliest)
+}
+
+/// The connections that were looked up during one call, and whether this lease may work for them.
+struct Owners<'a> {
+    db: &'a Connection,
+    shards: HashSet<u16>,
+    busy: &'a HashSet<WorkspaceId>,
+    known: HashMap<i64, Owner>,
+}
+
+impl<'a> Owners<'a> {
+    fn of(db: &'a Connection, lease: &Lease, busy: &'a HashSet<WorkspaceId>) -> Result<Self> {
+        Ok(Self { db, shards: leases::shards(db, lease)?, busy, known: HashMap::new() })
+    }
+
+    fn get(&mut self, connection: i64) -> Result<Owner> {
+        if let Some(owner) = self.known.get(&connection) {
+            return Ok(owner.clone());
+        }
+        let owner = configuration::owner_by_pk(self.db, connection)?;
+        self.known.insert(connection, owner.clone());
+        Ok(owner)
+    }
+
+    fn may_work(&self, owner: &Owner) -> bool {
+        owner.state == ConnectionState::Enabled
+            && self.shards.contains(&owner.shard)
+            && !self.busy.contains(&owner.workspace_id)
+    }
+}
+
+/// One lap over the connections that have work, beginning after the one that was served last.
+struct Round<'a> {
+    turn: &'a AtomicI64,
+    now: Timestamp,
+    limit: u32,
+}
+
+impl Round<'_> {
+    /// Walks the lap until `limit` is used up. `next` steps to the next connection with work and says when the first of it
+    /// is due; a step is one look into an index, however much work waits there.
+    fn serve(
+        &self,
+        owners: &mut Owners<'_>,
+        room: &mut Room,
+        next: impl Fn(i64) -> Result<Option<(i64, Timestamp)>>,
+        mut take: impl FnMut(&Owner, u32) -> Result<u32>,
+    ) -> Result<()> {
+        let start = self.turn.load(Ordering::Relaxed);
+        let mut lap = Lap { start, position: start, wrapped: false };
+        let mut left = self.limit;
+        while left > 0 {
+            let mut queues = Vec::new();
+            while u32::try_from(queues.len()).is_ok_and(|seats| seats < left)
+                && let Some((connection, due_at)) = lap.step(&next)?
+            {
+                let owner = owners.get(connection)?;
+                if due_at <= self.now && owners.may_work(&owner) && room.left(owner.workspace) > 0 {
+                    queues.push(Queue { connection, workspace: owner.workspace });
+                }
+            }
+            if queues.is_empty() {
+                return Ok(());
+            }
+            left -= share_out(left, &queues, room, |queue, count| {
+                let got = take(&owners.get(queue.connection)?, count)?;
+                if got > 0 {
+                    self.turn.store(queue.connection, Ordering::Relaxed);
+                }
+                Ok::<_, crate::StoreError>(got)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A position on the lap. Row keys are positive, so 0 is before all of them.
+struct Lap {
+    start: i64,
+    position: i64,
+    wrapped: bool,
+}
+
+impl Lap {
+    fn step(
+        &mut self,
+        next: &impl Fn(i64) -> Result<Option<(i64, Timestamp)>>,
+    ) -> Result<Option<(i64, Timestamp)>> {
+        loop {
+            match next(self.position)? {
+                Some((connection, _)) if self.wrapped && connection > self.start => return Ok(None),
+                Some(group) => {
+                    self.position = group.0;
+                    return Ok(Some(group));
+                }
+                None if self.wrapped || self.start == 0 => return Ok(None),
+                None => (self.wrapped, self.position) = (true, 0),
+            }
+        }
+    }
+}

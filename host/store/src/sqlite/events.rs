@@ -1,0 +1,175 @@
+//! Accepted events, and the memory of their de-duplication keys.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+use sha2::{Digest as _, Sha256};
+
+use super::Result;
+use super::codec::{At, Json, code_columns, count};
+use crate::model::{Event, EventSeq, EventState, LocationId, NewEvent, Side, WorkspaceId};
+
+/// What an event waits for, or how it ended without a record. How it ended at its records is told by its marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its marks tell.
+    Marked,
+    /// A partner's webhook that its connector has not read yet.
+    Unread,
+    /// No workspace is bound to its location yet.
+    Held,
+    /// It needs no work.
+    Ignored,
+    /// A partner's webhook that its connector could not read.
+    Parked,
+}
+
+code_columns!(Stage { Marked = 0, Unread = 1, Held = 2, Ignored = 3, Parked = 4 });
+
+/// The digest under which an event is known: its source, its connection or location, and its key. Half of SHA-256 keeps the
+/// index small; a forger who could find a collision would need the sender's signature on both events.
+fn digest(event: &NewEvent) -> [u8; 16] {
+    let (scope, kind) = match (&event.connection, &event.location, &event.workspace) {
+        (Some(connection), _, _) => (connection.as_str(), 0),
+        (None, Some(location), _) => (location.as_str(), 1),
+        (None, None, Some(workspace)) => (workspace.as_str(), 2),
+        (None, None, None) => ("", 3),
+    };
+    let source = match event.source {
+        Side::Highlevel => 0,
+        Side::Partner => 1,
+    };
+    let hash = Sha256::new()
+        .chain_update([source, kind])
+        .chain_update((scope.len() as u64).to_be_bytes())
+        .chain_update(scope)
+        .chain_update(&event.key)
+        .finalize();
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hash[..16]);
+    digest
+}
+
+/// Stores an event; `None` when it is known already.
+pub(super) fn insert(
+    db: &Connection,
+    event: &NewEvent,
+    workspace: Option<i64>,
+    connection: Option<i64>,
+    stage: Stage,
+) -> Result<Option<EventSeq>> {
+    let sql = "INSERT INTO events (digest, source, workspace, connection, location, key, kind, received_at, state, \
+                   headers, body) \
+               VALUES (:digest, :source, :workspace, :connection, :location, :key, :kind, :received_at, :state, \
+                   :headers, :body) \
+               ON CONFLICT (digest) DO NOTHING RETURNING seq";
+    let seq = db.prepare_cached(sql)?.query_row(
+        named_params! {
+            ":digest": digest(event),
+            ":source": event.source,
+            ":workspace": workspace,
+            ":connection": connection,
+            ":location": event.location,
+            ":key": event.key,
+            ":kind": event.kind,
+            ":received_at": At(event.received_at),
+            ":state": stage,
+            ":headers": Json(&event.headers),
+            ":body": event.body,
+        },
+        |row| row.get(0),
+    );
+    Ok(seq.optional()?)
+}
+
+pub(super) fn set_stage(db: &Connection, seq: EventSeq, stage: Stage) -> Result<()> {
+    db.prepare_cached("UPDATE events SET state = ?2 WHERE seq = ?1")?.execute(params![seq, stage])?;
+    Ok(())
+}
+
+/// Gives the events that were held for a location to its workspace. They only stay to be looked at.
+pub(super) fn release_held(db: &Connection, location: &LocationId, workspace: i64) -> Result<()> {
+    let sql = "UPDATE events SET workspace = ?2, state = ?3 WHERE workspace IS NULL AND location = ?1";
+    db.prepare_cached(sql)?.execute(params![location, workspace, Stage::Ignored])?;
+    Ok(())
+}
+
+const EVENT: &str = "SELECT e.seq, e.source, w.id, c.id, e.key, e.kind, e.received_at, e.state, e.headers, e.body, \
+                     (SELECT min(state) FROM marks m WHERE m.event = e.seq) \
+                     FROM events e LEFT JOIN workspaces w ON w.pk = e.workspace \
+                     LEFT JOIN connections c ON c.pk = e.connection";
+
+fn event_row(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let at_records: Option<EventState> = row.get(10)?;
+    let state = match row.get(7)? {
+        Stage::Marked => at_records.unwrap_or(EventState::Ignored),
+        Stage::Unread => EventState::Accepted,
+        Stage::Held => EventState::Held,
+        Stage::Ignored => EventState::Ignored,
+        Stage::Parked => EventState::Parked,
+    };
+    Ok(Event {
+        seq: row.get(0)?,
+        source: row.get(1)?,
+        workspace: row.get(2)?,
+        connection: row.get(3)?,
+        key: row.get(4)?,
+        kind: row.get(5)?,
+        received_at: row.get::<_, At>(6)?.0,
+        state,
+        headers: row.get::<_, Json<_>>(8)?.0,
+        body: row.get(9)?,
+    })
+}
+
+pub(super) fn event(db: &Connection, seq: EventSeq) -> Result<Option<Event>> {
+    let sql = format!("{EVENT} WHERE e.seq = ?1");
+    Ok(db.prepare_cached(&sql)?.query_row([seq], event_row).optional()?)
+}
+
+pub(super) fn newest(db: &Connection, workspace: &WorkspaceId, limit: u32) -> Result<Vec<Event>> {
+    let sql = format!(
+        "{EVENT} WHERE e.workspace = (SELECT pk FROM workspaces WHERE id = ?1) ORDER BY e.seq DESC LIMIT ?2"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let events = statement.query_map(params![workspace, limit], event_row)?;
+    Ok(events.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn held(db: &Connection) -> Result<u64> {
+    let sql = "SELECT count(*) FROM events WHERE workspace IS NULL";
+    Ok(count(db.prepare_cached(sql)?.query_row([], |row| row.get(0))?))
+}
+
+/// Events up to the first that is not older than `before`, without those that still wait for a run or for a person.
+/// Numbers follow the time of acceptance, so the walk from the oldest needs no index on time.
+const EXPIRED: &str = "seq < coalesce((SELECT seq FROM events WHERE received_at >= ?1 ORDER BY seq LIMIT 1), \
+                           9223372036854775807) \
+                       AND state NOT IN (?2, ?3) \
+                       AND NOT EXISTS (SELECT 1 FROM marks m WHERE m.event = seq AND m.dirty IS NOT NULL)";
+
+/// Removes old events, their marks and their de-duplication keys; at most `limit`.
+pub(super) fn remove_older(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
+    let sql = format!(
+        "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE {EXPIRED} ORDER BY seq LIMIT ?4)"
+    );
+    let removed =
+        db.prepare_cached(&sql)?.execute(params![At(before), Stage::Unread, Stage::Parked, limit])?;
+    Ok(removed as u64)
+}
+
+/// Empties old events, whose keys are still remembered; at most `limit`.
+pub(super) fn empty_older(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
+    let sql = format!(
+        "UPDATE events SET body = x'', headers = 'null' WHERE seq IN (\
+             SELECT seq FROM events WHERE {EXPIRED} AND (body <> x'' OR headers <> 'null') ORDER BY seq LIMIT ?4)"
+    );
+    let emptied =
+        db.prepare_cached(&sql)?.execute(params![At(before), Stage::Unread, Stage::Parked, limit])?;
+    Ok(emptied as u64)
+}
+
+/// When an event was received, which a foreign key vouches for.
+pub(super) fn received_at(db: &Connection, seq: EventSeq) -> Result<Timestamp> {
+    let sql = "SELECT received_at FROM events WHERE seq = ?1";
+    Ok(db.prepare_cached(sql)?.query_row([seq], |row| row.get::<_, At>(0))?.0)
+}

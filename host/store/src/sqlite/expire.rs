@@ -1,0 +1,26 @@
+//! Forgetting what is past its time, a little at a time, so that webhooks need not wait for it.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
+
+use super::{Result, events, runs};
+use crate::store::DEDUPLICATION;
+
+/// Rows per commit.
+const CHUNK: u32 = 500;
+
+/// Removes or empties some rows that are past their time; 0 when none are left.
+pub(super) fn some(db: &Connection, now: Timestamp, retention: Duration) -> Result<u64> {
+    let before = |age: Duration| {
+        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+        now.saturating_sub(age).unwrap_or(Timestamp::MIN)
+    };
+    let mut changed = runs::remove_older(db, before(retention), CHUNK)?;
+    changed += events::remove_older(db, before(retention.max(DEDUPLICATION)), CHUNK)?;
+    if retention < DEDUPLICATION {
+        changed += events::empty_older(db, before(retention), CHUNK)?;
+    }
+    Ok(changed)
+}

@@ -1,0 +1,307 @@
+//! The trait, each method one closure for the writer or one snapshot for a reader.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::claim::{self, Demand};
+use super::codec::At;
+use super::complete::{self, Reading};
+use super::counts::Scope;
+use super::{
+    Result, SqliteStore, configuration, counts, events, expire, ingest, kv, leases, links, parked, runs,
+};
+use crate::model::*;
+use crate::store::Store;
+use crate::vault::Sealed;
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn create_workspace(&self, workspace: Workspace) -> Result<()> {
+        self.write(move |db| configuration::create_workspace(db, &workspace)).await
+    }
+
+    async fn update_workspace(&self, workspace: Workspace) -> Result<()> {
+        self.write(move |db| configuration::update_workspace(db, &workspace)).await
+    }
+
+    async fn workspace(&self, id: &WorkspaceId) -> Result<Option<Workspace>> {
+        let id = id.clone();
+        self.read(move |db| configuration::workspace(db, &id)).await
+    }
+
+    async fn workspace_of(&self, location: &LocationId) -> Result<Option<Workspace>> {
+        let location = location.clone();
+        self.read(move |db| configuration::workspace_of(db, &location)).await
+    }
+
+    async fn workspaces(&self) -> Result<Vec<Workspace>> {
+        self.read(configuration::workspaces).await
+    }
+
+    async fn install_connector(&self, connector: InstalledConnector) -> Result<()> {
+        self.write(move |db| configuration::install_connector(db, &connector)).await
+    }
+
+    async fn connectors(&self) -> Result<Vec<InstalledConnector>> {
+        self.read(configuration::connectors).await
+    }
+
+    async fn put_connection(&self, connection: Connection) -> Result<()> {
+        self.write(move |db| configuration::put_connection(db, &connection)).await
+    }
+
+    async fn set_connection_state(
+        &self,
+        id: &ConnectionId,
+        state: ConnectionState,
+        reason: Option<String>,
+    ) -> Result<()> {
+        let id = id.clone();
+        self.write(move |db| configuration::set_connection_state(db, &id, state, reason.as_deref())).await
+    }
+
+    async fn connection(&self, id: &ConnectionId) -> Result<Option<Connection>> {
+        let id = id.clone();
+        self.read(move |db| configuration::connection(db, &id)).await
+    }
+
+    async fn connection_by_token(&self, token: &str) -> Result<Option<Connection>> {
+        let token = token.to_owned();
+        self.read(move |db| configuration::connection_by_token(db, &token)).await
+    }
+
+    async fn connections(&self, workspace: Option<&WorkspaceId>) -> Result<Vec<Connection>> {
+        let workspace = workspace.cloned();
+        self.read(move |db| configuration::connections(db, workspace.as_ref())).await
+    }
+
+    async fn put_credential(&self, name: &str, sealed: Sealed) -> Result<()> {
+        let name = name.to_owned();
+        self.write(move |db| configuration::put_credential(db, &name, &sealed)).await
+    }
+
+    async fn credential(&self, name: &str) -> Result<Option<Sealed>> {
+        let name = name.to_owned();
+        self.read(move |db| configuration::credential(db, &name)).await
+    }
+
+    async fn has_credentials(&self) -> Result<bool> {
+        self.read(configuration::has_credentials).await
+    }
+
+    async fn append_event(&self, event: NewEvent) -> Result<Accepted> {
+        self.write(move |db| ingest::append(db, &event)).await
+    }
+
+    async fn mark(
+        &self,
+        connection: &ConnectionId,
+        marks: Vec<Mark>,
+        priority: Priority,
+        cursor: Option<Cursor>,
+    ) -> Result<()> {
+        let (connection, now) = (connection.clone(), At(self.now()));
+        self.write(move |db| ingest::mark(db, &connection, &marks, priority, cursor.as_ref(), now)).await
+    }
+
+    async fn event(&self, seq: EventSeq) -> Result<Option<Event>> {
+        self.read(move |db| events::event(db, seq)).await
+    }
+
+    async fn events(&self, workspace: &WorkspaceId, limit: u32) -> Result<Vec<Event>> {
+        let workspace = workspace.clone();
+        self.read(move |db| events::newest(db, &workspace, limit)).await
+    }
+
+    async fn acquire_lease(&self, owner: &str, ttl: Duration) -> Result<Lease> {
+        let (owner, now) = (owner.to_owned(), self.now());
+        self.write(move |db| leases::acquire(db, &owner, now, ttl)).await
+    }
+
+    async fn release_lease(&self, lease: &Lease) -> Result<()> {
+        let lease = lease.clone();
+        self.write(move |db| leases::release(db, &lease)).await
+    }
+
+    async fn claim_records(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+        per_workspace: u32,
+        busy: &[WorkspaceId],
+    ) -> Result<Vec<ClaimedRecord>> {
+        let (lease, turns) = (lease.clone(), self.turns.clone());
+        let demand = Demand { now, limit, per_workspace, busy: busy.iter().cloned().collect() };
+        self.write(move |db| claim::records(db, &lease, &turns, &demand)).await
+    }
+
+    async fn claim_events(&self, lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<ClaimedEvent>> {
+        let (lease, turns) = (lease.clone(), self.turns.clone());
+        self.write(move |db| claim::events(db, &lease, &turns, now, limit)).await
+    }
+
+    async fn complete_record(&self, lease: &Lease, completion: Completion) -> Result<()> {
+        let (lease, now) = (lease.clone(), self.now());
+        self.write(move |db| complete::record(db, &lease, &completion, now)).await
+    }
+
+    async fn complete_event(
+        &self,
+        lease: &Lease,
+        event: EventSeq,
+        marks: Vec<Mark>,
+        disposition: Disposition,
+        run: Option<Run>,
+    ) -> Result<()> {
+        let (lease, now) = (lease.clone(), self.now());
+        let reading = Reading { event, marks, disposition, run };
+        self.write(move |db| complete::event(db, &lease, &reading, now)).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        self.read(claim::next_due).await
+    }
+
+    async fn parked(&self, workspace: &WorkspaceId) -> Result<Vec<Parked>> {
+        let workspace = workspace.clone();
+        self.read(move |db| parked::list(db, &workspace)).await
+    }
+
+    async fn retry_parked(&self, key: &RecordKey) -> Result<bool> {
+        let (key, now) = (key.clone(), self.now());
+        self.write(move |db| parked::retry(db, &key, now)).await
+    }
+
+    async fn link(
+        &self,
+        connection: &ConnectionId,
+        entity: &str,
+        side: Side,
+        record: &RecordId,
+    ) -> Result<Option<Link>> {
+        let (connection, entity, record) = (connection.clone(), entity.to_owned(), record.clone());
+        self.read(move |db| {
+            let owner = configuration::owner(db, &connection)?;
+            links::find(db, owner.connection, &entity, side, &record)
+        })
+        .await
+    }
+
+    async fn links(
+        &self,
+        connection: &ConnectionId,
+        after: Option<&RecordId>,
+        limit: u32,
+    ) -> Result<Vec<Link>> {
+        let (connection, after) = (connection.clone(), after.cloned());
+        self.read(move |db| {
+            let owner = configuration::owner(db, &connection)?;
+            links::page(db, owner.connection, after.as_ref(), limit)
+        })
+        .await
+    }
+
+    async fn put_run(&self, run: Run) -> Result<()> {
+        self.write(move |db| runs::insert(db, &configuration::owner(db, &run.connection)?, &run)).await
+    }
+
+    async fn run(&self, id: &RunId) -> Result<Option<Run>> {
+        let id = id.clone();
+        self.read(move |db| runs::run(db, &id)).await
+    }
+
+    async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>> {
+        self.read(move |db| runs::list(db, &filter)).await
+    }
+
+    async fn conflicts(&self, workspace: &WorkspaceId, limit: u32) -> Result<Vec<StoredConflict>> {
+        let workspace = workspace.clone();
+        self.read(move |db| runs::conflicts(db, &workspace, limit)).await
+    }
+
+    async fn cursor(&self, connection: &ConnectionId, stream: &str) -> Result<Option<Cursor>> {
+        let (connection, stream) = (connection.clone(), stream.to_owned());
+        self.read(move |db| kv::cursor(db, &connection, &stream)).await
+    }
+
+    async fn put_cursor(&self, cursor: Cursor) -> Result<()> {
+        self.write(move |db| {
+            let owner = configuration::owner(db, &cursor.connection)?;
+            kv::put_cursor(db, owner.connection, &cursor)
+        })
+        .await
+    }
+
+    async fn state_get(&self, connection: &ConnectionId, key: &str) -> Result<Option<(Vec<u8>, u64)>> {
+        let (connection, key) = (connection.clone(), key.to_owned());
+        self.read(move |db| kv::get(db, &connection, &key)).await
+    }
+
+    async fn state_set(
+        &self,
+        connection: &ConnectionId,
+        key: &str,
+        expected: u64,
+        value: Vec<u8>,
+    ) -> Result<u64> {
+        let (connection, key) = (connection.clone(), key.to_owned());
+        self.write(move |db| {
+            let owner = configuration::owner(db, &connection)?;
+            kv::set(db, owner.connection, &key, expected, &value)
+        })
+        .await
+    }
+
+    async fn state_delete(&self, connection: &ConnectionId, key: &str) -> Result<()> {
+        let (connection, key) = (connection.clone(), key.to_owned());
+        self.write(move |db| {
+            let owner = configuration::owner(db, &connection)?;
+            kv::delete(db, owner.connection, &key)
+        })
+        .await
+    }
+
+    async fn state_keys(&self, connection: &ConnectionId, prefix: &str) -> Result<Vec<String>> {
+        let (connection, prefix) = (connection.clone(), prefix.to_owned());
+        self.read(move |db| kv::keys(db, &connection, &prefix)).await
+    }
+
+    async fn counts(&self, workspace: Option<&WorkspaceId>) -> Result<Counts> {
+        let workspace = workspace.cloned();
+        self.read(move |db| {
+            let scope = match &workspace {
+                None => Scope::All,
+                Some(id) => Scope::Workspace(configuration::workspace_pk(db, id)?),
+            };
+            counts::counts(db, scope)
+        })
+        .await
+    }
+
+    async fn counts_of(&self, connection: &ConnectionId) -> Result<Counts> {
+        let connection = connection.clone();
+        self.read(move |db| {
+            let owner = configuration::owner(db, &connection)?;
+            counts::counts(db, Scope::Connection(owner.connection))
+        })
+        .await
+    }
+
+    async fn expire(&self, now: Timestamp, retention: Duration) -> Result<u64> {
+        let mut total = 0;
+        loop {
+            let changed = self.write(move |db| expire::some(db, now, retention)).await?;
+            if changed == 0 {
+                return Ok(total);
+            }
+            total += changed;
+        }
+    }
+
+    async fn probe(&self) -> Result<()> {
+        self.writer.probe().await
+    }
+}

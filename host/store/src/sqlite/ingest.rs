@@ -1,0 +1,106 @@
+//! The hot path: an event, its de-duplication key, its marks, all in one savepoint.
+
+use rusqlite::Connection;
+
+use super::codec::At;
+use super::events::Stage;
+use super::{Result, configuration, dirty, events, kv, unread};
+use crate::error::StoreError;
+use crate::model::{Accepted, ConnectionId, ConnectionState, Cursor, Mark, NewEvent, Priority};
+
+/// Appends an event.
+pub(super) fn append(db: &Connection, event: &NewEvent) -> Result<Accepted> {
+    let target = Target::of(db, event)?;
+    let Some(seq) = events::insert(db, event, target.workspace, target.connection, target.stage(event))?
+    else {
+        return Ok(Accepted::Duplicate);
+    };
+    if target.workspace.is_none() {
+        return Ok(Accepted::Held(seq));
+    }
+    for connection in &target.listening {
+        for mark in &event.marks {
+            dirty::mark(db, *connection, mark, Priority::Webhook, Some(seq), event.received_at)?;
+        }
+    }
+    if target.stage(event) == Stage::Unread
+        && let Some(connection) = target.connection
+    {
+        unread::insert(db, seq, connection, event.received_at)?;
+    }
+    Ok(Accepted::New(seq))
+}
+
+/// Whom an event concerns.
+struct Target {
+    workspace: Option<i64>,
+    /// Set for a partner's webhook.
+    connection: Option<i64>,
+    /// The connections that take it.
+    listening: Vec<i64>,
+}
+
+impl Target {
+    fn of(db: &Connection, event: &NewEvent) -> Result<Self> {
+        if let Some(id) = &event.connection {
+            let owner = configuration::owner(db, id)?;
+            if event.workspace.as_ref().is_some_and(|workspace| *workspace != owner.workspace_id) {
+                return Err(StoreError::Invalid(format!("an event of {id} cannot be of another workspace")));
+            }
+            let takes = owner.state != ConnectionState::Disabled;
+            return Ok(Self {
+                workspace: Some(owner.workspace),
+                connection: Some(owner.connection),
+                listening: takes.then_some(owner.connection).into_iter().collect(),
+            });
+        }
+        let workspace = match (&event.workspace, &event.location) {
+            (Some(id), _) => Some(configuration::workspace_pk(db, id)?),
+            // The workspace may have been bound since the caller looked.
+            (None, Some(location)) => configuration::workspace_pk_of(db, location)?,
+            (None, None) => None,
+        };
+        let listening = match workspace {
+            Some(workspace) if !event.marks.is_empty() => configuration::listening(db, workspace)?,
+            _ => Vec::new(),
+        };
+        Ok(Self { workspace, connection: None, listening })
+    }
+
+    fn stage(&self, event: &NewEvent) -> Stage {
+        if self.workspace.is_none() {
+            Stage::Held
+        } else if self.listening.is_empty() {
+            Stage::Ignored
+        } else if event.needs_receive && self.connection.is_some() {
+            Stage::Unread
+        } else if event.marks.is_empty() {
+            Stage::Ignored
+        } else {
+            Stage::Marked
+        }
+    }
+}
+
+/// Marks records without an event, and moves the cursor of the walk that found them.
+pub(super) fn mark(
+    db: &Connection,
+    connection: &ConnectionId,
+    marks: &[Mark],
+    priority: Priority,
+    cursor: Option<&Cursor>,
+    now: At,
+) -> Result<()> {
+    let owner = configuration::owner(db, connection)?;
+    for mark in marks {
+        dirty::mark(db, owner.connection, mark, priority, None, now.0)?;
+    }
+    match cursor {
+        Some(cursor) if cursor.connection != *connection => Err(StoreError::Invalid(format!(
+            "a cursor of {} cannot move with marks of {connection}",
+            cursor.connection
+        ))),
+        Some(cursor) => kv::put_cursor(db, owner.connection, cursor),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,197 @@
+//! What runs did: runs with their calls, totals, and the conflicts that merges met.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+
+use super::Result;
+use super::codec::{At, Json, Word, count, integer, is_taken};
+use super::configuration::Owner;
+use super::counts::Scope;
+use crate::error::StoreError;
+use crate::model::{EventSeq, RecordKey, Run, RunFilter, RunId, StoredConflict, WorkspaceId};
+
+/// Writes a run of a connection.
+pub(super) fn insert(db: &Connection, owner: &Owner, run: &Run) -> Result<()> {
+    if run.connection != owner.id || run.workspace != owner.workspace_id {
+        return Err(StoreError::Invalid(format!(
+            "run {} says {} of {}, but its work belongs to {} of {}",
+            run.id, run.connection, run.workspace, owner.id, owner.workspace_id
+        )));
+    }
+    let sql = "INSERT INTO runs (id, workspace, connection, kind, entity, highlevel_id, partner_id, event, started_at, \
+                   duration_us, outcome, class, summary, changes, log, calls) \
+               VALUES (:id, :workspace, :connection, :kind, :entity, :highlevel_id, :partner_id, :event, :started_at, \
+                   :duration_us, :outcome, :class, :summary, :changes, :log, :calls)";
+    let written = db.prepare_cached(sql)?.execute(named_params! {
+        ":id": run.id,
+        ":workspace": owner.workspace,
+        ":connection": owner.connection,
+        ":kind": Word(run.kind),
+        ":entity": run.entity,
+        ":highlevel_id": run.highlevel_id,
+        ":partner_id": run.partner_id,
+        ":event": run.event,
+        ":started_at": At(run.started_at),
+        ":duration_us": integer(run.duration_us),
+        ":outcome": Word(run.outcome),
+        ":class": run.class.map(Word),
+        ":summary": run.summary,
+        ":changes": Json(&run.changes),
+        ":log": Json(&run.log),
+        ":calls": Json(&run.calls),
+    });
+    match written {
+        Err(error) if is_taken(&error) => {
+            return Err(StoreError::conflict(format!("run {}", run.id), "a stored run of the same id"));
+        }
+        written => written?,
+    };
+    let sql = "INSERT INTO run_totals (connection, outcome, total) VALUES (?1, ?2, 1) \
+               ON CONFLICT (connection, outcome) DO UPDATE SET total = total + 1";
+    db.prepare_cached(sql)?.execute(params![owner.connection, Word(run.outcome)])?;
+    Ok(())
+}
+
+const RUN: &str = "SELECT r.id, w.id, c.id, r.kind, r.entity, r.highlevel_id, r.partner_id, r.event, r.started_at, \
+                   r.duration_us, r.outcome, r.class, r.summary, r.changes, r.log";
+const FROM: &str =
+    "FROM runs r JOIN workspaces w ON w.pk = r.workspace JOIN connections c ON c.pk = r.connection";
+
+fn run_row(row: &Row<'_>) -> rusqlite::Result<Run> {
+    Ok(Run {
+        id: row.get(0)?,
+        workspace: row.get(1)?,
+        connection: row.get(2)?,
+        kind: row.get::<_, Word<_>>(3)?.0,
+        entity: row.get(4)?,
+        highlevel_id: row.get(5)?,
+        partner_id: row.get(6)?,
+        event: row.get::<_, Option<EventSeq>>(7)?,
+        started_at: row.get::<_, At>(8)?.0,
+        duration_us: count(row.get(9)?),
+        outcome: row.get::<_, Word<_>>(10)?.0,
+        class: row.get::<_, Option<Word<_>>>(11)?.map(|word| word.0),
+        summary: row.get(12)?,
+        changes: row.get::<_, Json<_>>(13)?.0,
+        log: row.get::<_, Json<_>>(14)?.0,
+        calls: Vec::new(),
+    })
+}
+
+/// One run with its calls.
+pub(super) fn run(db: &Connection, id: &RunId) -> Result<Option<Run>> {
+    let sql = format!("{RUN}, r.calls {FROM} WHERE r.id = ?1");
+    let run = db
+        .prepare_cached(&sql)?
+        .query_row([id], |row| Ok(Run { calls: row.get::<_, Json<_>>(15)?.0, ..run_row(row)? }));
+    Ok(run.optional()?)
+}
+
+/// Runs without their calls, newest first: the ids sort by time.
+pub(super) fn list(db: &Connection, filter: &RunFilter) -> Result<Vec<Run>> {
+    let mut conditions = vec!["1"];
+    let mut params: Vec<(&str, &dyn rusqlite::ToSql)> = vec![(":limit", &filter.limit)];
+    if let Some(workspace) = &filter.workspace {
+        conditions.push("r.workspace = (SELECT pk FROM workspaces WHERE id = :workspace)");
+        params.push((":workspace", workspace));
+    }
+    if let Some(connection) = &filter.connection {
+        // A connection is of one workspace, and runs are indexed by workspace.
+        conditions.push("r.workspace = (SELECT workspace FROM connections WHERE id = :connection)");
+        conditions.push("r.connection = (SELECT pk FROM connections WHERE id = :connection)");
+        params.push((":connection", connection));
+    }
+    if let Some(record) = &filter.record {
+        conditions.push(
+            "r.pk IN (SELECT pk FROM runs WHERE highlevel_id = :record \
+             UNION SELECT pk FROM runs WHERE partner_id = :record)",
+        );
+        params.push((":record", record));
+    }
+    let outcome = filter.outcome.map(Word);
+    if let Some(outcome) = &outcome {
+        conditions.push("r.outcome = :outcome");
+        params.push((":outcome", outcome));
+    }
+    if let Some(before) = &filter.before {
+        conditions.push("r.id < :before");
+        params.push((":before", before));
+    }
+    let sql = format!("{RUN} {FROM} WHERE {} ORDER BY r.id DESC LIMIT :limit", conditions.join(" AND "));
+    let mut statement = db.prepare_cached(&sql)?;
+    let runs = statement.query_map(params.as_slice(), run_row)?;
+    Ok(runs.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many runs ended how, ever.
+pub(super) fn totals(db: &Connection, scope: Scope) -> Result<BTreeMap<String, u64>> {
+    let sql = format!("SELECT outcome, sum(total) FROM run_totals WHERE {} GROUP BY outcome", scope.filter());
+    let mut statement = db.prepare_cached(&sql)?;
+    let totals = statement.query_map([scope.pk()], |row| Ok((row.get(0)?, count(row.get(1)?))))?;
+    Ok(totals.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Removes old runs and conflicts; at most `limit` of each. Row keys follow time, so the walk from the oldest stops at the
+/// first that is to stay.
+pub(super) fn remove_older(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
+    let mut removed = 0;
+    for (table, key, time) in [("runs", "pk", "started_at"), ("conflicts", "id", "at")] {
+        let sql = format!(
+            "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {key} < coalesce(\
+                 (SELECT {key} FROM {table} WHERE {time} >= ?1 ORDER BY {key} LIMIT 1), 9223372036854775807) \
+             ORDER BY {key} LIMIT ?2)"
+        );
+        removed += db.prepare_cached(&sql)?.execute(params![At(before), limit])? as u64;
+    }
+    Ok(removed)
+}
+
+/// Keeps a conflict. One that waits for a person is kept once, however many runs meet it.
+pub(super) fn insert_conflict(
+    db: &Connection,
+    owner: &Owner,
+    run: &Run,
+    key: &RecordKey,
+    conflict: &contactor_sync::ConflictRecord,
+) -> Result<()> {
+    let sql = "INSERT INTO conflicts (workspace, connection, run, entity, side, record, at, waiting, conflict) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+               ON CONFLICT (connection, entity, side, record, waiting) WHERE waiting IS NOT NULL DO NOTHING";
+    let waiting = conflict.winner.is_none().then(|| conflict.id());
+    db.prepare_cached(sql)?.execute(params![
+        owner.workspace,
+        owner.connection,
+        run.id,
+        key.entity,
+        key.side,
+        key.record,
+        At(run.started_at),
+        waiting.as_ref().map(contactor_sync::Fingerprint::as_str),
+        Json(conflict),
+    ])?;
+    Ok(())
+}
+
+pub(super) fn conflicts(db: &Connection, workspace: &WorkspaceId, limit: u32) -> Result<Vec<StoredConflict>> {
+    let sql = "SELECT f.id, f.run, c.id, f.entity, f.side, f.record, f.conflict, f.at \
+               FROM conflicts f JOIN connections c ON c.pk = f.connection \
+               WHERE f.workspace = (SELECT pk FROM workspaces WHERE id = ?1) ORDER BY f.id DESC LIMIT ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    let conflicts = statement.query_map(params![workspace, limit], |row| {
+        Ok(StoredConflict {
+            id: row.get(0)?,
+            run: row.get(1)?,
+            key: RecordKey {
+                connection: row.get(2)?,
+                entity: row.get(3)?,
+                side: row.get(4)?,
+                record: row.get(5)?,
+            },
+            conflict: row.get::<_, Json<_>>(6)?.0,
+            at: row.get::<_, At>(7)?.0,
+        })
+    })?;
+    Ok(conflicts.collect::<rusqlite::Result<_>>()?)
+}
