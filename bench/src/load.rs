@@ -26,7 +26,7 @@ pub(crate) struct Rate {
 impl Load {
     /// `count` different ContactUpdate webhooks of one location, each for a contact of its own.
     pub(crate) fn signed(key: &SigningKey, location: &str, count: usize, round: usize) -> Self {
-        let now = jiff_now();
+        let now = jiff::Timestamp::now().to_string();
         let requests = (0..count)
             .map(|i| {
                 let body = json!({
@@ -110,8 +110,4 @@ fn complete(answer: &[u8]) -> bool {
         .find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok())
         .unwrap_or(0);
     answer.len() >= end + 4 + length
-}
-
-fn jiff_now() -> String {
-    contactor_tests::host::now()
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::artefacts;
 
 /// How long anything may take before a test gives up; a patience, not a measure.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often something is looked at that announces itself to nobody.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -76,7 +76,7 @@ impl Host {
         let token = token.lines().find(|line| !line.starts_with('#')).unwrap_or_default().trim().to_owned();
         let client = contactor_highlevel::http::client(&contactor_highlevel::http::Options::default())?;
         let host = Self { dir: dir.to_owned(), child, url, token, client };
-        host.until("the host serves", async || Ok(host.client.get(host.at("/healthz")).send().await.is_ok()), ).await?;
+        host.until("the host serves", async || Ok(host.client.get(host.at("/healthz")).send().await.is_ok())).await?;
         Ok(host)
     }
 
@@ -150,23 +150,25 @@ impl Host {
         answer(request.send().await?).await
     }
 
-    /// Creates the workspace `acme` on the sandbox's first location and enables Prefinery in it. Both doubles then send
-    /// their webhooks to this host.
+    /// Creates the workspace `acme` on the sandbox's first location and enables Prefinery for its first project. Both
+    /// doubles then send their webhooks to this host. `settings` may add to those that are needed.
     ///
     /// # Errors
     /// When the host refuses any of it.
     pub async fn enable_prefinery(&self, sandbox: &Sandbox, settings: Value) -> Result<Value> {
-        let location = sandbox.highlevel().location_id();
+        let location = sandbox.highlevel().first_location();
         let token = sandbox.highlevel().private_token();
         self.post("/workspaces", &json!({ "id": "acme", "location": location, "token": token })).await?;
         self.install("prefinery").await?;
+        let mut settings = settings;
+        settings["beta_id"] = json!(sandbox.prefinery().first_project().to_string());
         let connection = self
             .put(
                 "/workspaces/acme/connections/prefinery",
                 &json!({
                     "base_url": sandbox.prefinery_url(),
-                    "credentials": { "api_key": sandbox.prefinery().api_key() },
-                    "webhook_secret": sandbox.prefinery().signing_secret(),
+                    "credentials": { "key": sandbox.prefinery().api_key() },
+                    "webhook_secret": sandbox.prefinery().signing_secret(sandbox.prefinery().first_project()),
                     "settings": settings,
                 }),
             )
@@ -182,7 +184,7 @@ impl Host {
     pub fn aim(&self, sandbox: &Sandbox, connection: &Value) -> Result<()> {
         sandbox.highlevel().set_webhook_target(Some(self.webhooks().parse()?));
         let path = connection["webhook_path"].as_str().context("the connection has no webhook path")?;
-        sandbox.prefinery().set_webhook_target(Some(self.at(path).parse()?));
+        sandbox.prefinery().set_webhook_target(sandbox.prefinery().first_project(), Some(self.at(path).parse()?));
         Ok(())
     }
 
@@ -194,7 +196,7 @@ impl Host {
         self.until("the host is idle", async || {
             let health = self.get("/health").await?;
             let progress = self.get("/workspaces/acme/connections/prefinery/sync").await?;
-            Ok(health["counts"]["dirty"] == 0
+            Ok(health["counts"]["waiting"] == 0
                 && health["counts"]["unread_events"] == 0
                 && progress["walking"] == false
                 && progress["waiting"] == 0)

@@ -3,17 +3,18 @@
 //! A guest is built for the bare `wasm32-unknown-unknown` target, which knows no WASI, and encoded afterwards. When a target that
 //! makes components directly is stable, this file is all that changes.
 
-use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs, io};
+use std::{fs, io};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use contactor_manifest::{Manifest, embed};
 use wit_component::{ComponentEncoder, DecodedWasm};
 use wit_parser::WorldKey;
+
+use crate::cargo::{self, Workspace};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -25,16 +26,11 @@ pub(crate) struct Build {
     /// Crates to build, by name; all of them when none is named.
     #[arg(value_name = "CONNECTOR")]
     names: Vec<String>,
-    /// Cargo's target directory; the components are put into its directory `components`.
-    #[arg(long, env = "CARGO_TARGET_DIR")]
-    target_dir: Option<PathBuf>,
 }
 
 impl Build {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let workspace = crate::workspace()?;
-        let target_dir = self.target_dir.unwrap_or_else(|| workspace.join("target"));
-        for component in build_components(&workspace, &target_dir, &self.names)? {
+        for component in build(&Workspace::find()?, &self.names)? {
             let Component { path, bytes, imports } = component;
             writeln!(
                 io::stdout(),
@@ -60,17 +56,13 @@ pub(crate) struct Component {
 }
 
 /// Builds the guests of these names, or every guest of the workspace, into `<target directory>/components/<name>.wasm`.
-pub(crate) fn build_components(
-    workspace: &Path,
-    target_dir: &Path,
-    names: &[String],
-) -> anyhow::Result<Vec<Component>> {
-    let guests = chosen(guests(workspace)?, names)?;
+pub(crate) fn build(workspace: &Workspace, names: &[String]) -> anyhow::Result<Vec<Component>> {
+    let guests = chosen(guests(&workspace.root)?, names)?;
     require_target()?;
-    compile(workspace, target_dir, &guests)?;
-    let components = target_dir.join("components");
+    compile(workspace, &guests)?;
+    let components = workspace.components();
     fs::create_dir_all(&components).with_context(|| format!("cannot create {}", components.display()))?;
-    let built = target_dir.join(TARGET).join("guest");
+    let built = workspace.target_dir.join(TARGET).join("guest");
     guests
         .iter()
         .map(|guest| finish(guest, &built, &components).with_context(|| guest.name.clone()))
@@ -121,17 +113,14 @@ fn require_target() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn compile(workspace: &Path, target_dir: &Path, guests: &[Guest]) -> anyhow::Result<()> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let mut command = Command::new(cargo);
-    command.current_dir(workspace).args(["build", "--profile", "guest", "--target", TARGET]);
-    command.arg("--target-dir").arg(target_dir);
+/// An invocation of its own: features that the host needs of a shared crate do not reach the guests.
+fn compile(workspace: &Workspace, guests: &[Guest]) -> anyhow::Result<()> {
+    let mut command = workspace.cargo("build");
+    command.args(["--profile", "guest", "--target", TARGET]);
     for guest in guests {
         command.args(["--package", &guest.name]);
     }
-    let status = command.status().context("cannot run cargo")?;
-    ensure!(status.success(), "the guests do not compile");
-    Ok(())
+    cargo::step(&mut command, "the guests do not compile")
 }
 
 /// Encodes one compiled guest, checks it, embeds its manifest and puts it into place.
@@ -198,15 +187,10 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
-    /// The target directory that this test was built into.
-    fn target_dir() -> PathBuf {
-        env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
-    }
-
     #[test]
     fn a_component_imports_only_what_its_code_calls_and_carries_its_manifest() {
         let names = ["prefinery".to_owned()];
-        let built = build_components(&crate::workspace().unwrap(), &target_dir(), &names).unwrap();
+        let built = build(&Workspace::find().unwrap(), &names).unwrap();
         let mut imports = built[0].imports.clone();
         imports.sort();
         assert_eq!(imports, ["log", "partner", "settings", "types"]);
@@ -219,7 +203,7 @@ mod tests {
     #[test]
     fn an_unknown_name_is_refused_with_the_known_ones() {
         let names = ["prefinary".to_owned()];
-        let error = chosen(guests(&crate::workspace().unwrap()).unwrap(), &names).err().unwrap().to_string();
+        let error = chosen(guests(&Workspace::find().unwrap().root).unwrap(), &names).err().unwrap().to_string();
         assert!(error.contains("`prefinary`") && error.contains("prefinery"), "{error}");
     }
 

@@ -1,17 +1,18 @@
 //! cargo xtask demo | test | build | bench: the workspace's own commands.
 
+mod bench;
+mod cargo;
 mod components;
+mod demo;
 #[cfg(test)]
 mod published;
+mod test;
 
-use std::path::{Path, PathBuf};
-
-use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
-/// The workspace's own commands.
+/// The workspace's own commands. Each does its own set-up.
 #[derive(Parser)]
-#[command(name = "cargo xtask")]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -19,19 +20,21 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Builds everything and plays the main job against doubles of HighLevel and Prefinery.
+    Demo(demo::Demo),
+    /// Builds everything and runs all tests.
+    Test(test::Test),
     /// Builds every connector into a component.
     Build(components::Build),
+    /// Measures the host against floors of the same run.
+    Bench(bench::Bench),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
+        Command::Demo(demo) => demo.run(),
+        Command::Test(test) => test.run(),
         Command::Build(build) => build.run(),
+        Command::Bench(bench) => bench.run(),
     }
-}
-
-/// The workspace's root.
-fn workspace() -> anyhow::Result<PathBuf> {
-    let root =
-        Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace's root")?;
-    Ok(root.to_owned())
 }

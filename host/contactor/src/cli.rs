@@ -16,7 +16,7 @@ From nothing to the first synchronised contact:
   contactor serve &
   contactor workspace create acme --location LOCATION --token-file pit.token
   contactor connector install prefinery.wasm
-  contactor connection enable acme prefinery --credential api_key=@prefinery.key --set beta_id=1234
+  contactor connection enable acme prefinery --credential key=@prefinery.key --set beta_id=1234
   contactor sync acme prefinery --preview
   contactor sync acme prefinery";
 

@@ -101,7 +101,8 @@ impl Client {
         connector: &str,
         how: &EnableConnection,
     ) -> Result<Connection> {
-        self.json(self.request(Method::PUT, &["workspaces", workspace, "connections", connector]).json(how)).await
+        self.json(self.request(Method::PUT, &["workspaces", workspace, "connections", connector]).json(how))
+            .await
     }
 
     pub(crate) async fn disable(&self, workspace: &str, connector: &str) -> Result<Connection> {
@@ -186,7 +187,13 @@ impl Client {
         self.json(self.request(Method::GET, path)).await
     }
 
-    fn of_connection(&self, method: Method, workspace: &str, connector: &str, rest: &[&str]) -> RequestBuilder {
+    fn of_connection(
+        &self,
+        method: Method,
+        workspace: &str,
+        connector: &str,
+        rest: &[&str],
+    ) -> RequestBuilder {
         let path = [&["workspaces", workspace, "connections", connector], rest].concat();
         self.request(method, &path)
     }
@@ -207,10 +214,10 @@ impl Client {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response> {
-        let response = request.send().await.map_err(|error| ClientError::Unreachable {
-            url: self.base.clone(),
-            reason: plain(&error),
-        })?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| ClientError::Unreachable { url: self.base.clone(), reason: plain(&error) })?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -254,7 +261,8 @@ mod tests {
 
     #[test]
     fn ids_are_encoded_segment_by_segment() {
-        let request = client_at("http://127.0.0.1:1/below/").of_connection(Method::GET, "a/b", "c?", &["sync"]);
+        let request =
+            client_at("http://127.0.0.1:1/below/").of_connection(Method::GET, "a/b", "c?", &["sync"]);
         let url = request.build().unwrap().url().clone();
         assert_eq!(url.as_str(), "http://127.0.0.1:1/below/api/v1/workspaces/a%2Fb/connections/c%3F/sync");
     }

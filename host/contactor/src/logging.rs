@@ -17,7 +17,8 @@ pub(crate) fn start(section: &LogSection, louder: i16) -> Result<(), ConfigError
     };
     let filter = EnvFilter::try_new(level)
         .map_err(|error| ConfigError::Value { key: "log.level", message: format!("`{level}`: {error}") })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(SystemTime);
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(SystemTime);
     let started = match section.format {
         LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),

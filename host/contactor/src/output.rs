@@ -23,7 +23,7 @@ impl Output {
         row: impl Fn(&T) -> [String; N],
     ) -> io::Result<()> {
         if self.json {
-            return self.as_json(&items);
+            return json(items);
         }
         if items.is_empty() {
             return self.note("nothing to list");
@@ -35,7 +35,7 @@ impl Output {
     /// Shows one thing: as lines of `name  value`, or as JSON.
     pub(crate) fn one<T: Serialize>(self, item: &T, lines: &[(&str, String)]) -> io::Result<()> {
         if self.json {
-            return self.as_json(item);
+            return json(item);
         }
         let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         let mut out = io::stdout().lock();
@@ -54,13 +54,13 @@ impl Output {
     pub(crate) fn note(self, text: &str) -> io::Result<()> {
         if self.quiet { Ok(()) } else { writeln!(io::stderr().lock(), "{text}") }
     }
+}
 
-    /// JSON on standard output, whatever was asked for.
-    pub(crate) fn as_json<T: Serialize + ?Sized>(self, item: &T) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        serde_json::to_writer_pretty(&mut out, item)?;
-        writeln!(out)
-    }
+/// JSON on standard output, whatever was asked for.
+pub(crate) fn json<T: Serialize + ?Sized>(item: &T) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, item)?;
+    writeln!(out)
 }
 
 /// Columns as wide as their widest cell; the last one is not padded.
@@ -73,11 +73,8 @@ fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
     }
     let mut text = String::new();
     let mut add = |cells: [&str; N]| {
-        let mut line = String::new();
-        for (cell, width) in cells.iter().zip(widths) {
-            line.push_str(&format!("{cell:width$}  "));
-        }
-        text.push_str(line.trim_end());
+        let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        text.push_str(padded.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
     };
     add(headings);

@@ -62,10 +62,10 @@ impl SecretSource {
     pub(crate) fn read(&self) -> Result<SecretString, SecretError> {
         match self {
             Self::File(path) => read_file(path),
-            Self::Stdin => trimmed(read_all(std::io::stdin().lock(), "standard input")?, "standard input"),
+            Self::Stdin => trimmed(&read_all(std::io::stdin().lock(), "standard input")?, "standard input"),
             Self::Variable(name) => {
                 let value = config::environment(name).ok_or_else(|| SecretError::NoVariable(name.clone()))?;
-                trimmed(Zeroizing::new(value), name)
+                trimmed(&Zeroizing::new(value), name)
             }
         }
     }
@@ -96,7 +96,7 @@ fn read_file(path: &Path) -> Result<SecretString, SecretError> {
     let place = path.display().to_string();
     let file = std::fs::File::open(path)
         .map_err(|source| SecretError::Unreadable { place: place.clone(), source })?;
-    trimmed(read_all(file, &place)?, &place)
+    trimmed(&read_all(file, &place)?, &place)
 }
 
 fn read_all(reader: impl Read, place: &str) -> Result<Zeroizing<String>, SecretError> {
@@ -108,7 +108,7 @@ fn read_all(reader: impl Read, place: &str) -> Result<Zeroizing<String>, SecretE
     if text.len() as u64 > LARGEST { Err(SecretError::TooLarge(place.to_owned())) } else { Ok(text) }
 }
 
-fn trimmed(text: Zeroizing<String>, place: &str) -> Result<SecretString, SecretError> {
+fn trimmed(text: &str, place: &str) -> Result<SecretString, SecretError> {
     match text.trim() {
         "" => Err(SecretError::Empty(place.to_owned())),
         secret => Ok(SecretString::from(secret)),

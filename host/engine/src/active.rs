@@ -86,11 +86,9 @@ impl Active {
         })
     }
 
-    /// Pairs of (HighLevel field, partner field) by which both systems know the same record.
-    pub(crate) fn natural_keys(&self, entity: &str) -> Vec<(String, String)> {
-        self.manifest.entity(entity).map_or_else(Vec::new, |entity| {
-            entity.natural_keys.iter().map(|key| (key.highlevel.clone(), key.partner.clone())).collect()
-        })
+    /// Pairs of fields by which both systems know the same record.
+    pub(crate) fn natural_keys(&self, entity: &str) -> &[contactor_manifest::NaturalKey] {
+        self.manifest.entity(entity).map_or(&[], |entity| &entity.natural_keys)
     }
 
     /// A natural key's value in the one spelling that both systems share; `None` when it is absent or unusable.

@@ -22,7 +22,13 @@ impl Failure {
     }
 
     /// The present time decides nothing about the class, only about when to try again.
-    pub(crate) fn disposition(&self, attempts: u32, max_attempts: u32, now: Timestamp, jitter: f64) -> Disposition {
+    pub(crate) fn disposition(
+        &self,
+        attempts: u32,
+        max_attempts: u32,
+        now: Timestamp,
+        jitter: f64,
+    ) -> Disposition {
         match self.class {
             // Waiting for a quota is no failed attempt: it ends when the window does.
             FailureClass::Quota => Disposition::Retry {
@@ -66,14 +72,18 @@ pub(crate) fn of_connector(connector: &str, operation: &str, error: &wit::Error)
             fail(FailureClass::Conflict, format!("the partner has this record already, as {id}"))
         }
         wit::Error::Denied(scope) => fail(FailureClass::Denied, format!("not granted: {scope}")),
-        wit::Error::Unauthorized(message) => fail(FailureClass::Auth, format!("credential refused: {message}")),
+        wit::Error::Unauthorized(message) => {
+            fail(FailureClass::Auth, format!("credential refused: {message}"))
+        }
         wit::Error::Limited(after) => Failure {
             retry_after: after.and_then(|ms| i64::try_from(ms).ok()).map(SignedDuration::from_millis),
             ..fail(FailureClass::Quota, "the partner's quota is used up".to_owned())
         },
         wit::Error::Unavailable(message) => fail(FailureClass::Transient, message.clone()),
         wit::Error::Conflict(message) => fail(FailureClass::Conflict, message.clone()),
-        wit::Error::Unsupported(what) => fail(FailureClass::Config, format!("not offered by this connector: {what}")),
+        wit::Error::Unsupported(what) => {
+            fail(FailureClass::Config, format!("not offered by this connector: {what}"))
+        }
         wit::Error::Other(message) => fail(FailureClass::Data, message.clone()),
     }
 }
@@ -112,7 +122,9 @@ fn next_step(kind: &ErrorKind) -> &'static str {
         ErrorKind::Duplicate { .. } => "; decide which of the two belongs to this record, then retry it",
         ErrorKind::Forbidden { .. } => "; an admin should check what the token may do",
         ErrorKind::WrongLocation => "; an admin has to reconnect the location",
-        ErrorKind::NoSuchOperation { .. } => "; this is a defect of Contactor, or HighLevel withdrew the operation",
+        ErrorKind::NoSuchOperation { .. } => {
+            "; this is a defect of Contactor, or HighLevel withdrew the operation"
+        }
         ErrorKind::Transport { .. } | ErrorKind::Decode { .. } => "; it is tried again",
         _ => "",
     }
@@ -161,7 +173,10 @@ mod tests {
     fn a_quota_waits_as_long_as_it_was_told_and_costs_no_attempt() {
         let failure = of_connector("prefinery", "adapter.update", &wit::Error::Limited(Some(7_000)));
         assert_eq!(failure.class, FailureClass::Quota);
-        assert_eq!(failure.disposition(9, 10, at(100), 0.5), Disposition::Retry { at: at(107), counts: false });
+        assert_eq!(
+            failure.disposition(9, 10, at(100), 0.5),
+            Disposition::Retry { at: at(107), counts: false }
+        );
     }
 
     #[test]
@@ -179,9 +194,17 @@ mod tests {
         let table: [(ErrorKind, FailureClass, &str); 20] = [
             (ErrorKind::NotSendable(problems()), FailureClass::Data, "correct the record"),
             (ErrorKind::Invalid(problems()), FailureClass::Data, "correct the record"),
-            (ErrorKind::Rejected { status: 400, message: message() }, FailureClass::Data, "correct the record"),
+            (
+                ErrorKind::Rejected { status: 400, message: message() },
+                FailureClass::Data,
+                "correct the record",
+            ),
             (ErrorKind::NotFound { message: message() }, FailureClass::Data, "look it up"),
-            (ErrorKind::Duplicate { existing: None, matching_field: None }, FailureClass::Conflict, "decide which"),
+            (
+                ErrorKind::Duplicate { existing: None, matching_field: None },
+                FailureClass::Conflict,
+                "decide which",
+            ),
             (ErrorKind::TokenExpired { message: message() }, FailureClass::Auth, "reconnect"),
             (ErrorKind::Unauthorized { message: message() }, FailureClass::Auth, "check the connection"),
             (ErrorKind::WrongLocation, FailureClass::Auth, "reconnect"),
@@ -193,7 +216,11 @@ mod tests {
             (ErrorKind::MissingScope { scope: "contacts.write" }, FailureClass::Denied, "`contacts.write`"),
             (ErrorKind::Forbidden { message: message() }, FailureClass::Denied, "what the token may do"),
             (ErrorKind::Unavailable { status: 502 }, FailureClass::Transient, "tried again"),
-            (ErrorKind::Transport { problem: "reset".into(), sent: true }, FailureClass::Transient, "tried again"),
+            (
+                ErrorKind::Transport { problem: "reset".into(), sent: true },
+                FailureClass::Transient,
+                "tried again",
+            ),
             (ErrorKind::Decode { problem: "no JSON".into() }, FailureClass::Transient, "tried again"),
             (ErrorKind::VersionHeader { message: message() }, FailureClass::Config, "defect of Contactor"),
             (ErrorKind::NoSuchOperation { message: message() }, FailureClass::Config, "defect of Contactor"),
@@ -202,24 +229,83 @@ mod tests {
             let failure = of_highlevel_kind(&kind, &format!("contacts.update (/contacts/c1): {kind}"));
             assert_eq!(failure.class, class, "{kind:?}");
             assert_eq!(failure.retry_after, None, "{kind:?}");
-            assert!(failure.message.starts_with("HighLevel: contacts.update (/contacts/c1): "), "{}", failure.message);
+            assert!(
+                failure.message.starts_with("HighLevel: contacts.update (/contacts/c1): "),
+                "{}",
+                failure.message
+            );
             assert!(failure.message.contains(next), "{}", failure.message);
         }
     }
 
     #[test]
     fn highlevels_quota_is_waited_for_as_long_as_it_said() {
-        let kind = ErrorKind::RateLimited { retry_after: std::time::Duration::from_millis(2_500), daily: false };
+        let kind =
+            ErrorKind::RateLimited { retry_after: std::time::Duration::from_millis(2_500), daily: false };
         let failure = of_highlevel_kind(&kind, &kind.to_string());
         assert_eq!(failure.class, FailureClass::Quota);
         assert_eq!(failure.retry_after, Some(SignedDuration::from_millis(2_500)));
     }
 
-    #[test]
-    fn a_create_that_may_have_happened_is_looked_up_and_not_repeated_blindly() {
-        let failure = of_unsure_create("contacts.create (/contacts/): HighLevel is out of order (status 502)");
-        assert_eq!(failure.class, FailureClass::Transient);
-        assert!(failure.message.contains("looked up before it is created again"), "{}", failure.message);
+    /// What the client says about a create that HighLevel answers like this; without an answer the connection just ends.
+    async fn failed_create(answer: Option<(u16, &str)>) -> highlevel::Error {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let raw = answer.map_or_else(String::new, |(status, body)| {
+            let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close");
+            format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+        });
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // To its end: closing with unread bytes would reset the connection and lose the answer.
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") {
+                stream.read_buf(&mut request).await.unwrap();
+            }
+            stream.write_all(raw.as_bytes()).await.unwrap();
+        });
+        let config = highlevel::Config { base_url, ..highlevel::Config::default() };
+        let token = highlevel::StaticToken::new(highlevel::AccessToken::new("pit-not-a-real-token"));
+        let client = highlevel::HighLevel::new(config, std::sync::Arc::new(token)).unwrap();
+        let fields = [("email", serde_json::Value::from("ada@example.com"))];
+        let draft = highlevel::ContactDraft::from_fields(fields).unwrap();
+        client.at("loc-1".into()).create_contact(&draft, &[]).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_create_that_may_have_happened_is_looked_up_and_not_repeated_blindly() {
+        let unsure = [
+            None,
+            Some((500, r#"{"message": "Internal server error"}"#)),
+            Some((504, "<html>")),
+            Some((422, r#"{"message": ["email must be an email"]}"#)),
+            Some((201, "<html>")),
+        ];
+        for answer in unsure {
+            let failure = of_highlevel_create(&failed_create(answer).await);
+            assert_eq!(failure.class, FailureClass::Transient, "{answer:?}: {}", failure.message);
+            assert!(failure.message.starts_with("HighLevel: contacts.create"), "{}", failure.message);
+            assert!(failure.message.contains("looked up before it is created again"), "{}", failure.message);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_create_that_was_refused_for_certain_is_a_failure_like_any_other() {
+        let sure = [
+            (400, "Error occurred", FailureClass::Data),
+            (400, "This location does not allow duplicated contacts.", FailureClass::Conflict),
+            (401, "The token is not authorized for this scope.", FailureClass::Denied),
+            (401, "Something else", FailureClass::Auth),
+            (429, "Too many requests", FailureClass::Quota),
+        ];
+        for (status, message, class) in sure {
+            let body = serde_json::json!({ "message": message }).to_string();
+            let error = failed_create(Some((status, &body))).await;
+            let failure = of_highlevel_create(&error);
+            assert_eq!(failure.class, class, "{status} {message}");
+            assert_eq!(failure, of_highlevel(&error));
+        }
     }
 
     #[test]

@@ -9,7 +9,6 @@
 #[path = "../tests/runtime/components.rs"]
 mod components;
 #[path = "../tests/runtime/host.rs"]
-#[expect(dead_code, reason = "the tests look at more of it")]
 mod host;
 
 use std::{

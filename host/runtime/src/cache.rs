@@ -22,6 +22,9 @@ use crate::{CacheConfig, Digest};
 const LAYOUT: &[u8] = b"contactor compiled component 1";
 const TAG: usize = 32;
 
+const FINISHED: &str = ".compiled";
+const UNFINISHED: &str = ".tmp";
+
 pub(crate) struct Cache {
     dir: Dir,
     key: [u8; 32],
@@ -78,7 +81,7 @@ impl Cache {
         let artefact = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
         let name = self.name(digest);
         let number = self.unfinished.fetch_add(1, Ordering::Relaxed);
-        let unfinished = format!("{name}.{}-{number}.tmp", process::id());
+        let unfinished = format!("{name}.{}-{number}{UNFINISHED}", process::id());
         let mut file = self.dir.open_with(&unfinished, OpenOptions::new().write(true).create_new(true))?;
         let written = file
             .write_all(&self.tag(digest, &artefact))
@@ -96,7 +99,7 @@ impl Cache {
     }
 
     fn suffix(&self) -> String {
-        format!("-{}.compiled", hex::encode(&self.compatibility[..8]))
+        format!("-{}{FINISHED}", hex::encode(&self.compatibility[..8]))
     }
 
     fn remove_stale(&self) -> io::Result<()> {
@@ -105,8 +108,8 @@ impl Cache {
             let entry = entry?;
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
-            let other_engine = name.ends_with(".compiled") && !name.ends_with(&suffix);
-            if other_engine || name.ends_with(".tmp") {
+            let other_engine = name.ends_with(FINISHED) && !name.ends_with(&suffix);
+            if other_engine || name.ends_with(UNFINISHED) {
                 // Another host may be quicker; that is fine.
                 let _ = entry.remove_file();
             }

@@ -143,7 +143,7 @@ impl Work {
                     tracing::error!(%digest, "a compiled component in the cache was not written by this host; moved aside, compiling again");
                 }
                 Err(error) => {
-                    tracing::warn!(%digest, %error, "the cache of compiled components cannot be read")
+                    tracing::warn!(%digest, %error, "the cache of compiled components cannot be read");
                 }
             }
         }

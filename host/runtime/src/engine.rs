@@ -180,7 +180,7 @@ mod tests {
         let (stop, stopped) = channel();
         let thread = thread::spawn({
             let engine = engine.weak();
-            move || run(&engine, Duration::from_secs(3600), &stopped)
+            move || run(&engine, Duration::from_hours(1), &stopped)
         });
         drop(stop);
         thread.join().unwrap();

@@ -90,7 +90,7 @@ pub enum LoadError {
         /// The connector's id.
         connector: String,
         /// The manifest's reason, which names the connector and the supported range.
-        reason: contactor_manifest::UnsupportedHost,
+        reason: Box<contactor_manifest::UnsupportedHost>,
     },
     /// It imports something that this host does not have.
     #[error(

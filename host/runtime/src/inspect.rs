@@ -52,6 +52,9 @@ impl Inspection {
     }
 
     /// Refuses what the host does not offer or the admin did not grant, by name, and what lacks an export.
+    ///
+    /// # Errors
+    /// [`LoadError::UnknownImport`], [`LoadError::NotGranted`], [`LoadError::MissingExports`].
     pub fn check(&self, grants: &Grants) -> Result<(), LoadError> {
         let connector = || self.manifest.connector.id.as_str().to_owned();
         for import in &self.imports {
@@ -148,10 +151,7 @@ fn surface(bytes: &[u8]) -> Result<Surface, InspectError> {
 
 #[expect(clippy::needless_pass_by_value, reason = "fits `map_err`")]
 fn malformed(error: wasmparser::BinaryReaderError) -> InspectError {
-    InspectError::Malformed {
-        offset: usize::try_from(error.offset()).unwrap_or(usize::MAX),
-        reason: error.message().to_owned(),
-    }
+    InspectError::Malformed { offset: error.offset(), reason: error.message().to_owned() }
 }
 
 #[cfg(test)]

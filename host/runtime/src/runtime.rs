@@ -139,7 +139,7 @@ impl Shared {
         let inspection = inspect::inspect(bytes)?;
         inspection.manifest.supports(&self.host_version).map_err(|error| LoadError::HostVersion {
             connector: inspection.manifest.connector.id.as_str().to_owned(),
-            reason: error,
+            reason: Box::new(error),
         })?;
         inspection.check(grants)?;
         Ok(inspection)

@@ -379,3 +379,19 @@ fn overlay<T: Serialize + DeserializeOwned>(base: &T, patch: Value) -> Result<T,
     target.extend(patch);
     read(merged)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ROUTES;
+
+    #[test]
+    fn the_table_above_names_every_route() {
+        let source = include_str!("control.rs");
+        let documented =
+            source.lines().filter(|line| line.starts_with("//! | ") && line.contains("`/_control")).count();
+        assert_eq!(documented, ROUTES.len());
+        for (method, path) in ROUTES {
+            assert!(source.contains(&format!("//! | {method} `{path}` |")), "{method} {path}");
+        }
+    }
+}

@@ -144,7 +144,6 @@ pub enum SandboxError {
 
 /// Everything that the server, the control API and the handles share.
 pub(crate) struct World {
-    pub(crate) config: SandboxConfig,
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
     pub(crate) recorder: Recorder,
@@ -153,16 +152,15 @@ pub(crate) struct World {
 }
 
 impl World {
-    fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
+    fn new(config: &SandboxConfig) -> Result<Self, SandboxError> {
         let clock = config.frozen_at.map_or_else(Clock::running, Clock::frozen);
         let client = outbox::client()?;
         Ok(Self {
             faults: Faults::new(config.seed),
             recorder: Recorder::new(config.recent_requests),
-            highlevel: Arc::new(HighLevel::new(&config, clock.clone(), client.clone())),
-            prefinery: Arc::new(Prefinery::new(&config, clock.clone(), client)),
+            highlevel: Arc::new(HighLevel::new(config, clock.clone(), client.clone())),
+            prefinery: Arc::new(Prefinery::new(config, clock.clone(), client)),
             clock,
-            config,
         })
     }
 
@@ -205,7 +203,7 @@ impl Sandbox {
         let listen_error = |source| SandboxError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        let world = Arc::new(World::new(config)?);
+        let world = Arc::new(World::new(&config)?);
         let stop = CancellationToken::new();
         let tasks = vec![
             tokio::spawn(server::run(listener, Arc::clone(&world), stop.clone())),

@@ -286,6 +286,12 @@ impl Outbox {
         all
     }
 
+    /// Webhooks that are queued and not yet answered; those held back by a fault do not count.
+    pub fn pending(&self) -> usize {
+        let state = lock(&self.state);
+        state.waiting.values().filter(|entry| entry.webhook.standing == Standing::Queued).count()
+    }
+
     /// The webhooks of one event type.
     pub fn of_type(&self, event: &str) -> Vec<Webhook> {
         self.webhooks().into_iter().filter(|webhook| webhook.event == event).collect()
@@ -410,7 +416,7 @@ impl Outbox {
                 Some(millis) if self.clock.is_running() && millis > 0 => {
                     Duration::from_millis(millis.unsigned_abs())
                 }
-                _ => Duration::from_secs(3600),
+                _ => Duration::from_hours(1),
             };
             tokio::select! {
                 () = self.wake.notified() => {}

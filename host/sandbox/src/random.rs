@@ -18,7 +18,7 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -29,13 +29,13 @@ impl Random {
     /// A number below `bound`; 0 when `bound` is 0.
     #[expect(clippy::cast_possible_truncation, reason = "the result is below a usize")]
     pub fn below(&mut self, bound: usize) -> usize {
-        if bound == 0 { 0 } else { (self.next() % bound as u64) as usize }
+        if bound == 0 { 0 } else { (self.bits() % bound as u64) as usize }
     }
 
     /// True in `probability` of the cases (0 to 1).
     #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
     pub fn chance(&mut self, probability: f64) -> bool {
-        ((self.next() >> 11) as f64) / ((1_u64 << 53) as f64) < probability
+        ((self.bits() >> 11) as f64) / ((1_u64 << 53) as f64) < probability
     }
 
     /// One of `items`, which must not be empty.
@@ -72,16 +72,16 @@ impl Random {
 impl rsa::rand_core::RngCore for Random {
     #[expect(clippy::cast_possible_truncation, reason = "the lower half is wanted")]
     fn next_u32(&mut self) -> u32 {
-        self.next() as u32
+        self.bits() as u32
     }
 
     fn next_u64(&mut self) -> u64 {
-        self.next()
+        self.bits()
     }
 
     fn fill_bytes(&mut self, target: &mut [u8]) {
         for chunk in target.chunks_mut(8) {
-            let bytes = self.next().to_le_bytes();
+            let bytes = self.bits().to_le_bytes();
             chunk.copy_from_slice(&bytes[..chunk.len()]);
         }
     }

@@ -157,7 +157,7 @@ fn faked(status: u16, body: Option<Value>, retry_after: Option<u32>) -> Reply {
         }
     };
     match retry_after {
-        Some(seconds) => reply.with("retry-after", seconds),
+        Some(seconds) => reply.with("retry-after", &seconds),
         None => reply,
     }
 }

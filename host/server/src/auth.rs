@@ -33,7 +33,9 @@ pub(crate) async fn gate(State(app): State<App>, request: Request, next: Next) -
 
 /// Whether the request carries `token`. Compared without stopping at the first difference.
 fn bears(headers: &HeaderMap, token: &str) -> bool {
-    let Some(value) = headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes) else { return false };
+    let Some(value) = headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes) else {
+        return false;
+    };
     let Some((scheme, given)) = value.split_at_checked("Bearer ".len()) else { return false };
     scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(given.ct_eq(token.as_bytes()))
 }
@@ -50,7 +52,9 @@ mod tests {
     fn nothing_but_the_whole_token_opens() {
         assert!(bears(&with("Bearer fake-admin-token"), "fake-admin-token"));
         assert!(bears(&with("bearer fake-admin-token"), "fake-admin-token"));
-        for wrong in ["", "Bearer ", "Bearer", "fake-admin-token", "Basic fake-admin-token", "Bearer fake-admin-tok"] {
+        for wrong in
+            ["", "Bearer ", "Bearer", "fake-admin-token", "Basic fake-admin-token", "Bearer fake-admin-tok"]
+        {
             assert!(!bears(&with(wrong), "fake-admin-token"), "{wrong}");
         }
         assert!(!bears(&HeaderMap::new(), "fake-admin-token"));

@@ -28,7 +28,8 @@ pub(crate) async fn read(
     cap: usize,
     patience: Duration,
 ) -> Result<Bytes, BodyError> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
     if announced.is_some_and(|length: u64| length > cap as u64) {
         return Err(BodyError::TooLarge(cap));
     }
@@ -64,7 +65,8 @@ mod tests {
     use super::*;
 
     fn pieces(parts: &[&'static str]) -> Body {
-        let parts: Vec<_> = parts.iter().map(|p| Ok::<_, std::io::Error>(Bytes::from_static(p.as_bytes()))).collect();
+        let parts: Vec<_> =
+            parts.iter().map(|p| Ok::<_, std::io::Error>(Bytes::from_static(p.as_bytes()))).collect();
         Body::from_stream(futures_util::stream::iter(parts))
     }
 
@@ -103,7 +105,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_breaks_off_is_no_shorter_body() {
-        let broken = futures_util::stream::iter([Ok(Bytes::from_static(b"ab")), Err(std::io::Error::other("gone"))]);
+        let broken =
+            futures_util::stream::iter([Ok(Bytes::from_static(b"ab")), Err(std::io::Error::other("gone"))]);
         assert_eq!(read_it(&HeaderMap::new(), Body::from_stream(broken), 5).await, Err(BodyError::BrokeOff));
     }
 }

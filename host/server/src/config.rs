@@ -48,7 +48,7 @@ impl ServerConfig {
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             webhook_timeout: Duration::from_secs(30),
-            admin_timeout: Duration::from_secs(120),
+            admin_timeout: Duration::from_mins(2),
             drain_timeout: Duration::from_secs(15),
             metrics: None,
         }

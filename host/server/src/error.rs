@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use contactor_engine::EngineError;
+use contactor_store::StoreError;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::dto::{ErrorBody, ErrorDetail};
@@ -32,7 +33,8 @@ impl ApiError {
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid", message).hint("see /api/v1/openapi.json for what belongs there")
+        Self::new(StatusCode::BAD_REQUEST, "invalid", message)
+            .hint("see /api/v1/openapi.json for what belongs there")
     }
 
     pub(crate) fn wrong_type(expected: &str) -> Self {
@@ -84,11 +86,16 @@ impl From<EngineError> for ApiError {
                 let hint = hint.trim_start_matches([';', ',', ':', ' ']);
                 return if hint.is_empty() { told } else { told.hint(hint) };
             }
-            EngineError::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid"),
-            EngineError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+            EngineError::Invalid(_) | EngineError::Store(StoreError::Invalid(_)) => {
+                (StatusCode::BAD_REQUEST, "invalid")
+            }
+            EngineError::Conflict(_) | EngineError::Store(StoreError::Conflict { .. }) => {
+                (StatusCode::CONFLICT, "conflict")
+            }
             EngineError::Component(_) => (StatusCode::UNPROCESSABLE_ENTITY, "component-refused"),
             EngineError::HighLevel(_) => (StatusCode::BAD_GATEWAY, "highlevel"),
             EngineError::Partner { .. } => (StatusCode::BAD_GATEWAY, "partner"),
+            EngineError::Store(StoreError::NotFound { .. }) => (StatusCode::NOT_FOUND, "not-found"),
             EngineError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store"),
             EngineError::Artefacts(_) => (StatusCode::SERVICE_UNAVAILABLE, "artefacts"),
             EngineError::Vault(_) => (StatusCode::INTERNAL_SERVER_ERROR, "vault"),
@@ -98,8 +105,12 @@ impl From<EngineError> for ApiError {
         }
         let told = Self::new(status, code, error.to_string());
         match code {
-            "store" | "artefacts" => told.hint("the host cannot use its disk; `contactor health` shows what is wrong"),
-            "vault" => told.hint("the vault key does not fit what is stored; start the host with the right key file"),
+            "store" | "artefacts" => {
+                told.hint("the host cannot use its disk; `contactor health` shows what is wrong")
+            }
+            "vault" => {
+                told.hint("the vault key does not fit what is stored; start the host with the right key file")
+            }
             _ => told,
         }
     }
@@ -142,11 +153,17 @@ mod tests {
 
     #[test]
     fn the_status_says_whose_turn_it_is() {
-        let partner = EngineError::Partner { connector: "prefinery".to_owned(), message: "refused".to_owned() };
+        let partner =
+            EngineError::Partner { connector: "prefinery".to_owned(), message: "refused".to_owned() };
         let artefacts = EngineError::Artefacts(std::io::Error::other("disk full"));
         for (error, status) in [
             (EngineError::Invalid("x".to_owned()), 400),
             (EngineError::Conflict("x".to_owned()), 409),
+            (
+                EngineError::Store(StoreError::Conflict { wanted: "x".to_owned(), existing: "y".to_owned() }),
+                409,
+            ),
+            (EngineError::Store(StoreError::Closed), 503),
             (partner, 502),
             (artefacts, 503),
         ] {

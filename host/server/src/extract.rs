@@ -19,9 +19,9 @@ impl<T: DeserializeOwned> FromRequest<App> for ApiJson<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         expect_type(&request, "application/json")?;
         let body = read(request, app, app.config.json_body_cap).await?;
-        serde_json::from_slice(&body)
-            .map(Self)
-            .map_err(|error| ApiError::invalid(format!("the body does not fit: {}", without_value(&error.to_string()))))
+        serde_json::from_slice(&body).map(Self).map_err(|error| {
+            ApiError::invalid(format!("the body does not fit: {}", without_value(&error.to_string())))
+        })
     }
 }
 
@@ -66,7 +66,8 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for ApiPath<T> {
 }
 
 fn expect_type(request: &Request, expected: &str) -> Result<(), ApiError> {
-    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let given =
+        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case(expected) { Ok(()) } else { Err(ApiError::wrong_type(expected)) }
 }
@@ -100,12 +101,16 @@ mod tests {
 
     #[test]
     fn a_misplaced_value_is_not_repeated() {
-        let error = serde_json::from_str::<BTreeMap<String, String>>(r#""fake-secret, expected nothing""#).unwrap_err();
-        assert_eq!(without_value(&error.to_string()), "invalid type: expected a map at line 1 column 32");
+        let error = serde_json::from_str::<BTreeMap<String, String>>(r#""fake-secret, expected nothing""#)
+            .unwrap_err();
+        assert_eq!(without_value(&error.to_string()), "invalid type: expected a map at line 1 column 31");
     }
 
     #[test]
     fn a_missing_or_unknown_key_is_named() {
-        assert_eq!(without_value("missing field `id` at line 1 column 2"), "missing field `id` at line 1 column 2");
+        assert_eq!(
+            without_value("missing field `id` at line 1 column 2"),
+            "missing field `id` at line 1 column 2"
+        );
     }
 }

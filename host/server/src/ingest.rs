@@ -33,7 +33,8 @@ async fn probe() -> Response {
 async fn highlevel(State(app): State<App>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let accept = async {
-        let body = body::read(&head.headers, body, app.config.webhook_body_cap, app.config.body_timeout).await?;
+        let body =
+            body::read(&head.headers, body, app.config.webhook_body_cap, app.config.body_timeout).await?;
         Ok(app.engine.ingest_highlevel(&head.headers, body).await?)
     };
     respond(&app.ingest.highlevel, app.config.webhook_timeout, accept).await
@@ -42,7 +43,8 @@ async fn highlevel(State(app): State<App>, request: Request) -> Response {
 async fn partner(State(app): State<App>, Path(token): Path<String>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let accept = async {
-        let body = body::read(&head.headers, body, app.config.webhook_body_cap, app.config.body_timeout).await?;
+        let body =
+            body::read(&head.headers, body, app.config.webhook_body_cap, app.config.body_timeout).await?;
         Ok(app.engine.ingest_partner(&token, &head.headers, body).await?)
     };
     respond(&app.ingest.partner, app.config.webhook_timeout, accept).await
@@ -101,7 +103,9 @@ impl Refusal {
             Self::Engine(IngestError::Signature(_)) => {
                 (StatusCode::UNAUTHORIZED, "signature", r#"{"result":"signature-refused"}"#)
             }
-            Self::Engine(IngestError::Stale(_)) => (StatusCode::BAD_REQUEST, "stale", r#"{"result":"stale"}"#),
+            Self::Engine(IngestError::Stale(_)) => {
+                (StatusCode::BAD_REQUEST, "stale", r#"{"result":"stale"}"#)
+            }
             Self::Engine(IngestError::Malformed(_)) => {
                 (StatusCode::BAD_REQUEST, "malformed", r#"{"result":"malformed"}"#)
             }
@@ -136,7 +140,10 @@ struct SourceMetrics {
 impl IngestMetrics {
     /// Registers the counters with the process's recorder, which has to be installed before.
     pub(crate) fn register() -> Self {
-        metrics::describe_counter!("contactor_ingest_requests_total", "Webhook requests by source and result, refusals included.");
+        metrics::describe_counter!(
+            "contactor_ingest_requests_total",
+            "Webhook requests by source and result, refusals included."
+        );
         metrics::describe_histogram!(
             "contactor_ingest_seconds",
             metrics::Unit::Seconds,
@@ -161,7 +168,8 @@ impl SourceMetrics {
     /// One counter and one line for each refusal; neither carries anything that the sender wrote into the body.
     fn refuse(&self, refusal: &Refusal) -> Response {
         let (status, reason, body) = refusal.kind();
-        metrics::counter!("contactor_ingest_requests_total", "source" => self.source, "result" => reason).increment(1);
+        metrics::counter!("contactor_ingest_requests_total", "source" => self.source, "result" => reason)
+            .increment(1);
         tracing::warn!(source = self.source, reason, status = status.as_u16(), error = %refusal, "webhook refused");
         let mut response = answer(status, body);
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -176,6 +184,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_refusal_is_counted_once_under_its_reason() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let metrics = SourceMetrics::register("partner");
+            let _ = metrics.refuse(&Refusal::Engine(IngestError::UnknownToken));
+            let _ = metrics.refuse(&Refusal::Body(BodyError::TooLarge(1)));
+            let _ = metrics.refuse(&Refusal::Engine(IngestError::UnknownToken));
+        });
+        let rendered = recorder.handle().render();
+        for line in [
+            r#"contactor_ingest_requests_total{source="partner",result="unknown_token"} 2"#,
+            r#"contactor_ingest_requests_total{source="partner",result="too_large"} 1"#,
+        ] {
+            assert!(rendered.contains(line), "{line} is missing in: {rendered}");
+        }
+    }
+
+    #[test]
     fn only_what_a_repetition_can_mend_asks_for_one() {
         let metrics = SourceMetrics::register("highlevel");
         let cases = [
@@ -186,6 +212,8 @@ mod tests {
             (Refusal::Engine(IngestError::Stale("old".into())), 400, false),
             (Refusal::Engine(IngestError::Malformed("no object".into())), 400, false),
             (Refusal::Engine(IngestError::UnknownToken), 404, false),
+            (Refusal::Engine(IngestError::Unavailable("no component".into())), 503, true),
+            (Refusal::Engine(IngestError::Store(contactor_store::StoreError::Closed)), 503, true),
             (Refusal::Overdue, 503, true),
         ];
         for (refusal, status, again) in cases {

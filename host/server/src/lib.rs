@@ -24,6 +24,10 @@ mod listen;
 mod openapi;
 mod server;
 mod status;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use config::ServerConfig;
 pub use openapi::document;

@@ -1,4 +1,5 @@
 //! The merge by example: what happens to a record when somebody edits it here, there, or on both sides.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use contactor_sync::{
     Base, Context, Direction, FieldType, Fields, Mapping, MappingError, Merge, MergeError, Policy, RowSpec,

@@ -1,10 +1,11 @@
 //! What holds for every record, every mapping and every history.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 
 use contactor_sync::{
-    Base, Context, Direction, FieldType, Fields, Mapping, Merge, Policy, RowKey, RowSpec, Side, Value, View,
-    canonical, merge, settle,
+    Base, ConflictRecord, Context, Direction, FieldType, Fields, Mapping, Merge, Policy, RowKey, RowSpec,
+    Side, Value, View, canonical, merge, settle,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -94,6 +95,8 @@ fn typed(field_type: FieldType) -> BoxedStrategy<Value> {
     };
     prop_oneof![1 => Just(Value::Null), 5 => value].boxed()
 }
+
+const SIDES: [Side; 2] = [Side::Highlevel, Side::Partner];
 
 const POLICIES: [Policy; 4] = [Policy::LatestUpdate, Policy::Highlevel, Policy::Partner, Policy::Ask];
 
@@ -248,10 +251,8 @@ proptest! {
         prop_assume!(first.open.iter().all(|row| case.offers_of(row) == settled.offers_of(row)));
         let second = settled.merge();
         prop_assert!(second.is_empty(), "{second:#?} after {first:#?}");
-        let waiting = |merge: &Merge| -> BTreeSet<_> {
-            merge.conflicts.iter().filter(|conflict| conflict.winner.is_none()).map(|conflict| conflict.row.clone()).collect()
-        };
-        prop_assert_eq!(waiting(&second), waiting(&first));
+        let rows = |merge: &Merge| -> BTreeSet<_> { waiting(merge).map(|conflict| conflict.row.clone()).collect() };
+        prop_assert_eq!(rows(&second), rows(&first));
         prop_assert!(second.conflicts.iter().all(|conflict| conflict.winner.is_none()));
     }
 
@@ -259,17 +260,14 @@ proptest! {
     fn a_conflict_that_waits_keeps_its_id(case in case(false)) {
         let first = case.merge();
         let second = case.applied(&first).merge();
-        let ids = |merge: &Merge| -> BTreeSet<_> {
-            merge.conflicts.iter().filter(|conflict| conflict.winner.is_none()).map(|conflict| conflict.id()).collect()
-        };
+        let ids = |merge: &Merge| -> BTreeSet<_> { waiting(merge).map(ConflictRecord::id).collect() };
         prop_assert_eq!(ids(&second), ids(&first));
     }
 
     #[test]
     fn after_the_writes_both_sides_hold_the_same(case in case(false)) {
-        // Base and record may differ where they were settled in disagreement before; start from an agreed record.
-        let agreed = Case { partner: View::new(rename(&case.before.0)), highlevel: View::new(case.before.0.clone()), ..case.clone() };
-        let base = Base::of(&case.mapping, &agreed.highlevel.fields, &agreed.partner.fields, &context());
+        // A base may also record that the sides differ (a dropped value); this one records that they agreed.
+        let base = Base::of(&case.mapping, &case.before.0, &rename(&case.before.0), &context());
         let case = Case { base: Some(base), ..case };
         let merge = case.merge();
         let after = case.applied(&merge);
@@ -281,9 +279,8 @@ proptest! {
     }
 
     #[test]
-    fn a_change_on_one_side_is_never_lost(case in case(true), side in prop::sample::select(vec![Side::Highlevel, Side::Partner])) {
+    fn a_change_on_one_side_is_never_lost(mut case in case(true), side in prop::sample::select(&SIDES[..])) {
         // Only `side` was edited since both agreed.
-        let mut case = case;
         case.base = Some(Base::of(&case.mapping, &case.before.0, &case.before.1, &context()));
         match side {
             Side::Highlevel => case.partner.fields = case.before.1.clone(),
@@ -337,14 +334,15 @@ proptest! {
                 }
             }
         }
-        prop_assert!(merge.conflicts.iter().all(|conflict| !case.mapping.rows().any(|row| row.is_set() && row.key() == conflict.row)));
+        let is_set = |key: &RowKey| case.mapping.rows().any(|row| row.is_set() && row.key() == *key);
+        prop_assert!(!merge.conflicts.iter().any(|conflict| is_set(&conflict.row)));
     }
 
     #[test]
     fn consent_is_never_lifted_by_the_other_side(case in case(false)) {
         let merge = case.merge();
         for row in case.mapping.rows().filter(|row| row.policy == Policy::Stricter) {
-            for side in [Side::Highlevel, Side::Partner] {
+            for side in SIDES {
                 let lifted = merge.writes(side).get(row.field(side)).is_some_and(|value| *value != Value::from(true));
                 let fields = if side == Side::Highlevel { &case.highlevel.fields } else { &case.partner.fields };
                 prop_assert!(!lifted || Case::held(fields, row, side) != Some(Value::from(true)));
@@ -363,7 +361,10 @@ proptest! {
     }
 
     #[test]
-    fn a_missing_record_is_created_and_the_other_one_left_alone(case in case(true), side in prop::sample::select(vec![Side::Highlevel, Side::Partner])) {
+    fn a_missing_record_is_created_and_the_other_one_left_alone(
+        case in case(true),
+        side in prop::sample::select(&SIDES[..]),
+    ) {
         let (highlevel, partner) = match side {
             Side::Highlevel => (Some(&case.highlevel), None),
             Side::Partner => (None, Some(&case.partner)),
@@ -379,6 +380,11 @@ proptest! {
         }).collect();
         prop_assert_eq!(merge.writes(side.other()), &expected);
     }
+}
+
+/// The conflicts that wait for a person.
+fn waiting(merge: &Merge) -> impl Iterator<Item = &ConflictRecord> {
+    merge.conflicts.iter().filter(|conflict| conflict.winner.is_none())
 }
 
 /// A HighLevel record `h0, h1, …` under the partner's names `p0, p1, …`.
@@ -443,13 +449,11 @@ proptest! {
     #[test]
     fn a_fingerprint_depends_on_canonical_content_alone(case in case(false)) {
         let print = |fields: &Fields| case.mapping.fingerprint(Side::Highlevel, fields, &context());
-        let mut canonical_fields: Fields = case.mapping.rows().filter_map(|row| {
-            Some((row.highlevel.clone(), Case::held(&case.highlevel.fields, row, Side::Highlevel)?))
-        }).collect();
+        let mut canonical_fields = Fields::new();
         for row in case.mapping.rows() {
-            if Case::held(&case.highlevel.fields, row, Side::Highlevel).is_none() {
-                canonical_fields.insert(row.highlevel.clone(), case.highlevel.fields[&row.highlevel].clone());
-            }
+            let fields = &case.highlevel.fields;
+            let held = Case::held(fields, row, Side::Highlevel);
+            canonical_fields.insert(row.highlevel.clone(), held.unwrap_or_else(|| fields[&row.highlevel].clone()));
         }
         canonical_fields.retain(|_, value| *value != Value::Null);
         canonical_fields.insert("unmapped".into(), Value::from("x"));

@@ -44,6 +44,10 @@ pub struct NaturalKey {
     pub partner: String,
     /// HighLevel's field.
     pub highlevel: String,
+    /// The partner refuses a second record with the same value and answers `duplicate`. The host then creates without
+    /// searching first, which saves a search for every record that is new.
+    #[serde(default)]
+    pub unique: bool,
 }
 
 /// Ways in which values travel.

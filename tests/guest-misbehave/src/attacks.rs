@@ -10,7 +10,7 @@ const MIB: usize = 1 << 20;
 /// Runs one. A name that is not here is answered `unsupported`.
 pub(crate) fn run(name: &str, input: String) -> Result<String, Error> {
     let number = || input.parse::<u64>().map_err(|_| Error::Other(format!("{name} needs a number")));
-    let size = || number().map(|number| number as usize);
+    let size = || number().map(|number| usize::try_from(number).unwrap_or(usize::MAX));
     match name {
         // Well-behaved, for comparison.
         "echo" => Ok(input),
@@ -116,8 +116,9 @@ fn bad_utf8() -> String {
 /// A text that ends far outside the memory.
 fn lie() -> String {
     let text = String::from("short").leak();
+    let (length, capacity) = (0x7000_0000, black_box(0x7000_0000));
     // SAFETY: none is claimed; the host has to notice.
-    unsafe { String::from_raw_parts(text.as_mut_ptr(), 0x7000_0000, 0x7000_0000) }
+    unsafe { String::from_raw_parts(text.as_mut_ptr(), length, capacity) }
 }
 
 /// Fills 8 MiB with a pattern and leaves them so.

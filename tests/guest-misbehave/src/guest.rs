@@ -1,7 +1,7 @@
 //! The exports. Without the SDK on purpose: it would keep the guest from the worst.
 
 #[allow(missing_docs, reason = "generated from wit/")]
-#[allow(clippy::all, clippy::pedantic, reason = "generated from wit/")]
+#[allow(clippy::all, clippy::pedantic, clippy::mem_forget, reason = "generated from wit/")]
 mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "connector" });
 }

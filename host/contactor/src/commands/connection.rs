@@ -42,8 +42,8 @@ pub(crate) struct Which {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  contactor connection enable acme prefinery --credential api_key=@prefinery.key --set beta_id=1234
-  contactor connection enable acme prefinery --credential api_key=env:PREFINERY_KEY --settings settings.toml \\
+  contactor connection enable acme prefinery --credential key=@prefinery.key --set beta_id=1234
+  contactor connection enable acme prefinery --credential key=env:PREFINERY_KEY --settings settings.toml \\
       --grant contacts.readonly --grant contacts.write
 
 `contactor connector inspect FILE` shows which credentials, settings and grants a connector knows.")]
@@ -56,11 +56,13 @@ pub(crate) struct Enable {
     /// The secret that the partner signs its webhooks with: @FILE, env:VARIABLE or -.
     #[arg(long, value_name = "SOURCE")]
     webhook_secret: Option<SecretSource>,
-    /// One setting; the value is JSON if it can be read as JSON, else text. Settings given in any way replace all that are
-    /// stored.
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    /// One setting that is a text. Settings given in any way replace all that are stored.
+    #[arg(long = "set", value_name = "NAME=TEXT", value_parser = text_setting)]
     set: Vec<(String, Value)>,
-    /// Settings from a TOML or JSON file; --set goes before it.
+    /// One setting that is a number, a boolean or a list, as JSON.
+    #[arg(long = "set-json", value_name = "NAME=JSON", value_parser = json_setting)]
+    set_json: Vec<(String, Value)>,
+    /// Settings from a TOML or JSON file; --set and --set-json go before it.
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
     /// Mapping rows from a TOML or JSON file, under the entity that they belong to (`[[contact]]`); they override the
@@ -86,22 +88,29 @@ fn named_secret(text: &str) -> Result<(String, SecretSource), SecretError> {
     Ok((name.to_owned(), source.parse()?))
 }
 
-fn setting(text: &str) -> Result<(String, Value), String> {
-    let (name, value) = text.split_once('=').ok_or("a setting is given as NAME=VALUE")?;
-    Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
+fn text_setting(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("a setting is given as NAME=TEXT")?;
+    Ok((name.to_owned(), Value::from(value)))
+}
+
+fn json_setting(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("a setting is given as NAME=JSON")?;
+    let value =
+        serde_json::from_str(value).map_err(|_| "the value is no JSON; a text is given with --set")?;
+    Ok((name.to_owned(), value))
 }
 
 impl Enable {
     /// All settings, or nothing where the stored ones are to stay.
     fn settings(&self) -> Result<Option<Value>, Failure> {
-        if self.settings.is_none() && self.set.is_empty() {
+        if self.settings.is_none() && self.set.is_empty() && self.set_json.is_empty() {
             return Ok(None);
         }
         let mut settings = match &self.settings {
             Some(file) => object(file, "--settings")?,
             None => Map::new(),
         };
-        settings.extend(self.set.iter().cloned());
+        settings.extend(self.set.iter().chain(&self.set_json).cloned());
         Ok(Some(Value::Object(settings)))
     }
 
@@ -115,9 +124,19 @@ impl Enable {
             base_url: self.base_url.clone(),
             auth_scheme: self.auth.clone(),
             credentials,
-            webhook_secret: self.webhook_secret.as_ref().map(SecretSource::read).transpose()?.map(Secret::from),
+            webhook_secret: self
+                .webhook_secret
+                .as_ref()
+                .map(SecretSource::read)
+                .transpose()?
+                .map(Secret::from),
             settings: self.settings()?,
-            mapping: self.mapping.as_deref().map(|file| object(file, "--mapping")).transpose()?.map(Value::Object),
+            mapping: self
+                .mapping
+                .as_deref()
+                .map(|file| object(file, "--mapping"))
+                .transpose()?
+                .map(Value::Object),
             grants: (!self.grants.is_empty()).then(|| self.grants.clone()),
         })
     }
@@ -127,7 +146,10 @@ impl Enable {
 fn object(file: &Path, of: &str) -> Result<Map<String, Value>, Failure> {
     match document(file)? {
         Value::Object(object) => Ok(object),
-        _ => Err(Failure::say(Exit::Usage, format_args!("{of}: {} has to hold names with values", file.display()))),
+        _ => Err(Failure::say(
+            Exit::Usage,
+            format_args!("{of}: {} has to hold names with values", file.display()),
+        )),
     }
 }
 
@@ -149,7 +171,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
     match command {
         Command::Enable(enable) => {
             let request = enable.request()?;
-            let connection = client.enable(&enable.which.workspace, &enable.which.connector, &request).await?;
+            let connection =
+                client.enable(&enable.which.workspace, &enable.which.connector, &request).await?;
             show(context, &connection)?;
             let of = format!("{} {}", connection.workspace, connection.connector);
             context.out.note(&format!(
@@ -164,7 +187,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         }
         Command::List { workspace } => {
             let connections = client.connections(&workspace).await?;
-            let headings = ["CONNECTOR", "VERSION", "STATE", "LINKS", "WAITING", "PARKED", "LAST RUN", "REASON"];
+            let headings =
+                ["CONNECTOR", "VERSION", "STATE", "LINKS", "WAITING", "PARKED", "LAST RUN", "REASON"];
             context.out.list(&connections, headings, |c| {
                 [
                     c.connector.clone(),
@@ -215,7 +239,8 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
         ("parked", connection.parked.to_string()),
         ("last run", or_dash(connection.last_run_at.map(when))),
     ];
-    lines.extend(connection.settings.iter().map(|s| ("setting", format!("{} = {}", s.name, value(&s.value)))));
+    lines
+        .extend(connection.settings.iter().map(|s| ("setting", format!("{} = {}", s.name, value(&s.value)))));
     context.out.one(connection, &lines)
 }
 
@@ -224,12 +249,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_setting_is_json_where_it_can_be() {
-        assert_eq!(setting("beta_id=1234").unwrap(), ("beta_id".to_owned(), Value::from(1234)));
-        assert_eq!(setting("suffix=.json").unwrap(), ("suffix".to_owned(), Value::from(".json")));
-        assert_eq!(setting("id=\"12\"").unwrap(), ("id".to_owned(), Value::from("12")));
-        assert_eq!(setting("a=b=c").unwrap(), ("a".to_owned(), Value::from("b=c")));
-        assert!(setting("beta_id").is_err());
+    fn the_option_says_whether_a_setting_is_a_text() {
+        let named = |value: Value| Ok(("name".to_owned(), value));
+        assert_eq!(text_setting("name=1234"), named(Value::from("1234")));
+        assert_eq!(text_setting("name=a=b"), named(Value::from("a=b")));
+        assert_eq!(json_setting("name=1234"), named(Value::from(1234)));
+        assert_eq!(json_setting("name=[\"a\"]"), named(serde_json::json!(["a"])));
+        assert!(
+            text_setting("name").is_err() && json_setting("name").is_err() && json_setting("name=a").is_err()
+        );
     }
 
     #[test]

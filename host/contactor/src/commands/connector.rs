@@ -67,7 +67,9 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Install { file } => {
             let connector = context.client()?.install_connector(read(&file)?).await?;
             show(context, &connector)?;
-            Ok(context.out.note(&format!("next: `contactor connection enable WORKSPACE {}`", connector.id))?)
+            Ok(context
+                .out
+                .note(&format!("next: `contactor connection enable WORKSPACE {}`", connector.id))?)
         }
         Command::List => {
             let connectors = context.client()?.connectors().await?;
@@ -88,7 +90,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(file).map_err(|error| Failure::say(Exit::Usage, format_args!("{}: {error}", file.display())))
+    std::fs::read(file)
+        .map_err(|error| Failure::say(Exit::Usage, format_args!("{}: {error}", file.display())))
 }
 
 fn show(context: &Context, connector: &Connector) -> std::io::Result<()> {

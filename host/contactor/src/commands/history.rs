@@ -5,7 +5,7 @@ use contactor_server::dto::Conflict;
 
 use super::Context;
 use crate::exit::Failure;
-use crate::output::{or_dash, value, when, word};
+use crate::output::{self, or_dash, value, when, word};
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  contactor timeline acme ocQHyuzHvysMo5N5VsXc")]
@@ -19,11 +19,15 @@ pub(crate) struct TimelineArgs {
 pub(crate) async fn timeline(context: &Context, args: &TimelineArgs) -> Result<(), Failure> {
     let timeline = context.client()?.timeline(&args.workspace, &args.contact).await?;
     if context.out.json {
-        return Ok(context.out.as_json(&timeline)?);
+        return Ok(output::json(&timeline)?);
     }
     for link in &timeline.links {
         let of = format!("{} {} {}", link.connection, link.entity, link.partner_id);
-        context.out.text(&format!("linked with {of} since {} ({})", when(link.created_at), word(&link.state)))?;
+        context.out.text(&format!(
+            "linked with {of} since {} ({})",
+            when(link.created_at),
+            word(&link.state)
+        ))?;
     }
     Ok(context.out.list(&timeline.entries, ["AT", "WHAT", "RUN", "SUMMARY"], |entry| {
         [when(entry.at), word(&entry.kind), or_dash(entry.run.as_ref()), entry.summary.clone()]

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::Context;
 use crate::config::{self, Config};
 use crate::exit::{Exit, Failure};
+use crate::output;
 use crate::secrets::write_private_file;
 
 /// Write a configuration, a vault key and an admin token. Nothing that exists is overwritten.
@@ -40,7 +41,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 
     if context.out.json {
         let written = serde_json::json!({ "config": config, "vault_key": key, "admin_token": token });
-        return Ok(context.out.as_json(&written)?);
+        return Ok(output::json(&written)?);
     }
     context.out.text(&format!(
         "{}  the configuration, with every key explained\n\

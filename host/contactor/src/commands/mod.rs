@@ -38,7 +38,8 @@ pub(crate) struct Context {
 
 /// Runs a command to its end.
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
-    let context = Context { out: Output { json: cli.global.json, quiet: cli.global.quiet > 0 }, global: cli.global };
+    let context =
+        Context { out: Output { json: cli.global.json, quiet: cli.global.quiet > 0 }, global: cli.global };
     match cli.command {
         Command::Serve(args) => serve::run(&context, &args),
         Command::Init(args) => init::run(&context, &args),

@@ -5,7 +5,7 @@ use contactor_server::dto::{RecordRef, Side};
 
 use super::Context;
 use crate::exit::{Exit, Failure};
-use crate::output::{or_dash, when, word};
+use crate::output::{self, or_dash, when, word};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -98,7 +98,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
                 return Err(Failure::say(Exit::NotFound, message));
             }
             if context.out.json {
-                return Ok(context.out.as_json(&serde_json::json!({ "released": released }))?);
+                return Ok(output::json(&serde_json::json!({ "released": released }))?);
             }
             Ok(context.out.text(&format!("released {released}"))?)
         }

@@ -73,7 +73,7 @@ mod tests {
             parked: 0,
             links: 260,
             quota_daily_remaining: Some(199_000),
-            estimated_seconds: Some(150),
+            estimated_seconds: Some(120),
         }
     }
 

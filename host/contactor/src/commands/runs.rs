@@ -100,7 +100,8 @@ fn show(context: &Context, run: &Run) -> std::io::Result<()> {
     }));
     for call in &run.calls {
         lines.push(("call", headline(call)));
-        let details = [("  request", &call.request), ("  response", &call.response), ("  error", &call.error)];
+        let details =
+            [("  request", &call.request), ("  response", &call.response), ("  error", &call.error)];
         lines.extend(details.into_iter().filter_map(|(name, text)| text.clone().map(|text| (name, text))));
     }
     lines.extend(run.log.iter().map(|line| ("log", line.clone())));
@@ -108,17 +109,11 @@ fn show(context: &Context, run: &Run) -> std::io::Result<()> {
 }
 
 fn headline(call: &Call) -> String {
-    let mut line = format!("{} {} ({})", call.target, call.operation, duration(call.duration_us));
-    if let Some(status) = call.status {
-        line.push_str(&format!(", status {status}"));
-    }
-    if let Some(left) = call.quota_remaining {
-        line.push_str(&format!(", quota left {left}"));
-    }
-    if call.write {
-        line.push_str(", writes");
-    }
-    line
+    let mut parts = vec![format!("{} {} ({})", call.target, call.operation, duration(call.duration_us))];
+    parts.extend(call.status.map(|status| format!("status {status}")));
+    parts.extend(call.quota_remaining.map(|left| format!("quota left {left}")));
+    parts.extend(call.write.then(|| "writes".to_owned()));
+    parts.join(", ")
 }
 
 #[cfg(test)]

@@ -1,0 +1,102 @@
+//! `contactor sandbox`: doubles of the vendors, to try everything without an account.
+
+use std::net::SocketAddr;
+
+use contactor_sandbox::{Sandbox, SandboxConfig};
+use url::Url;
+
+use super::Context;
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// Run doubles of HighLevel and the partners, to try everything without an account. They behave like the vendors, request
+/// limits and bad habits included, keep everything in memory, and hold no real data. The control API lists itself.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example, in two terminals:
+  contactor sandbox --listen 127.0.0.1:8450 --webhooks-to http://127.0.0.1:8440 --people 200
+  contactor serve            with the [highlevel] section that the sandbox prints")]
+pub(crate) struct Args {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Decides ids, keys and sample people: the same number gives the same sandbox.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Address of the host that HighLevel's webhooks go to.
+    #[arg(long, value_name = "URL")]
+    webhooks_to: Option<Url>,
+    /// Sample contacts to begin with.
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    people: usize,
+    /// No request limits, no delays, no record of requests: for measuring.
+    #[arg(long)]
+    free_of_cost: bool,
+}
+
+pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
+    let base = if args.free_of_cost { SandboxConfig::free_of_cost() } else { SandboxConfig::default() };
+    let config = SandboxConfig { listen: args.listen, seed: args.seed, ..base };
+    let sandbox = Sandbox::start(config).await.map_err(failed)?;
+    prepare(&sandbox, args)?;
+    print(context, &sandbox)?;
+    tokio::signal::ctrl_c().await?;
+    sandbox.shutdown().await;
+    Ok(())
+}
+
+fn failed(error: contactor_sandbox::SandboxError) -> Failure {
+    Failure::new(Exit::Failed, error)
+}
+
+fn prepare(sandbox: &Sandbox, args: &Args) -> Result<(), Failure> {
+    let highlevel = sandbox.highlevel();
+    if let Some(host) = &args.webhooks_to {
+        let target = host.join("/webhooks/highlevel").map_err(|error| Failure::new(Exit::Usage, error))?;
+        highlevel.set_webhook_target(Some(target));
+    }
+    if args.people > 0 {
+        highlevel.load(&highlevel.first_location(), args.people).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
+    let (highlevel, prefinery) = (sandbox.highlevel(), sandbox.prefinery());
+    if context.out.json {
+        return output::json(&serde_json::json!({
+            "highlevel": {
+                "url": sandbox.highlevel_url(),
+                "location": highlevel.first_location(),
+                "token": highlevel.private_token(),
+                "webhook_key": highlevel.webhook_public_key_pem(),
+            },
+            "prefinery": {
+                "url": sandbox.prefinery_url(),
+                "project": prefinery.first_project(),
+                "api_key": prefinery.api_key(),
+                "signing_secret": prefinery.signing_secret(prefinery.first_project()),
+            },
+            "control": sandbox.control_url(),
+        }));
+    }
+    context.out.text(&format!(
+        "control    {control}\n\
+         HighLevel  {highlevel_url}   location {location}   token {token}\n\
+         Prefinery  {prefinery_url}   project {project}   key {key}\n\
+         \n\
+         # for contactor.toml\n\
+         [highlevel]\n\
+         base-url = \"{highlevel_url}\"\n\
+         webhook-keys = [\"\"\"\n{pem}\"\"\"]",
+        control = sandbox.control_url(),
+        highlevel_url = sandbox.highlevel_url(),
+        location = highlevel.first_location(),
+        token = highlevel.private_token(),
+        prefinery_url = sandbox.prefinery_url(),
+        project = prefinery.first_project(),
+        key = prefinery.api_key(),
+        pem = highlevel.webhook_public_key_pem(),
+    ))?;
+    context.out.note("running until Ctrl-C")
+}

@@ -1,0 +1,171 @@
+//! `contactor serve`: puts the parts together and runs them until it is told to stop.
+
+mod keys;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use contactor_engine::{Clock, Engine, EngineParts};
+use contactor_runtime::CacheConfig;
+use contactor_server::{Server, ServerConfig};
+use contactor_store::Store;
+use contactor_store::sqlite::SqliteStore;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::Context;
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::logging;
+use crate::secrets::read_private_file;
+
+/// How often the recorder folds what was measured; without it the histograms of an unread host would grow.
+const METRICS_UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Upper bounds of the histograms in seconds; 15 ms is the promise for accepting a webhook.
+const BUCKETS: [f64; 14] =
+    [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// Run a host: webhooks in, synchronisation, admin API. Stops on SIGINT or SIGTERM after the work in flight has ended.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  contactor init --dir acme
+  contactor serve --config acme/contactor.toml
+
+The first line on standard output is `listening on http://ADDRESS:PORT`; everything else goes to standard error.")]
+pub(crate) struct Args {
+    /// Address to listen on in place of the configuration's; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", env = "CONTACTOR_LISTEN")]
+    listen: Option<SocketAddr>,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
+    let mut config = context.config()?;
+    if let Some(listen) = args.listen {
+        config.server.listen = listen;
+    }
+    logging::start(&config.log, context.louder())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(context, &config))
+}
+
+async fn serve(context: &Context, config: &Config) -> Result<(), Failure> {
+    // Before anything registers a metric: what is registered earlier is measured by nobody.
+    let metrics = start_metrics()?;
+    let engine = start_engine(config).await?;
+    let token = read_private_file(&config.path(&config.server.admin_token_file))
+        .map_err(|error| keys::no_admin_token(&error))?;
+    let server_config =
+        ServerConfig { metrics: Some(metrics.clone()), ..ServerConfig::new(config.server.listen, token) };
+    let server = Server::bind(server_config, engine.clone())
+        .await
+        .map_err(|error| Failure::new(Exit::Failed, error))?;
+
+    let stop = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(stop.clone())?);
+    tokio::spawn(keep_up(metrics));
+    context.out.text(&format!("listening on http://{}", server.addr()))?;
+    tracing::info!(address = %server.addr(), version = env!("CARGO_PKG_VERSION"), "serving");
+    work(engine, server, stop).await
+}
+
+/// Serves and works. The server goes first when it is time to stop, so that nothing is accepted that this process would not
+/// even begin to work on; what is accepted is committed and waits for the next start.
+async fn work(engine: Engine, server: Server, stop: CancellationToken) -> Result<(), Failure> {
+    let stop_work = CancellationToken::new();
+    let working = {
+        let (stop, stop_work) = (stop.clone(), stop_work.clone());
+        tokio::spawn(async move {
+            let ended = engine.run(stop_work).await;
+            // Work that ended by itself has failed: better a restart by the supervisor than a host that only listens.
+            stop.cancel();
+            ended
+        })
+    };
+    server.serve(stop).await;
+    stop_work.cancel();
+    match working.await {
+        Ok(Ok(())) => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        Ok(Err(error)) => Err(Failure::new(Exit::Failed, error)),
+        Err(panic) => {
+            Err(Failure::say(Exit::Failed, format_args!("the scheduler ended unexpectedly: {panic}")))
+        }
+    }
+}
+
+fn start_metrics() -> Result<PrometheusHandle, Failure> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(|error| Failure::new(Exit::Failed, error))
+}
+
+async fn keep_up(metrics: PrometheusHandle) {
+    let mut interval = tokio::time::interval(METRICS_UPKEEP);
+    loop {
+        interval.tick().await;
+        metrics.run_upkeep();
+    }
+}
+
+/// The signals are taken before the future runs, so that none is missed between start and first poll.
+fn cancel_on_signal(stop: CancellationToken) -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping: no more requests are accepted, work in flight ends");
+        stop.cancel();
+    })
+}
+
+async fn start_engine(config: &Config) -> Result<Engine, Failure> {
+    let database = config.path(&config.store.path);
+    let key_file = config.path(&config.vault.key_file);
+    let vault = keys::open_vault(&key_file, &database)?;
+    let store: Arc<dyn Store> =
+        Arc::new(SqliteStore::open(&database).map_err(|error| Failure::new(Exit::Failed, error))?);
+    keys::check_vault(&vault, store.as_ref()).await?;
+    let cache_dir = &config.runtime.aot_cache;
+    let cache = if cache_dir.as_os_str().is_empty() {
+        None
+    } else {
+        let key = keys::cache_key(&key_file)?;
+        Some(CacheConfig { dir: open_dir(&config.path(cache_dir))?, key })
+    };
+    let parts = EngineParts {
+        config: config.engine.clone(),
+        clock: Clock::system(),
+        store,
+        vault: Arc::new(vault),
+        highlevel: config.highlevel.api(),
+        verifier: config.highlevel.verifier()?,
+        runtime: config.runtime.runtime(cache),
+        artefacts: open_dir(&config.path(&config.artefacts.dir))?,
+    };
+    Engine::start(parts).await.map_err(|error| Failure::new(Exit::Usage, error))
+}
+
+/// A directory of the host's own, made if it is missing, that nobody else can enter.
+fn open_dir(path: &Path) -> Result<Dir, Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .and_then(|()| Dir::open_ambient_dir(path, ambient_authority()))
+        .map_err(|error| {
+            Failure::say(Exit::Failed, format_args!("{} cannot be used: {error}", path.display()))
+        })
+}

@@ -11,7 +11,7 @@ use super::parked::SideArg;
 use super::progress::Bar;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
-use crate::output::{value, word};
+use crate::output::{self, value, word};
 
 /// How often a running synchronisation is asked how far it is.
 const LOOK: Duration = Duration::from_secs(1);
@@ -125,7 +125,10 @@ fn show(context: &Context, progress: &SyncProgress) -> std::io::Result<()> {
         ("waiting", progress.waiting.to_string()),
         ("parked", progress.parked.to_string()),
         ("links", progress.links.to_string()),
-        ("HighLevel quota left", progress.quota_daily_remaining.map(|left| left.to_string()).unwrap_or_default()),
+        (
+            "HighLevel quota left",
+            progress.quota_daily_remaining.map(|left| left.to_string()).unwrap_or_default(),
+        ),
     ];
     context.out.one(progress, &lines)
 }
@@ -134,7 +137,7 @@ async fn preview(context: &Context, client: &Client, args: &Args) -> Result<(), 
     let request = PreviewRequest { limit: args.limit };
     let report = client.preview(&args.workspace, &args.connector, request).await?;
     if context.out.json {
-        return Ok(context.out.as_json(&report)?);
+        return Ok(output::json(&report)?);
     }
     for item in &report.items {
         let who = item.label.as_deref().or(item.highlevel_id.as_deref()).unwrap_or("(no id)");

@@ -56,19 +56,19 @@ pub(crate) struct Create {
 #[group(required = true, multiple = false)]
 struct Token {
     /// Read the HighLevel token from standard input.
-    #[arg(long)]
-    token_stdin: bool,
+    #[arg(id = "token_stdin", long = "token-stdin")]
+    stdin: bool,
     /// Read the HighLevel token from this file.
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[arg(id = "token_file", long = "token-file", value_name = "FILE")]
+    file: Option<PathBuf>,
     /// Read the HighLevel token from this environment variable.
-    #[arg(long, value_name = "NAME")]
-    token_env: Option<String>,
+    #[arg(id = "token_env", long = "token-env", value_name = "NAME")]
+    env: Option<String>,
 }
 
 impl Token {
     fn source(&self) -> SecretSource {
-        match (&self.token_file, &self.token_env) {
+        match (&self.file, &self.env) {
             (Some(file), _) => SecretSource::File(file.clone()),
             (None, Some(name)) => SecretSource::Variable(name.clone()),
             (None, None) => SecretSource::Stdin,
@@ -99,7 +99,9 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
             };
             let workspace = client.create_workspace(&new).await?;
             show(context, &workspace)?;
-            context.out.note("next: `contactor connector install FILE`, then `contactor connection enable`")?;
+            context
+                .out
+                .note("next: `contactor connector install FILE`, then `contactor connection enable`")?;
         }
     }
     Ok(())

@@ -35,7 +35,7 @@ impl Config {
         })?;
         let mut config: Self = toml::from_str(&text)
             .map_err(|error| ConfigError::Malformed { path: path.to_owned(), message: error.to_string() })?;
-        config.base = path.parent().unwrap_or(Path::new("")).to_owned();
+        path.parent().unwrap_or(Path::new("")).clone_into(&mut config.base);
         Ok(config)
     }
 }
@@ -50,7 +50,9 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 pub(super) fn listen_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|_| {
-        D::Error::custom(format!("`{text}` is no address with a port, such as `127.0.0.1:8440` or `[::]:8440`"))
+        D::Error::custom(format!(
+            "`{text}` is no address with a port, such as `127.0.0.1:8440` or `[::]:8440`"
+        ))
     })
 }
 
@@ -107,8 +109,7 @@ mod tests {
 
     #[test]
     fn paths_start_at_the_file() {
-        let mut config = Config::default();
-        config.base = "/etc/contactor".into();
+        let config = Config { base: "/etc/contactor".into(), ..Config::default() };
         assert_eq!(config.path(Path::new("vault.key")), Path::new("/etc/contactor/vault.key"));
         assert_eq!(config.path(Path::new("/keys/vault.key")), Path::new("/keys/vault.key"));
     }

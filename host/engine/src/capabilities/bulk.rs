@@ -83,14 +83,13 @@ mod tests {
         let outcome = host.update_tags(TagMode::Add, ids(101), vec!["vip".to_owned()]).await.unwrap();
         assert_eq!(outcome.errors, 6);
         assert_eq!(outcome.responses, vec![r#"{"contactId":"x","message":"deleted"}"#; 3]);
-        let sent: Vec<String> = bench
+        let sent: Vec<Vec<String>> = bench
             .seen()
-            .iter()
-            .flat_map(|seen| seen.body["contacts"].as_array().unwrap().clone())
-            .map(|id| id.as_str().unwrap().to_owned())
+            .into_iter()
+            .map(|seen| serde_json::from_value(seen.body["contacts"].clone()).unwrap())
             .collect();
-        assert_eq!(bench.seen().len(), 3);
-        assert_eq!(sent, ids(101));
+        assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 1]);
+        assert_eq!(sent.concat(), ids(101));
 
         let none = host.update_tags(TagMode::Add, vec![], vec!["vip".to_owned()]).await.unwrap();
         assert_eq!((none.errors, none.responses.len(), bench.seen().len()), (0, 0, 3));

@@ -108,13 +108,13 @@ impl Host for Capabilities {
     async fn add_followers(&mut self, id: String, user_ids: Vec<String>) -> Result<Vec<String>, Error> {
         self.may(Access::Write)?;
         let change = self.run.location.add_followers(&ContactId::new(id), &users(user_ids)).await;
-        Ok(followers(change.map_err(errors::of_highlevel)?))
+        Ok(followers(&change.map_err(errors::of_highlevel)?))
     }
 
     async fn remove_followers(&mut self, id: String, user_ids: Vec<String>) -> Result<Vec<String>, Error> {
         self.may(Access::Write)?;
         let change = self.run.location.remove_followers(&ContactId::new(id), &users(user_ids)).await;
-        Ok(followers(change.map_err(errors::of_highlevel)?))
+        Ok(followers(&change.map_err(errors::of_highlevel)?))
     }
 }
 
@@ -127,7 +127,7 @@ impl Capabilities {
     async fn contact(&self, contact: highlevel::Contact) -> Result<Contact, Error> {
         let fields = contact.fields();
         let names = self.names([&fields].into_iter()).await?;
-        Ok(record(contact.id, contact.tags, fields, &names))
+        Ok(record(&contact.id, contact.tags, fields, &names))
     }
 
     async fn page(&self, page: highlevel::ContactPage) -> Result<ContactPage, Error> {
@@ -135,14 +135,14 @@ impl Capabilities {
         let names = self.names(fields.iter()).await?;
         let contacts = page.hits.into_iter().zip(fields);
         Ok(ContactPage {
-            contacts: contacts.map(|(hit, fields)| record(hit.id, hit.tags, fields, &names)).collect(),
+            contacts: contacts.map(|(hit, fields)| record(&hit.id, hit.tags, fields, &names)).collect(),
             next: page.next.as_ref().map(Cursor::to_text),
             total: page.total,
         })
     }
 }
 
-fn record(id: ContactId, tags: Vec<String>, fields: JsonFields, names: &Names) -> Contact {
+fn record(id: &ContactId, tags: Vec<String>, fields: JsonFields, names: &Names) -> Contact {
     Contact { id: id.to_string(), tags, fields: names.to_wit(fields) }
 }
 
@@ -150,7 +150,7 @@ fn users(ids: Vec<String>) -> Vec<UserId> {
     ids.into_iter().map(UserId::new).collect()
 }
 
-fn followers(change: highlevel::FollowerChange) -> Vec<String> {
+fn followers(change: &highlevel::FollowerChange) -> Vec<String> {
     change.followers.iter().map(ToString::to_string).collect()
 }
 

@@ -134,6 +134,11 @@ impl Capabilities {
     pub(super) fn recorded(&self) -> Vec<Call> {
         self.run.recorder.take().0
     }
+
+    /// The lines that the connector logged so far.
+    pub(super) fn logged(&self) -> Vec<String> {
+        self.run.recorder.take().1
+    }
 }
 
 pub(super) fn now() -> Timestamp {

@@ -188,6 +188,15 @@ async fn a_connector_reads_its_settings_and_the_runs_own_time() {
 }
 
 #[tokio::test]
+async fn a_connectors_lines_are_in_its_runs_log_also_in_a_preview() {
+    use contactor_runtime::bindings::log::{Host, Level};
+    let bench = Bench::new().await;
+    let mut host = bench.run(&[], true);
+    Host::write(&mut host, Level::Info, id("page read"), vec![text("stream", "testers")]).await;
+    assert_eq!(host.logged(), ["info: page read stream=testers"]);
+}
+
+#[tokio::test]
 async fn capabilities_do_not_show_what_they_hold() {
     let bench = Bench::new().await;
     let shown = format!("{:?}", bench.allowed());

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contactor_highlevel::{self as highlevel, ErrorKind};
-use contactor_store::{FailureClass, FieldChange, Link, LinkState, RecordId, Side};
-use contactor_sync::{Fields, Mapping, Value, canonical, settle};
+use contactor_store::{FailureClass, FieldChange, Link, LinkState, Side};
+use contactor_sync::{Fields, Mapping, Value, canonical, merge, settle};
 use jiff::SignedDuration;
 
 use super::plan::SyncPlan;
@@ -29,36 +29,99 @@ pub(crate) struct Applied {
 
 impl RunContext {
     /// Writes what the plan says and builds the link to be stored.
-    pub(crate) async fn apply(&self, entity: &str, plan: &SyncPlan) -> Result<Applied, Failure> {
+    pub(crate) async fn apply(&self, entity: &str, plan: SyncPlan) -> Result<(SyncPlan, Applied), Failure> {
+        match (&plan.highlevel, &plan.partner) {
+            (Some(highlevel), None) => {
+                let highlevel = highlevel.clone();
+                self.apply_new_partner(entity, plan, highlevel).await
+            }
+            (None, Some(partner)) => {
+                let partner = partner.clone();
+                let after = self.create_highlevel(&plan.merge.to_highlevel).await?;
+                let applied = self.applied(entity, &plan, after, partner)?;
+                Ok((plan, Applied { created: Some(Side::Highlevel), ..applied }))
+            }
+            (Some(highlevel), Some(partner)) => {
+                let (highlevel, partner) = (highlevel.clone(), partner.clone());
+                let highlevel = self.update_highlevel(&highlevel, &plan.merge.to_highlevel).await?;
+                let partner = self.write_partner(entity, partner, &plan.merge.to_partner).await?;
+                let applied = self.applied(entity, &plan, highlevel, partner)?;
+                Ok((plan, applied))
+            }
+            (None, None) => Err(Failure::new(FailureClass::Transient, "a run had a record on neither side")),
+        }
+    }
+
+    /// Creates the partner's record, or links the one that it says it has, and writes back what the pair agrees on now.
+    async fn apply_new_partner(
+        &self,
+        entity: &str,
+        mut plan: SyncPlan,
+        highlevel: SideRecord,
+    ) -> Result<(SyncPlan, Applied), Failure> {
+        let known = match self.create_partner(entity, &plan.merge.to_partner).await? {
+            Created::Record(partner) => {
+                // Only now does the partner offer anything: a tag for everybody who is linked, for example.
+                plan.merge.to_highlevel = self.written_back(entity, &highlevel, &partner)?;
+                let highlevel = self.update_highlevel(&highlevel, &plan.merge.to_highlevel).await?;
+                let applied = self.applied(entity, &plan, highlevel, partner)?;
+                return Ok((plan, Applied { created: Some(Side::Partner), ..applied }));
+            }
+            Created::Exists(id) => Some(id),
+            Created::ExistsSomewhere => None,
+        };
+        let Some(found) = self.plan_duplicate(entity, &highlevel, known).await? else {
+            return Err(self.look_again());
+        };
+        let plan = SyncPlan { creating: plan.creating, ..found };
+        let (highlevel, partner) = match (&plan.highlevel, &plan.partner) {
+            (Some(highlevel), Some(partner)) => (highlevel.clone(), partner.clone()),
+            _ => return Err(self.look_again()),
+        };
+        let highlevel = self.update_highlevel(&highlevel, &plan.merge.to_highlevel).await?;
+        let partner = self.write_partner(entity, partner, &plan.merge.to_partner).await?;
+        let applied = self.applied(entity, &plan, highlevel, partner)?;
+        Ok((plan, applied))
+    }
+
+    /// What a newly created partner's record offers beyond what it was created from. A value that the partner spelt in its
+    /// own way is no news: only sets grow, and only empty fields are filled.
+    fn written_back(&self, entity: &str, highlevel: &SideRecord, partner: &SideRecord) -> Result<Fields, Failure> {
+        let mapping = self.active.mapping(entity)?;
+        let merged = merge(mapping, None, Some(&highlevel.view()), Some(&partner.view()), &self.active.context)
+            .map_err(|error| Failure::new(FailureClass::Config, format!("mapping: {error}")))?;
+        let mut fields = merged.to_highlevel;
+        for conflict in &merged.conflicts {
+            fields.remove(&conflict.highlevel_field);
+        }
+        Ok(fields)
+    }
+
+    async fn write_partner(&self, entity: &str, before: SideRecord, fields: &Fields) -> Result<SideRecord, Failure> {
+        if fields.is_empty() {
+            return Ok(before);
+        }
+        let after = self.update_partner(entity, &before.id, fields).await?;
+        Ok(overlaid(&before, fields, after))
+    }
+
+    /// What was written, what was not kept, and the link that follows.
+    fn applied(
+        &self,
+        entity: &str,
+        plan: &SyncPlan,
+        highlevel: SideRecord,
+        partner: SideRecord,
+    ) -> Result<Applied, Failure> {
         let mapping = self.active.mapping(entity)?;
         let mut changes = Vec::new();
-        let mut notes = Vec::new();
-
-        let highlevel_after = match &plan.highlevel {
-            Some(before) => self.update_highlevel(before, &plan.merge.to_highlevel).await?,
-            None => self.create_highlevel(&plan.merge.to_highlevel).await?,
-        };
         note_writes(Side::Highlevel, plan.highlevel.as_ref(), &plan.merge.to_highlevel, &mut changes);
-        self.note_dropped(mapping, contactor_sync::Side::Highlevel, &plan.merge.to_highlevel, &highlevel_after, &mut notes);
-
-        let partner_after = match &plan.partner {
-            Some(before) if plan.merge.to_partner.is_empty() => before.clone(),
-            Some(before) => {
-                let after = self.update_partner(entity, &before.id, &plan.merge.to_partner).await?;
-                overlaid(before, &plan.merge.to_partner, after)
-            }
-            None => self.create_partner_or_wait(entity, &plan.merge.to_partner).await?,
-        };
         note_writes(Side::Partner, plan.partner.as_ref(), &plan.merge.to_partner, &mut changes);
-        self.note_dropped(mapping, contactor_sync::Side::Partner, &plan.merge.to_partner, &partner_after, &mut notes);
-
-        let link = self.settled_link(entity, plan, mapping, &highlevel_after, &partner_after)?;
-        let created = match (&plan.highlevel, &plan.partner) {
-            (None, _) => Some(Side::Highlevel),
-            (_, None) => Some(Side::Partner),
-            _ => None,
-        };
-        Ok(Applied { link, changes, notes, created })
+        let mut notes = Vec::new();
+        self.note_dropped(mapping, contactor_sync::Side::Highlevel, &plan.merge.to_highlevel, &highlevel, &mut notes);
+        self.note_dropped(mapping, contactor_sync::Side::Partner, &plan.merge.to_partner, &partner, &mut notes);
+        let link = self.settled_link(entity, plan, mapping, &highlevel, &partner)?;
+        Ok(Applied { link, changes, notes, created: None })
     }
 
     /// The link after the writes. While a clean-up rule holds writes back, the base stays: the difference is not forgotten.
@@ -90,26 +153,18 @@ impl RunContext {
         })
     }
 
-    async fn create_partner_or_wait(&self, entity: &str, fields: &Fields) -> Result<SideRecord, Failure> {
-        match self.create_partner(entity, fields).await? {
-            Created::Record(record) => Ok(record),
-            // Both runs of the pair read before they write; the next plan finds it by its key and merges.
-            Created::Exists(id) => Err(self.look_again(format!("it has the record already, as {id}"))),
-            Created::ExistsSomewhere => {
-                Err(self.look_again("it has the record already but does not show it yet".to_owned()))
-            }
-        }
-    }
-
-    /// The partner knows the record and its search does not show it: look again when it should.
-    fn look_again(&self, what: String) -> Failure {
-        let lag = self.active.manifest.partner.lag_seconds;
+    /// The partner knows the record and its search does not show it yet: look again when it should.
+    fn look_again(&self) -> Failure {
+        let partner = &self.active.manifest.partner;
         Failure {
             // A third of the lag: most partners catch up sooner than their worst case.
-            retry_after: Some(SignedDuration::from_secs(i64::from((lag / 3).max(1)))),
+            retry_after: Some(SignedDuration::from_secs(i64::from((partner.lag_seconds / 3).max(1)))),
             ..Failure::new(
                 FailureClass::Transient,
-                format!("{}: {what}; it is looked up again and linked, not created", self.active.manifest.partner.name),
+                format!(
+                    "{} has the record already but does not show it yet; it is looked up again and linked, not created",
+                    partner.name
+                ),
             )
         }
     }

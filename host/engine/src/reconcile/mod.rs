@@ -11,4 +11,4 @@ mod work;
 
 pub use preview::{PlannedChange, PreviewItem, PreviewReport, Verdict};
 pub(crate) use sides::{RunContext, contact_fields, mismatch, partner_record};
-pub(crate) use work::{class_name, outcome_name, run_id};
+pub(crate) use work::run_id;

@@ -99,21 +99,52 @@ impl RunContext {
         if let Some(link) = self.link(entity, Side::Highlevel, &record.id).await? {
             return self.plan_linked(link).await;
         }
+        // A partner that refuses duplicates itself is asked by the create: one request instead of two for each new person.
+        let refuses_duplicates = keys.iter().any(|key| key.unique);
+        let partner = match refuses_duplicates && !self.preview {
+            true => None,
+            false => self.counterpart(entity, &keys).await?,
+        };
+        self.sync(entity, Some(record), partner, None, guards).await
+    }
+
+    /// The plan for a contact whose create the partner refused as a duplicate; `None` while its search shows nothing.
+    pub(crate) async fn plan_duplicate(
+        &self,
+        entity: &str,
+        record: &SideRecord,
+        known: Option<RecordId>,
+    ) -> Result<Option<SyncPlan>, Failure> {
+        let partner = match known {
+            Some(id) => {
+                self.refuse_taken(entity, Side::Partner, &id).await?;
+                self.read_partner(entity, &id).await?
+            }
+            None => self.counterpart(entity, &self.natural_keys(entity, Side::Highlevel, &record.fields)).await?,
+        };
+        let Some(partner) = partner else { return Ok(None) };
+        match self.sync(entity, Some(record.clone()), Some(partner), None, Vec::new()).await? {
+            Plan::Sync(plan) => Ok(Some(*plan)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The one partner's record with one of these keys that is linked to nobody else.
+    async fn counterpart(&self, entity: &str, keys: &[NaturalKey]) -> Result<Option<SideRecord>, Failure> {
         let mut found: Vec<SideRecord> = Vec::new();
-        for key in &keys {
+        for key in keys {
             found.extend(self.find_partner(entity, &key.partner, &key.value).await?);
         }
         found.sort_by(|a, b| a.id.cmp(&b.id));
         found.dedup_by(|a, b| a.id == b.id);
-        let partner = match found.len() {
-            0 => None,
-            1 => found.pop(),
-            many => return Err(ambiguous(&self.active.manifest.partner.name, many, &keys)),
-        };
+        if found.len() > 1 {
+            return Err(ambiguous(&self.active.manifest.partner.name, found.len(), keys));
+        }
+        let partner = found.pop();
         if let Some(partner) = &partner {
             self.refuse_taken(entity, Side::Partner, &partner.id).await?;
         }
-        self.sync(entity, Some(record), partner, None, guards).await
+        Ok(partner)
     }
 
     /// A partner's record without a counterpart: find the contact or plan its creation.
@@ -220,10 +251,15 @@ impl RunContext {
     fn natural_keys(&self, entity: &str, side: Side, fields: &Fields) -> Vec<NaturalKey> {
         let keys = self.active.natural_keys(entity);
         keys.iter()
-            .filter_map(|(highlevel, partner)| {
-                let own = if side == Side::Highlevel { highlevel } else { partner };
-                let value = self.active.canonical_key(highlevel, fields.get(own))?;
-                Some(NaturalKey { highlevel: highlevel.clone(), partner: partner.clone(), value })
+            .filter_map(|key| {
+                let own = if side == Side::Highlevel { &key.highlevel } else { &key.partner };
+                let value = self.active.canonical_key(&key.highlevel, fields.get(own))?;
+                Some(NaturalKey {
+                    highlevel: key.highlevel.clone(),
+                    partner: key.partner.clone(),
+                    value,
+                    unique: key.unique,
+                })
             })
             .collect()
     }
@@ -234,6 +270,8 @@ struct NaturalKey {
     highlevel: String,
     partner: String,
     value: String,
+    /// The partner refuses a second record with this value.
+    unique: bool,
 }
 
 fn ambiguous(system: &str, count: usize, keys: &[NaturalKey]) -> Failure {

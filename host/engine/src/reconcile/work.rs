@@ -140,7 +140,7 @@ impl Engine {
     }
 
     async fn bring_into_step(&self, run: &RunContext, key: &RecordKey, plan: SyncPlan) -> Result<Ending, Failure> {
-        let applied = run.apply(&key.entity, &plan).await?;
+        let (plan, applied) = run.apply(&key.entity, plan).await?;
         let outcome = match (&applied.created, applied.changes.is_empty(), &plan.link, plan.held_back.is_empty()) {
             (None, true, Some(_), false) => RunOutcome::Skipped,
             (None, true, Some(_), true) => RunOutcome::Unchanged,
@@ -326,7 +326,7 @@ fn summary(run: &RunContext, plan: &SyncPlan, applied: &Applied) -> String {
     if parts.is_empty() { "in step".to_owned() } else { parts.join("; ") }
 }
 
-pub(crate) fn outcome_name(outcome: RunOutcome) -> &'static str {
+fn outcome_name(outcome: RunOutcome) -> &'static str {
     match outcome {
         RunOutcome::Applied => "applied",
         RunOutcome::Unchanged => "unchanged",
@@ -336,7 +336,7 @@ pub(crate) fn outcome_name(outcome: RunOutcome) -> &'static str {
     }
 }
 
-pub(crate) fn class_name(class: FailureClass) -> &'static str {
+fn class_name(class: FailureClass) -> &'static str {
     match class {
         FailureClass::Transient => "transient",
         FailureClass::Quota => "quota",

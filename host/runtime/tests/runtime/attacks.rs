@@ -5,11 +5,11 @@ use super::*;
 const MIB: usize = 1 << 20;
 
 /// Runs an attack and asserts that host and neighbours are unharmed.
-async fn attack(name: &str, input: impl ToString) -> GuestFault {
+async fn attack(name: &str, input: impl Display) -> GuestFault {
     attack_with(config(), name, input).await
 }
 
-async fn attack_with(config: RuntimeConfig, name: &str, input: impl ToString) -> GuestFault {
+async fn attack_with(config: RuntimeConfig, name: &str, input: impl Display) -> GuestFault {
     let runtime = Runtime::new(config).unwrap();
     let connector = load(&runtime).await;
     let fault = fault(run(&connector, name, input).await);

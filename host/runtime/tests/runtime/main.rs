@@ -1,5 +1,7 @@
 //! The runtime against real components: one that is well-behaved when asked to, and misbehaves otherwise.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod attacks;
 mod cache;
 mod calls;
@@ -7,7 +9,7 @@ mod components;
 mod host;
 mod loading;
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use contactor_runtime::{
     Blame, CallError, CallOutcome, Connector, Digest, Grants, GuestFault, HostFault, Invocation, Limits,
@@ -30,15 +32,15 @@ async fn load(runtime: &Runtime<TestHost>) -> Connector<TestHost> {
     runtime.load(bytes, &digest, &Grants::of(["contacts"])).await.unwrap()
 }
 
-fn action(name: &str, input: impl ToString) -> Invocation {
+fn action(name: &str, input: impl Display) -> Invocation {
     Invocation::Run { name: name.into(), input: input.to_string() }
 }
 
-async fn run(connector: &Connector<TestHost>, name: &str, input: impl ToString) -> CallOutcome<TestHost> {
+async fn run(connector: &Connector<TestHost>, name: &str, input: impl Display) -> CallOutcome<TestHost> {
     connector.call(TestHost::default(), action(name, input)).await
 }
 
-async fn answer(connector: &Connector<TestHost>, name: &str, input: impl ToString) -> String {
+async fn answer(connector: &Connector<TestHost>, name: &str, input: impl Display) -> String {
     match run(connector, name, input).await.result {
         Ok(Reply::Run(Ok(text))) => text,
         other => panic!("{other:?}"),

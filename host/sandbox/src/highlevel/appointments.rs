@@ -98,7 +98,7 @@ pub(super) fn insert(tx: &mut Tx<'_>, body: &Map<String, Value>) -> Result<Appoi
         deleted: false,
     };
     tx.state.appointments.insert(event.id.clone(), event.clone());
-    tx.emit_appointment("AppointmentCreate", wire::webhook_event(&event, &tx.state.config));
+    tx.emit_appointment("AppointmentCreate", &wire::webhook_event(&event, &tx.state.config));
     Ok(event)
 }
 
@@ -117,7 +117,7 @@ pub(super) fn change(tx: &mut Tx<'_>, id: &str, body: &Map<String, Value>) -> Re
     event.description = text("description").or(event.description);
     event.updated = tx.now;
     tx.state.appointments.insert(id.to_owned(), event.clone());
-    tx.emit_appointment("AppointmentUpdate", wire::webhook_event(&event, &tx.state.config));
+    tx.emit_appointment("AppointmentUpdate", &wire::webhook_event(&event, &tx.state.config));
     Ok(event)
 }
 
@@ -127,7 +127,7 @@ pub(super) fn remove(tx: &mut Tx<'_>, id: &str) -> Result<(), Refusal> {
     event.deleted = true;
     event.updated = tx.now;
     let shown = event.clone();
-    tx.emit_appointment("AppointmentDelete", wire::webhook_event(&shown, &tx.state.config));
+    tx.emit_appointment("AppointmentDelete", &wire::webhook_event(&shown, &tx.state.config));
     Ok(())
 }
 

@@ -217,6 +217,11 @@ impl HighLevel {
         format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n")
     }
 
+    /// Signs a body as a webhook of the vendor's: the value of `X-GHL-Signature`.
+    pub fn sign(&self, body: &[u8]) -> String {
+        self.keys.sign(body)
+    }
+
     /// The RSA key that verifies `X-WH-Signature`, as PEM. The key is made on first use, which takes a moment.
     pub fn legacy_public_key_pem(&self) -> Option<String> {
         self.keys.legacy_public()

@@ -88,12 +88,12 @@ impl Left {
     pub(crate) fn write(&self, reply: Reply) -> Reply {
         let (burst, interval, daily) = self.limits;
         reply
-            .with("x-ratelimit-limit-daily", daily)
-            .with("x-ratelimit-daily-remaining", self.daily)
-            .with("x-ratelimit-daily-reset", self.daily_reset)
-            .with("x-ratelimit-interval-milliseconds", interval)
-            .with("x-ratelimit-max", burst)
-            .with("x-ratelimit-remaining", self.burst)
+            .with("x-ratelimit-limit-daily", &daily)
+            .with("x-ratelimit-daily-remaining", &self.daily)
+            .with("x-ratelimit-daily-reset", &self.daily_reset)
+            .with("x-ratelimit-interval-milliseconds", &interval)
+            .with("x-ratelimit-max", &burst)
+            .with("x-ratelimit-remaining", &self.burst)
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
         let spread = [0, 10_000, 20_000, 30_000].map(|at| bucket.take(&LIMITS, at + 1).allowed);
         assert_eq!(spread, [true, true, true, false]);
         let left = bucket.take(&LIMITS, 30_000);
-        assert_eq!((left.daily, left.burst), (0, 2 - 0));
+        assert_eq!((left.daily, left.burst), (0, 2));
         assert!(bucket.take(&LIMITS, DAY + 1).allowed);
     }
 }

@@ -15,8 +15,8 @@ use crate::recorder::lock;
 const APART_MILLIS: i64 = 1_000;
 
 impl HighLevel {
-    /// Adds `count` sample people to a location and returns their ids. No webhooks; search sees them at once. People
-    /// whom the location would refuse (a duplicate, a malformed email) are skipped, so fewer may come back.
+    /// Adds `count` sample people to a location and returns their ids. No webhooks; search sees them at once. A
+    /// malformed email is left out; a duplicate is skipped, so fewer may come back when people are there already.
     ///
     /// # Errors
     /// When the location is unknown.

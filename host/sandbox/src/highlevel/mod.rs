@@ -244,20 +244,13 @@ impl HighLevel {
     }
 }
 
-/// The route for `version` among those that fit the path.
+/// The first route that fits, unless its path belongs to another version: `removeAll` must not be taken for the id of
+/// a campaign.
 fn pick<'p>(
-    found: impl Iterator<Item = (&'static Route, Vec<&'p str>)>,
+    mut found: impl Iterator<Item = (&'static Route, Vec<&'p str>)>,
     version: Version,
 ) -> Option<(&'static Route, Vec<&'p str>)> {
-    for (route, params) in found {
-        match route.only {
-            None => return Some((route, params)),
-            Some(only) if only == version => return Some((route, params)),
-            // A path of another version is no id: `removeAll` must not be taken for a campaign.
-            Some(_) => return None,
-        }
-    }
-    None
+    found.next().filter(|(route, _)| route.only.is_none_or(|only| only == version))
 }
 
 /// The version header is checked at the gateway and fails as 401, not 400.

@@ -27,7 +27,7 @@ pub(crate) fn phone(raw: &str, country: &str) -> Option<String> {
         Err(_) => {
             let code = phonenumber::metadata::DATABASE
                 .by_id(id.as_ref())
-                .map_or(1, |country| country.country_code());
+                .map_or(1, phonenumber::Metadata::country_code);
             Some(format!("+{code}{digits}"))
         }
     }

@@ -134,7 +134,7 @@ impl HighLevel {
         if let Some(state) = call.query("state") {
             back.query_pairs_mut().append_pair("state", state);
         }
-        Ok(Reply::html(302, String::new()).with("location", back))
+        Ok(Reply::html(302, String::new()).with("location", &back))
     }
 }
 

@@ -46,6 +46,7 @@ impl Request<'_> {
     }
 
     /// An answer with the trace id every HighLevel body carries.
+    #[expect(clippy::unnecessary_wraps, reason = "handlers end with it, and a handler may refuse")]
     pub(crate) fn reply(&self, status: u16, mut body: Value) -> Answer {
         body["traceId"] = json!(self.trace_id);
         Ok(Reply::json(status, &body))
@@ -147,7 +148,7 @@ impl Tx<'_> {
     }
 
     /// Appointment events nest under `appointment`.
-    pub(crate) fn emit_appointment(&mut self, event: &'static str, appointment: Value) {
+    pub(crate) fn emit_appointment(&mut self, event: &'static str, appointment: &Value) {
         self.emit(event, object(json!({"appointment": appointment})));
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn check(map: &Map<String, Value>, schema: Schema) -> Result<(), Refu
         match map.get(field.name) {
             None if field.required => missing(field, &mut faults),
             Some(value) if field.required && value == "" => {
-                faults.push(format!("{} should not be empty", field.name))
+                faults.push(format!("{} should not be empty", field.name));
             }
             _ => {}
         }

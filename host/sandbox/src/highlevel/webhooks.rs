@@ -19,13 +19,13 @@ use crate::random::Random;
 /// Beyond this the payload is cut and flagged (facts on HighLevel, 10.3).
 const PAYLOAD_MAX: usize = 256 * 1024;
 /// 429 is retried ten minutes apart, six times.
-const LIMITED_RETRY: Duration = Duration::from_secs(600);
+const LIMITED_RETRY: Duration = Duration::from_mins(10);
 const LIMITED_RETRIES: u32 = 6;
 /// Anything else that is not 2xx is retried with growing pauses for three days; the schedule is not published, so the
 /// double doubles from one minute up to six hours.
-const FIRST_PAUSE: Duration = Duration::from_secs(60);
-const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3600);
-const LONGEST_RETRY: Duration = Duration::from_secs(3 * 86_400);
+const FIRST_PAUSE: Duration = Duration::from_mins(1);
+const LONGEST_PAUSE: Duration = Duration::from_hours(6);
+const LONGEST_RETRY: Duration = Duration::from_hours(72);
 /// The vendor's key has 4096 bits; half of it keeps the double quick.
 const RSA_BITS: usize = 2048;
 /// ASN.1 prefix of a SHA-256 digest in PKCS#1 v1.5 (RFC 8017, section 9.2).
@@ -46,7 +46,7 @@ impl Keys {
         let mut random = Random::new(seed, "ed25519");
         let mut secret = [0; 32];
         for chunk in secret.chunks_mut(8) {
-            chunk.copy_from_slice(&random.next().to_le_bytes());
+            chunk.copy_from_slice(&random.bits().to_le_bytes());
         }
         Self { current: SigningKey::from_bytes(&secret), legacy: OnceLock::new(), seed }
     }
@@ -67,7 +67,7 @@ impl Keys {
         self.legacy.get_or_init(make).as_ref()
     }
 
-    fn sign(&self, body: &[u8]) -> String {
+    pub(crate) fn sign(&self, body: &[u8]) -> String {
         BASE64.encode(self.current.sign(body).to_bytes())
     }
 
@@ -200,7 +200,7 @@ mod tests {
             age += pause;
             attempt += 1;
         }
-        assert!(age > Duration::from_secs(60 * 3600) && age <= LONGEST_RETRY, "{age:?}");
+        assert!(age > Duration::from_hours(60) && age <= LONGEST_RETRY, "{age:?}");
         assert_eq!(dialect.verdict(1, Duration::ZERO, Outcome::Status(204)), Verdict::Delivered);
     }
 

@@ -189,7 +189,8 @@ impl Prefinery {
     fn handle(&self, call: &Call, settings: &Settings) -> Answer {
         let (operation, project) =
             Operation::of(&call.method, &call.path).ok_or(Fault::NotFound("Not found"))?;
-        if lock(&self.key).is_none() || presented_key(call) != *lock(&self.key) {
+        let key = lock(&self.key).clone();
+        if key.is_none() || presented_key(call) != key {
             return Err(Fault::BadKey);
         }
         let now = self.clock.millis();

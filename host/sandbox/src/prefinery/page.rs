@@ -9,6 +9,7 @@ use crate::http::{Call, Reply};
 const PER_PAGE: usize = 25;
 
 /// The page of `items` that the call asks for.
+#[expect(clippy::unnecessary_wraps, reason = "handlers end with it, and a handler may refuse")]
 pub(super) fn reply<T>(call: &Call, items: &[T], show: impl Fn(&T) -> Value) -> Answer {
     let page = call.query("page").and_then(|page| page.parse().ok()).unwrap_or(1).max(1);
     let pages = items.len().div_ceil(PER_PAGE).max(1);
@@ -22,5 +23,5 @@ pub(super) fn reply<T>(call: &Call, items: &[T], show: impl Fn(&T) -> Value) -> 
         "pages": pages,
         "total": items.len(),
     });
-    Ok(Reply::json(200, &Value::Array(shown)).with("x-pagination", pagination))
+    Ok(Reply::json(200, &Value::Array(shown)).with("x-pagination", &pagination))
 }

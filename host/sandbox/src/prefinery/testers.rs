@@ -12,7 +12,7 @@ use crate::http::{Call, Reply};
 
 /// Statuses that can be written; the last three are known from one client only.
 const STATUSES: &[&str] =
-    &["imported", "applied", "invited", "active", "rejected", "unconfirmed", "suspended", "unsubscribed"];
+    &["imported", "applied", "invited", "active", "rejected", "unconfirmed", "suspended", "unsuspended"];
 
 pub(super) fn list(change: &mut Change<'_>, call: &Call) -> Answer {
     let project = &*change.project;

@@ -20,7 +20,7 @@ const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
 
 /// Every route of the admin API. A test compares it with the OpenAPI document.
-fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
+pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
     vec![
         ("/api/v1/health", get(health::health)),
         ("/api/v1/workspaces", get(workspaces::list).post(workspaces::create)),

@@ -153,7 +153,11 @@ impl EnableConnection {
             digest: self.digest,
             base_url: self.base_url,
             auth_scheme: self.auth_scheme,
-            credentials: self.credentials.into_iter().map(|(name, secret)| (name, secret.into_inner())).collect(),
+            credentials: self
+                .credentials
+                .into_iter()
+                .map(|(name, secret)| (name, secret.into_inner()))
+                .collect(),
             webhook_secret: self.webhook_secret.map(Secret::into_inner),
             settings: self.settings.unwrap_or_default(),
             mapping: self.mapping.unwrap_or_default(),

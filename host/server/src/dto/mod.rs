@@ -17,7 +17,9 @@ pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection,
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use error::{ErrorBody, ErrorDetail};
 pub use health::{Counts, Health};
-pub use history::{Conflict, Event, EventState, LimitQuery, Link, LinkState, Parked, Timeline, TimelineEntry, TimelineKind};
+pub use history::{
+    Conflict, Event, EventState, LimitQuery, Link, LinkState, Parked, Timeline, TimelineEntry, TimelineKind,
+};
 pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict};
 pub use record::{RecordRef, Side};
 pub use run::{Call, FailureClass, FieldChange, Run, RunKind, RunOutcome, RunQuery};

@@ -67,11 +67,7 @@ pub enum FailureClass {
     GuestBug,
 }
 
-mirror!(
-    FailureClass,
-    own::FailureClass,
-    [Transient, Quota, Auth, Config, Data, Conflict, Denied, GuestBug]
-);
+mirror!(FailureClass, own::FailureClass, [Transient, Quota, Auth, Config, Data, Conflict, Denied, GuestBug]);
 
 /// One reconcile, automation or poll.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

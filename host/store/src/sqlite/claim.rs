@@ -80,7 +80,7 @@ fn claim_record(
             return Ok(None);
         }
     }
-    dirty::claim(db, row.id, lease.token)?;
+    let row = dirty::claim(db, row.id, lease.token)?;
     let record = ClaimedRecord {
         workspace: owner.workspace_id.clone(),
         priority: row.priority,

@@ -29,8 +29,8 @@ pub(super) struct Row {
     pub(super) first_marked_at: Timestamp,
 }
 
-const ROW: &str = "SELECT id, entity, side, record, claim, priority, due_at, attempts, generation, hints, first_marked_at \
-                   FROM dirty";
+const COLUMNS: &str =
+    "id, entity, side, record, claim, priority, due_at, attempts, generation, hints, first_marked_at";
 
 fn row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
     Ok(Row {
@@ -110,7 +110,7 @@ pub(super) fn due(
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<Row>> {
-    let sql = format!("{ROW} {DUE}");
+    let sql = format!("SELECT {COLUMNS} FROM dirty {DUE}");
     let mut statement = db.prepare_cached(&sql)?;
     let rows = statement.query_map(params![priority, connection, At(now), limit], row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -137,13 +137,14 @@ pub(super) fn find(
     side: Side,
     record: &RecordId,
 ) -> Result<Option<Row>> {
-    let sql = format!("{ROW} WHERE connection = ?1 AND entity = ?2 AND side = ?3 AND record = ?4");
+    let sql = format!("SELECT {COLUMNS} FROM dirty WHERE connection = ?1 AND entity = ?2 AND side = ?3 AND record = ?4");
     Ok(db.prepare_cached(&sql)?.query_row(params![connection, entity, side, record], row).optional()?)
 }
 
-pub(super) fn claim(db: &Connection, id: i64, token: i64) -> Result<()> {
-    db.prepare_cached("UPDATE dirty SET claim = ?2 WHERE id = ?1")?.execute(params![id, token])?;
-    Ok(())
+/// Claims a row, and answers it as it is now: another row may have joined it since it was looked up.
+pub(super) fn claim(db: &Connection, id: i64, token: i64) -> Result<Row> {
+    let sql = format!("UPDATE dirty SET claim = ?2 WHERE id = ?1 RETURNING {COLUMNS}");
+    Ok(db.prepare_cached(&sql)?.query_row([id, token], row)?)
 }
 
 /// Frees what was claimed under other leases, in the shards of this one.

@@ -42,6 +42,7 @@ use rusqlite::Connection;
 
 use crate::error::StoreError;
 use claim::Turns;
+use file::Locked;
 use readers::Readers;
 use writer::Writer;
 
@@ -94,9 +95,13 @@ impl SqliteStore {
 
     /// Opens a database with options of one's own.
     pub fn open_with(path: &Path, options: SqliteOptions) -> Result<Self> {
-        let locked = file::Locked::take(path)?;
+        let locked = Locked::take(path)?;
+        let connection = file::open_writer(locked.path())?;
+        Self::start(locked, connection, options)
+    }
+
+    fn start(locked: Locked, connection: Connection, options: SqliteOptions) -> Result<Self> {
         let path = locked.path().to_owned();
-        let connection = file::open_writer(&path)?;
         schema::upgrade(&connection, &path)?;
         // The lock proves that no other process works on this file: whoever held leases is gone.
         leases::clear(&connection)?;

@@ -1,3 +1,11 @@
-//! SQLite's own promises: files, locks, commits, crashes. What every engine promises is in [`crate::conformance`].
+//! SQLite's own promises: files, locks, commits, crashes, costs. What every engine promises is in
+//! [`crate::conformance`].
 
+mod commits;
 mod conformance;
+mod costs;
+mod crashes;
+mod files;
+mod fixture;
+mod properties;
+mod zz_bench;

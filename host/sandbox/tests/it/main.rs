@@ -1,0 +1,19 @@
+//! The doubles over real HTTP.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "test helpers fail loudly and say what they skip"
+)]
+
+mod client;
+mod control;
+mod faults;
+mod highlevel_contacts;
+mod highlevel_gateway;
+mod highlevel_people;
+mod highlevel_records;
+mod highlevel_search;
+mod prefinery;
+mod vendor_spec;
+mod webhooks;

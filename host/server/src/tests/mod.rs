@@ -1,0 +1,7 @@
+//! The server over real HTTP. One file per subject.
+
+mod admin;
+mod connections;
+mod description;
+mod ingest;
+mod status;

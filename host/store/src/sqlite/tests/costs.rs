@@ -1,0 +1,71 @@
+//! The hot statements cost the same however much waits: counted in steps of SQLite's machine, not in time.
+
+use rusqlite::{Connection, StatementStatus, ToSql};
+
+use super::fixture::*;
+use crate::sqlite::{Result, SqliteStore, dirty, unread};
+use crate::*;
+
+/// Rows that wait: enough that any scan shows.
+const WAITING: usize = 100_000;
+/// A look into an index, with the rows that are taken.
+const FEW_STEPS: i32 = 500;
+
+async fn with_much_waiting() -> (tempfile::TempDir, SqliteStore) {
+    let (directory, path) = directory();
+    let store = SqliteStore::open(&path).unwrap();
+    configure(&store, "acme").await;
+    configure(&store, "other").await;
+    let marks = (0..WAITING).map(|number| mark(Side::Highlevel, &format!("h{number}"))).collect();
+    store.mark(&connection_id("acme"), marks, Priority::Backfill, None).await.unwrap();
+    let live = vec![mark(Side::Highlevel, "live")];
+    store.mark(&connection_id("other"), live, Priority::Backfill, None).await.unwrap();
+    (directory, store)
+}
+
+/// Runs a statement to its end; answers its steps and its plan.
+fn cost(db: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<(i32, String)> {
+    let mut statement = db.prepare(sql)?;
+    let mut rows = statement.query(params)?;
+    while rows.next()?.is_some() {}
+    drop(rows);
+    let steps = statement.get_status(StatementStatus::VmStep);
+    let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+    let lines =
+        plan.query_map(params, |row| row.get::<_, String>(3))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok((steps, lines.join("; ")))
+}
+
+#[tokio::test]
+async fn looking_for_work_does_not_grow_with_the_work_that_waits() {
+    let (_directory, store) = with_much_waiting().await;
+    let due = format!("SELECT id FROM dirty {}", dirty::DUE);
+    let costs = store
+        .read(move |db| {
+            let far = i64::MAX;
+            Ok([
+                cost(db, dirty::NEXT_GROUP, &[&Priority::Backfill, &0])?,
+                cost(db, dirty::NEXT_GROUP, &[&Priority::Backfill, &1])?,
+                cost(db, &due, &[&Priority::Backfill, &1, &far, &16])?,
+                cost(db, &due, &[&Priority::Backfill, &2, &far, &16])?,
+                cost(db, dirty::IN_FLIGHT, &[&7])?,
+                cost(db, unread::NEXT_GROUP, &[&0])?,
+                cost(db, unread::DUE, &[&1, &far, &16])?,
+            ])
+        })
+        .await
+        .unwrap();
+    for (steps, plan) in costs {
+        assert!(steps < FEW_STEPS, "{steps} steps: {plan}");
+        assert!(plan.contains("USING") && !plan.contains("SCAN") && !plan.contains("FOR ORDER BY"), "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_beside_a_huge_backfill_finds_the_other_workspace() {
+    let (_directory, store) = with_much_waiting().await;
+    let lease = store.acquire_lease("one", std::time::Duration::from_hours(1)).await.unwrap();
+    let claimed = store.claim_records(&lease, LATER, 32, 16, &[]).await.unwrap();
+    let other = claimed.iter().filter(|claim| claim.workspace == WorkspaceId::new("other")).count();
+    assert_eq!((claimed.len(), other), (17, 1));
+}

@@ -1,0 +1,126 @@
+//! The file, its lock and its version.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use rusqlite::Connection;
+
+use super::fixture::*;
+use crate::sqlite::{Result, SqliteStore};
+use crate::{Store as _, StoreError};
+
+fn refusal(opened: Result<SqliteStore>) -> StoreError {
+    opened.err().expect("the database was opened")
+}
+
+#[test]
+fn a_second_store_on_the_same_file_is_refused_by_whatever_path() {
+    let (directory, path) = directory();
+    let link = directory.path().join("link.db");
+    let store = SqliteStore::open(&path).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    for path in [&path, &link, &directory.path().join(".").join("store.db")] {
+        let error = refusal(SqliteStore::open(path));
+        assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+        assert!(error.to_string().contains("store.db"), "{error}");
+    }
+    drop(store);
+    SqliteStore::open(&link).unwrap();
+}
+
+#[test]
+fn another_process_is_refused_while_this_one_lives() {
+    let (directory, path) = directory();
+    let _store = SqliteStore::open(&path).unwrap();
+    let other = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "sqlite::tests::files::the_other_process"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&other.stdout);
+    assert!(other.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+#[ignore = "the second process of `another_process_is_refused_while_this_one_lives`"]
+fn the_other_process() {
+    let path = Path::new("store.db");
+    if path.exists() {
+        let error = refusal(SqliteStore::open(path));
+        assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_left_alone() {
+    let (_directory, path) = directory();
+    drop(SqliteStore::open(&path).unwrap());
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 1_000).unwrap();
+    let error = refusal(SqliteStore::open(&path));
+    assert!(matches!(error, StoreError::TooNew { found: 1_000, .. }), "{error}");
+    assert!(error.to_string().contains("newer version"), "{error}");
+    let version: i64 =
+        Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 1_000);
+}
+
+#[test]
+fn a_database_of_another_application_is_left_alone() {
+    let (_directory, path) = directory();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE theirs (x); PRAGMA application_id = 77;").unwrap();
+    drop(other);
+    let error = refusal(SqliteStore::open(&path));
+    assert!(matches!(error, StoreError::Foreign { found: 77, .. }), "{error}");
+    let tables: i64 = Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(tables, 1);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused() {
+    let (_directory, path) = directory();
+    fs::write(&path, "this is a letter to my grandmother, and long enough to have a header").unwrap();
+    let error = refusal(SqliteStore::open(&path));
+    assert!(error.to_string().contains("not a database"), "{error}");
+}
+
+#[tokio::test]
+async fn the_files_belong_to_their_owner_alone_and_closing_leaves_one_complete_file() {
+    let (directory, path) = directory();
+    let store = SqliteStore::open(&path).unwrap();
+    configure(&store, "acme").await;
+    for entry in fs::read_dir(directory.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", entry.path().display());
+    }
+    drop(store);
+    let copy = directory.path().join("backup.db");
+    fs::copy(&path, &copy).unwrap();
+    let backup = SqliteStore::open(&copy).unwrap();
+    assert_eq!(backup.workspaces().await.unwrap().len(), 1);
+}
+
+#[test]
+fn the_engine_is_set_up_to_lose_nothing() {
+    let (_directory, path) = directory();
+    let connection = crate::sqlite::file::open_writer(&{
+        drop(SqliteStore::open(&path).unwrap());
+        path
+    })
+    .unwrap();
+    let pragma = |name: &str| {
+        connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).unwrap()
+    };
+    assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
+    assert_eq!(pragma("synchronous"), 2.into());
+    assert_eq!(pragma("foreign_keys"), 1.into());
+    let problems: i64 =
+        connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(problems, 0);
+}
