@@ -31,6 +31,8 @@ impl Bench {
         components::build(&workspace, &[])?;
         let mut build = workspace.cargo("build");
         build.args(["--release", "--package", "contactor", "--package", "contactor-bench", "--bins"]);
+        // The runtime measures its own floor, with its own test host.
+        build.args(["--package", "contactor-runtime", "--example", "call_floor"]);
         cargo::step(&mut build, "the benchmark does not compile")?;
         let mut bench = workspace.released("bench");
         if let Some(file) = &self.json {

@@ -104,15 +104,9 @@ impl Engine {
 
     fn accepted(&self, accepted: Accepted) {
         self.note_webhook(self.now());
-        let outcome = match accepted {
-            Accepted::New(_) => {
-                self.wake().wake();
-                "new"
-            }
-            Accepted::Duplicate => "duplicate",
-            Accepted::Held(_) => "held",
-        };
-        metrics::counter!("contactor_webhooks_total", "outcome" => outcome).increment(1);
+        if let Accepted::New(_) = accepted {
+            self.wake().wake();
+        }
     }
 }
 

@@ -158,6 +158,24 @@ fn malformed(error: wasmparser::BinaryReaderError) -> InspectError {
 mod tests {
     use super::*;
 
+    const WORLD: &str = include_str!("../../../wit/world.wit");
+
+    #[test]
+    fn the_served_version_is_that_of_the_interface_package() {
+        assert!(WORLD.contains(&format!("package {}@{INTERFACE_VERSION};", PACKAGE.trim_end_matches('/'))));
+    }
+
+    #[test]
+    fn every_import_of_the_world_is_known_and_every_export_is_demanded() {
+        let names = |keyword: &str| -> Vec<&str> {
+            let lines = WORLD.lines().filter_map(|line| line.trim().strip_prefix(keyword)?.strip_suffix(';'));
+            lines.map(str::trim).collect()
+        };
+        let imports = names("import ");
+        assert!(imports.len() > 10 && imports.iter().all(|name| Grants::known(name)), "{imports:?}");
+        assert_eq!(names("export "), EXPORTS);
+    }
+
     #[test]
     fn only_this_package_in_the_served_version_counts_as_an_interface() {
         assert_eq!(interface("contactor:connector/contacts@0.1.0"), Some("contacts"));

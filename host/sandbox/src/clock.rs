@@ -20,7 +20,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Follows the machine's clock; [`advance`](Self::advance) moves it further ahead.
+    /// Follows the machine's clock; [`Sandbox::advance`](crate::Sandbox::advance) moves it further ahead.
     pub fn running() -> Self {
         Self { frozen_at: None, moved: Arc::default() }
     }
@@ -56,7 +56,7 @@ pub(crate) fn iso_millis(at: Millis) -> String {
     format!("{:.3}", Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX))
 }
 
-/// `2026-11-21T08:00:00Z`: how Prefinery writes an instant (facts on Prefinery, 1.2).
+/// `2026-11-21T08:00:00Z`: how Prefinery writes an instant (<https://www.prefinery.com/api/v2/docs>).
 pub(crate) fn iso_seconds(at: Millis) -> String {
     format!("{:.0}", Timestamp::from_second(at.div_euclid(1000)).unwrap_or(Timestamp::MAX))
 }

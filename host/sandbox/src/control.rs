@@ -6,7 +6,7 @@
 //!
 //! | method and path | body | does |
 //! |---|---|---|
-//! | GET `/_control` | | this list |
+//! | GET `/_control` | | this list, and the operations that a fault may name |
 //! | GET `/_control/keys` | | credentials and public keys of the doubles |
 //! | GET `/_control/state` | | every record of both doubles |
 //! | GET `/_control/counters` | | requests per operation |
@@ -41,6 +41,8 @@
 //! | DELETE `/_control/{vendor}/webhooks/faults` | | removes delivery faults |
 //! | GET `/_control/browse/{vendor}` | | a page with records and recent requests |
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,11 +50,11 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::browse;
-use crate::faults::Fault;
-use crate::highlevel::{HighLevel, LocationConfig, PersonAct};
+use crate::faults::{Fault, covers};
+use crate::highlevel::{self, HighLevel, LocationConfig, PersonAct};
 use crate::http::{Call, Reply};
 use crate::outbox::{DeliveryFault, Mode, Order, Outbox};
-use crate::prefinery::{Prefinery, ProjectAct};
+use crate::prefinery::{self, Prefinery, ProjectAct};
 use crate::{SandboxError, World};
 
 /// Method and path of every route, for the index.
@@ -115,7 +117,8 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
     match (call.method.as_str(), parts) {
         ("GET", [""]) => {
             let routes = ROUTES.iter().map(|(method, path)| json!({"method": method, "path": path}));
-            Ok(json!({"routes": routes.collect::<Vec<_>>()}))
+            let operations: BTreeSet<_> = operations().collect();
+            Ok(json!({"routes": routes.collect::<Vec<_>>(), "operations": operations}))
         }
         ("GET", ["keys"]) => Ok(keys(world)),
         ("GET", ["state"]) => {
@@ -133,7 +136,12 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
         }
         ("GET", ["faults"]) => Ok(json!(world.faults.rules())),
         ("POST", ["faults"]) => {
-            world.faults.add(body.all::<Fault>()?);
+            let fault: Fault = body.all()?;
+            if !operations().any(|name| covers(&fault.operation, name)) {
+                let text = format!("no operation is called `{}`; GET /_control lists them", fault.operation);
+                return Err(SandboxError::Instruction(text));
+            }
+            world.faults.add(fault);
             nothing
         }
         ("DELETE", ["faults"]) => {
@@ -156,13 +164,13 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
             };
             webhooks(outbox, call, rest, body, first).await
         }
-        (_, ["highlevel", rest @ ..]) => highlevel(&world.highlevel, call, rest, body),
-        (_, ["prefinery", rest @ ..]) => prefinery(&world.prefinery, call, rest, body),
+        (_, ["highlevel", rest @ ..]) => on_highlevel(&world.highlevel, call, rest, body),
+        (_, ["prefinery", rest @ ..]) => on_prefinery(&world.prefinery, call, rest, body),
         _ => Err(no_route(call)),
     }
 }
 
-fn highlevel(double: &HighLevel, call: &Call, parts: &[&str], mut body: Body) -> Done {
+fn on_highlevel(double: &HighLevel, call: &Call, parts: &[&str], mut body: Body) -> Done {
     let nothing = Ok(json!({}));
     match (call.method.as_str(), parts) {
         ("POST", ["act"]) => {
@@ -222,7 +230,7 @@ fn highlevel(double: &HighLevel, call: &Call, parts: &[&str], mut body: Body) ->
     }
 }
 
-fn prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body) -> Done {
+fn on_prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body) -> Done {
     let nothing = Ok(json!({}));
     match (call.method.as_str(), parts) {
         ("POST", ["act"]) => {
@@ -323,6 +331,11 @@ fn keys(world: &World) -> Value {
         },
         "prefinery": {"apiKey": prefinery.api_key(), "projects": secrets.collect::<Vec<_>>()},
     })
+}
+
+/// What a fault may name.
+fn operations() -> impl Iterator<Item = &'static str> {
+    highlevel::operations().chain(prefinery::operations())
 }
 
 fn no_route(call: &Call) -> SandboxError {

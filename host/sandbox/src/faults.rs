@@ -15,7 +15,9 @@ use crate::recorder::lock;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// Operation name, or a prefix ending in `*`: `highlevel.contacts.create`, `prefinery.*`, `*`.
+    /// Operation name, or a prefix ending in `*`: `highlevel.contacts.create`, `prefinery.*`, `*`. The names are in
+    /// [`highlevel::operations`](crate::highlevel::operations) and
+    /// [`prefinery::operations`](crate::prefinery::operations).
     pub operation: String,
     /// What happens.
     pub effect: Effect,

@@ -56,7 +56,7 @@ use crate::recorder::Recorder;
 /// How a sandbox behaves.
 #[derive(Clone, Debug)]
 pub struct SandboxConfig {
-    /// Where to listen; port 0 picks a free one.
+    /// Where to listen; port 0 picks a free one. Keep it on loopback: the control API asks nobody who they are.
     pub listen: SocketAddr,
     /// Decides ids, sample people, keys and chance faults.
     pub seed: u64,

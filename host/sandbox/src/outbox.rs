@@ -21,7 +21,7 @@ use crate::recorder::lock;
 
 /// Finished deliveries that are kept for inspection.
 const KEPT: usize = 10_000;
-/// How long one attempt may take; Prefinery's figure (facts on Prefinery, 1.4), HighLevel's is unknown.
+/// How long one attempt may take; Prefinery's documented figure, HighLevel's is unknown.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// When webhooks leave.

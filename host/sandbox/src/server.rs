@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -54,9 +54,9 @@ pub(crate) async fn run(listener: TcpListener, world: Arc<World>, stop: Cancella
         let world = Arc::clone(&world);
         connections.spawn(async move {
             let service = service_fn(move |request| serve(Arc::clone(&world), request));
-            let mut http = http1::Builder::new();
-            // An error here is a client that went away or a connection dropped on purpose.
-            let _ = http.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+            // Without a timer: an idle connection stays open, as a client's pool expects. An error here is a client
+            // that went away, or a connection dropped on purpose.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }

@@ -629,6 +629,7 @@ pub struct Cursor {
     /// `backfill`, `sweep`, or `poll:<stream>`.
     pub stream: String,
     /// The cursor; `None` before the first page.
+    #[expect(clippy::struct_field_names, reason = "the cursor proper, as the API shows it")]
     pub cursor: Option<String>,
     /// The walk is over.
     pub done: bool,

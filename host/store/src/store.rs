@@ -1,5 +1,7 @@
 //! The trait: what any engine must do, and what it must do in one transaction.
 
+#![allow(clippy::wildcard_imports, reason = "the trait speaks of nearly every type of the model")]
+
 use std::time::Duration;
 
 use async_trait::async_trait;

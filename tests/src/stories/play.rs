@@ -337,6 +337,7 @@ async fn forged(stage: &Stage) -> Result<String> {
 
 async fn every_kind(stage: &Stage) -> Result<String> {
     let id = stage.new_contact(json!({ "firstName": "Kim", "email": "kim@example.com" }))?;
+    stage.settled().await?;
     let task = stage.highlevel(PersonAct::CreateTask {
         contact: id.clone(),
         fields: json!({ "title": "Call", "dueDate": "2026-12-01T10:00:00Z", "completed": false }),

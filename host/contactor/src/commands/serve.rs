@@ -30,7 +30,8 @@ const METRICS_UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
 const BUCKETS: [f64; 14] =
     [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
-/// Run a host: webhooks in, synchronisation, admin API. Stops on SIGINT or SIGTERM after the work in flight has ended.
+/// Run a host: webhooks in, synchronisation, admin API. Stops on SIGINT or SIGTERM after the work in flight has ended, and
+/// at once on a second signal.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
@@ -67,11 +68,17 @@ async fn serve(context: &Context, config: &Config) -> Result<(), Failure> {
         .map_err(|error| Failure::new(Exit::Failed, error))?;
 
     let stop = CancellationToken::new();
-    tokio::spawn(cancel_on_signal(stop.clone())?);
+    let told_twice = told_twice(stop.clone())?;
     tokio::spawn(keep_up(metrics));
     context.out.text(&format!("listening on http://{}", server.addr()))?;
     tracing::info!(address = %server.addr(), version = env!("CARGO_PKG_VERSION"), "serving");
-    work(engine, server, stop).await
+    tokio::select! {
+        ended = work(engine, server, stop) => ended,
+        () = told_twice => Err(Failure::say(
+            Exit::Failed,
+            "stopped at once; what was in flight is done again after the next start",
+        )),
+    }
 }
 
 /// Serves and works. The server goes first when it is time to stop, so that nothing is accepted that this process would not
@@ -116,17 +123,24 @@ async fn keep_up(metrics: PrometheusHandle) {
     }
 }
 
-/// The signals are taken before the future runs, so that none is missed between start and first poll.
-fn cancel_on_signal(stop: CancellationToken) -> std::io::Result<impl Future<Output = ()>> {
+/// Cancels `stop` at the first signal and ends at the second: a run in flight may take minutes, and an operator may not want
+/// to wait. The signals are taken before the future is polled, so that none is missed.
+fn told_twice(stop: CancellationToken) -> std::io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
+    let mut told = async move || {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        tracing::info!("stopping: no more requests are accepted, work in flight ends");
+    };
+    Ok(async move {
+        told().await;
+        tracing::info!(
+            "stopping: no more requests are accepted, work in flight ends; a second signal stops at once"
+        );
         stop.cancel();
+        told().await;
     })
 }
 

@@ -216,6 +216,15 @@ async fn a_missing_export_is_named() {
 }
 
 #[tokio::test]
+async fn a_component_that_keeps_the_compiler_busy_is_given_up() {
+    let runtime =
+        Runtime::<TestHost>::new(RuntimeConfig { compile_timeout: Duration::ZERO, ..config() }).unwrap();
+    let bytes = components::misbehave();
+    let error = runtime.load(bytes.clone(), &Digest::of(&bytes), &Grants::all()).await.unwrap_err();
+    assert!(matches!(error, LoadError::CompileTimeout { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_component_with_two_memories_is_refused() {
     let mut module = Module::new();
     module.section(&memory(1));

@@ -1,4 +1,4 @@
-//! Appointments: read on a contact, written through the calendars API (facts on HighLevel, section 5).
+//! Appointments: read on a contact, written through the calendars API.
 
 use serde_json::{Map, Value, json};
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// Every scope that a location token of the double can carry (facts on HighLevel, section 9).
+/// Every scope that a location token of the double can carry.
 pub const LOCATION_SCOPES: &[&str] = &[
     "contacts.readonly",
     "contacts.write",
@@ -142,7 +142,7 @@ impl Default for AppConfig {
     }
 }
 
-/// Request limits per (app, location) (facts on HighLevel, section 7).
+/// Request limits per (app, location) (the vendor's Authorization page).
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -172,7 +172,7 @@ pub enum Window {
     Fixed,
 }
 
-/// How far search is behind the records ("a few seconds", facts on HighLevel, 4.2).
+/// How far search is behind the records ("a few seconds", says the vendor).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SearchLag {
@@ -186,7 +186,7 @@ pub enum SearchLag {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Habits {
-    /// TaskCreate carries neither `contactId` nor `body` (issue 332 against the documented shape).
+    /// TaskCreate carries neither `contactId` nor `body` (vendor issue 332 against the documented shape).
     pub task_create_lacks_contact: bool,
     /// A change of tags or of DND fires ContactUpdate beside its own event (not settled).
     pub special_change_also_updates: bool,

@@ -63,7 +63,7 @@ pub(super) fn delete(tx: &mut Tx<'_>, request: &Request<'_>) -> Answer {
 
 /// Follows the location's settings: with two matches it changes the one found by the first field and silently keeps
 /// its own value of the second; a hit on a secondary email promotes that one and drops the primary; `gender` of an
-/// existing contact is accepted and ignored (issues 37, 337 and 313).
+/// existing contact is accepted and ignored (vendor issues 37, 337 and 313).
 pub(super) fn upsert(tx: &mut Tx<'_>, request: &Request<'_>) -> Answer {
     let mut body = contact_body(request, schema::UPSERT_CONTACT)?;
     tx.same_location(validate::text(&body, "locationId").unwrap_or_default())?;
@@ -129,7 +129,7 @@ fn contact_body(request: &Request<'_>, schema: schema::Schema) -> Result<Map<Str
 /// Creates a contact from a checked body.
 pub(super) fn insert(tx: &mut Tx<'_>, body: &Map<String, Value>) -> Result<Arc<Contact>, Refusal> {
     let has = |name| validate::text(body, name).is_some_and(|value| !value.trim().is_empty());
-    // Only the API insists on a way to reach the contact ([field], facts 2.5); a person may save a bare name.
+    // Only the API insists on a way to reach the contact (as integrators report); a person may save a bare name.
     if tx.actor != Actor::Person && !has("email") && !has("phone") {
         return Err(Refusal::bad("Either email or phone is required to create a contact"));
     }
@@ -225,7 +225,7 @@ fn set_name(contact: &mut Contact, body: &Map<String, Value>) {
     }
 }
 
-/// A secondary address that becomes the primary one leaves the list; the former primary is lost (issue 337).
+/// A secondary address that becomes the primary one leaves the list; the former primary is lost (vendor issue 337).
 fn promote(contact: &mut Contact, email: Option<&str>) {
     if let Some(email) = email {
         contact.additional_emails.retain(|other| !other.eq_ignore_ascii_case(email));

@@ -59,7 +59,7 @@ impl HighLevel {
     }
 
     /// A person consents for an app: in one location, or (`None`) for the whole agency. Returns the code of the
-    /// redirect. INSTALL goes out at once, so it arrives before the code is exchanged (issue 294).
+    /// redirect. INSTALL goes out at once, so it arrives before the code is exchanged (vendor issue 294).
     ///
     /// # Errors
     /// When the app or the location is unknown.

@@ -1,4 +1,4 @@
-//! The request budget of one app in one location (facts on HighLevel, section 7).
+//! The request budget of one app in one location (the vendor's Authorization page).
 
 use std::collections::VecDeque;
 

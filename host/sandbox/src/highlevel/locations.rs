@@ -11,7 +11,7 @@ use super::{normal, schema, validate};
 pub(super) fn get(tx: &mut Tx<'_>, request: &Request<'_>) -> Answer {
     tx.same_location(request.id(0))?;
     let config = &tx.state.config;
-    // The order of match fields is not exposed (facts on HighLevel, section 6).
+    // The order of match fields is not exposed.
     let location = json!({
         "id": config.id, "companyId": COMPANY_ID, "name": config.name, "country": config.country,
         "timezone": config.timezone, "address": "1 Example Street", "email": "office@example.com",

@@ -3,6 +3,10 @@
 //! The way of a request: version header, token, limits, scope, location, body schema, business rule, effect, webhooks.
 //! The order matters, because each step answers differently and a client has to tell the answers apart.
 //!
+//! Sources: the vendor's specification and pages in <https://github.com/GoHighLevel/highlevel-api-docs> ("vendor issue
+//! n" is issue n there), its help site (`https://help.gohighlevel.com/support/solutions/articles/n`), recorded answers,
+//! and what integrators published.
+//!
 //! [`HighLevel`] is also the handle of a test: it shows records, and it acts as a person in the vendor's own interface
 //! ([`PersonAct`]), which sends webhooks like any other change.
 
@@ -45,6 +49,7 @@ pub use self::config::{
 use self::limits::Left;
 pub use self::person::PersonAct;
 use self::refusal::{Answer, Refusal, text};
+pub use self::routes::operations;
 use self::routes::{Action, Route};
 use self::state::LocationState;
 use self::tokens::{Grant, Resource, Tokens};
@@ -60,7 +65,7 @@ use crate::{SandboxConfig, SandboxError};
 
 /// The name under which requests that no operation takes are counted.
 const UNKNOWN: &str = "highlevel.unknown";
-/// Versions accepted in the header besides `v3` (facts on HighLevel, 1.1).
+/// Versions accepted in the header besides `v3` (<https://marketplace.gohighlevel.com/docs/Versioning/>).
 const DATED_VERSIONS: &[&str] = &["2021-07-28", "2021-04-15", "2023-02-21"];
 
 /// One location and its records.
@@ -285,7 +290,7 @@ impl Vendor for HighLevel {
     }
 }
 
-/// An INSTALL or UNINSTALL body (facts on HighLevel, 8.6).
+/// An INSTALL or UNINSTALL body; an agency installation names no location.
 fn installation(event: &str, app: &AppConfig, location_id: Option<&str>, now: Millis) -> Value {
     let mut body = json!({
         "type": event, "appId": app.id, "versionId": app.version_id, "companyId": COMPANY_ID,

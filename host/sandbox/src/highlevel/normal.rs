@@ -50,8 +50,8 @@ pub(crate) fn tag_list(value: &Value) -> Vec<String> {
     tags(value.as_array().into_iter().flatten().filter_map(Value::as_str))
 }
 
-/// Reads the date forms of `dateOfBirth` (`YYYY/MM/DD, MM/DD/YYYY`, and the same with `-`, `.` or `_`; facts on
-/// HighLevel, 2.5), also as the start of a timestamp.
+/// Reads the date forms of `dateOfBirth` in the vendor's specification (`YYYY/MM/DD`, `MM/DD/YYYY`, and the same with
+/// `-`, `.` or `_`), also as the start of a timestamp.
 pub(crate) fn birthday(raw: &str) -> Option<Date> {
     let day = raw.split('T').next().unwrap_or(raw);
     let parts: Vec<&str> = day.split(['/', '-', '.', '_']).collect();
@@ -104,7 +104,7 @@ pub(crate) fn custom_value(data_type: &str, raw: &Value) -> Option<Value> {
     match data_type {
         "NUMERICAL" | "MONETORY" | "MONETARY" => match raw {
             Value::Number(_) => Some(raw.clone()),
-            // Thousands separators are stripped ([field]).
+            // Thousands separators are stripped, as integrators report.
             Value::String(text) => number(
                 &text.chars().filter(|c| !matches!(c, ',' | ' ' | '$' | '€' | '£')).collect::<String>(),
             ),

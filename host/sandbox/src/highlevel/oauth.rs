@@ -1,5 +1,5 @@
 //! Authorisation: `/oauth/token` with single-use refresh tokens, `/oauth/locationToken`, `/oauth/installedLocations`
-//! and the consent page (facts on HighLevel, section 8).
+//! and the consent page.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ impl HighLevel {
             ));
         };
         if !is_active(&consent.resource) {
-            // A suspended sub-account cannot refresh, and can again once it is active (issue 249).
+            // A suspended sub-account cannot refresh, and can again once it is active (vendor issue 249).
             tokens.give_back(value("refresh_token"), consent);
             return Err(Refusal::bad(text::INACTIVE));
         }

@@ -14,7 +14,7 @@ use super::wire::{self, Version};
 use super::{HighLevel, appointments, contacts, locations, normal, notes, relations, tasks, validate};
 use crate::SandboxError;
 
-/// Deleted contacts can be restored this long (facts on HighLevel, section 6).
+/// Deleted contacts can be restored this long (help article 48001211386).
 const RESTORABLE_MILLIS: i64 = 60 * 86_400_000;
 /// A merge takes at most ten contacts, the master among them.
 const MERGE_MAX: usize = 10;
@@ -32,7 +32,7 @@ pub enum PersonAct {
     AddEmail { contact: String, email: String },
     /// Adds a secondary phone, which the API cannot.
     AddPhone { contact: String, phone: String },
-    /// The contact itself opts out of everything: inbound DND, of which no webhook tells (issue 264).
+    /// The contact itself opts out of everything: inbound DND, of which no webhook tells (vendor issue 264).
     OptOut { contact: String },
     /// Adds tags.
     AddTags { contact: String, tags: Vec<String> },

@@ -1,4 +1,4 @@
-//! The error bodies HighLevel answers with (facts on HighLevel, 2.8).
+//! The error bodies HighLevel answers with: the shapes of its specification, the texts as integrators quote them.
 
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ impl Refusal {
         self.missing_contact.as_deref()
     }
 
-    /// Names the contact that is already there (facts on HighLevel, section 6).
+    /// Names the contact that is already there; undocumented, but quoted by several integrators.
     pub(crate) fn duplicate(id: &str, name: &str, field: &str) -> Self {
         let meta = json!({"contactId": id, "contactName": name, "matchingField": field});
         let body = json!({"statusCode": 400, "message": text::DUPLICATE, "meta": meta});

@@ -119,7 +119,7 @@ pub(super) fn remove_workflow(tx: &mut Tx<'_>, request: &Request<'_>) -> Answer 
     request.success(200)
 }
 
-/// 201 whatever happened to the single contacts: each has its own line (facts on HighLevel, 2.1).
+/// 201 whatever happened to the single contacts: each has its own line.
 pub(super) fn bulk_tags(tx: &mut Tx<'_>, request: &Request<'_>) -> Answer {
     let add = match request.id(0) {
         "add" => true,
@@ -174,7 +174,7 @@ fn bulk_tag_one(tx: &mut Tx<'_>, id: &str, tags: &[String], add: bool, remove_al
     }
 }
 
-/// Puts contacts into a business, or takes them out with `null`. Fires nothing (issue 276).
+/// Puts contacts into a business, or takes them out with `null`. Fires nothing (vendor issue 276).
 pub(super) fn bulk_business(tx: &mut Tx<'_>, request: &Request<'_>) -> Answer {
     let body: Map<String, Value> = validate::body(request.call, schema::BULK_BUSINESS)?;
     tx.same_location(validate::text(&body, "locationId").unwrap_or_default())?;

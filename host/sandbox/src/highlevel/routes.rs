@@ -1,7 +1,7 @@
 //! Every operation the double knows: method, path, name, scope, handler.
 //!
 //! The names are those of faults and counters. A scope of `None` means the specification declares none; the two bulk
-//! operations are taken to need `contacts.write` (facts on HighLevel, 2.1).
+//! operations are taken to need `contacts.write` as their neighbours do.
 
 use http::Method;
 
@@ -21,7 +21,7 @@ pub(crate) enum Action {
     LocationToken,
     InstalledLocations,
     ChooseLocation,
-    /// Gone since 2026 (issue 333).
+    /// Gone since 2026 (vendor issue 333).
     Reconnect,
 }
 
@@ -282,6 +282,11 @@ pub(crate) const ROUTES: &[Route] = &[
     authorisation(Method::GET, "/v2/oauth/chooselocation", "highlevel.oauth.consent", Action::ChooseLocation),
     authorisation(Method::GET, "/oauth/chooselocation", "highlevel.oauth.consent", Action::ChooseLocation),
 ];
+
+/// The names of all operations, for faults and counters.
+pub fn operations() -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().map(|route| route.name)
+}
 
 /// The routes of one request: normally one, two where a path exists in one version only.
 pub(crate) fn find<'p>(

@@ -1,5 +1,5 @@
 //! What each request body may contain, as data. Source: the vendor's specification files, corrected by what is known
-//! of the running service (facts on HighLevel, 2.5).
+//! of the running service.
 
 /// The type of a member.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! `POST /contacts/search` and the two lists, all answered from the index (facts on HighLevel, section 4).
+//! `POST /contacts/search` and the two lists, all answered from the index.
 
 use std::cmp::Ordering;
 use std::sync::Arc;

@@ -196,7 +196,7 @@ impl LocationState {
     }
 
     /// Stores a contact in place of its former self and keeps the indexes true.
-    pub(crate) fn put(&mut self, contact: Contact, searchable_from: Option<Millis>) {
+    pub(crate) fn put(&mut self, contact: Contact, now: Millis, searchable_from: Option<Millis>) {
         if let Some(old) = self.contacts.get(&contact.id).map(Arc::clone) {
             for email in old.emails() {
                 forget(&mut self.by_email, &email, &old.id);
@@ -215,7 +215,7 @@ impl LocationState {
         }
         let contact = Arc::new(contact);
         self.contacts.insert(contact.id.clone(), Arc::clone(&contact));
-        self.index.announce(contact, searchable_from);
+        self.index.announce(contact, now, searchable_from);
     }
 
     /// The oldest contact with this email (primary or additional) or E.164 phone, other than `except`.

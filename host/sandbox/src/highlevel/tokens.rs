@@ -9,9 +9,9 @@ use super::limits::Bucket;
 use crate::clock::Millis;
 use crate::random::Random;
 
-/// An access token lasts about a day (facts on HighLevel, 8.2).
+/// An access token lasts about a day (`expires_in` of the vendor's specification).
 pub(crate) const ACCESS_SECONDS: i64 = 86_399;
-/// A refresh token lasts a year unless used (8.3).
+/// A refresh token lasts a year unless used (the Authorization page).
 const REFRESH_MILLIS: Millis = 365 * 86_400_000;
 
 /// What a token is for.
@@ -113,7 +113,7 @@ impl Tokens {
         take(&mut self.codes, code, client_id, now)
     }
 
-    /// Takes a refresh token; it is single use, without any grace (facts on HighLevel, 8.3).
+    /// Takes a refresh token; it is single use, without any grace (no grace is documented).
     pub(crate) fn take_refresh(&mut self, token: &str, client_id: &str, now: Millis) -> Option<Consent> {
         take(&mut self.refresh, token, client_id, now)
     }

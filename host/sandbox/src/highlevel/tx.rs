@@ -79,7 +79,7 @@ impl Tx<'_> {
             SearchLag::Millis(lag) => Some(self.now + i64::from(lag)),
             SearchLag::UntilReleased => None,
         };
-        self.state.put(contact, searchable);
+        self.state.put(contact, self.now, searchable);
     }
 
     /// Stores a changed contact under a new `dateUpdated`.
@@ -101,7 +101,7 @@ impl Tx<'_> {
     }
 
     /// The events of a changed contact: its own for tags and for DND, and ContactUpdate for everything else. Inbound
-    /// DND fires nothing (issue 264).
+    /// DND fires nothing (vendor issue 264).
     pub(crate) fn emit_change(&mut self, before: &Contact, after: &Contact) {
         let tags = before.tags != after.tags;
         let dnd = before.dnd != after.dnd || before.dnd_settings != after.dnd_settings;
@@ -122,7 +122,7 @@ impl Tx<'_> {
         }
     }
 
-    /// Note events carry an allow-list (issue 312).
+    /// Note events carry an allow-list (vendor issue 312).
     pub(crate) fn emit_note(&mut self, event: &'static str, note: &Note, contact_id: &str) {
         let body = json!({
             "id": note.id, "body": note.body, "contactId": contact_id, "dateAdded": iso_millis(note.added),
@@ -130,7 +130,7 @@ impl Tx<'_> {
         self.emit(event, object(body));
     }
 
-    /// Task events; a real TaskCreate lacks `contactId` and `body` (issue 332).
+    /// Task events; a real TaskCreate lacks `contactId` and `body` (vendor issue 332).
     pub(crate) fn emit_task(&mut self, event: &'static str, task: &Task, contact_id: &str) {
         let mut body = object(json!({
             "id": task.id, "title": task.title, "dateAdded": iso_millis(task.added), "dueDate": iso_millis(task.due),

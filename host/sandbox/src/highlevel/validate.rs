@@ -1,7 +1,7 @@
 //! Checks a body against its schema, in the words of the vendor's validator.
 //!
 //! HighLevel runs a whitelist validator: an unknown member is refused, not ignored, and all faults are reported at
-//! once as an array of texts (facts on HighLevel, 2.5 and 2.8).
+//! once as an array of texts.
 
 use serde_json::{Map, Value};
 

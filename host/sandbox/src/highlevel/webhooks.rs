@@ -1,4 +1,4 @@
-//! HighLevel's webhooks: the envelope, both signatures and the retry rules (facts on HighLevel, sections 10 and 11).
+//! HighLevel's webhooks: the envelope, both signatures and the retry rules.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::clock::Millis;
 use crate::outbox::{Dialect, Outcome, Verdict, Webhook};
 use crate::random::Random;
 
-/// Beyond this the payload is cut and flagged (facts on HighLevel, 10.3).
+/// Beyond this the payload is cut and flagged (help article 155000007071).
 const PAYLOAD_MAX: usize = 256 * 1024;
 /// 429 is retried ten minutes apart, six times.
 const LIMITED_RETRY: Duration = Duration::from_mins(10);

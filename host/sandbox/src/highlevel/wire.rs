@@ -1,6 +1,5 @@
 //! The shapes in which HighLevel shows a record. They differ by endpoint, and the differences are the point:
-//! a value that is not set is absent by id, `null` in search, and the webhook leaves out `dateUpdated`
-//! (facts on HighLevel, 2.6, 4.2 and 10.3).
+//! a value that is not set is absent by id, `null` in search, and the webhook leaves out `dateUpdated`.
 
 use serde_json::{Map, Value, json};
 
@@ -239,7 +238,7 @@ pub(crate) fn calendar_event(event: &Appointment, location: &LocationConfig) -> 
     out
 }
 
-/// The answer to a create or update of an appointment: it omits both times (issue 246).
+/// The answer to a create or update of an appointment: it omits both times (vendor issue 246).
 pub(crate) fn written_event(event: &Appointment, location: &LocationConfig) -> Value {
     let mut out = calendar_event(event, location);
     if let Some(map) = out.as_object_mut() {

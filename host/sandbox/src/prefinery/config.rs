@@ -1,5 +1,5 @@
 //! What can be chosen about the Prefinery double. Most choices are there because the vendor's behaviour is unknown or
-//! its sources disagree (facts on partners, section 1).
+//! its sources disagree.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +64,7 @@ impl Default for ProjectConfig {
     }
 }
 
-/// When a new tester can be found; one integrator saw about five minutes (facts on Prefinery, 1.6).
+/// When a new tester can be found; one integrator saw about five minutes in public code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Visibility {

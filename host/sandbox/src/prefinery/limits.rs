@@ -1,4 +1,5 @@
-//! Prefinery's documented request limits (facts on Prefinery, 1.2). What is not listed is not limited.
+//! Prefinery's documented request limits (<https://www.prefinery.com/api/v2/docs/testers> and its sister
+//! pages). What is not listed there is not limited.
 
 use std::collections::{HashMap, VecDeque};
 

@@ -135,6 +135,23 @@ impl<'p> Operation<'p> {
         Some((operation, parts[1]))
     }
 
+    /// One of each kind; the ids do not matter.
+    const ALL: [Self; 13] = [
+        Self::ListProjects,
+        Self::GetProject,
+        Self::ListTesters,
+        Self::CreateTester,
+        Self::GetTester(""),
+        Self::UpdateTester(""),
+        Self::DeleteTester(""),
+        Self::VerifyTester(""),
+        Self::CheckIn(""),
+        Self::InviteFriend,
+        Self::ListRewards,
+        Self::ListPoints,
+        Self::AwardPoints,
+    ];
+
     fn name(self) -> &'static str {
         match self {
             Self::ListProjects => "prefinery.betas.list",
@@ -152,6 +169,11 @@ impl<'p> Operation<'p> {
             Self::AwardPoints => "prefinery.points.create",
         }
     }
+}
+
+/// The names of all operations, for faults and counters.
+pub fn operations() -> impl Iterator<Item = &'static str> {
+    Operation::ALL.into_iter().map(Operation::name)
 }
 
 impl Prefinery {

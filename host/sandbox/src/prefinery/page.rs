@@ -1,4 +1,4 @@
-//! Paging: a bare array, and the page data as JSON in the `X-Pagination` header (facts on Prefinery, 1.2).
+//! Paging: a bare array, and the page data as JSON in the `X-Pagination` header (<https://www.prefinery.com/api/v2/docs>).
 
 use serde_json::{Value, json};
 

@@ -21,7 +21,7 @@ pub(super) struct Tester {
     pub(super) status: String,
     pub(super) invitation_code: Option<String>,
     pub(super) referral_code: String,
-    /// Set at creation, never changed afterwards (facts on Prefinery, 1.6).
+    /// Set at creation and never changed afterwards, as integrators report.
     pub(super) referrer_id: Option<u64>,
     pub(super) groups: String,
     pub(super) profile: BTreeMap<&'static str, String>,

@@ -214,7 +214,7 @@ fn put_profile(profile: &mut BTreeMap<&'static str, String>, fields: &Map<String
     }
 }
 
-/// What entering a status does: dates, a code, and mail to the person (v1 docs, facts on Prefinery, 1.3).
+/// What entering a status does: dates, a code, and mail to the person (<http://app.prefinery.com/api/v1/docs/testers>).
 fn take_status(project: &mut Project, tester: &mut Tester, before: Option<&str>, now: Millis) {
     if before == Some(tester.status.as_str()) {
         return;

@@ -1,4 +1,5 @@
-//! Prefinery's webhooks: `X-Prefinery-Signature` and the retry rules (facts on Prefinery, 1.4).
+//! Prefinery's webhooks: `X-Prefinery-Signature` and the retry rules
+//! (<https://www.prefinery.com/api/docs/webhooks/signatures>, <https://www.prefinery.com/api/docs/webhooks/events>).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

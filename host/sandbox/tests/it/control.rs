@@ -24,7 +24,7 @@ impl Control {
 }
 
 #[tokio::test]
-async fn a_session_runs_over_http_alone() {
+async fn everything_can_be_done_over_http_alone() {
     let (sandbox, location, client) = start().await;
     let control = Control(client.http.clone(), sandbox.control_url());
     let receiver = Receiver::start().await;
@@ -80,6 +80,7 @@ async fn a_misspelt_instruction_is_an_error_that_names_the_fault() {
         ("PUT", "/highlevel/settings", json!({"habits": {"sings": true}})),
         ("POST", "/highlevel/act", json!({"act": "fly"})),
         ("POST", "/faults", json!({"operation": "x"})),
+        ("POST", "/faults", json!({"operation": "highlevel.contact.get", "effect": {"kind": "drop"}})),
         ("PUT", "/prefinery/webhooks", json!({"target": "not an address"})),
     ];
     for (method, path, body) in wrong {

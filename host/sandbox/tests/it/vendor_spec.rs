@@ -1,7 +1,7 @@
 //! Walks the vendor's own specification of the Contacts API against the double, where it is at hand
 //! (`<repository>/../shared/highlevel`).
 //!
-//! Known errors of the specification, which the double does not follow (facts on HighLevel, sections 2 and 12):
+//! Known errors of the specification, which the double does not follow:
 //! the search body is declared empty; `{type}` of bulk tags is not declared; its `responses` are declared as strings
 //! and are objects; `userId` of a note is declared as a string and is `null` for apps; `dateOfBirth` is declared as an
 //! object and is a text; members of a list are `null` when they have no value, which nothing declares; the two bulk

@@ -8,9 +8,8 @@ use crate::*;
 
 pub(super) async fn a_value_is_set_only_in_the_place_of_the_version_that_was_read(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
-    let set =
-        |expected, value: &str| world.store.state_set(&prefinery_ref(), "token", expected, value.into());
-    let get = || world.store.state_get(&prefinery_ref(), "token");
+    let set = |expected, value: &str| world.store.state_set(prefinery_ref(), "token", expected, value.into());
+    let get = || world.store.state_get(prefinery_ref(), "token");
     assert_eq!(get().await.unwrap(), None);
     let first = set(0, "one").await.unwrap();
     assert!(first > 0);

@@ -4,6 +4,7 @@
 //! beyond it (files, locks, commits) it tests itself.
 
 #![expect(clippy::unwrap_used, reason = "a suite of tests: a panic is its verdict")]
+#![allow(clippy::wildcard_imports, reason = "cases speak of most of the model, as any test beside it would")]
 
 mod claims;
 mod configuration;

@@ -52,7 +52,7 @@ pub(super) fn records(
         round.serve(&mut owners, &mut room, next, |owner, count| {
             let before = claimed.len();
             for row in dirty::due(db, priority, owner.connection, demand.now, count)? {
-                claimed.extend(claim_record(db, lease, owner, row)?);
+                claimed.extend(claim_record(db, lease, owner, &row)?);
             }
             Ok(u32::try_from(claimed.len() - before).unwrap_or(count))
         })?;
@@ -67,7 +67,7 @@ fn claim_record(
     db: &Connection,
     lease: &Lease,
     owner: &Owner,
-    row: dirty::Row,
+    row: &dirty::Row,
 ) -> Result<Option<(Timestamp, ClaimedRecord)>> {
     let link = links::find(db, owner.connection, &row.entity, row.side, &row.record)?;
     if let Some(link) = &link {

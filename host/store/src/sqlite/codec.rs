@@ -13,14 +13,14 @@ use crate::model::{
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        engine_error(error)
+        engine_error(&error)
     }
 }
 
 /// What an error of SQLite means to a caller.
-pub(super) fn engine_error(error: rusqlite::Error) -> StoreError {
+pub(super) fn engine_error(error: &rusqlite::Error) -> StoreError {
     use rusqlite::Error;
-    match &error {
+    match error {
         Error::FromSqlConversionFailure(..)
         | Error::IntegralValueOutOfRange(..)
         | Error::InvalidColumnType(..) => StoreError::Damaged(error.to_string()),

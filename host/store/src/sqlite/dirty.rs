@@ -137,7 +137,9 @@ pub(super) fn find(
     side: Side,
     record: &RecordId,
 ) -> Result<Option<Row>> {
-    let sql = format!("SELECT {COLUMNS} FROM dirty WHERE connection = ?1 AND entity = ?2 AND side = ?3 AND record = ?4");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM dirty WHERE connection = ?1 AND entity = ?2 AND side = ?3 AND record = ?4"
+    );
     Ok(db.prepare_cached(&sql)?.query_row(params![connection, entity, side, record], row).optional()?)
 }
 

@@ -1,5 +1,7 @@
 //! The trait, each method one closure for the writer or one snapshot for a reader.
 
+#![allow(clippy::wildcard_imports, reason = "the trait speaks of nearly every type of the model")]
+
 use std::time::Duration;
 
 use async_trait::async_trait;

@@ -8,4 +8,3 @@ mod crashes;
 mod files;
 mod fixture;
 mod properties;
-mod zz_bench;

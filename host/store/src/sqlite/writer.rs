@@ -15,8 +15,8 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::Result;
 use super::file::{Locked, open_writer};
-use super::{Result, codec};
 use crate::error::StoreError;
 
 /// Requests in one commit. Bounds how long the first of them waits for the last: some 20 ms at 30 µs each.
@@ -209,7 +209,9 @@ impl State {
                 metrics::histogram!("contactor_store_commit_seconds").record(began.elapsed());
                 #[expect(clippy::cast_precision_loss, reason = "a batch has at most a few hundred requests")]
                 metrics::histogram!("contactor_store_commit_requests").record(batch.len() as f64);
-                batch.into_iter().for_each(Request::committed);
+                for request in batch {
+                    request.committed();
+                }
             }
             Err(error) => {
                 if matches!(error, StoreError::Failed { .. }) && self.failed.is_none() {
@@ -217,7 +219,9 @@ impl State {
                     self.failed = Some(error.clone());
                 }
                 metrics::counter!("contactor_store_refused_requests").increment(batch.len() as u64);
-                batch.into_iter().for_each(|request| request.refused(error.clone()));
+                for request in batch {
+                    request.refused(error.clone());
+                }
             }
         }
     }
@@ -263,10 +267,7 @@ fn run_in_savepoint(connection: &Connection, request: &mut dyn Request) -> Resul
 }
 
 fn execute(connection: &Connection, sql: &str) -> Result<()> {
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.execute([]))
-        .map_err(codec::engine_error)?;
+    connection.prepare_cached(sql)?.execute([])?;
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! The suite that every engine passes.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ use crate::sqlite::SqliteStore;
 struct Files {
     directory: TempDir,
     made: AtomicU32,
-    opened: std::sync::Mutex<Vec<(usize, PathBuf)>>,
+    opened: Mutex<Vec<(usize, PathBuf)>>,
 }
 
 impl Files {
@@ -44,10 +44,7 @@ impl Engine for Files {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_every_promise_of_the_store() {
-    let files = Files {
-        directory: tempfile::tempdir().unwrap(),
-        made: AtomicU32::new(0),
-        opened: Default::default(),
-    };
+    let files =
+        Files { directory: tempfile::tempdir().unwrap(), made: AtomicU32::new(0), opened: Mutex::default() };
     run_all(Arc::new(files)).await;
 }

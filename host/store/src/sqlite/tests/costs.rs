@@ -1,9 +1,15 @@
 //! The hot statements cost the same however much waits: counted in steps of SQLite's machine, not in time.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rusqlite::hooks::{AuthContext, Authorization};
 use rusqlite::{Connection, StatementStatus, ToSql};
 
 use super::fixture::*;
-use crate::sqlite::{Result, SqliteStore, dirty, unread};
+use crate::sqlite::file::{Locked, open_writer};
+use crate::sqlite::{Result, SqliteOptions, SqliteStore, dirty, unread};
 use crate::*;
 
 /// Rows that wait: enough that any scan shows.
@@ -64,8 +70,50 @@ async fn looking_for_work_does_not_grow_with_the_work_that_waits() {
 #[tokio::test]
 async fn a_claim_beside_a_huge_backfill_finds_the_other_workspace() {
     let (_directory, store) = with_much_waiting().await;
-    let lease = store.acquire_lease("one", std::time::Duration::from_hours(1)).await.unwrap();
+    let lease = store.acquire_lease("one", Duration::from_hours(1)).await.unwrap();
     let claimed = store.claim_records(&lease, LATER, 32, 16, &[]).await.unwrap();
     let other = claimed.iter().filter(|claim| claim.workspace == WorkspaceId::new("other")).count();
     assert_eq!((claimed.len(), other), (17, 1));
+}
+
+#[tokio::test]
+async fn statements_are_compiled_once() {
+    let (_directory, path) = directory();
+    let locked = Locked::take(&path).unwrap();
+    let mut connection = open_writer(locked.path()).unwrap();
+    let compiled = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&compiled);
+    // SQLite asks for permission whenever it compiles something.
+    connection
+        .authorizer(Some(move |_: AuthContext<'_>| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Authorization::Allow
+        }))
+        .unwrap();
+    let store = SqliteStore::start(locked, connection, SqliteOptions::default()).unwrap();
+    configure(&store, "acme").await;
+    let lease = store.acquire_lease("one", Duration::from_hours(1)).await.unwrap();
+    let mut after_warming_up = 0;
+    for number in 0..20 {
+        store.append_event(event(&format!("e{number}"), &format!("h{}", number % 3))).await.unwrap();
+        store
+            .mark(&connection_id("acme"), vec![mark(Side::Partner, "p")], Priority::Sweep, None)
+            .await
+            .unwrap();
+        for claim in store.claim_records(&lease, LATER, 10, 10, &[]).await.unwrap() {
+            let done = Completion {
+                claim,
+                disposition: Disposition::Done,
+                link: None,
+                conflicts: Vec::new(),
+                run: None,
+            };
+            store.complete_record(&lease, done).await.unwrap();
+        }
+        if number == 9 {
+            after_warming_up = compiled.load(Ordering::SeqCst);
+        }
+    }
+    assert!(after_warming_up > 0);
+    assert_eq!(compiled.load(Ordering::SeqCst), after_warming_up);
 }

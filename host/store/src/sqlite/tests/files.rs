@@ -12,7 +12,7 @@ use crate::sqlite::{Result, SqliteStore};
 use crate::{Store as _, StoreError};
 
 fn refusal(opened: Result<SqliteStore>) -> StoreError {
-    opened.err().expect("the database was opened")
+    opened.expect_err("the database was opened")
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! How much is measured.
+
+use std::time::Duration;
+
+/// Connections that send webhooks at the same time; the design's figure.
+pub(crate) const CONNECTIONS: usize = 64;
+
+/// Samples and rounds.
+pub(crate) struct Size {
+    /// Calls of the connector for each case.
+    pub(crate) calls: usize,
+    /// Alternating rounds of accepts.
+    pub(crate) accept_rounds: usize,
+    /// Webhooks in each of them.
+    pub(crate) accepts: usize,
+    /// Alternating rounds of reconciles.
+    pub(crate) reconcile_rounds: usize,
+    /// Contacts, each of which changes once a round.
+    pub(crate) contacts: usize,
+    /// Changes whose requests are counted.
+    pub(crate) changes: usize,
+    /// Webhooks under way when the host is killed.
+    pub(crate) crash_webhooks: usize,
+    /// Kills.
+    pub(crate) crashes: usize,
+    /// Time before a backfill is watched, and for how long.
+    pub(crate) backfill: (Duration, Duration),
+}
+
+impl Size {
+    pub(crate) fn full() -> Self {
+        Self {
+            calls: 20_000,
+            accept_rounds: 7,
+            accepts: 20_000,
+            reconcile_rounds: 7,
+            contacts: 2_000,
+            changes: 200,
+            crash_webhooks: 20_000,
+            crashes: 5,
+            backfill: (Duration::from_secs(10), Duration::from_secs(30)),
+        }
+    }
+
+    pub(crate) fn quick() -> Self {
+        Self {
+            calls: 500,
+            accept_rounds: 1,
+            accepts: 1_000,
+            reconcile_rounds: 1,
+            contacts: 100,
+            changes: 10,
+            crash_webhooks: 2_000,
+            crashes: 1,
+            backfill: (Duration::from_secs(1), Duration::from_secs(10)),
+        }
+    }
+}
