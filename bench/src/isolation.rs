@@ -66,7 +66,7 @@ impl InProcess {
     async fn start(scratch: &Path, count: usize) -> Result<Self> {
         let sandbox = unlimited().await?;
         let dir = tempfile::tempdir_in(scratch)?;
-        let engine = Engine::start(parts(&sandbox, dir.path())?).await?;
+        let engine = Engine::start(parts(&sandbox, dir.path())?)?;
         let connection = connect(&engine, &sandbox).await?;
         let location = sandbox.highlevel().first_location();
         let contacts = new_contacts(&sandbox, &location, count)?;

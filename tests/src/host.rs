@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::artefacts;
 
 /// How long anything may take before a test gives up; a patience, not a measure.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 /// How often something is looked at that announces itself to nobody.
 const LOOK: Duration = Duration::from_millis(10);
 

@@ -1,6 +1,7 @@
-//! What the black-box tests, the demo and the benchmark share: the built binary as a child process, its admin API, and
-//! the stories that are played against the doubles.
+//! What the black-box tests, the demo and the benchmark share: the built binary as a child process, its admin API, an engine
+//! in the test's own process, and the stories that are played against the doubles.
 
 pub mod artefacts;
+pub mod engine;
 pub mod host;
 pub mod stories;

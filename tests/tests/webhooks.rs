@@ -156,7 +156,7 @@ async fn forged_reserialised_and_stale_webhooks_are_refused_and_leave_nothing_be
     let future = stamped(&genuine, "w-3", -SignedDuration::from_mins(10));
     assert_eq!(stand.send_signed(&old).await, 400, "older than the memory of what was seen");
     assert_eq!(stand.send_signed(&future).await, 400, "from the future");
-    for malformed in ["", "{", "[]", "\"text\"", "{\"type\": 7}"] {
+    for malformed in ["", "{", "[]", "\"text\"", "null"] {
         let signature = stand.sandbox.highlevel().sign(malformed.as_bytes());
         assert_eq!(stand.send(malformed, Some(signature)).await, 400, "{malformed:?}");
     }

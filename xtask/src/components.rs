@@ -74,10 +74,13 @@ struct Guest {
     directory: PathBuf,
 }
 
-/// The crates below `plugins/` and the guest that misbehaves for the tests. A crate has the name of its directory.
+/// Guests that exist for the tests alone.
+const TEST_GUESTS: [&str; 2] = ["tests/guest-misbehave", "tests/guest-operations"];
+
+/// The crates below `plugins/` and the guests of the tests. A crate has the name of its directory.
 fn guests(workspace: &Path) -> anyhow::Result<Vec<Guest>> {
     let plugins = workspace.join("plugins");
-    let mut directories = vec![workspace.join("tests/guest-misbehave")];
+    let mut directories: Vec<_> = TEST_GUESTS.iter().map(|guest| workspace.join(guest)).collect();
     for entry in fs::read_dir(&plugins).with_context(|| format!("cannot read {}", plugins.display()))? {
         directories.push(entry?.path());
     }

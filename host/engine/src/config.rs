@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
+use contactor_highlevel::search::MAX_SEARCH_PAGE;
 use serde::{Deserialize, Serialize};
+
+use crate::error::EngineError;
+
+/// Seconds; longer intervals are a slip of the pen, and dates end before the largest number does.
+const YEAR: u64 = 366 * 86_400;
 
 /// Engine settings with their defaults. Durations are in seconds in the configuration file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,11 +56,65 @@ impl Default for EngineConfig {
 }
 
 impl EngineConfig {
+    /// Says what is wrong with a value, by the key of the configuration file: a host that starts does what its file says.
+    ///
+    /// # Errors
+    /// [`EngineError::Invalid`] for the first value that is out of its range.
+    pub fn check(&self) -> Result<(), EngineError> {
+        let within = |key: &str, value: u64, least: u64, most: u64| {
+            if (least..=most).contains(&value) {
+                return Ok(());
+            }
+            Err(EngineError::Invalid(format!("engine.{key} is {value}; it has to be {least} to {most}")))
+        };
+        within("concurrency", self.concurrency.into(), 1, 10_000)?;
+        within("concurrency-per-workspace", self.concurrency_per_workspace.into(), 1, 10_000)?;
+        within("sweep-interval", self.sweep_interval, 0, YEAR)?;
+        within("partner-timeout", self.partner_timeout, 1, 3_600)?;
+        // A request that outlives the lease would be made again by whoever takes the lease over.
+        within("lease-ttl", self.lease_ttl, self.partner_timeout + 1, YEAR)?;
+        within("page-size", self.page_size.into(), 1, MAX_SEARCH_PAGE.into())?;
+        within("backfill-window", self.backfill_window, 1, u64::MAX)?;
+        within("max-attempts", self.max_attempts.into(), 1, u32::MAX.into())?;
+        within("retention-days", self.retention_days.into(), 1, 100 * 365)
+    }
+
     pub(crate) fn lease_ttl(&self) -> Duration {
         Duration::from_secs(self.lease_ttl)
     }
 
     pub(crate) fn retention(&self) -> Duration {
         Duration::from_secs(u64::from(self.retention_days) * 86_400)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_within_their_ranges() {
+        EngineConfig::default().check().unwrap();
+    }
+
+    #[test]
+    fn a_value_that_would_stop_the_work_is_refused_by_its_key() {
+        let default = EngineConfig::default;
+        for (config, key) in [
+            (EngineConfig { concurrency: 0, ..default() }, "engine.concurrency "),
+            (EngineConfig { concurrency_per_workspace: 0, ..default() }, "engine.concurrency-per-workspace "),
+            (EngineConfig { sweep_interval: u64::MAX, ..default() }, "engine.sweep-interval "),
+            (EngineConfig { lease_ttl: 0, ..default() }, "engine.lease-ttl "),
+            (EngineConfig { lease_ttl: 30, partner_timeout: 30, ..default() }, "engine.lease-ttl "),
+            (EngineConfig { page_size: 0, ..default() }, "engine.page-size "),
+            (EngineConfig { page_size: 501, ..default() }, "engine.page-size "),
+            (EngineConfig { backfill_window: 0, ..default() }, "engine.backfill-window "),
+            (EngineConfig { max_attempts: 0, ..default() }, "engine.max-attempts "),
+            (EngineConfig { retention_days: 0, ..default() }, "engine.retention-days "),
+            (EngineConfig { partner_timeout: 0, ..default() }, "engine.partner-timeout "),
+        ] {
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.starts_with(key), "{key}: {error}");
+        }
     }
 }

@@ -17,8 +17,8 @@ pub(crate) fn value_to_json(value: &Value) -> Json {
 }
 
 /// A record's fields as the merge sees them.
-pub(crate) fn fields_from_json(fields: &BTreeMap<String, Json>) -> Fields {
-    fields.iter().map(|(name, json)| (name.clone(), value_from_json(json))).collect()
+pub(crate) fn fields_from_json(fields: BTreeMap<String, Json>) -> Fields {
+    fields.into_iter().map(|(name, json)| (name, Value::from_json(json))).collect()
 }
 
 fn value_from_wit(value: &wit::Value) -> Value {
@@ -102,7 +102,7 @@ mod tests {
             ("deep".to_owned(), serde_json::json!({"a": [1, {"b": null}]})),
         ]);
         assert_eq!(json_fields_from_wit(&json_fields_to_wit(&fields)), fields);
-        assert_eq!(fields_from_wit(&fields_to_wit(&fields_from_json(&fields))), fields_from_json(&fields));
+        assert_eq!(fields_from_wit(&fields_to_wit(&fields_from_json(fields.clone()))), fields_from_json(fields));
     }
 
     #[test]

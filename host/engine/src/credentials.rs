@@ -11,10 +11,24 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use contactor_highlevel::{AccessToken, TokenError, TokenProvider};
-use contactor_store::{ConnectionId, LocationId, Store, Vault, WorkspaceId};
+use contactor_store::{ConnectionId, ConnectionState, LocationId, Store, Vault, WorkspaceId};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::engine::Engine;
 use crate::error::EngineError;
+
+impl Engine {
+    /// Stops a connection whose credential was refused: its work waits until a person reconnects it. Without the stop the
+    /// same refusal would be fetched again and again.
+    pub(crate) async fn needs_reconnect(&self, id: &ConnectionId, reason: &str) {
+        let state = ConnectionState::NeedsReconnect;
+        if let Err(error) = self.store().set_connection_state(id, state, Some(reason.to_owned())).await {
+            tracing::error!(connection = %id, %error, "the connection could not be stopped");
+        }
+        self.forget(id);
+        tracing::warn!(connection = %id, "stopped: the credential was refused; reconnect it");
+    }
+}
 
 /// Reads and writes credentials; plaintext never leaves this module but in `secrecy` types.
 #[derive(Clone)]

@@ -23,7 +23,7 @@ use crate::partner::{PartnerApi, PartnerSetup};
 use crate::scheduler::Wake;
 
 /// How long the definitions of a location's custom fields are trusted; no webhook tells that they changed.
-const CUSTOM_FIELDS_TTL: Duration = Duration::from_secs(600);
+const CUSTOM_FIELDS_TTL: Duration = Duration::from_mins(10);
 
 /// Everything an engine is made of. The binary reads it from the configuration, a test builds it by hand.
 pub struct EngineParts {
@@ -75,7 +75,7 @@ struct Inner {
 
 impl Engine {
     /// Puts the parts together. Nothing runs until [`run`](Self::run) is called.
-    pub async fn start(parts: EngineParts) -> Result<Self, EngineError> {
+    pub fn start(parts: EngineParts) -> Result<Self, EngineError> {
         let credentials = Credentials::new(Arc::clone(&parts.store), parts.vault);
         let tokens = Arc::new(Tokens::new(Arc::clone(&parts.store), credentials.clone()));
         let highlevel_config = parts.highlevel;

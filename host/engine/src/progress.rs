@@ -39,7 +39,7 @@ impl SyncProgress {
 /// Whether the host does its work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Health {
-    /// The store can commit and the lease is held.
+    /// The store can commit and be read.
     pub healthy: bool,
     /// What is wrong, in words.
     pub problems: Vec<String>,

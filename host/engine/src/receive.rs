@@ -44,6 +44,9 @@ impl Engine {
                 (Vec::new(), Disposition::Done, RunOutcome::Skipped, None, summary)
             }
             Err(failure) => {
+                if failure.class == FailureClass::Auth {
+                    self.needs_reconnect(&claimed.connection, &failure.message).await;
+                }
                 let jitter = rand::random::<f64>();
                 let disposition =
                     failure.disposition(claimed.attempts, self.config().max_attempts, self.now(), jitter);

@@ -90,7 +90,7 @@ impl Recorder for HighLevelCalls {
 }
 
 /// Cuts a text to at most `cap` bytes, between characters.
-fn cut(mut text: String, cap: usize) -> String {
+pub(crate) fn cut(mut text: String, cap: usize) -> String {
     if text.len() > cap {
         let end = (0..=cap).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
         text.truncate(end);

@@ -4,10 +4,12 @@
 //! only decides *when* to ask; the store decides who gets what.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use contactor_store::{ClaimedEvent, ClaimedRecord, Lease, StoreError, WorkspaceId};
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -70,11 +72,8 @@ impl InFlight {
                 }
             }
             Ok(Finished::Event) => {}
-            // The claim stays in the store and is given out again under the next lease; the count is rebuilt.
-            Err(error) => {
-                tracing::error!(%error, "a run panicked; its record is claimed again after the lease is renewed");
-                self.per_workspace.clear();
-            }
+            // Only the reading of a webhook can get here; its claim is given out again under the next lease.
+            Err(error) => tracing::error!(%error, "the reading of a webhook panicked: this is a defect of the host"),
         }
     }
 }
@@ -170,7 +169,10 @@ impl Engine {
         *in_flight.per_workspace.entry(workspace.clone()).or_default() += 1;
         let (engine, lease) = (self.clone(), lease.clone());
         in_flight.tasks.spawn(async move {
-            engine.run_record(&lease, record).await;
+            let run = AssertUnwindSafe(engine.run_record(&lease, record.clone())).catch_unwind();
+            if run.await.is_err() {
+                engine.panicked(&lease, record).await;
+            }
             Finished::Record(workspace)
         });
     }

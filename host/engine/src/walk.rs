@@ -311,7 +311,7 @@ impl Watermark {
     fn to_text(&self) -> String {
         let mut text = self.from.to_string();
         if let (Some(until), Some(after)) = (&self.until, &self.after) {
-            text.push_str(&format!(" {until} {after}"));
+            text = format!("{text} {until} {after}");
         }
         text
     }
@@ -347,6 +347,7 @@ fn parse_cursor(text: Option<&str>) -> Result<Option<contactor_highlevel::Cursor
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn of_store(error: contactor_store::StoreError) -> Failure {
     Failure::new(FailureClass::Transient, format!("store: {error}"))
 }

@@ -58,7 +58,7 @@ pub(crate) async fn engine(dir: &Path) -> Engine {
         runtime: RuntimeConfig { max_instances: 4, ..RuntimeConfig::default() },
         artefacts: Dir::open_ambient_dir(dir.join("artefacts"), cap_std::ambient_authority()).unwrap(),
     })
-    .await
+    
     .unwrap()
 }
 

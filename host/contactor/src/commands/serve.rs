@@ -168,7 +168,7 @@ async fn start_engine(config: &Config) -> Result<Engine, Failure> {
         runtime: config.runtime.runtime(cache),
         artefacts: open_dir(&config.path(&config.artefacts.dir))?,
     };
-    Engine::start(parts).await.map_err(|error| Failure::new(Exit::Usage, error))
+    Engine::start(parts).map_err(|error| Failure::new(Exit::Usage, error))
 }
 
 /// A directory of the host's own, made if it is missing, that nobody else can enter.

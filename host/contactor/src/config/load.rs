@@ -35,6 +35,10 @@ impl Config {
         })?;
         let mut config: Self = toml::from_str(&text)
             .map_err(|error| ConfigError::Malformed { path: path.to_owned(), message: error.to_string() })?;
+        config
+            .engine
+            .check()
+            .map_err(|error| ConfigError::Malformed { path: path.to_owned(), message: error.to_string() })?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut config.base);
         Ok(config)
     }
@@ -103,6 +107,14 @@ mod tests {
     fn a_wrong_value_is_refused_with_its_line_and_an_example() {
         let error = load("[server]\nlisten = \"8440\"\n").unwrap_err().to_string();
         for part in ["line 2", "8440", "127.0.0.1:8440"] {
+            assert!(error.contains(part), "{part} is missing in: {error}");
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_its_range_is_refused_with_the_range() {
+        let error = load("[engine]\npage-size = 501\n").unwrap_err().to_string();
+        for part in ["contactor.toml", "engine.page-size", "501", "1 to 500"] {
             assert!(error.contains(part), "{part} is missing in: {error}");
         }
     }

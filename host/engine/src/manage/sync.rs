@@ -168,7 +168,7 @@ impl Engine {
     }
 
     /// Runs without their calls, newest first.
-    pub async fn runs(&self, filter: RunFilter) -> Result<Vec<contactor_store::Run>, EngineError> {
+    pub async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>, EngineError> {
         Ok(self.store().runs(filter).await?)
     }
 }

@@ -17,7 +17,10 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::error::EngineError;
+use crate::recorder;
 use quota::Windows;
+
+pub(crate) use request::base_url;
 
 /// Largest answer that is passed on, in bytes; the interface documents it.
 const RESPONSE_CAP: usize = 4 * 1024 * 1024;
@@ -48,7 +51,7 @@ pub(crate) struct PartnerSetup {
 
 impl PartnerApi {
     pub(crate) fn new(setup: PartnerSetup) -> Result<Self, EngineError> {
-        let base = request::base_url(&setup.base_url)?;
+        let base = base_url(&setup.base_url)?;
         if let Scheme::OAuth2 { .. } = setup.auth.scheme {
             return Err(EngineError::Invalid(format!(
                 "authentication `{}`: OAuth 2.0 at partners is not available in this version",
@@ -143,13 +146,9 @@ impl PartnerApi {
         windows.take(&matching, now).map_err(|wait| Error::Limited(Some(wait)))
     }
 
+    /// A body for the run's log: redacted first and cut second, so that a secret on the edge does not leave its first half.
     fn capped(&self, body: &[u8]) -> String {
-        let text = String::from_utf8_lossy(&body[..body.len().min(self.log_cap)]).into_owned();
-        let mut text = self.redacted(text);
-        if body.len() > self.log_cap {
-            text.push('…');
-        }
-        text
+        recorder::cut(self.redacted(String::from_utf8_lossy(body).into_owned()), self.log_cap)
     }
 }
 
@@ -223,4 +222,40 @@ fn http_method(method: Method) -> http::Method {
     }
 }
 
-pub(crate) use self::request::base_url;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "fake-key-0123456789";
+
+    fn api(log_cap: usize) -> PartnerApi {
+        let auth = Auth {
+            id: "token".to_owned(),
+            title: "Access token".to_owned(),
+            scheme: Scheme::Bearer { token: "{token}".parse().unwrap() },
+            credentials: Vec::new(),
+            help: None,
+        };
+        PartnerApi::new(PartnerSetup {
+            client: contactor_highlevel::http::client(&contactor_highlevel::http::Options::default()).unwrap(),
+            base_url: "https://api.example.com/v2".to_owned(),
+            auth,
+            secrets: BTreeMap::from([("token".to_owned(), SecretString::from(SECRET))]),
+            quotas: Vec::new(),
+            timeout: Duration::from_secs(1),
+            log_cap,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_body_in_the_log_shows_no_part_of_a_secret_wherever_it_is_cut() {
+        let body = format!("{SECRET}{SECRET} and {SECRET}");
+        for cap in 0..=body.len() {
+            let shown = api(cap).capped(body.as_bytes());
+            assert!(!shown.contains("fake") && !shown.contains("0123"), "{cap}: {shown}");
+            assert!(shown.len() <= cap + "…".len(), "{cap}: {shown}");
+        }
+        assert_eq!(api(100).capped(b"nothing secret"), "nothing secret");
+    }
+}

@@ -36,8 +36,10 @@ const HOST_HEADERS: [&str; 17] = [
 
 /// Parses a connection's base URL: `https`, or `http` to this machine only; no credentials, query or fragment.
 pub(crate) fn base_url(text: &str) -> Result<Url, EngineError> {
-    let invalid = |why: &str| EngineError::Invalid(format!("base URL `{text}`: {why}"));
-    let mut url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
+    // The address is not repeated: what was pasted by mistake may hold a credential.
+    let invalid = |why: &str| EngineError::Invalid(format!("base URL: {why}"));
+    let mut url = Url::parse(text)
+        .map_err(|error| invalid(&format!("{error}; expected one such as https://api.example.com/v2")))?;
     let loopback = match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
@@ -208,5 +210,7 @@ mod tests {
         for bad in ["http://api.example.com", "ftp://x", "https://user:pw@example.com", "https://x/?a=b", "nonsense"] {
             assert!(base_url(bad).is_err(), "{bad}");
         }
+        let error = base_url("https://user:fake-password@example.com").unwrap_err().to_string();
+        assert!(error.contains("credential") && !error.contains("fake-password"), "{error}");
     }
 }

@@ -38,14 +38,14 @@ impl RunContext {
             (None, Some(partner)) => {
                 let partner = partner.clone();
                 let after = self.create_highlevel(&plan.merge.to_highlevel).await?;
-                let applied = self.applied(entity, &plan, after, partner)?;
+                let applied = self.applied(entity, &plan, &after, &partner)?;
                 Ok((plan, Applied { created: Some(Side::Highlevel), ..applied }))
             }
             (Some(highlevel), Some(partner)) => {
                 let (highlevel, partner) = (highlevel.clone(), partner.clone());
                 let highlevel = self.update_highlevel(&highlevel, &plan.merge.to_highlevel).await?;
                 let partner = self.write_partner(entity, partner, &plan.merge.to_partner).await?;
-                let applied = self.applied(entity, &plan, highlevel, partner)?;
+                let applied = self.applied(entity, &plan, &highlevel, &partner)?;
                 Ok((plan, applied))
             }
             (None, None) => Err(Failure::new(FailureClass::Transient, "a run had a record on neither side")),
@@ -64,7 +64,7 @@ impl RunContext {
                 // Only now does the partner offer anything: a tag for everybody who is linked, for example.
                 plan.merge.to_highlevel = self.written_back(entity, &highlevel, &partner)?;
                 let highlevel = self.update_highlevel(&highlevel, &plan.merge.to_highlevel).await?;
-                let applied = self.applied(entity, &plan, highlevel, partner)?;
+                let applied = self.applied(entity, &plan, &highlevel, &partner)?;
                 return Ok((plan, Applied { created: Some(Side::Partner), ..applied }));
             }
             Created::Exists(id) => Some(id),
@@ -80,7 +80,7 @@ impl RunContext {
         };
         let highlevel = self.update_highlevel(&highlevel, &plan.merge.to_highlevel).await?;
         let partner = self.write_partner(entity, partner, &plan.merge.to_partner).await?;
-        let applied = self.applied(entity, &plan, highlevel, partner)?;
+        let applied = self.applied(entity, &plan, &highlevel, &partner)?;
         Ok((plan, applied))
     }
 
@@ -110,17 +110,17 @@ impl RunContext {
         &self,
         entity: &str,
         plan: &SyncPlan,
-        highlevel: SideRecord,
-        partner: SideRecord,
+        highlevel: &SideRecord,
+        partner: &SideRecord,
     ) -> Result<Applied, Failure> {
         let mapping = self.active.mapping(entity)?;
         let mut changes = Vec::new();
         note_writes(Side::Highlevel, plan.highlevel.as_ref(), &plan.merge.to_highlevel, &mut changes);
         note_writes(Side::Partner, plan.partner.as_ref(), &plan.merge.to_partner, &mut changes);
         let mut notes = Vec::new();
-        self.note_dropped(mapping, contactor_sync::Side::Highlevel, &plan.merge.to_highlevel, &highlevel, &mut notes);
-        self.note_dropped(mapping, contactor_sync::Side::Partner, &plan.merge.to_partner, &partner, &mut notes);
-        let link = self.settled_link(entity, plan, mapping, &highlevel, &partner)?;
+        self.note_dropped(mapping, contactor_sync::Side::Highlevel, &plan.merge.to_highlevel, highlevel, &mut notes);
+        self.note_dropped(mapping, contactor_sync::Side::Partner, &plan.merge.to_partner, partner, &mut notes);
+        let link = self.settled_link(entity, plan, mapping, highlevel, partner);
         Ok(Applied { link, changes, notes, created: None })
     }
 
@@ -132,14 +132,15 @@ impl RunContext {
         mapping: &Mapping,
         highlevel: &SideRecord,
         partner: &SideRecord,
-    ) -> Result<Link, Failure> {
-        let previous = plan.link.as_ref().map(|link| &link.base);
+    ) -> Link {
+        let same = plan.link.as_ref().filter(|l| l.highlevel_id == highlevel.id && l.partner_id == partner.id);
+        let previous = same.map(|link| &link.base);
         let base = match previous {
             Some(base) if !plan.held_back.is_empty() => base.clone(),
             previous => settle(mapping, previous, &plan.merge, &highlevel.fields, &partner.fields, &self.active.context),
         };
         let print = |side, fields: &Fields| mapping.fingerprint(side, fields, &self.active.context);
-        Ok(Link {
+        Link {
             connection: self.active.connection.id.clone(),
             entity: entity.to_owned(),
             highlevel_id: highlevel.id.clone(),
@@ -148,9 +149,9 @@ impl RunContext {
             highlevel_fingerprint: print(contactor_sync::Side::Highlevel, &highlevel.fields),
             partner_fingerprint: print(contactor_sync::Side::Partner, &partner.fields),
             state: LinkState::Active,
-            created_at: plan.link.as_ref().map_or(self.started_at, |link| link.created_at),
+            created_at: same.map_or(self.started_at, |link| link.created_at),
             updated_at: self.started_at,
-        })
+        }
     }
 
     /// The partner knows the record and its search does not show it yet: look again when it should.
@@ -188,6 +189,8 @@ impl RunContext {
                         format!("HighLevel has this contact already, as {id}; it is linked, not created"),
                     )
                 },
+                // The vendor was seen answering 422 although the contact was there: looked up once, then believed.
+                ErrorKind::Invalid(_) if self.attempts > 0 => failure::of_highlevel(&error),
                 _ => failure::of_highlevel_create(&error),
             }),
         }

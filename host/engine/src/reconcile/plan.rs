@@ -101,11 +101,12 @@ impl RunContext {
         }
         // A partner that refuses duplicates itself is asked by the create: one request instead of two for each new person.
         let refuses_duplicates = keys.iter().any(|key| key.unique);
-        let partner = match refuses_duplicates && !self.preview {
-            true => None,
-            false => self.counterpart(entity, &keys).await?,
+        let (partner, tombstone) = if refuses_duplicates && !self.preview {
+            (None, None)
+        } else {
+            self.counterpart(entity, &keys).await?
         };
-        self.sync(entity, Some(record), partner, None, guards).await
+        self.sync(entity, Some(record), partner, tombstone, guards).await
     }
 
     /// The plan for a contact whose create the partner refused as a duplicate; `None` while its search shows nothing.
@@ -115,22 +116,26 @@ impl RunContext {
         record: &SideRecord,
         known: Option<RecordId>,
     ) -> Result<Option<SyncPlan>, Failure> {
-        let partner = match known {
+        let (partner, tombstone) = match known {
             Some(id) => {
-                self.refuse_taken(entity, Side::Partner, &id).await?;
-                self.read_partner(entity, &id).await?
+                let tombstone = self.free(entity, Side::Partner, &id).await?;
+                (self.read_partner(entity, &id).await?, tombstone)
             }
             None => self.counterpart(entity, &self.natural_keys(entity, Side::Highlevel, &record.fields)).await?,
         };
         let Some(partner) = partner else { return Ok(None) };
-        match self.sync(entity, Some(record.clone()), Some(partner), None, Vec::new()).await? {
+        match self.sync(entity, Some(record.clone()), Some(partner), tombstone, Vec::new()).await? {
             Plan::Sync(plan) => Ok(Some(*plan)),
             _ => Ok(None),
         }
     }
 
-    /// The one partner's record with one of these keys that is linked to nobody else.
-    async fn counterpart(&self, entity: &str, keys: &[NaturalKey]) -> Result<Option<SideRecord>, Failure> {
+    /// The one partner's record with one of these keys that is linked to nobody else, and the tombstone that it has.
+    async fn counterpart(
+        &self,
+        entity: &str,
+        keys: &[NaturalKey],
+    ) -> Result<(Option<SideRecord>, Option<Link>), Failure> {
         let mut found: Vec<SideRecord> = Vec::new();
         for key in keys {
             found.extend(self.find_partner(entity, &key.partner, &key.value).await?);
@@ -140,11 +145,9 @@ impl RunContext {
         if found.len() > 1 {
             return Err(ambiguous(&self.active.manifest.partner.name, found.len(), keys));
         }
-        let partner = found.pop();
-        if let Some(partner) = &partner {
-            self.refuse_taken(entity, Side::Partner, &partner.id).await?;
-        }
-        Ok(partner)
+        let Some(partner) = found.pop() else { return Ok((None, None)) };
+        let tombstone = self.free(entity, Side::Partner, &partner.id).await?;
+        Ok((Some(partner), tombstone))
     }
 
     /// A partner's record without a counterpart: find the contact or plan its creation.
@@ -170,12 +173,13 @@ impl RunContext {
             }
             highlevel = Some(found);
         }
+        let mut tombstone = None;
         if let Some(found) = highlevel.take() {
-            self.refuse_taken(entity, Side::Highlevel, &found.id).await?;
+            tombstone = self.free(entity, Side::Highlevel, &found.id).await?;
             // The duplicate search answers fewer fields than a read by id, and only the latter may be merged.
             highlevel = self.read_highlevel(&found.id).await?;
         }
-        self.sync(entity, highlevel, Some(record), None, guards).await
+        self.sync(entity, highlevel, Some(record), tombstone, guards).await
     }
 
     /// Merges what both sides show and asks the clean-up rules about every direction that would be written.
@@ -188,7 +192,8 @@ impl RunContext {
         creating: Vec<OwnedMutexGuard<()>>,
     ) -> Result<Plan, Failure> {
         let mapping = self.active.mapping(entity)?;
-        let base = link.as_ref().map(|link| &link.base);
+        // A tombstone of another pair says nothing about what these two agreed on.
+        let base = link.as_ref().filter(|link| joins(link, highlevel.as_ref(), partner.as_ref())).map(|link| &link.base);
         let highlevel_view = highlevel.as_ref().map(SideRecord::view);
         let partner_view = partner.as_ref().map(SideRecord::view);
         let mut merge =
@@ -210,7 +215,7 @@ impl RunContext {
                 held_back.push((Side::Highlevel, reason));
             }
         }
-        Ok(Plan::Sync(Box::new(SyncPlan { highlevel, partner, link, merge, held_back, creating: creating })))
+        Ok(Plan::Sync(Box::new(SyncPlan { highlevel, partner, link, merge, held_back, creating })))
     }
 
     async fn link(&self, entity: &str, side: Side, record: &RecordId) -> Result<Option<Link>, Failure> {
@@ -218,8 +223,9 @@ impl RunContext {
         link.map_err(|error| Failure::new(FailureClass::Transient, format!("store: {error}")))
     }
 
-    /// A counterpart that is linked to somebody else must not be linked again; a tombstone gives way.
-    async fn refuse_taken(&self, entity: &str, side: Side, record: &RecordId) -> Result<(), Failure> {
+    /// A counterpart that is linked to somebody else must not be linked again. A tombstone gives way and is answered: after
+    /// a merge at the vendor the survivor takes the deleted record's place.
+    async fn free(&self, entity: &str, side: Side, record: &RecordId) -> Result<Option<Link>, Failure> {
         match self.link(entity, side, record).await? {
             Some(link) if link.state == LinkState::Active => {
                 let (system, other) = match side {
@@ -231,7 +237,7 @@ impl RunContext {
                     format!("the matching record {record} in {system} is linked to {other} already: merge the duplicates, then retry"),
                 ))
             }
-            _ => Ok(()),
+            tombstone => Ok(tombstone),
         }
     }
 
@@ -272,6 +278,12 @@ struct NaturalKey {
     value: String,
     /// The partner refuses a second record with this value.
     unique: bool,
+}
+
+/// Whether a link is the link of these two records.
+fn joins(link: &Link, highlevel: Option<&SideRecord>, partner: Option<&SideRecord>) -> bool {
+    highlevel.is_some_and(|record| record.id == link.highlevel_id)
+        && partner.is_some_and(|record| record.id == link.partner_id)
 }
 
 fn ambiguous(system: &str, count: usize, keys: &[NaturalKey]) -> Failure {

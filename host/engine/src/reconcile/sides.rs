@@ -1,5 +1,6 @@
 //! The two sides of a record as a run sees them: HighLevel through its client, the partner through its connector.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,6 +38,8 @@ pub(crate) struct RunContext {
     pub(crate) started_at: Timestamp,
     /// Writes are held back.
     pub(crate) preview: bool,
+    /// Failed attempts at this record before this run.
+    pub(crate) attempts: u32,
 }
 
 /// A record of one side.
@@ -104,6 +107,10 @@ impl RunContext {
 
     /// A contact as the mapping names its fields: custom fields by key where the definition is known.
     pub(crate) async fn side_record(&self, contact: &highlevel::Contact) -> Result<SideRecord, Failure> {
+        if contact.unknown.contains_key(TAGS) {
+            // Taken for an empty set, unreadable tags would be removed from the partner.
+            return Err(Failure::new(FailureClass::Data, "HighLevel's answer has tags in a shape that is not known"));
+        }
         let mut fields = contact_fields(contact.fields(), &contact.tags);
         self.name_custom_fields(&mut fields).await?;
         Ok(SideRecord { id: RecordId::new(contact.id.as_str()), fields, updated_at: contact.date_updated })
@@ -229,10 +236,10 @@ impl RunContext {
 
 /// A contact's fields as the merge sees them: the client keeps tags apart, a mapping names them like any field.
 pub(crate) fn contact_fields(
-    fields: std::collections::BTreeMap<String, serde_json::Value>,
+    fields: BTreeMap<String, serde_json::Value>,
     tags: &[String],
 ) -> Fields {
-    let mut fields = convert::fields_from_json(&fields);
+    let mut fields = convert::fields_from_json(fields);
     fields.insert(TAGS.to_owned(), Value::Set(tags.iter().cloned().collect()));
     fields
 }

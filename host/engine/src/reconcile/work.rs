@@ -25,6 +25,8 @@ struct Ending {
     class: Option<FailureClass>,
     summary: String,
     link: Option<contactor_store::Link>,
+    /// The link or tombstone whose place the new one takes.
+    replaces: Option<contactor_store::Link>,
     conflicts: Vec<ConflictRecord>,
     changes: Vec<contactor_store::FieldChange>,
     ids: (Option<contactor_store::RecordId>, Option<contactor_store::RecordId>),
@@ -38,6 +40,7 @@ impl Ending {
             class: None,
             summary: summary.into(),
             link: None,
+            replaces: None,
             conflicts: Vec::new(),
             changes: Vec::new(),
             ids: (None, None),
@@ -59,7 +62,7 @@ impl Engine {
             Ok(active) => active,
             Err(error) => return self.give_back(lease, claim, &error.to_string()).await,
         };
-        let run = self.context(&active, claim.priority, false);
+        let run = RunContext { attempts: claim.attempts, ..self.context(&active, claim.priority, false) };
         // Kept until the commit: a second run of the same person must find the link.
         let mut guards = Vec::new();
         let ending = match is_echo(&run, &claim).await {
@@ -97,8 +100,18 @@ impl Engine {
             calls,
             log,
         };
+        let claim = ClaimedRecord { link: ending.replaces.or(claim.link), ..claim };
         self.complete(lease, claim, ending.disposition, ending.link, Some(entry), ending.conflicts).await;
         drop(guards);
+    }
+
+    /// A run panicked: a defect of the host. The record is tried again and then parked; the others go on.
+    pub(crate) async fn panicked(&self, lease: &Lease, claim: ClaimedRecord) {
+        let failure = Failure::new(FailureClass::GuestBug, "the host failed in this run; its log has the details");
+        tracing::error!(connection = %claim.key.connection, "a run panicked: this is a defect of the host");
+        let disposition =
+            failure.disposition(claim.attempts, self.config().max_attempts, self.now(), rand::random::<f64>());
+        self.complete(lease, claim, disposition, None, None, Vec::new()).await;
     }
 
     /// What a run of this connection works with.
@@ -118,6 +131,7 @@ impl Engine {
             recorder,
             started_at: self.now(),
             preview,
+            attempts: 0,
         }
     }
 
@@ -152,6 +166,7 @@ impl Engine {
             changes: applied.changes,
             ids: (Some(applied.link.highlevel_id.clone()), Some(applied.link.partner_id.clone())),
             link: Some(applied.link),
+            replaces: plan.link,
             ..Ending::done(outcome, "")
         })
     }
