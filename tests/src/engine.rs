@@ -7,7 +7,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use contactor_engine::{Clock, ConnectionView, Engine, EngineConfig, EngineError, EngineParts, EnableConnection, NewWorkspace};
+use contactor_engine::{
+    Clock, ConnectionView, EnableConnection, Engine, EngineConfig, EngineError, EngineParts, NewWorkspace,
+};
 use contactor_highlevel::webhook::Verifier;
 use contactor_runtime::{CacheConfig, RuntimeConfig};
 use contactor_sandbox::{Sandbox, SandboxConfig};
@@ -40,7 +42,7 @@ impl Stand {
     pub async fn start() -> Result<Self> {
         let sandbox = Sandbox::start(SandboxConfig::for_tests()).await?;
         let dir = tempfile::tempdir()?;
-        let engine = engine(&sandbox, &dir).await?;
+        let engine = engine(&sandbox, &dir)?;
         engine
             .create_workspace(NewWorkspace {
                 id: WORKSPACE.to_owned(),
@@ -63,14 +65,19 @@ impl Stand {
         let connector = self.engine.install_connector(artefacts::component(component)?).await?;
         // Prefinery's credential is a `key`, that of the guests made for tests a `token`.
         let (part, settings) = match component {
-            "prefinery" => ("key", json!({ "beta_id": self.sandbox.prefinery().first_project().to_string() })),
+            "prefinery" => {
+                ("key", json!({ "beta_id": self.sandbox.prefinery().first_project().to_string() }))
+            }
             _ => ("token", json!({})),
         };
         let request = EnableConnection {
             workspace: WORKSPACE.to_owned(),
             connector: connector.id,
             base_url: Some(self.sandbox.prefinery_url()),
-            credentials: BTreeMap::from([(part.to_owned(), self.sandbox.prefinery().api_key().to_owned().into())]),
+            credentials: BTreeMap::from([(
+                part.to_owned(),
+                self.sandbox.prefinery().api_key().to_owned().into(),
+            )]),
             settings,
             grants: grants.map(|grants| grants.iter().map(ToString::to_string).collect()),
             ..EnableConnection::default()
@@ -82,7 +89,12 @@ impl Stand {
     ///
     /// # Errors
     /// What the engine answers, as it is: tests look at it.
-    pub async fn run(&self, connection: &ConnectionId, action: &str, input: &Value) -> Result<Value, EngineError> {
+    pub async fn run(
+        &self,
+        connection: &ConnectionId,
+        action: &str,
+        input: &Value,
+    ) -> Result<Value, EngineError> {
         self.engine.run_action(connection, action, input, false).await
     }
 
@@ -103,9 +115,11 @@ impl Stand {
     }
 }
 
-async fn engine(sandbox: &Sandbox, dir: &TempDir) -> Result<Engine> {
-    let highlevel =
-        contactor_highlevel::Config { base_url: sandbox.highlevel_url(), ..contactor_highlevel::Config::default() };
+fn engine(sandbox: &Sandbox, dir: &TempDir) -> Result<Engine> {
+    let highlevel = contactor_highlevel::Config {
+        base_url: sandbox.highlevel_url(),
+        ..contactor_highlevel::Config::default()
+    };
     // As a real host has one: without it, installing, enabling and the first call would each compile the component.
     let cache = CacheConfig { dir: subdirectory(dir, "cache")?, key: [7; 32] };
     let parts = EngineParts {
@@ -116,8 +130,14 @@ async fn engine(sandbox: &Sandbox, dir: &TempDir) -> Result<Engine> {
         highlevel,
         verifier: Verifier::published()?,
         // A few calls at once are enough; each slot reserves address space, and many tests run beside each other.
-        runtime: RuntimeConfig { max_instances: 4, ..RuntimeConfig::default() },
-        artefacts: Dir::open_ambient_dir(dir.path(), ambient_authority())?,
+        runtime: RuntimeConfig { max_instances: 4, cache: Some(cache), ..RuntimeConfig::default() },
+        artefacts: subdirectory(dir, "artefacts")?,
     };
     Ok(Engine::start(parts)?)
+}
+
+fn subdirectory(dir: &TempDir, name: &str) -> Result<Dir> {
+    let path = dir.path().join(name);
+    std::fs::create_dir(&path)?;
+    Ok(Dir::open_ambient_dir(path, ambient_authority())?)
 }

@@ -1,6 +1,8 @@
 //! Every operation of the vendor's Contacts API, called by a component through the imports of `wit/`; and what a connector
 //! gets instead of an answer: the vendor's refusal, a withheld grant, a preview, each as a value.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -88,7 +90,10 @@ impl Guest {
 
     /// `{"ok": …}` or `{"error": …}`, as the guest saw it.
     async fn outcome(&self, function: &str, input: Value) -> Value {
-        self.stand.run(&self.connection, function, &input).await.unwrap_or_else(|error| panic!("{function}: {error}"))
+        self.stand
+            .run(&self.connection, function, &input)
+            .await
+            .unwrap_or_else(|error| panic!("{function}: {error}"))
     }
 
     async fn ok(&self, function: &str, input: Value) -> Value {
@@ -179,7 +184,9 @@ fn fits(operation: &str, method: &str, path: &str) -> bool {
     let path = path.split('?').next().unwrap_or_default();
     let (wanted, template) = operation.split_once(' ').unwrap();
     let (template, parts): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
-    let fits = |(wanted, part): (&&str, &&str)| if wanted.starts_with('{') { !part.is_empty() } else { wanted == part };
+    let fits = |(wanted, part): (&&str, &&str)| {
+        if wanted.starts_with('{') { !part.is_empty() } else { wanted == part }
+    };
     wanted == method && template.len() == parts.len() && template.iter().zip(&parts).all(fits)
 }
 
@@ -192,7 +199,8 @@ fn instant(text: &str) -> jiff::Timestamp {
 }
 
 fn sorted(value: &Value) -> Vec<String> {
-    let mut texts: Vec<_> = value.as_array().unwrap_or_else(|| panic!("{value} is no list")).iter().map(text).collect();
+    let mut texts: Vec<_> =
+        value.as_array().unwrap_or_else(|| panic!("{value} is no list")).iter().map(text).collect();
     texts.sort();
     texts
 }
@@ -234,17 +242,22 @@ fn the_table_holds_every_function_of_the_interfaces_of_highlevel() {
     let mut functions = BTreeSet::new();
     for interface in interfaces {
         let text = std::fs::read_to_string(wit.join(interface).with_extension("wit")).unwrap();
-        let named = text.lines().filter_map(|line| line.trim().split_once(": func(")).map(|(name, _)| name.to_owned());
+        let named = text
+            .lines()
+            .filter_map(|line| line.trim().split_once(": func("))
+            .map(|(name, _)| name.to_owned());
         functions.extend(named.map(|name| format!("{interface}.{name}")));
     }
-    let table: BTreeSet<String> = OPERATIONS.iter().map(|row| row.0).chain([TAGS_LIST]).map(str::to_owned).collect();
+    let table: BTreeSet<String> =
+        OPERATIONS.iter().map(|row| row.0).chain([TAGS_LIST]).map(str::to_owned).collect();
     assert_eq!(table, functions);
 }
 
 #[test]
 fn the_component_reaches_the_host_by_the_imports_of_the_interface_and_no_other_way() {
     let report = contactor_engine::inspect(&artefacts::component("guest-operations").unwrap()).unwrap();
-    let world = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/world.wit")).unwrap();
+    let world =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/world.wit")).unwrap();
     let imports = world.lines().filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';'));
     let mut imports: Vec<_> = imports.map(|name| format!("contactor:connector/{name}@0.1.0")).collect();
     let mut imported = report.imports;
@@ -292,9 +305,7 @@ async fn contacts(walk: &mut Walk) -> (String, String) {
     assert_eq!((&stored["city"], &stored["firstName"]), (&json!("London"), &json!("Ada")));
     assert_eq!(stored["tags"], json!(["lead"]), "an update says nothing about tags");
 
-    let upsert = |email: &str| {
-        json!({ "fields": { "firstName": "Bob", "email": email }, "create-new-if-duplicate-allowed": false })
-    };
+    let upsert = |email: &str| json!({ "fields": { "firstName": "Bob", "email": email }, "create-new-if-duplicate-allowed": false });
     let new = walk.call("contacts.upsert", upsert("bob@example.com")).await;
     let bob = text(&new["contact"]["id"]);
     assert_eq!(new["created"], true);
@@ -310,7 +321,8 @@ async fn contacts(walk: &mut Walk) -> (String, String) {
 
 async fn tasks(walk: &mut Walk, ada: &str) {
     let fields = json!({ "title": "Call", "dueDate": "2026-12-01T10:00:00Z" });
-    let created = walk.call("tasks.create", json!({ "contact-id": ada, "completed": false, "fields": fields })).await;
+    let created =
+        walk.call("tasks.create", json!({ "contact-id": ada, "completed": false, "fields": fields })).await;
     let task = text(&created["id"]);
     assert_eq!((&created["contact-id"], &created["completed"]), (&json!(ada), &json!(false)));
     assert_eq!(walk.guest.task(ada)["title"], "Call");
@@ -344,7 +356,10 @@ async fn notes(walk: &mut Walk, ada: &str) {
     let key = json!({ "contact-id": ada, "id": note });
 
     let read = walk.call("notes.get", key.clone()).await;
-    assert_eq!((&read["body"], &read["fields"]["bodyText"]), (&json!("<p>Met at the fair</p>"), &json!("Met at the fair")));
+    assert_eq!(
+        (&read["body"], &read["fields"]["bodyText"]),
+        (&json!("<p>Met at the fair</p>"), &json!("Met at the fair"))
+    );
 
     let fields = json!({ "body": "Met twice" });
     let updated = walk.call("notes.update", json!({ "contact-id": ada, "id": note, "fields": fields })).await;
@@ -372,7 +387,8 @@ async fn tags(walk: &mut Walk, ada: &str, bob: &str) {
     let many = |mode: &str, tags: Value| json!({ "mode": mode, "contact-ids": [ada, bob], "tags": tags });
     let outcome = walk.call("bulk.update-tags", many("add", json!(["Fair"]))).await;
     assert_eq!(outcome["errors"], 0);
-    let answered: Vec<_> = outcome["responses"].as_array().unwrap().iter().map(|one| one["contactId"].clone()).collect();
+    let answered: Vec<_> =
+        outcome["responses"].as_array().unwrap().iter().map(|one| one["contactId"].clone()).collect();
     assert_eq!(answered, [json!(ada), json!(bob)]);
     assert_eq!(sorted(&walk.guest.contact(ada)["tags"]), ["fair", "vip"]);
     walk.call("bulk.update-tags", many("remove", json!(["vip"]))).await;
@@ -405,9 +421,7 @@ async fn relations(walk: &mut Walk, ada: &str) {
     walk.call("campaigns.remove-all", json!({ "contact-id": ada })).await;
     assert_eq!(walk.guest.campaigns(ada), [""; 0]);
 
-    let workflow = |id: &str| {
-        json!({ "contact-id": ada, "workflow-id": id, "event-start-time": "2026-12-01T10:00:00-05:00" })
-    };
+    let workflow = |id: &str| json!({ "contact-id": ada, "workflow-id": id, "event-start-time": "2026-12-01T10:00:00-05:00" });
     for id in ["workflow-1", "workflow-2"] {
         assert_eq!(walk.call("workflows.add", workflow(id)).await, Value::Null);
     }
@@ -423,7 +437,10 @@ async fn relations(walk: &mut Walk, ada: &str) {
     let all = walk.call("appointments.list-all", json!({ "contact-id": ada })).await;
     assert_eq!(ids(&all), [text(&booked["id"])]);
     let one = &all[0];
-    assert_eq!((&one["start"], &one["end"]), (&json!("2026-12-01T15:00:00Z"), &json!("2026-12-01T15:30:00Z")));
+    assert_eq!(
+        (&one["start"], &one["end"]),
+        (&json!("2026-12-01T15:00:00Z"), &json!("2026-12-01T15:30:00Z"))
+    );
     assert_eq!((&one["status"], &one["fields"]["title"]), (&json!("confirmed"), &json!("Demo")));
 }
 
@@ -481,10 +498,18 @@ async fn what_the_vendor_refuses_is_a_case_that_a_connector_can_act_on() {
 
     let before = guest.stand.records();
     for (function, fields, field) in [
-        ("contacts.create", json!({ "email": "bob@example.com", "favouriteColour": "green" }), "favouriteColour"),
+        (
+            "contacts.create",
+            json!({ "email": "bob@example.com", "favouriteColour": "green" }),
+            "favouriteColour",
+        ),
         ("contacts.create", json!({ "email": "not an address" }), "email"),
         ("contacts.update", json!({ "tags": ["vip"] }), "tags"),
-        ("contacts.upsert", json!({ "email": "bob@example.com", "favouriteColour": "green" }), "favouriteColour"),
+        (
+            "contacts.upsert",
+            json!({ "email": "bob@example.com", "favouriteColour": "green" }),
+            "favouriteColour",
+        ),
         ("tasks.create", json!({ "title": "Call" }), "dueDate"),
         ("notes.update", json!({ "favouriteColour": "green" }), "favouriteColour"),
     ] {
@@ -493,7 +518,11 @@ async fn what_the_vendor_refuses_is_a_case_that_a_connector_can_act_on() {
             "create-new-if-duplicate-allowed": false,
         });
         let error = guest.error(function, input).await;
-        assert_eq!((&error["case"], &error["detail"][0]["field"]), (&json!("invalid"), &json!(field)), "{function}: {error}");
+        assert_eq!(
+            (&error["case"], &error["detail"][0]["field"]),
+            (&json!("invalid"), &json!(field)),
+            "{function}: {error}"
+        );
     }
     assert_eq!(guest.stand.records(), before, "nothing of what was refused was written");
 }
@@ -584,7 +613,9 @@ async fn a_component_reaches_its_partner_with_a_credential_that_it_never_sees() 
         assert_eq!(error["case"], "invalid", "{path}: {error}");
     }
     let headers = json!([{ "name": "Authorization", "value": "Bearer made-up" }]);
-    let error = guest.error("partner.send", json!({ "method": "get", "path": "/betas.json", "headers": headers })).await;
+    let error = guest
+        .error("partner.send", json!({ "method": "get", "path": "/betas.json", "headers": headers }))
+        .await;
     assert_eq!(error["case"], "invalid", "{error}");
     assert_eq!(guest.counts(), before, "nothing of what was refused was sent");
 }

@@ -63,7 +63,8 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.error)
+        // It may hold the words of a connector or a vendor.
+        f.write_str(&crate::output::plain(&self.error.to_string()))
     }
 }
 

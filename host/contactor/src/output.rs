@@ -28,7 +28,7 @@ impl Output {
         if items.is_empty() {
             return self.note("nothing to list");
         }
-        let rows: Vec<[String; N]> = items.iter().map(row).collect();
+        let rows: Vec<[String; N]> = items.iter().map(|item| row(item).map(|text| cell(&text))).collect();
         io::stdout().lock().write_all(table(headings, &rows).as_bytes())
     }
 
@@ -40,19 +40,19 @@ impl Output {
         let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         let mut out = io::stdout().lock();
         for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
-            writeln!(out, "{name:width$}  {value}")?;
+            writeln!(out, "{name:width$}  {}", cell(value))?;
         }
         Ok(())
     }
 
     /// Text on standard output, unless JSON is wanted.
     pub(crate) fn text(self, text: &str) -> io::Result<()> {
-        if self.json { Ok(()) } else { writeln!(io::stdout().lock(), "{text}") }
+        if self.json { Ok(()) } else { writeln!(io::stdout().lock(), "{}", plain(text)) }
     }
 
     /// A remark for people on standard error.
     pub(crate) fn note(self, text: &str) -> io::Result<()> {
-        if self.quiet { Ok(()) } else { writeln!(io::stderr().lock(), "{text}") }
+        if self.quiet { Ok(()) } else { writeln!(io::stderr().lock(), "{}", plain(text)) }
     }
 }
 
@@ -82,6 +82,23 @@ fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
         add(row.each_ref().map(String::as_str));
     }
     text
+}
+
+/// A text as it may reach a terminal. Connectors and vendors write into summaries, names and bodies: a control character
+/// there could clear the screen, forge what stands above, or change the terminal's settings.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+/// The same on one line.
+fn cell(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => ' ',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
+        .collect()
 }
 
 /// An instant to the second.
@@ -129,6 +146,14 @@ mod tests {
     fn columns_line_up_and_lines_end_without_spaces() {
         let rows = [["acme".to_owned(), "Acme".to_owned()], ["a-longer-id".to_owned(), String::new()]];
         assert_eq!(table(["ID", "NAME"], &rows), "ID           NAME\nacme         Acme\na-longer-id\n");
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_cannot_steer_the_terminal_or_forge_a_line() {
+        let hostile = "ok\u{1b}[2J\u{9b}31m\rrun\nforged\u{7}";
+        assert_eq!(plain(hostile), "ok\u{fffd}[2J\u{fffd}31m\u{fffd}run\nforged\u{fffd}");
+        assert_eq!(cell(hostile), "ok\u{fffd}[2J\u{fffd}31m\u{fffd}run forged\u{fffd}");
+        assert_eq!(plain("Zoë\tλ\n"), "Zoë\tλ\n");
     }
 
     #[test]

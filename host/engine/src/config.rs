@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contactor_highlevel::search::MAX_SEARCH_PAGE;
+use contactor_highlevel::search::MAX_PAGE;
 use serde::{Deserialize, Serialize};
 
 use crate::error::EngineError;
@@ -73,7 +73,7 @@ impl EngineConfig {
         within("partner-timeout", self.partner_timeout, 1, 3_600)?;
         // A request that outlives the lease would be made again by whoever takes the lease over.
         within("lease-ttl", self.lease_ttl, self.partner_timeout + 1, YEAR)?;
-        within("page-size", self.page_size.into(), 1, MAX_SEARCH_PAGE.into())?;
+        within("page-size", self.page_size.into(), 1, MAX_PAGE.into())?;
         within("backfill-window", self.backfill_window, 1, u64::MAX)?;
         within("max-attempts", self.max_attempts.into(), 1, u32::MAX.into())?;
         within("retention-days", self.retention_days.into(), 1, 100 * 365)

@@ -52,7 +52,11 @@ impl Credentials {
         Ok(self.store.put_credential(name, sealed).await?)
     }
 
-    pub(crate) async fn get(&self, workspace: &WorkspaceId, name: &str) -> Result<Option<SecretString>, EngineError> {
+    pub(crate) async fn get(
+        &self,
+        workspace: &WorkspaceId,
+        name: &str,
+    ) -> Result<Option<SecretString>, EngineError> {
         match self.store.credential(name).await? {
             Some(sealed) => Ok(Some(self.vault.unseal(workspace, name, &sealed)?)),
             None => Ok(None),
@@ -122,8 +126,11 @@ impl Tokens {
             .await
             .map_err(|error| unavailable(&error))?
             .ok_or(TokenError::NotConnected)?;
-        let secret =
-            self.credentials.get(&workspace.id, workspace.id.as_str()).await.map_err(|error| unavailable(&error))?;
+        let secret = self
+            .credentials
+            .get(&workspace.id, workspace.id.as_str())
+            .await
+            .map_err(|error| unavailable(&error))?;
         secret.map(AccessToken::from).ok_or(TokenError::NotConnected)
     }
 }

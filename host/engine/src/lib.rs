@@ -7,7 +7,7 @@
 //! ```
 //!
 //! State is reconciled, events are hints: an event only marks a record dirty, and a run reads both sides again before it
-//! decides. [`plan`](crate::reconcile) is free of effects, so a preview is the same code without the second half.
+//! decides. The plan is free of effects, so a preview is the same code without the second half.
 
 mod active;
 mod artefacts;

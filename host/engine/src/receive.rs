@@ -10,7 +10,16 @@ use contactor_store::{
 
 use crate::engine::Engine;
 use crate::failure::Failure;
+use crate::recorder::cut;
 use crate::reconcile::{RunContext, mismatch, partner_record, run_id};
+
+/// Records that one webhook or one page may name. Each is a row and a run: a connector that names more would keep its whole
+/// workspace busy with one event.
+const CHANGES: usize = 1_000;
+/// Bytes of a partner's id.
+const ID: usize = 512;
+/// Bytes of a connector's words in a run's summary.
+const WORDS: usize = 1_024;
 
 /// What the connector made of a webhook.
 enum Meaning {
@@ -40,7 +49,7 @@ impl Engine {
                 (marks, Disposition::Done, RunOutcome::Applied, None, summary)
             }
             Ok(Meaning::Rejected(reason)) => {
-                let summary = format!("the webhook was not understood: {reason}");
+                let summary = format!("the webhook was not understood: {}", cut(reason, WORDS));
                 (Vec::new(), Disposition::Done, RunOutcome::Skipped, None, summary)
             }
             Err(failure) => {
@@ -109,20 +118,39 @@ async fn receive(run: &RunContext, claimed: &ClaimedEvent) -> Result<Meaning, Fa
     }
 }
 
+/// A failure whose message, which may be a connector's, is short enough to be kept.
+pub(crate) fn brief(failure: Failure) -> Failure {
+    Failure { message: cut(failure.message, WORDS), ..failure }
+}
+
 /// The dirty marks of a connector's changes. A change that concerns only an automation marks nothing.
 pub(crate) fn marks(run: &RunContext, changes: &[Change]) -> Result<Vec<Mark>, Failure> {
+    let connector = &run.active.connection.connector;
+    of_changes(changes, |entity| run.active.manifest.entity(entity).is_some())
+        .map_err(|why| Failure::new(FailureClass::GuestBug, format!("{connector}: {why}; this is its author's to mend")))
+}
+
+fn of_changes(changes: &[Change], is_entity: impl Fn(&str) -> bool) -> Result<Vec<Mark>, String> {
+    if changes.len() > CHANGES {
+        return Err(format!("it names {} changes at once, more than {CHANGES}", changes.len()));
+    }
     changes
         .iter()
         .filter(|change| change.kind != ChangeKind::Other)
         .map(|change| {
-            if run.active.manifest.entity(&change.entity).is_none() || change.id.is_empty() {
-                return Err(Failure::new(
-                    FailureClass::GuestBug,
-                    format!(
-                        "{}: a change names the entity `{}` and the id `{}`; the manifest has no such entity, or the id is empty",
-                        run.active.connection.connector, change.entity, change.id
-                    ),
+            if !is_entity(&change.entity) {
+                let entity = cut(change.entity.clone(), 64);
+                return Err(format!("a change names the entity `{entity}`, which its manifest does not have"));
+            }
+            if change.id.is_empty() || change.id.len() > ID || change.id.chars().any(char::is_control) {
+                return Err(format!(
+                    "a change of `{}` has an id of {} bytes; expected 1 to {ID}, without control characters",
+                    change.entity,
+                    change.id.len()
                 ));
+            }
+            if change.snapshot.as_ref().is_some_and(|snapshot| snapshot.id != change.id) {
+                return Err(format!("a change of `{}` carries another record as its snapshot", change.entity));
             }
             Ok(Mark {
                 entity: change.entity.clone(),
@@ -133,4 +161,54 @@ pub(crate) fn marks(run: &RunContext, changes: &[Change]) -> Result<Vec<Mark>, F
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use contactor_runtime::bindings::adapter::PartnerRecord;
+
+    use super::*;
+
+    fn change(id: &str) -> Change {
+        Change {
+            entity: "contact".to_owned(),
+            id: id.to_owned(),
+            kind: ChangeKind::Updated,
+            event: String::new(),
+            snapshot: None,
+            fields: Vec::new(),
+        }
+    }
+
+    fn marked(changes: &[Change]) -> Result<usize, String> {
+        of_changes(changes, |entity| entity == "contact").map(|marks| marks.len())
+    }
+
+    #[test]
+    fn a_change_marks_its_record_unless_only_an_automation_cares() {
+        let other = Change { kind: ChangeKind::Other, ..change("2") };
+        assert_eq!(marked(&[change("1"), other]), Ok(1));
+    }
+
+    #[test]
+    fn one_event_names_a_bounded_number_of_records() {
+        assert_eq!(marked(&vec![change("1"); CHANGES]), Ok(CHANGES));
+        assert!(marked(&vec![change("1"); CHANGES + 1]).unwrap_err().contains("more than"));
+    }
+
+    #[test]
+    fn a_change_that_no_record_can_be_is_refused_in_few_words() {
+        let of = |id: &str| Some(PartnerRecord { id: id.to_owned(), fields: Vec::new(), updated_at: None });
+        assert_eq!(marked(&[Change { snapshot: of("1"), ..change("1") }]), Ok(1));
+        for hostile in [
+            Change { entity: "e".repeat(1 << 20), ..change("1") },
+            Change { snapshot: of("2"), ..change("1") },
+            change(""),
+            change("a\u{1b}[2J"),
+            change(&"x".repeat(ID + 1)),
+        ] {
+            let why = marked(&[hostile]).unwrap_err();
+            assert!(why.len() < 200, "{why}");
+        }
+    }
 }

@@ -11,6 +11,8 @@ use contactor_store::Call;
 const LOG_LINES: usize = 100;
 /// Bytes of one log line.
 const LOG_LINE: usize = 1_024;
+/// Bytes of bodies that one run keeps. A connector may make hundreds of calls in a run: the later ones are kept without theirs.
+const BODIES: usize = 512 * 1024;
 
 /// The calls and log lines of one run.
 #[derive(Default)]
@@ -21,14 +23,23 @@ pub(crate) struct RunRecorder {
 #[derive(Default)]
 struct Recorded {
     calls: Vec<Call>,
+    bodies: usize,
     log: Vec<String>,
     dropped: usize,
 }
 
 impl RunRecorder {
     /// Notes a finished call.
-    pub(crate) fn call(&self, call: Call) {
-        self.lock().calls.push(call);
+    pub(crate) fn call(&self, mut call: Call) {
+        let mut inner = self.lock();
+        for body in [&mut call.request, &mut call.response].into_iter().flatten() {
+            if inner.bodies + body.len() > BODIES {
+                *body = format!("({} bytes, left out: this run has kept enough)", body.len());
+            } else {
+                inner.bodies += body.len();
+            }
+        }
+        inner.calls.push(call);
     }
 
     /// Notes a line of the connector's log.
@@ -113,5 +124,37 @@ mod tests {
         assert_eq!(log.len(), LOG_LINES + 1);
         assert!(log.iter().all(|line| line.len() <= LOG_LINE + "…".len()));
         assert!(log[LOG_LINES].contains("5 further lines"));
+    }
+
+    #[test]
+    fn a_run_of_many_calls_keeps_them_all_and_the_bodies_of_the_first() {
+        let recorder = RunRecorder::default();
+        for _ in 0..1_000 {
+            let body = Some("x".repeat(1_024));
+            recorder.call(Call { request: body.clone(), response: body, ..call() });
+        }
+        let (calls, _) = recorder.take();
+        assert_eq!(calls.len(), 1_000);
+        assert_eq!(calls[0].response.as_ref().map(String::len), Some(1_024));
+        assert_eq!(
+            calls[999].response.as_deref(),
+            Some("(1024 bytes, left out: this run has kept enough)")
+        );
+        let kept: usize = calls.iter().flat_map(|call| [&call.request, &call.response]).flatten().map(String::len).sum();
+        assert!(kept < BODIES + 2_000 * 64, "{kept}");
+    }
+
+    fn call() -> Call {
+        Call {
+            target: "partner".to_owned(),
+            operation: "GET /testers".to_owned(),
+            status: Some(200),
+            quota_remaining: None,
+            duration_us: 0,
+            write: false,
+            request: None,
+            response: None,
+            error: None,
+        }
     }
 }

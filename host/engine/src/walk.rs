@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use contactor_highlevel::{ContactPage, Filter, SearchRequest, Sort};
+use contactor_runtime::bindings::triggers::PollPage;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
     Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Mark, Priority, RecordId, Run, RunKind, RunOutcome, Side,
@@ -15,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::{self, Failure};
-use crate::receive::marks;
+use crate::receive::{brief, marks};
 use crate::reconcile::{RunContext, mismatch, run_id};
 
 /// Stream names of the walks over HighLevel's contacts.
@@ -24,6 +25,8 @@ const SWEEP: &str = "sweep";
 
 /// The vendor's search index lags behind writes by seconds; a sweep looks back further than that.
 const SWEEP_OVERLAP: SignedDuration = SignedDuration::from_mins(2);
+/// Bytes of a connector's cursor.
+const CURSOR: usize = 4_096;
 /// How soon the walker looks again when nothing is due.
 const IDLE: Duration = Duration::from_secs(5);
 /// How often what is past its retention is forgotten.
@@ -75,13 +78,14 @@ impl Engine {
         for stream in &active.manifest.streams {
             let run = self.context(&active, Priority::Sweep, false);
             let interval = SignedDuration::from_secs(i64::from(stream.interval_seconds));
-            if let Step::More = self.poll_step(&run, id, &stream.name, interval).await? {
-                polled = Step::More;
+            match self.poll_step(&run, id, &stream.name, interval).await? {
+                Step::Rest => {}
+                step => polled = step,
             }
         }
         Ok(match (backfill, sweep, polled) {
             (Step::More, _, _) | (_, Step::More, _) | (_, _, Step::More) => Step::More,
-            (Step::Full, _, _) => Step::Full,
+            (Step::Full, _, _) | (_, _, Step::Full) => Step::Full,
             _ => Step::Rest,
         })
     }
@@ -189,17 +193,22 @@ impl Engine {
         if cursor.done && now.duration_since(cursor.updated_at) < interval {
             return Ok(Step::Rest);
         }
-        let call = Invocation::Poll { stream: stream.to_owned(), cursor: cursor.cursor.clone() };
-        let page = match run.invoke("triggers.poll", call).await {
-            Ok(Reply::Poll(Ok(page))) => page,
-            Ok(Reply::Poll(Err(error))) => {
-                let failure = run.of_connector("triggers.poll", &error);
-                return Err(self.note_poll(run, stream, failure).await);
+        // A stream that never ends is read no faster than its records are worked off.
+        let waiting = self.store().counts(Some(&run.active.workspace.id)).await.map_err(of_store)?.dirty;
+        if waiting >= self.config().backfill_window {
+            return Ok(Step::Full);
+        }
+        let (page, marks) = match read_page(run, stream, cursor.cursor.as_deref()).await {
+            Ok(read) => read,
+            Err(failure) => {
+                if !matches!(failure.class, FailureClass::Transient | FailureClass::Quota) {
+                    // What a repetition does not mend rests like a poll that went well, instead of failing every few seconds.
+                    let rest = Cursor { done: true, updated_at: now, ..cursor };
+                    self.store().put_cursor(rest).await.map_err(of_store)?;
+                }
+                return Err(self.note_poll(run, stream, brief(failure)).await);
             }
-            Ok(_) => return Err(mismatch("triggers.poll")),
-            Err(failure) => return Err(self.note_poll(run, stream, failure).await),
         };
-        let marks = marks(run, &page.changes)?;
         let moved = Cursor {
             cursor: page.cursor,
             done: !page.more,
@@ -288,6 +297,32 @@ impl Engine {
     }
 }
 
+/// One page of a stream and the records that it marks.
+async fn read_page(run: &RunContext, stream: &str, cursor: Option<&str>) -> Result<(PollPage, Vec<Mark>), Failure> {
+    let call = Invocation::Poll { stream: stream.to_owned(), cursor: cursor.map(str::to_owned) };
+    let page = match run.invoke("triggers.poll", call).await? {
+        Reply::Poll(Ok(page)) => page,
+        Reply::Poll(Err(error)) => return Err(run.of_connector("triggers.poll", &error)),
+        _ => return Err(mismatch("triggers.poll")),
+    };
+    if let Some(why) = unusable(&page, cursor) {
+        let connector = &run.active.connection.connector;
+        return Err(Failure::new(FailureClass::GuestBug, format!("{connector}: triggers.poll: {why}")));
+    }
+    let marks = marks(run, &page.changes)?;
+    Ok((page, marks))
+}
+
+/// Why a page cannot be gone on from.
+fn unusable(page: &PollPage, cursor: Option<&str>) -> Option<String> {
+    if page.cursor.as_ref().is_some_and(|next| next.len() > CURSOR) {
+        return Some(format!("its cursor is longer than {CURSOR} bytes"));
+    }
+    // The same page would come for ever.
+    (page.more && page.cursor.as_deref() == cursor)
+        .then(|| "it announces another page under the cursor of this one".to_owned())
+}
+
 /// Where a sweep stands.
 #[derive(Clone, Debug, PartialEq)]
 struct Watermark {
@@ -369,5 +404,15 @@ mod tests {
         assert_eq!(restored.begun(at(300)).until, Some(at(200)));
         assert_eq!(Watermark::parse(Some(&Watermark::at(at(100)).to_text())), Some(Watermark::at(at(100))));
         assert_eq!(Watermark::parse(Some("nonsense")), None);
+    }
+
+    #[test]
+    fn a_stream_that_would_never_move_on_is_refused() {
+        let page = |cursor: Option<&str>, more| PollPage { changes: vec![], cursor: cursor.map(str::to_owned), more };
+        assert_eq!(unusable(&page(Some("2"), true), Some("1")), None);
+        assert_eq!(unusable(&page(Some("1"), false), Some("1")), None);
+        assert!(unusable(&page(Some("1"), true), Some("1")).is_some());
+        assert!(unusable(&page(None, true), None).is_some());
+        assert!(unusable(&page(Some(&"x".repeat(CURSOR + 1)), false), None).is_some());
     }
 }

@@ -10,6 +10,7 @@ use contactor_engine::Engine;
 use crate::config::ServerConfig;
 use crate::error::ApiError;
 use crate::ingest::IngestMetrics;
+use crate::status::Readiness;
 use crate::{api, ingest, openapi, status};
 
 /// The state of the server. Cloning it counts a reference.
@@ -21,11 +22,12 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) config: ServerConfig,
     pub(crate) ingest: IngestMetrics,
+    pub(crate) readiness: Readiness,
 }
 
 impl App {
     pub(crate) fn new(config: ServerConfig, engine: Engine) -> Self {
-        Self(Arc::new(Shared { engine, config, ingest: IngestMetrics::register() }))
+        Self(Arc::new(Shared { engine, config, ingest: IngestMetrics::register(), readiness: Readiness::default() }))
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn sign(body: &[u8]) -> String {
 }
 
 /// An engine that reaches nobody.
-pub(crate) async fn engine(dir: &Path) -> Engine {
+pub(crate) fn engine(dir: &Path) -> Engine {
     std::fs::create_dir(dir.join("artefacts")).unwrap();
     let key = webhook_key().verifying_key().to_public_key_pem(LineEnding::LF).unwrap();
     let verifier =
@@ -58,7 +58,6 @@ pub(crate) async fn engine(dir: &Path) -> Engine {
         runtime: RuntimeConfig { max_instances: 4, ..RuntimeConfig::default() },
         artefacts: Dir::open_ambient_dir(dir.join("artefacts"), cap_std::ambient_authority()).unwrap(),
     })
-    
     .unwrap()
 }
 
@@ -72,8 +71,8 @@ pub(crate) fn config() -> ServerConfig {
 }
 
 /// The state of a server without its listener.
-pub(crate) async fn app(dir: &Path) -> App {
-    App::new(config(), engine(dir).await)
+pub(crate) fn app(dir: &Path) -> App {
+    App::new(config(), engine(dir))
 }
 
 /// A running server.
@@ -92,7 +91,7 @@ impl TestServer {
 
     pub(crate) async fn start_with(config: ServerConfig) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let server = Server::bind(config, engine(dir.path()).await).await.unwrap();
+        let server = Server::bind(config, engine(dir.path())).await.unwrap();
         let (address, stop) = (server.addr(), CancellationToken::new());
         let serving = tokio::spawn(server.serve(stop.clone()));
         let http = client(&Options::default()).unwrap();

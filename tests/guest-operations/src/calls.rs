@@ -5,8 +5,8 @@ use contactor_sdk::contacts::{Filter, Operator, SearchRequest, SortKey};
 use contactor_sdk::log::Level;
 use contactor_sdk::partner::{Method, Pair, Request};
 use contactor_sdk::{
-    Error, Result, appointments, bulk, campaigns, clock, contacts, log, notes, partner, settings, state, tags, tasks,
-    workflows,
+    Error, Result, appointments, bulk, campaigns, clock, contacts, log, notes, partner, settings, state,
+    tags, tasks, workflows,
 };
 use serde_json::{Value as Json, json};
 
@@ -49,7 +49,9 @@ pub(crate) fn run(function: &str, input: &Input) -> Result<Json> {
         "tasks.get" => outcome(tasks::get(contact()?, id()?)),
         "tasks.update" => outcome(tasks::update(contact()?, id()?, &fields()?)),
         "tasks.delete" => outcome(tasks::delete(contact()?, id()?)),
-        "tasks.set-completed" => outcome(tasks::set_completed(contact()?, id()?, input.yes_or_no("completed")?)),
+        "tasks.set-completed" => {
+            outcome(tasks::set_completed(contact()?, id()?, input.yes_or_no("completed")?))
+        }
 
         "notes.list-all" => outcome(notes::list_all(contact()?)),
         "notes.create" => outcome(notes::create(contact()?, input.text("body")?, &fields()?)),

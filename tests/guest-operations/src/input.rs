@@ -17,7 +17,10 @@ impl Input {
     }
 
     pub(crate) fn texts(&self, name: &str) -> Result<Vec<String>> {
-        self.items(name)?.iter().map(|item| Ok(item.as_str().ok_or_else(|| wrong(name, "texts"))?.to_owned())).collect()
+        self.items(name)?
+            .iter()
+            .map(|item| Ok(item.as_str().ok_or_else(|| wrong(name, "texts"))?.to_owned()))
+            .collect()
     }
 
     /// An array; none is an empty one.

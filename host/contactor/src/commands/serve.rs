@@ -61,8 +61,12 @@ async fn serve(context: &Context, config: &Config) -> Result<(), Failure> {
     let engine = start_engine(config).await?;
     let token = read_private_file(&config.path(&config.server.admin_token_file))
         .map_err(|error| keys::no_admin_token(&error))?;
-    let server_config =
-        ServerConfig { metrics: Some(metrics.clone()), ..ServerConfig::new(config.server.listen, token) };
+    let server_config = ServerConfig {
+        metrics: Some(metrics.clone()),
+        // What the runtime takes has to arrive there first.
+        component_body_cap: config.runtime.max_component_bytes(),
+        ..ServerConfig::new(config.server.listen, token)
+    };
     let server = Server::bind(server_config, engine.clone())
         .await
         .map_err(|error| Failure::new(Exit::Failed, error))?;

@@ -35,6 +35,11 @@ impl HighLevelSection {
 }
 
 impl RuntimeSection {
+    /// Size of the largest component, for the upload as for the runtime.
+    pub(crate) fn max_component_bytes(&self) -> usize {
+        self.max_component_mib.saturating_mul(1 << 20)
+    }
+
     /// How components run.
     pub(crate) fn runtime(&self, cache: Option<CacheConfig>) -> RuntimeConfig {
         let default = RuntimeConfig::default();
@@ -49,7 +54,7 @@ impl RuntimeSection {
             },
             pool_wait: Duration::from_millis(self.pool_wait_ms),
             compile_timeout: Duration::from_millis(self.compile_timeout_ms),
-            max_component_bytes: self.max_component_mib << 20,
+            max_component_bytes: self.max_component_bytes(),
             cache,
             ..default
         }

@@ -197,6 +197,15 @@ async fn a_connectors_lines_are_in_its_runs_log_also_in_a_preview() {
 }
 
 #[tokio::test]
+async fn a_credential_that_the_partner_gave_away_does_not_get_into_the_runs_log() {
+    use contactor_runtime::bindings::log::{Host, Level};
+    let bench = Bench::new().await;
+    let mut host = bench.run(&[], false);
+    Host::write(&mut host, Level::Info, id("echo: fake-partner-token"), vec![]).await;
+    assert_eq!(host.logged(), ["info: echo: [redacted]"]);
+}
+
+#[tokio::test]
 async fn capabilities_do_not_show_what_they_hold() {
     let bench = Bench::new().await;
     let shown = format!("{:?}", bench.allowed());

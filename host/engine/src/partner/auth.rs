@@ -1,5 +1,7 @@
 //! Adds the credential on the way out, by the scheme that the manifest declares.
 
+use std::sync::PoisonError;
+
 use contactor_manifest::{LoginBody, Placement, Scheme, Template};
 use contactor_runtime::bindings::types::Error;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -8,15 +10,28 @@ use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 use url::Url;
 
-use super::PartnerApi;
+use super::request::invalid;
+use super::{PartnerApi, Secrets};
 
 /// The token of a login session, fetched once for all requests of the connection.
 #[derive(Default)]
-pub(super) struct Session(Mutex<Option<(SecretString, Instant)>>);
+pub(super) struct Session {
+    current: Mutex<Option<(SecretString, Instant)>>,
+    /// The newest token, also after it was forgotten: what it stands in is still to be redacted.
+    newest: std::sync::Mutex<Option<SecretString>>,
+}
 
 impl Session {
     pub(super) async fn forget(&self) {
-        *self.0.lock().await = None;
+        *self.current.lock().await = None;
+    }
+
+    pub(super) fn newest(&self) -> Option<SecretString> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, token: &SecretString) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
     }
 }
 
@@ -38,7 +53,7 @@ impl PartnerApi {
             }
             Scheme::PrefixedHeader { header, value } => set(headers, header, &self.render(value)?)?,
             Scheme::Query { parameter, value } => {
-                url.query_pairs_mut().append_pair(parameter, &self.render(value)?);
+                append(url, parameter, &self.render(value)?)?;
             }
             Scheme::Login { login } => {
                 let token = self.login_token(login).await?;
@@ -46,9 +61,7 @@ impl PartnerApi {
                 match &login.placement {
                     Placement::Bearer => set(headers, "authorization", &format!("Bearer {token}"))?,
                     Placement::Header(name) => set(headers, name, token)?,
-                    Placement::Query(name) => {
-                        url.query_pairs_mut().append_pair(name, token);
-                    }
+                    Placement::Query(name) => append(url, name, token)?,
                 }
                 return Ok(true);
             }
@@ -61,7 +74,7 @@ impl PartnerApi {
 
     async fn login_token(&self, login: &contactor_manifest::Login) -> Result<SecretString, Error> {
         // The lock is held over the request: all who wait use the one token that it brings.
-        let mut session = self.session.0.lock().await;
+        let mut session = self.session.current.lock().await;
         if let Some((token, until)) = &*session
             && Instant::now() < *until
         {
@@ -91,26 +104,30 @@ impl PartnerApi {
             .and_then(|json| json.pointer(&login.token)?.as_str().map(str::to_owned))
             .ok_or_else(|| Error::Unauthorized(format!("the login's answer has no text at {}", login.token)))?;
         let token = SecretString::from(token);
+        self.session.note(&token);
         let until = Instant::now() + Duration::from_secs(u64::from(login.lifetime_seconds));
         *session = Some((token.clone(), until));
         Ok(token)
     }
 
     fn render(&self, template: &Template) -> Result<String, Error> {
-        template
-            .render(|name| self.secrets.get(name).map(ExposeSecret::expose_secret))
-            .map_err(|error| Error::Unauthorized(error.to_string()))
+        render(template, &self.secrets)
     }
+}
 
-    /// Replaces every part of the credential that a text repeats.
-    pub(super) fn redacted(&self, text: String) -> String {
-        self.secrets.values().map(ExposeSecret::expose_secret).filter(|secret| secret.len() >= 4).fold(
-            text,
-            |text, secret| {
-                if text.contains(secret) { text.replace(secret, "[redacted]") } else { text }
-            },
-        )
+pub(super) fn render(template: &Template, secrets: &Secrets) -> Result<String, Error> {
+    template
+        .render(|name| secrets.get(name).map(ExposeSecret::expose_secret))
+        .map_err(|error| Error::Unauthorized(error.to_string()))
+}
+
+/// Adds the credential's parameter. A connector's own of that name is refused: the partner might read that one instead.
+fn append(url: &mut Url, name: &str, value: &str) -> Result<(), Error> {
+    if url.query_pairs().any(|(present, _)| present.eq_ignore_ascii_case(name)) {
+        return Err(invalid("query", format!("`{name}` is set by the host")));
     }
+    url.query_pairs_mut().append_pair(name, value);
+    Ok(())
 }
 
 fn set(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 mod auth;
 mod quota;
+mod redact;
 mod request;
 
 use std::collections::BTreeMap;
@@ -19,18 +20,25 @@ use url::Url;
 use crate::error::EngineError;
 use crate::recorder;
 use quota::Windows;
+use redact::Redactor;
 
 pub(crate) use request::base_url;
 
 /// Largest answer that is passed on, in bytes; the interface documents it.
 const RESPONSE_CAP: usize = 4 * 1024 * 1024;
+/// Bytes of a path that a run's log keeps.
+const OPERATION_CAP: usize = 512;
+
+/// The credential's parts by name.
+type Secrets = BTreeMap<String, SecretString>;
 
 /// One connection's way to its partner.
 pub(crate) struct PartnerApi {
     client: reqwest::Client,
     base: Url,
     auth: Auth,
-    secrets: BTreeMap<String, SecretString>,
+    secrets: Secrets,
+    redactor: Redactor,
     quotas: Vec<Quota>,
     windows: Mutex<Windows>,
     session: auth::Session,
@@ -70,6 +78,7 @@ impl PartnerApi {
         Ok(Self {
             client: setup.client,
             base,
+            redactor: Redactor::new(&setup.auth, &setup.secrets),
             auth: setup.auth,
             secrets: setup.secrets,
             windows: Mutex::new(Windows::new(&setup.quotas)),
@@ -85,7 +94,7 @@ impl PartnerApi {
         let begun = Instant::now();
         let mut call = Call {
             target: "partner".to_owned(),
-            operation: format!("{} {}", method_name(request.method), request.path),
+            operation: format!("{} {}", method_name(request.method), self.shown(&request.path)),
             status: None,
             quota_remaining: None,
             duration_us: 0,
@@ -149,6 +158,17 @@ impl PartnerApi {
     /// A body for the run's log: redacted first and cut second, so that a secret on the edge does not leave its first half.
     fn capped(&self, body: &[u8]) -> String {
         recorder::cut(self.redacted(String::from_utf8_lossy(body).into_owned()), self.log_cap)
+    }
+
+    /// A connector's path for the run's log; it may be one that is refused.
+    fn shown(&self, path: &str) -> String {
+        let line = path.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        recorder::cut(self.redacted(line), OPERATION_CAP)
+    }
+
+    /// A text without the credential, for what is kept of a run.
+    pub(crate) fn redacted(&self, text: String) -> String {
+        self.redactor.text(text, self.session.newest().as_ref())
     }
 }
 
@@ -224,23 +244,33 @@ fn http_method(method: Method) -> http::Method {
 
 #[cfg(test)]
 mod tests {
+    use contactor_manifest::Template;
+
     use super::*;
 
     const SECRET: &str = "fake-key-0123456789";
 
+    fn template(text: &str) -> Template {
+        Template::try_from(text.to_owned()).unwrap()
+    }
+
     fn api(log_cap: usize) -> PartnerApi {
+        api_by(Scheme::Bearer { token: template("{token}") }, SECRET, "https://api.example.com/v2", log_cap)
+    }
+
+    fn api_by(scheme: Scheme, secret: &str, base_url: &str, log_cap: usize) -> PartnerApi {
         let auth = Auth {
             id: "token".to_owned(),
             title: "Access token".to_owned(),
-            scheme: Scheme::Bearer { token: "{token}".parse().unwrap() },
+            scheme,
             credentials: Vec::new(),
             help: None,
         };
         PartnerApi::new(PartnerSetup {
             client: contactor_highlevel::http::client(&contactor_highlevel::http::Options::default()).unwrap(),
-            base_url: "https://api.example.com/v2".to_owned(),
+            base_url: base_url.to_owned(),
             auth,
-            secrets: BTreeMap::from([("token".to_owned(), SecretString::from(SECRET))]),
+            secrets: BTreeMap::from([("token".to_owned(), SecretString::from(secret))]),
             quotas: Vec::new(),
             timeout: Duration::from_secs(1),
             log_cap,
@@ -257,5 +287,72 @@ mod tests {
             assert!(shown.len() <= cap + "…".len(), "{cap}: {shown}");
         }
         assert_eq!(api(100).capped(b"nothing secret"), "nothing secret");
+    }
+
+    #[test]
+    fn a_secret_is_redacted_in_every_spelling_in_which_a_partner_may_repeat_it() {
+        let secret = "fake/key+with \"quotes\"==";
+        let basic = Scheme::Basic { user: template("{token}"), password: template("x") };
+        let api = api_by(basic, secret, "https://api.example.com/v2", 4_096);
+        let spellings = [
+            secret,
+            "fake%2Fkey%2Bwith+%22quotes%22%3D%3D",
+            "fake%2Fkey%2Bwith%20%22quotes%22%3D%3D",
+            r#"fake/key+with \"quotes\"=="#,
+            r#"fake\/key+with \"quotes\"=="#,
+            // `fake/key+with "quotes"==:x` in base64.
+            "ZmFrZS9rZXkrd2l0aCAicXVvdGVzIj09Ong=",
+        ];
+        for spelling in spellings {
+            assert_eq!(api.redacted(format!("<{spelling}>")), "<[redacted]>");
+        }
+    }
+
+    fn get(path: &str, query: &[(&str, &str)]) -> Request {
+        let pair = |(name, value): &(&str, &str)| Pair { name: (*name).to_owned(), value: (*value).to_owned() };
+        let query = query.iter().map(pair).collect();
+        Request { method: Method::Get, path: path.to_owned(), query, headers: vec![], body: None }
+    }
+
+    #[tokio::test]
+    async fn a_refused_path_is_kept_short_on_one_line_and_without_the_secret() {
+        let hostile = format!("no-slash/{SECRET}\u{1b}[2J\n{}", "x".repeat(1 << 20));
+        let (call, result) = api(100).send(get(&hostile, &[]), Timestamp::UNIX_EPOCH).await;
+        assert!(matches!(result, Err(Error::Invalid(_))));
+        assert!(call.operation.starts_with("GET no-slash/[redacted]"), "{}", call.operation);
+        assert!(call.operation.len() < 2 * OPERATION_CAP && !call.operation.chars().any(char::is_control));
+    }
+
+    #[tokio::test]
+    async fn a_connector_cannot_put_its_own_parameter_in_the_place_of_the_credentials() {
+        let scheme = Scheme::Query { parameter: "api_key".to_owned(), value: template("{token}") };
+        // Nothing listens there: the request is refused before it is sent.
+        let api = api_by(scheme, SECRET, "http://127.0.0.1:9", 100);
+        let (_, result) = api.send(get("/x", &[("API_key", "own")]), Timestamp::UNIX_EPOCH).await;
+        assert!(matches!(&result, Err(Error::Invalid(problems)) if problems[0].field == "query"), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn the_token_of_a_login_is_redacted_like_the_credential() {
+        use axum::routing::{get as on_get, post};
+        let token = "fake-session-token";
+        let router = axum::Router::new()
+            .route("/login", post(async move || format!(r#"{{"token":"{token}"}}"#)))
+            .route("/echo", on_get(async |headers: http::HeaderMap| headers["authorization"].as_bytes().to_vec()));
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", socket.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(socket, router).await });
+        let login = contactor_manifest::Login {
+            path: "/login".to_owned(),
+            body: contactor_manifest::LoginBody::Json,
+            fields: BTreeMap::from([("key".to_owned(), template("{token}"))]),
+            token: "/token".to_owned(),
+            lifetime_seconds: 60,
+            placement: contactor_manifest::Placement::Bearer,
+        };
+        let api = api_by(Scheme::Login { login }, SECRET, &url, 4_096);
+        let (call, result) = api.send(get("/echo", &[]), Timestamp::UNIX_EPOCH).await;
+        assert_eq!(result.unwrap().body, format!("Bearer {token}").into_bytes());
+        assert_eq!(call.response.as_deref(), Some("Bearer [redacted]"));
     }
 }

@@ -13,8 +13,9 @@ const PATH_CAP: usize = 2_048;
 const PAIR_CAP: usize = 64;
 const VALUE_CAP: usize = 8_192;
 
-/// Headers that are the host's to set, or that would change where a request goes.
-const HOST_HEADERS: [&str; 17] = [
+/// Headers that are the host's to set, or that would change where a request goes or what it does: with a method override a
+/// read, which a preview lets through, would be a write.
+const HOST_HEADERS: [&str; 21] = [
     "authorization",
     "connection",
     "content-length",
@@ -30,9 +31,16 @@ const HOST_HEADERS: [&str; 17] = [
     "transfer-encoding",
     "upgrade",
     "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
 ];
+
+/// The beginning of further headers of that kind: `x-forwarded-for`, `-host`, `-prefix`, ….
+const FORWARDED: &str = "x-forwarded-";
 
 /// Parses a connection's base URL: `https`, or `http` to this machine only; no credentials, query or fragment.
 pub(crate) fn base_url(text: &str) -> Result<Url, EngineError> {
@@ -102,12 +110,16 @@ fn check_path(path: &str) -> Result<(), Error> {
     if let Some(c) = path.chars().find(|c| !allowed(*c)) {
         return Err(invalid("path", format!("the character {c:?} has to be percent-encoded")));
     }
-    let decoded = path.replace("%2e", ".").replace("%2E", ".").replace("%2f", "/").replace("%2F", "/");
-    if decoded.split('/').any(|part| part == "." || part == "..") {
+    let lower = path.to_ascii_lowercase();
+    let decoded = lower.replace("%2e", ".").replace("%2f", "/").replace("%3b", ";");
+    // Some servers cut a part at its first `;` before they resolve dots.
+    let dots = |part: &str| matches!(part.split(';').next(), Some("." | ".."));
+    if decoded.split('/').any(dots) {
         return refuse("`.` and `..` are not allowed");
     }
-    if decoded.contains("//") || path.contains("%5c") || path.contains("%5C") || path.contains("%00") {
-        return refuse("an encoded separator is not allowed");
+    let encoded = ["%00", "%0a", "%0d", "%5c"];
+    if decoded.contains("//") || encoded.iter().any(|byte| lower.contains(byte)) {
+        return refuse("an encoded separator or control character is not allowed");
     }
     Ok(())
 }
@@ -123,7 +135,7 @@ pub(super) fn headers(request: &Request) -> Result<HeaderMap, Error> {
             .name
             .parse()
             .map_err(|_| invalid("headers", format!("`{}` is no header name", short(&pair.name))))?;
-        if HOST_HEADERS.contains(&name.as_str()) {
+        if HOST_HEADERS.contains(&name.as_str()) || name.as_str().starts_with(FORWARDED) {
             return Err(invalid("headers", format!("`{name}` is set by the host")));
         }
         if pair.value.len() > VALUE_CAP {
@@ -141,7 +153,7 @@ pub(super) fn is_private_header(name: &str) -> bool {
     matches!(name, "set-cookie" | "set-cookie2" | "authorization" | "www-authenticate" | "proxy-authenticate")
 }
 
-fn invalid(field: &str, problem: String) -> Error {
+pub(super) fn invalid(field: &str, problem: String) -> Error {
     Error::Invalid(vec![FieldProblem { field: field.to_owned(), problem }])
 }
 
@@ -178,6 +190,10 @@ mod tests {
             "/a b",
             "/a//b",
             "/%00",
+            "/a/..;/b",
+            "/a/..;x=y/b",
+            "/a/%2E.%3B/b",
+            "/a%0d%0aHost:%20evil",
         ] {
             assert!(url(&base, &request(hostile)).is_err(), "{hostile:?} was let through");
         }
@@ -196,10 +212,26 @@ mod tests {
 
     #[test]
     fn the_hosts_own_headers_and_line_breaks_are_refused() {
-        for (name, value) in [("Authorization", "x"), ("HOST", "evil"), ("X-Ok", "a\r\nb: c"), ("bad name", "x")] {
+        for (name, value) in [
+            ("Authorization", "x"),
+            ("HOST", "evil"),
+            ("X-Forwarded-Prefix", "/admin"),
+            ("X-HTTP-Method-Override", "DELETE"),
+            ("X-Rewrite-Url", "/admin"),
+            ("X-Ok", "a\r\nb: c"),
+            ("bad name", "x"),
+        ] {
             let mut request = request("/x");
             request.headers = vec![Pair { name: name.into(), value: value.into() }];
             assert!(headers(&request).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_refused_base_url_is_not_repeated_because_it_may_hold_a_secret() {
+        for text in ["https://user:fake-secret@api.example.com", "https://api.example.com/?key=fake-secret", "fake-secret"] {
+            let message = base_url(text).unwrap_err().to_string();
+            assert!(!message.contains("fake-secret"), "{message}");
         }
     }
 

@@ -217,11 +217,6 @@ impl Error {
         &self.kind
     }
 
-    /// What happened, without the exchange.
-    pub fn into_kind(self) -> ErrorKind {
-        self.kind
-    }
-
     /// The operation that failed, for example `contacts.update`.
     pub fn operation(&self) -> &'static str {
         self.exchange.operation

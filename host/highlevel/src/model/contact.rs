@@ -134,11 +134,6 @@ impl CreatedBy {
     pub fn channel(&self) -> Option<&str> {
         self.0.get("channel").and_then(Value::as_str)
     }
-
-    /// The client id of the app that created it.
-    pub fn source_id(&self) -> Option<&str> {
-        self.0.get("sourceId").and_then(Value::as_str)
-    }
 }
 
 impl Wire for CreatedBy {

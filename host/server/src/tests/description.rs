@@ -25,7 +25,7 @@ fn described() -> BTreeSet<(String, String)> {
 /// A router does not list its methods, but it does name them when it is asked with one that it has not.
 async fn served() -> BTreeSet<(String, String)> {
     let dir = tempfile::tempdir().unwrap();
-    let app = app(dir.path()).await;
+    let app = app(dir.path());
     let mut served = BTreeSet::new();
     for (path, methods) in api::routes() {
         let router = Router::new().route(path, methods).with_state(app.clone());

@@ -1,11 +1,11 @@
 //! SQLite: the embedded engine, one database file for one host.
 //!
 //! - One writer thread runs every change. What is queued while a commit waits for the disk shares the next commit, so the
-//!   cost of `fsync` is divided among all who wait ([`writer`]).
+//!   cost of `fsync` is divided among all who wait (`writer`).
 //! - Readers are a few read-only connections; each read sees one consistent snapshot and never waits for the writer.
 //! - The database is locked for the life of the store ([`file`]), so leases that it finds are those of a dead process.
 //!
-//! One module per table or small group of tables holds all SQL about it; [`complete`], [`claim`] and [`ingest`] compose
+//! One module per table or small group of tables holds all SQL about it; `complete`, `claim` and `ingest` compose
 //! them, and `impls` is the trait.
 
 mod claim;
