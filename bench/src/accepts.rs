@@ -53,7 +53,13 @@ struct Pair {
     host: Rate,
 }
 
-async fn compare(size: &Size, scratch: &Path, stage: &Stage, note: &str, names: Names) -> Result<Vec<Figure>> {
+async fn compare(
+    size: &Size,
+    scratch: &Path,
+    stage: &Stage,
+    note: &str,
+    names: Names,
+) -> Result<Vec<Figure>> {
     let highlevel = stage.sandbox.highlevel();
     let floor = Floor::start(scratch, highlevel).await?;
     let load = |name: &str| Load::made_up(highlevel, &stage.location, name, size.accepts);

@@ -21,6 +21,7 @@ pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> 
     let stage = Stage::connected(scratch, Sandbox::start(config).await?).await?;
     let limits = stage.sandbox.highlevel().limits().unwrap_or_default();
     new_contacts(&stage.sandbox, &stage.location, CONTACTS)?;
+    stage.sandbox.highlevel().refresh_index();
     let (before, watched) = size.backfill;
     stage.host.post(&format!("{CONNECTION}/sync"), &json!({})).await?;
     let recorder = stage.sandbox.recorder();
@@ -31,7 +32,10 @@ pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> 
     let requests = recorder.requests("highlevel.") - first;
     let seconds = begun.elapsed().as_secs_f64();
     let progress = stage.host.get(&format!("{CONNECTION}/sync")).await?;
-    ensure!(progress["waiting"] != 0 || progress["walking"] == true, "the backfill ended too early: {progress}");
+    ensure!(
+        progress["waiting"] != 0 || progress["walking"] == true,
+        "the backfill ended too early: {progress}"
+    );
     let refused: u64 = recorder.counts().values().map(|count| count.limited).sum();
     let allowed = f64::from(limits.burst) * seconds * 1e3 / limits.interval_millis as f64;
     stage.host.kill9().await?;

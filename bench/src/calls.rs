@@ -24,7 +24,8 @@ pub(crate) async fn measure(size: &Size) -> Result<Vec<Figure>> {
         ("ten-host-calls", "isolated call, ten host calls, p50", "isolated call, ten host calls, p99"),
         ("map-json", "isolated call, maps 2 KB of JSON, p50", "isolated call, maps 2 KB of JSON, p99"),
     ] {
-        let number = |name: &str| seen[case][name].as_f64().with_context(|| format!("{case}.{name} in {seen}"));
+        let number =
+            |name: &str| seen[case][name].as_f64().with_context(|| format!("{case}.{name} in {seen}"));
         figures.push(
             Figure::new(p50, number("call_p50")?, "µs", size.calls)
                 .over(number("floor_p50")?)

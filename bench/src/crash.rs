@@ -46,11 +46,21 @@ pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> 
     let accepted: usize = crashes.iter().map(|crash| crash.accepted).sum();
     let lost: usize = crashes.iter().map(|crash| crash.lost).sum();
     Ok(vec![
-        Figure::new("kill -9 under load, to 200 on /healthz", seconds(|crash| crash.serving), "s", size.crashes)
-            .bar(Bar::AtMost(2.0))
-            .note("from the start of the new process"),
-        Figure::new("kill -9 under load, to the next accept", seconds(|crash| crash.accepting), "s", size.crashes)
-            .bar(Bar::AtMost(2.0)),
+        Figure::new(
+            "kill -9 under load, to 200 on /healthz",
+            seconds(|crash| crash.serving),
+            "s",
+            size.crashes,
+        )
+        .bar(Bar::AtMost(2.0))
+        .note("from the start of the new process"),
+        Figure::new(
+            "kill -9 under load, to the next accept",
+            seconds(|crash| crash.accepting),
+            "s",
+            size.crashes,
+        )
+        .bar(Bar::AtMost(2.0)),
         Figure::new("accepted webhooks lost", lost as f64, "", accepted).bar(Bar::AtMost(0.0)),
         Figure::new("testers created twice", twice as f64, "", contacts).bar(Bar::AtMost(0.0)),
     ])

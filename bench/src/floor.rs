@@ -29,12 +29,16 @@ async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let database = arguments.next().context("expected a database file")?;
     let key = arguments.next().context("expected a public key in hex")?;
-    let key: Vec<u8> = (0..key.len()).step_by(2).map(|i| u8::from_str_radix(&key[i..i + 2], 16)).collect::<Result<_, _>>()?;
+    let key: Vec<u8> = (0..key.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&key[i..i + 2], 16))
+        .collect::<Result<_, _>>()?;
     let key = VerifyingKey::from_bytes(key.as_slice().try_into()?)?;
     let (writer, requests) = mpsc::channel(4_096);
     let connection = rusqlite::Connection::open(database)?;
     std::thread::spawn(move || write(connection, requests));
-    let app = Router::new().route("/webhooks/highlevel", post(accept)).with_state(Arc::new(Floor { key, writer }));
+    let app =
+        Router::new().route("/webhooks/highlevel", post(accept)).with_state(Arc::new(Floor { key, writer }));
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     announce(&format!("listening on http://{}", listener.local_addr()?))?;
     axum::serve(listener, app).await?;

@@ -44,11 +44,16 @@ pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> 
     }
     let each = |rounds: &[f64]| median(rounds.iter().copied()) * 1e6 / size.contacts as f64;
     Ok(vec![
-        Figure::new("reconcile, as a component", each(&components), "µs", size.contacts * size.reconcile_rounds)
-            .over(each(&natives))
-            .ratio(median(components.iter().zip(&natives).map(|(with, without)| with / without)))
-            .bar(Bar::RatioAtMost(1.1))
-            .note("floor: the same connector linked natively; both in this process, doubles included"),
+        Figure::new(
+            "reconcile, as a component",
+            each(&components),
+            "µs",
+            size.contacts * size.reconcile_rounds,
+        )
+        .over(each(&natives))
+        .ratio(median(components.iter().zip(&natives).map(|(with, without)| with / without)))
+        .bar(Bar::RatioAtMost(1.1))
+        .note("floor: the same connector linked natively; both in this process, doubles included"),
     ])
 }
 
@@ -92,7 +97,11 @@ impl InProcess {
         self.engine.run_until_idle().await?;
         let elapsed = begun.elapsed();
         let written = named(&self.sandbox, self.sandbox.prefinery().first_project(), name);
-        ensure!(written == self.contacts.len(), "{written} of {} changes reached the partner", self.contacts.len());
+        ensure!(
+            written == self.contacts.len(),
+            "{written} of {} changes reached the partner",
+            self.contacts.len()
+        );
         Ok(elapsed)
     }
 
@@ -138,7 +147,8 @@ fn parts(sandbox: &Sandbox, dir: &Path) -> Result<EngineParts> {
         },
         verifier: Verifier::new(keys)?,
         runtime: RuntimeConfig::default(),
-        artefacts: Dir::open_ambient_dir(&artefacts, ambient_authority()).context("the artefact directory")?,
+        artefacts: Dir::open_ambient_dir(&artefacts, ambient_authority())
+            .context("the artefact directory")?,
     })
 }
 

@@ -97,7 +97,8 @@ impl Load {
         }
         let mut tasks = Vec::with_capacity(connections);
         for share in shares {
-            let stream = TcpStream::connect(address).await.with_context(|| format!("connect to {address}"))?;
+            let stream =
+                TcpStream::connect(address).await.with_context(|| format!("connect to {address}"))?;
             stream.set_nodelay(true)?;
             tasks.push(tokio::spawn(client(stream, share, Arc::clone(&progress))));
         }
@@ -161,7 +162,8 @@ async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> 
 fn complete(answer: &[u8]) -> bool {
     let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
     let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
     answer.len() >= end + 4 + length.unwrap_or(0)
 }
 

@@ -92,7 +92,12 @@ impl Host for Linked {
     fn log(&self, level: Level, message: &str, fields: &[NamedValue]) {
         let fields = fields.iter().cloned().map(|field| field.across()).collect();
         let mut host = self.host.borrow_mut();
-        self.handle.block_on(bindings::log::Host::write(&mut *host, level.across(), message.to_owned(), fields));
+        self.handle.block_on(bindings::log::Host::write(
+            &mut *host,
+            level.across(),
+            message.to_owned(),
+            fields,
+        ));
     }
 
     fn now(&self) -> u64 {

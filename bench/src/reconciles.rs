@@ -81,7 +81,10 @@ impl Floor {
         let testers = stage.sandbox.prefinery().testers(stage.project);
         let contacts = stage.sandbox.highlevel().contacts(&stage.location);
         let ids = |records: &[Value]| -> Vec<String> {
-            records.iter().map(|record| record["id"].as_str().map_or_else(|| record["id"].to_string(), str::to_owned)).collect()
+            records
+                .iter()
+                .map(|record| record["id"].as_str().map_or_else(|| record["id"].to_string(), str::to_owned))
+                .collect()
         };
         Ok(Arc::new(Self {
             client: client(&Options { idle_per_host: CONNECTIONS, ..Options::default() })?,
@@ -118,7 +121,10 @@ impl Floor {
         let tester = format!("{}/{}.json", self.testers, self.ids[i]);
         let read = self.client.get(&tester).basic_auth(&self.key, None::<&str>);
         let (contact, read) = tokio::join!(json_of(contact), json_of(read));
-        ensure!(contact?["contact"]["id"].is_string() && read?["email"].is_string(), "a read answered another shape");
+        ensure!(
+            contact?["contact"]["id"].is_string() && read?["email"].is_string(),
+            "a read answered another shape"
+        );
         let body = json!({ "tester": { "profile": { "first_name": name } } });
         json_of(self.client.put(&tester).basic_auth(&self.key, None::<&str>).json(&body)).await?;
         Ok(())

@@ -117,8 +117,12 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn begin(quick: bool, dir: &Path) -> Result<Self> {
         let machine = machine::facts(dir);
-        let facts: Vec<String> =
-            machine.as_object().into_iter().flatten().map(|(name, value)| format!("{name}: {value}")).collect();
+        let facts: Vec<String> = machine
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
         say(&facts.join(", "))?;
         if quick {
             say("quick: the numbers are too small to be quoted")?;
@@ -150,7 +154,8 @@ impl Report {
             "measured_at": jiff::Timestamp::now().to_string(), "quick": self.quick, "machine": self.machine,
             "figures": figures,
         });
-        std::fs::write(file, format!("{report:#}\n")).with_context(|| format!("cannot write {}", file.display()))
+        std::fs::write(file, format!("{report:#}\n"))
+            .with_context(|| format!("cannot write {}", file.display()))
     }
 }
 
@@ -191,7 +196,11 @@ mod tests {
     #[test]
     fn a_figure_below_its_bar_says_so_in_the_table_and_in_the_json() {
         let figure = Figure::new("accepts", 50.0, "/s", 7).over(100.0).bar(Bar::RatioAtLeast(0.6));
-        assert!(figure.line().contains("BELOW") && figure.line().contains("ratio ≥ 0.6"), "{}", figure.line());
+        assert!(
+            figure.line().contains("BELOW") && figure.line().contains("ratio ≥ 0.6"),
+            "{}",
+            figure.line()
+        );
         assert_eq!(figure.json()["holds"], false);
         assert_eq!(figure.json()["ratio"], 0.5);
     }

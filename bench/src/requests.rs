@@ -22,7 +22,10 @@ pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> 
     let before = calls();
     for contact in &contacts {
         let fields = json!({ "firstName": "Augusta" });
-        stage.sandbox.highlevel().act(&stage.location, PersonAct::EditContact { contact: contact.clone(), fields })?;
+        stage
+            .sandbox
+            .highlevel()
+            .act(&stage.location, PersonAct::EditContact { contact: contact.clone(), fields })?;
     }
     stage.quiet().await?;
     let reached = named(&stage.sandbox, stage.project, "Augusta");

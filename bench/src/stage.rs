@@ -16,7 +16,8 @@ pub(crate) const CONNECTION: &str = "/workspaces/acme/connections/prefinery";
 
 /// What differs from a fresh host: no sweep falls into a measurement, and the doubles' only location may use what all
 /// workspaces of a real host share.
-const CONFIG: &str = "[engine]\nsweep-interval = 0\nconcurrency-per-workspace = 64\n\n[log]\nlevel = \"error\"\n";
+const CONFIG: &str =
+    "[engine]\nsweep-interval = 0\nconcurrency-per-workspace = 64\n\n[log]\nlevel = \"error\"\n";
 
 /// How often progress is looked at: each look costs the host some queries.
 const LOOK: Duration = Duration::from_millis(25);
@@ -79,7 +80,11 @@ impl Stage {
         let contacts = new_contacts(&self.sandbox, &self.location, count)?;
         self.host.post(&format!("{CONNECTION}/sync"), &json!({})).await?;
         let progress = self.settled().await?;
-        ensure!(progress["links"] == count, "{} of {count} contacts were linked: {progress}", progress["links"]);
+        ensure!(
+            progress["links"] == count,
+            "{} of {count} contacts were linked: {progress}",
+            progress["links"]
+        );
         Ok(contacts)
     }
 
@@ -170,14 +175,20 @@ pub(crate) fn new_contacts(sandbox: &Sandbox, location: &str, count: usize) -> R
 }
 
 /// Changes the first name of each contact, and answers the webhooks that HighLevel would send about it.
-pub(crate) fn rename(sandbox: &Sandbox, location: &str, contacts: &[String], name: &str) -> Result<Vec<bytes::Bytes>> {
+pub(crate) fn rename(
+    sandbox: &Sandbox,
+    location: &str,
+    contacts: &[String],
+    name: &str,
+) -> Result<Vec<bytes::Bytes>> {
     let highlevel = sandbox.highlevel();
     highlevel.webhooks().clear();
     for contact in contacts {
         let fields = json!({ "firstName": name });
         highlevel.act(location, PersonAct::EditContact { contact: contact.clone(), fields })?;
     }
-    let bodies: Vec<_> = highlevel.webhooks().of_type("ContactUpdate").into_iter().map(|sent| sent.body).collect();
+    let bodies: Vec<_> =
+        highlevel.webhooks().of_type("ContactUpdate").into_iter().map(|sent| sent.body).collect();
     ensure!(bodies.len() == contacts.len(), "{} webhooks for {} changes", bodies.len(), contacts.len());
     Ok(bodies)
 }

@@ -18,7 +18,11 @@ fn profile_dir() -> Result<PathBuf> {
 /// When it was not built; the message says how to.
 pub fn binary(name: &str) -> Result<PathBuf> {
     let path = profile_dir()?.join(name);
-    anyhow::ensure!(path.exists(), "{} is missing: `cargo xtask test` and `cargo xtask demo` build it", path.display());
+    anyhow::ensure!(
+        path.exists(),
+        "{} is missing: `cargo xtask test` and `cargo xtask demo` build it",
+        path.display()
+    );
     Ok(path)
 }
 
@@ -27,7 +31,8 @@ pub fn binary(name: &str) -> Result<PathBuf> {
 /// # Errors
 /// When it was not built; the message says how to.
 pub fn component(name: &str) -> Result<Vec<u8>> {
-    let target = profile_dir()?.parent().map(Path::to_owned).context("the profile lies in no target directory")?;
+    let target =
+        profile_dir()?.parent().map(Path::to_owned).context("the profile lies in no target directory")?;
     let path = target.join("components").join(format!("{name}.wasm"));
     std::fs::read(&path).with_context(|| format!("{}: run `cargo xtask build` first", path.display()))
 }

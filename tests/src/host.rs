@@ -34,7 +34,8 @@ impl Host {
     /// # Errors
     /// When `init` fails.
     pub async fn init(dir: &Path, sandbox: &Sandbox, extra: &str) -> Result<()> {
-        let output = Command::new(artefacts::binary("contactor")?).arg("init").arg("--dir").arg(dir).output().await?;
+        let output =
+            Command::new(artefacts::binary("contactor")?).arg("init").arg("--dir").arg(dir).output().await?;
         ensure!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
         let key = sandbox.highlevel().webhook_public_key_pem();
         let config = format!(
@@ -76,7 +77,8 @@ impl Host {
         let token = token.lines().find(|line| !line.starts_with('#')).unwrap_or_default().trim().to_owned();
         let client = contactor_highlevel::http::client(&contactor_highlevel::http::Options::default())?;
         let host = Self { dir: dir.to_owned(), child, url, token, client };
-        host.until("the host serves", async || Ok(host.client.get(host.at("/healthz")).send().await.is_ok())).await?;
+        host.until("the host serves", async || Ok(host.client.get(host.at("/healthz")).send().await.is_ok()))
+            .await?;
         Ok(host)
     }
 
@@ -115,7 +117,8 @@ impl Host {
     /// # Errors
     /// When the host does not answer, or answers with an error, which is in the message.
     pub async fn get(&self, path: &str) -> Result<Value> {
-        answer(self.client.get(self.at(&format!("/api/v1{path}"))).bearer_auth(&self.token).send().await?).await
+        answer(self.client.get(self.at(&format!("/api/v1{path}"))).bearer_auth(&self.token).send().await?)
+            .await
     }
 
     /// Posts to the admin API.
@@ -123,7 +126,8 @@ impl Host {
     /// # Errors
     /// As [`get`](Self::get).
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let request = self.client.post(self.at(&format!("/api/v1{path}"))).bearer_auth(&self.token).json(body);
+        let request =
+            self.client.post(self.at(&format!("/api/v1{path}"))).bearer_auth(&self.token).json(body);
         answer(request.send().await?).await
     }
 
@@ -184,7 +188,9 @@ impl Host {
     pub fn aim(&self, sandbox: &Sandbox, connection: &Value) -> Result<()> {
         sandbox.highlevel().set_webhook_target(Some(self.webhooks().parse()?));
         let path = connection["webhook_path"].as_str().context("the connection has no webhook path")?;
-        sandbox.prefinery().set_webhook_target(sandbox.prefinery().first_project(), Some(self.at(path).parse()?));
+        sandbox
+            .prefinery()
+            .set_webhook_target(sandbox.prefinery().first_project(), Some(self.at(path).parse()?));
         Ok(())
     }
 

@@ -20,9 +20,12 @@ async fn a_bulk_pull_that_is_killed_resumes_from_its_cursor_and_creates_nobody_t
     let host = Host::start(dir.path()).await.unwrap();
     let connection = host.enable_prefinery(&sandbox, json!({})).await.unwrap();
     host.post("/workspaces/acme/connections/prefinery/sync", &json!({ "full": true })).await.unwrap();
-    host.until("the pull is half done", async || Ok(sandbox.prefinery().testers(project).len() >= PEOPLE / 3))
-        .await
-        .unwrap();
+    host.until(
+        "the pull is half done",
+        async || Ok(sandbox.prefinery().testers(project).len() >= PEOPLE / 3),
+    )
+    .await
+    .unwrap();
     host.kill9().await.unwrap();
     let created_before = sandbox.prefinery().testers(project).len();
     let pages_before = sandbox.recorder().count_of("highlevel.contacts.search").carried_out;
@@ -39,10 +42,18 @@ async fn a_bulk_pull_that_is_killed_resumes_from_its_cursor_and_creates_nobody_t
     let mut emails: Vec<_> = testers.iter().map(|t| t["email"].as_str().unwrap().to_lowercase()).collect();
     emails.sort();
     emails.dedup();
-    assert_eq!((testers.len(), emails.len()), (reachable, reachable), "testers, and different emails among them");
+    assert_eq!(
+        (testers.len(), emails.len()),
+        (reachable, reachable),
+        "testers, and different emails among them"
+    );
     let progress = host.get("/workspaces/acme/connections/prefinery/sync").await.unwrap();
     assert_eq!(progress["links"], json!(reachable), "{progress}");
-    assert_eq!(progress["seen"], json!(people.len()), "the cursor repeats no page that was committed: {progress}");
+    assert_eq!(
+        progress["seen"],
+        json!(people.len()),
+        "the cursor repeats no page that was committed: {progress}"
+    );
     // Four pages in all; the one under way at the kill may be asked for again.
     let pages = sandbox.recorder().count_of("highlevel.contacts.search").carried_out;
     assert!(pages_before >= 1 && pages <= 6, "{pages_before} pages before the kill, {pages} in all");

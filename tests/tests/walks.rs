@@ -107,7 +107,8 @@ async fn a_merge_at_the_vendor_hands_the_link_to_the_survivor_and_deletes_no_tes
         .unwrap();
     settled().await;
     // The survivor has the loser's email only among its further ones; somebody makes it the first.
-    let edit = PersonAct::EditContact { contact: master.clone(), fields: json!({ "email": "merge@example.com" }) };
+    let edit =
+        PersonAct::EditContact { contact: master.clone(), fields: json!({ "email": "merge@example.com" }) };
     sandbox.highlevel().act(&location, edit).unwrap();
     settled().await;
     let testers = sandbox.prefinery().testers(project);

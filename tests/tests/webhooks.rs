@@ -1,5 +1,7 @@
 //! Webhooks as they really come: repeated, late, out of order, forged, re-serialised, and to a host that forgot nothing.
 
+#![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
+
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::{Mode, Order};
 use contactor_sandbox::prefinery::{ProjectAct, Visibility};
@@ -21,7 +23,9 @@ impl Stand {
     /// A host with Prefinery enabled; webhooks leave only when a test flushes them.
     async fn set(extra: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let sandbox = Sandbox::start(SandboxConfig { webhooks: Mode::OnFlush, ..SandboxConfig::default() }).await.unwrap();
+        let sandbox = Sandbox::start(SandboxConfig { webhooks: Mode::OnFlush, ..SandboxConfig::default() })
+            .await
+            .unwrap();
         Host::init(dir.path(), &sandbox, extra).await.unwrap();
         let host = Host::start(dir.path()).await.unwrap();
         host.enable_prefinery(&sandbox, json!({})).await.unwrap();
@@ -47,7 +51,9 @@ impl Stand {
             self.sandbox.highlevel().webhooks().flush(order).await;
             self.sandbox.prefinery().webhooks().flush(order).await;
             self.host.until_idle().await.unwrap();
-            if self.sandbox.highlevel().webhooks().pending() + self.sandbox.prefinery().webhooks().pending() == 0 {
+            if self.sandbox.highlevel().webhooks().pending() + self.sandbox.prefinery().webhooks().pending()
+                == 0
+            {
                 return;
             }
         }
@@ -59,7 +65,11 @@ impl Stand {
         let writes = ["contacts.create", "contacts.update", "tags.add", "tags.remove"]
             .iter()
             .map(|name| recorder.requests(&format!("highlevel.{name}")))
-            .chain(["create", "update"].iter().map(|name| recorder.requests(&format!("prefinery.testers.{name}"))))
+            .chain(
+                ["create", "update"]
+                    .iter()
+                    .map(|name| recorder.requests(&format!("prefinery.testers.{name}"))),
+            )
             .sum();
         (recorder.requests("highlevel.contacts.get"), writes)
     }
@@ -103,7 +113,8 @@ async fn a_webhook_that_comes_five_times_or_late_or_in_the_wrong_order_changes_n
     assert_eq!(stand.tester("order@example.com")["profile"]["first_name"], "Four");
 
     let outbox = stand.sandbox.highlevel().webhooks();
-    let sent = outbox.of_type("ContactUpdate").into_iter().rev().find(|w| w.json()["firstName"] == "Four").unwrap();
+    let sent =
+        outbox.of_type("ContactUpdate").into_iter().rev().find(|w| w.json()["firstName"] == "Four").unwrap();
     let (reads, writes) = stand.calls();
     // The same delivery, again and again.
     for _ in 0..5 {
@@ -111,7 +122,8 @@ async fn a_webhook_that_comes_five_times_or_late_or_in_the_wrong_order_changes_n
         stand.deliver(Order::Queued).await;
     }
     // The same news under new ids, one of them as late as the vendor's last retry.
-    for (copy, age) in [("late-1", SignedDuration::from_mins(70)), ("late-2", SignedDuration::from_hours(72))] {
+    for (copy, age) in [("late-1", SignedDuration::from_mins(70)), ("late-2", SignedDuration::from_hours(72))]
+    {
         assert_eq!(stand.send_signed(&stamped(&sent.json(), copy, age)).await, 200);
     }
     stand.host.until_idle().await.unwrap();
@@ -172,7 +184,8 @@ async fn forged_reserialised_and_stale_webhooks_are_refused_and_leave_nothing_be
     }
     let events = stand.host.get("/workspaces/acme/events").await.unwrap();
     assert_eq!(events.as_array().unwrap().len(), 1);
-    let metrics = stand.host.client().get(stand.host.at("/metrics")).send().await.unwrap().text().await.unwrap();
+    let metrics =
+        stand.host.client().get(stand.host.at("/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("signature"), "refusals are not counted:\n{metrics}");
     stand.end().await;
 }
@@ -192,7 +205,14 @@ async fn webhooks_of_unknown_locations_are_held_and_counted_and_probes_are_answe
         assert_eq!(client.get(stand.host.at(path)).send().await.unwrap().status(), 200);
         assert_eq!(client.head(stand.host.at(path)).send().await.unwrap().status(), 200);
     }
-    let unknown = stand.host.client().post(stand.host.at("/webhooks/partner/anything")).body("{}").send().await.unwrap();
+    let unknown = stand
+        .host
+        .client()
+        .post(stand.host.at("/webhooks/partner/anything"))
+        .body("{}")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(unknown.status(), 404);
     stand.end().await;
 }

@@ -97,9 +97,13 @@ mod tests {
         assert!(workspace.root.join("xtask").is_dir());
         assert!(workspace.target_dir.is_absolute());
         let command = workspace.cargo("test");
-        let value = |name: &str| command.get_envs().find(|(key, _)| *key == name).and_then(|(_, value)| value);
+        let value =
+            |name: &str| command.get_envs().find(|(key, _)| *key == name).and_then(|(_, value)| value);
         assert_eq!(value("CARGO_TARGET_DIR").unwrap(), workspace.target_dir.as_os_str());
-        assert_eq!(value("CONTACTOR_COMPONENTS").unwrap(), workspace.target_dir.join("components").as_os_str());
+        assert_eq!(
+            value("CONTACTOR_COMPONENTS").unwrap(),
+            workspace.target_dir.join("components").as_os_str()
+        );
     }
 
     #[test]

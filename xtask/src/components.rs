@@ -206,7 +206,8 @@ mod tests {
     #[test]
     fn an_unknown_name_is_refused_with_the_known_ones() {
         let names = ["prefinary".to_owned()];
-        let error = chosen(guests(&Workspace::find().unwrap().root).unwrap(), &names).err().unwrap().to_string();
+        let error =
+            chosen(guests(&Workspace::find().unwrap().root).unwrap(), &names).err().unwrap().to_string();
         assert!(error.contains("`prefinary`") && error.contains("prefinery"), "{error}");
     }
 

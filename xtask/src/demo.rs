@@ -22,7 +22,10 @@ impl Demo {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let workspace = Workspace::find()?;
         cargo::require_c_compiler()?;
-        writeln!(std::io::stderr(), "building the host, the doubles and the connectors; the first time takes minutes")?;
+        writeln!(
+            std::io::stderr(),
+            "building the host, the doubles and the connectors; the first time takes minutes"
+        )?;
         components::build(&workspace, &[])?;
         let mut build = workspace.cargo("build");
         build.args(["--release", "--package", "contactor", "--package", "contactor-tests"]);

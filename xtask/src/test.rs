@@ -41,11 +41,11 @@ impl Test {
 
 /// Whether cargo is told which crates to test. What follows `--` is for the test programs.
 fn names_a_package(arguments: &[OsString]) -> bool {
-    arguments
-        .iter()
-        .take_while(|argument| *argument != "--")
-        .map(|argument| argument.as_encoded_bytes())
-        .any(|argument| argument.starts_with(b"-p") || argument.starts_with(OsStr::new("--package").as_encoded_bytes()))
+    arguments.iter().take_while(|argument| *argument != "--").map(|argument| argument.as_encoded_bytes()).any(
+        |argument| {
+            argument.starts_with(b"-p") || argument.starts_with(OsStr::new("--package").as_encoded_bytes())
+        },
+    )
 }
 
 #[cfg(test)]
@@ -54,9 +54,8 @@ mod tests {
 
     #[test]
     fn the_whole_workspace_is_tested_unless_a_package_is_named() {
-        let named = |arguments: &[&str]| {
-            names_a_package(&arguments.iter().map(OsString::from).collect::<Vec<_>>())
-        };
+        let named =
+            |arguments: &[&str]| names_a_package(&arguments.iter().map(OsString::from).collect::<Vec<_>>());
         assert!(named(&["-p", "contactor-sync"]) && named(&["-pcontactor-sync"]));
         assert!(named(&["--package=contactor-sync"]) && named(&["--no-fail-fast", "--package", "x"]));
         assert!(!named(&[]) && !named(&["merge"]) && !named(&["merge", "--", "-p"]));

@@ -60,7 +60,10 @@ impl Active {
         })?;
         let mappings = compile_mappings(&manifest, &connection.mapping)?;
         let uses_custom_fields = mappings.values().any(|mapping| {
-            mapping.inputs(contactor_sync::Side::Highlevel).iter().any(|name| name.starts_with("customFields"))
+            mapping
+                .inputs(contactor_sync::Side::Highlevel)
+                .iter()
+                .any(|name| name.starts_with("customFields"))
         });
         let context = Context { country: workspace.country.clone() };
         Ok(Self {
@@ -113,8 +116,9 @@ pub(crate) fn compile_mappings(
     let overrides: BTreeMap<String, Vec<RowSpec>> = if admin.is_null() {
         BTreeMap::new()
     } else {
-        serde_json::from_value(admin.clone())
-            .map_err(|error| EngineError::Invalid(format!("mapping: {error}; expected {{\"<entity>\": [rows]}}")))?
+        serde_json::from_value(admin.clone()).map_err(|error| {
+            EngineError::Invalid(format!("mapping: {error}; expected {{\"<entity>\": [rows]}}"))
+        })?
     };
     if let Some(unknown) = overrides.keys().find(|name| manifest.entity(name).is_none()) {
         return Err(EngineError::Invalid(format!("mapping: the connector has no entity `{unknown}`")));
@@ -138,7 +142,8 @@ pub(crate) fn compile_mappings(
 
 fn row_spec(manifest: &Manifest, row: &contactor_manifest::Mapping) -> RowSpec {
     // The manifest was checked: every mapped field is declared.
-    let partner_type = manifest.field(&row.entity, &row.partner).map_or(FieldType::Text, |f| field_type(f.kind));
+    let partner_type =
+        manifest.field(&row.entity, &row.partner).map_or(FieldType::Text, |f| field_type(f.kind));
     RowSpec {
         partner: row.partner.clone(),
         highlevel: row.highlevel.clone(),

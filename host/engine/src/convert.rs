@@ -30,9 +30,8 @@ fn value_from_wit(value: &wit::Value) -> Value {
         wit::Value::Boolean(b) => Value::Boolean(*b),
         wit::Value::Texts(items) => Value::Set(items.iter().cloned().collect::<BTreeSet<_>>()),
         // A connector that answers broken JSON gets it back as text; the mapping's types refuse it by name.
-        wit::Value::Json(text) => {
-            serde_json::from_str(text).map_or_else(|_| Value::Text(text.clone()), |json| value_from_json(&json))
-        }
+        wit::Value::Json(text) => serde_json::from_str(text)
+            .map_or_else(|_| Value::Text(text.clone()), |json| value_from_json(&json)),
     }
 }
 
@@ -55,14 +54,20 @@ pub(crate) fn fields_from_wit(fields: &[wit::NamedValue]) -> Fields {
 
 /// Fields for a connector.
 pub(crate) fn fields_to_wit(fields: &Fields) -> Vec<wit::NamedValue> {
-    fields.iter().map(|(name, value)| wit::NamedValue { name: name.clone(), value: value_to_wit(value) }).collect()
+    fields
+        .iter()
+        .map(|(name, value)| wit::NamedValue { name: name.clone(), value: value_to_wit(value) })
+        .collect()
 }
 
 /// Fields for a connector, straight from the vendor's JSON.
 pub(crate) fn json_fields_to_wit(fields: &BTreeMap<String, Json>) -> Vec<wit::NamedValue> {
     fields
         .iter()
-        .map(|(name, json)| wit::NamedValue { name: name.clone(), value: value_to_wit(&value_from_json(json)) })
+        .map(|(name, json)| wit::NamedValue {
+            name: name.clone(),
+            value: value_to_wit(&value_from_json(json)),
+        })
         .collect()
 }
 
@@ -102,7 +107,10 @@ mod tests {
             ("deep".to_owned(), serde_json::json!({"a": [1, {"b": null}]})),
         ]);
         assert_eq!(json_fields_from_wit(&json_fields_to_wit(&fields)), fields);
-        assert_eq!(fields_from_wit(&fields_to_wit(&fields_from_json(fields.clone()))), fields_from_json(fields));
+        assert_eq!(
+            fields_from_wit(&fields_to_wit(&fields_from_json(fields.clone()))),
+            fields_from_json(fields)
+        );
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! The engine's parts and how they hang together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use contactor_highlevel::webhook::Verifier;
 use contactor_highlevel::{CustomFields, HighLevel, Location, LocationId as HlLocationId};
 use contactor_runtime::{Runtime, RuntimeConfig};
-use contactor_store::{Connection, ConnectionId, LocationId, Store, StoreError, Vault, Workspace, WorkspaceId};
+use contactor_store::{
+    Connection, ConnectionId, LocationId, Store, StoreError, Vault, Workspace, WorkspaceId,
+};
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use crate::active::{Active, Guest};
 use crate::artefacts::Artefacts;
@@ -49,6 +52,9 @@ pub struct EngineParts {
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
+/// A workspace's definitions of custom fields, and when they were read.
+type CachedFields = Option<(tokio::time::Instant, Arc<CustomFields>)>;
+
 struct Inner {
     config: EngineConfig,
     clock: Clock,
@@ -68,7 +74,7 @@ struct Inner {
     active: RwLock<HashMap<ConnectionId, Arc<Active>>>,
     guests: Mutex<HashMap<ConnectionId, Arc<dyn Guest>>>,
     workspaces: RwLock<HashMap<LocationId, WorkspaceId>>,
-    custom_fields: tokio::sync::Mutex<HashMap<WorkspaceId, (tokio::time::Instant, Arc<CustomFields>)>>,
+    custom_fields: Mutex<HashMap<WorkspaceId, Arc<tokio::sync::Mutex<CachedFields>>>>,
     last_webhook: Mutex<Option<Timestamp>>,
     last_expiry: Mutex<Option<Timestamp>>,
 }
@@ -81,8 +87,9 @@ impl Engine {
         let highlevel_config = parts.highlevel;
         let highlevel = HighLevel::new(highlevel_config.clone(), Arc::clone(&tokens) as _)
             .map_err(|error| EngineError::Invalid(error.to_string()))?;
-        let partner_client = contactor_highlevel::http::client(&contactor_highlevel::http::Options::default())
-            .map_err(|error| EngineError::Invalid(format!("HTTP client: {error}")))?;
+        let partner_client =
+            contactor_highlevel::http::client(&contactor_highlevel::http::Options::default())
+                .map_err(|error| EngineError::Invalid(format!("HTTP client: {error}")))?;
         let runtime =
             Runtime::new(parts.runtime).map_err(|error| EngineError::Invalid(format!("runtime: {error}")))?;
         Ok(Self(Arc::new(Inner {
@@ -105,7 +112,7 @@ impl Engine {
             active: RwLock::default(),
             guests: Mutex::default(),
             workspaces: RwLock::default(),
-            custom_fields: tokio::sync::Mutex::default(),
+            custom_fields: Mutex::default(),
             last_webhook: Mutex::default(),
             last_expiry: Mutex::default(),
         })))
@@ -185,10 +192,14 @@ impl Engine {
     }
 
     /// HighLevel with a credential that is not stored yet.
-    pub(crate) fn highlevel_with(&self, token: &secrecy::SecretString) -> Result<HighLevel, EngineError> {
+    pub(crate) fn highlevel_with(&self, token: &SecretString) -> Result<HighLevel, EngineError> {
         let token = contactor_highlevel::StaticToken::new(token.clone().into());
-        HighLevel::with_client(self.0.highlevel_config.clone(), Arc::new(token), self.0.partner_client.clone())
-            .map_err(|error| EngineError::Invalid(error.to_string()))
+        HighLevel::with_client(
+            self.0.highlevel_config.clone(),
+            Arc::new(token),
+            self.0.partner_client.clone(),
+        )
+        .map_err(|error| EngineError::Invalid(error.to_string()))
     }
 
     /// What is left of a location's day at HighLevel, as far as this process has seen.
@@ -197,7 +208,10 @@ impl Engine {
     }
 
     /// The workspace bound to a location. A location keeps its workspace, so what was found once is remembered.
-    pub(crate) async fn workspace_id(&self, location: &LocationId) -> Result<Option<WorkspaceId>, StoreError> {
+    pub(crate) async fn workspace_id(
+        &self,
+        location: &LocationId,
+    ) -> Result<Option<WorkspaceId>, StoreError> {
         if let Some(id) = self.0.workspaces.read().unwrap_or_else(PoisonError::into_inner).get(location) {
             return Ok(Some(id.clone()));
         }
@@ -213,15 +227,19 @@ impl Engine {
         workspace: &Workspace,
         location: &Location,
     ) -> Result<Arc<CustomFields>, Failure> {
-        // Held over the request: a burst of runs asks once.
-        let mut cache = self.0.custom_fields.lock().await;
-        if let Some((read_at, fields)) = cache.get(&workspace.id)
+        let slot = {
+            let mut slots = self.0.custom_fields.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(slots.entry(workspace.id.clone()).or_default())
+        };
+        // Held over the request: a burst of runs of one workspace asks once, and no other workspace waits.
+        let mut slot = slot.lock().await;
+        if let Some((read_at, fields)) = &*slot
             && read_at.elapsed() < CUSTOM_FIELDS_TTL
         {
             return Ok(Arc::clone(fields));
         }
         let fields = Arc::new(location.custom_fields().await.map_err(|error| failure::of_highlevel(&error))?);
-        cache.insert(workspace.id.clone(), (tokio::time::Instant::now(), Arc::clone(&fields)));
+        *slot = Some((tokio::time::Instant::now(), Arc::clone(&fields)));
         Ok(fields)
     }
 
@@ -232,8 +250,7 @@ impl Engine {
         if let Some(active) = self.cached(id) {
             return Ok(active);
         }
-        let connection =
-            self.store().connection(id).await?.ok_or_else(|| EngineError::no_connection(id))?;
+        let connection = self.store().connection(id).await?.ok_or_else(|| EngineError::no_connection(id))?;
         let active = Arc::new(self.load(connection).await?);
         self.0.active.write().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), Arc::clone(&active));
         Ok(active)
@@ -248,28 +265,43 @@ impl Engine {
         self.0.active.write().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
-    pub(crate) async fn load(&self, connection: Connection) -> Result<Active, EngineError> {
+    async fn load(&self, connection: Connection) -> Result<Active, EngineError> {
+        let secrets = self.credentials().partner(&connection.workspace, &connection.id).await?;
+        self.load_with(connection, secrets).await
+    }
+
+    /// Loads a connection with a credential that need not be stored yet: the check of everything at once.
+    pub(crate) async fn load_with(
+        &self,
+        connection: Connection,
+        secrets: BTreeMap<String, SecretString>,
+    ) -> Result<Active, EngineError> {
         let workspace = self
             .store()
             .workspace(&connection.workspace)
             .await?
             .ok_or_else(|| EngineError::no_workspace(&connection.workspace))?;
         let bytes = self.artefacts().get(&connection.digest)?;
-        let digest: contactor_runtime::Digest =
-            connection.digest.as_str().parse().map_err(|error: contactor_runtime::DigestError| EngineError::Invalid(error.to_string()))?;
+        let digest: contactor_runtime::Digest = connection
+            .digest
+            .as_str()
+            .parse()
+            .map_err(|error: contactor_runtime::DigestError| EngineError::Invalid(error.to_string()))?;
         let grants = crate::manage::interfaces(&connection.grants);
         let connector = self.runtime().load(bytes, &digest, &grants).await?;
         let manifest = Arc::new(connector.manifest().clone());
-        let partner = self.partner_api(&connection, &manifest).await?;
-        let overridden = self.0.guests.lock().unwrap_or_else(PoisonError::into_inner).get(&connection.id).cloned();
+        let partner = self.partner_api(&connection, &manifest, secrets)?;
+        let overridden =
+            self.0.guests.lock().unwrap_or_else(PoisonError::into_inner).get(&connection.id).cloned();
         let guest = overridden.unwrap_or_else(|| Arc::new(connector));
         Active::new(connection, workspace, manifest, guest, partner)
     }
 
-    pub(crate) async fn partner_api(
+    fn partner_api(
         &self,
         connection: &Connection,
         manifest: &contactor_manifest::Manifest,
+        secrets: BTreeMap<String, SecretString>,
     ) -> Result<PartnerApi, EngineError> {
         let auth = manifest.auth(&connection.auth_scheme).ok_or_else(|| {
             EngineError::Invalid(format!(
@@ -279,7 +311,6 @@ impl Engine {
                 manifest.auth.iter().map(|auth| auth.id.as_str()).collect::<Vec<_>>().join(", ")
             ))
         })?;
-        let secrets = self.credentials().partner(&connection.workspace, &connection.id).await?;
         PartnerApi::new(PartnerSetup {
             client: self.0.partner_client.clone(),
             base_url: connection.base_url.clone(),

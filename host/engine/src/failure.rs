@@ -5,6 +5,14 @@ use contactor_runtime::bindings::types as wit;
 use contactor_store::{Disposition, FailureClass};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::recorder::cut;
+
+/// The longest wait that another system may ask for. Beyond it a connector could postpone a record for ever, or name a time
+/// that no calendar has.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+/// Bytes of a connector's own words that a message repeats.
+const WORDS: usize = 1_024;
+
 /// A failure of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Failure {
@@ -21,6 +29,10 @@ impl Failure {
         Self { class, message: message.into(), retry_after: None }
     }
 
+    fn wait(&self) -> Option<SignedDuration> {
+        self.retry_after.map(|wait| wait.clamp(SignedDuration::ZERO, LONGEST_WAIT))
+    }
+
     /// The present time decides nothing about the class, only about when to try again.
     pub(crate) fn disposition(
         &self,
@@ -32,13 +44,13 @@ impl Failure {
         match self.class {
             // Waiting for a quota is no failed attempt: it ends when the window does.
             FailureClass::Quota => Disposition::Retry {
-                at: now + self.retry_after.unwrap_or(SignedDuration::from_secs(10)),
+                at: now + self.wait().unwrap_or(SignedDuration::from_secs(10)),
                 counts: false,
             },
             // The connection is stopped by the caller; the record waits for the reconnect.
             FailureClass::Auth => Disposition::Retry { at: now, counts: false },
             FailureClass::Transient if attempts < max_attempts => Disposition::Retry {
-                at: now + self.retry_after.unwrap_or_else(|| backoff(attempts, jitter)),
+                at: now + self.wait().unwrap_or_else(|| backoff(attempts, jitter)),
                 counts: true,
             },
             // A trap may come from a torn upgrade or a passing host condition: a second try is cheap, a tenth is not.
@@ -59,7 +71,9 @@ pub(crate) fn backoff(attempts: u32, jitter: f64) -> SignedDuration {
 
 /// An error that a connector answered.
 pub(crate) fn of_connector(connector: &str, operation: &str, error: &wit::Error) -> Failure {
-    let fail = |class, message: String| Failure::new(class, format!("{connector}: {operation}: {message}"));
+    let fail = |class, message: String| {
+        Failure::new(class, format!("{connector}: {operation}: {}", cut(message, WORDS)))
+    };
     match error {
         wit::Error::NotFound(what) => fail(FailureClass::Data, format!("not found: {what}")),
         wit::Error::Invalid(problems) => {
@@ -177,6 +191,13 @@ mod tests {
             failure.disposition(9, 10, at(100), 0.5),
             Disposition::Retry { at: at(107), counts: false }
         );
+    }
+
+    #[test]
+    fn a_wait_without_end_is_a_day_and_no_panic() {
+        let failure = of_connector("prefinery", "adapter.update", &wit::Error::Limited(Some(u64::MAX / 2)));
+        let day = Disposition::Retry { at: at(86_400), counts: false };
+        assert_eq!(failure.disposition(0, 10, at(0), 0.5), day);
     }
 
     #[test]

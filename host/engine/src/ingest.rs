@@ -36,7 +36,9 @@ impl Engine {
     pub async fn ingest_highlevel(&self, headers: &HeaderMap, body: Bytes) -> Result<Ingested, IngestError> {
         let now = self.now();
         let verified = self.verifier().verify(headers, &body, now).map_err(|error| match error {
-            VerifyError::TooOld { .. } | VerifyError::FromTheFuture { .. } => IngestError::Stale(error.to_string()),
+            VerifyError::TooOld { .. } | VerifyError::FromTheFuture { .. } => {
+                IngestError::Stale(error.to_string())
+            }
             error => IngestError::Signature(error.to_string()),
         })?;
         let scheme = match verified.scheme {
@@ -135,7 +137,9 @@ fn kept_headers(headers: &HeaderMap, webhook: &contactor_manifest::Webhook) -> s
         .filter(|(name, _)| {
             let name = name.as_str();
             name != signature
-                && !["authorization", "cookie", "proxy-authorization"].contains(&name)
+                && !["key", "token", "secret", "auth", "cookie", "signature"]
+                    .iter()
+                    .any(|word| name.contains(word))
                 && (name.starts_with("x-") || name == "content-type" || name == "user-agent")
         })
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.into())))

@@ -39,8 +39,8 @@ pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};
 pub use ingest::Ingested;
 pub use manage::{
-    CheckReport, ConnectionView, ConnectorView, EnableConnection, InspectReport, NewWorkspace, ScopeRequest, SettingView,
-    Timeline, TimelineEntry, TimelineKind, inspect,
+    CheckReport, ConnectionView, ConnectorView, EnableConnection, InspectReport, NewWorkspace, ScopeRequest,
+    SettingView, Timeline, TimelineEntry, TimelineKind, inspect,
 };
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, Verdict};

@@ -10,8 +10,8 @@ use contactor_store::{
 
 use crate::engine::Engine;
 use crate::failure::Failure;
-use crate::recorder::cut;
 use crate::reconcile::{RunContext, mismatch, partner_record, run_id};
+use crate::recorder::cut;
 
 /// Records that one webhook or one page may name. Each is a row and a run: a connector that names more would keep its whole
 /// workspace busy with one event.
@@ -90,6 +90,16 @@ impl Engine {
         self.wake().wake();
     }
 
+    /// The reading of a webhook panicked: a defect of the host. It is tried again and then parked; the others go on.
+    pub(crate) async fn event_panicked(&self, lease: &Lease, claimed: &ClaimedEvent) {
+        tracing::error!(connection = %claimed.connection, "the reading of a webhook panicked: this is a defect of the host");
+        let failure =
+            Failure::new(FailureClass::GuestBug, "the host failed in reading it; its log has the details");
+        let max = self.config().max_attempts;
+        let disposition = failure.disposition(claimed.attempts, max, self.now(), rand::random::<f64>());
+        self.complete_event(lease, claimed, Vec::new(), disposition, None).await;
+    }
+
     async fn complete_event(
         &self,
         lease: &Lease,
@@ -126,8 +136,14 @@ pub(crate) fn brief(failure: Failure) -> Failure {
 /// The dirty marks of a connector's changes. A change that concerns only an automation marks nothing.
 pub(crate) fn marks(run: &RunContext, changes: &[Change]) -> Result<Vec<Mark>, Failure> {
     let connector = &run.active.connection.connector;
-    of_changes(changes, |entity| run.active.manifest.entity(entity).is_some())
-        .map_err(|why| Failure::new(FailureClass::GuestBug, format!("{connector}: {why}; this is its author's to mend")))
+    of_changes(changes, |entity| run.active.manifest.entity(entity).is_some()).map_err(|why| {
+        Failure::new(FailureClass::GuestBug, format!("{connector}: {why}; this is its author's to mend"))
+    })
+}
+
+/// An id that can be kept, shown and asked for again.
+pub(crate) fn is_usable_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= ID && !id.chars().any(char::is_control)
 }
 
 fn of_changes(changes: &[Change], is_entity: impl Fn(&str) -> bool) -> Result<Vec<Mark>, String> {
@@ -140,9 +156,11 @@ fn of_changes(changes: &[Change], is_entity: impl Fn(&str) -> bool) -> Result<Ve
         .map(|change| {
             if !is_entity(&change.entity) {
                 let entity = cut(change.entity.clone(), 64);
-                return Err(format!("a change names the entity `{entity}`, which its manifest does not have"));
+                return Err(format!(
+                    "a change names the entity `{entity}`, which its manifest does not have"
+                ));
             }
-            if change.id.is_empty() || change.id.len() > ID || change.id.chars().any(char::is_control) {
+            if !is_usable_id(&change.id) {
                 return Err(format!(
                     "a change of `{}` has an id of {} bytes; expected 1 to {ID}, without control characters",
                     change.entity,
@@ -150,7 +168,10 @@ fn of_changes(changes: &[Change], is_entity: impl Fn(&str) -> bool) -> Result<Ve
                 ));
             }
             if change.snapshot.as_ref().is_some_and(|snapshot| snapshot.id != change.id) {
-                return Err(format!("a change of `{}` carries another record as its snapshot", change.entity));
+                return Err(format!(
+                    "a change of `{}` carries another record as its snapshot",
+                    change.entity
+                ));
             }
             Ok(Mark {
                 entity: change.entity.clone(),

@@ -72,8 +72,8 @@ impl InFlight {
                 }
             }
             Ok(Finished::Event) => {}
-            // Only the reading of a webhook can get here; its claim is given out again under the next lease.
-            Err(error) => tracing::error!(%error, "the reading of a webhook panicked: this is a defect of the host"),
+            // Panics are caught in the task: this is the one of their handling, and a restart frees the claim.
+            Err(error) => tracing::error!(%error, "a task ended badly: this is a defect of the host"),
         }
     }
 }
@@ -180,7 +180,10 @@ impl Engine {
     fn start_event(&self, lease: &Lease, event: ClaimedEvent, in_flight: &mut InFlight) {
         let (engine, lease) = (self.clone(), lease.clone());
         in_flight.tasks.spawn(async move {
-            engine.run_event(&lease, event).await;
+            let run = AssertUnwindSafe(engine.run_event(&lease, event.clone())).catch_unwind();
+            if run.await.is_err() {
+                engine.event_panicked(&lease, &event).await;
+            }
             Finished::Event
         });
     }

@@ -32,7 +32,8 @@ pub(crate) fn verify(
         return Err(IngestError::Signature(format!("the header {header} is not of the declared format")));
     };
     if let Some(timestamp) = parts.timestamp {
-        let Some(sent) = timestamp.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok()) else {
+        let Some(sent) = timestamp.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok())
+        else {
             return refuse("its timestamp is no number of seconds");
         };
         if sent.duration_since(now).abs() > jiff::SignedDuration::from_secs(i64::from(*tolerance_seconds)) {
@@ -66,13 +67,15 @@ pub(crate) fn event_key(webhook: &Webhook, headers: &HeaderMap, body: &[u8]) -> 
     let id = match &webhook.event_id {
         EventId::Body => None,
         EventId::Header(name) => headers.get(name.as_str()).and_then(|v| v.to_str().ok()).map(str::to_owned),
-        EventId::Pointer(pointer) => serde_json::from_slice::<serde_json::Value>(body).ok().and_then(|json| {
-            match json.pointer(pointer)? {
-                serde_json::Value::String(id) => Some(id.clone()),
-                serde_json::Value::Number(id) => Some(id.to_string()),
-                _ => None,
-            }
-        }),
+        EventId::Pointer(pointer) => {
+            serde_json::from_slice::<serde_json::Value>(body).ok().and_then(|json| {
+                match json.pointer(pointer)? {
+                    serde_json::Value::String(id) => Some(id.clone()),
+                    serde_json::Value::Number(id) => Some(id.to_string()),
+                    _ => None,
+                }
+            })
+        }
     };
     match id.filter(|id| !id.is_empty() && id.len() <= 256) {
         Some(id) => format!("id:{id}"),

@@ -3,14 +3,17 @@
 //! Each page's marks and the cursor behind it are committed together, so that a crash repeats a page or skips none. Every
 //! state is a row; the walker only asks what is due.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use contactor_highlevel::{ContactPage, Filter, SearchRequest, Sort};
 use contactor_runtime::bindings::triggers::PollPage;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Mark, Priority, RecordId, Run, RunKind, RunOutcome, Side,
+    Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Mark, Priority, RecordId, Run, RunKind,
+    RunOutcome, Side,
 };
+use futures_util::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Engine;
@@ -29,6 +32,8 @@ const SWEEP_OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 const CURSOR: usize = 4_096;
 /// How soon the walker looks again when nothing is due.
 const IDLE: Duration = Duration::from_secs(5);
+/// Connections that walk at the same time, so that a slow partner delays few others.
+const WALKS_AT_ONCE: usize = 8;
 /// How often what is past its retention is forgotten.
 const EXPIRY_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
@@ -52,21 +57,36 @@ impl Engine {
                 return IDLE;
             }
         };
-        let mut next = IDLE;
-        for connection in connections.into_iter().filter(|c| c.state == ConnectionState::Enabled) {
-            match self.walk_connection(&connection).await {
-                Ok(Step::More) => next = Duration::ZERO,
-                Ok(Step::Full) => next = next.min(Duration::from_millis(200)),
-                Ok(Step::Rest) => {}
-                Err(failure) => {
-                    tracing::warn!(connection = %connection.id, reason = failure.message, "a walk failed and is repeated");
-                    let wait = failure.retry_after.and_then(|wait| Duration::try_from(wait).ok());
-                    next = next.min(wait.unwrap_or(IDLE).max(Duration::from_millis(100)));
-                }
-            }
-        }
+        let enabled = connections.into_iter().filter(|c| c.state == ConnectionState::Enabled);
+        let waits = futures_util::stream::iter(enabled)
+            .map(|connection| async move { self.walk_safely(&connection).await })
+            .buffer_unordered(WALKS_AT_ONCE);
+        let next = waits.fold(IDLE, |next, wait| std::future::ready(next.min(wait))).await;
         self.expire_if_due().await;
         next
+    }
+
+    /// One step of each walk of a connection; answers how soon it wants the next. Its failure is nobody else's.
+    async fn walk_safely(&self, connection: &Connection) -> Duration {
+        let id = &connection.id;
+        match AssertUnwindSafe(self.walk_connection(connection)).catch_unwind().await {
+            Ok(Ok(Step::More)) => Duration::ZERO,
+            Ok(Ok(Step::Full)) => Duration::from_millis(200),
+            Ok(Ok(Step::Rest)) => IDLE,
+            Ok(Err(failure)) => {
+                if failure.class == FailureClass::Auth {
+                    self.needs_reconnect(id, &failure.message).await;
+                } else {
+                    tracing::warn!(connection = %id, reason = failure.message, "a walk failed and is repeated");
+                }
+                let wait = failure.retry_after.and_then(|wait| Duration::try_from(wait).ok());
+                wait.unwrap_or(IDLE).max(Duration::from_millis(100))
+            }
+            Err(_) => {
+                tracing::error!(connection = %id, "a walk panicked: this is a defect of the host");
+                IDLE
+            }
+        }
     }
 
     async fn walk_connection(&self, connection: &Connection) -> Result<Step, Failure> {
@@ -143,15 +163,18 @@ impl Engine {
         let now = self.now();
         let Some(cursor) = self.cursor(id, SWEEP).await? else {
             // The first watermark is the moment of the first look: what lies before it is the backfill's.
-            let first = Cursor { cursor: Some(Watermark::at(now).to_text()), done: true, ..fresh(id, SWEEP, now) };
+            let first =
+                Cursor { cursor: Some(Watermark::at(now).to_text()), done: true, ..fresh(id, SWEEP, now) };
             self.store().put_cursor(first).await.map_err(of_store)?;
             return Ok(Step::Rest);
         };
-        let interval = SignedDuration::from_secs(i64::try_from(self.config().sweep_interval).unwrap_or(i64::MAX));
+        let interval =
+            SignedDuration::from_secs(i64::try_from(self.config().sweep_interval).unwrap_or(i64::MAX));
         if cursor.done && now.duration_since(cursor.updated_at) < interval {
             return Ok(Step::Rest);
         }
-        let watermark = Watermark::parse(cursor.cursor.as_deref()).unwrap_or_else(|| Watermark::at(cursor.updated_at));
+        let watermark =
+            Watermark::parse(cursor.cursor.as_deref()).unwrap_or_else(|| Watermark::at(cursor.updated_at));
         let walk = watermark.begun(now);
         let request = SearchRequest {
             limit: self.config().page_size,
@@ -298,7 +321,11 @@ impl Engine {
 }
 
 /// One page of a stream and the records that it marks.
-async fn read_page(run: &RunContext, stream: &str, cursor: Option<&str>) -> Result<(PollPage, Vec<Mark>), Failure> {
+async fn read_page(
+    run: &RunContext,
+    stream: &str,
+    cursor: Option<&str>,
+) -> Result<(PollPage, Vec<Mark>), Failure> {
     let call = Invocation::Poll { stream: stream.to_owned(), cursor: cursor.map(str::to_owned) };
     let page = match run.invoke("triggers.poll", call).await? {
         Reply::Poll(Ok(page)) => page,
@@ -398,7 +425,10 @@ mod tests {
     #[test]
     fn a_sweep_under_way_survives_a_restart_and_keeps_the_moment_it_began() {
         let at = |s| Timestamp::from_second(s).unwrap();
-        let walk = Watermark { after: Some("[1700000000000,\"id with space\"]".into()), ..Watermark::at(at(100)).begun(at(200)) };
+        let walk = Watermark {
+            after: Some("[1700000000000,\"id with space\"]".into()),
+            ..Watermark::at(at(100)).begun(at(200))
+        };
         let restored = Watermark::parse(Some(&walk.to_text())).unwrap();
         assert_eq!(restored, walk);
         assert_eq!(restored.begun(at(300)).until, Some(at(200)));
@@ -408,7 +438,11 @@ mod tests {
 
     #[test]
     fn a_stream_that_would_never_move_on_is_refused() {
-        let page = |cursor: Option<&str>, more| PollPage { changes: vec![], cursor: cursor.map(str::to_owned), more };
+        let page = |cursor: Option<&str>, more| PollPage {
+            changes: vec![],
+            cursor: cursor.map(str::to_owned),
+            more,
+        };
         assert_eq!(unusable(&page(Some("2"), true), Some("1")), None);
         assert_eq!(unusable(&page(Some("1"), false), Some("1")), None);
         assert!(unusable(&page(Some("1"), true), Some("1")).is_some());

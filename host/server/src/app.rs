@@ -27,7 +27,12 @@ pub(crate) struct Shared {
 
 impl App {
     pub(crate) fn new(config: ServerConfig, engine: Engine) -> Self {
-        Self(Arc::new(Shared { engine, config, ingest: IngestMetrics::register(), readiness: Readiness::default() }))
+        Self(Arc::new(Shared {
+            engine,
+            config,
+            ingest: IngestMetrics::register(),
+            readiness: Readiness::default(),
+        }))
     }
 }
 

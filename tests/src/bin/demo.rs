@@ -18,11 +18,17 @@ async fn main() -> Result<ExitCode> {
     let dir = tempfile::tempdir()?;
     let sandbox = Sandbox::start(SandboxConfig::default()).await?;
     println!("Contactor, the main job: HighLevel and Prefinery in step, against faithful doubles of both.\n");
-    println!("  sandbox    {}   (control and browsing at {})", sandbox.highlevel_url(), sandbox.control_url());
+    println!(
+        "  sandbox    {}   (control and browsing at {})",
+        sandbox.highlevel_url(),
+        sandbox.control_url()
+    );
     let stage = Stage::set(sandbox, dir.path(), "").await.context("the stage could not be set")?;
     println!("  host       {}", stage.host.url());
     println!("  directory  {}\n", dir.path().display());
-    println!("Playing the stories; {contacts} contacts at HighLevel's 100 requests in 10 s take their time.\n");
+    println!(
+        "Playing the stories; {contacts} contacts at HighLevel's 100 requests in 10 s take their time.\n"
+    );
     let outcomes = play(&stage, contacts, say).await;
     let failed = outcomes.iter().filter(|outcome| outcome.seen.is_err()).count();
     println!("\n{} of {} stories held.", outcomes.len() - failed, outcomes.len());
@@ -47,7 +53,11 @@ async fn linger(stage: &Stage) -> Result<()> {
     println!("  contactor workspace list");
     println!("  contactor connection show acme prefinery");
     println!("  contactor runs list --workspace acme");
-    println!("  open {} for what the doubles can do, and {}/healthz", stage.sandbox.control_url(), stage.host.url());
+    println!(
+        "  open {} for what the doubles can do, and {}/healthz",
+        stage.sandbox.control_url(),
+        stage.host.url()
+    );
     tokio::signal::ctrl_c().await?;
     println!("\nending …");
     Ok(())
@@ -61,7 +71,8 @@ fn arguments() -> Result<(bool, usize)> {
             "--exit" => exit = true,
             "--contacts" => {
                 let number = arguments.next().context("--contacts needs a number")?;
-                contacts = number.parse().with_context(|| format!("--contacts {number}: expected a number"))?;
+                contacts =
+                    number.parse().with_context(|| format!("--contacts {number}: expected a number"))?;
             }
             other => bail!("unknown argument {other}; expected --exit or --contacts N"),
         }

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use contactor_sandbox::Sandbox;
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::{DeliveryEffect, DeliveryFault};
 use contactor_sandbox::prefinery::ProjectAct;
-use contactor_sandbox::Sandbox;
 use serde_json::{Value, json};
 
 use crate::host::Host;
@@ -81,12 +81,15 @@ impl Stage {
     pub async fn settled(&self) -> Result<()> {
         self.host
             .until("every webhook has arrived and its work has ended", async || {
-                let waiting = self.sandbox.highlevel().webhooks().pending() + self.sandbox.prefinery().webhooks().pending();
+                let waiting = self.sandbox.highlevel().webhooks().pending()
+                    + self.sandbox.prefinery().webhooks().pending();
                 if waiting > 0 {
                     return Ok(false);
                 }
                 self.host.until_idle().await?;
-                Ok(self.sandbox.highlevel().webhooks().pending() + self.sandbox.prefinery().webhooks().pending() == 0)
+                Ok(self.sandbox.highlevel().webhooks().pending()
+                    + self.sandbox.prefinery().webhooks().pending()
+                    == 0)
             })
             .await
     }
@@ -150,11 +153,16 @@ async fn bulk(stage: &Stage, contacts: usize) -> Result<String> {
     ensure!(all >= with_email, "{all} testers for {with_email} contacts");
     let parked = stage.host.get("/workspaces/acme/parked").await?;
     ensure!(parked.as_array().is_some_and(Vec::is_empty), "parked: {parked}");
-    Ok(format!("{} contacts: {with_email} testers, {} left alone for want of an email", loaded.len(), loaded.len() - with_email))
+    Ok(format!(
+        "{} contacts: {with_email} testers, {} left alone for want of an email",
+        loaded.len(),
+        loaded.len() - with_email
+    ))
 }
 
 async fn edit_highlevel(stage: &Stage) -> Result<String> {
-    let id = stage.new_contact(json!({ "firstName": "Ada", "email": "ada@example.com", "phone": "+12025550101" }))?;
+    let id = stage
+        .new_contact(json!({ "firstName": "Ada", "email": "ada@example.com", "phone": "+12025550101" }))?;
     stage.settled().await?;
     let (reads, writes) = (stage.highlevel_reads(), stage.sandbox.recorder().carried_out("highlevel."));
     stage.highlevel(PersonAct::EditContact { contact: id, fields: json!({ "firstName": "Augusta" }) })?;
@@ -200,7 +208,11 @@ async fn conflict(stage: &Stage) -> Result<String> {
     // Neither side's webhook arrives before both have changed.
     for event in ["Contact*", "*"] {
         let fault = DeliveryFault { event: event.to_owned(), times: 10, effect: DeliveryEffect::Hold };
-        if event == "*" { stage.sandbox.prefinery().webhooks().add_fault(fault) } else { stage.sandbox.highlevel().webhooks().add_fault(fault) }
+        if event == "*" {
+            stage.sandbox.prefinery().webhooks().add_fault(fault)
+        } else {
+            stage.sandbox.highlevel().webhooks().add_fault(fault)
+        }
     }
     stage.highlevel(PersonAct::EditContact { contact: id, fields: json!({ "firstName": "Ada H." }) })?;
     stage.prefinery(ProjectAct::EditTester {
@@ -233,7 +245,10 @@ async fn tags(stage: &Stage) -> Result<String> {
     let tester = stage.tester("ada@example.com").context("there is no tester")?;
     stage.highlevel(PersonAct::AddTags { contact: id.clone(), tags: vec!["speaker".to_owned()] })?;
     stage.settled().await?;
-    stage.prefinery(ProjectAct::EditTester { tester: tester["id"].to_string(), fields: json!({ "groups": "speaker,beta" }) })?;
+    stage.prefinery(ProjectAct::EditTester {
+        tester: tester["id"].to_string(),
+        fields: json!({ "groups": "speaker,beta" }),
+    })?;
     stage.settled().await?;
     stage.highlevel(PersonAct::RemoveTags { contact: id.clone(), tags: vec!["speaker".to_owned()] })?;
     stage.settled().await?;
@@ -243,9 +258,13 @@ async fn tags(stage: &Stage) -> Result<String> {
     ensure!(!has_tag(&contact, "speaker"), "the tags are {}", contact["tags"]);
     ensure!(tester["groups"] == "beta", "the groups are {}", tester["groups"]);
     ensure!(
-        stage.sandbox.recorder().recent().iter().filter(|s| s.operation == "highlevel.contacts.update").all(|s| {
-            !s.body.as_deref().unwrap_or_default().contains("\"tags\"")
-        }),
+        stage
+            .sandbox
+            .recorder()
+            .recent()
+            .iter()
+            .filter(|s| s.operation == "highlevel.contacts.update")
+            .all(|s| { !s.body.as_deref().unwrap_or_default().contains("\"tags\"") }),
         "an update carried tags"
     );
     Ok(format!("tags {}, groups {}", contact["tags"], tester["groups"]))
@@ -254,7 +273,8 @@ async fn tags(stage: &Stage) -> Result<String> {
 async fn clean_up(stage: &Stage) -> Result<String> {
     let blocked = stage.new_contact(json!({ "firstName": "Bob", "email": "bob@blocked.example" }))?;
     let silent = stage.new_contact(json!({ "firstName": "Sil", "phone": "+12025550155" }))?;
-    let opted_out = stage.new_contact(json!({ "firstName": "Dee", "email": "dee@example.com", "dnd": true }))?;
+    let opted_out =
+        stage.new_contact(json!({ "firstName": "Dee", "email": "dee@example.com", "dnd": true }))?;
     stage.settled().await?;
     for email in ["bob@blocked.example", "dee@example.com"] {
         ensure!(stage.tester(email).is_none(), "{email} became a tester");
@@ -275,7 +295,8 @@ async fn clean_up(stage: &Stage) -> Result<String> {
 }
 
 async fn duplicate_tester(stage: &Stage) -> Result<String> {
-    let tester = stage.prefinery_silently(json!({ "email": "early@example.com", "profile": { "first_name": "Early" } }))?;
+    let tester = stage
+        .prefinery_silently(json!({ "email": "early@example.com", "profile": { "first_name": "Early" } }))?;
     let id = stage.new_contact(json!({ "lastName": "Bird", "email": "early@example.com" }))?;
     stage.settled().await?;
     let testers = stage.sandbox.prefinery().testers(stage.project);
@@ -293,7 +314,8 @@ async fn repeated(stage: &Stage) -> Result<String> {
     stage.settled().await?;
     let (reads, writes) = (stage.highlevel_reads(), stage.writes());
     let outbox = stage.sandbox.highlevel().webhooks();
-    let first = outbox.webhooks().into_iter().rev().find(|w| w.json()["id"] == id.as_str()).context("no webhook")?;
+    let first =
+        outbox.webhooks().into_iter().rev().find(|w| w.json()["id"] == id.as_str()).context("no webhook")?;
     for _ in 0..5 {
         outbox.redeliver(first.sequence);
         stage.settled().await?;
@@ -319,7 +341,9 @@ async fn requested(stage: &Stage) -> Result<String> {
 }
 
 async fn forged(stage: &Stage) -> Result<String> {
-    let body = json!({ "type": "ContactDelete", "locationId": stage.location, "id": "x", "webhookId": "forged" }).to_string();
+    let body =
+        json!({ "type": "ContactDelete", "locationId": stage.location, "id": "x", "webhookId": "forged" })
+            .to_string();
     let before = stage.writes();
     let mut statuses = Vec::new();
     for signature in [None, Some("AAAA"), Some("N/A")] {
@@ -343,15 +367,28 @@ async fn every_kind(stage: &Stage) -> Result<String> {
         fields: json!({ "title": "Call", "dueDate": "2026-12-01T10:00:00Z", "completed": false }),
     })?;
     let task = task["id"].as_str().unwrap_or_default().to_owned();
-    stage.highlevel(PersonAct::EditTask { contact: id.clone(), task: task.clone(), fields: json!({ "completed": true }) })?;
+    stage.highlevel(PersonAct::EditTask {
+        contact: id.clone(),
+        task: task.clone(),
+        fields: json!({ "completed": true }),
+    })?;
     stage.highlevel(PersonAct::DeleteTask { contact: id.clone(), task })?;
-    stage.highlevel(PersonAct::CreateNote { contact: id.clone(), fields: json!({ "body": "met at the fair" }) })?;
+    stage.highlevel(PersonAct::CreateNote {
+        contact: id.clone(),
+        fields: json!({ "body": "met at the fair" }),
+    })?;
     stage.highlevel(PersonAct::AddTags { contact: id.clone(), tags: vec!["fair".to_owned()] })?;
     stage.highlevel(PersonAct::EditContact { contact: id.clone(), fields: json!({ "city": "Oslo" }) })?;
     stage.highlevel(PersonAct::DeleteContact { contact: id })?;
     stage.settled().await?;
-    let refused: Vec<_> =
-        stage.sandbox.highlevel().webhooks().webhooks().into_iter().filter(|w| w.last_status.is_some_and(|s| s != 200)).collect();
+    let refused: Vec<_> = stage
+        .sandbox
+        .highlevel()
+        .webhooks()
+        .webhooks()
+        .into_iter()
+        .filter(|w| w.last_status.is_some_and(|s| s != 200))
+        .collect();
     ensure!(refused.is_empty(), "{} of the sandbox's webhooks were refused", refused.len());
     let published = published(stage).await?;
     stage.settled().await?;
@@ -373,7 +410,8 @@ async fn published(stage: &Stage) -> Result<String> {
         body["timestamp"] = json!(stage.sandbox.clock().now().to_string());
         let body = body.to_string();
         let signature = stage.sandbox.highlevel().sign(body.as_bytes());
-        let request = stage.host.client().post(stage.host.webhooks()).header("x-ghl-signature", signature).body(body);
+        let request =
+            stage.host.client().post(stage.host.webhooks()).header("x-ghl-signature", signature).body(body);
         let status = request.send().await?.status();
         if status != 200 {
             bail!("the published example of {} was answered {status}", event["event"]);
@@ -386,7 +424,8 @@ async fn published(stage: &Stage) -> Result<String> {
 async fn preview(stage: &Stage) -> Result<String> {
     stage.new_contact_silently(json!({ "firstName": "Prev", "email": "preview@example.com" }))?;
     let writes = stage.writes();
-    let report = stage.host.post("/workspaces/acme/connections/prefinery/preview", &json!({ "limit": 10 })).await?;
+    let report =
+        stage.host.post("/workspaces/acme/connections/prefinery/preview", &json!({ "limit": 10 })).await?;
     ensure!(stage.writes() == writes, "the preview wrote");
     let items = report["items"].as_array().map_or(0, Vec::len);
     ensure!(items > 0, "the preview is empty: {report}");

@@ -86,7 +86,6 @@ impl Bench {
             runtime: RuntimeConfig { max_instances: 1, ..RuntimeConfig::default() },
             artefacts: cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap(),
         })
-        
         .unwrap();
         let token = SecretString::from("pit-not-a-real-token");
         engine.credentials().put(&workspace().id, workspace().id.as_str(), &token).await.unwrap();

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use contactor_manifest::{Manifest, Webhook};
 use contactor_runtime::{Grants, Invocation, Reply};
-use contactor_store::{
-    Connection, ConnectionId, ConnectionState, Digest, Priority, RunFilter, WorkspaceId,
-};
+use contactor_store::{Connection, ConnectionId, ConnectionState, Digest, Priority, RunFilter, WorkspaceId};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -122,7 +120,8 @@ impl Engine {
         let workspace = self.workspace(&WorkspaceId::new(request.workspace.as_str())).await?;
         let id = ConnectionId::new(format!("{}/{}", workspace.id, request.connector));
         let present = self.store().connection(&id).await?;
-        let pinned = request.digest.clone().or_else(|| present.as_ref().map(|c| c.digest.as_str().to_owned()));
+        let pinned =
+            request.digest.clone().or_else(|| present.as_ref().map(|c| c.digest.as_str().to_owned()));
         let installed = self.installed(&request.connector, pinned.as_deref()).await?;
         let manifest = Manifest::parse(&installed.manifest)
             .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
@@ -148,9 +147,15 @@ impl Engine {
             webhook_token: present.as_ref().map_or_else(webhook_token, |c| c.webhook_token.clone()),
             created_at: present.as_ref().map_or_else(|| self.now(), |c| c.created_at),
         };
-        self.put_credentials(&connection, &manifest, &request).await?;
-        // Loading is the check of everything at once.
-        self.load(connection.clone()).await?;
+        let secrets = self.merged_credentials(&connection, &manifest, &request).await?;
+        // A request that fails the check leaves the stored credential alone.
+        self.load_with(connection.clone(), secrets.clone()).await?;
+        if !request.credentials.is_empty() {
+            self.credentials().put_partner(&connection.workspace, &connection.id, &secrets).await?;
+        }
+        if let Some(secret) = &request.webhook_secret {
+            self.credentials().put(&connection.workspace, &webhook_name(&connection.id), secret).await?;
+        }
         self.store().put_connection(connection).await?;
         self.forget(&id);
         self.wake().wake();
@@ -158,12 +163,13 @@ impl Engine {
         self.connection(&id).await
     }
 
-    async fn put_credentials(
+    /// The stored parts of the credential with the given ones over them.
+    async fn merged_credentials(
         &self,
         connection: &Connection,
         manifest: &Manifest,
         request: &EnableConnection,
-    ) -> Result<(), EngineError> {
+    ) -> Result<BTreeMap<String, SecretString>, EngineError> {
         let auth = manifest.auth(&connection.auth_scheme);
         let known: Vec<&str> =
             auth.map_or_else(Vec::new, |auth| auth.credentials.iter().map(|c| c.name.as_str()).collect());
@@ -174,18 +180,12 @@ impl Engine {
                 known.join(", ")
             )));
         }
-        if !request.credentials.is_empty() {
-            let mut parts = self.credentials().partner(&connection.workspace, &connection.id).await?;
-            parts.extend(request.credentials.clone());
-            self.credentials().put_partner(&connection.workspace, &connection.id, &parts).await?;
+        if request.webhook_secret.as_ref().is_some_and(|secret| secret.expose_secret().is_empty()) {
+            return Err(EngineError::Invalid("the webhook secret is empty".to_owned()));
         }
-        if let Some(secret) = &request.webhook_secret {
-            if secret.expose_secret().is_empty() {
-                return Err(EngineError::Invalid("the webhook secret is empty".to_owned()));
-            }
-            self.credentials().put(&connection.workspace, &webhook_name(&connection.id), secret).await?;
-        }
-        Ok(())
+        let mut parts = self.credentials().partner(&connection.workspace, &connection.id).await?;
+        parts.extend(request.credentials.clone());
+        Ok(parts)
     }
 
     /// Switches a connection off; its links and its waiting records stay.
@@ -264,7 +264,8 @@ impl Engine {
     pub async fn check_connection(&self, id: &ConnectionId) -> Result<CheckReport, EngineError> {
         let active = self.active(id).await?;
         let run = self.context(&active, Priority::Interactive, true);
-        let mut report = CheckReport { ok: true, account: None, details: BTreeMap::new(), problems: Vec::new() };
+        let mut report =
+            CheckReport { ok: true, account: None, details: BTreeMap::new(), problems: Vec::new() };
         match run.invoke("adapter.check", Invocation::Check).await {
             Ok(Reply::Check(Ok(account))) => {
                 report.account = Some(format!("{} ({})", account.name, account.id));
@@ -283,7 +284,8 @@ impl Engine {
                 if info.allows_duplicate_contacts() == Some(true) {
                     report.details.insert(
                         "HighLevel".to_owned(),
-                        "the location allows duplicate contacts: people with one email may become two".to_owned(),
+                        "the location allows duplicate contacts: people with one email may become two"
+                            .to_owned(),
                     );
                 }
             }
@@ -291,7 +293,10 @@ impl Engine {
         }
         for scope in &active.manifest.scopes {
             if !active.connection.grants.contains(&scope.name) {
-                report.problems.push(format!("the scope {} was not granted; it is needed because: {}", scope.name, scope.why));
+                report.problems.push(format!(
+                    "the scope {} was not granted; it is needed because: {}",
+                    scope.name, scope.why
+                ));
             }
         }
         report.ok = report.problems.is_empty();

@@ -114,7 +114,11 @@ impl Engine {
     }
 
     /// The installed component of a connector: that of the digest, or the newest.
-    pub(crate) async fn installed(&self, id: &str, digest: Option<&str>) -> Result<InstalledConnector, EngineError> {
+    pub(crate) async fn installed(
+        &self,
+        id: &str,
+        digest: Option<&str>,
+    ) -> Result<InstalledConnector, EngineError> {
         let found = self
             .store()
             .connectors()
@@ -130,8 +134,8 @@ impl Engine {
 }
 
 fn view(installed: &InstalledConnector) -> Result<ConnectorView, EngineError> {
-    let manifest =
-        Manifest::parse(&installed.manifest).map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
+    let manifest = Manifest::parse(&installed.manifest)
+        .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
     Ok(ConnectorView {
         id: installed.id.clone(),
         version: installed.version.clone(),

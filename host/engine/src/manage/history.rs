@@ -61,7 +61,11 @@ impl Engine {
     }
 
     /// Everything that happened to a contact, by HighLevel's id or a partner's.
-    pub async fn timeline(&self, workspace: &WorkspaceId, record: &RecordId) -> Result<Timeline, EngineError> {
+    pub async fn timeline(
+        &self,
+        workspace: &WorkspaceId,
+        record: &RecordId,
+    ) -> Result<Timeline, EngineError> {
         self.workspace(workspace).await?;
         let filter = RunFilter {
             workspace: Some(workspace.clone()),
@@ -106,7 +110,11 @@ impl Engine {
     }
 
     /// Conflicts of a workspace, newest first.
-    pub async fn conflicts(&self, workspace: &WorkspaceId, limit: u32) -> Result<Vec<StoredConflict>, EngineError> {
+    pub async fn conflicts(
+        &self,
+        workspace: &WorkspaceId,
+        limit: u32,
+    ) -> Result<Vec<StoredConflict>, EngineError> {
         self.workspace(workspace).await?;
         Ok(self.store().conflicts(workspace, limit).await?)
     }

@@ -2,8 +2,8 @@
 
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    ConnectionId, ConnectionState, Counts, FailureClass, Mark, Priority, RecordId, RecordKey, Run, RunFilter, RunKind,
-    RunOutcome, Side, StoreError,
+    ConnectionId, ConnectionState, Counts, FailureClass, Mark, Priority, RecordId, RecordKey, Run, RunFilter,
+    RunKind, RunOutcome, Side, StoreError,
 };
 
 use crate::engine::Engine;
@@ -83,14 +83,20 @@ impl Engine {
         let active = self.active(id).await?;
         if active.manifest.action(name).is_none() {
             let known: Vec<_> = active.manifest.actions.iter().map(|action| action.name.as_str()).collect();
-            return Err(EngineError::Invalid(format!("{id} has no action `{name}`; it has {}", known.join(", "))));
+            return Err(EngineError::Invalid(format!(
+                "{id} has no action `{name}`; it has {}",
+                known.join(", ")
+            )));
         }
         let begun = std::time::Instant::now();
         let run = self.context(&active, Priority::Interactive, preview);
         let call = Invocation::Run { name: name.to_owned(), input: input.to_string() };
         let result = match run.invoke("actions.run", call).await {
             Ok(Reply::Run(Ok(output))) => serde_json::from_str(&output).map_err(|_| {
-                Failure::new(FailureClass::GuestBug, format!("{name}: the connector answered no JSON document"))
+                Failure::new(
+                    FailureClass::GuestBug,
+                    format!("{name}: the connector answered no JSON document"),
+                )
             }),
             Ok(Reply::Run(Err(error))) => Err(run.of_connector(name, &error)),
             Ok(_) => Err(mismatch("actions.run")),

@@ -28,7 +28,9 @@ impl Engine {
     pub async fn create_workspace(&self, new: NewWorkspace) -> Result<Workspace, EngineError> {
         check_id("workspace", &new.id)?;
         if new.location.trim().is_empty() {
-            return Err(EngineError::Invalid("the location is empty: expected the id of a HighLevel location".into()));
+            return Err(EngineError::Invalid(
+                "the location is empty: expected the id of a HighLevel location".into(),
+            ));
         }
         let mut workspace = Workspace {
             name: new.name.unwrap_or_else(|| new.id.clone()),

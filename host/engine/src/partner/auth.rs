@@ -45,7 +45,9 @@ impl PartnerApi {
                 let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
                 set(headers, "authorization", &format!("Basic {encoded}"))?;
             }
-            Scheme::Bearer { token } => set(headers, "authorization", &format!("Bearer {}", self.render(token)?))?,
+            Scheme::Bearer { token } => {
+                set(headers, "authorization", &format!("Bearer {}", self.render(token)?))?
+            }
             Scheme::HeaderPair { headers: pairs } => {
                 for (name, value) in pairs {
                     set(headers, name, &self.render(value)?)?;
@@ -66,7 +68,9 @@ impl PartnerApi {
                 return Ok(true);
             }
             Scheme::OAuth2 { .. } => {
-                return Err(Error::Unauthorized("OAuth 2.0 at partners is not available in this version".into()));
+                return Err(Error::Unauthorized(
+                    "OAuth 2.0 at partners is not available in this version".into(),
+                ));
             }
         }
         Ok(false)
@@ -95,14 +99,18 @@ impl PartnerApi {
         let answer = super::read(answer).await?;
         match answer.status {
             200..=299 => {}
-            400..=403 => return Err(Error::Unauthorized(format!("the login was refused with {}", answer.status))),
+            400..=403 => {
+                return Err(Error::Unauthorized(format!("the login was refused with {}", answer.status)));
+            }
             429 => return Err(Error::Limited(None)),
             status => return Err(Error::Unavailable(format!("the login answered {status}"))),
         }
         let token = serde_json::from_slice::<serde_json::Value>(&answer.body)
             .ok()
             .and_then(|json| json.pointer(&login.token)?.as_str().map(str::to_owned))
-            .ok_or_else(|| Error::Unauthorized(format!("the login's answer has no text at {}", login.token)))?;
+            .ok_or_else(|| {
+                Error::Unauthorized(format!("the login's answer has no text at {}", login.token))
+            })?;
         let token = SecretString::from(token);
         self.session.note(&token);
         let until = Instant::now() + Duration::from_secs(u64::from(login.lifetime_seconds));

@@ -267,7 +267,8 @@ mod tests {
             help: None,
         };
         PartnerApi::new(PartnerSetup {
-            client: contactor_highlevel::http::client(&contactor_highlevel::http::Options::default()).unwrap(),
+            client: contactor_highlevel::http::client(&contactor_highlevel::http::Options::default())
+                .unwrap(),
             base_url: base_url.to_owned(),
             auth,
             secrets: BTreeMap::from([("token".to_owned(), SecretString::from(secret))]),
@@ -309,7 +310,8 @@ mod tests {
     }
 
     fn get(path: &str, query: &[(&str, &str)]) -> Request {
-        let pair = |(name, value): &(&str, &str)| Pair { name: (*name).to_owned(), value: (*value).to_owned() };
+        let pair =
+            |(name, value): &(&str, &str)| Pair { name: (*name).to_owned(), value: (*value).to_owned() };
         let query = query.iter().map(pair).collect();
         Request { method: Method::Get, path: path.to_owned(), query, headers: vec![], body: None }
     }
@@ -329,7 +331,10 @@ mod tests {
         // Nothing listens there: the request is refused before it is sent.
         let api = api_by(scheme, SECRET, "http://127.0.0.1:9", 100);
         let (_, result) = api.send(get("/x", &[("API_key", "own")]), Timestamp::UNIX_EPOCH).await;
-        assert!(matches!(&result, Err(Error::Invalid(problems)) if problems[0].field == "query"), "{result:?}");
+        assert!(
+            matches!(&result, Err(Error::Invalid(problems)) if problems[0].field == "query"),
+            "{result:?}"
+        );
     }
 
     #[tokio::test]
@@ -338,7 +343,10 @@ mod tests {
         let token = "fake-session-token";
         let router = axum::Router::new()
             .route("/login", post(async move || format!(r#"{{"token":"{token}"}}"#)))
-            .route("/echo", on_get(async |headers: http::HeaderMap| headers["authorization"].as_bytes().to_vec()));
+            .route(
+                "/echo",
+                on_get(async |headers: http::HeaderMap| headers["authorization"].as_bytes().to_vec()),
+            );
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", socket.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(socket, router).await });

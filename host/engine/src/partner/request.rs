@@ -174,7 +174,10 @@ mod tests {
     #[test]
     fn a_request_stays_below_its_base_url() {
         let base = base_url("https://api.example.com/v2/").unwrap();
-        assert_eq!(url(&base, &request("/betas/1.json")).unwrap().as_str(), "https://api.example.com/v2/betas/1.json");
+        assert_eq!(
+            url(&base, &request("/betas/1.json")).unwrap().as_str(),
+            "https://api.example.com/v2/betas/1.json"
+        );
         for hostile in [
             "",
             "betas",
@@ -229,7 +232,11 @@ mod tests {
 
     #[test]
     fn a_refused_base_url_is_not_repeated_because_it_may_hold_a_secret() {
-        for text in ["https://user:fake-secret@api.example.com", "https://api.example.com/?key=fake-secret", "fake-secret"] {
+        for text in [
+            "https://user:fake-secret@api.example.com",
+            "https://api.example.com/?key=fake-secret",
+            "fake-secret",
+        ] {
             let message = base_url(text).unwrap_err().to_string();
             assert!(!message.contains("fake-secret"), "{message}");
         }
@@ -239,7 +246,9 @@ mod tests {
     fn a_base_url_is_https_unless_it_is_this_machine_and_holds_no_secret() {
         assert!(base_url("https://api.example.com/v2").is_ok());
         assert!(base_url("http://127.0.0.1:8080").is_ok());
-        for bad in ["http://api.example.com", "ftp://x", "https://user:pw@example.com", "https://x/?a=b", "nonsense"] {
+        for bad in
+            ["http://api.example.com", "ftp://x", "https://user:pw@example.com", "https://x/?a=b", "nonsense"]
+        {
             assert!(base_url(bad).is_err(), "{bad}");
         }
         let error = base_url("https://user:fake-password@example.com").unwrap_err().to_string();

@@ -86,10 +86,16 @@ impl RunContext {
 
     /// What a newly created partner's record offers beyond what it was created from. A value that the partner spelt in its
     /// own way is no news: only sets grow, and only empty fields are filled.
-    fn written_back(&self, entity: &str, highlevel: &SideRecord, partner: &SideRecord) -> Result<Fields, Failure> {
+    fn written_back(
+        &self,
+        entity: &str,
+        highlevel: &SideRecord,
+        partner: &SideRecord,
+    ) -> Result<Fields, Failure> {
         let mapping = self.active.mapping(entity)?;
-        let merged = merge(mapping, None, Some(&highlevel.view()), Some(&partner.view()), &self.active.context)
-            .map_err(|error| Failure::new(FailureClass::Config, format!("mapping: {error}")))?;
+        let merged =
+            merge(mapping, None, Some(&highlevel.view()), Some(&partner.view()), &self.active.context)
+                .map_err(|error| Failure::new(FailureClass::Config, format!("mapping: {error}")))?;
         let mut fields = merged.to_highlevel;
         for conflict in &merged.conflicts {
             fields.remove(&conflict.highlevel_field);
@@ -97,7 +103,12 @@ impl RunContext {
         Ok(fields)
     }
 
-    async fn write_partner(&self, entity: &str, before: SideRecord, fields: &Fields) -> Result<SideRecord, Failure> {
+    async fn write_partner(
+        &self,
+        entity: &str,
+        before: SideRecord,
+        fields: &Fields,
+    ) -> Result<SideRecord, Failure> {
         if fields.is_empty() {
             return Ok(before);
         }
@@ -118,8 +129,20 @@ impl RunContext {
         note_writes(Side::Highlevel, plan.highlevel.as_ref(), &plan.merge.to_highlevel, &mut changes);
         note_writes(Side::Partner, plan.partner.as_ref(), &plan.merge.to_partner, &mut changes);
         let mut notes = Vec::new();
-        self.note_dropped(mapping, contactor_sync::Side::Highlevel, &plan.merge.to_highlevel, highlevel, &mut notes);
-        self.note_dropped(mapping, contactor_sync::Side::Partner, &plan.merge.to_partner, partner, &mut notes);
+        self.note_dropped(
+            mapping,
+            contactor_sync::Side::Highlevel,
+            &plan.merge.to_highlevel,
+            highlevel,
+            &mut notes,
+        );
+        self.note_dropped(
+            mapping,
+            contactor_sync::Side::Partner,
+            &plan.merge.to_partner,
+            partner,
+            &mut notes,
+        );
         let link = self.settled_link(entity, plan, mapping, highlevel, partner);
         Ok(Applied { link, changes, notes, created: None })
     }
@@ -133,11 +156,19 @@ impl RunContext {
         highlevel: &SideRecord,
         partner: &SideRecord,
     ) -> Link {
-        let same = plan.link.as_ref().filter(|l| l.highlevel_id == highlevel.id && l.partner_id == partner.id);
+        let same =
+            plan.link.as_ref().filter(|l| l.highlevel_id == highlevel.id && l.partner_id == partner.id);
         let previous = same.map(|link| &link.base);
         let base = match previous {
             Some(base) if !plan.held_back.is_empty() => base.clone(),
-            previous => settle(mapping, previous, &plan.merge, &highlevel.fields, &partner.fields, &self.active.context),
+            previous => settle(
+                mapping,
+                previous,
+                &plan.merge,
+                &highlevel.fields,
+                &partner.fields,
+                &self.active.context,
+            ),
         };
         let print = |side, fields: &Fields| mapping.fingerprint(side, fields, &self.active.context);
         Link {
@@ -206,8 +237,11 @@ impl RunContext {
         if !plain.is_empty() {
             let plain = self.address_custom_fields(plain).await?;
             let patch = highlevel::ContactPatch::from_fields(plain).map_err(|problems| refused(&problems))?;
-            let contact =
-                self.location.update_contact(&id, &patch).await.map_err(|error| failure::of_highlevel(&error))?;
+            let contact = self
+                .location
+                .update_contact(&id, &patch)
+                .await
+                .map_err(|error| failure::of_highlevel(&error))?;
             after = self.side_record(&contact).await?;
         }
         if let Some(wanted) = tags {
@@ -294,17 +328,22 @@ fn overlaid(before: &SideRecord, written: &Fields, after: SideRecord) -> SideRec
 }
 
 fn note_writes(side: Side, before: Option<&SideRecord>, written: &Fields, changes: &mut Vec<FieldChange>) {
-    changes.extend(written.iter().map(|(field, after)| FieldChange {
-        side,
-        field: field.clone(),
-        before: before
-            .and_then(|record| record.fields.get(field))
-            .map_or(serde_json::Value::Null, convert::value_to_json),
-        after: convert::value_to_json(after),
+    changes.extend(written.iter().map(|(field, after)| {
+        FieldChange {
+            side,
+            field: field.clone(),
+            before: before
+                .and_then(|record| record.fields.get(field))
+                .map_or(serde_json::Value::Null, convert::value_to_json),
+            after: convert::value_to_json(after),
+        }
     }));
 }
 
 fn refused(problems: &[highlevel::FieldProblem]) -> Failure {
     let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    Failure::new(FailureClass::Config, format!("the mapping writes what HighLevel does not take: {}", list.join("; ")))
+    Failure::new(
+        FailureClass::Config,
+        format!("the mapping writes what HighLevel does not take: {}", list.join("; ")),
+    )
 }

@@ -11,11 +11,7 @@ use crate::failure::Failure;
 /// What a run would do.
 pub(crate) enum Plan {
     /// A clean-up rule says to leave the record alone.
-    Skip {
-        reason: String,
-        highlevel: Option<SideRecord>,
-        partner: Option<SideRecord>,
-    },
+    Skip { reason: String, highlevel: Option<SideRecord>, partner: Option<SideRecord> },
     /// One side's record is gone; the link is kept as a tombstone, and nothing is deleted on the other side.
     Gone { link: Link, side: Side },
     /// The record is on neither side.
@@ -121,7 +117,9 @@ impl RunContext {
                 let tombstone = self.free(entity, Side::Partner, &id).await?;
                 (self.read_partner(entity, &id).await?, tombstone)
             }
-            None => self.counterpart(entity, &self.natural_keys(entity, Side::Highlevel, &record.fields)).await?,
+            None => {
+                self.counterpart(entity, &self.natural_keys(entity, Side::Highlevel, &record.fields)).await?
+            }
         };
         let Some(partner) = partner else { return Ok(None) };
         match self.sync(entity, Some(record.clone()), Some(partner), tombstone, Vec::new()).await? {
@@ -193,7 +191,10 @@ impl RunContext {
     ) -> Result<Plan, Failure> {
         let mapping = self.active.mapping(entity)?;
         // A tombstone of another pair says nothing about what these two agreed on.
-        let base = link.as_ref().filter(|link| joins(link, highlevel.as_ref(), partner.as_ref())).map(|link| &link.base);
+        let base = link
+            .as_ref()
+            .filter(|link| joins(link, highlevel.as_ref(), partner.as_ref()))
+            .map(|link| &link.base);
         let highlevel_view = highlevel.as_ref().map(SideRecord::view);
         let partner_view = partner.as_ref().map(SideRecord::view);
         let mut merge =
@@ -234,7 +235,9 @@ impl RunContext {
                 };
                 Err(Failure::new(
                     FailureClass::Conflict,
-                    format!("the matching record {record} in {system} is linked to {other} already: merge the duplicates, then retry"),
+                    format!(
+                        "the matching record {record} in {system} is linked to {other} already: merge the duplicates, then retry"
+                    ),
                 ))
             }
             tombstone => Ok(tombstone),
@@ -243,8 +246,10 @@ impl RunContext {
 
     async fn lock_keys(&self, keys: &[NaturalKey]) -> Vec<OwnedMutexGuard<()>> {
         // In the order of their names, so that two runs can never wait for each other.
-        let mut names: Vec<String> =
-            keys.iter().map(|key| format!("{}/{}={}", self.active.workspace.id, key.highlevel, key.value)).collect();
+        let mut names: Vec<String> = keys
+            .iter()
+            .map(|key| format!("{}/{}={}", self.active.workspace.id, key.highlevel, key.value))
+            .collect();
         names.sort();
         names.dedup();
         let mut guards = Vec::with_capacity(names.len());
@@ -290,6 +295,9 @@ fn ambiguous(system: &str, count: usize, keys: &[NaturalKey]) -> Failure {
     let keys: Vec<_> = keys.iter().map(|key| key.highlevel.as_str()).collect();
     Failure::new(
         FailureClass::Conflict,
-        format!("{count} records in {system} match by {}: a person has to say which is the right one", keys.join(" or ")),
+        format!(
+            "{count} records in {system} match by {}: a person has to say which is the right one",
+            keys.join(" or ")
+        ),
     )
 }

@@ -179,7 +179,9 @@ fn item(record: RecordId, plan: Plan) -> PreviewItem {
             label: highlevel.as_ref().and_then(SideRecord::label),
             ..blank(record, Verdict::Skip)
         },
-        Plan::Nowhere => PreviewItem { reason: Some("it is on neither side".to_owned()), ..blank(record, Verdict::Skip) },
+        Plan::Nowhere => {
+            PreviewItem { reason: Some("it is on neither side".to_owned()), ..blank(record, Verdict::Skip) }
+        }
         Plan::Gone { link, .. } => PreviewItem {
             partner_id: Some(link.partner_id),
             reason: Some("one side was deleted; the other stays".to_owned()),

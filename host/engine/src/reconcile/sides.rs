@@ -16,6 +16,7 @@ use crate::capabilities::Capabilities;
 use crate::convert;
 use crate::engine::Engine;
 use crate::failure::{self, Failure};
+use crate::receive::is_usable_id;
 use crate::recorder::RunRecorder;
 
 /// The field under which a mapping names a contact's tags.
@@ -87,7 +88,11 @@ impl RunContext {
     }
 
     /// The contact with this email or phone, as HighLevel itself would match it.
-    pub(crate) async fn find_highlevel(&self, field: &str, value: &str) -> Result<Option<SideRecord>, Failure> {
+    pub(crate) async fn find_highlevel(
+        &self,
+        field: &str,
+        value: &str,
+    ) -> Result<Option<SideRecord>, Failure> {
         let (email, phone) = match field {
             "email" => (Some(value), None),
             "phone" => (None, Some(value)),
@@ -97,7 +102,8 @@ impl RunContext {
             Ok(Some(contact)) => {
                 let record = self.side_record(&contact).await?;
                 // The vendor's search by phone has been faulty: what came back must really carry the key.
-                let matches = self.active.canonical_key(field, record.fields.get(field)).as_deref() == Some(value);
+                let matches =
+                    self.active.canonical_key(field, record.fields.get(field)).as_deref() == Some(value);
                 Ok(matches.then_some(record))
             }
             Ok(None) => Ok(None),
@@ -109,7 +115,10 @@ impl RunContext {
     pub(crate) async fn side_record(&self, contact: &highlevel::Contact) -> Result<SideRecord, Failure> {
         if contact.unknown.contains_key(TAGS) {
             // Taken for an empty set, unreadable tags would be removed from the partner.
-            return Err(Failure::new(FailureClass::Data, "HighLevel's answer has tags in a shape that is not known"));
+            return Err(Failure::new(
+                FailureClass::Data,
+                "HighLevel's answer has tags in a shape that is not known",
+            ));
         }
         let mut fields = contact_fields(contact.fields(), &contact.tags);
         self.name_custom_fields(&mut fields).await?;
@@ -136,10 +145,14 @@ impl RunContext {
     // ------------------------------------------------------------------------------------------------------------ partner
 
     /// The partner's record; `None` when it is gone.
-    pub(crate) async fn read_partner(&self, entity: &str, id: &RecordId) -> Result<Option<SideRecord>, Failure> {
+    pub(crate) async fn read_partner(
+        &self,
+        entity: &str,
+        id: &RecordId,
+    ) -> Result<Option<SideRecord>, Failure> {
         let call = Invocation::Read { entity: entity.to_owned(), id: id.as_str().to_owned() };
         match self.invoke("adapter.read", call).await? {
-            Reply::Read(Ok(record)) => Ok(Some(partner_record(&record))),
+            Reply::Read(Ok(record)) => Ok(Some(self.answered("adapter.read", &record, Some(id))?)),
             Reply::Read(Err(wit::Error::NotFound(_))) => Ok(None),
             Reply::Read(Err(error)) => Err(self.of_connector("adapter.read", &error)),
             _ => Err(mismatch("adapter.read")),
@@ -147,10 +160,17 @@ impl RunContext {
     }
 
     /// The partner's records with this natural key.
-    pub(crate) async fn find_partner(&self, entity: &str, field: &str, value: &str) -> Result<Vec<SideRecord>, Failure> {
+    pub(crate) async fn find_partner(
+        &self,
+        entity: &str,
+        field: &str,
+        value: &str,
+    ) -> Result<Vec<SideRecord>, Failure> {
         let key = wit::NamedValue { name: field.to_owned(), value: wit::Value::Text(value.to_owned()) };
         match self.invoke("adapter.find", Invocation::Find { entity: entity.to_owned(), key }).await? {
-            Reply::Find(Ok(records)) => Ok(records.iter().map(partner_record).collect()),
+            Reply::Find(Ok(records)) => {
+                records.iter().map(|r| self.answered("adapter.find", r, None)).collect()
+            }
             Reply::Find(Err(error)) => Err(self.of_connector("adapter.find", &error)),
             _ => Err(mismatch("adapter.find")),
         }
@@ -163,8 +183,11 @@ impl RunContext {
         direction: wit::Direction,
         fields: &Fields,
     ) -> Result<Option<String>, Failure> {
-        let call =
-            Invocation::Admit { entity: entity.to_owned(), direction, fields: convert::fields_to_wit(fields) };
+        let call = Invocation::Admit {
+            entity: entity.to_owned(),
+            direction,
+            fields: convert::fields_to_wit(fields),
+        };
         match self.invoke("adapter.admit", call).await? {
             Reply::Admit(Ok(adapter::Decision::Accept)) => Ok(None),
             Reply::Admit(Ok(adapter::Decision::Skip(reason))) => Ok(Some(reason)),
@@ -177,7 +200,9 @@ impl RunContext {
     pub(crate) async fn create_partner(&self, entity: &str, fields: &Fields) -> Result<Created, Failure> {
         let call = Invocation::Create { entity: entity.to_owned(), fields: convert::fields_to_wit(fields) };
         match self.invoke("adapter.create", call).await? {
-            Reply::Create(Ok(record)) => Ok(Created::Record(partner_record(&record))),
+            Reply::Create(Ok(record)) => {
+                Ok(Created::Record(self.answered("adapter.create", &record, None)?))
+            }
             Reply::Create(Err(wit::Error::Duplicate(id))) if id.is_empty() => Ok(Created::ExistsSomewhere),
             Reply::Create(Err(wit::Error::Duplicate(id))) => Ok(Created::Exists(RecordId::new(id))),
             Reply::Create(Err(error)) => Err(self.of_connector("adapter.create", &error)),
@@ -198,7 +223,7 @@ impl RunContext {
             fields: convert::fields_to_wit(fields),
         };
         match self.invoke("adapter.update", call).await? {
-            Reply::Update(Ok(record)) => Ok(partner_record(&record)),
+            Reply::Update(Ok(record)) => self.answered("adapter.update", &record, Some(id)),
             Reply::Update(Err(error)) => Err(self.of_connector("adapter.update", &error)),
             _ => Err(mismatch("adapter.update")),
         }
@@ -229,16 +254,31 @@ impl RunContext {
         outcome.map_err(|_| failure.unwrap_or_else(|| mismatch(operation)))
     }
 
+    /// A record that the connector answered, with a usable id, and with the id that was asked for.
+    fn answered(
+        &self,
+        operation: &str,
+        record: &adapter::PartnerRecord,
+        asked: Option<&RecordId>,
+    ) -> Result<SideRecord, Failure> {
+        let usable = is_usable_id(&record.id) && asked.is_none_or(|asked| asked.as_str() == record.id);
+        if usable {
+            return Ok(partner_record(record));
+        }
+        let connector = &self.active.connection.connector;
+        let what = asked.map_or("a record without a usable id".to_owned(), |asked| {
+            format!("another record than {asked}")
+        });
+        Err(Failure::new(FailureClass::GuestBug, format!("{connector}: {operation} answered {what}")))
+    }
+
     pub(crate) fn of_connector(&self, operation: &str, error: &wit::Error) -> Failure {
         failure::of_connector(&self.active.connection.connector, operation, error)
     }
 }
 
 /// A contact's fields as the merge sees them: the client keeps tags apart, a mapping names them like any field.
-pub(crate) fn contact_fields(
-    fields: BTreeMap<String, serde_json::Value>,
-    tags: &[String],
-) -> Fields {
+pub(crate) fn contact_fields(fields: BTreeMap<String, serde_json::Value>, tags: &[String]) -> Fields {
     let mut fields = convert::fields_from_json(fields);
     fields.insert(TAGS.to_owned(), Value::Set(tags.iter().cloned().collect()));
     fields

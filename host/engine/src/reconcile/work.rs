@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use contactor_highlevel::Priority as HlPriority;
 use contactor_store::{
-    ClaimedRecord, Completion, ConnectionState, Disposition, FailureClass, Lease, LinkState, Priority, RecordKey, Run,
-    RunId, RunKind, RunOutcome, Side, StoreError,
+    ClaimedRecord, Completion, ConnectionState, Disposition, FailureClass, Lease, LinkState, Priority,
+    RecordKey, Run, RunId, RunKind, RunOutcome, Side, StoreError,
 };
 use contactor_sync::ConflictRecord;
 
@@ -47,7 +47,11 @@ impl Ending {
         }
     }
 
-    fn between(mut self, highlevel: Option<contactor_store::RecordId>, partner: Option<contactor_store::RecordId>) -> Self {
+    fn between(
+        mut self,
+        highlevel: Option<contactor_store::RecordId>,
+        partner: Option<contactor_store::RecordId>,
+    ) -> Self {
         self.ids = (highlevel, partner);
         self
     }
@@ -107,10 +111,15 @@ impl Engine {
 
     /// A run panicked: a defect of the host. The record is tried again and then parked; the others go on.
     pub(crate) async fn panicked(&self, lease: &Lease, claim: ClaimedRecord) {
-        let failure = Failure::new(FailureClass::GuestBug, "the host failed in this run; its log has the details");
+        let failure =
+            Failure::new(FailureClass::GuestBug, "the host failed in this run; its log has the details");
         tracing::error!(connection = %claim.key.connection, "a run panicked: this is a defect of the host");
-        let disposition =
-            failure.disposition(claim.attempts, self.config().max_attempts, self.now(), rand::random::<f64>());
+        let disposition = failure.disposition(
+            claim.attempts,
+            self.config().max_attempts,
+            self.now(),
+            rand::random::<f64>(),
+        );
         self.complete(lease, claim, disposition, None, None, Vec::new()).await;
     }
 
@@ -142,8 +151,10 @@ impl Engine {
         guards: &mut Vec<tokio::sync::OwnedMutexGuard<()>>,
     ) -> Result<Ending, Failure> {
         match run.plan(&claim.key, claim.link.clone()).await? {
-            Plan::Skip { reason, highlevel, partner } => Ok(Ending::done(RunOutcome::Skipped, format!("left alone: {reason}"))
-                .between(highlevel.map(|r| r.id), partner.map(|r| r.id))),
+            Plan::Skip { reason, highlevel, partner } => {
+                Ok(Ending::done(RunOutcome::Skipped, format!("left alone: {reason}"))
+                    .between(highlevel.map(|r| r.id), partner.map(|r| r.id)))
+            }
             Plan::Nowhere => Ok(Ending::done(RunOutcome::Unchanged, "the record is on neither side")),
             Plan::Gone { link, side } => Ok(gone(run, link, side)),
             Plan::Sync(mut plan) => {
@@ -153,13 +164,19 @@ impl Engine {
         }
     }
 
-    async fn bring_into_step(&self, run: &RunContext, key: &RecordKey, plan: SyncPlan) -> Result<Ending, Failure> {
+    async fn bring_into_step(
+        &self,
+        run: &RunContext,
+        key: &RecordKey,
+        plan: SyncPlan,
+    ) -> Result<Ending, Failure> {
         let (plan, applied) = run.apply(&key.entity, plan).await?;
-        let outcome = match (&applied.created, applied.changes.is_empty(), &plan.link, plan.held_back.is_empty()) {
-            (None, true, Some(_), false) => RunOutcome::Skipped,
-            (None, true, Some(_), true) => RunOutcome::Unchanged,
-            _ => RunOutcome::Applied,
-        };
+        let outcome =
+            match (&applied.created, applied.changes.is_empty(), &plan.link, plan.held_back.is_empty()) {
+                (None, true, Some(_), false) => RunOutcome::Skipped,
+                (None, true, Some(_), true) => RunOutcome::Unchanged,
+                _ => RunOutcome::Applied,
+            };
         Ok(Ending {
             summary: summary(run, &plan, &applied),
             conflicts: plan.merge.conflicts,
@@ -174,13 +191,7 @@ impl Engine {
     /// A failure decides what becomes of the record; a refused credential stops the connection.
     async fn failed(&self, run: &RunContext, claim: &ClaimedRecord, failure: Failure) -> Ending {
         if failure.class == FailureClass::Auth {
-            let id = &claim.key.connection;
-            let reason = Some(failure.message.clone());
-            if let Err(error) = self.store().set_connection_state(id, ConnectionState::NeedsReconnect, reason).await {
-                tracing::error!(connection = %id, %error, "the connection could not be stopped");
-            }
-            self.forget(id);
-            tracing::warn!(connection = %id, "stopped: the credential was refused; reconnect it");
+            self.needs_reconnect(&claim.key.connection, &failure.message).await;
         }
         let max = self.config().max_attempts;
         let disposition = failure.disposition(claim.attempts, max, self.now(), rand::random::<f64>());
@@ -239,14 +250,18 @@ impl Engine {
                 }
             }
             // The claim is given out again under the next lease, and the run finds what was written.
-            Err(error) => tracing::warn!(connection = %key.connection, %error, "a run could not be completed"),
+            Err(error) => {
+                tracing::warn!(connection = %key.connection, %error, "a run could not be completed")
+            }
         }
     }
 }
 
 /// Every hint shows what the link already knows: our own write coming back, or a delivery that says nothing new.
 async fn is_echo(run: &RunContext, claim: &ClaimedRecord) -> Result<bool, Failure> {
-    let Some(link) = claim.link.as_ref().filter(|link| link.state == LinkState::Active) else { return Ok(false) };
+    let Some(link) = claim.link.as_ref().filter(|link| link.state == LinkState::Active) else {
+        return Ok(false);
+    };
     if claim.hints.is_empty() || claim.attempts > 0 {
         return Ok(false);
     }
@@ -273,8 +288,23 @@ async fn is_echo(run: &RunContext, claim: &ClaimedRecord) -> Result<bool, Failur
 
 /// Fields that HighLevel's contact webhooks carry when they have a value (the vendor's event pages). Tags come with them.
 const SNAPSHOT_FIELDS: [&str; 17] = [
-    "tags", "name", "firstName", "lastName", "email", "phone", "address1", "city", "state", "country", "postalCode",
-    "companyName", "website", "source", "dateOfBirth", "dnd", "assignedTo",
+    "tags",
+    "name",
+    "firstName",
+    "lastName",
+    "email",
+    "phone",
+    "address1",
+    "city",
+    "state",
+    "country",
+    "postalCode",
+    "companyName",
+    "website",
+    "source",
+    "dateOfBirth",
+    "dnd",
+    "assignedTo",
 ];
 
 /// Whether a hint shows every field that the mapping looks at. HighLevel leaves out fields without a value, so there only
@@ -285,9 +315,9 @@ fn is_complete(
     fields: &contactor_sync::Fields,
 ) -> bool {
     match side {
-        contactor_sync::Side::Highlevel => inputs.iter().all(|name| {
-            name.starts_with("customFields") || SNAPSHOT_FIELDS.contains(&name.as_str())
-        }),
+        contactor_sync::Side::Highlevel => inputs
+            .iter()
+            .all(|name| name.starts_with("customFields") || SNAPSHOT_FIELDS.contains(&name.as_str())),
         contactor_sync::Side::Partner => inputs.iter().all(|name| fields.contains_key(name)),
     }
 }
@@ -300,7 +330,8 @@ fn gone(run: &RunContext, mut link: contactor_store::Link, side: Side) -> Ending
     };
     let ids = (Some(link.highlevel_id.clone()), Some(link.partner_id.clone()));
     if link.state == state {
-        return Ending::done(RunOutcome::Unchanged, format!("deleted in {system}; nothing to do")).between(ids.0, ids.1);
+        return Ending::done(RunOutcome::Unchanged, format!("deleted in {system}; nothing to do"))
+            .between(ids.0, ids.1);
     }
     link.state = state;
     link.updated_at = run.started_at;
