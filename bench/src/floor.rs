@@ -36,7 +36,7 @@ async fn main() -> Result<()> {
     let key = VerifyingKey::from_bytes(key.as_slice().try_into()?)?;
     let (writer, requests) = mpsc::channel(4_096);
     let connection = rusqlite::Connection::open(database)?;
-    std::thread::spawn(move || write(connection, requests));
+    std::thread::spawn(move || write(&connection, requests));
     let app =
         Router::new().route("/webhooks/highlevel", post(accept)).with_state(Arc::new(Floor { key, writer }));
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -71,7 +71,7 @@ async fn accept(State(floor): State<Arc<Floor>>, headers: HeaderMap, body: Bytes
     }
 }
 
-fn write(connection: rusqlite::Connection, mut requests: mpsc::Receiver<(Bytes, oneshot::Sender<bool>)>) {
+fn write(connection: &rusqlite::Connection, mut requests: mpsc::Receiver<(Bytes, oneshot::Sender<bool>)>) {
     let commit = |batch: &[(Bytes, oneshot::Sender<bool>)]| -> rusqlite::Result<()> {
         let transaction = connection.unchecked_transaction()?;
         {

@@ -2,6 +2,7 @@
 //!
 //! Rounds alternate (floor, host, floor, host, …) and medians are shown, so that a slow moment of the machine strikes both.
 //! `docs/benchmarks.md` says what each figure means and what was seen.
+#![expect(clippy::cast_precision_loss, reason = "figures are shown with three digits")]
 
 mod accepts;
 mod backfill;

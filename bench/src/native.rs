@@ -28,7 +28,7 @@ use contactor_sdk::{Connector, Error, NamedValue, Result};
 use prefinery::Prefinery;
 use tokio::runtime::Handle;
 
-use convert::{Across as _, fields};
+use convert::{Across, fields};
 
 /// Calls the connector's code directly.
 pub(crate) struct Native;
@@ -90,7 +90,7 @@ impl Host for Linked {
     }
 
     fn log(&self, level: Level, message: &str, fields: &[NamedValue]) {
-        let fields = fields.iter().cloned().map(|field| field.across()).collect();
+        let fields = fields.iter().cloned().map(Across::across).collect();
         let mut host = self.host.borrow_mut();
         self.handle.block_on(bindings::log::Host::write(
             &mut *host,

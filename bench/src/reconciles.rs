@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::load::Load;
+use crate::machine;
 use crate::report::{Bar, Figure, median};
 use crate::size::{CONNECTIONS, Size};
 use crate::stage::{Stage, named, rename, unlimited};
@@ -29,24 +30,33 @@ pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> 
     let floor = Floor::of(&stage)?;
     reconcile(&stage, &contacts, "Warm").await?;
     floor.run("Warm").await?;
-    let (mut host, mut bare) = (Vec::new(), Vec::new());
+    let (mut host, mut bare, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..size.reconcile_rounds {
         bare.push(rate(contacts.len(), floor.run(&format!("Floor {round}")).await?));
         // The floor changed the partner's side alone; the host shall find one change on one side again.
         stage.settled().await?;
+        let before = host_cpu_time()?;
         host.push(rate(contacts.len(), reconcile(&stage, &contacts, &format!("Host {round}")).await?));
+        cpu.push(host_cpu_time()?.saturating_sub(before).as_secs_f64() * 1e6 / contacts.len() as f64);
     }
     stage.end().await?;
     let ratios = host.iter().zip(&bare).map(|(host, bare)| host / bare);
+    let samples = size.contacts * size.reconcile_rounds;
     Ok(vec![
-        Figure::new("reconciles", median(host.iter().copied()), "/s", size.contacts * size.reconcile_rounds)
+        Figure::new("reconciles", median(host.iter().copied()), "/s", samples)
             .over(median(bare.iter().copied()))
             .ratio(median(ratios))
             .bar(Bar::AtLeast(NODE_RED * OVER_NODE_RED))
             .note(format!(
                 "floor: the same three requests, nothing stored; bar: {OVER_NODE_RED} × Node-RED's {NODE_RED}/s, quoted, elsewhere"
             )),
+        Figure::new("reconciles, the host's computing for each", median(cpu), "µs", samples)
+            .note("CPU time of the host's process: does not change with what else the machine does"),
     ])
+}
+
+fn host_cpu_time() -> Result<Duration> {
+    machine::child_cpu_time("contactor").context("the host is not to be seen in /proc")
 }
 
 fn rate(count: usize, time: Duration) -> f64 {

@@ -9,14 +9,14 @@ pub(super) trait Across<T> {
     fn across(self) -> T;
 }
 
-impl<A: Across<B>, B> Across<Vec<B>> for Vec<A> {
-    fn across(self) -> Vec<B> {
+impl<T: Across<U>, U> Across<Vec<U>> for Vec<T> {
+    fn across(self) -> Vec<U> {
         self.into_iter().map(Across::across).collect()
     }
 }
 
-impl<A: Across<B>, B, E: Across<F>, F> Across<Result<B, F>> for Result<A, E> {
-    fn across(self) -> Result<B, F> {
+impl<T: Across<U>, U, E: Across<F>, F> Across<Result<U, F>> for Result<T, E> {
+    fn across(self) -> Result<U, F> {
         self.map(Across::across).map_err(Across::across)
     }
 }

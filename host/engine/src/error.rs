@@ -28,11 +28,11 @@ pub enum EngineError {
     #[error("HighLevel: {0}")]
     HighLevel(#[from] contactor_highlevel::Error),
     /// The partner or its connector did not do it.
-    #[error("{connector}: {message}")]
+    #[error("{message}")]
     Partner {
         /// The connector's id.
         connector: String,
-        /// What it said.
+        /// What it said; the message names the connector and the call.
         message: String,
     },
     /// The store did not do it.

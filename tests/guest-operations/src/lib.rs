@@ -2,7 +2,7 @@
 //!
 //! `actions.run("contacts.get", {"id": …})` calls `contacts.get` and nothing else. What the host answered is the output,
 //! `{"ok": …}` or `{"error": {"case": …, "detail": …}}`: an error of the host is a value here, never a failed run. Built with
-//! `cargo xtask build`, used by `tests/tests/operations.rs`.
+//! `cargo xtask build`, used by `tests/tests/operations`.
 
 mod calls;
 mod input;
