@@ -68,7 +68,7 @@ async fn main() -> Result<()> {
         if !arguments.only.is_empty() && !arguments.only.contains(measurement) {
             continue;
         }
-        report.section(&format!("{measurement:?}").to_lowercase())?;
+        Report::section(&format!("{measurement:?}").to_lowercase())?;
         let figures = match measurement {
             Measurement::Calls => calls::measure(&size).await,
             Measurement::Accepts => accepts::measure(&size, dir.path()).await,

@@ -135,7 +135,7 @@ impl Report {
         Ok(Self { machine, quick, figures: Vec::new() })
     }
 
-    pub(crate) fn section(&self, name: &str) -> Result<()> {
+    pub(crate) fn section(name: &str) -> Result<()> {
         say(&format!("— {name}"))
     }
 

@@ -5,6 +5,8 @@ mod cargo;
 mod components;
 mod demo;
 #[cfg(test)]
+mod guides;
+#[cfg(test)]
 mod published;
 mod test;
 

@@ -1,0 +1,70 @@
+//! The guides in `docs/` speak of things that exist.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use contactor_manifest::Manifest;
+
+use crate::cargo::Workspace;
+
+fn root() -> PathBuf {
+    Workspace::find().unwrap().root
+}
+
+fn guide(name: &str) -> String {
+    fs::read_to_string(root().join("docs").join(name)).unwrap()
+}
+
+/// The text of every Rust file below a directory.
+fn sources(directory: &Path, text: &mut String) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_manifest_of_the_authors_guide_is_sound() {
+    let guide = guide("authors.md");
+    let (_, after) = guide.split_once("`plugins/acme/connector.toml`").unwrap();
+    let (_, after) = after.split_once("```toml\n").unwrap();
+    let (manifest, _) = after.split_once("```").unwrap();
+    assert_eq!(Manifest::parse(manifest).unwrap().connector.id.as_str(), "acme");
+}
+
+#[test]
+fn the_operators_guide_names_every_key_of_the_configuration() {
+    let guide = guide("operators.md");
+    let template = root().join("host/contactor/src/config/contactor.toml");
+    let template: toml::Table = toml::from_str(&fs::read_to_string(template).unwrap()).unwrap();
+    for (section, keys) in template {
+        assert!(guide.contains(&format!("**[{section}]**")), "[{section}]");
+        for key in keys.as_table().unwrap().keys() {
+            assert!(guide.contains(&format!("| `{key}` |")), "[{section}] {key}");
+        }
+    }
+}
+
+#[test]
+fn every_test_that_stands_for_a_promise_is_there() {
+    let mut tests = String::new();
+    for directory in ["host", "tests"] {
+        sources(&root().join(directory), &mut tests);
+    }
+    let guide = guide("operators.md");
+    let (_, promises) = guide.split_once("## What the host promises").unwrap();
+    let names: Vec<&str> = promises
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.contains('_') && !name.contains(['.', '/', '-']))
+        .collect();
+    assert!(names.len() >= 20, "{names:?}");
+    for name in names {
+        assert!(tests.contains(&format!("fn {name}(")), "there is no test {name}");
+    }
+}
