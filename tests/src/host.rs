@@ -214,10 +214,23 @@ impl Host {
     ///
     /// # Errors
     /// When that takes too long; `what` and the end of the host's log are in the message.
-    pub async fn until(&self, what: &str, mut is_so: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+    pub async fn until(&self, what: &str, is_so: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+        self.until_within(PATIENCE, what, is_so).await
+    }
+
+    /// Waits until something is so, for so long.
+    ///
+    /// # Errors
+    /// As [`until`](Self::until).
+    pub async fn until_within(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut is_so: impl AsyncFnMut() -> Result<bool>,
+    ) -> Result<()> {
         let begun = Instant::now();
         let mut last = None;
-        while begun.elapsed() < PATIENCE {
+        while begun.elapsed() < patience {
             match is_so().await {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
