@@ -215,9 +215,9 @@ async fn conflict(stage: &Stage) -> Result<String> {
     for event in ["Contact*", "*"] {
         let fault = DeliveryFault { event: event.to_owned(), times: 10, effect: DeliveryEffect::Hold };
         if event == "*" {
-            stage.sandbox.prefinery().webhooks().add_fault(fault)
+            stage.sandbox.prefinery().webhooks().add_fault(fault);
         } else {
-            stage.sandbox.highlevel().webhooks().add_fault(fault)
+            stage.sandbox.highlevel().webhooks().add_fault(fault);
         }
     }
     stage.highlevel(PersonAct::EditContact { contact: id, fields: json!({ "firstName": "Ada H." }) })?;

@@ -46,7 +46,7 @@ impl PartnerApi {
                 set(headers, "authorization", &format!("Basic {encoded}"))?;
             }
             Scheme::Bearer { token } => {
-                set(headers, "authorization", &format!("Bearer {}", self.render(token)?))?
+                set(headers, "authorization", &format!("Bearer {}", self.render(token)?))?;
             }
             Scheme::HeaderPair { headers: pairs } => {
                 for (name, value) in pairs {

@@ -251,7 +251,7 @@ impl Engine {
             }
             // The claim is given out again under the next lease, and the run finds what was written.
             Err(error) => {
-                tracing::warn!(connection = %key.connection, %error, "a run could not be completed")
+                tracing::warn!(connection = %key.connection, %error, "a run could not be completed");
             }
         }
     }
