@@ -19,10 +19,13 @@ use contactor_sdk::contacts::Contacts;
 use contactor_sdk::host::{Host, install};
 use contactor_sdk::log::Level;
 use contactor_sdk::notes::Notes;
+use contactor_sdk::notifications::Notifications;
 use contactor_sdk::partner::{Partner, Request, Response};
+use contactor_sdk::rules::Rules;
 use contactor_sdk::state::State;
 use contactor_sdk::tags::Tags;
 use contactor_sdk::tasks::Tasks;
+use contactor_sdk::timers::Timers;
 use contactor_sdk::workflows::Workflows;
 use contactor_sdk::{Connector, Error, NamedValue, Result};
 use prefinery::Prefinery;
@@ -121,3 +124,6 @@ impl Bulk for Linked {}
 impl Campaigns for Linked {}
 impl Workflows for Linked {}
 impl State for Linked {}
+impl Rules for Linked {}
+impl Timers for Linked {}
+impl Notifications for Linked {}

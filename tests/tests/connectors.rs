@@ -17,7 +17,7 @@ fn prefinery_imports_its_partner_its_settings_and_the_log_and_nothing_else() {
     let report = contactor_engine::inspect(&component("prefinery").unwrap()).unwrap();
     let imports: BTreeSet<&str> = report.imports.iter().map(String::as_str).collect();
     let expected =
-        ["log", "partner", "settings", "types"].map(|name| format!("contactor:connector/{name}@0.1.0"));
+        ["log", "partner", "settings", "types"].map(|name| format!("contactor:connector/{name}@0.1.1"));
     assert_eq!(imports, expected.iter().map(String::as_str).collect());
     assert_eq!(report.imports.len(), expected.len(), "an import is there twice");
     assert_eq!(report.refused, None);

@@ -35,7 +35,7 @@ fn value_from_wit(value: &wit::Value) -> Value {
     }
 }
 
-fn value_to_wit(value: &Value) -> wit::Value {
+pub(crate) fn value_to_wit(value: &Value) -> wit::Value {
     match value {
         Value::Null => wit::Value::Empty,
         Value::Text(s) => wit::Value::Text(s.clone()),

@@ -25,8 +25,8 @@ mod generated {
 }
 
 pub use generated::contactor::connector::{
-    appointments, bulk, campaigns, clock, contacts, log, notes, partner, settings, state, tags, tasks, types,
-    workflows,
+    appointments, bulk, campaigns, clock, contacts, log, notes, notifications, partner, rules, settings,
+    state, tags, tasks, timers, types, workflows,
 };
 pub use generated::exports::contactor::connector::{actions, adapter, automations, triggers};
 pub use generated::{Connector as ConnectorExports, ConnectorIndices, ConnectorPre};
@@ -43,11 +43,14 @@ pub trait HostImports:
     + contacts::Host
     + log::Host
     + notes::Host
+    + notifications::Host
     + partner::Host
+    + rules::Host
     + settings::Host
     + state::Host
     + tags::Host
     + tasks::Host
+    + timers::Host
     + types::Host
     + workflows::Host
     + Send
@@ -63,11 +66,14 @@ impl<T> HostImports for T where
         + contacts::Host
         + log::Host
         + notes::Host
+        + notifications::Host
         + partner::Host
+        + rules::Host
         + settings::Host
         + state::Host
         + tags::Host
         + tasks::Host
+        + timers::Host
         + types::Host
         + workflows::Host
         + Send

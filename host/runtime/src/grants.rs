@@ -3,25 +3,27 @@
 use std::collections::BTreeSet;
 
 /// Interfaces that every connector has: they reach nothing outside its own run.
-const ALWAYS: [&str; 4] = ["clock", "log", "settings", "types"];
+const ALWAYS: [&str; 5] = ["clock", "log", "rules", "settings", "types"];
 
 /// Interfaces that an admin grants or withholds.
-const GRANTABLE: [&str; 10] = [
+const GRANTABLE: [&str; 12] = [
     "appointments",
     "bulk",
     "campaigns",
     "contacts",
     "notes",
+    "notifications",
     "partner",
     "state",
     "tags",
     "tasks",
+    "timers",
     "workflows",
 ];
 
 /// What an admin granted to a connector, as names of the interfaces in `wit/`.
 ///
-/// `clock`, `log`, `settings` and `types` are part of every set. A name that this host does not know grants nothing.
+/// `clock`, `log`, `rules`, `settings` and `types` are part of every set. A name that this host does not know grants nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants(BTreeSet<&'static str>);
 

@@ -7,9 +7,9 @@
 
 use crate::{
     bindings::{
-        HostImports, appointments, bulk, campaigns, clock, contacts, log, notes, partner, settings, state,
-        tags, tasks,
-        types::{self, Error, NamedValue},
+        HostImports, appointments, bulk, campaigns, clock, contacts, log, notes, notifications, partner,
+        rules, settings, state, tags, tasks, timers,
+        types::{self, Error, NamedValue, Value},
         workflows,
     },
     store::CallState,
@@ -122,5 +122,15 @@ imports! {
     }
     clock {
         fn now() -> u64;
+    }
+    rules {
+        fn evaluate(expression: String, fields: Vec<NamedValue>) -> Result<Value, Error>;
+    }
+    timers {
+        fn set(timer: timers::Timer) -> Result<(), Error>;
+        fn cancel(name: String) -> Result<(), Error>;
+    }
+    notifications {
+        fn send(destination: String, message: notifications::Message) -> Result<(), Error>;
     }
 }

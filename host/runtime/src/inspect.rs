@@ -10,7 +10,7 @@ const PACKAGE: &str = "contactor:connector/";
 
 /// Version of the interface package that this host serves; `wit/` has it. A connector may be built against any patch of the
 /// same minor version.
-pub(crate) const INTERFACE_VERSION: &str = "0.1.0";
+pub(crate) const INTERFACE_VERSION: &str = "0.1.1";
 
 /// What every connector exports.
 const EXPORTS: [&str; 4] = ["adapter", "triggers", "automations", "actions"];

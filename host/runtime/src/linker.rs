@@ -11,8 +11,8 @@ use wasmtime::{
 use crate::{
     Grants,
     bindings::{
-        ConnectorPre, HostImports, appointments, bulk, campaigns, clock, contacts, log, notes, partner,
-        settings, state, tags, tasks, types, workflows,
+        ConnectorPre, HostImports, appointments, bulk, campaigns, clock, contacts, log, notes, notifications,
+        partner, rules, settings, state, tags, tasks, timers, types, workflows,
     },
     store::CallState,
 };
@@ -33,6 +33,9 @@ pub(crate) fn link<H: HostImports>(
             }
         )* };
     }
-    offer!(appointments bulk campaigns clock contacts log notes partner settings state tags tasks types workflows);
+    offer!(
+        appointments bulk campaigns clock contacts log notes notifications partner rules settings state tags tasks
+        timers types workflows
+    );
     ConnectorPre::new(linker.instantiate_pre(component)?)
 }

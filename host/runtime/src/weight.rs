@@ -5,8 +5,8 @@
 use crate::{
     Invocation, Reply,
     bindings::{
-        adapter, appointments, automations, bulk, contacts, log, notes, partner, state, tags, tasks,
-        triggers, types,
+        adapter, appointments, automations, bulk, contacts, log, notes, notifications, partner, state, tags,
+        tasks, timers, triggers, types,
     },
 };
 
@@ -106,12 +106,14 @@ records! {
     contacts::SortKey { field, descending }
     contacts::UpsertOutcome { created, contact }
     notes::Note { id, contact_id, body, fields }
+    notifications::Message { kind, title, text, data }
     partner::Pair { name, value }
     partner::Request { method, path, query, headers, body }
     partner::Response { status, headers, body }
     state::Entry { value, version }
     tags::TagChange { tags, changed }
     tasks::Task { id, contact_id, completed, fields }
+    timers::Timer { name, at, contact_id, payload }
     triggers::Change { entity, id, kind, event, snapshot, fields }
     triggers::PollPage { changes, cursor, more }
     triggers::Webhook { headers, body }

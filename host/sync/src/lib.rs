@@ -44,6 +44,7 @@ mod value;
 pub use base::{Agreed, Base};
 pub use canonical::{CanonicalError, Context, FieldType, canonical};
 pub use conflict::ConflictRecord;
+pub use expression::{check_expression, evaluate};
 pub use fingerprint::Fingerprint;
 pub use mapping::{Mapping, MappingError};
 pub use merge::{Merge, MergeError, View, merge, settle};

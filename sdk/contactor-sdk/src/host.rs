@@ -12,17 +12,32 @@ use crate::campaigns::Campaigns;
 use crate::contacts::Contacts;
 use crate::log::Level;
 use crate::notes::Notes;
+use crate::notifications::Notifications;
 use crate::partner::Partner;
+use crate::rules::Rules;
 use crate::state::State;
 use crate::tags::Tags;
 use crate::tasks::Tasks;
+use crate::timers::Timers;
 use crate::workflows::Workflows;
 use crate::{Error, NamedValue};
 
 /// Everything that a connector can call: one trait per interface, whose methods all have a default that answers
 /// [`Error::Unsupported`], and the three functions that cannot fail.
 pub trait Host:
-    Contacts + Tasks + Notes + Tags + Appointments + Bulk + Campaigns + Workflows + Partner + State
+    Contacts
+    + Tasks
+    + Notes
+    + Tags
+    + Appointments
+    + Bulk
+    + Campaigns
+    + Workflows
+    + Partner
+    + State
+    + Rules
+    + Timers
+    + Notifications
 {
     /// All settings of the connection as one JSON object, defaults filled in.
     fn settings(&self) -> String;

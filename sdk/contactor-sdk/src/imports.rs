@@ -175,6 +175,29 @@ interface! {
     fn keys(prefix: &str) -> Vec<String>;
 }
 
+interface! {
+    /// The language of mappings and rules, as `wit/` has it; [`crate::rules`] is what authors use.
+    rules, Rules, []:
+    /// Evaluates an expression over these values.
+    fn evaluate(expression: &str, fields: &[NamedValue]) -> crate::Value;
+}
+
+interface! {
+    /// Durable timers of the connection. A timer that goes off is an event `timer:…` of [`handle`](crate::Connector::handle).
+    timers, Timers, [Timer]:
+    /// Sets a timer; one of the same name is replaced.
+    fn set(timer: &Timer) -> ();
+    /// Takes a timer back; one that is not there is no error.
+    fn cancel(name: &str) -> ();
+}
+
+interface! {
+    /// Messages to destinations that an admin set up. Scope: `notifications`.
+    notifications, Notifications, [Message]:
+    /// Hands a message over to the host, which delivers it at least once.
+    fn send(destination: &str, message: &Message) -> ();
+}
+
 pub mod clock {
     //! The run's own time.
 

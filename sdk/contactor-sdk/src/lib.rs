@@ -44,6 +44,7 @@ pub mod json;
 pub mod log;
 pub mod partner;
 mod records;
+pub mod rules;
 pub mod settings;
 pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
@@ -54,7 +55,9 @@ mod values;
 pub use component::Component;
 pub use connector::Connector;
 pub use error::{Result, ResultExt};
-pub use imports::{appointments, bulk, campaigns, clock, contacts, notes, tags, tasks, workflows};
+pub use imports::{
+    appointments, bulk, campaigns, clock, contacts, notes, notifications, tags, tasks, timers, workflows,
+};
 pub use values::{Fields, Named};
 
 /// What most connectors use.
@@ -65,8 +68,8 @@ pub mod prelude {
         Webhook,
     };
     pub use crate::{
-        appointments, bulk, campaigns, clock, contacts, log, notes, partner, settings, state, tags, tasks,
-        workflows,
+        appointments, bulk, campaigns, clock, contacts, log, notes, notifications, partner, rules, settings,
+        state, tags, tasks, timers, workflows,
     };
 }
 

@@ -52,7 +52,7 @@ pub use auth::{Auth, ClientAuthentication, Credential, Login, LoginBody, OAuth2,
 pub use connector::{Connector, ConnectorId, Partner, Unverified};
 pub use error::{ManifestError, Problem, UnsupportedHost};
 pub use limits::{Limits, Quota};
-pub use operations::{Action, Scope, Stream, Trigger, TriggerSource};
+pub use operations::{Action, ConnectionTemplate, Scope, Stream, Trigger, TriggerSource};
 pub use records::{Direction, Entity, Field, FieldType, Mapping, NaturalKey, Policy, Support};
 pub use section::{MAX_MANIFEST_BYTES, SECTION, SectionError, embed, extract};
 pub use semver::Version;
@@ -97,6 +97,9 @@ pub struct Manifest {
     /// What an admin can set for a connection.
     #[serde(default, rename = "setting")]
     pub settings: Vec<Setting>,
+    /// Ready-made ways to enable the connector.
+    #[serde(default, rename = "template")]
+    pub templates: Vec<ConnectionTemplate>,
     /// HighLevel scopes that the connection needs.
     #[serde(default, rename = "scope")]
     pub scopes: Vec<Scope>,
@@ -171,6 +174,11 @@ impl Manifest {
     /// The action of this name.
     pub fn action(&self, name: &str) -> Option<&Action> {
         self.actions.iter().find(|action| action.name == name)
+    }
+
+    /// The template of this name.
+    pub fn template(&self, name: &str) -> Option<&ConnectionTemplate> {
+        self.templates.iter().find(|template| template.name == name)
     }
 
     /// Checks an admin's settings and fills in the defaults.

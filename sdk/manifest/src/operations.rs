@@ -19,15 +19,24 @@ pub struct Stream {
 }
 
 /// `[[trigger]]`: an event that the connector announces.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trigger {
-    /// The partner's event name.
+    /// The event's name: the partner's own, HighLevel's (`ContactCreate`), or a timer's (`timer:reminder`).
     pub name: String,
     /// Its name for a person.
     pub title: String,
     /// How it becomes known.
     pub source: TriggerSource,
+    /// What an admin should know about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// A sample of what arrives: the webhook's body, the polled record, the timer's payload. HighLevel's events have the vendor's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Value>,
+    /// It could not be checked against the real partner.
+    #[serde(default)]
+    pub unverified: bool,
 }
 
 /// How an event of the partner becomes known.
@@ -38,6 +47,10 @@ pub enum TriggerSource {
     Webhook,
     /// A polled stream shows it.
     Poll,
+    /// HighLevel announces it, or the host finds it there.
+    Highlevel,
+    /// A timer of the connector goes off.
+    Timer,
 }
 
 /// `[[action]]`: one of the partner's own operations.
@@ -59,6 +72,16 @@ pub struct Action {
     /// JSON Schema of its output, written as a TOML table or as JSON text.
     #[serde(default = "any_object", deserialize_with = "schema")]
     pub output: Value,
+    /// An input that works against the partner's double.
+    #[serde(default = "no_values")]
+    pub example: Value,
+    /// It could not be checked against the real partner.
+    #[serde(default)]
+    pub unverified: bool,
+}
+
+fn no_values() -> Value {
+    serde_json::json!({})
 }
 
 fn any_object() -> Value {
@@ -76,6 +99,24 @@ fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error>
         return Ok(schema);
     }
     Err(serde::de::Error::custom("invalid JSON Schema, expected a table or the text of a JSON object"))
+}
+
+/// `[[template]]`: a ready-made way to enable the connector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionTemplate {
+    /// Its name, as `--template` takes it.
+    pub name: String,
+    /// Its name for a person.
+    pub title: String,
+    /// What it does and for whom it is.
+    pub help: String,
+    /// Settings; the admin's own go before them.
+    #[serde(default)]
+    pub settings: serde_json::Map<String, Value>,
+    /// Rows over the default mapping, by entity, in the shape in which an admin gives them.
+    #[serde(default)]
+    pub mapping: serde_json::Map<String, Value>,
 }
 
 /// `[[scope]]`: a HighLevel scope that the connection needs.

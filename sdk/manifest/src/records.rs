@@ -19,9 +19,31 @@ pub struct Entity {
     /// Fields that identify a record on both sides, the strongest first.
     #[serde(default)]
     pub natural_keys: Vec<NaturalKey>,
+    /// The partner's field of the contact that holds the list of these records; for `projected` ones. Each element is an object
+    /// with an `id` and the partner's fields of this entity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projected_into: Option<String>,
+    /// Condition over a record of HighLevel; one for which it does not hold is not shown to the partner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub include: Option<String>,
+    /// An update may give the partner's record another id, because its id is one of its values (an email).
+    #[serde(default)]
+    pub rekeys: bool,
+    /// Several of the partner's records may be one person, for example submissions of a form. The newest of them is linked; an
+    /// older one only fills what is empty.
+    #[serde(default)]
+    pub many_to_one: bool,
     /// What an admin should know, for example what a projection can show and what is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
+}
+
+impl Entity {
+    /// What a contact's list of these records is called: mappings of this name map the list as a whole to fields of the
+    /// partner's contact.
+    pub fn list_name(&self) -> String {
+        format!("{}s", self.name)
+    }
 }
 
 /// What a partner offers for a kind of record.

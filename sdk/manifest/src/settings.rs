@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use contactor_rules::Rule;
 use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -35,7 +36,10 @@ pub struct Setting {
     /// Largest number, or most characters or items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
-    /// Regular expression that the whole text has to match; for `text`, and for the items of a `list`.
+    /// The effects that rules may have; for `rules`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<String>,
+    /// Regular expression that the whole text has to match; for `text`, the items of a `list` and the values of a `map`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
 }
@@ -56,6 +60,10 @@ pub enum SettingKind {
     List,
     /// One of the choices.
     Choice,
+    /// Texts by name.
+    Map,
+    /// What the connector does by itself; see [`contactor_rules`].
+    Rules,
 }
 
 /// What is wrong with one setting.
@@ -93,8 +101,36 @@ impl Setting {
                     if self.choices.is_empty() { Ok(()) } else { self.check_choice(text) }
                 })
             }
+            (SettingKind::Map, Value::Object(entries)) => {
+                self.check_size(entries.len(), "entries")?;
+                entries.iter().try_for_each(|(name, value)| {
+                    let text = value
+                        .as_str()
+                        .ok_or_else(|| format!("expected a text for `{name}`, found {value}"))?;
+                    self.check_pattern(text)
+                })
+            }
+            (SettingKind::Rules, Value::Array(items)) => {
+                self.check_size(items.len(), "rules")?;
+                self.check_rules(items)
+            }
             (kind, other) => Err(format!("expected {}, found {other}", kind.expectation())),
         }
+    }
+
+    fn check_rules(&self, items: &[Value]) -> Result<(), String> {
+        let offered: Vec<&str> = self.effects.iter().map(String::as_str).collect();
+        let mut names = std::collections::BTreeSet::new();
+        for (index, item) in items.iter().enumerate() {
+            let rule = Rule::deserialize(item).map_err(|error| format!("rule {}: {error}", index + 1))?;
+            if let Some(problem) = rule.problems(&offered).into_iter().next() {
+                return Err(problem);
+            }
+            if !names.insert(rule.name.clone()) {
+                return Err(format!("two rules have the name `{}`", rule.name));
+            }
+        }
+        Ok(())
     }
 
     fn check_size(&self, size: usize, unit: &str) -> Result<(), String> {
@@ -149,6 +185,8 @@ impl SettingKind {
             Self::Boolean => "true or false",
             Self::List => "a list of texts",
             Self::Choice => "one of the choices",
+            Self::Map => "texts by name",
+            Self::Rules => "a list of rules",
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use contactor_rules::Effect;
+
 use crate::settings::whole;
 use crate::{
-    Auth, Direction, Entity, EventId, Limits, Manifest, Mapping, OAuth2, Problem, Scheme, Setting,
+    Auth, Direction, Entity, EventId, FieldType, Limits, Manifest, Mapping, OAuth2, Problem, Scheme, Setting,
     SettingKind, Signature, Support, TriggerSource,
 };
 
@@ -195,10 +197,31 @@ impl<'m> Check<'m> {
             } else if entity.notes.as_deref().is_none_or(|notes| notes.trim().is_empty()) {
                 self.problem(at(".notes"), "is missing: say what an admin loses, and why");
             }
+            self.projection(index, entity);
             for key in &entity.natural_keys {
                 self.declared_field(at(".natural_keys"), entity, &key.partner);
                 self.field_name(at(".natural_keys"), &key.highlevel);
             }
+        }
+    }
+
+    /// A projected list lies in a field of the contact, of the type `json`.
+    fn projection(&mut self, index: usize, entity: &Entity) {
+        let at = |key: &str| place("entity", index, key);
+        if let Some(field) = &entity.projected_into {
+            match self.manifest.field("contact", field) {
+                _ if entity.support != Support::Projected => {
+                    self.problem(at(".projected_into"), "belongs to `projected` records only");
+                }
+                Some(field) if field.kind == FieldType::Json => {}
+                Some(_) => self
+                    .problem(at(".projected_into"), format!("the field `{field}` is not of the type `json`")),
+                None => self
+                    .problem(at(".projected_into"), format!("no field `{field}` of `contact` is declared")),
+            }
+        }
+        if entity.name == "contact" && entity.include.is_some() {
+            self.problem(at(".include"), "belongs to records of a contact; for contacts there is `admit`");
         }
     }
 
@@ -223,6 +246,10 @@ impl<'m> Check<'m> {
         for (index, row) in manifest.mappings.iter().enumerate() {
             let at = |key: &str| place("mapping", index, key);
             self.field_name(at(".highlevel"), &row.highlevel);
+            if let Some(entity) = self.list_of(&row.entity) {
+                self.list_row(index, row, entity);
+                continue;
+            }
             let Some(entity) = self.supported_entity(at(".entity"), &row.entity) else { continue };
             let field = self.declared_field(at(".partner"), entity, &row.partner);
             if !entity.direction.covers(row.direction) {
@@ -242,6 +269,28 @@ impl<'m> Check<'m> {
         }
     }
 
+    /// The entity whose list of a contact's records has this name, for example `tasks`.
+    fn list_of(&self, name: &str) -> Option<&'m Entity> {
+        self.manifest.entities.iter().find(|entity| entity.name != "contact" && entity.list_name() == name)
+    }
+
+    /// A list is shown in a field of the partner's contact, one way.
+    fn list_row(&mut self, index: usize, row: &Mapping, entity: &Entity) {
+        let at = |key: &str| place("mapping", index, key);
+        if entity.support == Support::Unsupported {
+            self.problem(at(".entity"), format!("the entity `{}` is declared as unsupported", entity.name));
+        }
+        if self.manifest.field("contact", &row.partner).is_none() {
+            self.problem(at(".partner"), format!("no field `{}` of `contact` is declared", row.partner));
+        }
+        if row.direction != Direction::ToPartner {
+            self.problem(at(".direction"), "a whole list travels `to-partner` only");
+        }
+        if row.highlevel != row.entity {
+            self.problem(at(".highlevel"), format!("expected `{}`, the list itself", row.entity));
+        }
+    }
+
     fn operations(&mut self) {
         let manifest = self.manifest;
         self.unique("stream", manifest.streams.iter().map(|stream| &stream.name));
@@ -254,11 +303,26 @@ impl<'m> Check<'m> {
         }
         self.unique("trigger", manifest.triggers.iter().map(|trigger| &trigger.name));
         for (index, trigger) in manifest.triggers.iter().enumerate() {
-            self.name(place("trigger", index, ".name"), &trigger.name);
+            match trigger.source {
+                TriggerSource::Highlevel => self.field_name(place("trigger", index, ".name"), &trigger.name),
+                TriggerSource::Timer => match trigger.name.strip_prefix("timer:") {
+                    Some(name) => self.name(place("trigger", index, ".name"), name),
+                    None => {
+                        self.problem(
+                            place("trigger", index, ".name"),
+                            "a timer's event begins with `timer:`",
+                        );
+                    }
+                },
+                TriggerSource::Webhook | TriggerSource::Poll => {
+                    self.name(place("trigger", index, ".name"), &trigger.name);
+                }
+            }
             self.text(place("trigger", index, ".title"), &trigger.title);
             let missing = match trigger.source {
                 TriggerSource::Webhook => manifest.webhook.is_none().then_some("[webhook]"),
                 TriggerSource::Poll => manifest.streams.is_empty().then_some("[[stream]]"),
+                TriggerSource::Highlevel | TriggerSource::Timer => None,
             };
             if let Some(table) = missing {
                 self.problem(place("trigger", index, ".source"), format!("the manifest has no {table}"));
@@ -269,10 +333,37 @@ impl<'m> Check<'m> {
             self.name(place("action", index, ".name"), &action.name);
             self.text(place("action", index, ".title"), &action.title);
         }
+        self.templates();
         self.unique("scope", manifest.scopes.iter().map(|scope| &scope.name));
         for (index, scope) in manifest.scopes.iter().enumerate() {
             self.text(place("scope", index, ".name"), &scope.name);
             self.text(place("scope", index, ".why"), &scope.why);
+        }
+    }
+
+    fn templates(&mut self) {
+        let manifest = self.manifest;
+        self.unique("template", manifest.templates.iter().map(|template| &template.name));
+        for (index, template) in manifest.templates.iter().enumerate() {
+            let at = |key: &str| place("template", index, key);
+            self.name(at(".name"), &template.name);
+            self.text(at(".title"), &template.title);
+            self.text(at(".help"), &template.help);
+            for (name, value) in &template.settings {
+                match manifest.settings.iter().find(|setting| setting.name == *name) {
+                    None => self.problem(at(".settings"), format!("there is no setting `{name}`")),
+                    Some(setting) => {
+                        if let Err(problem) = setting.check(value) {
+                            self.problem(at(".settings"), format!("{name}: {problem}"));
+                        }
+                    }
+                }
+            }
+            for name in template.mapping.keys() {
+                if manifest.entity(name).is_none() && self.list_of(name).is_none() {
+                    self.problem(at(".mapping"), format!("there is no entity `{name}`"));
+                }
+            }
         }
     }
 
@@ -300,14 +391,28 @@ impl<'m> Check<'m> {
         {
             self.problem(at(".min"), "bounds do not belong to `choice` and `boolean`");
         }
+        if kind == SettingKind::Rules {
+            for effect in setting.effects.iter().filter(|effect| !Effect::NAMES.contains(&effect.as_str())) {
+                self.problem(
+                    at(".effects"),
+                    format!("there is no effect `{effect}`, expected {}", Effect::NAMES.join(", ")),
+                );
+            }
+        }
+        if (kind == SettingKind::Rules) == setting.effects.is_empty() {
+            self.problem(
+                at(".effects"),
+                "`rules` need the effects that they may have; other settings have none",
+            );
+        }
         if let (Some(min), Some(max)) = (setting.min, setting.max)
             && min > max
         {
             self.problem(at(".min"), "is larger than `max`");
         }
         if let Some(pattern) = &setting.pattern {
-            if !matches!(kind, SettingKind::Text | SettingKind::List) {
-                self.problem(at(".pattern"), "belongs to `text` and `list` only");
+            if !matches!(kind, SettingKind::Text | SettingKind::List | SettingKind::Map) {
+                self.problem(at(".pattern"), "belongs to `text`, `list` and `map` only");
             }
             if let Err(problem) = whole(pattern) {
                 self.problem(at(".pattern"), problem);

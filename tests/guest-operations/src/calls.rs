@@ -3,10 +3,12 @@
 use contactor_sdk::bulk::TagMode;
 use contactor_sdk::contacts::{Filter, Operator, SearchRequest, SortKey};
 use contactor_sdk::log::Level;
+use contactor_sdk::notifications::Message;
 use contactor_sdk::partner::{Method, Pair, Request};
+use contactor_sdk::timers::Timer;
 use contactor_sdk::{
-    Error, Result, appointments, bulk, campaigns, clock, contacts, log, notes, partner, settings, state,
-    tags, tasks, workflows,
+    Error, Result, appointments, bulk, campaigns, clock, contacts, log, notes, notifications, partner, rules,
+    settings, state, tags, tasks, timers, workflows,
 };
 use serde_json::{Value as Json, json};
 
@@ -97,6 +99,23 @@ pub(crate) fn run(function: &str, input: &Input) -> Result<Json> {
         "state.delete" => outcome(state::delete(input.text("key")?)),
         "state.keys" => outcome(state::keys(input.text("prefix")?)),
         "settings.all" => Ok(json!({ "ok": serde_json::from_str::<Json>(&settings::all())? })),
+        "rules.evaluate" => outcome(rules::evaluate(input.text("expression")?, &fields()?)),
+        "timers.set" => outcome(timers::set(&Timer {
+            name: input.text("name")?.to_owned(),
+            at: input.text("at")?.to_owned(),
+            contact_id: input.optional("contact-id")?.map(str::to_owned),
+            payload: input.text("payload")?.to_owned(),
+        })),
+        "timers.cancel" => outcome(timers::cancel(input.text("name")?)),
+        "notifications.send" => outcome(notifications::send(
+            input.text("destination")?,
+            &Message {
+                kind: input.text("kind")?.to_owned(),
+                title: input.text("title")?.to_owned(),
+                text: input.text("text")?.to_owned(),
+                data: input.text("data")?.to_owned(),
+            },
+        )),
         "clock.now" => outcome(Ok(clock::now())),
         "log.write" => {
             log::write(level(input)?, input.text("message")?, &fields()?);

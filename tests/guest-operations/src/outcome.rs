@@ -8,7 +8,7 @@ use contactor_sdk::partner::{Pair, Response};
 use contactor_sdk::state::Entry;
 use contactor_sdk::tags::TagChange;
 use contactor_sdk::tasks::Task;
-use contactor_sdk::{Error, Fields, NamedValue, Result};
+use contactor_sdk::{Error, Fields, NamedValue, Result, Value};
 use serde_json::{Value as Json, json};
 
 /// `{"ok": …}` or `{"error": …}`.
@@ -71,6 +71,12 @@ impl<T: Show> Show for Option<T> {
 
 fn fields(values: Vec<NamedValue>) -> Result<Json> {
     Fields::from(values).to_json().map(Json::Object)
+}
+
+impl Show for Value {
+    fn show(self) -> Result<Json> {
+        self.to_json()
+    }
 }
 
 impl Show for Contact {

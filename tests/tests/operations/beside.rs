@@ -51,3 +51,13 @@ async fn settings_the_runs_own_time_and_the_log_reach_a_component() {
     guest.ok("log.write", json!({ "level": "warn", "message": "careful", "fields": { "page": 3 } })).await;
     assert_eq!(guest.stand.last_run(&guest.connection).await.unwrap().log, ["warn: careful page=3"]);
 }
+
+#[tokio::test]
+async fn an_expression_is_evaluated_over_what_the_component_gives_and_a_faulty_one_is_told() {
+    let guest = Guest::new().await;
+    let input = json!({ "expression": "plan == 'gold' and 'vip' in tags", "fields": { "plan": "gold", "tags": ["vip"] } });
+    assert_eq!(guest.ok("rules.evaluate", input).await, json!(true));
+    let error = guest.error("rules.evaluate", json!({ "expression": "plan ==", "fields": {} })).await;
+    assert_eq!(error["case"], "invalid", "{error}");
+    assert_eq!(error["detail"][0]["field"], "plan ==", "{error}");
+}

@@ -109,7 +109,7 @@ fn the_component_reaches_the_host_by_the_imports_of_the_interface_and_no_other_w
     let world =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/world.wit")).unwrap();
     let imports = world.lines().filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';'));
-    let mut imports: Vec<_> = imports.map(|name| format!("contactor:connector/{name}@0.1.0")).collect();
+    let mut imports: Vec<_> = imports.map(|name| format!("contactor:connector/{name}@0.1.1")).collect();
     let mut imported = report.imports;
     imports.sort();
     imported.sort();

@@ -14,7 +14,9 @@ mod errors;
 mod fields;
 mod log;
 mod notes;
+mod notifications;
 mod partner;
+mod rules;
 mod settings;
 mod state;
 mod tags;
@@ -23,6 +25,7 @@ mod tasks;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod workflows;
 
 use std::fmt;

@@ -317,8 +317,9 @@ impl Engine {
 
 /// The interfaces that granted scopes open. Whether a call is a read or a write is checked at the call.
 pub(crate) fn interfaces(grants: &[String]) -> Grants {
-    // The partner and the connection's own state are what a connector is for; a scope concerns HighLevel.
-    let always = ["partner", "state"];
+    // The partner and what is the connection's own are what a connector is for; scopes concern what lies outside of it.
+    // Whether messages were granted is seen at the call, so that a connector goes on without them.
+    let always = ["notifications", "partner", "state", "timers"];
     let highlevel = ["contacts", "tasks", "notes", "tags", "appointments", "bulk", "campaigns", "workflows"];
     let any = grants.iter().any(|scope| scope.starts_with("contacts."));
     Grants::of(always.into_iter().chain(highlevel.into_iter().filter(|_| any)))

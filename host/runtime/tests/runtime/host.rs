@@ -3,8 +3,9 @@
 use std::future::pending;
 
 use contactor_runtime::bindings::{
-    appointments, bulk, campaigns, clock, contacts, log, notes, partner, settings, state, tags, tasks,
-    types::{self, Error, NamedValue},
+    appointments, bulk, campaigns, clock, contacts, log, notes, notifications, partner, rules, settings,
+    state, tags, tasks, timers,
+    types::{self, Error, NamedValue, Value},
     workflows,
 };
 
@@ -218,6 +219,27 @@ impl state::Host for TestHost {
         offered()
     }
     async fn keys(&mut self, _: String) -> Result<Vec<String>, Error> {
+        offered()
+    }
+}
+
+impl rules::Host for TestHost {
+    async fn evaluate(&mut self, _: String, _: Vec<NamedValue>) -> Result<Value, Error> {
+        offered()
+    }
+}
+
+impl timers::Host for TestHost {
+    async fn set(&mut self, _: timers::Timer) -> Result<(), Error> {
+        offered()
+    }
+    async fn cancel(&mut self, _: String) -> Result<(), Error> {
+        offered()
+    }
+}
+
+impl notifications::Host for TestHost {
+    async fn send(&mut self, _: String, _: notifications::Message) -> Result<(), Error> {
         offered()
     }
 }

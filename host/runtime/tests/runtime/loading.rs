@@ -119,10 +119,10 @@ fn inspecting_tells_what_a_component_asks_for() {
     imports.sort();
     assert_eq!(
         imports,
-        ["clock", "contacts", "log", "types"].map(|name| format!("contactor:connector/{name}@0.1.0")),
+        ["clock", "contacts", "log", "types"].map(|name| format!("contactor:connector/{name}@0.1.1")),
         "no WASI, and nothing that the guest does not call"
     );
-    assert!(inspection.exports.contains(&"contactor:connector/actions@0.1.0".to_owned()));
+    assert!(inspection.exports.contains(&"contactor:connector/actions@0.1.1".to_owned()));
 }
 
 #[tokio::test]
@@ -197,10 +197,10 @@ async fn an_import_that_was_not_granted_is_refused_by_name() {
 #[tokio::test]
 async fn an_import_of_another_package_is_refused_by_name() {
     for (from, to) in [
-        ("contactor:connector/clock@0.1.0", "contactor:connector/clack@0.1.0"),
-        ("contactor:connector/clock@0.1.0", "contactor:connector/clock@0.9.0"),
-        ("contactor:connector/clock@0.1.0", "wasi:filesystem/preopens@0.2.10"),
-        ("contactor:connector/clock@0.1.0", "wasi:sockets/tcp-sockets@0.2.10"),
+        ("contactor:connector/clock@0.1.1", "contactor:connector/clack@0.1.1"),
+        ("contactor:connector/clock@0.1.1", "contactor:connector/clock@0.9.0"),
+        ("contactor:connector/clock@0.1.1", "wasi:filesystem/preopens@0.2.10"),
+        ("contactor:connector/clock@0.1.1", "wasi:sockets/tcp-sockets@0.2.10"),
     ] {
         let error = refusal(with_name(from, to)).await;
         assert!(matches!(&error, LoadError::UnknownImport { import, .. } if import == to), "{to}: {error}");
@@ -211,8 +211,8 @@ async fn an_import_of_another_package_is_refused_by_name() {
 #[tokio::test]
 async fn a_missing_export_is_named() {
     let error =
-        refusal(with_name("contactor:connector/actions@0.1.0", "contactor:connector/actionz@0.1.0")).await;
-    assert!(error.to_string().contains("does not export contactor:connector/actions@0.1.0"), "{error}");
+        refusal(with_name("contactor:connector/actions@0.1.1", "contactor:connector/actionz@0.1.1")).await;
+    assert!(error.to_string().contains("does not export contactor:connector/actions@0.1.1"), "{error}");
 }
 
 #[tokio::test]

@@ -102,6 +102,25 @@ impl Expression {
     }
 }
 
+/// Evaluates one expression over named values, for conditions and texts that are no mapping rows. Nothing else can be reached,
+/// and it always ends; see the limits of this module.
+///
+/// # Errors
+/// What is wrong with the expression, or why it failed on these values.
+pub fn evaluate(expression: &str, fields: Fields, context: &Context) -> Result<Value, String> {
+    let compiled = Expression::compile(expression).map_err(|CompileError(reason)| reason)?;
+    let record = Arc::new(Record::new(fields, context.clone()));
+    compiled.evaluate(&record, &Value::Null)
+}
+
+/// Whether an expression can be compiled.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_expression(expression: &str) -> Result<(), String> {
+    Expression::compile(expression).map(drop).map_err(|CompileError(reason)| reason)
+}
+
 /// Runs minijinja on text or data from outside. A panic in there, such as that of 3.0.5 on `()[::-1]`, has to stay one
 /// field that could not be computed. Nothing that outlives the call can be left half changed: the environment is
 /// never written to after its construction.

@@ -24,6 +24,7 @@
 
 mod highlevel;
 mod partner;
+mod services;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -36,8 +37,10 @@ use serde_json::{Map, Value as Json};
 use crate::contacts::Contact;
 use crate::host::{Host, Installed, install};
 use crate::log::Level;
+use crate::notifications::Message;
 use crate::partner::{Request, Response};
 use crate::state::{Entry, State};
+use crate::timers::Timer;
 use crate::{Error, Fields, NamedValue, Result};
 use highlevel::Location;
 use partner::Route;
@@ -55,6 +58,9 @@ pub struct MockHost {
     calls: RefCell<Vec<Call>>,
     requests: RefCell<Vec<Request>>,
     logs: RefCell<Vec<LogLine>>,
+    timers: RefCell<Vec<Timer>>,
+    destinations: Vec<String>,
+    messages: RefCell<Vec<(String, Message)>>,
     ids: Cell<u32>,
 }
 
@@ -142,6 +148,13 @@ impl MockHost {
         self
     }
 
+    /// The admin has set up a destination of this name.
+    #[must_use]
+    pub fn destination(mut self, name: &str) -> Self {
+        self.destinations.push(name.to_owned());
+        self
+    }
+
     /// The partner answers 200 and this JSON. The route is a method and a path, where `*` stands for one segment:
     /// `GET /people/*`. A later route comes before an earlier one.
     #[must_use]
@@ -200,6 +213,16 @@ impl MockHost {
     /// Every line of the log.
     pub fn logs(&self) -> Vec<LogLine> {
         self.logs.borrow().clone()
+    }
+
+    /// The timers that are set, in the order in which they were.
+    pub fn timers(&self) -> Vec<Timer> {
+        self.timers.borrow().clone()
+    }
+
+    /// Every message with its destination, in order.
+    pub fn messages(&self) -> Vec<(String, Message)> {
+        self.messages.borrow().clone()
     }
 
     /// A contact as it is now.
