@@ -263,6 +263,11 @@ impl Sandbox {
         &self.world.referrizer
     }
 
+    /// What every double still has to send.
+    pub fn outboxes(&self) -> Vec<&outbox::Outbox> {
+        vec![self.world.highlevel.webhooks(), self.world.prefinery.webhooks()]
+    }
+
     /// Faults on requests.
     pub fn faults(&self) -> &Faults {
         &self.world.faults
