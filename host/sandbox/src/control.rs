@@ -2,13 +2,13 @@
 //! demonstrations.
 //!
 //! Bodies and answers are JSON. `location` and `project` may be left out and mean the first one. `{vendor}` is
-//! `highlevel` or `prefinery`. Errors answer 4xx with `{"error": "…"}`.
+//! `highlevel` or `prefinery`; in `browse` it is any double's name. Errors answer 4xx with `{"error": "…"}`.
 //!
 //! | method and path | body | does |
 //! |---|---|---|
 //! | GET `/_control` | | this list, and the operations that a fault may name |
 //! | GET `/_control/keys` | | credentials and public keys of the doubles |
-//! | GET `/_control/state` | | every record of both doubles |
+//! | GET `/_control/state` | | every record of every double |
 //! | GET `/_control/counters` | | requests per operation |
 //! | GET `/_control/requests` | | recent requests, oldest first |
 //! | DELETE `/_control/requests` | | forgets counters and requests |
@@ -31,6 +31,10 @@
 //! | PUT `/_control/prefinery/settings` | `{"limited", "visibility", "guesses"}` | changes behaviour |
 //! | POST `/_control/prefinery/release` | | makes every tester findable |
 //! | POST `/_control/prefinery/revoke` | | withdraws the API key |
+//! | POST `/_control/referrizer/act` | `{"act", …}`, an [`AccountAct`] | acts as a person |
+//! | POST `/_control/referrizer/load` | `{"count"}` | adds sample contacts |
+//! | PUT `/_control/referrizer/settings` | `{"guesses"}` | changes behaviour |
+//! | POST `/_control/referrizer/revoke` | | withdraws the token |
 //! | GET `/_control/{vendor}/webhooks` | | webhooks and what became of them |
 //! | PUT `/_control/{vendor}/webhooks` | `{"for", "target", "mode"}` | address (`null`: nobody) and mode (`automatic`, `on_flush`) |
 //! | DELETE `/_control/{vendor}/webhooks` | | forgets webhooks, sent or not |
@@ -55,6 +59,7 @@ use crate::highlevel::{self, HighLevel, LocationConfig, PersonAct};
 use crate::http::{Call, Reply};
 use crate::outbox::{DeliveryFault, Mode, Order, Outbox};
 use crate::prefinery::{self, Prefinery, ProjectAct};
+use crate::referrizer::{self, AccountAct, Referrizer};
 use crate::{SandboxError, World};
 
 /// Method and path of every route, for the index.
@@ -84,6 +89,10 @@ const ROUTES: &[(&str, &str)] = &[
     ("PUT", "/_control/prefinery/settings"),
     ("POST", "/_control/prefinery/release"),
     ("POST", "/_control/prefinery/revoke"),
+    ("POST", "/_control/referrizer/act"),
+    ("POST", "/_control/referrizer/load"),
+    ("PUT", "/_control/referrizer/settings"),
+    ("POST", "/_control/referrizer/revoke"),
     ("GET", "/_control/{vendor}/webhooks"),
     ("PUT", "/_control/{vendor}/webhooks"),
     ("DELETE", "/_control/{vendor}/webhooks"),
@@ -122,7 +131,11 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
         }
         ("GET", ["keys"]) => Ok(keys(world)),
         ("GET", ["state"]) => {
-            Ok(json!({"highlevel": world.highlevel.snapshot(), "prefinery": world.prefinery.snapshot()}))
+            let (highlevel, prefinery) = (world.highlevel.snapshot(), world.prefinery.snapshot());
+            Ok(json!({
+                "highlevel": highlevel, "prefinery": prefinery,
+                "referrizer": world.referrizer.snapshot(),
+            }))
         }
         ("GET", ["counters"]) => Ok(json!(world.recorder.counts())),
         ("GET", ["requests"]) => Ok(json!(world.recorder.recent())),
@@ -166,6 +179,7 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
         }
         (_, ["highlevel", rest @ ..]) => on_highlevel(&world.highlevel, call, rest, body),
         (_, ["prefinery", rest @ ..]) => on_prefinery(&world.prefinery, call, rest, body),
+        (_, ["referrizer", rest @ ..]) => on_referrizer(&world.referrizer, call, rest, body),
         _ => Err(no_route(call)),
     }
 }
@@ -265,6 +279,24 @@ fn on_prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body)
     }
 }
 
+fn on_referrizer(double: &Referrizer, call: &Call, parts: &[&str], mut body: Body) -> Done {
+    match (call.method.as_str(), parts) {
+        ("POST", ["act"]) => double.act(body.all::<AccountAct>()?),
+        ("POST", ["load"]) => Ok(json!({"ids": double.load(body.need("count")?)})),
+        ("PUT", ["settings"]) => {
+            if let Some(guesses) = body.0.remove("guesses") {
+                double.set_guesses(overlay(&double.guesses(), guesses)?);
+            }
+            body.nothing_left()
+        }
+        ("POST", ["revoke"]) => {
+            double.revoke_token();
+            Ok(json!({}))
+        }
+        _ => Err(no_route(call)),
+    }
+}
+
 async fn webhooks(outbox: &Outbox, call: &Call, parts: &[&str], mut body: Body, first: String) -> Done {
     let nothing = Ok(json!({}));
     match (call.method.as_str(), parts) {
@@ -330,12 +362,13 @@ fn keys(world: &World) -> Value {
             "legacyWebhookPublicKey": highlevel.habits().signs_legacy.then(|| highlevel.legacy_public_key_pem()),
         },
         "prefinery": {"apiKey": prefinery.api_key(), "projects": secrets.collect::<Vec<_>>()},
+        "referrizer": {"token": world.referrizer.token()},
     })
 }
 
 /// What a fault may name.
 fn operations() -> impl Iterator<Item = &'static str> {
-    highlevel::operations().chain(prefinery::operations())
+    highlevel::operations().chain(prefinery::operations()).chain(referrizer::operations())
 }
 
 fn no_route(call: &Call) -> SandboxError {

@@ -21,6 +21,7 @@
 //!
 //! * [`highlevel`]: locations, tokens, the 32 contact operations and their neighbours, webhooks.
 //! * [`prefinery`]: projects, testers, rewards, points, webhooks.
+//! * [`referrizer`]: contacts, visits, loyalty rewards, redemptions.
 //! * [`faults`], [`outbox`]: what goes wrong on the way in and on the way out.
 //! * [`recorder`]: what was asked and how often. [`people`]: sample people.
 
@@ -33,6 +34,7 @@ pub mod people;
 pub mod prefinery;
 pub mod random;
 pub mod recorder;
+pub mod referrizer;
 
 mod browse;
 mod http;
@@ -52,6 +54,7 @@ use crate::highlevel::{HighLevel, HighLevelConfig};
 use crate::outbox::Mode;
 use crate::prefinery::{Prefinery, PrefineryConfig};
 use crate::recorder::Recorder;
+use crate::referrizer::{Referrizer, ReferrizerConfig};
 
 /// How a sandbox behaves.
 #[derive(Clone, Debug)]
@@ -72,6 +75,8 @@ pub struct SandboxConfig {
     pub highlevel: HighLevelConfig,
     /// The Prefinery double.
     pub prefinery: PrefineryConfig,
+    /// The Referrizer double.
+    pub referrizer: ReferrizerConfig,
 }
 
 impl Default for SandboxConfig {
@@ -86,6 +91,7 @@ impl Default for SandboxConfig {
             webhook_concurrency: 1,
             highlevel: HighLevelConfig::default(),
             prefinery: PrefineryConfig::default(),
+            referrizer: ReferrizerConfig::default(),
         }
     }
 }
@@ -107,6 +113,7 @@ impl SandboxConfig {
             webhook_concurrency: 32,
             highlevel: HighLevelConfig::free_of_cost(),
             prefinery: PrefineryConfig::free_of_cost(),
+            referrizer: ReferrizerConfig::free_of_cost(),
             ..Self::default()
         }
     }
@@ -149,6 +156,7 @@ pub(crate) struct World {
     pub(crate) recorder: Recorder,
     pub(crate) highlevel: Arc<HighLevel>,
     pub(crate) prefinery: Arc<Prefinery>,
+    pub(crate) referrizer: Arc<Referrizer>,
 }
 
 impl World {
@@ -160,6 +168,7 @@ impl World {
             recorder: Recorder::new(config.recent_requests),
             highlevel: Arc::new(HighLevel::new(config, clock.clone(), client.clone())),
             prefinery: Arc::new(Prefinery::new(config, clock.clone(), client)),
+            referrizer: Arc::new(Referrizer::new(config, clock.clone())),
             clock,
         })
     }
@@ -176,6 +185,7 @@ impl World {
         self.recorder.clear();
         self.highlevel.reset();
         self.prefinery.reset();
+        self.referrizer.reset();
     }
 }
 
@@ -228,6 +238,11 @@ impl Sandbox {
         format!("http://{}{}/api/v2", self.address, server::PREFINERY)
     }
 
+    /// Base URL of the Referrizer double, without a trailing slash. The vendor's is `https://api.referrizer.com`.
+    pub fn referrizer_url(&self) -> String {
+        format!("http://{}{}", self.address, server::REFERRIZER)
+    }
+
     /// Base URL of the control API; `GET` it for an index.
     pub fn control_url(&self) -> String {
         format!("http://{}{}", self.address, server::CONTROL)
@@ -241,6 +256,11 @@ impl Sandbox {
     /// The Prefinery double.
     pub fn prefinery(&self) -> &Prefinery {
         &self.world.prefinery
+    }
+
+    /// The Referrizer double.
+    pub fn referrizer(&self) -> &Referrizer {
+        &self.world.referrizer
     }
 
     /// What every double still has to send.

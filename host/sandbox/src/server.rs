@@ -34,6 +34,8 @@ const KEPT_BODY: usize = 4096;
 pub(crate) const CONTROL: &str = "/_control";
 /// Path under which the Prefinery double answers, before the vendor's own `/api/v2`.
 pub(crate) const PREFINERY: &str = "/prefinery";
+/// Path under which the Referrizer double answers.
+pub(crate) const REFERRIZER: &str = "/referrizer";
 
 /// The service's error: hyper then closes the connection and sends nothing.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +81,13 @@ async fn serve(world: Arc<World>, request: Request<Incoming>) -> Result<Response
     if below(&mut call, CONTROL) {
         return Ok(to_response(control::answer(&world, &call).await));
     }
-    let vendor: &dyn Vendor = if below(&mut call, PREFINERY) { &*world.prefinery } else { &*world.highlevel };
+    let vendor: &dyn Vendor = if below(&mut call, PREFINERY) {
+        &*world.prefinery
+    } else if below(&mut call, REFERRIZER) {
+        &*world.referrizer
+    } else {
+        &*world.highlevel
+    };
     meddle(&world, vendor, &call).await.map(to_response)
 }
 

@@ -62,7 +62,7 @@ fn prepare(sandbox: &Sandbox, args: &Args) -> Result<(), Failure> {
 }
 
 fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
-    let (highlevel, prefinery) = (sandbox.highlevel(), sandbox.prefinery());
+    let (highlevel, prefinery, referrizer) = (sandbox.highlevel(), sandbox.prefinery(), sandbox.referrizer());
     if context.out.json {
         return output::json(&serde_json::json!({
             "highlevel": {
@@ -77,6 +77,7 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
                 "api_key": prefinery.api_key(),
                 "signing_secret": prefinery.signing_secret(prefinery.first_project()),
             },
+            "referrizer": { "url": sandbox.referrizer_url(), "token": referrizer.token() },
             "control": sandbox.control_url(),
         }));
     }
@@ -84,6 +85,7 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
         "control    {control}\n\
          HighLevel  {highlevel_url}   location {location}   token {token}\n\
          Prefinery  {prefinery_url}   project {project}   key {key}\n\
+         Referrizer {referrizer_url}   token {referrizer_token}\n\
          \n\
          # for contactor.toml\n\
          [highlevel]\n\
@@ -96,6 +98,8 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
         prefinery_url = sandbox.prefinery_url(),
         project = prefinery.first_project(),
         key = prefinery.api_key(),
+        referrizer_url = sandbox.referrizer_url(),
+        referrizer_token = referrizer.token(),
         pem = highlevel.webhook_public_key_pem(),
     ))?;
     context.out.note("running until Ctrl-C")
