@@ -12,6 +12,11 @@ const ROWS: usize = 200;
 
 pub(crate) fn page(world: &World, call: &Call, vendor: &str) -> Reply {
     let (title, records) = match vendor {
+        "formbuilder" => {
+            let first = world.formbuilder.first_form();
+            let form = call.query("form").and_then(|id| id.parse().ok()).unwrap_or(first);
+            (format!("123FormBuilder, form {form}"), world.formbuilder.submissions(form))
+        }
         "highlevel" => {
             let first = world.highlevel.first_location();
             let location = call.query("location").unwrap_or(&first);
@@ -26,6 +31,7 @@ pub(crate) fn page(world: &World, call: &Call, vendor: &str) -> Reply {
         _ => return Reply::html(404, "There is no such double.".into()),
     };
     let columns: &[&str] = match vendor {
+        "formbuilder" => &["id", "entry_id", "date", "payed", "approved", "deleted", "content"],
         "highlevel" => &["id", "name", "email", "phone", "tags", "dnd", "dateUpdated"],
         "referrizer" => {
             &["id", "email", "firstName", "lastName", "phone", "status", "loyaltyPoints", "customFields"]

@@ -1,8 +1,8 @@
 //! The control API: everything a handle can do, over HTTP below `/_control`, for tests in other processes and for
 //! demonstrations.
 //!
-//! Bodies and answers are JSON. `location` and `project` may be left out and mean the first one. `{vendor}` is
-//! `highlevel` or `prefinery`; in `browse` it is any double's name. Errors answer 4xx with `{"error": "…"}`.
+//! Bodies and answers are JSON. `location`, `project` and `form` may be left out and mean the first one. `{vendor}` is a
+//! double's name. Errors answer 4xx with `{"error": "…"}`.
 //!
 //! | method and path | body | does |
 //! |---|---|---|
@@ -17,6 +17,12 @@
 //! | POST `/_control/faults` | a [`Fault`] | adds a fault |
 //! | DELETE `/_control/faults` | | removes all faults |
 //! | POST `/_control/clock/advance` | `{"seconds"}` | lets time pass |
+//! | POST `/_control/formbuilder/act` | `{"form", "act", …}`, a [`FormAct`] | acts as a person |
+//! | POST `/_control/formbuilder/load` | `{"form", "count"}` | fills a form in for sample people |
+//! | POST `/_control/formbuilder/webhook` | `{"form", "address"}` | adds a webhook to a form, after a HEAD request |
+//! | PUT `/_control/formbuilder/settings` | `{"daily_quota", "guesses"}` | changes behaviour; `"daily_quota": null` lifts it |
+//! | POST `/_control/formbuilder/expire` | | makes every token too old |
+//! | POST `/_control/formbuilder/revoke` | | withdraws the login |
 //! | POST `/_control/highlevel/act` | `{"location", "act", …}`, a [`PersonAct`] | acts as a person |
 //! | POST `/_control/highlevel/load` | `{"location", "count"}` | adds sample contacts |
 //! | PUT `/_control/highlevel/settings` | `{"limits", "search_lag", "habits"}` | changes behaviour; `"limits": null` switches them off |
@@ -55,6 +61,7 @@ use url::Url;
 
 use crate::browse;
 use crate::faults::{Fault, covers};
+use crate::formbuilder::{self, FormAct, FormBuilder};
 use crate::highlevel::{self, HighLevel, LocationConfig, PersonAct};
 use crate::http::{Call, Reply};
 use crate::outbox::{DeliveryFault, Mode, Order, Outbox};
@@ -75,6 +82,12 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/faults"),
     ("DELETE", "/_control/faults"),
     ("POST", "/_control/clock/advance"),
+    ("POST", "/_control/formbuilder/act"),
+    ("POST", "/_control/formbuilder/load"),
+    ("POST", "/_control/formbuilder/webhook"),
+    ("PUT", "/_control/formbuilder/settings"),
+    ("POST", "/_control/formbuilder/expire"),
+    ("POST", "/_control/formbuilder/revoke"),
     ("POST", "/_control/highlevel/act"),
     ("POST", "/_control/highlevel/load"),
     ("PUT", "/_control/highlevel/settings"),
@@ -130,13 +143,12 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
             Ok(json!({"routes": routes.collect::<Vec<_>>(), "operations": operations}))
         }
         ("GET", ["keys"]) => Ok(keys(world)),
-        ("GET", ["state"]) => {
-            let (highlevel, prefinery) = (world.highlevel.snapshot(), world.prefinery.snapshot());
-            Ok(json!({
-                "highlevel": highlevel, "prefinery": prefinery,
-                "referrizer": world.referrizer.snapshot(),
-            }))
-        }
+        ("GET", ["state"]) => Ok(json!({
+            "formbuilder": world.formbuilder.snapshot(),
+            "highlevel": world.highlevel.snapshot(),
+            "prefinery": world.prefinery.snapshot(),
+            "referrizer": world.referrizer.snapshot(),
+        })),
         ("GET", ["counters"]) => Ok(json!(world.recorder.counts())),
         ("GET", ["requests"]) => Ok(json!(world.recorder.recent())),
         ("DELETE", ["requests"]) => {
@@ -167,19 +179,63 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
         }
         ("GET" | "PUT" | "POST" | "DELETE", [vendor, "webhooks", rest @ ..]) => {
             let outbox = match *vendor {
+                "formbuilder" => world.formbuilder.webhooks(),
                 "highlevel" => world.highlevel.webhooks(),
                 "prefinery" => world.prefinery.webhooks(),
                 _ => return Err(no_route(call)),
             };
             let first = match *vendor {
+                "formbuilder" => world.formbuilder.first_target(),
                 "highlevel" => world.highlevel.app().id,
                 _ => world.prefinery.first_project().to_string(),
             };
             webhooks(outbox, call, rest, body, first).await
         }
+        (_, ["formbuilder", rest @ ..]) => on_formbuilder(&world.formbuilder, call, rest, body).await,
         (_, ["highlevel", rest @ ..]) => on_highlevel(&world.highlevel, call, rest, body),
         (_, ["prefinery", rest @ ..]) => on_prefinery(&world.prefinery, call, rest, body),
         (_, ["referrizer", rest @ ..]) => on_referrizer(&world.referrizer, call, rest, body),
+        _ => Err(no_route(call)),
+    }
+}
+
+async fn on_formbuilder(double: &FormBuilder, call: &Call, parts: &[&str], mut body: Body) -> Done {
+    let nothing = Ok(json!({}));
+    match (call.method.as_str(), parts) {
+        ("POST", ["act"]) => {
+            let form = body.take("form")?.unwrap_or_else(|| double.first_form());
+            double.act(form, body.all::<FormAct>()?)
+        }
+        ("POST", ["load"]) => {
+            let form = body.take("form")?.unwrap_or_else(|| double.first_form());
+            Ok(json!({"ids": double.load(form, body.need("count")?)?}))
+        }
+        ("POST", ["webhook"]) => {
+            let form = body.take("form")?.unwrap_or_else(|| double.first_form());
+            let address: String = body.need("address")?;
+            let address = address.parse();
+            let address =
+                address.map_err(|error| SandboxError::Instruction(format!("`address`: {error}")))?;
+            double.add_webhook(form, address).await?;
+            nothing
+        }
+        ("PUT", ["settings"]) => {
+            if let Some(calls) = body.0.remove("daily_quota") {
+                double.set_daily_quota(read(calls)?);
+            }
+            if let Some(guesses) = body.0.remove("guesses") {
+                double.set_guesses(overlay(&double.guesses(), guesses)?);
+            }
+            body.nothing_left()
+        }
+        ("POST", ["expire"]) => {
+            double.expire_tokens();
+            nothing
+        }
+        ("POST", ["revoke"]) => {
+            double.revoke_login();
+            nothing
+        }
         _ => Err(no_route(call)),
     }
 }
@@ -348,13 +404,17 @@ async fn webhooks(outbox: &Outbox, call: &Call, parts: &[&str], mut body: Body, 
 
 /// Everything a client needs to connect. All of it is the sandbox's own and worthless elsewhere.
 fn keys(world: &World) -> Value {
-    let (highlevel, prefinery) = (&world.highlevel, &world.prefinery);
+    let (formbuilder, highlevel, prefinery) = (&world.formbuilder, &world.highlevel, &world.prefinery);
     let app = highlevel.app();
     let secrets = prefinery
         .project_ids()
         .into_iter()
         .map(|id| json!({"id": id, "secret": prefinery.signing_secret(id)}));
     json!({
+        "formbuilder": {
+            "username": formbuilder.username(), "email": formbuilder.email(), "password": formbuilder.password(),
+            "forms": formbuilder.form_ids(),
+        },
         "highlevel": {
             "locations": highlevel.location_ids(), "privateToken": highlevel.private_token(),
             "appId": app.id, "clientId": app.client_id, "clientSecret": app.client_secret,
@@ -368,7 +428,10 @@ fn keys(world: &World) -> Value {
 
 /// What a fault may name.
 fn operations() -> impl Iterator<Item = &'static str> {
-    highlevel::operations().chain(prefinery::operations()).chain(referrizer::operations())
+    formbuilder::operations()
+        .chain(highlevel::operations())
+        .chain(prefinery::operations())
+        .chain(referrizer::operations())
 }
 
 fn no_route(call: &Call) -> SandboxError {

@@ -19,6 +19,7 @@
 //! One listener serves everything: HighLevel at the root, each partner below its name, the control API below
 //! `/_control` (documented in [`control`]).
 //!
+//! * [`formbuilder`]: logins, forms, submissions, groups, users, webhooks.
 //! * [`highlevel`]: locations, tokens, the 32 contact operations and their neighbours, webhooks.
 //! * [`prefinery`]: projects, testers, rewards, points, webhooks.
 //! * [`referrizer`]: contacts, visits, loyalty rewards, redemptions.
@@ -28,6 +29,7 @@
 pub mod clock;
 pub mod control;
 pub mod faults;
+pub mod formbuilder;
 pub mod highlevel;
 pub mod outbox;
 pub mod people;
@@ -50,6 +52,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::faults::Faults;
+use crate::formbuilder::{FormBuilder, FormBuilderConfig};
 use crate::highlevel::{HighLevel, HighLevelConfig};
 use crate::outbox::Mode;
 use crate::prefinery::{Prefinery, PrefineryConfig};
@@ -71,6 +74,8 @@ pub struct SandboxConfig {
     pub webhooks: Mode,
     /// Webhooks under way at once in [`Mode::Automatic`]; 1 keeps their order.
     pub webhook_concurrency: usize,
+    /// The 123FormBuilder double.
+    pub formbuilder: FormBuilderConfig,
     /// The HighLevel double.
     pub highlevel: HighLevelConfig,
     /// The Prefinery double.
@@ -89,6 +94,7 @@ impl Default for SandboxConfig {
             recent_requests: 1_000,
             webhooks: Mode::Automatic,
             webhook_concurrency: 1,
+            formbuilder: FormBuilderConfig::default(),
             highlevel: HighLevelConfig::default(),
             prefinery: PrefineryConfig::default(),
             referrizer: ReferrizerConfig::default(),
@@ -154,6 +160,7 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
     pub(crate) recorder: Recorder,
+    pub(crate) formbuilder: Arc<FormBuilder>,
     pub(crate) highlevel: Arc<HighLevel>,
     pub(crate) prefinery: Arc<Prefinery>,
     pub(crate) referrizer: Arc<Referrizer>,
@@ -166,6 +173,7 @@ impl World {
         Ok(Self {
             faults: Faults::new(config.seed),
             recorder: Recorder::new(config.recent_requests),
+            formbuilder: Arc::new(FormBuilder::new(config, clock.clone(), client.clone())),
             highlevel: Arc::new(HighLevel::new(config, clock.clone(), client.clone())),
             prefinery: Arc::new(Prefinery::new(config, clock.clone(), client)),
             referrizer: Arc::new(Referrizer::new(config, clock.clone())),
@@ -175,6 +183,7 @@ impl World {
 
     pub(crate) fn advance(&self, by: SignedDuration) {
         self.clock.advance(by);
+        self.formbuilder.webhooks().wake();
         self.highlevel.webhooks().wake();
         self.prefinery.webhooks().wake();
     }
@@ -183,6 +192,7 @@ impl World {
     pub(crate) fn reset(&self) {
         self.faults.clear();
         self.recorder.clear();
+        self.formbuilder.reset();
         self.highlevel.reset();
         self.prefinery.reset();
         self.referrizer.reset();
@@ -217,6 +227,7 @@ impl Sandbox {
         let stop = CancellationToken::new();
         let tasks = vec![
             tokio::spawn(server::run(listener, Arc::clone(&world), stop.clone())),
+            tokio::spawn(Arc::clone(world.formbuilder.webhooks()).work(stop.clone())),
             tokio::spawn(Arc::clone(world.highlevel.webhooks()).work(stop.clone())),
             tokio::spawn(Arc::clone(world.prefinery.webhooks()).work(stop.clone())),
         ];
@@ -226,6 +237,12 @@ impl Sandbox {
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Base URL of the 123FormBuilder double, without a trailing slash. The vendor's is
+    /// `https://api.123formbuilder.com/v2`.
+    pub fn formbuilder_url(&self) -> String {
+        format!("http://{}{}/v2", self.address, server::FORMBUILDER)
     }
 
     /// Base URL of the HighLevel double, without a trailing slash. The vendor's is `https://services.leadconnectorhq.com`.
@@ -248,6 +265,11 @@ impl Sandbox {
         format!("http://{}{}", self.address, server::CONTROL)
     }
 
+    /// The 123FormBuilder double.
+    pub fn formbuilder(&self) -> &FormBuilder {
+        &self.world.formbuilder
+    }
+
     /// The HighLevel double: inspection, and acts of a person in the vendor's own interface.
     pub fn highlevel(&self) -> &HighLevel {
         &self.world.highlevel
@@ -265,7 +287,11 @@ impl Sandbox {
 
     /// What every double still has to send.
     pub fn outboxes(&self) -> Vec<&outbox::Outbox> {
-        vec![self.world.highlevel.webhooks(), self.world.prefinery.webhooks()]
+        vec![
+            self.world.formbuilder.webhooks(),
+            self.world.highlevel.webhooks(),
+            self.world.prefinery.webhooks(),
+        ]
     }
 
     /// Faults on requests.

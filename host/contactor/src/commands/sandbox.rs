@@ -62,9 +62,16 @@ fn prepare(sandbox: &Sandbox, args: &Args) -> Result<(), Failure> {
 }
 
 fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
-    let (highlevel, prefinery, referrizer) = (sandbox.highlevel(), sandbox.prefinery(), sandbox.referrizer());
+    let (formbuilder, highlevel) = (sandbox.formbuilder(), sandbox.highlevel());
+    let (prefinery, referrizer) = (sandbox.prefinery(), sandbox.referrizer());
     if context.out.json {
         return output::json(&serde_json::json!({
+            "formbuilder": {
+                "url": sandbox.formbuilder_url(),
+                "username": formbuilder.username(),
+                "password": formbuilder.password(),
+                "form": formbuilder.first_form(),
+            },
             "highlevel": {
                 "url": sandbox.highlevel_url(),
                 "location": highlevel.first_location(),
@@ -86,6 +93,7 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
          HighLevel  {highlevel_url}   location {location}   token {token}\n\
          Prefinery  {prefinery_url}   project {project}   key {key}\n\
          Referrizer {referrizer_url}   token {referrizer_token}\n\
+         123FormBuilder  {formbuilder_url}   form {form}   user {username}   password {password}\n\
          \n\
          # for contactor.toml\n\
          [highlevel]\n\
@@ -95,6 +103,10 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
         highlevel_url = sandbox.highlevel_url(),
         location = highlevel.first_location(),
         token = highlevel.private_token(),
+        formbuilder_url = sandbox.formbuilder_url(),
+        form = formbuilder.first_form(),
+        username = formbuilder.username(),
+        password = formbuilder.password(),
         prefinery_url = sandbox.prefinery_url(),
         project = prefinery.first_project(),
         key = prefinery.api_key(),

@@ -9,6 +9,7 @@
 mod client;
 mod control;
 mod faults;
+mod formbuilder;
 mod highlevel_contacts;
 mod highlevel_gateway;
 mod highlevel_people;
