@@ -20,6 +20,7 @@
 //! `/_control` (documented in [`control`]).
 //!
 //! * [`highlevel`]: locations, tokens, the 32 contact operations and their neighbours, webhooks.
+//! * [`pheedloop`]: events, attendees, registrations, members, REST hooks.
 //! * [`prefinery`]: projects, testers, rewards, points, webhooks.
 //! * [`faults`], [`outbox`]: what goes wrong on the way in and on the way out.
 //! * [`recorder`]: what was asked and how often. [`people`]: sample people.
@@ -30,6 +31,7 @@ pub mod faults;
 pub mod highlevel;
 pub mod outbox;
 pub mod people;
+pub mod pheedloop;
 pub mod prefinery;
 pub mod random;
 pub mod recorder;
@@ -50,6 +52,7 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::highlevel::{HighLevel, HighLevelConfig};
 use crate::outbox::Mode;
+use crate::pheedloop::{PheedLoop, PheedLoopConfig};
 use crate::prefinery::{Prefinery, PrefineryConfig};
 use crate::recorder::Recorder;
 
@@ -70,6 +73,8 @@ pub struct SandboxConfig {
     pub webhook_concurrency: usize,
     /// The HighLevel double.
     pub highlevel: HighLevelConfig,
+    /// The PheedLoop double.
+    pub pheedloop: PheedLoopConfig,
     /// The Prefinery double.
     pub prefinery: PrefineryConfig,
 }
@@ -85,6 +90,7 @@ impl Default for SandboxConfig {
             webhooks: Mode::Automatic,
             webhook_concurrency: 1,
             highlevel: HighLevelConfig::default(),
+            pheedloop: PheedLoopConfig::default(),
             prefinery: PrefineryConfig::default(),
         }
     }
@@ -148,6 +154,7 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     pub(crate) recorder: Recorder,
     pub(crate) highlevel: Arc<HighLevel>,
+    pub(crate) pheedloop: Arc<PheedLoop>,
     pub(crate) prefinery: Arc<Prefinery>,
 }
 
@@ -159,6 +166,7 @@ impl World {
             faults: Faults::new(config.seed),
             recorder: Recorder::new(config.recent_requests),
             highlevel: Arc::new(HighLevel::new(config, clock.clone(), client.clone())),
+            pheedloop: Arc::new(PheedLoop::new(config, clock.clone(), client.clone())),
             prefinery: Arc::new(Prefinery::new(config, clock.clone(), client)),
             clock,
         })
@@ -167,6 +175,7 @@ impl World {
     pub(crate) fn advance(&self, by: SignedDuration) {
         self.clock.advance(by);
         self.highlevel.webhooks().wake();
+        self.pheedloop.webhooks().wake();
         self.prefinery.webhooks().wake();
     }
 
@@ -175,6 +184,7 @@ impl World {
         self.faults.clear();
         self.recorder.clear();
         self.highlevel.reset();
+        self.pheedloop.reset();
         self.prefinery.reset();
     }
 }
@@ -208,6 +218,7 @@ impl Sandbox {
         let tasks = vec![
             tokio::spawn(server::run(listener, Arc::clone(&world), stop.clone())),
             tokio::spawn(Arc::clone(world.highlevel.webhooks()).work(stop.clone())),
+            tokio::spawn(Arc::clone(world.pheedloop.webhooks()).work(stop.clone())),
             tokio::spawn(Arc::clone(world.prefinery.webhooks()).work(stop.clone())),
         ];
         Ok(Self { world, address, stop, tasks })
@@ -223,6 +234,12 @@ impl Sandbox {
         format!("http://{}", self.address)
     }
 
+    /// Base URL of the PheedLoop double, without the organisation and a trailing slash. The vendor's is
+    /// `https://api.pheedloop.com/api/v3/organization`.
+    pub fn pheedloop_url(&self) -> String {
+        format!("http://{}{}/api/v3/organization", self.address, server::PHEEDLOOP)
+    }
+
     /// Base URL of the Prefinery double, without a trailing slash. The vendor's is `https://api.prefinery.com/api/v2`.
     pub fn prefinery_url(&self) -> String {
         format!("http://{}{}/api/v2", self.address, server::PREFINERY)
@@ -236,6 +253,11 @@ impl Sandbox {
     /// The HighLevel double: inspection, and acts of a person in the vendor's own interface.
     pub fn highlevel(&self) -> &HighLevel {
         &self.world.highlevel
+    }
+
+    /// The PheedLoop double.
+    pub fn pheedloop(&self) -> &PheedLoop {
+        &self.world.pheedloop
     }
 
     /// The Prefinery double.

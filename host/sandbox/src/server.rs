@@ -32,6 +32,8 @@ const KEPT_BODY: usize = 4096;
 
 /// Path under which the control API answers.
 pub(crate) const CONTROL: &str = "/_control";
+/// Path under which the PheedLoop double answers, before the vendor's own `/api/v3`.
+pub(crate) const PHEEDLOOP: &str = "/pheedloop";
 /// Path under which the Prefinery double answers, before the vendor's own `/api/v2`.
 pub(crate) const PREFINERY: &str = "/prefinery";
 
@@ -79,7 +81,13 @@ async fn serve(world: Arc<World>, request: Request<Incoming>) -> Result<Response
     if below(&mut call, CONTROL) {
         return Ok(to_response(control::answer(&world, &call).await));
     }
-    let vendor: &dyn Vendor = if below(&mut call, PREFINERY) { &*world.prefinery } else { &*world.highlevel };
+    let vendor: &dyn Vendor = if below(&mut call, PHEEDLOOP) {
+        &*world.pheedloop
+    } else if below(&mut call, PREFINERY) {
+        &*world.prefinery
+    } else {
+        &*world.highlevel
+    };
     meddle(&world, vendor, &call).await.map(to_response)
 }
 

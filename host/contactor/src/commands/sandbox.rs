@@ -62,7 +62,7 @@ fn prepare(sandbox: &Sandbox, args: &Args) -> Result<(), Failure> {
 }
 
 fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
-    let (highlevel, prefinery) = (sandbox.highlevel(), sandbox.prefinery());
+    let (highlevel, pheedloop, prefinery) = (sandbox.highlevel(), sandbox.pheedloop(), sandbox.prefinery());
     if context.out.json {
         return output::json(&serde_json::json!({
             "highlevel": {
@@ -70,6 +70,13 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
                 "location": highlevel.first_location(),
                 "token": highlevel.private_token(),
                 "webhook_key": highlevel.webhook_public_key_pem(),
+            },
+            "pheedloop": {
+                "url": sandbox.pheedloop_url(),
+                "organization": pheedloop.organization(),
+                "events": pheedloop.events(),
+                "api_key": pheedloop.api_key(),
+                "api_secret": pheedloop.api_secret(),
             },
             "prefinery": {
                 "url": sandbox.prefinery_url(),
@@ -83,6 +90,7 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
     context.out.text(&format!(
         "control    {control}\n\
          HighLevel  {highlevel_url}   location {location}   token {token}\n\
+         PheedLoop  {pheedloop_url}   organisation {organization}   event {event}   key {pheedloop_key}   secret {pheedloop_secret}\n\
          Prefinery  {prefinery_url}   project {project}   key {key}\n\
          \n\
          # for contactor.toml\n\
@@ -93,6 +101,11 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
         highlevel_url = sandbox.highlevel_url(),
         location = highlevel.first_location(),
         token = highlevel.private_token(),
+        pheedloop_url = sandbox.pheedloop_url(),
+        organization = pheedloop.organization(),
+        event = pheedloop.first_event(),
+        pheedloop_key = pheedloop.api_key(),
+        pheedloop_secret = pheedloop.api_secret(),
         prefinery_url = sandbox.prefinery_url(),
         project = prefinery.first_project(),
         key = prefinery.api_key(),

@@ -14,6 +14,7 @@ mod highlevel_gateway;
 mod highlevel_people;
 mod highlevel_records;
 mod highlevel_search;
+mod pheedloop;
 mod prefinery;
 mod vendor_spec;
 mod webhooks;
