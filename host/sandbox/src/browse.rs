@@ -26,12 +26,16 @@ pub(crate) fn page(world: &World, call: &Call, vendor: &str) -> Reply {
             let project = call.query("project").and_then(|id| id.parse().ok()).unwrap_or(first);
             (format!("Prefinery, project {project}"), world.prefinery.testers(project))
         }
+        "referrizer" => ("Referrizer".to_owned(), world.referrizer.contacts()),
         _ => return Reply::html(404, "There is no such double.".into()),
     };
     let columns: &[&str] = match vendor {
         "highlevel" => &["id", "name", "email", "phone", "tags", "dnd", "dateUpdated"],
         "pheedloop" => {
             &["code", "email", "first_name", "last_name", "organization", "tags", "metadata", "is_checked_in"]
+        }
+        "referrizer" => {
+            &["id", "email", "firstName", "lastName", "phone", "status", "loyaltyPoints", "customFields"]
         }
         _ => &["id", "email", "status", "groups", "profile", "updated_at"],
     };

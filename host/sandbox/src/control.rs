@@ -2,13 +2,13 @@
 //! demonstrations.
 //!
 //! Bodies and answers are JSON. `location`, `project` and `event` may be left out and mean the first one. `{vendor}` is
-//! `highlevel`, `pheedloop` or `prefinery`. Errors answer 4xx with `{"error": "…"}`.
+//! `highlevel`, `pheedloop` or `prefinery`; in `browse` it is any double's name. Errors answer 4xx with `{"error": "…"}`.
 //!
 //! | method and path | body | does |
 //! |---|---|---|
 //! | GET `/_control` | | this list, and the operations that a fault may name |
 //! | GET `/_control/keys` | | credentials and public keys of the doubles |
-//! | GET `/_control/state` | | every record of all doubles |
+//! | GET `/_control/state` | | every record of every double |
 //! | GET `/_control/counters` | | requests per operation |
 //! | GET `/_control/requests` | | recent requests, oldest first |
 //! | DELETE `/_control/requests` | | forgets counters and requests |
@@ -36,6 +36,10 @@
 //! | PUT `/_control/prefinery/settings` | `{"limited", "visibility", "guesses"}` | changes behaviour |
 //! | POST `/_control/prefinery/release` | | makes every tester findable |
 //! | POST `/_control/prefinery/revoke` | | withdraws the API key |
+//! | POST `/_control/referrizer/act` | `{"act", …}`, an [`AccountAct`] | acts as a person |
+//! | POST `/_control/referrizer/load` | `{"count"}` | adds sample contacts |
+//! | PUT `/_control/referrizer/settings` | `{"guesses"}` | changes behaviour |
+//! | POST `/_control/referrizer/revoke` | | withdraws the token |
 //! | GET `/_control/{vendor}/webhooks` | | webhooks and what became of them |
 //! | PUT `/_control/{vendor}/webhooks` | `{"for", "target", "mode"}` | address (`null`: nobody) and mode (`automatic`, `on_flush`) |
 //! | DELETE `/_control/{vendor}/webhooks` | | forgets webhooks, sent or not |
@@ -61,6 +65,7 @@ use crate::http::{Call, Reply};
 use crate::outbox::{DeliveryFault, Mode, Order, Outbox};
 use crate::pheedloop::{self, EventAct, EventConfig, PheedLoop};
 use crate::prefinery::{self, Prefinery, ProjectAct};
+use crate::referrizer::{self, AccountAct, Referrizer};
 use crate::{SandboxError, World};
 
 /// Method and path of every route, for the index.
@@ -95,6 +100,10 @@ const ROUTES: &[(&str, &str)] = &[
     ("PUT", "/_control/prefinery/settings"),
     ("POST", "/_control/prefinery/release"),
     ("POST", "/_control/prefinery/revoke"),
+    ("POST", "/_control/referrizer/act"),
+    ("POST", "/_control/referrizer/load"),
+    ("PUT", "/_control/referrizer/settings"),
+    ("POST", "/_control/referrizer/revoke"),
     ("GET", "/_control/{vendor}/webhooks"),
     ("PUT", "/_control/{vendor}/webhooks"),
     ("DELETE", "/_control/{vendor}/webhooks"),
@@ -136,6 +145,7 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
             "highlevel": world.highlevel.snapshot(),
             "pheedloop": world.pheedloop.snapshot(),
             "prefinery": world.prefinery.snapshot(),
+            "referrizer": world.referrizer.snapshot(),
         })),
         ("GET", ["counters"]) => Ok(json!(world.recorder.counts())),
         ("GET", ["requests"]) => Ok(json!(world.recorder.recent())),
@@ -183,6 +193,7 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
         (_, ["highlevel", rest @ ..]) => on_highlevel(&world.highlevel, call, rest, body),
         (_, ["pheedloop", rest @ ..]) => on_pheedloop(&world.pheedloop, call, rest, body),
         (_, ["prefinery", rest @ ..]) => on_prefinery(&world.prefinery, call, rest, body),
+        (_, ["referrizer", rest @ ..]) => on_referrizer(&world.referrizer, call, rest, body),
         _ => Err(no_route(call)),
     }
 }
@@ -308,6 +319,24 @@ fn on_prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body)
     }
 }
 
+fn on_referrizer(double: &Referrizer, call: &Call, parts: &[&str], mut body: Body) -> Done {
+    match (call.method.as_str(), parts) {
+        ("POST", ["act"]) => double.act(body.all::<AccountAct>()?),
+        ("POST", ["load"]) => Ok(json!({"ids": double.load(body.need("count")?)})),
+        ("PUT", ["settings"]) => {
+            if let Some(guesses) = body.0.remove("guesses") {
+                double.set_guesses(overlay(&double.guesses(), guesses)?);
+            }
+            body.nothing_left()
+        }
+        ("POST", ["revoke"]) => {
+            double.revoke_token();
+            Ok(json!({}))
+        }
+        _ => Err(no_route(call)),
+    }
+}
+
 async fn webhooks(outbox: &Outbox, call: &Call, parts: &[&str], mut body: Body, first: String) -> Done {
     let nothing = Ok(json!({}));
     match (call.method.as_str(), parts) {
@@ -377,12 +406,16 @@ fn keys(world: &World) -> Value {
             "apiSecret": pheedloop.api_secret(), "events": pheedloop.events(),
         },
         "prefinery": {"apiKey": prefinery.api_key(), "projects": secrets.collect::<Vec<_>>()},
+        "referrizer": {"token": world.referrizer.token()},
     })
 }
 
 /// What a fault may name.
 fn operations() -> impl Iterator<Item = &'static str> {
-    highlevel::operations().chain(pheedloop::operations()).chain(prefinery::operations())
+    highlevel::operations()
+        .chain(pheedloop::operations())
+        .chain(prefinery::operations())
+        .chain(referrizer::operations())
 }
 
 fn no_route(call: &Call) -> SandboxError {

@@ -22,6 +22,7 @@
 //! * [`highlevel`]: locations, tokens, the 32 contact operations and their neighbours, webhooks.
 //! * [`pheedloop`]: events, attendees, registrations, members, REST hooks.
 //! * [`prefinery`]: projects, testers, rewards, points, webhooks.
+//! * [`referrizer`]: contacts, visits, loyalty rewards, redemptions.
 //! * [`faults`], [`outbox`]: what goes wrong on the way in and on the way out.
 //! * [`recorder`]: what was asked and how often. [`people`]: sample people.
 
@@ -35,6 +36,7 @@ pub mod pheedloop;
 pub mod prefinery;
 pub mod random;
 pub mod recorder;
+pub mod referrizer;
 
 mod browse;
 mod http;
@@ -55,6 +57,7 @@ use crate::outbox::Mode;
 use crate::pheedloop::{PheedLoop, PheedLoopConfig};
 use crate::prefinery::{Prefinery, PrefineryConfig};
 use crate::recorder::Recorder;
+use crate::referrizer::{Referrizer, ReferrizerConfig};
 
 /// How a sandbox behaves.
 #[derive(Clone, Debug)]
@@ -77,6 +80,8 @@ pub struct SandboxConfig {
     pub pheedloop: PheedLoopConfig,
     /// The Prefinery double.
     pub prefinery: PrefineryConfig,
+    /// The Referrizer double.
+    pub referrizer: ReferrizerConfig,
 }
 
 impl Default for SandboxConfig {
@@ -92,6 +97,7 @@ impl Default for SandboxConfig {
             highlevel: HighLevelConfig::default(),
             pheedloop: PheedLoopConfig::default(),
             prefinery: PrefineryConfig::default(),
+            referrizer: ReferrizerConfig::default(),
         }
     }
 }
@@ -113,6 +119,7 @@ impl SandboxConfig {
             webhook_concurrency: 32,
             highlevel: HighLevelConfig::free_of_cost(),
             prefinery: PrefineryConfig::free_of_cost(),
+            referrizer: ReferrizerConfig::free_of_cost(),
             ..Self::default()
         }
     }
@@ -156,6 +163,7 @@ pub(crate) struct World {
     pub(crate) highlevel: Arc<HighLevel>,
     pub(crate) pheedloop: Arc<PheedLoop>,
     pub(crate) prefinery: Arc<Prefinery>,
+    pub(crate) referrizer: Arc<Referrizer>,
 }
 
 impl World {
@@ -168,6 +176,7 @@ impl World {
             highlevel: Arc::new(HighLevel::new(config, clock.clone(), client.clone())),
             pheedloop: Arc::new(PheedLoop::new(config, clock.clone(), client.clone())),
             prefinery: Arc::new(Prefinery::new(config, clock.clone(), client)),
+            referrizer: Arc::new(Referrizer::new(config, clock.clone())),
             clock,
         })
     }
@@ -186,6 +195,7 @@ impl World {
         self.highlevel.reset();
         self.pheedloop.reset();
         self.prefinery.reset();
+        self.referrizer.reset();
     }
 }
 
@@ -245,6 +255,11 @@ impl Sandbox {
         format!("http://{}{}/api/v2", self.address, server::PREFINERY)
     }
 
+    /// Base URL of the Referrizer double, without a trailing slash. The vendor's is `https://api.referrizer.com`.
+    pub fn referrizer_url(&self) -> String {
+        format!("http://{}{}", self.address, server::REFERRIZER)
+    }
+
     /// Base URL of the control API; `GET` it for an index.
     pub fn control_url(&self) -> String {
         format!("http://{}{}", self.address, server::CONTROL)
@@ -263,6 +278,16 @@ impl Sandbox {
     /// The Prefinery double.
     pub fn prefinery(&self) -> &Prefinery {
         &self.world.prefinery
+    }
+
+    /// The Referrizer double.
+    pub fn referrizer(&self) -> &Referrizer {
+        &self.world.referrizer
+    }
+
+    /// What every double still has to send.
+    pub fn outboxes(&self) -> Vec<&outbox::Outbox> {
+        vec![self.world.highlevel.webhooks(), self.world.prefinery.webhooks()]
     }
 
     /// Faults on requests.

@@ -62,7 +62,8 @@ fn prepare(sandbox: &Sandbox, args: &Args) -> Result<(), Failure> {
 }
 
 fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
-    let (highlevel, pheedloop, prefinery) = (sandbox.highlevel(), sandbox.pheedloop(), sandbox.prefinery());
+    let (highlevel, pheedloop) = (sandbox.highlevel(), sandbox.pheedloop());
+    let (prefinery, referrizer) = (sandbox.prefinery(), sandbox.referrizer());
     if context.out.json {
         return output::json(&serde_json::json!({
             "highlevel": {
@@ -84,6 +85,7 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
                 "api_key": prefinery.api_key(),
                 "signing_secret": prefinery.signing_secret(prefinery.first_project()),
             },
+            "referrizer": { "url": sandbox.referrizer_url(), "token": referrizer.token() },
             "control": sandbox.control_url(),
         }));
     }
@@ -92,6 +94,7 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
          HighLevel  {highlevel_url}   location {location}   token {token}\n\
          PheedLoop  {pheedloop_url}   organisation {organization}   event {event}   key {pheedloop_key}   secret {pheedloop_secret}\n\
          Prefinery  {prefinery_url}   project {project}   key {key}\n\
+         Referrizer {referrizer_url}   token {referrizer_token}\n\
          \n\
          # for contactor.toml\n\
          [highlevel]\n\
@@ -109,6 +112,8 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
         prefinery_url = sandbox.prefinery_url(),
         project = prefinery.first_project(),
         key = prefinery.api_key(),
+        referrizer_url = sandbox.referrizer_url(),
+        referrizer_token = referrizer.token(),
         pem = highlevel.webhook_public_key_pem(),
     ))?;
     context.out.note("running until Ctrl-C")
