@@ -1,8 +1,8 @@
 //! The control API: everything a handle can do, over HTTP below `/_control`, for tests in other processes and for
 //! demonstrations.
 //!
-//! Bodies and answers are JSON. `location`, `project` and `form` may be left out and mean the first one. `{vendor}` is a
-//! double's name. Errors answer 4xx with `{"error": "…"}`.
+//! Bodies and answers are JSON. `location`, `project`, `form` and `event` may be left out and mean the first one. `{vendor}`
+//! is a double's name. Errors answer 4xx with `{"error": "…"}`.
 //!
 //! | method and path | body | does |
 //! |---|---|---|
@@ -32,6 +32,11 @@
 //! | POST `/_control/highlevel/authorize` | `{"client_id", "location"}` | consents for an app; `"location": null` is the agency; answers `{"code"}` |
 //! | POST `/_control/highlevel/uninstall` | `{"app", "location"}` | removes an app |
 //! | POST `/_control/highlevel/revoke` | `{"token"}` | withdraws a token |
+//! | POST `/_control/pheedloop/act` | `{"act", "event", …}`, an [`EventAct`] | acts as a person |
+//! | POST `/_control/pheedloop/load` | `{"event", "count"}` | adds sample attendees |
+//! | PUT `/_control/pheedloop/settings` | `{"guesses"}` | changes behaviour |
+//! | POST `/_control/pheedloop/events` | an [`EventConfig`] | adds an event |
+//! | POST `/_control/pheedloop/revoke` | | withdraws the key |
 //! | POST `/_control/prefinery/act` | `{"project", "act", …}`, a [`ProjectAct`] | acts as a person |
 //! | POST `/_control/prefinery/load` | `{"project", "count"}` | adds sample testers |
 //! | PUT `/_control/prefinery/settings` | `{"limited", "visibility", "guesses"}` | changes behaviour |
@@ -65,6 +70,7 @@ use crate::formbuilder::{self, FormAct, FormBuilder};
 use crate::highlevel::{self, HighLevel, LocationConfig, PersonAct};
 use crate::http::{Call, Reply};
 use crate::outbox::{DeliveryFault, Mode, Order, Outbox};
+use crate::pheedloop::{self, EventAct, EventConfig, PheedLoop};
 use crate::prefinery::{self, Prefinery, ProjectAct};
 use crate::referrizer::{self, AccountAct, Referrizer};
 use crate::{SandboxError, World};
@@ -97,6 +103,11 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/highlevel/authorize"),
     ("POST", "/_control/highlevel/uninstall"),
     ("POST", "/_control/highlevel/revoke"),
+    ("POST", "/_control/pheedloop/act"),
+    ("POST", "/_control/pheedloop/load"),
+    ("PUT", "/_control/pheedloop/settings"),
+    ("POST", "/_control/pheedloop/events"),
+    ("POST", "/_control/pheedloop/revoke"),
     ("POST", "/_control/prefinery/act"),
     ("POST", "/_control/prefinery/load"),
     ("PUT", "/_control/prefinery/settings"),
@@ -146,6 +157,7 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
         ("GET", ["state"]) => Ok(json!({
             "formbuilder": world.formbuilder.snapshot(),
             "highlevel": world.highlevel.snapshot(),
+            "pheedloop": world.pheedloop.snapshot(),
             "prefinery": world.prefinery.snapshot(),
             "referrizer": world.referrizer.snapshot(),
         })),
@@ -181,18 +193,22 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
             let outbox = match *vendor {
                 "formbuilder" => world.formbuilder.webhooks(),
                 "highlevel" => world.highlevel.webhooks(),
+                "pheedloop" => world.pheedloop.webhooks(),
                 "prefinery" => world.prefinery.webhooks(),
                 _ => return Err(no_route(call)),
             };
             let first = match *vendor {
                 "formbuilder" => world.formbuilder.first_target(),
                 "highlevel" => world.highlevel.app().id,
+                // Targets are REST hooks, which the API sets; the first two belong to somebody else.
+                "pheedloop" => "1".to_owned(),
                 _ => world.prefinery.first_project().to_string(),
             };
             webhooks(outbox, call, rest, body, first).await
         }
         (_, ["formbuilder", rest @ ..]) => on_formbuilder(&world.formbuilder, call, rest, body).await,
         (_, ["highlevel", rest @ ..]) => on_highlevel(&world.highlevel, call, rest, body),
+        (_, ["pheedloop", rest @ ..]) => on_pheedloop(&world.pheedloop, call, rest, body),
         (_, ["prefinery", rest @ ..]) => on_prefinery(&world.prefinery, call, rest, body),
         (_, ["referrizer", rest @ ..]) => on_referrizer(&world.referrizer, call, rest, body),
         _ => Err(no_route(call)),
@@ -294,6 +310,32 @@ fn on_highlevel(double: &HighLevel, call: &Call, parts: &[&str], mut body: Body)
         }
         ("POST", ["revoke"]) => {
             double.revoke_token(&body.need::<String>("token")?);
+            nothing
+        }
+        _ => Err(no_route(call)),
+    }
+}
+
+fn on_pheedloop(double: &PheedLoop, call: &Call, parts: &[&str], mut body: Body) -> Done {
+    let nothing = Ok(json!({}));
+    match (call.method.as_str(), parts) {
+        ("POST", ["act"]) => double.act(body.all::<EventAct>()?),
+        ("POST", ["load"]) => {
+            let event: String = body.take("event")?.unwrap_or_else(|| double.first_event());
+            Ok(json!({"ids": double.load(&event, body.need("count")?)?}))
+        }
+        ("PUT", ["settings"]) => {
+            if let Some(guesses) = body.0.remove("guesses") {
+                double.set_guesses(overlay(&double.guesses(), guesses)?);
+            }
+            body.nothing_left()
+        }
+        ("POST", ["events"]) => {
+            double.add_event(body.all::<EventConfig>()?);
+            nothing
+        }
+        ("POST", ["revoke"]) => {
+            double.revoke_key();
             nothing
         }
         _ => Err(no_route(call)),
@@ -404,7 +446,8 @@ async fn webhooks(outbox: &Outbox, call: &Call, parts: &[&str], mut body: Body, 
 
 /// Everything a client needs to connect. All of it is the sandbox's own and worthless elsewhere.
 fn keys(world: &World) -> Value {
-    let (formbuilder, highlevel, prefinery) = (&world.formbuilder, &world.highlevel, &world.prefinery);
+    let (formbuilder, highlevel) = (&world.formbuilder, &world.highlevel);
+    let (pheedloop, prefinery) = (&world.pheedloop, &world.prefinery);
     let app = highlevel.app();
     let secrets = prefinery
         .project_ids()
@@ -421,6 +464,10 @@ fn keys(world: &World) -> Value {
             "webhookPublicKey": highlevel.webhook_public_key_pem(),
             "legacyWebhookPublicKey": highlevel.habits().signs_legacy.then(|| highlevel.legacy_public_key_pem()),
         },
+        "pheedloop": {
+            "organization": pheedloop.organization(), "apiKey": pheedloop.api_key(),
+            "apiSecret": pheedloop.api_secret(), "events": pheedloop.events(),
+        },
         "prefinery": {"apiKey": prefinery.api_key(), "projects": secrets.collect::<Vec<_>>()},
         "referrizer": {"token": world.referrizer.token()},
     })
@@ -430,6 +477,7 @@ fn keys(world: &World) -> Value {
 fn operations() -> impl Iterator<Item = &'static str> {
     formbuilder::operations()
         .chain(highlevel::operations())
+        .chain(pheedloop::operations())
         .chain(prefinery::operations())
         .chain(referrizer::operations())
 }

@@ -21,6 +21,7 @@
 //!
 //! * [`formbuilder`]: logins, forms, submissions, groups, users, webhooks.
 //! * [`highlevel`]: locations, tokens, the 32 contact operations and their neighbours, webhooks.
+//! * [`pheedloop`]: events, attendees, registrations, members, REST hooks.
 //! * [`prefinery`]: projects, testers, rewards, points, webhooks.
 //! * [`referrizer`]: contacts, visits, loyalty rewards, redemptions.
 //! * [`faults`], [`outbox`]: what goes wrong on the way in and on the way out.
@@ -33,6 +34,7 @@ pub mod formbuilder;
 pub mod highlevel;
 pub mod outbox;
 pub mod people;
+pub mod pheedloop;
 pub mod prefinery;
 pub mod random;
 pub mod recorder;
@@ -55,6 +57,7 @@ use crate::faults::Faults;
 use crate::formbuilder::{FormBuilder, FormBuilderConfig};
 use crate::highlevel::{HighLevel, HighLevelConfig};
 use crate::outbox::Mode;
+use crate::pheedloop::{PheedLoop, PheedLoopConfig};
 use crate::prefinery::{Prefinery, PrefineryConfig};
 use crate::recorder::Recorder;
 use crate::referrizer::{Referrizer, ReferrizerConfig};
@@ -78,6 +81,8 @@ pub struct SandboxConfig {
     pub formbuilder: FormBuilderConfig,
     /// The HighLevel double.
     pub highlevel: HighLevelConfig,
+    /// The PheedLoop double.
+    pub pheedloop: PheedLoopConfig,
     /// The Prefinery double.
     pub prefinery: PrefineryConfig,
     /// The Referrizer double.
@@ -96,6 +101,7 @@ impl Default for SandboxConfig {
             webhook_concurrency: 1,
             formbuilder: FormBuilderConfig::default(),
             highlevel: HighLevelConfig::default(),
+            pheedloop: PheedLoopConfig::default(),
             prefinery: PrefineryConfig::default(),
             referrizer: ReferrizerConfig::default(),
         }
@@ -162,6 +168,7 @@ pub(crate) struct World {
     pub(crate) recorder: Recorder,
     pub(crate) formbuilder: Arc<FormBuilder>,
     pub(crate) highlevel: Arc<HighLevel>,
+    pub(crate) pheedloop: Arc<PheedLoop>,
     pub(crate) prefinery: Arc<Prefinery>,
     pub(crate) referrizer: Arc<Referrizer>,
 }
@@ -175,6 +182,7 @@ impl World {
             recorder: Recorder::new(config.recent_requests),
             formbuilder: Arc::new(FormBuilder::new(config, clock.clone(), client.clone())),
             highlevel: Arc::new(HighLevel::new(config, clock.clone(), client.clone())),
+            pheedloop: Arc::new(PheedLoop::new(config, clock.clone(), client.clone())),
             prefinery: Arc::new(Prefinery::new(config, clock.clone(), client)),
             referrizer: Arc::new(Referrizer::new(config, clock.clone())),
             clock,
@@ -185,6 +193,7 @@ impl World {
         self.clock.advance(by);
         self.formbuilder.webhooks().wake();
         self.highlevel.webhooks().wake();
+        self.pheedloop.webhooks().wake();
         self.prefinery.webhooks().wake();
     }
 
@@ -194,6 +203,7 @@ impl World {
         self.recorder.clear();
         self.formbuilder.reset();
         self.highlevel.reset();
+        self.pheedloop.reset();
         self.prefinery.reset();
         self.referrizer.reset();
     }
@@ -229,6 +239,7 @@ impl Sandbox {
             tokio::spawn(server::run(listener, Arc::clone(&world), stop.clone())),
             tokio::spawn(Arc::clone(world.formbuilder.webhooks()).work(stop.clone())),
             tokio::spawn(Arc::clone(world.highlevel.webhooks()).work(stop.clone())),
+            tokio::spawn(Arc::clone(world.pheedloop.webhooks()).work(stop.clone())),
             tokio::spawn(Arc::clone(world.prefinery.webhooks()).work(stop.clone())),
         ];
         Ok(Self { world, address, stop, tasks })
@@ -248,6 +259,12 @@ impl Sandbox {
     /// Base URL of the HighLevel double, without a trailing slash. The vendor's is `https://services.leadconnectorhq.com`.
     pub fn highlevel_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Base URL of the PheedLoop double, without the organisation and a trailing slash. The vendor's is
+    /// `https://api.pheedloop.com/api/v3/organization`.
+    pub fn pheedloop_url(&self) -> String {
+        format!("http://{}{}/api/v3/organization", self.address, server::PHEEDLOOP)
     }
 
     /// Base URL of the Prefinery double, without a trailing slash. The vendor's is `https://api.prefinery.com/api/v2`.
@@ -273,6 +290,11 @@ impl Sandbox {
     /// The HighLevel double: inspection, and acts of a person in the vendor's own interface.
     pub fn highlevel(&self) -> &HighLevel {
         &self.world.highlevel
+    }
+
+    /// The PheedLoop double.
+    pub fn pheedloop(&self) -> &PheedLoop {
+        &self.world.pheedloop
     }
 
     /// The Prefinery double.

@@ -34,6 +34,8 @@ const KEPT_BODY: usize = 4096;
 pub(crate) const CONTROL: &str = "/_control";
 /// Path under which the 123FormBuilder double answers, before the vendor's own `/v2`.
 pub(crate) const FORMBUILDER: &str = "/formbuilder";
+/// Path under which the PheedLoop double answers, before the vendor's own `/api/v3`.
+pub(crate) const PHEEDLOOP: &str = "/pheedloop";
 /// Path under which the Prefinery double answers, before the vendor's own `/api/v2`.
 pub(crate) const PREFINERY: &str = "/prefinery";
 /// Path under which the Referrizer double answers.
@@ -85,6 +87,8 @@ async fn serve(world: Arc<World>, request: Request<Incoming>) -> Result<Response
     }
     let vendor: &dyn Vendor = if below(&mut call, FORMBUILDER) {
         &*world.formbuilder
+    } else if below(&mut call, PHEEDLOOP) {
+        &*world.pheedloop
     } else if below(&mut call, PREFINERY) {
         &*world.prefinery
     } else if below(&mut call, REFERRIZER) {

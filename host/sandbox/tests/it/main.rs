@@ -15,6 +15,7 @@ mod highlevel_gateway;
 mod highlevel_people;
 mod highlevel_records;
 mod highlevel_search;
+mod pheedloop;
 mod prefinery;
 mod referrizer;
 mod vendor_spec;
