@@ -22,10 +22,14 @@ pub(crate) fn page(world: &World, call: &Call, vendor: &str) -> Reply {
             let project = call.query("project").and_then(|id| id.parse().ok()).unwrap_or(first);
             (format!("Prefinery, project {project}"), world.prefinery.testers(project))
         }
+        "connectif" => ("Connectif".to_owned(), world.connectif.contacts()),
         _ => return Reply::html(404, "There is no such double.".into()),
     };
     let columns: &[&str] = match vendor {
         "highlevel" => &["id", "name", "email", "phone", "tags", "dnd", "dateUpdated"],
+        "connectif" => {
+            &["_email", "_name", "_surname", "_mobilePhone", "_newsletterSubscriptionStatus", "_updatedAt"]
+        }
         _ => &["id", "email", "status", "groups", "profile", "updated_at"],
     };
     let mut html = String::from(

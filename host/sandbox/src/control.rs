@@ -2,13 +2,13 @@
 //! demonstrations.
 //!
 //! Bodies and answers are JSON. `location` and `project` may be left out and mean the first one. `{vendor}` is
-//! `highlevel` or `prefinery`. Errors answer 4xx with `{"error": "…"}`.
+//! `connectif`, `highlevel` or `prefinery`. Errors answer 4xx with `{"error": "…"}`.
 //!
 //! | method and path | body | does |
 //! |---|---|---|
 //! | GET `/_control` | | this list, and the operations that a fault may name |
 //! | GET `/_control/keys` | | credentials and public keys of the doubles |
-//! | GET `/_control/state` | | every record of both doubles |
+//! | GET `/_control/state` | | every record of the doubles |
 //! | GET `/_control/counters` | | requests per operation |
 //! | GET `/_control/requests` | | recent requests, oldest first |
 //! | DELETE `/_control/requests` | | forgets counters and requests |
@@ -17,6 +17,12 @@
 //! | POST `/_control/faults` | a [`Fault`] | adds a fault |
 //! | DELETE `/_control/faults` | | removes all faults |
 //! | POST `/_control/clock/advance` | `{"seconds"}` | lets time pass |
+//! | POST `/_control/connectif/act` | `{"act", …}`, an [`AccountAct`] | acts as a person |
+//! | POST `/_control/connectif/load` | `{"count"}` | adds sample contacts |
+//! | PUT `/_control/connectif/settings` | `{"scopes", "limit", "write_lag", "guesses"}` | changes behaviour; `"limit": null` switches it off |
+//! | POST `/_control/connectif/fields` | a [`CustomField`] | adds a custom field |
+//! | POST `/_control/connectif/release` | | makes every write readable |
+//! | POST `/_control/connectif/revoke` | | withdraws the API key |
 //! | POST `/_control/highlevel/act` | `{"location", "act", …}`, a [`PersonAct`] | acts as a person |
 //! | POST `/_control/highlevel/load` | `{"location", "count"}` | adds sample contacts |
 //! | PUT `/_control/highlevel/settings` | `{"limits", "search_lag", "habits"}` | changes behaviour; `"limits": null` switches them off |
@@ -50,6 +56,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::browse;
+use crate::connectif::{self, AccountAct, Connectif, CustomField};
 use crate::faults::{Fault, covers};
 use crate::highlevel::{self, HighLevel, LocationConfig, PersonAct};
 use crate::http::{Call, Reply};
@@ -70,6 +77,12 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/faults"),
     ("DELETE", "/_control/faults"),
     ("POST", "/_control/clock/advance"),
+    ("POST", "/_control/connectif/act"),
+    ("POST", "/_control/connectif/load"),
+    ("PUT", "/_control/connectif/settings"),
+    ("POST", "/_control/connectif/fields"),
+    ("POST", "/_control/connectif/release"),
+    ("POST", "/_control/connectif/revoke"),
     ("POST", "/_control/highlevel/act"),
     ("POST", "/_control/highlevel/load"),
     ("PUT", "/_control/highlevel/settings"),
@@ -121,9 +134,11 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
             Ok(json!({"routes": routes.collect::<Vec<_>>(), "operations": operations}))
         }
         ("GET", ["keys"]) => Ok(keys(world)),
-        ("GET", ["state"]) => {
-            Ok(json!({"highlevel": world.highlevel.snapshot(), "prefinery": world.prefinery.snapshot()}))
-        }
+        ("GET", ["state"]) => Ok(json!({
+            "connectif": world.connectif.snapshot(),
+            "highlevel": world.highlevel.snapshot(),
+            "prefinery": world.prefinery.snapshot(),
+        })),
         ("GET", ["counters"]) => Ok(json!(world.recorder.counts())),
         ("GET", ["requests"]) => Ok(json!(world.recorder.recent())),
         ("DELETE", ["requests"]) => {
@@ -154,18 +169,57 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
         }
         ("GET" | "PUT" | "POST" | "DELETE", [vendor, "webhooks", rest @ ..]) => {
             let outbox = match *vendor {
+                "connectif" => world.connectif.webhooks(),
                 "highlevel" => world.highlevel.webhooks(),
                 "prefinery" => world.prefinery.webhooks(),
                 _ => return Err(no_route(call)),
             };
             let first = match *vendor {
+                "connectif" => connectif::TARGET.to_owned(),
                 "highlevel" => world.highlevel.app().id,
                 _ => world.prefinery.first_project().to_string(),
             };
             webhooks(outbox, call, rest, body, first).await
         }
+        (_, ["connectif", rest @ ..]) => on_connectif(&world.connectif, call, rest, body),
         (_, ["highlevel", rest @ ..]) => on_highlevel(&world.highlevel, call, rest, body),
         (_, ["prefinery", rest @ ..]) => on_prefinery(&world.prefinery, call, rest, body),
+        _ => Err(no_route(call)),
+    }
+}
+
+fn on_connectif(double: &Connectif, call: &Call, parts: &[&str], mut body: Body) -> Done {
+    let nothing = Ok(json!({}));
+    match (call.method.as_str(), parts) {
+        ("POST", ["act"]) => double.act(body.all::<AccountAct>()?),
+        ("POST", ["load"]) => Ok(json!({"ids": double.load(body.need("count")?)})),
+        ("PUT", ["settings"]) => {
+            if let Some(scopes) = body.take("scopes")? {
+                double.set_scopes(scopes);
+            }
+            if let Some(limit) = body.0.remove("limit") {
+                double.set_limit(read(limit)?);
+            }
+            if let Some(lag) = body.take("write_lag")? {
+                double.set_write_lag(lag);
+            }
+            if let Some(guesses) = body.0.remove("guesses") {
+                double.set_guesses(overlay(&double.guesses(), guesses)?);
+            }
+            body.nothing_left()
+        }
+        ("POST", ["fields"]) => {
+            double.add_custom_field(body.all::<CustomField>()?);
+            nothing
+        }
+        ("POST", ["release"]) => {
+            double.release();
+            nothing
+        }
+        ("POST", ["revoke"]) => {
+            double.revoke_key();
+            nothing
+        }
         _ => Err(no_route(call)),
     }
 }
@@ -323,6 +377,7 @@ fn keys(world: &World) -> Value {
         .into_iter()
         .map(|id| json!({"id": id, "secret": prefinery.signing_secret(id)}));
     json!({
+        "connectif": {"apiKey": world.connectif.api_key(), "events": world.connectif.event_definitions()},
         "highlevel": {
             "locations": highlevel.location_ids(), "privateToken": highlevel.private_token(),
             "appId": app.id, "clientId": app.client_id, "clientSecret": app.client_secret,
@@ -335,7 +390,7 @@ fn keys(world: &World) -> Value {
 
 /// What a fault may name.
 fn operations() -> impl Iterator<Item = &'static str> {
-    highlevel::operations().chain(prefinery::operations())
+    highlevel::operations().chain(connectif::operations()).chain(prefinery::operations())
 }
 
 fn no_route(call: &Call) -> SandboxError {

@@ -20,11 +20,13 @@
 //! `/_control` (documented in [`control`]).
 //!
 //! * [`highlevel`]: locations, tokens, the 32 contact operations and their neighbours, webhooks.
+//! * [`connectif`]: contacts by email, custom fields, events, exports, calls of workflows.
 //! * [`prefinery`]: projects, testers, rewards, points, webhooks.
 //! * [`faults`], [`outbox`]: what goes wrong on the way in and on the way out.
 //! * [`recorder`]: what was asked and how often. [`people`]: sample people.
 
 pub mod clock;
+pub mod connectif;
 pub mod control;
 pub mod faults;
 pub mod highlevel;
@@ -47,6 +49,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::connectif::{Connectif, ConnectifConfig};
 use crate::faults::Faults;
 use crate::highlevel::{HighLevel, HighLevelConfig};
 use crate::outbox::Mode;
@@ -70,6 +73,8 @@ pub struct SandboxConfig {
     pub webhook_concurrency: usize,
     /// The HighLevel double.
     pub highlevel: HighLevelConfig,
+    /// The Connectif double.
+    pub connectif: ConnectifConfig,
     /// The Prefinery double.
     pub prefinery: PrefineryConfig,
 }
@@ -85,6 +90,7 @@ impl Default for SandboxConfig {
             webhooks: Mode::Automatic,
             webhook_concurrency: 1,
             highlevel: HighLevelConfig::default(),
+            connectif: ConnectifConfig::default(),
             prefinery: PrefineryConfig::default(),
         }
     }
@@ -106,6 +112,7 @@ impl SandboxConfig {
             recent_requests: 0,
             webhook_concurrency: 32,
             highlevel: HighLevelConfig::free_of_cost(),
+            connectif: ConnectifConfig::free_of_cost(),
             prefinery: PrefineryConfig::free_of_cost(),
             ..Self::default()
         }
@@ -148,6 +155,7 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     pub(crate) recorder: Recorder,
     pub(crate) highlevel: Arc<HighLevel>,
+    pub(crate) connectif: Arc<Connectif>,
     pub(crate) prefinery: Arc<Prefinery>,
 }
 
@@ -159,6 +167,7 @@ impl World {
             faults: Faults::new(config.seed),
             recorder: Recorder::new(config.recent_requests),
             highlevel: Arc::new(HighLevel::new(config, clock.clone(), client.clone())),
+            connectif: Arc::new(Connectif::new(config, clock.clone(), client.clone())),
             prefinery: Arc::new(Prefinery::new(config, clock.clone(), client)),
             clock,
         })
@@ -167,6 +176,7 @@ impl World {
     pub(crate) fn advance(&self, by: SignedDuration) {
         self.clock.advance(by);
         self.highlevel.webhooks().wake();
+        self.connectif.webhooks().wake();
         self.prefinery.webhooks().wake();
     }
 
@@ -175,6 +185,7 @@ impl World {
         self.faults.clear();
         self.recorder.clear();
         self.highlevel.reset();
+        self.connectif.reset();
         self.prefinery.reset();
     }
 }
@@ -208,6 +219,7 @@ impl Sandbox {
         let tasks = vec![
             tokio::spawn(server::run(listener, Arc::clone(&world), stop.clone())),
             tokio::spawn(Arc::clone(world.highlevel.webhooks()).work(stop.clone())),
+            tokio::spawn(Arc::clone(world.connectif.webhooks()).work(stop.clone())),
             tokio::spawn(Arc::clone(world.prefinery.webhooks()).work(stop.clone())),
         ];
         Ok(Self { world, address, stop, tasks })
@@ -223,6 +235,11 @@ impl Sandbox {
         format!("http://{}", self.address)
     }
 
+    /// Base URL of the Connectif double, without a trailing slash. The vendor's is `https://api.connectif.cloud`.
+    pub fn connectif_url(&self) -> String {
+        format!("http://{}{}", self.address, server::CONNECTIF)
+    }
+
     /// Base URL of the Prefinery double, without a trailing slash. The vendor's is `https://api.prefinery.com/api/v2`.
     pub fn prefinery_url(&self) -> String {
         format!("http://{}{}/api/v2", self.address, server::PREFINERY)
@@ -236,6 +253,11 @@ impl Sandbox {
     /// The HighLevel double: inspection, and acts of a person in the vendor's own interface.
     pub fn highlevel(&self) -> &HighLevel {
         &self.world.highlevel
+    }
+
+    /// The Connectif double.
+    pub fn connectif(&self) -> &Connectif {
+        &self.world.connectif
     }
 
     /// The Prefinery double.

@@ -32,6 +32,8 @@ const KEPT_BODY: usize = 4096;
 
 /// Path under which the control API answers.
 pub(crate) const CONTROL: &str = "/_control";
+/// Path under which the Connectif double answers.
+pub(crate) const CONNECTIF: &str = "/connectif";
 /// Path under which the Prefinery double answers, before the vendor's own `/api/v2`.
 pub(crate) const PREFINERY: &str = "/prefinery";
 
@@ -79,7 +81,13 @@ async fn serve(world: Arc<World>, request: Request<Incoming>) -> Result<Response
     if below(&mut call, CONTROL) {
         return Ok(to_response(control::answer(&world, &call).await));
     }
-    let vendor: &dyn Vendor = if below(&mut call, PREFINERY) { &*world.prefinery } else { &*world.highlevel };
+    let vendor: &dyn Vendor = if below(&mut call, CONNECTIF) {
+        &*world.connectif
+    } else if below(&mut call, PREFINERY) {
+        &*world.prefinery
+    } else {
+        &*world.highlevel
+    };
     meddle(&world, vendor, &call).await.map(to_response)
 }
 
@@ -165,7 +173,8 @@ fn faked(status: u16, body: Option<Value>, retry_after: Option<u32>) -> Reply {
 /// The path for the record; Prefinery takes its key in the query.
 fn shown_path(call: &Call) -> String {
     let shown = call.query.iter().map(|(name, value)| {
-        let secret = matches!(name.as_str(), "api_key" | "code" | "client_secret" | "refresh_token");
+        let secret =
+            matches!(name.as_str(), "api_key" | "code" | "client_secret" | "refresh_token" | "signature");
         format!("{name}={}", if secret { "***" } else { value })
     });
     let query = shown.collect::<Vec<_>>().join("&");
