@@ -21,6 +21,7 @@
 //!
 //! * [`formbuilder`]: logins, forms, submissions, groups, users, webhooks.
 //! * [`highlevel`]: locations, tokens, the 32 contact operations and their neighbours, webhooks.
+//! * [`connectif`]: contacts by email, custom fields, events, exports, calls of workflows.
 //! * [`pheedloop`]: events, attendees, registrations, members, REST hooks.
 //! * [`prefinery`]: projects, testers, rewards, points, webhooks.
 //! * [`referrizer`]: contacts, visits, loyalty rewards, redemptions.
@@ -28,6 +29,7 @@
 //! * [`recorder`]: what was asked and how often. [`people`]: sample people.
 
 pub mod clock;
+pub mod connectif;
 pub mod control;
 pub mod faults;
 pub mod formbuilder;
@@ -53,6 +55,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::connectif::{Connectif, ConnectifConfig};
 use crate::faults::Faults;
 use crate::formbuilder::{FormBuilder, FormBuilderConfig};
 use crate::highlevel::{HighLevel, HighLevelConfig};
@@ -81,6 +84,8 @@ pub struct SandboxConfig {
     pub formbuilder: FormBuilderConfig,
     /// The HighLevel double.
     pub highlevel: HighLevelConfig,
+    /// The Connectif double.
+    pub connectif: ConnectifConfig,
     /// The PheedLoop double.
     pub pheedloop: PheedLoopConfig,
     /// The Prefinery double.
@@ -101,6 +106,7 @@ impl Default for SandboxConfig {
             webhook_concurrency: 1,
             formbuilder: FormBuilderConfig::default(),
             highlevel: HighLevelConfig::default(),
+            connectif: ConnectifConfig::default(),
             pheedloop: PheedLoopConfig::default(),
             prefinery: PrefineryConfig::default(),
             referrizer: ReferrizerConfig::default(),
@@ -124,6 +130,7 @@ impl SandboxConfig {
             recent_requests: 0,
             webhook_concurrency: 32,
             highlevel: HighLevelConfig::free_of_cost(),
+            connectif: ConnectifConfig::free_of_cost(),
             prefinery: PrefineryConfig::free_of_cost(),
             referrizer: ReferrizerConfig::free_of_cost(),
             ..Self::default()
@@ -168,6 +175,7 @@ pub(crate) struct World {
     pub(crate) recorder: Recorder,
     pub(crate) formbuilder: Arc<FormBuilder>,
     pub(crate) highlevel: Arc<HighLevel>,
+    pub(crate) connectif: Arc<Connectif>,
     pub(crate) pheedloop: Arc<PheedLoop>,
     pub(crate) prefinery: Arc<Prefinery>,
     pub(crate) referrizer: Arc<Referrizer>,
@@ -182,6 +190,7 @@ impl World {
             recorder: Recorder::new(config.recent_requests),
             formbuilder: Arc::new(FormBuilder::new(config, clock.clone(), client.clone())),
             highlevel: Arc::new(HighLevel::new(config, clock.clone(), client.clone())),
+            connectif: Arc::new(Connectif::new(config, clock.clone(), client.clone())),
             pheedloop: Arc::new(PheedLoop::new(config, clock.clone(), client.clone())),
             prefinery: Arc::new(Prefinery::new(config, clock.clone(), client)),
             referrizer: Arc::new(Referrizer::new(config, clock.clone())),
@@ -193,6 +202,7 @@ impl World {
         self.clock.advance(by);
         self.formbuilder.webhooks().wake();
         self.highlevel.webhooks().wake();
+        self.connectif.webhooks().wake();
         self.pheedloop.webhooks().wake();
         self.prefinery.webhooks().wake();
     }
@@ -203,6 +213,7 @@ impl World {
         self.recorder.clear();
         self.formbuilder.reset();
         self.highlevel.reset();
+        self.connectif.reset();
         self.pheedloop.reset();
         self.prefinery.reset();
         self.referrizer.reset();
@@ -239,6 +250,7 @@ impl Sandbox {
             tokio::spawn(server::run(listener, Arc::clone(&world), stop.clone())),
             tokio::spawn(Arc::clone(world.formbuilder.webhooks()).work(stop.clone())),
             tokio::spawn(Arc::clone(world.highlevel.webhooks()).work(stop.clone())),
+            tokio::spawn(Arc::clone(world.connectif.webhooks()).work(stop.clone())),
             tokio::spawn(Arc::clone(world.pheedloop.webhooks()).work(stop.clone())),
             tokio::spawn(Arc::clone(world.prefinery.webhooks()).work(stop.clone())),
         ];
@@ -265,6 +277,11 @@ impl Sandbox {
     /// `https://api.pheedloop.com/api/v3/organization`.
     pub fn pheedloop_url(&self) -> String {
         format!("http://{}{}/api/v3/organization", self.address, server::PHEEDLOOP)
+    }
+
+    /// Base URL of the Connectif double, without a trailing slash. The vendor's is `https://api.connectif.cloud`.
+    pub fn connectif_url(&self) -> String {
+        format!("http://{}{}", self.address, server::CONNECTIF)
     }
 
     /// Base URL of the Prefinery double, without a trailing slash. The vendor's is `https://api.prefinery.com/api/v2`.
@@ -297,6 +314,11 @@ impl Sandbox {
         &self.world.pheedloop
     }
 
+    /// The Connectif double.
+    pub fn connectif(&self) -> &Connectif {
+        &self.world.connectif
+    }
+
     /// The Prefinery double.
     pub fn prefinery(&self) -> &Prefinery {
         &self.world.prefinery
@@ -310,8 +332,10 @@ impl Sandbox {
     /// What every double still has to send.
     pub fn outboxes(&self) -> Vec<&outbox::Outbox> {
         vec![
+            self.world.connectif.webhooks(),
             self.world.formbuilder.webhooks(),
             self.world.highlevel.webhooks(),
+            self.world.pheedloop.webhooks(),
             self.world.prefinery.webhooks(),
         ]
     }

@@ -7,6 +7,7 @@
 )]
 
 mod client;
+mod connectif;
 mod control;
 mod faults;
 mod formbuilder;
