@@ -6,7 +6,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    completions, connection, connector, history, init, parked, runs, sandbox, serve, sync, workspace,
+    completions, connection, connector, history, init, parked, run, runs, sandbox, serve, sync, workspace,
 };
 use crate::exit::Exit;
 
@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Connection(connection::Command),
     /// Bring a connection's contacts in step, or show what that would do.
     Sync(sync::Args),
+    /// Run one action of the catalogue, HighLevel's or a connector's.
+    Run(run::Args),
     /// What was done, with every request it took.
     #[command(subcommand)]
     Runs(runs::Command),

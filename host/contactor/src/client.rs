@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
-    CheckReport, Conflict, Connection, Connector, EnableConnection, ErrorBody, Event, Health, LimitQuery,
-    NewWorkspace, Parked, PreviewReport, PreviewRequest, RecordRef, RetryAnswer, Run, RunQuery, SyncProgress,
-    SyncRequest, Timeline, Workspace,
+    ActionReport, ActionRequest, CheckReport, Conflict, Connection, Connector, EnableConnection, ErrorBody,
+    Event, Health, LimitQuery, NewWorkspace, Parked, PreviewReport, PreviewRequest, RecordRef, RetryAnswer,
+    Run, RunQuery, SyncProgress, SyncRequest, Timeline, Workspace,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -143,6 +143,16 @@ impl Client {
     ) -> Result<()> {
         let request = self.of_connection(Method::POST, workspace, connector, &["records"]).json(record);
         self.send(request).await.map(drop)
+    }
+
+    pub(crate) async fn run_action(
+        &self,
+        workspace: &str,
+        action: &str,
+        request: &ActionRequest,
+    ) -> Result<ActionReport> {
+        let path = ["workspaces", workspace, "actions", action];
+        self.json(self.request(Method::POST, &path).json(request)).await
     }
 
     pub(crate) async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>> {

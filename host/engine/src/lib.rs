@@ -22,6 +22,7 @@ mod failure;
 mod ingest;
 mod locks;
 mod manage;
+mod operations;
 mod partner;
 mod progress;
 mod receive;
@@ -39,8 +40,8 @@ pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};
 pub use ingest::Ingested;
 pub use manage::{
-    CheckReport, ConnectionView, ConnectorView, EnableConnection, InspectReport, NewWorkspace, ScopeRequest,
-    SettingView, Timeline, TimelineEntry, TimelineKind, inspect,
+    ActionCall, ActionReport, CheckReport, ConnectionView, ConnectorView, EnableConnection, InspectReport,
+    NewWorkspace, ScopeRequest, SettingView, Timeline, TimelineEntry, TimelineKind, inspect,
 };
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, Verdict};

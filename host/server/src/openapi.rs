@@ -43,6 +43,7 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::connectors::list,
         api::connectors::install,
         api::connectors::inspect,
+        api::actions::run,
         api::connections::list,
         api::connections::get,
         api::connections::enable,

@@ -8,6 +8,7 @@ pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod parked;
 pub(crate) mod progress;
+pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
@@ -62,6 +63,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Connector(command) => connector::run(context, command).await,
         Command::Connection(command) => connection::run(context, command).await,
         Command::Sync(args) => sync::run(context, &args).await,
+        Command::Run(args) => run::run(context, &args).await,
         Command::Runs(command) => runs::run(context, command).await,
         Command::Timeline(args) => history::timeline(context, &args).await,
         Command::Parked(command) => parked::run(context, command).await,

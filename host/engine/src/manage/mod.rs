@@ -1,11 +1,13 @@
 //! What admins and operators do: workspaces, connectors, connections, syncs, and looking at what happened.
 
+mod actions;
 mod connections;
 mod connectors;
 mod history;
 mod sync;
 mod workspaces;
 
+pub use actions::{ActionCall, ActionReport};
 pub(crate) use connections::interfaces;
 pub use connections::{CheckReport, ConnectionView, EnableConnection, SettingView};
 pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};

@@ -1,5 +1,6 @@
 //! The admin API: one file per subject, one table of routes.
 
+pub(crate) mod actions;
 pub(crate) mod connections;
 pub(crate) mod connectors;
 pub(crate) mod health;
@@ -25,6 +26,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/health", get(health::health)),
         ("/api/v1/workspaces", get(workspaces::list).post(workspaces::create)),
         ("/api/v1/workspaces/{workspace}", get(workspaces::get)),
+        ("/api/v1/workspaces/{workspace}/actions/{action}", post(actions::run)),
         ("/api/v1/workspaces/{workspace}/connections", get(connections::list)),
         (
             "/api/v1/workspaces/{workspace}/connections/{connector}",

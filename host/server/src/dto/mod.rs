@@ -1,6 +1,7 @@
 //! What the admin API says and hears. These types are the contract with scripts and consoles: they are written apart from
 //! the storage model, so that a table can change without a client noticing. The `contactor` command reads the same types.
 
+mod action;
 mod connection;
 mod connector;
 mod error;
@@ -13,6 +14,7 @@ mod secret;
 mod sync;
 mod workspace;
 
+pub use action::{ActionCall, ActionReport, ActionRequest};
 pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Setting};
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use error::{ErrorBody, ErrorDetail};
