@@ -12,7 +12,7 @@ use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
     Result, SqliteStore, configuration, counts, events, expire, ingest, journal, kv, leases, links, messages,
-    parked, runs,
+    parked, runs, seen,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -212,6 +212,20 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn child_links(
+        &self,
+        connection: &ConnectionId,
+        entity: &str,
+        parent: &RecordId,
+    ) -> Result<Vec<Link>> {
+        let (connection, entity, parent) = (connection.clone(), entity.to_owned(), parent.clone());
+        self.read(move |db| {
+            let owner = configuration::owner(db, &connection)?;
+            links::of_parent(db, owner.connection, &entity, &parent)
+        })
+        .await
+    }
+
     async fn put_run(&self, run: Run) -> Result<()> {
         self.write(move |db| runs::insert(db, &configuration::owner(db, &run.connection)?, &run)).await
     }
@@ -239,6 +253,30 @@ impl Store for SqliteStore {
         self.write(move |db| {
             let owner = configuration::owner(db, &cursor.connection)?;
             kv::put_cursor(db, owner.connection, &cursor)
+        })
+        .await
+    }
+
+    async fn seen(&self, workspace: &WorkspaceId, stream: &str) -> Result<Vec<Seen>> {
+        let (workspace, stream) = (workspace.clone(), stream.to_owned());
+        self.read(move |db| seen::all(db, configuration::workspace_pk(db, &workspace)?, &stream)).await
+    }
+
+    async fn put_seen(
+        &self,
+        workspace: &WorkspaceId,
+        stream: &str,
+        seen: Vec<Seen>,
+        gone: Vec<RecordId>,
+        marks: Vec<(ConnectionId, Mark)>,
+    ) -> Result<()> {
+        let (workspace, stream, now) = (workspace.clone(), stream.to_owned(), self.now());
+        self.write(move |db| {
+            seen::put(db, configuration::workspace_pk(db, &workspace)?, &stream, &seen, &gone)?;
+            for (connection, mark) in &marks {
+                ingest::mark(db, connection, std::slice::from_ref(mark), &[], Priority::Sweep, None, now)?;
+            }
+            Ok(())
         })
         .await
     }
