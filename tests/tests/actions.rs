@@ -41,7 +41,10 @@ async fn an_operation_of_the_vendor_runs_by_name_and_leaves_its_requests_behind(
     assert_eq!(runs.len(), 4);
     assert!(runs.iter().all(|run| run.kind == RunKind::Action && run.connection == own));
     let first = stand.engine.run_detail(&runs[3].id).await.unwrap();
-    assert_eq!((first.outcome, first.summary.as_str()), (RunOutcome::Applied, "action highlevel.contacts.create"));
+    assert_eq!(
+        (first.outcome, first.summary.as_str()),
+        (RunOutcome::Applied, "action highlevel.contacts.create")
+    );
     assert_eq!(first.calls.len(), 1);
     assert_eq!((first.calls[0].operation.as_str(), first.calls[0].status), ("contacts.create", Some(201)));
     assert_eq!(runs[0].outcome, RunOutcome::Unchanged, "a read changes nothing");
@@ -101,18 +104,39 @@ async fn an_action_of_a_connector_runs_by_its_name_in_the_catalogue() {
 }
 
 #[tokio::test]
-async fn an_input_that_does_not_fit_is_refused_with_place_expectation_and_finding_before_anything_is_called() {
+async fn an_input_that_does_not_fit_is_refused_with_place_expectation_and_finding_before_anything_is_called()
+{
     let stand = Stand::start().await.unwrap();
     stand.enable("prefinery", None).await.unwrap();
     stand.sandbox.recorder().clear();
     let table = [
         ("highlevel.contacts.get", json!({}), "/contactId: expected a text, found nothing"),
-        ("highlevel.tags.add", json!({ "contactId": "c", "tags": [] }), "/tags: expected at least 1 elements, found 0"),
-        ("highlevel.contacts.create", json!({ "email": "a@b.example", "phone": "0123" }), "/phone: expected a text of the pattern"),
+        (
+            "highlevel.tags.add",
+            json!({ "contactId": "c", "tags": [] }),
+            "/tags: expected at least 1 elements, found 0",
+        ),
+        (
+            "highlevel.contacts.create",
+            json!({ "email": "a@b.example", "phone": "0123" }),
+            "/phone: expected a text of the pattern",
+        ),
         ("highlevel.contacts.create", json!({ "city": "Rome" }), "an email or a phone"),
-        ("highlevel.tasks.create", json!({ "contactId": "c", "title": "x", "dueDate": "tomorrow" }), "/dueDate: expected an RFC 3339 time"),
-        ("prefinery.points.award", json!({ "email": "ann@example.com", "quantity": "five" }), "/quantity: expected a whole number, found \"five\""),
-        ("prefinery.points.award", json!({ "email": "ann@example.com", "quantity": 1, "colour": 1 }), "/colour: expected no such member"),
+        (
+            "highlevel.tasks.create",
+            json!({ "contactId": "c", "title": "x", "dueDate": "tomorrow" }),
+            "/dueDate: expected an RFC 3339 time",
+        ),
+        (
+            "prefinery.points.award",
+            json!({ "email": "ann@example.com", "quantity": "five" }),
+            "/quantity: expected a whole number, found \"five\"",
+        ),
+        (
+            "prefinery.points.award",
+            json!({ "email": "ann@example.com", "quantity": 1, "colour": 1 }),
+            "/colour: expected no such member",
+        ),
     ];
     for (action, input, expected) in table {
         let refused = run(&stand, action, input, false).await.unwrap_err();
@@ -129,7 +153,8 @@ async fn an_input_that_does_not_fit_is_refused_with_place_expectation_and_findin
 #[tokio::test]
 async fn what_the_vendor_refuses_is_said_in_its_words_and_written_down() {
     let stand = Stand::start().await.unwrap();
-    let refused = run(&stand, "highlevel.contacts.get", json!({ "contactId": "nobody" }), false).await.unwrap_err();
+    let refused =
+        run(&stand, "highlevel.contacts.get", json!({ "contactId": "nobody" }), false).await.unwrap_err();
     assert!(matches!(refused, EngineError::HighLevel(_)), "{refused:?}");
     let own = ConnectionId::of_highlevel(&WorkspaceId::new(WORKSPACE));
     let run = stand.last_run(&own).await.unwrap();

@@ -12,6 +12,7 @@
 mod active;
 mod artefacts;
 mod capabilities;
+pub mod catalogue;
 mod clock;
 mod config;
 mod convert;
@@ -34,6 +35,7 @@ mod walk;
 
 pub use active::Guest;
 pub use capabilities::Capabilities;
+pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueWay};
 pub use clock::Clock;
 pub use config::EngineConfig;
 pub use engine::{Engine, EngineParts};

@@ -18,6 +18,7 @@
 //! | DELETE `/_control/faults` | | removes all faults |
 //! | POST `/_control/clock/advance` | `{"seconds"}` | lets time pass |
 //! | POST `/_control/highlevel/act` | `{"location", "act", …}`, a [`PersonAct`] | acts as a person |
+//! | POST `/_control/highlevel/emit` | `{"location", "event", "body"}` | sends a webhook of this kind about a record that is there |
 //! | POST `/_control/highlevel/load` | `{"location", "count"}` | adds sample contacts |
 //! | PUT `/_control/highlevel/settings` | `{"limits", "search_lag", "habits"}` | changes behaviour; `"limits": null` switches them off |
 //! | POST `/_control/highlevel/refresh-index` | | makes every change searchable |
@@ -27,6 +28,7 @@
 //! | POST `/_control/highlevel/uninstall` | `{"app", "location"}` | removes an app |
 //! | POST `/_control/highlevel/revoke` | `{"token"}` | withdraws a token |
 //! | POST `/_control/prefinery/act` | `{"project", "act", …}`, a [`ProjectAct`] | acts as a person |
+//! | POST `/_control/prefinery/emit` | `{"project", "trigger"}` | does what sets a trigger of the connector off |
 //! | POST `/_control/prefinery/load` | `{"project", "count"}` | adds sample testers |
 //! | PUT `/_control/prefinery/settings` | `{"limited", "visibility", "guesses"}` | changes behaviour |
 //! | POST `/_control/prefinery/release` | | makes every tester findable |
@@ -71,6 +73,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("DELETE", "/_control/faults"),
     ("POST", "/_control/clock/advance"),
     ("POST", "/_control/highlevel/act"),
+    ("POST", "/_control/highlevel/emit"),
     ("POST", "/_control/highlevel/load"),
     ("PUT", "/_control/highlevel/settings"),
     ("POST", "/_control/highlevel/refresh-index"),
@@ -80,6 +83,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/highlevel/uninstall"),
     ("POST", "/_control/highlevel/revoke"),
     ("POST", "/_control/prefinery/act"),
+    ("POST", "/_control/prefinery/emit"),
     ("POST", "/_control/prefinery/load"),
     ("PUT", "/_control/prefinery/settings"),
     ("POST", "/_control/prefinery/release"),
@@ -177,6 +181,11 @@ fn on_highlevel(double: &HighLevel, call: &Call, parts: &[&str], mut body: Body)
             let location = body.take("location")?.unwrap_or_else(|| double.first_location());
             double.act(&location, body.all::<PersonAct>()?)
         }
+        ("POST", ["emit"]) => {
+            let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
+            let event: String = body.need("event")?;
+            double.emit(&location, &event, body.take("body")?.unwrap_or_default())
+        }
         ("POST", ["load"]) => {
             let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
             Ok(json!({"ids": double.load(&location, body.need("count")?)?}))
@@ -236,6 +245,10 @@ fn on_prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body)
         ("POST", ["act"]) => {
             let project = body.take("project")?.unwrap_or_else(|| double.first_project());
             double.act(project, body.all::<ProjectAct>()?)
+        }
+        ("POST", ["emit"]) => {
+            let project = body.take("project")?.unwrap_or_else(|| double.first_project());
+            double.emit(project, &body.need::<String>("trigger")?)
         }
         ("POST", ["load"]) => {
             let project = body.take("project")?.unwrap_or_else(|| double.first_project());

@@ -13,6 +13,8 @@ use crate::output::when;
 pub(crate) enum Command {
     /// Show what a component says about itself. Nothing of it is run, and no host is needed.
     Inspect(InspectArgs),
+    /// Print a connector's page of documentation, out of its manifest.
+    Docs(InspectArgs),
     /// Install a component into the host.
     #[command(after_help = "Example:\n  contactor connector install prefinery.wasm\n\n\
                             Installing makes a component available and gives it nothing: an admin grants what it may do with\n\
@@ -58,12 +60,33 @@ pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Result<(), Failu
         ("refused", report.refused.clone().unwrap_or_default()),
     ];
     lines.extend(scopes);
+    let templates = report.manifest.pointer("/template").and_then(serde_json::Value::as_array);
+    lines.extend(templates.into_iter().flatten().map(|template| {
+        let part = |key: &str| template.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+        ("template", format!("{}: {}. {}", part("name"), part("title"), part("help")))
+    }));
     Ok(context.out.one(&report, &lines)?)
+}
+
+/// Prints a page of documentation; the file is a component or a `connector.toml`.
+pub(crate) fn docs(context: &Context, args: &InspectArgs) -> Result<(), Failure> {
+    let manifest = manifest(&args.file)?;
+    if context.out.json {
+        return Ok(crate::output::json(&manifest)?);
+    }
+    Ok(context.out.text(contactor_engine::catalogue::connector_page(&manifest).trim_end())?)
+}
+
+/// The manifest of a component, or of a `connector.toml` that is none yet.
+pub(crate) fn manifest(file: &Path) -> Result<contactor_engine::catalogue::Manifest, Failure> {
+    contactor_engine::catalogue::read_manifest(&read(file)?)
+        .map_err(|error| Failure::say(Exit::Failed, format_args!("{}: {error}", file.display())))
 }
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Inspect(args) => inspect(context, &args),
+        Command::Docs(args) => docs(context, &args),
         Command::Install { file } => {
             let connector = context.client()?.install_connector(read(&file)?).await?;
             show(context, &connector)?;

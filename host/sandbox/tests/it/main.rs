@@ -8,6 +8,7 @@
 
 mod client;
 mod control;
+mod emit;
 mod faults;
 mod highlevel_contacts;
 mod highlevel_gateway;
