@@ -16,6 +16,7 @@ mod active;
 mod artefacts;
 mod automation;
 mod capabilities;
+pub mod catalogue;
 mod clock;
 mod config;
 mod convert;
@@ -41,6 +42,7 @@ mod walk;
 
 pub use active::Guest;
 pub use capabilities::Capabilities;
+pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueWay};
 pub use clock::Clock;
 pub use config::EngineConfig;
 pub use engine::{Engine, EngineParts};

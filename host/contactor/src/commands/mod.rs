@@ -1,8 +1,10 @@
 //! The commands: one file per subject, each with its arguments and what they do.
 
+pub(crate) mod catalog;
 pub(crate) mod completions;
 pub(crate) mod connection;
 pub(crate) mod connector;
+pub(crate) mod emit;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod init;
@@ -61,7 +63,9 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Sandbox(args) => sandbox::run(context, &args).await,
         Command::Workspace(command) => workspace::run(context, command).await,
         Command::Connector(command) => connector::run(context, command).await,
+        Command::Catalog(args) => catalog::run(context, &args).await,
         Command::Connection(command) => connection::run(context, command).await,
+        Command::Emit(args) => emit::run(context, &args).await,
         Command::Sync(args) => sync::run(context, &args).await,
         Command::Run(args) => run::run(context, &args).await,
         Command::Runs(command) => runs::run(context, command).await,

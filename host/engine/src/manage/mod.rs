@@ -3,8 +3,10 @@
 mod actions;
 mod connections;
 mod connectors;
+mod emit;
 mod history;
 mod sync;
+mod template;
 mod workspaces;
 
 pub use actions::{ActionCall, ActionReport};

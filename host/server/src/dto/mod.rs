@@ -2,8 +2,10 @@
 //! the storage model, so that a table can change without a client noticing. The `contactor` command reads the same types.
 
 mod action;
+mod catalogue;
 mod connection;
 mod connector;
+mod emit;
 mod error;
 mod health;
 mod history;
@@ -15,8 +17,10 @@ mod sync;
 mod workspace;
 
 pub use action::{ActionCall, ActionReport, ActionRequest};
+pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueQuery, CatalogueWay};
 pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Setting};
 pub use connector::{Connector, InspectReport, ScopeRequest};
+pub use emit::SampleAnswer;
 pub use error::{ErrorBody, ErrorDetail};
 pub use health::{Counts, Health};
 pub use history::{

@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Build(build::BuildArgs),
     /// Show what a component says about itself. Nothing of it is run, and no host is needed.
     Inspect(InspectArgs),
+    /// Print a connector's page of documentation, out of its manifest.
+    Docs(InspectArgs),
     /// Install a component into the host.
     #[command(after_help = "Example:\n  contactor connector install prefinery.wasm\n\n\
                             Installing makes a component available and gives it nothing: an admin grants what it may do with\n\
@@ -41,7 +43,7 @@ pub(crate) struct InspectArgs {
 impl Command {
     /// Whether it needs no host.
     pub(crate) fn is_local(&self) -> bool {
-        matches!(self, Self::New(_) | Self::Build(_) | Self::Inspect(_))
+        matches!(self, Self::New(_) | Self::Build(_) | Self::Inspect(_) | Self::Docs(_))
     }
 }
 
@@ -51,6 +53,7 @@ pub(crate) fn run_locally(context: &Context, command: &Command) -> Result<(), Fa
         Command::New(args) => new::run(context, args),
         Command::Build(args) => build::run(context, args),
         Command::Inspect(args) => inspect(context, args),
+        Command::Docs(args) => docs(context, args),
         Command::Install { .. } | Command::List => Ok(()),
     }
 }
@@ -82,12 +85,34 @@ fn inspect(context: &Context, args: &InspectArgs) -> Result<(), Failure> {
         ("refused", report.refused.clone().unwrap_or_default()),
     ];
     lines.extend(scopes);
+    let templates = report.manifest.pointer("/template").and_then(serde_json::Value::as_array);
+    lines.extend(templates.into_iter().flatten().map(|template| {
+        let part = |key: &str| template.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+        ("template", format!("{}: {}. {}", part("name"), part("title"), part("help")))
+    }));
     Ok(context.out.one(&report, &lines)?)
+}
+
+/// Prints a page of documentation; the file is a component or a `connector.toml`.
+fn docs(context: &Context, args: &InspectArgs) -> Result<(), Failure> {
+    let manifest = manifest(&args.file)?;
+    if context.out.json {
+        return Ok(crate::output::json(&manifest)?);
+    }
+    Ok(context.out.text(contactor_engine::catalogue::connector_page(&manifest).trim_end())?)
+}
+
+/// The manifest of a component, or of a `connector.toml` that is none yet.
+pub(crate) fn manifest(file: &Path) -> Result<contactor_engine::catalogue::Manifest, Failure> {
+    contactor_engine::catalogue::read_manifest(&read(file)?)
+        .map_err(|error| Failure::say(Exit::Failed, format_args!("{}: {error}", file.display())))
 }
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
-        local @ (Command::New(_) | Command::Build(_) | Command::Inspect(_)) => run_locally(context, &local),
+        local @ (Command::New(_) | Command::Build(_) | Command::Inspect(_) | Command::Docs(_)) => {
+            run_locally(context, &local)
+        }
         Command::Install { file } => {
             let connector = context.client()?.install_connector(read(&file)?).await?;
             show(context, &connector)?;
