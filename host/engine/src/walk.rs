@@ -66,6 +66,11 @@ impl Engine {
         next
     }
 
+    /// Walks until every walk rests or waits for its records to be worked off, for a caller that keeps the time itself.
+    pub async fn walk_until_rest(&self) {
+        while self.walk_due().await < Duration::from_millis(100) {}
+    }
+
     /// One step of each walk of a connection; answers how soon it wants the next. Its failure is nobody else's.
     async fn walk_safely(&self, connection: &Connection) -> Duration {
         let id = &connection.id;

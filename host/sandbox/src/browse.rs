@@ -23,12 +23,16 @@ pub(crate) fn page(world: &World, call: &Call, vendor: &str) -> Reply {
             (format!("Prefinery, project {project}"), world.prefinery.testers(project))
         }
         "connectif" => ("Connectif".to_owned(), world.connectif.contacts()),
+        "referrizer" => ("Referrizer".to_owned(), world.referrizer.contacts()),
         _ => return Reply::html(404, "There is no such double.".into()),
     };
     let columns: &[&str] = match vendor {
         "highlevel" => &["id", "name", "email", "phone", "tags", "dnd", "dateUpdated"],
         "connectif" => {
             &["_email", "_name", "_surname", "_mobilePhone", "_newsletterSubscriptionStatus", "_updatedAt"]
+        }
+        "referrizer" => {
+            &["id", "email", "firstName", "lastName", "phone", "status", "loyaltyPoints", "customFields"]
         }
         _ => &["id", "email", "status", "groups", "profile", "updated_at"],
     };

@@ -2,13 +2,13 @@
 //! demonstrations.
 //!
 //! Bodies and answers are JSON. `location` and `project` may be left out and mean the first one. `{vendor}` is
-//! `connectif`, `highlevel` or `prefinery`. Errors answer 4xx with `{"error": "…"}`.
+//! `connectif`, `highlevel` or `prefinery`; in `browse` it is any double's name. Errors answer 4xx with `{"error": "…"}`.
 //!
 //! | method and path | body | does |
 //! |---|---|---|
 //! | GET `/_control` | | this list, and the operations that a fault may name |
 //! | GET `/_control/keys` | | credentials and public keys of the doubles |
-//! | GET `/_control/state` | | every record of the doubles |
+//! | GET `/_control/state` | | every record of every double |
 //! | GET `/_control/counters` | | requests per operation |
 //! | GET `/_control/requests` | | recent requests, oldest first |
 //! | DELETE `/_control/requests` | | forgets counters and requests |
@@ -17,7 +17,7 @@
 //! | POST `/_control/faults` | a [`Fault`] | adds a fault |
 //! | DELETE `/_control/faults` | | removes all faults |
 //! | POST `/_control/clock/advance` | `{"seconds"}` | lets time pass |
-//! | POST `/_control/connectif/act` | `{"act", …}`, an [`AccountAct`] | acts as a person |
+//! | POST `/_control/connectif/act` | `{"act", …}`, a [`ConnectifAct`] | acts as a person |
 //! | POST `/_control/connectif/load` | `{"count"}` | adds sample contacts |
 //! | PUT `/_control/connectif/settings` | `{"scopes", "limit", "write_lag", "guesses"}` | changes behaviour; `"limit": null` switches it off |
 //! | POST `/_control/connectif/fields` | a [`CustomField`] | adds a custom field |
@@ -37,6 +37,10 @@
 //! | PUT `/_control/prefinery/settings` | `{"limited", "visibility", "guesses"}` | changes behaviour |
 //! | POST `/_control/prefinery/release` | | makes every tester findable |
 //! | POST `/_control/prefinery/revoke` | | withdraws the API key |
+//! | POST `/_control/referrizer/act` | `{"act", …}`, an [`AccountAct`] | acts as a person |
+//! | POST `/_control/referrizer/load` | `{"count"}` | adds sample contacts |
+//! | PUT `/_control/referrizer/settings` | `{"guesses"}` | changes behaviour |
+//! | POST `/_control/referrizer/revoke` | | withdraws the token |
 //! | GET `/_control/{vendor}/webhooks` | | webhooks and what became of them |
 //! | PUT `/_control/{vendor}/webhooks` | `{"for", "target", "mode"}` | address (`null`: nobody) and mode (`automatic`, `on_flush`) |
 //! | DELETE `/_control/{vendor}/webhooks` | | forgets webhooks, sent or not |
@@ -56,12 +60,13 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::browse;
-use crate::connectif::{self, AccountAct, Connectif, CustomField};
+use crate::connectif::{self, Connectif, ConnectifAct, CustomField};
 use crate::faults::{Fault, covers};
 use crate::highlevel::{self, HighLevel, LocationConfig, PersonAct};
 use crate::http::{Call, Reply};
 use crate::outbox::{DeliveryFault, Mode, Order, Outbox};
 use crate::prefinery::{self, Prefinery, ProjectAct};
+use crate::referrizer::{self, AccountAct, Referrizer};
 use crate::{SandboxError, World};
 
 /// Method and path of every route, for the index.
@@ -97,6 +102,10 @@ const ROUTES: &[(&str, &str)] = &[
     ("PUT", "/_control/prefinery/settings"),
     ("POST", "/_control/prefinery/release"),
     ("POST", "/_control/prefinery/revoke"),
+    ("POST", "/_control/referrizer/act"),
+    ("POST", "/_control/referrizer/load"),
+    ("PUT", "/_control/referrizer/settings"),
+    ("POST", "/_control/referrizer/revoke"),
     ("GET", "/_control/{vendor}/webhooks"),
     ("PUT", "/_control/{vendor}/webhooks"),
     ("DELETE", "/_control/{vendor}/webhooks"),
@@ -134,11 +143,14 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
             Ok(json!({"routes": routes.collect::<Vec<_>>(), "operations": operations}))
         }
         ("GET", ["keys"]) => Ok(keys(world)),
-        ("GET", ["state"]) => Ok(json!({
-            "connectif": world.connectif.snapshot(),
-            "highlevel": world.highlevel.snapshot(),
-            "prefinery": world.prefinery.snapshot(),
-        })),
+        ("GET", ["state"]) => {
+            let (highlevel, prefinery) = (world.highlevel.snapshot(), world.prefinery.snapshot());
+            Ok(json!({
+                "highlevel": highlevel, "prefinery": prefinery,
+                "connectif": world.connectif.snapshot(),
+                "referrizer": world.referrizer.snapshot(),
+            }))
+        }
         ("GET", ["counters"]) => Ok(json!(world.recorder.counts())),
         ("GET", ["requests"]) => Ok(json!(world.recorder.recent())),
         ("DELETE", ["requests"]) => {
@@ -184,6 +196,7 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
         (_, ["connectif", rest @ ..]) => on_connectif(&world.connectif, call, rest, body),
         (_, ["highlevel", rest @ ..]) => on_highlevel(&world.highlevel, call, rest, body),
         (_, ["prefinery", rest @ ..]) => on_prefinery(&world.prefinery, call, rest, body),
+        (_, ["referrizer", rest @ ..]) => on_referrizer(&world.referrizer, call, rest, body),
         _ => Err(no_route(call)),
     }
 }
@@ -191,7 +204,7 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
 fn on_connectif(double: &Connectif, call: &Call, parts: &[&str], mut body: Body) -> Done {
     let nothing = Ok(json!({}));
     match (call.method.as_str(), parts) {
-        ("POST", ["act"]) => double.act(body.all::<AccountAct>()?),
+        ("POST", ["act"]) => double.act(body.all::<ConnectifAct>()?),
         ("POST", ["load"]) => Ok(json!({"ids": double.load(body.need("count")?)})),
         ("PUT", ["settings"]) => {
             if let Some(scopes) = body.take("scopes")? {
@@ -319,6 +332,24 @@ fn on_prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body)
     }
 }
 
+fn on_referrizer(double: &Referrizer, call: &Call, parts: &[&str], mut body: Body) -> Done {
+    match (call.method.as_str(), parts) {
+        ("POST", ["act"]) => double.act(body.all::<AccountAct>()?),
+        ("POST", ["load"]) => Ok(json!({"ids": double.load(body.need("count")?)})),
+        ("PUT", ["settings"]) => {
+            if let Some(guesses) = body.0.remove("guesses") {
+                double.set_guesses(overlay(&double.guesses(), guesses)?);
+            }
+            body.nothing_left()
+        }
+        ("POST", ["revoke"]) => {
+            double.revoke_token();
+            Ok(json!({}))
+        }
+        _ => Err(no_route(call)),
+    }
+}
+
 async fn webhooks(outbox: &Outbox, call: &Call, parts: &[&str], mut body: Body, first: String) -> Done {
     let nothing = Ok(json!({}));
     match (call.method.as_str(), parts) {
@@ -385,12 +416,16 @@ fn keys(world: &World) -> Value {
             "legacyWebhookPublicKey": highlevel.habits().signs_legacy.then(|| highlevel.legacy_public_key_pem()),
         },
         "prefinery": {"apiKey": prefinery.api_key(), "projects": secrets.collect::<Vec<_>>()},
+        "referrizer": {"token": world.referrizer.token()},
     })
 }
 
 /// What a fault may name.
 fn operations() -> impl Iterator<Item = &'static str> {
-    highlevel::operations().chain(connectif::operations()).chain(prefinery::operations())
+    highlevel::operations()
+        .chain(connectif::operations())
+        .chain(prefinery::operations())
+        .chain(referrizer::operations())
 }
 
 fn no_route(call: &Call) -> SandboxError {

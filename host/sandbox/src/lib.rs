@@ -22,6 +22,7 @@
 //! * [`highlevel`]: locations, tokens, the 32 contact operations and their neighbours, webhooks.
 //! * [`connectif`]: contacts by email, custom fields, events, exports, calls of workflows.
 //! * [`prefinery`]: projects, testers, rewards, points, webhooks.
+//! * [`referrizer`]: contacts, visits, loyalty rewards, redemptions.
 //! * [`faults`], [`outbox`]: what goes wrong on the way in and on the way out.
 //! * [`recorder`]: what was asked and how often. [`people`]: sample people.
 
@@ -35,6 +36,7 @@ pub mod people;
 pub mod prefinery;
 pub mod random;
 pub mod recorder;
+pub mod referrizer;
 
 mod browse;
 mod http;
@@ -55,6 +57,7 @@ use crate::highlevel::{HighLevel, HighLevelConfig};
 use crate::outbox::Mode;
 use crate::prefinery::{Prefinery, PrefineryConfig};
 use crate::recorder::Recorder;
+use crate::referrizer::{Referrizer, ReferrizerConfig};
 
 /// How a sandbox behaves.
 #[derive(Clone, Debug)]
@@ -77,6 +80,8 @@ pub struct SandboxConfig {
     pub connectif: ConnectifConfig,
     /// The Prefinery double.
     pub prefinery: PrefineryConfig,
+    /// The Referrizer double.
+    pub referrizer: ReferrizerConfig,
 }
 
 impl Default for SandboxConfig {
@@ -92,6 +97,7 @@ impl Default for SandboxConfig {
             highlevel: HighLevelConfig::default(),
             connectif: ConnectifConfig::default(),
             prefinery: PrefineryConfig::default(),
+            referrizer: ReferrizerConfig::default(),
         }
     }
 }
@@ -114,6 +120,7 @@ impl SandboxConfig {
             highlevel: HighLevelConfig::free_of_cost(),
             connectif: ConnectifConfig::free_of_cost(),
             prefinery: PrefineryConfig::free_of_cost(),
+            referrizer: ReferrizerConfig::free_of_cost(),
             ..Self::default()
         }
     }
@@ -157,6 +164,7 @@ pub(crate) struct World {
     pub(crate) highlevel: Arc<HighLevel>,
     pub(crate) connectif: Arc<Connectif>,
     pub(crate) prefinery: Arc<Prefinery>,
+    pub(crate) referrizer: Arc<Referrizer>,
 }
 
 impl World {
@@ -169,6 +177,7 @@ impl World {
             highlevel: Arc::new(HighLevel::new(config, clock.clone(), client.clone())),
             connectif: Arc::new(Connectif::new(config, clock.clone(), client.clone())),
             prefinery: Arc::new(Prefinery::new(config, clock.clone(), client)),
+            referrizer: Arc::new(Referrizer::new(config, clock.clone())),
             clock,
         })
     }
@@ -187,6 +196,7 @@ impl World {
         self.highlevel.reset();
         self.connectif.reset();
         self.prefinery.reset();
+        self.referrizer.reset();
     }
 }
 
@@ -245,6 +255,11 @@ impl Sandbox {
         format!("http://{}{}/api/v2", self.address, server::PREFINERY)
     }
 
+    /// Base URL of the Referrizer double, without a trailing slash. The vendor's is `https://api.referrizer.com`.
+    pub fn referrizer_url(&self) -> String {
+        format!("http://{}{}", self.address, server::REFERRIZER)
+    }
+
     /// Base URL of the control API; `GET` it for an index.
     pub fn control_url(&self) -> String {
         format!("http://{}{}", self.address, server::CONTROL)
@@ -263,6 +278,16 @@ impl Sandbox {
     /// The Prefinery double.
     pub fn prefinery(&self) -> &Prefinery {
         &self.world.prefinery
+    }
+
+    /// The Referrizer double.
+    pub fn referrizer(&self) -> &Referrizer {
+        &self.world.referrizer
+    }
+
+    /// What every double still has to send.
+    pub fn outboxes(&self) -> Vec<&outbox::Outbox> {
+        vec![self.world.highlevel.webhooks(), self.world.prefinery.webhooks()]
     }
 
     /// Faults on requests.

@@ -36,6 +36,8 @@ pub(crate) const CONTROL: &str = "/_control";
 pub(crate) const CONNECTIF: &str = "/connectif";
 /// Path under which the Prefinery double answers, before the vendor's own `/api/v2`.
 pub(crate) const PREFINERY: &str = "/prefinery";
+/// Path under which the Referrizer double answers.
+pub(crate) const REFERRIZER: &str = "/referrizer";
 
 /// The service's error: hyper then closes the connection and sends nothing.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +87,8 @@ async fn serve(world: Arc<World>, request: Request<Incoming>) -> Result<Response
         &*world.connectif
     } else if below(&mut call, PREFINERY) {
         &*world.prefinery
+    } else if below(&mut call, REFERRIZER) {
+        &*world.referrizer
     } else {
         &*world.highlevel
     };

@@ -62,7 +62,7 @@ fn prepare(sandbox: &Sandbox, args: &Args) -> Result<(), Failure> {
 }
 
 fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
-    let (highlevel, prefinery) = (sandbox.highlevel(), sandbox.prefinery());
+    let (highlevel, prefinery, referrizer) = (sandbox.highlevel(), sandbox.prefinery(), sandbox.referrizer());
     if context.out.json {
         return output::json(&serde_json::json!({
             "highlevel": {
@@ -77,13 +77,21 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
                 "api_key": prefinery.api_key(),
                 "signing_secret": prefinery.signing_secret(prefinery.first_project()),
             },
+            "referrizer": { "url": sandbox.referrizer_url(), "token": referrizer.token() },
+            "connectif": {
+                "url": sandbox.connectif_url(),
+                "id": sandbox.connectif().key_parts().0,
+                "secret": sandbox.connectif().key_parts().1,
+            },
             "control": sandbox.control_url(),
         }));
     }
     context.out.text(&format!(
         "control    {control}\n\
          HighLevel  {highlevel_url}   location {location}   token {token}\n\
+         Connectif  {connectif_url}   key {connectif_key}\n\
          Prefinery  {prefinery_url}   project {project}   key {key}\n\
+         Referrizer {referrizer_url}   token {referrizer_token}\n\
          \n\
          # for contactor.toml\n\
          [highlevel]\n\
@@ -93,9 +101,13 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
         highlevel_url = sandbox.highlevel_url(),
         location = highlevel.first_location(),
         token = highlevel.private_token(),
+        connectif_url = sandbox.connectif_url(),
+        connectif_key = sandbox.connectif().api_key(),
         prefinery_url = sandbox.prefinery_url(),
         project = prefinery.first_project(),
         key = prefinery.api_key(),
+        referrizer_url = sandbox.referrizer_url(),
+        referrizer_token = referrizer.token(),
         pem = highlevel.webhook_public_key_pem(),
     ))?;
     context.out.note("running until Ctrl-C")

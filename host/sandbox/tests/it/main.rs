@@ -16,5 +16,6 @@ mod highlevel_people;
 mod highlevel_records;
 mod highlevel_search;
 mod prefinery;
+mod referrizer;
 mod vendor_spec;
 mod webhooks;
