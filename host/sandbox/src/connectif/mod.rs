@@ -2,7 +2,7 @@
 //! outgoing calls of workflows.
 //!
 //! [`Connectif`] is also the handle of a test: it shows records, counts what the vendor would have sent to customers,
-//! and acts as a person in the vendor's own interface ([`ConnectifAct`]).
+//! and acts as a person in the vendor's own interface ([`AccountAct`]).
 
 mod archive;
 mod config;
@@ -28,7 +28,7 @@ pub use self::config::{
 use self::contacts::Route;
 use self::error::{Answer, Fault};
 use self::limits::Window;
-pub use self::person::ConnectifAct;
+pub use self::person::AccountAct;
 use self::state::{Account, Contact, Lag};
 pub use self::state::{Messages, ReceivedEvent};
 use self::webhooks::ConnectifDialect;

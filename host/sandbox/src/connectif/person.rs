@@ -13,7 +13,7 @@ use crate::SandboxError;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "the members are bodies by the names of the API")]
-pub enum ConnectifAct {
+pub enum AccountAct {
     /// Somebody is entered, or registers in the shop.
     CreateContact { email: String, fields: Value },
     /// Edits a contact; null clears a field.
@@ -40,30 +40,30 @@ impl Connectif {
     ///
     /// # Errors
     /// When the interface would refuse.
-    pub fn act(&self, act: ConnectifAct) -> Result<Value, SandboxError> {
+    pub fn act(&self, act: AccountAct) -> Result<Value, SandboxError> {
         let done = self.change(true, true, |change| {
             let email = match act {
-                ConnectifAct::CreateContact { email, fields } => {
+                AccountAct::CreateContact { email, fields } => {
                     if change.account.contact(&email).is_some() {
                         return Err(Fault::invalid("email", "exists already"));
                     }
                     contacts::upsert(change, &email, &object(&fields), Route::Person)?;
                     email
                 }
-                ConnectifAct::EditContact { email, fields } => edit(change, email, &object(&fields))?,
-                ConnectifAct::Unsubscribe { email } => {
+                AccountAct::EditContact { email, fields } => edit(change, email, &object(&fields))?,
+                AccountAct::Unsubscribe { email } => {
                     let fields = serde_json::json!({"_newsletterSubscriptionStatus": "unsubscribed"});
                     edit(change, email, &object(&fields))?
                 }
-                ConnectifAct::ChangeEmail { email, to } => return change_email(change, &email, &to),
-                ConnectifAct::DeleteContact { email } => {
+                AccountAct::ChangeEmail { email, to } => return change_email(change, &email, &to),
+                AccountAct::DeleteContact { email } => {
                     let contact = known(change, &email)?;
                     change.account.contacts.remove(&email.trim().to_lowercase());
                     change.emit("contact.deleted", &contact);
                     return Ok(contact);
                 }
-                ConnectifAct::Purchase { email, amount } => purchase(change, email, amount)?,
-                ConnectifAct::RunWorkflow { email, event, fields } => {
+                AccountAct::Purchase { email, amount } => purchase(change, email, amount)?,
+                AccountAct::RunWorkflow { email, event, fields } => {
                     let contact = known(change, &email)?;
                     change.events.push((event, contact, fields));
                     email

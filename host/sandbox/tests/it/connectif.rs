@@ -1,7 +1,7 @@
 //! The Connectif double.
 
 use contactor_sandbox::connectif::{
-    ConnectifAct, ExportDates, ExportFile, Guesses, Limit, Messages, NullMeans, Scopes, WebhookBody, WriteLag,
+    AccountAct, ExportDates, ExportFile, Guesses, Limit, Messages, NullMeans, Scopes, WebhookBody, WriteLag,
 };
 use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::outbox::{Order, Standing};
@@ -74,12 +74,12 @@ impl Api {
     }
 }
 
-fn act(sandbox: &Sandbox, act: ConnectifAct) -> Value {
+fn act(sandbox: &Sandbox, act: AccountAct) -> Value {
     sandbox.connectif().act(act).unwrap()
 }
 
 fn create(sandbox: &Sandbox, email: &str) {
-    act(sandbox, ConnectifAct::CreateContact { email: email.into(), fields: json!({"_name": "Ann"}) });
+    act(sandbox, AccountAct::CreateContact { email: email.into(), fields: json!({"_name": "Ann"}) });
 }
 
 #[tokio::test]
@@ -189,8 +189,7 @@ async fn a_write_is_readable_after_the_lag_and_a_persons_at_once() {
     assert_eq!(name().await, "Ann");
     sandbox.connectif().release();
     assert_eq!(name().await, "Anna");
-    let edit =
-        ConnectifAct::EditContact { email: "ann@example.com".into(), fields: json!({"_name": "Annie"}) };
+    let edit = AccountAct::EditContact { email: "ann@example.com".into(), fields: json!({"_name": "Annie"}) };
     act(&sandbox, edit);
     assert_eq!(name().await, "Annie");
 }
@@ -239,7 +238,7 @@ async fn purchases_move_the_computed_values_and_not_the_time_of_the_last_update(
     assert_eq!((&before["_totalPurchases"], before.get("_rfm")), (&json!(0), None));
     sandbox.advance(SignedDuration::from_hours(1));
     for amount in [40.0, 80.0] {
-        act(&sandbox, ConnectifAct::Purchase { email: "ann@example.com".into(), amount });
+        act(&sandbox, AccountAct::Purchase { email: "ann@example.com".into(), amount });
     }
     let after = api.get("/contacts/ann@example.com").await.body;
     assert_eq!((&after["_totalPurchases"], &after["_totalPurchasesAmount"]), (&json!(2), &json!(120.0)));
@@ -267,8 +266,7 @@ async fn an_export_is_finished_after_a_few_polls_and_its_file_is_a_zip() {
 
     let since = json!({"exportType": "contacts", "filters": {"fromDate": "2026-11-21T08:30:00Z"}});
     assert_eq!(api.export(since.clone()).await.0["total"], 1);
-    let edit =
-        ConnectifAct::EditContact { email: "ann@example.com".into(), fields: json!({"_name": "Anna"}) };
+    let edit = AccountAct::EditContact { email: "ann@example.com".into(), fields: json!({"_name": "Anna"}) };
     act(&sandbox, edit);
     assert_eq!(api.export(since.clone()).await.0["total"], 1, "the dates are those of creation");
     sandbox.connectif().set_guesses(Guesses { export_dates: ExportDates::Updated, ..guesses });
@@ -350,7 +348,7 @@ async fn a_workflow_calls_out_once_and_unsigned_in_either_shape() {
     api.patch("ann@example.com", json!({"_name": "Ann"})).await;
     let fields = json!({"task_id": "t1"}).as_object().unwrap().clone();
     let run =
-        ConnectifAct::RunWorkflow { email: "ann@example.com".into(), event: "task.completed".into(), fields };
+        AccountAct::RunWorkflow { email: "ann@example.com".into(), event: "task.completed".into(), fields };
     act(&sandbox, run.clone());
     assert_eq!(outbox.flush(Order::Queued).await.delivered, 2);
     let bodies: Vec<Value> = receiver.take().iter().map(crate::client::Received::json).collect();
@@ -388,12 +386,9 @@ async fn faults_sample_people_and_the_page_reach_connectif_as_well() {
     let page = api.http.get(format!("{}/browse/connectif", sandbox.control_url())).send().await.unwrap();
     let page = page.text().await.unwrap();
     assert!(page.contains("ann@example.com") && page.contains("connectif.contacts.get"));
-    act(
-        &sandbox,
-        ConnectifAct::ChangeEmail { email: "ann@example.com".into(), to: "ann@example.org".into() },
-    );
+    act(&sandbox, AccountAct::ChangeEmail { email: "ann@example.com".into(), to: "ann@example.org".into() });
     assert_eq!(api.get("/contacts/ann@example.com").await.status, 404);
-    act(&sandbox, ConnectifAct::DeleteContact { email: "ann@example.org".into() });
+    act(&sandbox, AccountAct::DeleteContact { email: "ann@example.org".into() });
     assert_eq!(sandbox.connectif().contact("ann@example.org"), None);
     sandbox.reset();
     assert!(sandbox.connectif().contacts().is_empty());

@@ -110,7 +110,7 @@ async fn every_route_of_the_index_exists() {
     assert!(routes.len() > 30);
     for route in routes {
         let (method, path) = (route["method"].as_str().unwrap(), route["path"].as_str().unwrap());
-        for vendor in ["highlevel", "prefinery"] {
+        for vendor in ["formbuilder", "highlevel", "pheedloop", "prefinery"] {
             let answer = control.send(method, &path.replace("{vendor}", vendor), None).await;
             let error = answer.body["error"].as_str().unwrap_or_default();
             assert!(!error.contains("there is no"), "{method} {path}: {error}");
