@@ -25,13 +25,14 @@
 //!
 //! Beside the crate lies `connector.toml`, the manifest. Everything that a connector reaches, it reaches through the functions of
 //! this crate: [`partner`] for the partner's API, [`contacts`], [`tasks`], [`notes`], [`tags`] and their like for HighLevel,
-//! [`state`], [`settings`], [`log`] and [`clock`]. A component imports only the interfaces whose functions its code calls, so
+//! [`state`], [`settings`], [`log`] and [`clock`]; [`automation`] carries out the rules that an admin writes. A component imports only the interfaces whose functions its code calls, so
 //! its import list says what it can do. There is nothing else: no files, no sockets, no clock, no threads.
 //!
 //! On `wasm32` these functions call the host through `wit/`. On any other target they call a [`host::Host`] of the current thread,
 //! so that `cargo test` tests a connector as it is; [`testing`] has one that can be programmed and asked.
 
 pub mod admission;
+pub mod automation;
 #[doc(hidden)]
 pub mod bindings;
 mod component;
@@ -40,6 +41,7 @@ mod error;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod host;
 mod imports;
+pub mod instant;
 pub mod json;
 pub mod log;
 pub mod partner;
@@ -68,8 +70,8 @@ pub mod prelude {
         Webhook,
     };
     pub use crate::{
-        appointments, bulk, campaigns, clock, contacts, log, notes, notifications, partner, rules, settings,
-        state, tags, tasks, timers, workflows,
+        appointments, automation, bulk, campaigns, clock, contacts, instant, log, notes, notifications,
+        partner, rules, settings, state, tags, tasks, timers, workflows,
     };
 }
 
