@@ -38,15 +38,18 @@ pub mod bindings;
 mod component;
 mod connector;
 mod error;
+pub mod field_map;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod host;
 mod imports;
 pub mod instant;
 pub mod json;
 pub mod log;
+pub mod paging;
 pub mod partner;
 mod records;
 pub mod rules;
+pub mod seen;
 pub mod settings;
 pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
@@ -71,7 +74,7 @@ pub mod prelude {
     };
     pub use crate::{
         appointments, automation, bulk, campaigns, clock, contacts, instant, log, notes, notifications,
-        partner, rules, settings, state, tags, tasks, timers, workflows,
+        paging, partner, rules, settings, state, tags, tasks, timers, workflows,
     };
 }
 

@@ -23,12 +23,14 @@ pub struct Part {
     effects: &'static [&'static str],
     perform: fn(&Ready, &Call<'_>) -> Result<Step>,
     action: Option<Action>,
-    pub(super) contact: Option<fn(&str) -> Result<Contact>>,
-    pub(super) tasks: Option<fn(&str) -> Result<Vec<Task>>>,
-    pub(super) appointments: Option<fn(&str) -> Result<Vec<Appointment>>>,
+    pub(super) contact: Option<Reader<Contact>>,
+    pub(super) tasks: Option<Reader<Vec<Task>>>,
+    pub(super) appointments: Option<Reader<Vec<Appointment>>>,
 }
 
 type Action = fn(&str, Json) -> Result<Json>;
+/// Reads something of a contact by its id.
+type Reader<T> = fn(&str) -> Result<T>;
 
 /// The parts that a connector links.
 #[derive(Clone, Copy)]
