@@ -287,7 +287,11 @@ impl Sandbox {
 
     /// What every double still has to send.
     pub fn outboxes(&self) -> Vec<&outbox::Outbox> {
-        vec![self.world.highlevel.webhooks(), self.world.prefinery.webhooks()]
+        vec![
+            self.world.highlevel.webhooks(),
+            self.world.pheedloop.webhooks(),
+            self.world.prefinery.webhooks(),
+        ]
     }
 
     /// Faults on requests.
