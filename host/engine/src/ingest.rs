@@ -67,6 +67,7 @@ impl Engine {
                 received_at: now,
                 marks,
                 needs_receive: false,
+                deliveries: Vec::new(),
             })
             .await?;
         self.accepted(accepted);
@@ -98,6 +99,7 @@ impl Engine {
                 received_at: now,
                 marks: Vec::new(),
                 needs_receive: true,
+                deliveries: Vec::new(),
             })
             .await?;
         self.accepted(accepted);

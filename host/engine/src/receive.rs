@@ -108,7 +108,8 @@ impl Engine {
         disposition: Disposition,
         run: Option<Run>,
     ) {
-        let completed = self.store().complete_event(lease, claimed.event.seq, marks, disposition, run).await;
+        let completed =
+            self.store().complete_event(lease, claimed.event.seq, marks, Vec::new(), disposition, run).await;
         if let Err(error) = completed {
             tracing::warn!(connection = %claimed.connection, %error, "a webhook could not be completed; it is read again");
         }

@@ -12,6 +12,11 @@ const ROWS: usize = 200;
 
 pub(crate) fn page(world: &World, call: &Call, vendor: &str) -> Reply {
     let (title, records) = match vendor {
+        "formbuilder" => {
+            let first = world.formbuilder.first_form();
+            let form = call.query("form").and_then(|id| id.parse().ok()).unwrap_or(first);
+            (format!("123FormBuilder, form {form}"), world.formbuilder.submissions(form))
+        }
         "highlevel" => {
             let first = world.highlevel.first_location();
             let location = call.query("location").unwrap_or(&first);
@@ -26,11 +31,16 @@ pub(crate) fn page(world: &World, call: &Call, vendor: &str) -> Reply {
             let project = call.query("project").and_then(|id| id.parse().ok()).unwrap_or(first);
             (format!("Prefinery, project {project}"), world.prefinery.testers(project))
         }
+        "connectif" => ("Connectif".to_owned(), world.connectif.contacts()),
         "referrizer" => ("Referrizer".to_owned(), world.referrizer.contacts()),
         _ => return Reply::html(404, "There is no such double.".into()),
     };
     let columns: &[&str] = match vendor {
+        "formbuilder" => &["id", "entry_id", "date", "payed", "approved", "deleted", "content"],
         "highlevel" => &["id", "name", "email", "phone", "tags", "dnd", "dateUpdated"],
+        "connectif" => {
+            &["_email", "_name", "_surname", "_mobilePhone", "_newsletterSubscriptionStatus", "_updatedAt"]
+        }
         "pheedloop" => {
             &["code", "email", "first_name", "last_name", "organization", "tags", "metadata", "is_checked_in"]
         }

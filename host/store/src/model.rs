@@ -7,6 +7,8 @@ use contactor_sync::{Base, ConflictRecord, Fields, Fingerprint};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::automation::NewDelivery;
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -183,10 +185,50 @@ pub struct Connection {
     pub settings: serde_json::Value,
     /// Mapping rows of the admin as JSON; they override the connector's by field.
     pub mapping: serde_json::Value,
+    /// When it is served.
+    #[serde(default)]
+    pub schedule: Schedule,
     /// Unguessable segment of the partner's webhook URL.
     pub webhook_token: String,
     /// When it was enabled first.
     pub created_at: Timestamp,
+}
+
+/// When a connection is served. Whatever is not given is as the host and the connector have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Schedule {
+    /// HighLevel's webhooks are acted on at once. Otherwise what they mark waits for the next multiple of `sweep_seconds`.
+    #[serde(skip_serializing_if = "std::clone::Clone::clone")]
+    pub realtime: bool,
+    /// Seconds between polls, by the name of the connector's stream.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub poll_seconds: BTreeMap<String, u32>,
+    /// Seconds between sweeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweep_seconds: Option<u32>,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { realtime: true, poll_seconds: BTreeMap::new(), sweep_seconds: None }
+    }
+}
+
+/// Seconds between sweeps where neither the connection nor the host says otherwise.
+pub const CADENCE_SECONDS: u32 = 900;
+
+impl Schedule {
+    /// When what a webhook marks at this time is due.
+    pub fn due(&self, at: Timestamp) -> Timestamp {
+        if self.realtime {
+            return at;
+        }
+        let cadence = i64::from(self.sweep_seconds.unwrap_or(CADENCE_SECONDS).max(1));
+        // Multiples since 1970: all that is marked until then is done together, by whichever host.
+        let next = (at.as_second().div_euclid(cadence) + 1).saturating_mul(cadence);
+        Timestamp::from_second(next).unwrap_or(at)
+    }
 }
 
 // ----------------------------------------------------------------------------------------------------------------- events
@@ -217,6 +259,8 @@ pub struct NewEvent {
     pub marks: Vec<Mark>,
     /// A partner's webhook that the connector still has to turn into changes.
     pub needs_receive: bool,
+    /// What connectors have to handle because of it. One of a connection that is switched off is left out.
+    pub deliveries: Vec<NewDelivery>,
 }
 
 /// What became of an event at ingest.
@@ -377,6 +421,9 @@ pub struct Link {
     pub highlevel_id: RecordId,
     /// The partner's id.
     pub partner_id: RecordId,
+    /// HighLevel's contact that the record belongs to, for a child record and for a contact's list of them. The partner's id
+    /// of a child is unique within its parent only.
+    pub parent: Option<RecordId>,
     /// The values both sides last agreed on, per mapping row.
     pub base: Base,
     /// Fingerprint of what HighLevel last showed or was last written.
@@ -412,10 +459,32 @@ pub struct Completion {
     pub disposition: Disposition,
     /// The link to write, if it changed.
     pub link: Option<Link>,
+    /// Links of child records to write, each in the place of the one with its HighLevel id.
+    pub children: Vec<Link>,
+    /// Links of child records that go.
+    pub unlinked: Vec<Link>,
+    /// Other records of the connection that are dirty now.
+    pub marks: Vec<Mark>,
     /// Conflicts that the merge decided.
     pub conflicts: Vec<ConflictRecord>,
     /// The run. `None` leaves no trace (an echo that needed no read is only counted).
     pub run: Option<Run>,
+}
+
+impl Completion {
+    /// A completion that leaves nothing behind but the disposition.
+    pub fn new(claim: ClaimedRecord, disposition: Disposition) -> Self {
+        Self {
+            claim,
+            disposition,
+            link: None,
+            children: Vec::new(),
+            unlinked: Vec::new(),
+            marks: Vec::new(),
+            conflicts: Vec::new(),
+            run: None,
+        }
+    }
 }
 
 /// What becomes of a dirty record.
@@ -641,6 +710,17 @@ pub struct Cursor {
     pub updated_at: Timestamp,
 }
 
+/// A record as the last walk over a list saw it; for lists that do not say what changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The record's id at HighLevel.
+    pub record: RecordId,
+    /// The contact that it belongs to.
+    pub parent: RecordId,
+    /// What tells its content from any other.
+    pub fingerprint: String,
+}
+
 /// Counts for health, progress and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counts {
@@ -648,6 +728,10 @@ pub struct Counts {
     pub dirty: u64,
     /// Partner webhooks that wait for their connector.
     pub unread_events: u64,
+    /// Events that wait for a connector's automation; timers that have not gone off are not among them.
+    pub deliveries: u64,
+    /// Messages on their way.
+    pub messages: u64,
     /// Parked records and events.
     pub parked: u64,
     /// Events held for unknown locations.

@@ -62,10 +62,17 @@ fn prepare(sandbox: &Sandbox, args: &Args) -> Result<(), Failure> {
 }
 
 fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
-    let (highlevel, pheedloop) = (sandbox.highlevel(), sandbox.pheedloop());
+    let (formbuilder, highlevel, pheedloop) =
+        (sandbox.formbuilder(), sandbox.highlevel(), sandbox.pheedloop());
     let (prefinery, referrizer) = (sandbox.prefinery(), sandbox.referrizer());
     if context.out.json {
         return output::json(&serde_json::json!({
+            "formbuilder": {
+                "url": sandbox.formbuilder_url(),
+                "username": formbuilder.username(),
+                "password": formbuilder.password(),
+                "form": formbuilder.first_form(),
+            },
             "highlevel": {
                 "url": sandbox.highlevel_url(),
                 "location": highlevel.first_location(),
@@ -95,6 +102,7 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
          PheedLoop  {pheedloop_url}   organisation {organization}   event {event}   key {pheedloop_key}   secret {pheedloop_secret}\n\
          Prefinery  {prefinery_url}   project {project}   key {key}\n\
          Referrizer {referrizer_url}   token {referrizer_token}\n\
+         123FormBuilder  {formbuilder_url}   form {form}   user {username}   password {password}\n\
          \n\
          # for contactor.toml\n\
          [highlevel]\n\
@@ -104,6 +112,10 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
         highlevel_url = sandbox.highlevel_url(),
         location = highlevel.first_location(),
         token = highlevel.private_token(),
+        formbuilder_url = sandbox.formbuilder_url(),
+        form = formbuilder.first_form(),
+        username = formbuilder.username(),
+        password = formbuilder.password(),
         pheedloop_url = sandbox.pheedloop_url(),
         organization = pheedloop.organization(),
         event = pheedloop.first_event(),

@@ -231,7 +231,16 @@ impl Engine {
         conflicts: Vec<ConflictRecord>,
     ) {
         let key = claim.key.clone();
-        let completion = Completion { claim: claim.clone(), disposition, link, conflicts, run: run.clone() };
+        let completion = Completion {
+            claim: claim.clone(),
+            disposition,
+            link,
+            conflicts,
+            run: run.clone(),
+            children: Vec::new(),
+            unlinked: Vec::new(),
+            marks: Vec::new(),
+        };
         match self.store().complete_record(lease, completion).await {
             Ok(()) => {}
             // Two records claim one counterpart: nothing of the completion was written, so say so in its place.
@@ -244,7 +253,16 @@ impl Engine {
                     summary: reason,
                     ..run
                 });
-                let parked = Completion { claim, disposition, link: None, conflicts: Vec::new(), run };
+                let parked = Completion {
+                    claim,
+                    disposition,
+                    link: None,
+                    conflicts: Vec::new(),
+                    run,
+                    children: Vec::new(),
+                    unlinked: Vec::new(),
+                    marks: Vec::new(),
+                };
                 if let Err(error) = self.store().complete_record(lease, parked).await {
                     tracing::error!(connection = %key.connection, %error, "a run could not be parked");
                 }

@@ -7,8 +7,10 @@
 )]
 
 mod client;
+mod connectif;
 mod control;
 mod faults;
+mod formbuilder;
 mod highlevel_contacts;
 mod highlevel_gateway;
 mod highlevel_people;

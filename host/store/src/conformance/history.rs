@@ -126,6 +126,8 @@ pub(super) async fn counts_follow_what_happens(engine: Arc<dyn Engine>) {
     assert!(matches!(world.store.append_event(elsewhere).await.unwrap(), Accepted::Held(_)));
 
     let expected = Counts {
+        deliveries: 0,
+        messages: 0,
         dirty: 1,
         unread_events: 1,
         parked: 1,

@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a suite of tests: a panic is its verdict")]
 #![allow(clippy::wildcard_imports, reason = "cases speak of most of the model, as any test beside it would")]
 
+mod automations;
+mod children;
 mod claims;
 mod configuration;
 mod connector_state;
@@ -47,6 +49,21 @@ macro_rules! cases {
 }
 
 cases! {
+    automations:
+        a_delivery_comes_with_its_event_and_once_per_key,
+        a_webhook_and_a_poll_carry_deliveries_with_their_marks,
+        a_connection_that_is_switched_off_handles_nothing,
+        deliveries_of_one_contact_are_handled_in_order,
+        a_delivery_waits_for_the_contact_of_its_record,
+        a_record_that_leads_to_no_contact_does_not_stop_its_deliveries,
+        both_ids_of_a_delivery_are_settled_by_its_first_attempt,
+        the_journal_stays_until_its_delivery_is_done,
+        a_delivery_is_fenced_like_a_record,
+        a_change_of_the_store_and_its_note_are_one,
+        a_timer_goes_off_once_in_the_place_of_its_predecessor,
+        a_timer_to_come_keeps_no_event_of_its_contact_waiting,
+        a_message_is_claimed_until_it_arrived,
+        lasting_keys_outlive_events_and_others_do_not;
     configuration:
         everything_configured_survives_a_restart,
         ids_locations_and_webhook_tokens_are_unique,
@@ -91,6 +108,12 @@ cases! {
         what_waits_under_the_partners_id_joins_when_the_link_is_made,
         a_record_in_flight_under_its_other_id_is_not_given_out,
         pages_of_links_leave_none_out;
+    children:
+        children_are_written_with_the_run_of_their_list,
+        a_child_moves_to_the_parent_that_has_it_now,
+        marks_of_a_completion_are_dirty_afterwards,
+        what_a_walk_saw_is_kept_by_record,
+        a_connection_with_a_cadence_acts_at_its_next_multiple;
     webhooks:
         a_webhook_waits_for_its_connector_and_then_for_its_records,
         a_webhook_without_changes_is_ignored,
