@@ -45,6 +45,7 @@ mod imports;
 pub mod instant;
 pub mod json;
 pub mod log;
+pub mod operations;
 pub mod paging;
 pub mod partner;
 mod records;
@@ -55,6 +56,7 @@ pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod values;
+mod webhook;
 
 #[doc(hidden)]
 pub use component::Component;
