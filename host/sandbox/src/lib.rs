@@ -21,18 +21,22 @@
 //!
 //! * [`formbuilder`]: logins, forms, submissions, groups, users, webhooks.
 //! * [`highlevel`]: locations, tokens, the 32 contact operations and their neighbours, webhooks.
+//! * [`connectif`]: contacts by email, custom fields, events, exports, calls of workflows.
+//! * [`pheedloop`]: events, attendees, registrations, members, REST hooks.
 //! * [`prefinery`]: projects, testers, rewards, points, webhooks.
 //! * [`referrizer`]: contacts, visits, loyalty rewards, redemptions.
 //! * [`faults`], [`outbox`]: what goes wrong on the way in and on the way out.
 //! * [`recorder`]: what was asked and how often. [`people`]: sample people.
 
 pub mod clock;
+pub mod connectif;
 pub mod control;
 pub mod faults;
 pub mod formbuilder;
 pub mod highlevel;
 pub mod outbox;
 pub mod people;
+pub mod pheedloop;
 pub mod prefinery;
 pub mod random;
 pub mod recorder;
@@ -51,10 +55,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::connectif::{Connectif, ConnectifConfig};
 use crate::faults::Faults;
 use crate::formbuilder::{FormBuilder, FormBuilderConfig};
 use crate::highlevel::{HighLevel, HighLevelConfig};
 use crate::outbox::Mode;
+use crate::pheedloop::{PheedLoop, PheedLoopConfig};
 use crate::prefinery::{Prefinery, PrefineryConfig};
 use crate::recorder::Recorder;
 use crate::referrizer::{Referrizer, ReferrizerConfig};
@@ -78,6 +84,10 @@ pub struct SandboxConfig {
     pub formbuilder: FormBuilderConfig,
     /// The HighLevel double.
     pub highlevel: HighLevelConfig,
+    /// The Connectif double.
+    pub connectif: ConnectifConfig,
+    /// The PheedLoop double.
+    pub pheedloop: PheedLoopConfig,
     /// The Prefinery double.
     pub prefinery: PrefineryConfig,
     /// The Referrizer double.
@@ -96,6 +106,8 @@ impl Default for SandboxConfig {
             webhook_concurrency: 1,
             formbuilder: FormBuilderConfig::default(),
             highlevel: HighLevelConfig::default(),
+            connectif: ConnectifConfig::default(),
+            pheedloop: PheedLoopConfig::default(),
             prefinery: PrefineryConfig::default(),
             referrizer: ReferrizerConfig::default(),
         }
@@ -118,6 +130,7 @@ impl SandboxConfig {
             recent_requests: 0,
             webhook_concurrency: 32,
             highlevel: HighLevelConfig::free_of_cost(),
+            connectif: ConnectifConfig::free_of_cost(),
             prefinery: PrefineryConfig::free_of_cost(),
             referrizer: ReferrizerConfig::free_of_cost(),
             ..Self::default()
@@ -162,6 +175,8 @@ pub(crate) struct World {
     pub(crate) recorder: Recorder,
     pub(crate) formbuilder: Arc<FormBuilder>,
     pub(crate) highlevel: Arc<HighLevel>,
+    pub(crate) connectif: Arc<Connectif>,
+    pub(crate) pheedloop: Arc<PheedLoop>,
     pub(crate) prefinery: Arc<Prefinery>,
     pub(crate) referrizer: Arc<Referrizer>,
 }
@@ -175,6 +190,8 @@ impl World {
             recorder: Recorder::new(config.recent_requests),
             formbuilder: Arc::new(FormBuilder::new(config, clock.clone(), client.clone())),
             highlevel: Arc::new(HighLevel::new(config, clock.clone(), client.clone())),
+            connectif: Arc::new(Connectif::new(config, clock.clone(), client.clone())),
+            pheedloop: Arc::new(PheedLoop::new(config, clock.clone(), client.clone())),
             prefinery: Arc::new(Prefinery::new(config, clock.clone(), client)),
             referrizer: Arc::new(Referrizer::new(config, clock.clone())),
             clock,
@@ -185,6 +202,8 @@ impl World {
         self.clock.advance(by);
         self.formbuilder.webhooks().wake();
         self.highlevel.webhooks().wake();
+        self.connectif.webhooks().wake();
+        self.pheedloop.webhooks().wake();
         self.prefinery.webhooks().wake();
     }
 
@@ -194,6 +213,8 @@ impl World {
         self.recorder.clear();
         self.formbuilder.reset();
         self.highlevel.reset();
+        self.connectif.reset();
+        self.pheedloop.reset();
         self.prefinery.reset();
         self.referrizer.reset();
     }
@@ -229,6 +250,8 @@ impl Sandbox {
             tokio::spawn(server::run(listener, Arc::clone(&world), stop.clone())),
             tokio::spawn(Arc::clone(world.formbuilder.webhooks()).work(stop.clone())),
             tokio::spawn(Arc::clone(world.highlevel.webhooks()).work(stop.clone())),
+            tokio::spawn(Arc::clone(world.connectif.webhooks()).work(stop.clone())),
+            tokio::spawn(Arc::clone(world.pheedloop.webhooks()).work(stop.clone())),
             tokio::spawn(Arc::clone(world.prefinery.webhooks()).work(stop.clone())),
         ];
         Ok(Self { world, address, stop, tasks })
@@ -248,6 +271,17 @@ impl Sandbox {
     /// Base URL of the HighLevel double, without a trailing slash. The vendor's is `https://services.leadconnectorhq.com`.
     pub fn highlevel_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Base URL of the PheedLoop double, without the organisation and a trailing slash. The vendor's is
+    /// `https://api.pheedloop.com/api/v3/organization`.
+    pub fn pheedloop_url(&self) -> String {
+        format!("http://{}{}/api/v3/organization", self.address, server::PHEEDLOOP)
+    }
+
+    /// Base URL of the Connectif double, without a trailing slash. The vendor's is `https://api.connectif.cloud`.
+    pub fn connectif_url(&self) -> String {
+        format!("http://{}{}", self.address, server::CONNECTIF)
     }
 
     /// Base URL of the Prefinery double, without a trailing slash. The vendor's is `https://api.prefinery.com/api/v2`.
@@ -275,6 +309,16 @@ impl Sandbox {
         &self.world.highlevel
     }
 
+    /// The PheedLoop double.
+    pub fn pheedloop(&self) -> &PheedLoop {
+        &self.world.pheedloop
+    }
+
+    /// The Connectif double.
+    pub fn connectif(&self) -> &Connectif {
+        &self.world.connectif
+    }
+
     /// The Prefinery double.
     pub fn prefinery(&self) -> &Prefinery {
         &self.world.prefinery
@@ -288,8 +332,10 @@ impl Sandbox {
     /// What every double still has to send.
     pub fn outboxes(&self) -> Vec<&outbox::Outbox> {
         vec![
+            self.world.connectif.webhooks(),
             self.world.formbuilder.webhooks(),
             self.world.highlevel.webhooks(),
+            self.world.pheedloop.webhooks(),
             self.world.prefinery.webhooks(),
         ]
     }

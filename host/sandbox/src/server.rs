@@ -32,8 +32,12 @@ const KEPT_BODY: usize = 4096;
 
 /// Path under which the control API answers.
 pub(crate) const CONTROL: &str = "/_control";
+/// Path under which the Connectif double answers.
+pub(crate) const CONNECTIF: &str = "/connectif";
 /// Path under which the 123FormBuilder double answers, before the vendor's own `/v2`.
 pub(crate) const FORMBUILDER: &str = "/formbuilder";
+/// Path under which the PheedLoop double answers, before the vendor's own `/api/v3`.
+pub(crate) const PHEEDLOOP: &str = "/pheedloop";
 /// Path under which the Prefinery double answers, before the vendor's own `/api/v2`.
 pub(crate) const PREFINERY: &str = "/prefinery";
 /// Path under which the Referrizer double answers.
@@ -83,8 +87,12 @@ async fn serve(world: Arc<World>, request: Request<Incoming>) -> Result<Response
     if below(&mut call, CONTROL) {
         return Ok(to_response(control::answer(&world, &call).await));
     }
-    let vendor: &dyn Vendor = if below(&mut call, FORMBUILDER) {
+    let vendor: &dyn Vendor = if below(&mut call, CONNECTIF) {
+        &*world.connectif
+    } else if below(&mut call, FORMBUILDER) {
         &*world.formbuilder
+    } else if below(&mut call, PHEEDLOOP) {
+        &*world.pheedloop
     } else if below(&mut call, PREFINERY) {
         &*world.prefinery
     } else if below(&mut call, REFERRIZER) {
@@ -185,7 +193,14 @@ fn shown_path(call: &Call) -> String {
     let shown = call.query.iter().map(|(name, value)| {
         let secret = matches!(
             name.as_str(),
-            "api_key" | "code" | "client_secret" | "refresh_token" | "JWT" | "password" | "passhash"
+            "api_key"
+                | "code"
+                | "client_secret"
+                | "refresh_token"
+                | "JWT"
+                | "password"
+                | "passhash"
+                | "signature"
         );
         format!("{name}={}", if secret { "***" } else { value })
     });

@@ -183,10 +183,50 @@ pub struct Connection {
     pub settings: serde_json::Value,
     /// Mapping rows of the admin as JSON; they override the connector's by field.
     pub mapping: serde_json::Value,
+    /// When it is served.
+    #[serde(default)]
+    pub schedule: Schedule,
     /// Unguessable segment of the partner's webhook URL.
     pub webhook_token: String,
     /// When it was enabled first.
     pub created_at: Timestamp,
+}
+
+/// When a connection is served. Whatever is not given is as the host and the connector have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Schedule {
+    /// HighLevel's webhooks are acted on at once. Otherwise what they mark waits for the next multiple of `sweep_seconds`.
+    #[serde(skip_serializing_if = "std::clone::Clone::clone")]
+    pub realtime: bool,
+    /// Seconds between polls, by the name of the connector's stream.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub poll_seconds: BTreeMap<String, u32>,
+    /// Seconds between sweeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweep_seconds: Option<u32>,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { realtime: true, poll_seconds: BTreeMap::new(), sweep_seconds: None }
+    }
+}
+
+/// Seconds between sweeps where neither the connection nor the host says otherwise.
+pub const CADENCE_SECONDS: u32 = 900;
+
+impl Schedule {
+    /// When what a webhook marks at this time is due.
+    pub fn due(&self, at: Timestamp) -> Timestamp {
+        if self.realtime {
+            return at;
+        }
+        let cadence = i64::from(self.sweep_seconds.unwrap_or(CADENCE_SECONDS).max(1));
+        // Multiples since 1970: all that is marked until then is done together, by whichever host.
+        let next = (at.as_second().div_euclid(cadence) + 1).saturating_mul(cadence);
+        Timestamp::from_second(next).unwrap_or(at)
+    }
 }
 
 // ----------------------------------------------------------------------------------------------------------------- events
@@ -377,6 +417,9 @@ pub struct Link {
     pub highlevel_id: RecordId,
     /// The partner's id.
     pub partner_id: RecordId,
+    /// HighLevel's contact that the record belongs to, for a child record and for a contact's list of them. The partner's id
+    /// of a child is unique within its parent only.
+    pub parent: Option<RecordId>,
     /// The values both sides last agreed on, per mapping row.
     pub base: Base,
     /// Fingerprint of what HighLevel last showed or was last written.
@@ -412,10 +455,32 @@ pub struct Completion {
     pub disposition: Disposition,
     /// The link to write, if it changed.
     pub link: Option<Link>,
+    /// Links of child records to write, each in the place of the one with its HighLevel id.
+    pub children: Vec<Link>,
+    /// Links of child records that go.
+    pub unlinked: Vec<Link>,
+    /// Other records of the connection that are dirty now.
+    pub marks: Vec<Mark>,
     /// Conflicts that the merge decided.
     pub conflicts: Vec<ConflictRecord>,
     /// The run. `None` leaves no trace (an echo that needed no read is only counted).
     pub run: Option<Run>,
+}
+
+impl Completion {
+    /// A completion that leaves nothing behind but the disposition.
+    pub fn new(claim: ClaimedRecord, disposition: Disposition) -> Self {
+        Self {
+            claim,
+            disposition,
+            link: None,
+            children: Vec::new(),
+            unlinked: Vec::new(),
+            marks: Vec::new(),
+            conflicts: Vec::new(),
+            run: None,
+        }
+    }
 }
 
 /// What becomes of a dirty record.
@@ -639,6 +704,17 @@ pub struct Cursor {
     pub total: Option<u64>,
     /// When it last moved.
     pub updated_at: Timestamp,
+}
+
+/// A record as the last walk over a list saw it; for lists that do not say what changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The record's id at HighLevel.
+    pub record: RecordId,
+    /// The contact that it belongs to.
+    pub parent: RecordId,
+    /// What tells its content from any other.
+    pub fingerprint: String,
 }
 
 /// Counts for health, progress and metrics.

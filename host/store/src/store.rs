@@ -125,6 +125,9 @@ pub trait Store: Send + Sync + 'static {
     ///   `Superseded`. Marks that arrived during the run keep the record dirty. `Retry` ends nothing.
     /// - A link takes the place of `claim.link`. What waits under the partner's id of a linked record waits under HighLevel's
     ///   from then on.
+    /// - Links of `children` are written and those of `unlinked` go; a child that was linked under another parent moves. A
+    ///   child's partner id is unique within its parent.
+    /// - The records of `marks` are dirty afterwards, as urgent as the claim was.
     /// - A parked entry of the record is taken off the list by `Done`.
     /// - A conflict that waits for a person (without a winner) is listed once, however many runs meet it.
     ///
@@ -163,7 +166,14 @@ pub trait Store: Send + Sync + 'static {
         side: Side,
         record: &RecordId,
     ) -> Result<Option<Link>>;
-    /// The links of a connection, by HighLevel's id, after the given one. Links of several entities that share an id are
+    /// The links of a contact's children of one entity, by HighLevel's id.
+    async fn child_links(
+        &self,
+        connection: &ConnectionId,
+        entity: &str,
+        parent: &RecordId,
+    ) -> Result<Vec<Link>>;
+    /// The links of a connection, those of child records aside, by HighLevel's id, after the given one. Links of several entities that share an id are
     /// never parted, so that no page leaves one out; a page may be that much longer than `limit`.
     async fn links(
         &self,
@@ -189,6 +199,19 @@ pub trait Store: Send + Sync + 'static {
     async fn cursor(&self, connection: &ConnectionId, stream: &str) -> Result<Option<Cursor>>;
     /// Moves a cursor without marking anything.
     async fn put_cursor(&self, cursor: Cursor) -> Result<()>;
+
+    /// What the last walk over a stream of a workspace saw, by record.
+    async fn seen(&self, workspace: &WorkspaceId, stream: &str) -> Result<Vec<Seen>>;
+    /// Replaces what was seen of these records, forgets the ones that are `gone`, and marks records of connections dirty
+    /// with priority `Sweep`, all or nothing.
+    async fn put_seen(
+        &self,
+        workspace: &WorkspaceId,
+        stream: &str,
+        seen: Vec<Seen>,
+        gone: Vec<RecordId>,
+        marks: Vec<(ConnectionId, Mark)>,
+    ) -> Result<()>;
 
     /// A connector's state: value and version.
     async fn state_get(&self, connection: &ConnectionId, key: &str) -> Result<Option<(Vec<u8>, u64)>>;

@@ -10,6 +10,8 @@
 //! - [`settle`] makes the next base from what both sides hold after the writes.
 //! - [`Mapping::fingerprint`] tells an echo of our own write from a change, by content and never by time.
 //!
+//! - [`merge_children`] does the same for two lists of records that belong to one record.
+//!
 //! Nothing here fails a whole record because of one bad value: a row whose value cannot be made canonical, or whose
 //! expression fails, is left out and reported as a [`FieldProblem`], and the rest of the record goes on.
 //!
@@ -31,6 +33,7 @@
 
 mod base;
 mod canonical;
+mod children;
 mod conflict;
 mod expression;
 mod fingerprint;
@@ -43,6 +46,7 @@ mod value;
 
 pub use base::{Agreed, Base};
 pub use canonical::{CanonicalError, Context, FieldType, canonical};
+pub use children::{Child, ChildLink, Condition, ListRules, Pair, Then, Write, merge_children};
 pub use conflict::ConflictRecord;
 pub use expression::{check_expression, evaluate};
 pub use fingerprint::Fingerprint;

@@ -73,6 +73,11 @@ impl Merge {
         }
     }
 
+    /// What both sides offered, row by row.
+    pub(crate) fn seen_rows(&self) -> impl Iterator<Item = (&RowKey, &Agreed)> {
+        self.seen.iter()
+    }
+
     fn writes_mut(&mut self, side: Side) -> &mut Fields {
         match side {
             Side::Highlevel => &mut self.to_highlevel,

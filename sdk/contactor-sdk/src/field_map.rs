@@ -10,7 +10,7 @@
 //! let ours = Fields::new().with("score", 5).with("email", "ada@example.com");
 //! let theirs = map.to_partner(&ours);
 //! assert_eq!(theirs, Fields::new().with("cf_71", 5).with("email", "ada@example.com"));
-//! assert_eq!(map.from_partner(&theirs), ours);
+//! assert_eq!(map.to_ours(&theirs), ours);
 //! assert_eq!(map.partner_name("tier"), None, "an admin left it empty: it is not used");
 //! # Ok::<(), serde_json::Error>(())
 //! ```
@@ -50,7 +50,7 @@ impl FieldMap {
 
     /// The fields under our names; a field that is not in the map keeps its own.
     #[must_use]
-    pub fn from_partner(&self, fields: &[NamedValue]) -> Fields {
+    pub fn to_ours(&self, fields: &[NamedValue]) -> Fields {
         renamed(fields, |name| self.our_name(name))
     }
 }

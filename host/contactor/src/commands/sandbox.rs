@@ -62,7 +62,8 @@ fn prepare(sandbox: &Sandbox, args: &Args) -> Result<(), Failure> {
 }
 
 fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
-    let (formbuilder, highlevel) = (sandbox.formbuilder(), sandbox.highlevel());
+    let (formbuilder, highlevel, pheedloop) =
+        (sandbox.formbuilder(), sandbox.highlevel(), sandbox.pheedloop());
     let (prefinery, referrizer) = (sandbox.prefinery(), sandbox.referrizer());
     if context.out.json {
         return output::json(&serde_json::json!({
@@ -78,6 +79,13 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
                 "token": highlevel.private_token(),
                 "webhook_key": highlevel.webhook_public_key_pem(),
             },
+            "pheedloop": {
+                "url": sandbox.pheedloop_url(),
+                "organization": pheedloop.organization(),
+                "events": pheedloop.events(),
+                "api_key": pheedloop.api_key(),
+                "api_secret": pheedloop.api_secret(),
+            },
             "prefinery": {
                 "url": sandbox.prefinery_url(),
                 "project": prefinery.first_project(),
@@ -91,6 +99,7 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
     context.out.text(&format!(
         "control    {control}\n\
          HighLevel  {highlevel_url}   location {location}   token {token}\n\
+         PheedLoop  {pheedloop_url}   organisation {organization}   event {event}   key {pheedloop_key}   secret {pheedloop_secret}\n\
          Prefinery  {prefinery_url}   project {project}   key {key}\n\
          Referrizer {referrizer_url}   token {referrizer_token}\n\
          123FormBuilder  {formbuilder_url}   form {form}   user {username}   password {password}\n\
@@ -107,6 +116,11 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
         form = formbuilder.first_form(),
         username = formbuilder.username(),
         password = formbuilder.password(),
+        pheedloop_url = sandbox.pheedloop_url(),
+        organization = pheedloop.organization(),
+        event = pheedloop.first_event(),
+        pheedloop_key = pheedloop.api_key(),
+        pheedloop_secret = pheedloop.api_secret(),
         prefinery_url = sandbox.prefinery_url(),
         project = prefinery.first_project(),
         key = prefinery.api_key(),

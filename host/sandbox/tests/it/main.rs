@@ -7,6 +7,7 @@
 )]
 
 mod client;
+mod connectif;
 mod control;
 mod faults;
 mod formbuilder;
@@ -15,6 +16,7 @@ mod highlevel_gateway;
 mod highlevel_people;
 mod highlevel_records;
 mod highlevel_search;
+mod pheedloop;
 mod prefinery;
 mod referrizer;
 mod vendor_spec;

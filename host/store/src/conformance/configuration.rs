@@ -30,8 +30,15 @@ pub(super) async fn everything_configured_survives_a_restart(engine: Arc<dyn Eng
     let stopped = Connection {
         state: ConnectionState::NeedsReconnect,
         state_reason: Some("401 from the partner".to_owned()),
+        schedule: Schedule {
+            realtime: false,
+            poll_seconds: [("testers".to_owned(), 60)].into(),
+            sweep_seconds: Some(120),
+        },
         ..connection("acme", "prefinery")
     };
+    let scheduled = Connection { schedule: stopped.schedule.clone(), ..connection("acme", "prefinery") };
+    world.store.put_connection(scheduled).await.unwrap();
     world.store.set_connection_state(&stopped.id, stopped.state, stopped.state_reason.clone()).await.unwrap();
     assert!(!world.store.has_credentials().await.unwrap());
     let sealed = Sealed { key_id: KeyId::from_stored("00ff"), bytes: vec![1, 2, 3] };

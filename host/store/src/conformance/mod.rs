@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a suite of tests: a panic is its verdict")]
 #![allow(clippy::wildcard_imports, reason = "cases speak of most of the model, as any test beside it would")]
 
+mod children;
 mod claims;
 mod configuration;
 mod connector_state;
@@ -91,6 +92,12 @@ cases! {
         what_waits_under_the_partners_id_joins_when_the_link_is_made,
         a_record_in_flight_under_its_other_id_is_not_given_out,
         pages_of_links_leave_none_out;
+    children:
+        children_are_written_with_the_run_of_their_list,
+        a_child_moves_to_the_parent_that_has_it_now,
+        marks_of_a_completion_are_dirty_afterwards,
+        what_a_walk_saw_is_kept_by_record,
+        a_connection_with_a_cadence_acts_at_its_next_multiple;
     webhooks:
         a_webhook_waits_for_its_connector_and_then_for_its_records,
         a_webhook_without_changes_is_ignored,

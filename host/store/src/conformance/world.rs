@@ -129,6 +129,7 @@ pub(super) fn connection(workspace: &str, connector: &str) -> Connection {
         auth_scheme: "key".to_owned(),
         settings: json!({"beta": 7}),
         mapping: json!([]),
+        schedule: Schedule::default(),
         webhook_token: format!("token-{workspace}-{connector}"),
         created_at: at(1),
     }
@@ -167,7 +168,7 @@ pub(super) fn webhook(key: &str) -> NewEvent {
 }
 
 pub(super) fn completion(claim: ClaimedRecord, disposition: Disposition) -> Completion {
-    Completion { claim, disposition, link: None, conflicts: Vec::new(), run: None }
+    Completion::new(claim, disposition)
 }
 
 pub(super) fn parked(reason: &str) -> Disposition {
@@ -181,6 +182,7 @@ pub(super) fn link(highlevel: &str, partner: &str) -> Link {
         entity: "contact".to_owned(),
         highlevel_id: RecordId::new(highlevel),
         partner_id: RecordId::new(partner),
+        parent: None,
         base: serde_json::from_value(
             json!({"email=email": {"highlevel": "a@example.com", "partner": "a@example.com"}}),
         )

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::events::{self, Stage};
 use super::parked::{self, Subject};
-use super::{Result, configuration, dirty, leases, links, marks, runs, unread};
+use super::{Result, configuration, dirty, leases, links, runs, unread};
 use crate::error::StoreError;
 use crate::model::{
     Completion, Disposition, EventSeq, EventState, Lease, Link, Mark, Priority, RecordId, RecordKey, Run,
@@ -14,7 +14,7 @@ use crate::model::{
 
 /// Ends the run of a record.
 pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, now: Timestamp) -> Result<()> {
-    let Completion { claim, disposition, link, conflicts, run } = completion;
+    let Completion { claim, disposition, link, children, unlinked, marks, conflicts, run } = completion;
     let what = || format!("{} {} of {}", claim.key.entity, claim.key.record, claim.key.connection);
     let owner = configuration::owner(db, &claim.key.connection)?;
     leases::fence(db, lease, owner.shard, what)?;
@@ -31,6 +31,19 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
         }
         None => links::find(db, owner.connection, entity, *side, record)?,
     };
+    for gone in unlinked {
+        links::remove_child(db, owner.connection, gone)?;
+    }
+    for child in children {
+        if child.connection != claim.key.connection || child.parent.is_none() {
+            return Err(StoreError::Invalid(format!(
+                "{} cannot have the child {}",
+                what(),
+                child.highlevel_id
+            )));
+        }
+        links::write_child(db, owner.connection, child)?;
+    }
     let key = address(&claim.key, link.as_ref());
     if let Some(run) = run {
         runs::insert(db, &owner, run)?;
@@ -45,7 +58,7 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
     let run_id = run.as_ref().map(|run| &run.id);
     match disposition {
         Disposition::Done => {
-            marks::finish(db, row.id, claim.generation, EventState::Applied, run_id)?;
+            super::marks::finish(db, row.id, claim.generation, EventState::Applied, run_id)?;
             parked::clear(db, subject)?;
             if let Some(link) = &link {
                 parked::clear(db, Subject { side: Side::Partner, record: &link.partner_id, ..subject })?;
@@ -53,11 +66,14 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
             dirty::settle(db, row.id, claim.generation)?;
         }
         Disposition::Parked { reason } => {
-            marks::finish(db, row.id, claim.generation, EventState::Parked, run_id)?;
+            super::marks::finish(db, row.id, claim.generation, EventState::Parked, run_id)?;
             parked::put(db, subject, reason, run_id, now)?;
             dirty::settle(db, row.id, claim.generation)?;
         }
         Disposition::Retry { at, counts } => dirty::retry(db, row.id, *at, *counts)?,
+    }
+    for mark in marks {
+        dirty::mark(db, owner.connection, mark, claim.priority, None, now)?;
     }
     match &link {
         Some(link) => join_rows(db, owner.connection, link),

@@ -6,7 +6,8 @@ use super::codec::{At, Json, Word, count, integer, is_taken};
 use super::{Result, events};
 use crate::error::StoreError;
 use crate::model::{
-    Connection, ConnectionId, ConnectionState, InstalledConnector, LocationId, Shard, Workspace, WorkspaceId,
+    Connection, ConnectionId, ConnectionState, InstalledConnector, LocationId, Schedule, Shard, Workspace,
+    WorkspaceId,
 };
 use crate::vault::{KeyId, Sealed};
 
@@ -130,7 +131,7 @@ pub(super) fn connectors(db: &Db) -> Result<Vec<InstalledConnector>> {
 // ---------------------------------------------------------------------------------------------------------- connections
 
 const CONNECTION: &str = "SELECT c.id, w.id, c.connector, c.digest, c.state, c.state_reason, c.grants, c.base_url, \
-                          c.auth_scheme, c.settings, c.mapping, c.webhook_token, c.created_at \
+                          c.auth_scheme, c.settings, c.mapping, c.webhook_token, c.created_at, c.schedule \
                           FROM connections c JOIN workspaces w ON w.pk = c.workspace";
 
 fn connection_row(row: &Row<'_>) -> rusqlite::Result<Connection> {
@@ -148,18 +149,20 @@ fn connection_row(row: &Row<'_>) -> rusqlite::Result<Connection> {
         mapping: row.get::<_, Json<_>>(10)?.0,
         webhook_token: row.get(11)?,
         created_at: row.get::<_, At>(12)?.0,
+        schedule: row.get::<_, Json<_>>(13)?.0,
     })
 }
 
 pub(super) fn put_connection(db: &Db, connection: &Connection) -> Result<()> {
     let workspace = workspace_pk(db, &connection.workspace)?;
     let sql = "INSERT INTO connections (id, workspace, connector, digest, state, state_reason, grants, base_url, auth_scheme, \
-                   settings, mapping, webhook_token, created_at) \
+                   settings, mapping, webhook_token, created_at, schedule) \
                VALUES (:id, :workspace, :connector, :digest, :state, :state_reason, :grants, :base_url, :auth_scheme, \
-                   :settings, :mapping, :webhook_token, :created_at) \
+                   :settings, :mapping, :webhook_token, :created_at, :schedule) \
                ON CONFLICT (id) DO UPDATE SET connector = :connector, digest = :digest, state = :state, \
                    state_reason = :state_reason, grants = :grants, base_url = :base_url, auth_scheme = :auth_scheme, \
-                   settings = :settings, mapping = :mapping, webhook_token = :webhook_token \
+                   settings = :settings, mapping = :mapping, webhook_token = :webhook_token, \
+                   schedule = :schedule \
                WHERE workspace = :workspace";
     let written = db.prepare_cached(sql)?.execute(named_params! {
         ":id": connection.id,
@@ -175,6 +178,7 @@ pub(super) fn put_connection(db: &Db, connection: &Connection) -> Result<()> {
         ":mapping": Json(&connection.mapping),
         ":webhook_token": connection.webhook_token,
         ":created_at": At(connection.created_at),
+        ":schedule": Json(&connection.schedule),
     });
     let wanted = format!("connection `{}` of workspace `{}`", connection.id, connection.workspace);
     match written {
@@ -262,11 +266,17 @@ pub(super) fn owner_by_pk(db: &Db, pk: i64) -> Result<Owner> {
     Ok(db.prepare_cached(&sql)?.query_row([pk], owner_row)?)
 }
 
-/// Row keys of the connections of a workspace that take events: all that an admin has not switched off. A paused one, or
-/// one that waits for a reconnect, keeps its events for later.
-pub(super) fn listening(db: &Db, workspace: i64) -> Result<Vec<i64>> {
-    let sql = "SELECT pk FROM connections WHERE workspace = ?1 AND state <> 'disabled'";
-    Ok(db.prepare_cached(sql)?.query_map([workspace], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+/// The connections of a workspace that take events, and when they act on them: all that an admin has not switched off. A
+/// paused one, or one that waits for a reconnect, keeps its events for later.
+pub(super) fn listening(db: &Db, workspace: i64) -> Result<Vec<(i64, Option<Schedule>)>> {
+    // Nearly all act at once: only another schedule is read.
+    let sql = "SELECT pk, CASE WHEN schedule = '{}' THEN NULL ELSE schedule END FROM connections \
+               WHERE workspace = ?1 AND state <> 'disabled'";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([workspace], |row| {
+        Ok((row.get(0)?, row.get::<_, Option<Json<Schedule>>>(1)?.map(|json| json.0)))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 // ---------------------------------------------------------------------------------------------------------- credentials

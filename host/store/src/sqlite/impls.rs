@@ -12,7 +12,7 @@ use super::codec::At;
 use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
-    Result, SqliteStore, configuration, counts, events, expire, ingest, kv, leases, links, parked, runs,
+    Result, SqliteStore, configuration, counts, events, expire, ingest, kv, leases, links, parked, runs, seen,
 };
 use crate::model::*;
 use crate::store::Store;
@@ -206,6 +206,20 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn child_links(
+        &self,
+        connection: &ConnectionId,
+        entity: &str,
+        parent: &RecordId,
+    ) -> Result<Vec<Link>> {
+        let (connection, entity, parent) = (connection.clone(), entity.to_owned(), parent.clone());
+        self.read(move |db| {
+            let owner = configuration::owner(db, &connection)?;
+            links::of_parent(db, owner.connection, &entity, &parent)
+        })
+        .await
+    }
+
     async fn put_run(&self, run: Run) -> Result<()> {
         self.write(move |db| runs::insert(db, &configuration::owner(db, &run.connection)?, &run)).await
     }
@@ -233,6 +247,30 @@ impl Store for SqliteStore {
         self.write(move |db| {
             let owner = configuration::owner(db, &cursor.connection)?;
             kv::put_cursor(db, owner.connection, &cursor)
+        })
+        .await
+    }
+
+    async fn seen(&self, workspace: &WorkspaceId, stream: &str) -> Result<Vec<Seen>> {
+        let (workspace, stream) = (workspace.clone(), stream.to_owned());
+        self.read(move |db| seen::all(db, configuration::workspace_pk(db, &workspace)?, &stream)).await
+    }
+
+    async fn put_seen(
+        &self,
+        workspace: &WorkspaceId,
+        stream: &str,
+        seen: Vec<Seen>,
+        gone: Vec<RecordId>,
+        marks: Vec<(ConnectionId, Mark)>,
+    ) -> Result<()> {
+        let (workspace, stream, now) = (workspace.clone(), stream.to_owned(), At(self.now()));
+        self.write(move |db| {
+            seen::put(db, configuration::workspace_pk(db, &workspace)?, &stream, &seen, &gone)?;
+            for (connection, mark) in &marks {
+                ingest::mark(db, connection, std::slice::from_ref(mark), Priority::Sweep, None, At(now.0))?;
+            }
+            Ok(())
         })
         .await
     }

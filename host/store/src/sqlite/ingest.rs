@@ -6,7 +6,7 @@ use super::codec::At;
 use super::events::Stage;
 use super::{Result, configuration, dirty, events, kv, unread};
 use crate::error::StoreError;
-use crate::model::{Accepted, ConnectionId, ConnectionState, Cursor, Mark, NewEvent, Priority};
+use crate::model::{Accepted, ConnectionId, ConnectionState, Cursor, Mark, NewEvent, Priority, Schedule};
 
 /// Appends an event.
 pub(super) fn append(db: &Connection, event: &NewEvent) -> Result<Accepted> {
@@ -18,9 +18,10 @@ pub(super) fn append(db: &Connection, event: &NewEvent) -> Result<Accepted> {
     if target.workspace.is_none() {
         return Ok(Accepted::Held(seq));
     }
-    for connection in &target.listening {
+    for (connection, schedule) in &target.listening {
+        let due = schedule.as_ref().map_or(event.received_at, |schedule| schedule.due(event.received_at));
         for mark in &event.marks {
-            dirty::mark(db, *connection, mark, Priority::Webhook, Some(seq), event.received_at)?;
+            dirty::mark(db, *connection, mark, Priority::Webhook, Some(seq), due)?;
         }
     }
     if target.stage(event) == Stage::Unread
@@ -37,7 +38,7 @@ struct Target {
     /// Set for a partner's webhook.
     connection: Option<i64>,
     /// The connections that take it.
-    listening: Vec<i64>,
+    listening: Vec<(i64, Option<Schedule>)>,
 }
 
 impl Target {
@@ -51,7 +52,7 @@ impl Target {
             return Ok(Self {
                 workspace: Some(owner.workspace),
                 connection: Some(owner.connection),
-                listening: takes.then_some(owner.connection).into_iter().collect(),
+                listening: takes.then_some((owner.connection, None)).into_iter().collect(),
             });
         }
         let workspace = match (&event.workspace, &event.location) {

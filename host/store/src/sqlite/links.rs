@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::model::{Link, RecordId, Side};
 
 const LINK: &str = "SELECT c.id, l.entity, l.highlevel_id, l.partner_id, l.base, l.highlevel_fingerprint, \
-                    l.partner_fingerprint, l.state, l.created_at, l.updated_at \
+                    l.partner_fingerprint, l.state, l.created_at, l.updated_at, l.parent \
                     FROM links l JOIN connections c ON c.pk = l.connection";
 
 fn link_row(row: &Row<'_>) -> rusqlite::Result<Link> {
@@ -24,6 +24,7 @@ fn link_row(row: &Row<'_>) -> rusqlite::Result<Link> {
         state: row.get::<_, Word<_>>(7)?.0,
         created_at: row.get::<_, At>(8)?.0,
         updated_at: row.get::<_, At>(9)?.0,
+        parent: Some(row.get::<_, RecordId>(10)?).filter(|parent| !parent.as_str().is_empty()),
     })
 }
 
@@ -60,6 +61,22 @@ pub(super) fn highlevel_id(
         .optional()?)
 }
 
+/// The links of a parent's children of one entity.
+pub(super) fn of_parent(
+    db: &Connection,
+    connection: i64,
+    entity: &str,
+    parent: &RecordId,
+) -> Result<Vec<Link>> {
+    let sql = format!(
+        "{LINK} WHERE l.connection = ?1 AND l.parent = ?2 AND l.parent <> '' AND l.entity = ?3 \
+         ORDER BY l.highlevel_id"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![connection, parent, entity], link_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Links of a connection in the order of HighLevel's ids. Links of several entities that share an id are never parted by a
 /// page, or the next page would leave some out; a page may be that much longer than `limit`.
 pub(super) fn page(
@@ -69,7 +86,7 @@ pub(super) fn page(
     limit: u32,
 ) -> Result<Vec<Link>> {
     let sql = format!(
-        "{LINK} WHERE l.connection = ?1 AND l.highlevel_id > ?2 ORDER BY l.highlevel_id, l.entity LIMIT ?3"
+        "{LINK} WHERE l.connection = ?1 AND l.highlevel_id > ?2 AND l.parent = '' ORDER BY l.highlevel_id, l.entity LIMIT ?3"
     );
     // Ids are not empty, so the empty text is before all of them.
     let after = after.map_or("", RecordId::as_str);
@@ -79,7 +96,7 @@ pub(super) fn page(
         .collect::<rusqlite::Result<_>>()?;
     if let Some(last) = links.last() {
         let sql = format!(
-            "{LINK} WHERE l.connection = ?1 AND l.highlevel_id = ?2 AND l.entity > ?3 ORDER BY l.entity"
+            "{LINK} WHERE l.connection = ?1 AND l.highlevel_id = ?2 AND l.entity > ?3 AND l.parent = '' ORDER BY l.entity"
         );
         let mut statement = db.prepare_cached(&sql)?;
         let rest = statement.query_map(params![connection, last.highlevel_id, last.entity], link_row)?;
@@ -97,11 +114,11 @@ pub(super) fn write(db: &Connection, connection: i64, replaced: Option<&Link>, l
         let sql = "DELETE FROM links WHERE connection = ?1 AND highlevel_id = ?2 AND entity = ?3";
         db.prepare_cached(sql)?.execute(params![connection, old.highlevel_id, old.entity])?;
     }
-    let sql = "INSERT INTO links (connection, entity, highlevel_id, partner_id, state, created_at, updated_at, \
+    let sql = "INSERT INTO links (connection, entity, highlevel_id, partner_id, parent, state, created_at, updated_at, \
                    highlevel_fingerprint, partner_fingerprint, base) \
-               VALUES (:connection, :entity, :highlevel_id, :partner_id, :state, :created_at, :updated_at, \
+               VALUES (:connection, :entity, :highlevel_id, :partner_id, :parent, :state, :created_at, :updated_at, \
                    :highlevel_fingerprint, :partner_fingerprint, :base) \
-               ON CONFLICT (connection, highlevel_id, entity) DO UPDATE SET partner_id = :partner_id, state = :state, \
+               ON CONFLICT (connection, highlevel_id, entity) DO UPDATE SET partner_id = :partner_id, parent = :parent, state = :state, \
                    created_at = :created_at, updated_at = :updated_at, highlevel_fingerprint = :highlevel_fingerprint, \
                    partner_fingerprint = :partner_fingerprint, base = :base \
                WHERE partner_id = :partner_id OR partner_id IS :replaced";
@@ -112,6 +129,7 @@ pub(super) fn write(db: &Connection, connection: i64, replaced: Option<&Link>, l
         ":entity": link.entity,
         ":highlevel_id": link.highlevel_id,
         ":partner_id": link.partner_id,
+        ":parent": link.parent.as_ref().map_or("", RecordId::as_str),
         ":state": Word(link.state),
         ":created_at": At(link.created_at),
         ":updated_at": At(link.updated_at),
@@ -126,6 +144,21 @@ pub(super) fn write(db: &Connection, connection: i64, replaced: Option<&Link>, l
         Err(error) if is_taken(&error) => Err(taken(db, connection, link)?),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Writes the link of a child in the place of the one that its HighLevel id has, under whichever parent: a merge of contacts
+/// moves their children.
+pub(super) fn write_child(db: &Connection, connection: i64, link: &Link) -> Result<()> {
+    let replaced = find(db, connection, &link.entity, Side::Highlevel, &link.highlevel_id)?;
+    write(db, connection, replaced.as_ref(), link)
+}
+
+/// Removes the link of a child, if it is still the one that was seen.
+pub(super) fn remove_child(db: &Connection, connection: i64, link: &Link) -> Result<()> {
+    let sql = "DELETE FROM links WHERE connection = ?1 AND highlevel_id = ?2 AND entity = ?3 AND parent = ?4 AND parent <> ''";
+    let parent = link.parent.as_ref().map_or("", RecordId::as_str);
+    db.prepare_cached(sql)?.execute(params![connection, link.highlevel_id, link.entity, parent])?;
+    Ok(())
 }
 
 /// Names both records of a link that cannot be.
@@ -146,6 +179,7 @@ fn taken(db: &Connection, connection: i64, link: &Link) -> Result<StoreError> {
 }
 
 pub(super) fn active(db: &Connection, scope: Scope) -> Result<u64> {
-    let sql = format!("SELECT count(*) FROM links WHERE state = 'active' AND {}", scope.filter());
+    let sql =
+        format!("SELECT count(*) FROM links WHERE state = 'active' AND parent = '' AND {}", scope.filter());
     Ok(count(db.prepare_cached(&sql)?.query_row([scope.pk()], |row| row.get(0))?))
 }

@@ -28,6 +28,7 @@ mod parked;
 mod readers;
 mod runs;
 mod schema;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod unread;

@@ -101,13 +101,7 @@ async fn statements_are_compiled_once() {
             .await
             .unwrap();
         for claim in store.claim_records(&lease, LATER, 10, 10, &[]).await.unwrap() {
-            let done = Completion {
-                claim,
-                disposition: Disposition::Done,
-                link: None,
-                conflicts: Vec::new(),
-                run: None,
-            };
+            let done = Completion::new(claim, Disposition::Done);
             store.complete_record(&lease, done).await.unwrap();
         }
         if number == 9 {

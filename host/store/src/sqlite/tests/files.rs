@@ -54,6 +54,33 @@ fn the_other_process() {
 }
 
 #[test]
+fn a_database_of_the_first_version_keeps_what_it_holds() {
+    let (_directory, path) = directory();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../schema/001.sql")).unwrap();
+    old.execute_batch(
+        "PRAGMA application_id = 1129598802; PRAGMA user_version = 1;
+         INSERT INTO workspaces VALUES (1, 'acme', 0, 'Acme', 'loc', NULL, NULL, 0);
+         INSERT INTO connections VALUES (7, 'acme/prefinery', 1, 'prefinery', 'd', 'enabled', NULL, '[]', 'https://x', 'key',
+             '{}', '[]', 'token', 0);
+         INSERT INTO links VALUES (3, 7, 'contact', 'h1', 'p1', 'active', 1, 2, 'f1', 'f2', '{}');",
+    )
+    .unwrap();
+    drop(old);
+    let store = SqliteStore::open(&path).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let connection = crate::ConnectionId::new("acme/prefinery");
+        let links = store.links(&connection, None, 10).await.unwrap();
+        assert_eq!(links.len(), 1);
+        assert_eq!((links[0].partner_id.as_str(), &links[0].parent), ("p1", &None));
+        assert_eq!(store.counts(None).await.unwrap().links, 1);
+        let stored = store.connection(&connection).await.unwrap().unwrap();
+        assert_eq!(stored.schedule, crate::Schedule::default());
+    });
+}
+
+#[test]
 fn a_database_of_a_newer_version_is_left_alone() {
     let (_directory, path) = directory();
     drop(SqliteStore::open(&path).unwrap());

@@ -49,6 +49,7 @@ pub(super) async fn configure(store: &dyn Store, workspace: &str) {
         auth_scheme: "key".to_owned(),
         settings: json!({}),
         mapping: json!([]),
+        schedule: Schedule::default(),
         webhook_token: format!("token-{workspace}"),
         created_at: at,
     };

@@ -161,13 +161,7 @@ impl Trial {
             for hint in claim.hints.iter().filter(|hint| hint.event.is_none()) {
                 *self.unseen.entry((hint.side, number(&claim.key.record))).or_default() += 1;
             }
-            let late = Completion {
-                claim,
-                disposition: Disposition::Done,
-                link: None,
-                conflicts: vec![],
-                run: None,
-            };
+            let late = Completion::new(claim, Disposition::Done);
             let refused = self.store.complete_record(&self.lease, late).await;
             assert!(matches!(refused, Err(StoreError::Fenced { .. })), "{refused:?}");
         }
@@ -215,7 +209,7 @@ impl Trial {
             self.linked.insert(record);
         }
         let hints = claim.hints.clone();
-        let completion = Completion { claim, disposition, link, conflicts: vec![], run: None };
+        let completion = Completion { link, ..Completion::new(claim, disposition) };
         self.store.complete_record(&self.lease, completion).await.unwrap();
 
         let mut newest_first: Vec<_> = hints.iter().filter_map(|hint| hint.event).collect();
@@ -274,6 +268,7 @@ fn link(record: usize) -> Link {
         entity: "contact".to_owned(),
         highlevel_id: RecordId::new(name(Side::Highlevel, record)),
         partner_id: RecordId::new(name(Side::Partner, record)),
+        parent: None,
         base: serde_json::from_value(json!({})).unwrap(),
         highlevel_fingerprint: fingerprint(),
         partner_fingerprint: fingerprint(),
