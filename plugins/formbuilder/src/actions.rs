@@ -2,11 +2,11 @@
 //! against the manifest's schema.
 
 use contactor_sdk::operations::{Operation, request};
-use contactor_sdk::{Error, Fields, Named, Result, clock, contacts, instant, state, tags, tasks};
+use contactor_sdk::{Error, Result, follow_up, state, tags};
 use serde_json::{Value as Json, json};
 
 use crate::api::answer;
-use crate::settings::{Id, Settings};
+use crate::settings::{Settings, split};
 
 const PAGE: &[&str] = &["page", "per_page"];
 const FORM: &[&str] = &["name", "group_id", "active", "active_date_from", "active_date_to", "active_days"];
@@ -63,22 +63,17 @@ pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Jso
     }
     match action {
         "submissions.unlink" => unlink(settings, input),
-        "contacts.get" => contact_with_tasks(text(input, "contact_id")?),
-        "tasks.create" => {
-            let mut values = task_fields(input)?;
-            if values.text("dueDate").is_none() {
-                values.set("dueDate", instant::text(clock::now() + 86_400_000));
-            }
-            shown(tasks::create(text(input, "contact_id")?, false, &values)?)
-        }
-        "tasks.update" => update_task(input),
+        "contacts.get" => follow_up::contact_with_tasks(input),
+        "tasks.create" => follow_up::create_task(input),
+        "tasks.update" => follow_up::update_task(input),
         _ => answer(&request(&OPERATIONS, action, input)?),
     }
 }
 
 /// Sets `approved` or `payed`, the only fields of a submission that the API can write.
-pub(crate) fn mark(id: &Id, approved: bool, payed: bool) -> Result<()> {
-    let mut input = json!({ "form_id": id.form, "submission_id": id.submission });
+pub(crate) fn mark(id: &str, approved: bool, payed: bool) -> Result<()> {
+    let (form, id) = split(id)?;
+    let mut input = json!({ "form_id": form, "submission_id": id });
     if approved {
         input["approved"] = json!(1);
     }
@@ -90,48 +85,18 @@ pub(crate) fn mark(id: &Id, approved: bool, payed: bool) -> Result<()> {
 
 /// A soft delete: the contact keeps everything and gets a tag; the submission counts as gone, so the host lets the link rest.
 fn unlink(settings: &Settings, input: &Json) -> Result<Json> {
-    let id = Id::new(text(input, "form_id")?, text(input, "submission_id")?);
-    state::update_json(&unlinked(&id.to_string()), |_| Ok(true))?;
     let contact = text(input, "contact_id")?;
+    let id = format!("{}/{}", text(input, "form_id")?, text(input, "submission_id")?);
+    state::update_json(&unlinked(&id), |_| Ok(true))?;
     if !settings.soft_delete_tag.is_empty() {
         tags::add(contact, std::slice::from_ref(&settings.soft_delete_tag))?;
     }
-    Ok(json!({ "unlinked": id.to_string(), "contact_id": contact }))
+    Ok(json!({ "unlinked": id, "contact_id": contact }))
 }
 
 /// Where it is remembered that an admin took a submission out of the synchronisation.
 pub(crate) fn unlinked(id: &str) -> String {
     format!("unlinked/{id}")
-}
-
-fn contact_with_tasks(id: &str) -> Result<Json> {
-    let contact = contacts::get(id)?;
-    let tasks: Vec<Json> = tasks::list_all(id)?.into_iter().map(shown).collect::<Result<_>>()?;
-    let mut fields = Fields::from(contact.fields).to_json()?;
-    fields.extend([("id".into(), json!(contact.id)), ("tags".into(), json!(contact.tags))]);
-    Ok(json!({ "contact": fields, "tasks": tasks }))
-}
-
-fn update_task(input: &Json) -> Result<Json> {
-    let (contact, id) = (text(input, "contact_id")?, text(input, "task_id")?);
-    let values = task_fields(input)?;
-    let mut task =
-        if values.is_empty() { tasks::get(contact, id) } else { tasks::update(contact, id, &values) }?;
-    if let Some(completed) = input["completed"].as_bool() {
-        task = tasks::set_completed(contact, id, completed)?;
-    }
-    shown(task)
-}
-
-fn task_fields(input: &Json) -> Result<Fields> {
-    let names = [("title", "title"), ("body", "body"), ("due", "dueDate"), ("assigned_to", "assignedTo")];
-    Ok(names.iter().filter_map(|(own, name)| Some((*name, input[*own].as_str()?))).collect())
-}
-
-fn shown(task: tasks::Task) -> Result<Json> {
-    let mut fields = Fields::from(task.fields).to_json()?;
-    fields.extend([("id".into(), json!(task.id)), ("completed".into(), json!(task.completed))]);
-    Ok(Json::Object(fields))
 }
 
 fn text<'i>(input: &'i Json, name: &str) -> Result<&'i str> {

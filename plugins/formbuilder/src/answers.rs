@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use contactor_sdk::json::id as any_id;
-use contactor_sdk::{Result, log, partner, state};
-use serde::{Deserialize, Serialize};
+use contactor_sdk::json::{id as any_id, many};
+use contactor_sdk::labels::{Labels, person_field};
+use contactor_sdk::{Result, partner};
 use serde_json::Value as Json;
 
-use crate::api::{many, one};
+use crate::api::one;
 use crate::settings::{self, Settings};
 
 /// Answers by `fieldid`: the control's id, for a part of a control with `_{n}` behind it.
@@ -41,33 +41,19 @@ fn text(value: &Json) -> String {
 }
 
 /// Labels of a form's controls, remembered, because each call counts against the day's quota.
-#[derive(Default, Serialize, Deserialize)]
-struct Labels {
-    known: BTreeMap<String, String>,
-    /// Controls that old submissions still have and the form has no more.
-    missing: Vec<String>,
+fn labels(form: &str, answers: &Answers) -> Result<Labels> {
+    let read = || {
+        let mut form = one(&partner::get(format!("{}/fields", settings::form(form))))?;
+        let controls = many(form["controls"]["data"].take());
+        let named = |control: &Json| Some((any_id(&control["id"])?, control["name"].as_str()?.to_owned()));
+        Ok(controls.iter().filter_map(named).collect())
+    };
+    Labels::of(&format!("controls/{form}"), answers.keys().map(|id| control(id)), read)
 }
 
-fn labels(form: &str, answers: &Answers) -> Result<Labels> {
-    let key = format!("controls/{form}");
-    let labels: Labels = state::get_json(&key)?.unwrap_or_default();
-    let control = |id: &String| id.split('_').next().unwrap_or_default().to_owned();
-    let is_new = |id: &String| !labels.known.contains_key(id) && !labels.missing.contains(id);
-    let new: Vec<String> = answers.keys().map(control).filter(is_new).collect();
-    if new.is_empty() {
-        return Ok(labels);
-    }
-    let mut form = one(&partner::get(format!("{}/fields", settings::form(form))))?;
-    let controls = many(form["controls"]["data"].take());
-    let named = |control: &Json| Some((any_id(&control["id"])?, control["name"].as_str()?.to_owned()));
-    let known: BTreeMap<String, String> = controls.iter().filter_map(named).collect();
-    let mut missing = labels.missing;
-    missing.extend(new.into_iter().filter(|id| !known.contains_key(id)));
-    let labels = state::update_json(&key, |_| Ok(Labels { known: known.clone(), missing: missing.clone() }));
-    Ok(labels.unwrap_or_else(|error| {
-        log::debug!("the form's fields could not be remembered: {}", error.message());
-        Labels { known, missing }
-    }))
+/// The control of a `fieldid`.
+fn control(id: &str) -> &str {
+    id.split('_').next().unwrap_or(id)
 }
 
 /// Values of a person by field, each with its answers in their order.
@@ -80,13 +66,13 @@ pub(crate) fn person(
     let mut person: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut sorted: Vec<_> = answers.iter().filter(|(_, value)| !value.is_empty()).collect();
     // `7_10` comes after `7_9`.
-    sorted.sort_by_key(|(id, _)| (id.split('_').next(), part(id)));
+    sorted.sort_by_key(|(id, _)| (control(id), part(id)));
     for (id, value) in sorted {
-        let control = id.split('_').next().unwrap_or_default();
+        let control = control(id);
         let mapped = [format!("{form}/{id}"), id.clone(), format!("{form}/{control}"), control.to_owned()]
             .iter()
             .find_map(|key| settings.field_map.get(key).map(String::as_str));
-        let field = mapped.or_else(|| guess(labels.known.get(control)?, part(id)));
+        let field = mapped.or_else(|| person_field(labels.get(control)?, part(id)));
         if let Some(field) = field.filter(|field| *field != "ignore") {
             person.entry(field.to_owned()).or_default().push(value.clone());
         }
@@ -96,28 +82,4 @@ pub(crate) fn person(
 
 fn part(id: &str) -> Option<u32> {
     id.split_once('_')?.1.parse().ok()
-}
-
-/// The field that a label speaks of, in the words of the vendor's standard fields.
-fn guess(label: &str, part: Option<u32>) -> Option<&'static str> {
-    let label = label.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| label.contains(word));
-    Some(match part {
-        _ if has(&["email", "e-mail"]) => "email",
-        _ if has(&["phone", "mobile"]) => "phone",
-        _ if has(&["first name", "given name"]) => "first_name",
-        _ if has(&["last name", "surname", "family name"]) => "last_name",
-        _ if has(&["company", "organisation", "organization"]) => "company",
-        Some(1) if label.trim_end_matches([' ', '*', ':']).ends_with("name") => "first_name",
-        Some(2) if label.trim_end_matches([' ', '*', ':']).ends_with("name") => "last_name",
-        None if ["name", "full name", "your name"].contains(&label.trim_matches([' ', '*', ':'])) => {
-            "full_name"
-        }
-        _ if has(&["website"]) => "website",
-        None if has(&["city"]) => "city",
-        None if has(&["postal", "zip"]) => "postal_code",
-        None if has(&["address"]) => "address",
-        _ if has(&["message", "comment"]) => "message",
-        _ => return None,
-    })
 }

@@ -1,7 +1,8 @@
 //! What 123FormBuilder's answers mean: `{data, meta, status_code}` and `{"error": {"message", "status_code"}}`.
 
+use contactor_sdk::json::{id, many, problems};
 use contactor_sdk::partner::{Request, Response};
-use contactor_sdk::{Error, FieldProblem, Result};
+use contactor_sdk::{Error, Result, log};
 use serde_json::Value as Json;
 
 /// How long to wait when the plan's calls are used up, in milliseconds. When its day begins is not documented.
@@ -33,30 +34,25 @@ impl Page {
     pub(crate) fn get(request: Request, page: u64, per_page: u32) -> Result<Self> {
         let mut body = answer(&request.query("page", page).query("per_page", per_page))?;
         let pagination = body["meta"]["pagination"].take();
-        let items = many(body["data"].take());
+        let mut items = many(body["data"].take());
+        let count = items.len();
+        items.retain(|item| id(&item["id"]).is_some());
+        if items.len() < count {
+            log::warn!("{} of {count} records have no `id` and are left out", count - items.len());
+        }
         let more = match (pagination["current_page"].as_u64(), pagination["total_pages"].as_u64()) {
             (Some(current), Some(pages)) => current < pages,
             // Without paging a full page may be followed by another.
-            _ => items.len() >= per_page as usize,
+            _ => count >= per_page as usize,
         };
         Ok(Self { next: more.then_some(page + 1), items })
-    }
-}
-
-/// A list, also where one thing stands in the place of a list of one.
-pub(crate) fn many(json: Json) -> Vec<Json> {
-    match json {
-        Json::Array(items) => items,
-        Json::Null => Vec::new(),
-        one => vec![one],
     }
 }
 
 /// Where the vendor's words say more than its status.
 pub(crate) fn meaning(response: &Response) -> Option<Error> {
     let body: Json = serde_json::from_slice(&response.body).ok()?;
-    let mut problems = Vec::new();
-    collect("", &body["error"]["message"], &mut problems);
+    let problems = problems(&body["error"]["message"]);
     let words = problems.iter().map(|problem| problem.problem.as_str()).collect::<Vec<_>>().join(" ");
     let has = |word: &str| words.to_lowercase().contains(word);
     match response.status {
@@ -67,17 +63,5 @@ pub(crate) fn meaning(response: &Response) -> Option<Error> {
         400 if has("token") => Some(Error::Unauthorized(words)),
         400 | 422 if !problems.is_empty() => Some(Error::Invalid(problems)),
         _ => None,
-    }
-}
-
-/// The texts of a message, which for a 422 is an array with an array for each field.
-fn collect(field: &str, message: &Json, problems: &mut Vec<FieldProblem>) {
-    match message {
-        Json::String(text) => {
-            problems.push(FieldProblem { field: field.to_owned(), problem: text.clone() });
-        }
-        Json::Array(items) => items.iter().for_each(|item| collect(field, item, problems)),
-        Json::Object(members) => members.iter().for_each(|(name, item)| collect(name, item, problems)),
-        _ => {}
     }
 }

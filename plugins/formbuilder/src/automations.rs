@@ -3,9 +3,9 @@
 use contactor_sdk::automation::{
     self, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, TIMERS, WORKFLOWS, actions,
 };
-use contactor_sdk::{Connector, Event, Named, Outcome, Result, tags, tasks, workflows};
+use contactor_sdk::{Connector, Event, Named, Outcome, Result, tags, tasks};
 
-use crate::settings::{Id, Settings};
+use crate::settings::{Settings, split};
 use crate::{FormBuilder, actions as own};
 
 /// What rules may do; the manifest's setting `rules` lists the same.
@@ -26,7 +26,10 @@ const REFERENCE: &str = "123FormBuilder submission ";
 pub(crate) fn handle(settings: &Settings, event: &Event) -> Result<Outcome> {
     let own = match event.kind.as_str() {
         "TaskComplete" => completed(settings, event)?,
-        "ContactCreate" | "ContactTagUpdate" => routed(settings, event)?,
+        "ContactCreate" | "ContactTagUpdate" => match &event.contact_id {
+            Some(contact) => automation::route(contact, &settings.tag_workflows, &settings.tag_tags)?,
+            None => None,
+        },
         "submission_deleted" => soft_deleted(settings, event)?,
         _ => None,
     };
@@ -50,55 +53,18 @@ fn completed(settings: &Settings, event: &Event) -> Result<Option<String>> {
         _ => None,
     };
     let Some(id) = body.as_deref().and_then(reference) else { return Ok(None) };
-    if !settings.form_ids.contains(&id.form) {
+    let (form, _) = split(id)?;
+    if !settings.form_ids.iter().any(|own| own == form) {
         return Ok(None);
     }
-    own::mark(&id, sets != "payed", sets != "approved")?;
+    own::mark(id, sets != "payed", sets != "approved")?;
     Ok(Some(format!("marked the submission {id} after its task was completed")))
 }
 
-fn reference(body: &str) -> Option<Id> {
+fn reference(body: &str) -> Option<&str> {
     let rest = body.split_once(REFERENCE)?.1;
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != '/').unwrap_or(rest.len());
-    Id::parse(&rest[..end]).ok()
-}
-
-/// Tags lead to workflows and further tags. A marker tag remembers that a tag has done its work, so that no later change of the
-/// contact starts the workflow again; when the tag goes, so does the marker.
-fn routed(settings: &Settings, event: &Event) -> Result<Option<String>> {
-    let Some(contact) = &event.contact_id else { return Ok(None) };
-    if settings.tag_workflows.is_empty() && settings.tag_tags.is_empty() {
-        return Ok(None);
-    }
-    let own = tags::list_all(contact)?;
-    let (mut did, mut more, mut less) = (Vec::new(), Vec::new(), Vec::new());
-    let has = |tag: &str| own.iter().any(|own| own.eq_ignore_ascii_case(tag.trim()));
-    for (tag, workflow) in &settings.tag_workflows {
-        let marker = format!("routed: {}", tag.trim().to_lowercase());
-        match (has(tag), has(&marker)) {
-            (true, false) => {
-                workflows::add(contact, workflow, None)?;
-                did.push(format!("started the workflow {workflow} for the tag {tag}"));
-                more.push(marker);
-            }
-            (false, true) => less.push(marker),
-            _ => {}
-        }
-    }
-    for (_, further) in settings.tag_tags.iter().filter(|(tag, _)| has(tag)) {
-        more.extend(
-            further.split(',').map(str::trim).filter(|tag| !tag.is_empty() && !has(tag)).map(str::to_owned),
-        );
-    }
-    if !more.is_empty() {
-        tags::add(contact, &more)?;
-        did.push(format!("added the tags {}", more.join(", ")));
-    }
-    if !less.is_empty() {
-        tags::remove(contact, &less)?;
-        did.push(format!("removed the tags {}", less.join(", ")));
-    }
-    Ok((!did.is_empty()).then(|| did.join(", ")))
+    split(&rest[..end]).ok().map(|_| &rest[..end])
 }
 
 /// A deleted submission never deletes a contact: it is tagged, and the host lets the link rest.

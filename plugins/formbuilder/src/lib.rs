@@ -20,7 +20,7 @@ use contactor_sdk::prelude::*;
 use serde_json::Value as Json;
 
 pub use automations::EFFECTS;
-use settings::{Id, Settings};
+use settings::Settings;
 use submission::Submission;
 
 /// The manifest, as the build embeds it.
@@ -55,11 +55,12 @@ impl Connector for FormBuilder {
     fn read(entity: &str, id: &str) -> Result<PartnerRecord> {
         only_submissions(entity)?;
         let settings = Settings::get()?;
-        let own = Id::parse(id)?;
+        let (form, own) = settings::split(id)?;
         if state::get(&actions::unlinked(id))?.is_some() {
             return Err(Error::NotFound(format!("{id}: an admin has taken it out of the synchronisation")));
         }
-        let submission = Submission::of(&settings, &own.form, &api::one(&partner::get(own.path()))?)?;
+        let submission =
+            Submission::of(&settings, form, &api::one(&partner::get(settings::submission(form, own)))?)?;
         if submission.deleted {
             return Err(Error::NotFound(format!("{id}: it lies in 123FormBuilder's bin")));
         }

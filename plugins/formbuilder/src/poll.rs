@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use contactor_sdk::paging::Walk;
 use contactor_sdk::seen::Seen;
 use contactor_sdk::{Change, ChangeKind, PollPage, Result, json, partner, state};
 use serde::{Deserialize, Serialize};
@@ -18,9 +19,7 @@ struct Place {
     /// Highest number seen of each form.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     last: BTreeMap<String, u64>,
-    /// The form, by its position in the settings.
-    form: usize,
-    page: u64,
+    at: Walk,
     /// The highest number of this round.
     top: u64,
     /// A walk before this one has seen everything.
@@ -30,24 +29,7 @@ struct Place {
 
 impl Place {
     fn parse(text: Option<&str>) -> Result<Self> {
-        Ok(text.map_or_else(|| Ok(Self { page: 1, ..Self::default() }), serde_json::from_str)?)
-    }
-
-    /// To the next page, or the next form; false at the end.
-    fn forward(&mut self, next: Option<u64>, forms: usize) -> bool {
-        match next {
-            Some(next) => self.page = next,
-            None => (self.form, self.page, self.top) = (self.form + 1, 1, 0),
-        }
-        if self.form < forms {
-            return true;
-        }
-        self.form = 0;
-        false
-    }
-
-    fn to_text(&self) -> Result<String> {
-        Ok(serde_json::to_string(self)?)
+        Ok(text.map(serde_json::from_str).transpose()?.unwrap_or_default())
     }
 }
 
@@ -55,7 +37,7 @@ impl Place {
 pub(crate) fn new(settings: &Settings, cursor: Option<&str>) -> Result<PollPage> {
     let mut place = Place::parse(cursor)?;
     let mut changes = Vec::new();
-    if let Some(form) = settings.form_ids.get(place.form) {
+    if let Some(form) = settings.form_ids.get(place.at.list) {
         let last = place.last.get(form).copied();
         let mut next = None;
         if last.is_none() && !settings.import_history {
@@ -63,7 +45,7 @@ pub(crate) fn new(settings: &Settings, cursor: Option<&str>) -> Result<PollPage>
             let latest = json::id(&shown["latest_submission"]["id"]);
             place.top = latest.and_then(|id| id.parse().ok()).unwrap_or_default();
         } else {
-            let page = since(settings, form, last.unwrap_or_default(), place.page)?;
+            let page = since(settings, form, last.unwrap_or_default(), place.at.page)?;
             for submission in page.items.iter().map(|item| Submission::of(settings, form, item)) {
                 let submission = submission?;
                 place.top = place.top.max(submission.number);
@@ -77,13 +59,16 @@ pub(crate) fn new(settings: &Settings, cursor: Option<&str>) -> Result<PollPage>
         if next.is_none() {
             let top = place.top.max(last.unwrap_or_default());
             place.last.insert(form.clone(), top);
+            place.top = 0;
             remember(form, top)?;
         }
-        if place.forward(next, settings.form_ids.len()) {
-            return Ok(PollPage::more(changes, place.to_text()?));
+        if place.at.forward(next, settings.form_ids.len()) {
+            return Ok(PollPage::more(changes, serde_json::to_string(&place)?));
         }
     }
-    Ok(PollPage::last(changes, Some(place.to_text()?)))
+    // Also when the form that was to come is no more in the settings.
+    place.at = Walk::default();
+    Ok(PollPage::last(changes, Some(serde_json::to_string(&place)?)))
 }
 
 /// One page of a walk through everything; only what is different from the walk before is a change.
@@ -91,8 +76,8 @@ pub(crate) fn all(settings: &Settings, cursor: Option<&str>) -> Result<PollPage>
     let mut seen = Seen::open("all_submissions", cursor)?;
     let mut place = Place::parse(seen.position())?;
     let mut changes = Vec::new();
-    if let Some(form) = settings.form_ids.get(place.form) {
-        let page = since(settings, form, 0, place.page)?;
+    if let Some(form) = settings.form_ids.get(place.at.list) {
+        let page = since(settings, form, 0, place.at.page)?;
         for item in &page.items {
             let submission = Submission::of(settings, form, item)?;
             let content = json!([item["content"], submission.approved, submission.payed, submission.deleted]);
@@ -100,12 +85,12 @@ pub(crate) fn all(settings: &Settings, cursor: Option<&str>) -> Result<PollPage>
                 changes.extend(different(submission));
             }
         }
-        if place.forward(page.next, settings.form_ids.len()) {
-            return seen.more(changes, place.to_text()?);
+        if place.at.forward(page.next, settings.form_ids.len()) {
+            return seen.more(changes, serde_json::to_string(&place)?);
         }
     }
-    place.again = true;
-    seen.last(changes, Some(place.to_text()?))
+    (place.at, place.again) = (Walk::default(), true);
+    seen.last(changes, Some(serde_json::to_string(&place)?))
 }
 
 fn different(submission: Submission) -> Vec<Change> {

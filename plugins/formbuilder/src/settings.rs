@@ -33,36 +33,10 @@ impl Settings {
     }
 }
 
-/// A submission: the connector's id for it is `{form}/{submission}`, because the API names none without its form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Id {
-    pub(crate) form: String,
-    pub(crate) submission: String,
-}
-
-impl Id {
-    pub(crate) fn new(form: &str, submission: &str) -> Self {
-        Self { form: form.to_owned(), submission: submission.to_owned() }
-    }
-
-    pub(crate) fn parse(text: &str) -> Result<Self> {
-        match text.split_once('/') {
-            Some((form, submission)) if !form.is_empty() && !submission.is_empty() => {
-                Ok(Self::new(form, submission))
-            }
-            _ => Err(Error::invalid("id", format!("`{text}` is no submission, expected `form/submission`"))),
-        }
-    }
-
-    pub(crate) fn path(&self) -> String {
-        format!("{}/{}", submissions(&self.form), segment(&self.submission))
-    }
-}
-
-impl std::fmt::Display for Id {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.form, self.submission)
-    }
+/// The parts of a submission's id here, `{form}/{submission}`: the API names no submission without its form.
+pub(crate) fn split(id: &str) -> Result<(&str, &str)> {
+    let parts = id.split_once('/').filter(|(form, own)| !form.is_empty() && !own.is_empty());
+    parts.ok_or_else(|| Error::invalid("id", format!("`{id}` is no submission, expected `form/submission`")))
 }
 
 pub(crate) fn form(form: &str) -> String {
@@ -71,4 +45,8 @@ pub(crate) fn form(form: &str) -> String {
 
 pub(crate) fn submissions(form: &str) -> String {
     format!("/forms/{}/submissions", segment(form))
+}
+
+pub(crate) fn submission(form: &str, id: &str) -> String {
+    format!("{}/{}", submissions(form), segment(id))
 }

@@ -5,7 +5,7 @@ use contactor_sdk::{Change, ChangeKind, Error, PartnerRecord, Result, Value, ins
 use serde_json::{Value as Json, json};
 
 use crate::answers;
-use crate::settings::{Id, Settings};
+use crate::settings::Settings;
 
 /// What a form can tell of a person; tags come beside them.
 const PERSON: [&str; 11] = [
@@ -46,7 +46,7 @@ impl Submission {
         let answers = answers::of_content(&json["content"]);
         let person = answers::person(settings, form, &answers)?;
         let submitted = json["date"].as_str().and_then(|date| when(settings, date));
-        let mut record = PartnerRecord::new(Id::new(form, &own).to_string())
+        let mut record = PartnerRecord::new(format!("{form}/{own}"))
             .with("form_id", form)
             .with("submission_id", own.as_str())
             .with("entry_id", any_id(&json["entry_id"]))

@@ -5,7 +5,7 @@ use contactor_sdk::{Change, Received, Result, ResultExt, Webhook, log, partner};
 
 use crate::api::one;
 use crate::poll::{newest, remember, since};
-use crate::settings::{Id, Settings};
+use crate::settings::{self, Settings};
 use crate::submission::Submission;
 
 pub(crate) fn received(settings: &Settings, webhook: &Webhook) -> Result<Received> {
@@ -22,7 +22,7 @@ pub(crate) fn received(settings: &Settings, webhook: &Webhook) -> Result<Receive
         Some(_) => return Ok(Received::rejected("it is of a form that the setting form_ids does not name")),
     };
     if let ([form], Some(id)) = (&forms[..], number(&settings.submission_id_keys)) {
-        if let Some(found) = one(&partner::get(Id::new(form, &id).path())).found()? {
+        if let Some(found) = one(&partner::get(settings::submission(form, &id))).found()? {
             return Ok(Received::Changes(vec![Submission::of(settings, form, &found)?.submitted()]));
         }
         log::info!("the webhook's number {id} is no submission of form {form}: what is new is read instead");

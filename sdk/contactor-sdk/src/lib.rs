@@ -39,11 +39,13 @@ mod component;
 mod connector;
 mod error;
 pub mod field_map;
+pub mod follow_up;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod host;
 mod imports;
 pub mod instant;
 pub mod json;
+pub mod labels;
 pub mod log;
 pub mod operations;
 pub mod paging;

@@ -136,6 +136,6 @@ mod tests {
     #[test]
     fn a_missing_member_of_the_path_is_named() {
         assert_eq!(LIST.request(&json!({})).unwrap_err().message(), "refused: form: is missing");
-        assert!(matches!(super::request(&[LIST], "no", &json!({})), Err(Error::Unsupported(_))));
+        assert!(matches!(request(&[LIST], "no", &json!({})), Err(Error::Unsupported(_))));
     }
 }
