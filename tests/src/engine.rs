@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use contactor_engine::{
     Clock, ConnectionView, EnableConnection, Engine, EngineConfig, EngineError, EngineParts, NewWorkspace,
 };
-use contactor_highlevel::webhook::Verifier;
+use contactor_highlevel::webhook::{Verifier, VerifierConfig};
 use contactor_runtime::{CacheConfig, RuntimeConfig};
 use contactor_sandbox::{Sandbox, SandboxConfig};
 use contactor_store::sqlite::SqliteStore;
@@ -30,6 +32,8 @@ pub struct Stand {
     /// The engine, with the workspace [`WORKSPACE`] bound to the doubles' first location. Its time stands still at the
     /// doubles' own.
     pub engine: Engine,
+    /// The engine's clock.
+    pub clock: Clock,
     // Removed when the stand is dropped.
     _dir: TempDir,
 }
@@ -42,7 +46,8 @@ impl Stand {
     pub async fn start() -> Result<Self> {
         let sandbox = Sandbox::start(SandboxConfig::for_tests()).await?;
         let dir = tempfile::tempdir()?;
-        let engine = engine(&sandbox, &dir)?;
+        let clock = Clock::manual(sandbox.clock().now());
+        let engine = engine(&sandbox, &dir, clock.clone())?;
         engine
             .create_workspace(NewWorkspace {
                 id: WORKSPACE.to_owned(),
@@ -53,7 +58,7 @@ impl Stand {
                 timezone: None,
             })
             .await?;
-        Ok(Self { sandbox, engine, _dir: dir })
+        Ok(Self { sandbox, engine, clock, _dir: dir })
     }
 
     /// Installs a built component and enables it with everything that its manifest asks for, or with these grants only. The
@@ -115,7 +120,7 @@ impl Stand {
     }
 }
 
-fn engine(sandbox: &Sandbox, dir: &TempDir) -> Result<Engine> {
+fn engine(sandbox: &Sandbox, dir: &TempDir, clock: Clock) -> Result<Engine> {
     let highlevel = contactor_highlevel::Config {
         base_url: sandbox.highlevel_url(),
         ..contactor_highlevel::Config::default()
@@ -124,16 +129,26 @@ fn engine(sandbox: &Sandbox, dir: &TempDir) -> Result<Engine> {
     let cache = CacheConfig { dir: subdirectory(dir, "cache")?, key: [7; 32] };
     let parts = EngineParts {
         config: EngineConfig::default(),
-        clock: Clock::manual(sandbox.clock().now()),
+        clock,
         store: Arc::new(SqliteStore::open(&dir.path().join("contactor.db"))?),
         vault: Arc::new(Vault::create_key(&dir.path().join("key"))?),
         highlevel,
-        verifier: Verifier::published()?,
+        verifier: Verifier::new(VerifierConfig {
+            ed25519_keys: vec![pem(&sandbox.highlevel().webhook_public_key())],
+            ..VerifierConfig::default()
+        })?,
         // A few calls at once are enough; each slot reserves address space, and many tests run beside each other.
         runtime: RuntimeConfig { max_instances: 4, cache: Some(cache), ..RuntimeConfig::default() },
         artefacts: subdirectory(dir, "artefacts")?,
     };
     Ok(Engine::start(parts)?)
+}
+
+/// An Ed25519 public key as PEM: its DER is a fixed beginning (RFC 8410) and the 32 bytes.
+fn pem(key: &[u8; 32]) -> String {
+    const BEGINNING: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+    let der = [&BEGINNING[..], key].concat();
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64.encode(der))
 }
 
 fn subdirectory(dir: &TempDir, name: &str) -> Result<Dir> {

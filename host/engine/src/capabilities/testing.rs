@@ -168,6 +168,7 @@ fn connection(base_url: &str, grants: &[&str]) -> Connection {
         auth_scheme: "token".to_owned(),
         settings: json!({ "suffix": ".json" }),
         mapping: Json::Null,
+        schedule: contactor_store::Schedule::default(),
         webhook_token: "not-a-real-webhook-token".to_owned(),
         created_at: now(),
     }

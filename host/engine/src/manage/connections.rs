@@ -144,6 +144,7 @@ impl Engine {
             auth_scheme: auth_scheme(&manifest, &request, present.as_ref())?,
             settings: kept(request.settings.clone(), present.as_ref().map(|c| &c.settings)),
             mapping: kept(request.mapping.clone(), present.as_ref().map(|c| &c.mapping)),
+            schedule: present.as_ref().map(|c| c.schedule.clone()).unwrap_or_default(),
             webhook_token: present.as_ref().map_or_else(webhook_token, |c| c.webhook_token.clone()),
             created_at: present.as_ref().map_or_else(|| self.now(), |c| c.created_at),
         };

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use contactor_highlevel::Priority as HlPriority;
 use contactor_store::{
-    ClaimedRecord, Completion, ConnectionState, Disposition, FailureClass, Lease, LinkState, Priority,
+    ClaimedRecord, Completion, ConnectionState, Disposition, FailureClass, Lease, LinkState, Mark, Priority,
     RecordKey, Run, RunId, RunKind, RunOutcome, Side, StoreError,
 };
 use contactor_sync::ConflictRecord;
 
 use super::apply::Applied;
+use super::children::Kind;
 use super::plan::{Plan, SyncPlan};
 use super::sides::RunContext;
 use crate::active::Active;
@@ -19,35 +20,46 @@ use crate::failure::Failure;
 use crate::recorder::{HighLevelCalls, RunRecorder};
 
 /// How a run ended, before it is written down.
-struct Ending {
-    disposition: Disposition,
-    outcome: RunOutcome,
-    class: Option<FailureClass>,
-    summary: String,
-    link: Option<contactor_store::Link>,
+pub(crate) struct Ending {
+    /// Nobody needs to read of it.
+    pub(super) quiet: bool,
+    pub(super) disposition: Disposition,
+    pub(super) outcome: RunOutcome,
+    pub(super) class: Option<FailureClass>,
+    pub(super) summary: String,
+    pub(super) link: Option<contactor_store::Link>,
     /// The link or tombstone whose place the new one takes.
-    replaces: Option<contactor_store::Link>,
-    conflicts: Vec<ConflictRecord>,
-    changes: Vec<contactor_store::FieldChange>,
-    ids: (Option<contactor_store::RecordId>, Option<contactor_store::RecordId>),
+    pub(super) replaces: Option<contactor_store::Link>,
+    /// Links of child records to write, and those that go.
+    pub(super) children: Vec<contactor_store::Link>,
+    pub(super) unlinked: Vec<contactor_store::Link>,
+    /// Other records that are dirty now.
+    pub(super) marks: Vec<Mark>,
+    pub(super) conflicts: Vec<ConflictRecord>,
+    pub(super) changes: Vec<contactor_store::FieldChange>,
+    pub(super) ids: (Option<contactor_store::RecordId>, Option<contactor_store::RecordId>),
 }
 
 impl Ending {
-    fn done(outcome: RunOutcome, summary: impl Into<String>) -> Self {
+    pub(super) fn done(outcome: RunOutcome, summary: impl Into<String>) -> Self {
         Self {
             disposition: Disposition::Done,
             outcome,
             class: None,
             summary: summary.into(),
+            quiet: false,
             link: None,
             replaces: None,
+            children: Vec::new(),
+            unlinked: Vec::new(),
+            marks: Vec::new(),
             conflicts: Vec::new(),
             changes: Vec::new(),
             ids: (None, None),
         }
     }
 
-    fn between(
+    pub(super) fn between(
         mut self,
         highlevel: Option<contactor_store::RecordId>,
         partner: Option<contactor_store::RecordId>,
@@ -67,20 +79,23 @@ impl Engine {
             Err(error) => return self.give_back(lease, claim, &error.to_string()).await,
         };
         let run = RunContext { attempts: claim.attempts, ..self.context(&active, claim.priority, false) };
-        // Kept until the commit: a second run of the same person must find the link.
-        let mut guards = Vec::new();
-        let ending = match is_echo(&run, &claim).await {
-            Ok(true) => {
-                metrics::counter!("contactor_echoes_total").increment(1);
-                return self.complete(lease, claim, Disposition::Done, None, None, Vec::new()).await;
-            }
-            Ok(false) => self.reconcile(&run, &claim, &mut guards).await,
+        // Kept until the commit: a second run of the same person must find the link, and a contact and its lists are written to
+        // the same record of the partner.
+        let mut guards = vec![self.locks().lock(&record_lock(&claim)).await];
+        let ending = match self.attempt(&run, &claim, &mut guards).await {
+            Ok(Some(ending)) => Ok(ending),
+            Ok(None) => return self.complete(lease, Completion::new(claim, Disposition::Done)).await,
             Err(failure) => Err(failure),
         };
         let ending = match ending {
             Ok(ending) => ending,
             Err(failure) => self.failed(&run, &claim, failure).await,
         };
+        if ending.quiet {
+            let done = Completion { marks: ending.marks, ..Completion::new(claim, ending.disposition) };
+            self.complete(lease, done).await;
+            return self.wake().wake();
+        }
         metrics::counter!("contactor_runs_total", "outcome" => outcome_name(ending.outcome)).increment(1);
         let (calls, log) = run.recorder.take();
         let entry = Run {
@@ -105,8 +120,46 @@ impl Engine {
             log,
         };
         let claim = ClaimedRecord { link: ending.replaces.or(claim.link), ..claim };
-        self.complete(lease, claim, ending.disposition, ending.link, Some(entry), ending.conflicts).await;
+        let completion = Completion {
+            claim,
+            disposition: ending.disposition,
+            link: ending.link,
+            children: ending.children,
+            unlinked: ending.unlinked,
+            marks: ending.marks,
+            conflicts: ending.conflicts,
+            run: Some(entry),
+        };
+        self.complete(lease, completion).await;
         drop(guards);
+    }
+
+    /// What comes of a claim; `None` when there is nothing to do and nothing to tell.
+    async fn attempt(
+        &self,
+        run: &RunContext,
+        claim: &ClaimedRecord,
+        guards: &mut Vec<tokio::sync::OwnedMutexGuard<()>>,
+    ) -> Result<Option<Ending>, Failure> {
+        let entity = claim.key.entity.as_str();
+        let active = Arc::clone(&run.active);
+        let echo = match active.lists.get(entity) {
+            Some(list) => run.is_list_echo(list, claim).await?,
+            // Events reach every connection of the workspace, also those that keep no such list.
+            None if Kind::of_list(entity).is_some() => return Ok(None),
+            None => match Kind::of_entity(entity) {
+                Some(kind) => return self.reconcile_child(run, kind, claim).await,
+                None => is_echo(run, claim).await?,
+            },
+        };
+        if echo {
+            metrics::counter!("contactor_echoes_total").increment(1);
+            return Ok(None);
+        }
+        match active.lists.get(entity) {
+            Some(list) => self.reconcile_list(run, list, claim).await,
+            None => self.reconcile(run, claim, guards).await.map(Some),
+        }
     }
 
     /// A run panicked: a defect of the host. The record is tried again and then parked; the others go on.
@@ -120,7 +173,7 @@ impl Engine {
             self.now(),
             rand::random::<f64>(),
         );
-        self.complete(lease, claim, disposition, None, None, Vec::new()).await;
+        self.complete(lease, Completion::new(claim, disposition)).await;
     }
 
     /// What a run of this connection works with.
@@ -177,7 +230,16 @@ impl Engine {
                 (None, true, Some(_), true) => RunOutcome::Unchanged,
                 _ => RunOutcome::Applied,
             };
+        // A contact that is linked anew brings its tasks, notes and appointments with it.
+        let same = plan.link.as_ref().is_some_and(|link| {
+            link.state == LinkState::Active
+                && (&link.highlevel_id, &link.partner_id)
+                    == (&applied.link.highlevel_id, &applied.link.partner_id)
+        });
+        let marks =
+            if same { Vec::new() } else { run.list_marks(Side::Highlevel, &applied.link.highlevel_id) };
         Ok(Ending {
+            marks,
             summary: summary(run, &plan, &applied),
             conflicts: plan.merge.conflicts,
             changes: applied.changes,
@@ -189,7 +251,7 @@ impl Engine {
     }
 
     /// A failure decides what becomes of the record; a refused credential stops the connection.
-    async fn failed(&self, run: &RunContext, claim: &ClaimedRecord, failure: Failure) -> Ending {
+    pub(super) async fn failed(&self, run: &RunContext, claim: &ClaimedRecord, failure: Failure) -> Ending {
         if failure.class == FailureClass::Auth {
             self.needs_reconnect(&claim.key.connection, &failure.message).await;
         }
@@ -218,20 +280,12 @@ impl Engine {
             tracing::error!(connection = %id, %error, "the connection could not be paused");
         }
         let disposition = Disposition::Retry { at: self.now(), counts: false };
-        self.complete(lease, claim, disposition, None, None, Vec::new()).await;
+        self.complete(lease, Completion::new(claim, disposition)).await;
     }
 
-    async fn complete(
-        &self,
-        lease: &Lease,
-        claim: ClaimedRecord,
-        disposition: Disposition,
-        link: Option<contactor_store::Link>,
-        run: Option<Run>,
-        conflicts: Vec<ConflictRecord>,
-    ) {
+    async fn complete(&self, lease: &Lease, completion: Completion) {
+        let (claim, run) = (completion.claim.clone(), completion.run.clone());
         let key = claim.key.clone();
-        let completion = Completion { claim: claim.clone(), disposition, link, conflicts, run: run.clone() };
         match self.store().complete_record(lease, completion).await {
             Ok(()) => {}
             // Two records claim one counterpart: nothing of the completion was written, so say so in its place.
@@ -244,7 +298,7 @@ impl Engine {
                     summary: reason,
                     ..run
                 });
-                let parked = Completion { claim, disposition, link: None, conflicts: Vec::new(), run };
+                let parked = Completion { run, ..Completion::new(claim, disposition) };
                 if let Err(error) = self.store().complete_record(lease, parked).await {
                     tracing::error!(connection = %key.connection, %error, "a run could not be parked");
                 }
@@ -255,6 +309,13 @@ impl Engine {
             }
         }
     }
+}
+
+/// The name of the lock on a record: a contact and its lists share one.
+fn record_lock(claim: &ClaimedRecord) -> String {
+    let key = &claim.key;
+    let record = claim.link.as_ref().map_or(&key.record, |link| &link.highlevel_id);
+    format!("{}//{record}", key.connection)
 }
 
 /// Every hint shows what the link already knows: our own write coming back, or a delivery that says nothing new.
