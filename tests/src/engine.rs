@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use contactor_engine::{
@@ -134,7 +132,7 @@ fn engine(sandbox: &Sandbox, dir: &TempDir, clock: Clock) -> Result<Engine> {
         vault: Arc::new(Vault::create_key(&dir.path().join("key"))?),
         highlevel,
         verifier: Verifier::new(VerifierConfig {
-            ed25519_keys: vec![pem(&sandbox.highlevel().webhook_public_key())],
+            ed25519_keys: vec![sandbox.highlevel().webhook_public_key_pem()],
             ..VerifierConfig::default()
         })?,
         // A few calls at once are enough; each slot reserves address space, and many tests run beside each other.
@@ -142,13 +140,6 @@ fn engine(sandbox: &Sandbox, dir: &TempDir, clock: Clock) -> Result<Engine> {
         artefacts: subdirectory(dir, "artefacts")?,
     };
     Ok(Engine::start(parts)?)
-}
-
-/// An Ed25519 public key as PEM: its DER is a fixed beginning (RFC 8410) and the 32 bytes.
-fn pem(key: &[u8; 32]) -> String {
-    const BEGINNING: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-    let der = [&BEGINNING[..], key].concat();
-    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64.encode(der))
 }
 
 fn subdirectory(dir: &TempDir, name: &str) -> Result<Dir> {

@@ -99,6 +99,16 @@ impl Active {
         self.manifest.entity(entity).map_or(&[], |entity| &entity.natural_keys)
     }
 
+    /// An update may give the partner's record another id.
+    pub(crate) fn rekeys(&self, entity: &str) -> bool {
+        self.manifest.entity(entity).is_some_and(|entity| entity.rekeys)
+    }
+
+    /// Several of the partner's records may be one person.
+    pub(crate) fn many_to_one(&self, entity: &str) -> bool {
+        self.manifest.entity(entity).is_some_and(|entity| entity.many_to_one)
+    }
+
     /// A natural key's value in the one spelling that both systems share; `None` when it is absent or unusable.
     pub(crate) fn canonical_key(&self, highlevel_field: &str, value: Option<&Value>) -> Option<String> {
         let kind = match highlevel_field {
@@ -125,7 +135,8 @@ pub(crate) fn compile_mappings(
             EngineError::Invalid(format!("mapping: {error}; expected {{\"<entity>\": [rows]}}"))
         })?
     };
-    let is_list = |name: &str| Kind::of_list(name).is_some_and(|kind| manifest.entity(kind.entity()).is_some());
+    let is_list =
+        |name: &str| Kind::of_list(name).is_some_and(|kind| manifest.entity(kind.entity()).is_some());
     if let Some(unknown) = overrides.keys().find(|name| manifest.entity(name).is_none() && !is_list(name)) {
         return Err(EngineError::Invalid(format!("mapping: the connector has no entity `{unknown}`")));
     }

@@ -150,9 +150,7 @@ fn children_of(run: &RunContext, marks: &[Mark]) -> Vec<Mark> {
     let lists: Vec<_> = run.active.lists.iter().filter(|(_, list)| list.flows_to_highlevel()).collect();
     let contacts = marks.iter().filter(|mark| mark.entity == "contact" && !mark.deleted);
     contacts
-        .flat_map(|contact| {
-            lists.iter().map(|(name, _)| Mark { entity: (*name).clone(), ..contact.clone() })
-        })
+        .flat_map(|contact| lists.iter().map(|(name, _)| Mark { entity: (*name).clone(), ..contact.clone() }))
         .collect()
 }
 

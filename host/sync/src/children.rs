@@ -387,7 +387,9 @@ impl Mapping {
 pub fn list_fingerprint(mapping: &Mapping, side: Side, children: &[Child], context: &Context) -> Fingerprint {
     let mut prints: Vec<_> = children
         .iter()
-        .map(|child| (child.id.as_deref().unwrap_or_default(), mapping.fingerprint(side, &child.fields, context)))
+        .map(|child| {
+            (child.id.as_deref().unwrap_or_default(), mapping.fingerprint(side, &child.fields, context))
+        })
         .collect();
     prints.sort();
     let mut hasher = Hasher::new("contactor list 1");

@@ -188,6 +188,13 @@ fn item(record: RecordId, plan: Plan) -> PreviewItem {
             ..blank(record, Verdict::Skip)
         },
         Plan::Sync(plan) => sync_item(record, &plan),
+        Plan::Fill { highlevel, partner, fields } => PreviewItem {
+            label: highlevel.label(),
+            reason: Some("a newer record of the partner is linked; this one fills what is empty".to_owned()),
+            changes: changes(Side::Highlevel, Some(&highlevel), &fields),
+            partner_id: Some(partner.id),
+            ..blank(record, if fields.is_empty() { Verdict::Unchanged } else { Verdict::Update })
+        },
     }
 }
 

@@ -10,10 +10,10 @@ use contactor_store::{
 };
 use contactor_sync::ConflictRecord;
 
-use super::apply::Applied;
+use super::apply::{Applied, note_writes};
 use super::children::Kind;
-use super::plan::{Plan, SyncPlan};
-use super::sides::RunContext;
+use super::plan::{Plan, SyncPlan, record_lock};
+use super::sides::{RunContext, SideRecord};
 use crate::active::Active;
 use crate::engine::Engine;
 use crate::failure::Failure;
@@ -79,9 +79,19 @@ impl Engine {
             Err(error) => return self.give_back(lease, claim, &error.to_string()).await,
         };
         let run = RunContext { attempts: claim.attempts, ..self.context(&active, claim.priority, false) };
+        let mut claim = claim;
         // Kept until the commit: a second run of the same person must find the link, and a contact and its lists are written to
         // the same record of the partner.
-        let mut guards = vec![self.locks().lock(&record_lock(&claim)).await];
+        let mut guards = vec![self.locks().lock(&claim_lock(&claim)).await];
+        if run.active.many_to_one(&key.entity) && claim.link.is_some() {
+            // A newer record of the partner may have taken the link since the claim.
+            match run.link(&key.entity, key.side, &key.record).await {
+                Ok(link) => claim.link = link,
+                Err(failure) => {
+                    tracing::warn!(connection = %key.connection, reason = failure.message, "a link was not read again")
+                }
+            }
+        }
         let ending = match self.attempt(&run, &claim, &mut guards).await {
             Ok(Some(ending)) => Ok(ending),
             Ok(None) => return self.complete(lease, Completion::new(claim, Disposition::Done)).await,
@@ -209,7 +219,8 @@ impl Engine {
                     .between(highlevel.map(|r| r.id), partner.map(|r| r.id)))
             }
             Plan::Nowhere => Ok(Ending::done(RunOutcome::Unchanged, "the record is on neither side")),
-            Plan::Gone { link, side } => Ok(gone(run, link, side)),
+            Plan::Gone { link, side } => self.gone(run, link, side).await,
+            Plan::Fill { highlevel, partner, fields } => fill(run, &highlevel, &partner, &fields).await,
             Plan::Sync(mut plan) => {
                 guards.append(&mut plan.creating);
                 self.bring_into_step(run, &claim.key, *plan).await
@@ -238,8 +249,14 @@ impl Engine {
         });
         let marks =
             if same { Vec::new() } else { run.list_marks(Side::Highlevel, &applied.link.highlevel_id) };
+        let moved = plan.link.as_ref().filter(|_| run.active.rekeys(&key.entity) && !same);
+        let children = match moved {
+            Some(_) => run.rekeyed_lists(&applied.link).await?,
+            None => Vec::new(),
+        };
         Ok(Ending {
             marks,
+            children,
             summary: summary(run, &plan, &applied),
             conflicts: plan.merge.conflicts,
             changes: applied.changes,
@@ -248,6 +265,22 @@ impl Engine {
             replaces: plan.link,
             ..Ending::done(outcome, "")
         })
+    }
+
+    /// A record is gone on one side. HighLevel merges contacts without telling: what belonged to a deleted one may be the
+    /// survivor's by now.
+    async fn gone(
+        &self,
+        run: &RunContext,
+        link: contactor_store::Link,
+        side: Side,
+    ) -> Result<Ending, Failure> {
+        let mut marks = Vec::new();
+        if side == Side::Highlevel && link.state == LinkState::Active && !run.active.lists.is_empty() {
+            let survivor = run.survivor(&link).await?;
+            marks.extend(survivor.iter().flat_map(|id| run.list_marks(Side::Highlevel, id)));
+        }
+        Ok(Ending { marks, ..gone(run, link, side) })
     }
 
     /// A failure decides what becomes of the record; a refused credential stops the connection.
@@ -311,11 +344,10 @@ impl Engine {
     }
 }
 
-/// The name of the lock on a record: a contact and its lists share one.
-fn record_lock(claim: &ClaimedRecord) -> String {
-    let key = &claim.key;
-    let record = claim.link.as_ref().map_or(&key.record, |link| &link.highlevel_id);
-    format!("{}//{record}", key.connection)
+/// The name of the lock on the record of a claim.
+fn claim_lock(claim: &ClaimedRecord) -> String {
+    let record = claim.link.as_ref().map_or(&claim.key.record, |link| &link.highlevel_id);
+    record_lock(&claim.key.connection, record)
 }
 
 /// Every hint shows what the link already knows: our own write coming back, or a delivery that says nothing new.
@@ -381,6 +413,22 @@ fn is_complete(
             .all(|name| name.starts_with("customFields") || SNAPSHOT_FIELDS.contains(&name.as_str())),
         contactor_sync::Side::Partner => inputs.iter().all(|name| fields.contains_key(name)),
     }
+}
+
+/// An older record of somebody whose newest one is linked.
+async fn fill(
+    run: &RunContext,
+    highlevel: &SideRecord,
+    partner: &SideRecord,
+    fields: &contactor_sync::Fields,
+) -> Result<Ending, Failure> {
+    run.update_highlevel(highlevel, fields).await?;
+    let mut changes = Vec::new();
+    note_writes(Side::Highlevel, Some(highlevel), fields, &mut changes);
+    let outcome = if changes.is_empty() { RunOutcome::Unchanged } else { RunOutcome::Applied };
+    let summary = "a newer record of the same person is linked; this one only fills what is empty";
+    let ending = Ending { changes, ..Ending::done(outcome, summary) };
+    Ok(ending.between(Some(highlevel.id.clone()), Some(partner.id.clone())))
 }
 
 /// One record is gone: the link becomes a tombstone, so that a restored record finds its counterpart again.

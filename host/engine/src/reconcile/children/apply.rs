@@ -48,9 +48,17 @@ struct Step {
 
 impl RunContext {
     /// Writes what the plan of a list says.
-    pub(crate) async fn apply_list(&self, list: &ChildList, plan: ListPlan) -> ListApplied {
+    pub(crate) async fn apply_list(&self, list: &ChildList, mut plan: ListPlan) -> ListApplied {
         let mut applied = ListApplied::default();
         let mut steps = self.write_highlevel(list, &plan, &mut applied).await;
+        if !applied.changes.is_empty() {
+            // A count of the list counts what was just created.
+            let now: Vec<Child> = steps.iter().filter_map(|step| step.highlevel.clone()).collect();
+            match self.whole(list, plan.link.as_ref(), &now, &plan.partner.contact) {
+                Ok(whole) => plan.whole = whole,
+                Err(failure) => applied.failure = Some(failure),
+            }
+        }
         let contact = match &list.home {
             Home::Field(field) => self.write_field(list, field, &plan, &mut steps, &mut applied).await,
             Home::Records | Home::Nowhere => self.write_records(list, &plan, &mut steps, &mut applied).await,
@@ -172,14 +180,16 @@ impl RunContext {
                     let id = id.unwrap_or_default();
                     let element = elements::written(Element::new(), &id, &fields);
                     note(Side::Partner, list, None, &Some(id.clone()), &fields, &mut changes);
-                    step.partner = Some(Child { id: Some(id), fields: elements::fields(&element), updated_at: None });
+                    step.partner =
+                        Some(Child { id: Some(id), fields: elements::fields(&element), updated_at: None });
                     slots.push(Some(element));
                 }
                 (Write::Update, Some(at)) => {
                     let id = id.unwrap_or_default();
                     let element = elements::written(slots[at].take().unwrap_or_default(), &id, &fields);
                     note(Side::Partner, list, before.as_ref(), &Some(id.clone()), &fields, &mut changes);
-                    step.partner = Some(Child { id: Some(id), fields: elements::fields(&element), updated_at: None });
+                    step.partner =
+                        Some(Child { id: Some(id), fields: elements::fields(&element), updated_at: None });
                     slots[at] = Some(element);
                 }
                 _ => continue,
@@ -320,12 +330,8 @@ impl RunContext {
                 (Then::Link, Some(rules)) => {
                     let (Some(highlevel), Some(partner)) = (&step.highlevel, &step.partner) else { continue };
                     let (Some(own), Some(theirs)) = (&highlevel.id, &partner.id) else { continue };
-                    let link = step.pair.link(
-                        &rules,
-                        (own, &highlevel.fields),
-                        (theirs, &partner.fields),
-                        context,
-                    );
+                    let link =
+                        step.pair.link(&rules, (own, &highlevel.fields), (theirs, &partner.fields), context);
                     self.keep(list, plan, previous, &link, applied);
                 }
                 (Then::Lost(side), Some(_)) => {
@@ -453,13 +459,11 @@ fn note(
     changes.extend(written.iter().map(|(field, after)| FieldChange {
         side,
         field: format!("{}[{id}].{field}", list.kind.list()),
-        before: before
-            .and_then(|child| child.fields.get(field))
-            .map_or(serde_json::Value::Null, Value::to_json),
+        before:
+            before.and_then(|child| child.fields.get(field)).map_or(serde_json::Value::Null, Value::to_json),
         after: after.to_json(),
     }));
 }
-
 
 /// A refused child is its own fault; any other failure would meet the next one as well.
 fn is_of_one_child(failure: &Failure) -> bool {

@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn what_nobody_maps_is_kept_and_no_value_takes_a_member_away() {
-        let element = read(json!([{"id": 7, "subject": "Call", "due": "x", "colour": "red"}])).unwrap().remove(0);
+        let element =
+            read(json!([{"id": 7, "subject": "Call", "due": "x", "colour": "red"}])).unwrap().remove(0);
         assert_eq!(id(&element).as_deref(), Some("7"));
         let changes = Fields::from([("subject".into(), "Write".into()), ("due".into(), Value::Null)]);
         let after = Json::Object(written(element, "7", &changes));

@@ -24,7 +24,8 @@ impl RunContext {
             Kind::Task => self.location.tasks(&id).await.map(|list| list.iter().map(task).collect()),
             Kind::Note => self.location.notes(&id).await.map(|list| list.iter().map(note).collect()),
             Kind::Appointment => {
-                let zone = self.active.workspace.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
+                let zone =
+                    self.active.workspace.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
                 self.location.appointments_of(&id).await.map(|list| {
                     let kept = list.iter().filter(|one| !one.is_deleted());
                     kept.map(|one| appointment(one, zone.as_ref())).collect()
@@ -123,7 +124,11 @@ fn task(task: &highlevel::Task) -> Child {
 }
 
 fn note(note: &highlevel::Note) -> Child {
-    Child { id: Some(note.id.to_string()), fields: convert::fields_from_json(note.fields()), updated_at: None }
+    Child {
+        id: Some(note.id.to_string()),
+        fields: convert::fields_from_json(note.fields()),
+        updated_at: None,
+    }
 }
 
 /// Times are instants where the location's zone is known; without it they stay as the vendor wrote them.

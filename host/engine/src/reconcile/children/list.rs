@@ -85,7 +85,8 @@ pub(crate) fn compile(
 ) -> Result<BTreeMap<String, ChildList>, EngineError> {
     let mut lists = BTreeMap::new();
     for kind in Kind::ALL {
-        let Some(entity) = manifest.entity(kind.entity()).filter(|entity| entity.support != Support::Unsupported)
+        let Some(entity) =
+            manifest.entity(kind.entity()).filter(|entity| entity.support != Support::Unsupported)
         else {
             continue;
         };

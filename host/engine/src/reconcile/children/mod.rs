@@ -74,7 +74,11 @@ impl RunContext {
     }
 
     /// Whether every hint of a list shows what is known already: our own write coming back, or old news.
-    pub(crate) async fn is_list_echo(&self, list: &ChildList, claim: &ClaimedRecord) -> Result<bool, Failure> {
+    pub(crate) async fn is_list_echo(
+        &self,
+        list: &ChildList,
+        claim: &ClaimedRecord,
+    ) -> Result<bool, Failure> {
         if claim.hints.is_empty() || claim.attempts > 0 {
             return Ok(false);
         }
@@ -114,9 +118,40 @@ impl RunContext {
         let Some(value) = hint.snapshot.as_ref().and_then(|shown| shown.get(field)) else { return false };
         let Ok(shown) = elements::parse("", field, Some(value)) else { return false };
         let children = elements::children(&shown);
-        let print =
-            list_fingerprint(mapping, contactor_sync::Side::Partner, &children, &self.active.context);
+        let print = list_fingerprint(mapping, contactor_sync::Side::Partner, &children, &self.active.context);
         print == link.partner_fingerprint
+    }
+
+    /// The list links of a contact whose partner's id changed, with the new id.
+    pub(crate) async fn rekeyed_lists(&self, contact: &Link) -> Result<Vec<Link>, Failure> {
+        let mut lists = Vec::new();
+        for list in self.active.lists.keys() {
+            let id = &self.active.connection.id;
+            let link = self.engine.store().link(id, list, Side::Highlevel, &contact.highlevel_id).await;
+            let link = link.map_err(|error| plan::of_store(&error))?;
+            lists.extend(link.map(|link| Link { partner_id: contact.partner_id.clone(), ..link }));
+        }
+        Ok(lists)
+    }
+
+    /// Another contact of HighLevel with an email or phone of a contact that is gone: the survivor of a merge, perhaps.
+    pub(crate) async fn survivor(&self, gone: &Link) -> Result<Option<RecordId>, Failure> {
+        let Some(record) = self.read_partner(&gone.entity, &gone.partner_id).await? else { return Ok(None) };
+        for key in self.active.natural_keys(&gone.entity) {
+            let value = self.active.canonical_key(&key.highlevel, record.fields.get(&key.partner));
+            let Some(value) = value else { continue };
+            let (email, phone) = match key.highlevel.as_str() {
+                "email" => (Some(value.as_str()), None),
+                "phone" => (None, Some(value.as_str())),
+                _ => continue,
+            };
+            let found = self.location.find_duplicate(email, phone).await;
+            let found = found.map_err(|error| failure::of_highlevel(&error))?;
+            if let Some(found) = found.filter(|found| found.id.as_str() != gone.highlevel_id.as_str()) {
+                return Ok(Some(RecordId::new(found.id.as_str())));
+            }
+        }
+        Ok(None)
     }
 
     /// The link of the contact whose list this is, while both sides have the contact.
@@ -227,7 +262,9 @@ impl Engine {
             }
             None => Ending::done(
                 RunOutcome::Skipped,
-                format!("HighLevel did not say whose task {task} is, and its search does not show it yet: the next sweep finds it"),
+                format!(
+                    "HighLevel did not say whose task {task} is, and its search does not show it yet: the next sweep finds it"
+                ),
             ),
         })
     }

@@ -88,8 +88,7 @@ impl RunContext {
                 (elements::children(&elements), elements)
             }
             Home::Records => {
-                let records =
-                    self.find_partner(list.kind.entity(), CONTACT_ID, contact.id.as_str()).await?;
+                let records = self.find_partner(list.kind.entity(), CONTACT_ID, contact.id.as_str()).await?;
                 (records.into_iter().map(of_record).collect(), Vec::new())
             }
             Home::Nowhere => (Vec::new(), Vec::new()),
@@ -98,8 +97,7 @@ impl RunContext {
     }
 
     async fn links_of(&self, kind: Kind, contact: &RecordId) -> Result<BTreeMap<RecordId, Link>, Failure> {
-        let links =
-            self.engine.store().child_links(&self.active.connection.id, kind.entity(), contact).await;
+        let links = self.engine.store().child_links(&self.active.connection.id, kind.entity(), contact).await;
         let links = links.map_err(|error| of_store(&error))?;
         Ok(links.into_iter().map(|link| (link.highlevel_id.clone(), link)).collect())
     }
@@ -120,10 +118,13 @@ impl RunContext {
                 continue;
             }
             let Some(link) = self.child_link(list.kind, Side::Highlevel, &id).await? else { continue };
-            let there = partner.children.iter().any(|own| own.id.as_deref() == Some(link.partner_id.as_str()));
+            let there =
+                partner.children.iter().any(|own| own.id.as_deref() == Some(link.partner_id.as_str()));
             if list.home == Home::Records && !there {
                 // A record of its own moves with its contact; one in a field is written anew beside the others.
-                let Some(record) = self.read_partner(list.kind.entity(), &link.partner_id).await? else { continue };
+                let Some(record) = self.read_partner(list.kind.entity(), &link.partner_id).await? else {
+                    continue;
+                };
                 partner.children.push(of_record(record));
             } else if !there {
                 continue;
@@ -147,7 +148,9 @@ impl RunContext {
             let Some(id) = child.id.as_deref().filter(|id| !known.contains(id)) else { continue };
             // The host names elements by HighLevel's id; any other id means nothing outside its list.
             let link = self.child_link(list.kind, Side::Highlevel, &RecordId::new(id)).await?;
-            if link.is_some_and(|link| link.partner_id.as_str() == id && link.parent.as_ref() != Some(contact)) {
+            if link
+                .is_some_and(|link| link.partner_id.as_str() == id && link.parent.as_ref() != Some(contact))
+            {
                 partner.moved_away.insert(at);
             }
         }
@@ -188,7 +191,7 @@ impl RunContext {
     }
 
     /// The rows of the list as a whole: HighLevel's list is their only field.
-    fn whole(
+    pub(crate) fn whole(
         &self,
         list: &ChildList,
         link: Option<&Link>,
