@@ -12,7 +12,7 @@ use contactor_sync::{
 use super::elements::{self, Element};
 use super::highlevel::missing;
 use super::list::{ChildList, Home};
-use super::plan::{CONTACT_ID, ListPlan, whole_fields};
+use super::plan::{CONTACT_ID, ListPlan, REMOVED, whole_fields};
 use crate::failure::Failure;
 use crate::reconcile::sides::{Created, RunContext};
 
@@ -444,7 +444,7 @@ fn name(list: &ChildList, step: &Step) -> String {
 
 /// What a removal looks like among the changes.
 fn removed() -> Fields {
-    Fields::from([("(removed)".to_owned(), Value::Boolean(true))])
+    Fields::from([(REMOVED.to_owned(), Value::Boolean(true))])
 }
 
 fn note(

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{FailureClass, Link, LinkState, RecordId, Side};
-use contactor_sync::{Child, ChildLink, Fields, ListRules, Merge, Pair, Value, View, merge, merge_children};
+use contactor_sync::{
+    Child, ChildLink, Fields, ListRules, Merge, Pair, Value, View, Write, merge, merge_children,
+};
 
 use super::elements::{self, Element};
 use super::list::{ChildList, Home, Kind};
 use crate::failure::Failure;
+use crate::reconcile::preview::PlannedChange;
 use crate::reconcile::sides::{RunContext, SideRecord, mismatch};
 
 /// The partner's half of a list as it was read.
@@ -44,13 +47,45 @@ pub(crate) struct ListPlan {
 }
 
 impl ListPlan {
-    /// Nothing would be written on either side.
-    pub(crate) fn is_agreed(&self) -> bool {
-        use contactor_sync::Write::Nothing;
-        let quiet = |pair: &Pair| (pair.to_highlevel, pair.to_partner) == (Nothing, Nothing);
-        self.pairs.iter().all(quiet)
-            && self.partner.moved_away.is_empty()
-            && self.whole.as_ref().is_none_or(|merge| merge.to_partner.is_empty())
+    /// What would be written, named as `tasks[<id>].<field>`.
+    pub(crate) fn changes(&self, kind: Kind) -> Vec<PlannedChange> {
+        let mut changes = Vec::new();
+        for pair in &self.pairs {
+            let highlevel = pair.highlevel.map(|at| &self.highlevel[at]);
+            let partner = pair.partner.map(|at| &self.partner.children[at]);
+            let id = [highlevel, partner].into_iter().flatten().find_map(|child| child.id.as_deref());
+            let id = id.unwrap_or("new");
+            for (side, own, write, fields) in [
+                (Side::Highlevel, highlevel, pair.to_highlevel, &pair.merge.to_highlevel),
+                (Side::Partner, partner, pair.to_partner, &pair.merge.to_partner),
+            ] {
+                let planned = |field: &str, before: Option<&Value>, after: &Value| PlannedChange {
+                    side,
+                    field: format!("{}[{id}].{field}", kind.list()),
+                    before: before.map_or(serde_json::Value::Null, Value::to_json),
+                    after: after.to_json(),
+                };
+                match write {
+                    Write::Nothing => {}
+                    Write::Remove => changes.push(planned(REMOVED, None, &Value::Boolean(true))),
+                    Write::Create | Write::Update => {
+                        let before = |field: &str| own.and_then(|child| child.fields.get(field));
+                        changes
+                            .extend(fields.iter().map(|(field, after)| planned(field, before(field), after)));
+                    }
+                }
+            }
+        }
+        if let Some(whole) = &self.whole {
+            changes.extend(whole.to_partner.iter().map(|(field, after)| PlannedChange {
+                side: Side::Partner,
+                field: field.clone(),
+                before:
+                    self.partner.contact.fields.get(field).map_or(serde_json::Value::Null, Value::to_json),
+                after: after.to_json(),
+            }));
+        }
+        changes
     }
 }
 
@@ -68,16 +103,43 @@ impl RunContext {
         )
         .await?;
         let (Some(highlevel), Some(record)) = (highlevel, record) else { return Ok(None) };
+        self.plan_read_list(list, contact.highlevel_id.clone(), highlevel, record, link).await.map(Some)
+    }
+
+    /// Plans what a preview shows of the list of a contact that may not be linked, or have a counterpart, yet.
+    pub(crate) async fn preview_list(
+        &self,
+        list: &ChildList,
+        contact: &RecordId,
+        counterpart: Option<SideRecord>,
+    ) -> Result<Option<ListPlan>, Failure> {
+        let Some(highlevel) = self.read_children(list.kind, contact).await? else { return Ok(None) };
+        let nobody = SideRecord { id: RecordId::new(""), fields: Fields::new(), updated_at: None };
+        let id = &self.active.connection.id;
+        let link = self.engine.store().link(id, list.kind.list(), Side::Highlevel, contact).await;
+        let link = link.map_err(|error| of_store(&error))?;
+        let record = counterpart.unwrap_or(nobody);
+        self.plan_read_list(list, contact.clone(), highlevel, record, link).await.map(Some)
+    }
+
+    async fn plan_read_list(
+        &self,
+        list: &ChildList,
+        contact: RecordId,
+        highlevel: Vec<Child>,
+        record: SideRecord,
+        link: Option<Link>,
+    ) -> Result<ListPlan, Failure> {
         let mut partner = self.partner_list(list, record).await?;
-        let mut links = self.links_of(list.kind, &contact.highlevel_id).await?;
-        let adopted = self.adopt(list, &contact.highlevel_id, &highlevel, &mut partner, &mut links).await?;
+        let mut links = self.links_of(list.kind, &contact).await?;
+        let adopted = self.adopt(list, &contact, &highlevel, &mut partner, &mut links).await?;
         if list.home != Home::Nowhere {
-            self.let_go(list, &contact.highlevel_id, &links, &mut partner).await?;
+            self.let_go(list, &contact, &links, &mut partner).await?;
         }
-        let pairs = self.pairs(list, link.as_ref(), contact, &links, &highlevel, &partner);
+        let moved = link.as_ref().is_some_and(|link| link.partner_id != partner.contact.id);
+        let pairs = self.pairs(list, moved, &links, &highlevel, &partner);
         let whole = self.whole(list, link.as_ref(), &highlevel, &partner.contact)?;
-        let contact = contact.highlevel_id.clone();
-        Ok(Some(ListPlan { contact, highlevel, partner, links, adopted, pairs, whole, link }))
+        Ok(ListPlan { contact, highlevel, partner, links, adopted, pairs, whole, link })
     }
 
     async fn partner_list(&self, list: &ChildList, contact: SideRecord) -> Result<PartnerList, Failure> {
@@ -87,6 +149,7 @@ impl RunContext {
                 let elements = elements::parse(&name, field, contact.fields.get(field))?;
                 (elements::children(&elements), elements)
             }
+            Home::Records if contact.id.as_str().is_empty() => (Vec::new(), Vec::new()),
             Home::Records => {
                 let records = self.find_partner(list.kind.entity(), CONTACT_ID, contact.id.as_str()).await?;
                 (records.into_iter().map(of_record).collect(), Vec::new())
@@ -170,13 +233,11 @@ impl RunContext {
     fn pairs(
         &self,
         list: &ChildList,
-        link: Option<&Link>,
-        contact: &Link,
+        moved: bool,
         links: &BTreeMap<RecordId, Link>,
         highlevel: &[Child],
         partner: &PartnerList,
     ) -> Vec<Pair> {
-        let moved = link.is_some_and(|link| link.partner_id != contact.partner_id);
         let Some(rules) = list.rules(moved) else { return Vec::new() };
         let links: Vec<ChildLink> = links.values().map(child_link).collect();
         // What has left the list is out of sight; indexes are those of the whole list.
@@ -217,6 +278,9 @@ impl RunContext {
         }
     }
 }
+
+/// What a removal is called among the changes of a child.
+pub(crate) const REMOVED: &str = "(removed)";
 
 /// The partner's field by which child records of their own name their contact.
 pub(crate) const CONTACT_ID: &str = "contact_id";
