@@ -41,7 +41,7 @@ pub struct Connectif;
 impl Connector for Connectif {
     /// Nothing says whose a key is, so a contact that cannot exist is asked for: a good key is told that there is none.
     fn check() -> Result<Account> {
-        let response = api::get(&Settings::get()?, "contactor-check@connectif.invalid")?;
+        let response = api::get("contactor-check@connectif.invalid")?;
         let limit = response.header("x-ratelimit-limit").map(str::to_owned);
         api::ok(response).map(drop).or_else(|error| match error {
             Error::NotFound(_) => Ok(()),
@@ -64,11 +64,9 @@ impl Connector for Connectif {
 
     fn read(entity: &str, id: &str) -> Result<PartnerRecord> {
         only_contacts(entity)?;
-        let settings = Settings::get()?;
-        let shown = api::contact(&settings, id)?;
-        let shown = pending::overlaid(id, shown)?;
+        let shown = pending::overlaid(id, api::contact(id)?)?;
         let shown = shown.ok_or_else(|| Error::NotFound(format!("the Connectif contact {id}")))?;
-        Ok(contact::record(&settings, id, &shown))
+        Ok(contact::record(&Settings::get()?, id, &shown))
     }
 
     fn find(entity: &str, key: &NamedValue) -> Result<Vec<PartnerRecord>> {
