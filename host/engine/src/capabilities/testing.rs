@@ -131,12 +131,12 @@ impl Bench {
 impl Capabilities {
     /// The calls that the run recorded so far.
     pub(super) fn recorded(&self) -> Vec<Call> {
-        self.run.recorder.take().0
+        self.direct.run.recorder.take().0
     }
 
     /// The lines that the connector logged so far.
     pub(super) fn logged(&self) -> Vec<String> {
-        self.run.recorder.take().1
+        self.direct.run.recorder.take().1
     }
 }
 
@@ -168,6 +168,7 @@ fn connection(base_url: &str, grants: &[&str]) -> Connection {
         auth_scheme: "token".to_owned(),
         settings: json!({ "suffix": ".json" }),
         mapping: Json::Null,
+        schedule: contactor_store::Schedule::default(),
         webhook_token: "not-a-real-webhook-token".to_owned(),
         created_at: now(),
     }

@@ -176,6 +176,7 @@ impl RunContext {
             entity: entity.to_owned(),
             highlevel_id: highlevel.id.clone(),
             partner_id: partner.id.clone(),
+            parent: None,
             base,
             highlevel_fingerprint: print(contactor_sync::Side::Highlevel, &highlevel.fields),
             partner_fingerprint: print(contactor_sync::Side::Partner, &partner.fields),
