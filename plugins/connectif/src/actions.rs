@@ -14,8 +14,7 @@ pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Jso
         "contacts.upsert-by-email" => upsert(settings, "/contacts/email", input),
         "events.send" => {
             let mut body = input.as_object().cloned().unwrap_or_default();
-            let creates =
-                body.remove("create_contact").is_some_and(|creates| creates == true || creates == "true");
+            let creates = body.remove("create_contact").is_some_and(|yes| yes == true || yes == "true");
             body.remove("path");
             send_event(text(input, "path")?, creates, &body)
         }
@@ -70,8 +69,8 @@ fn exported(input: &Json) -> Result<Json> {
 }
 
 fn export(input: &Json) -> Json {
-    let given =
-        ["segmentId", "reportId", "fromDate", "toDate"].into_iter().filter(|name| input[name].is_string());
+    const FILTERS: [&str; 4] = ["segmentId", "reportId", "fromDate", "toDate"];
+    let given = FILTERS.into_iter().filter(|name| input[name].is_string());
     let filters: Map<String, Json> = given.map(|name| (name.to_owned(), input[name].clone())).collect();
     let mut body = json!({ "delimiter": delimiter(input), "filters": filters });
     if input["type"].is_string() {

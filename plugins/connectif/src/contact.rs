@@ -20,14 +20,6 @@ const RENAMED: [(&str, &str); 3] =
 /// Custom fields that hold a JSON document in a text.
 const DOCUMENTS: [&str; 3] = ["tasks", "notes", "appointments"];
 
-/// Values that begin to send mail or text messages to the person, by key.
-const SUBSCRIBING: [(&str, &str); 4] = [
-    ("_newsletterSubscriptionStatus", "subscribed"),
-    ("_smsSubscriptionStatus", "subscribed"),
-    ("_emailStatus", "active"),
-    ("_mobilePhoneStatus", "active"),
-];
-
 /// The id of a contact: its address, which Connectif compares without regard to case.
 pub(crate) fn id(email: &str) -> String {
     email.trim().to_lowercase()
@@ -90,7 +82,11 @@ pub(crate) fn body(settings: &Settings, fields: &Fields) -> Result<Shown> {
 
 /// Whether this value begins to send mail or text messages to the person.
 pub(crate) fn subscribes(key: &str, value: &Json) -> bool {
-    SUBSCRIBING.iter().any(|(own, status)| *own == key && value.as_str() == Some(status))
+    match key {
+        "_newsletterSubscriptionStatus" | "_smsSubscriptionStatus" => value == "subscribed",
+        "_emailStatus" | "_mobilePhoneStatus" => value == "active",
+        _ => false,
+    }
 }
 
 /// Whether a value is the contact's own, to be carried over to another address: neither computed nor an identity.

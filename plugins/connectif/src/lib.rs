@@ -43,10 +43,7 @@ impl Connector for Connectif {
     fn check() -> Result<Account> {
         let response = api::get("contactor-check@connectif.invalid")?;
         let limit = response.header("x-ratelimit-limit").map(str::to_owned);
-        api::ok(response).map(drop).or_else(|error| match error {
-            Error::NotFound(_) => Ok(()),
-            error => Err(error),
-        })?;
+        api::ok(response).found()?;
         Ok(Account::new("connectif", "Connectif account").with("rate_limit", limit))
     }
 
@@ -70,21 +67,17 @@ impl Connector for Connectif {
     }
 
     fn find(entity: &str, key: &NamedValue) -> Result<Vec<PartnerRecord>> {
-        match (key.name.as_str(), key.as_text()) {
-            ("email", Some(email)) => {
-                Ok(Self::read(entity, &contact::id(email)).found()?.into_iter().collect())
-            }
-            (other, _) => {
-                Err(Error::Unsupported(format!("Connectif finds contacts by email, not by {other}")))
-            }
-        }
+        let Some(email) = key.as_text().filter(|_| key.name == "email") else {
+            let name = &key.name;
+            return Err(Error::Unsupported(format!("Connectif finds contacts by email, not by {name}")));
+        };
+        Ok(Self::read(entity, &contact::id(email)).found()?.into_iter().collect())
     }
 
     fn create(entity: &str, fields: &Fields) -> Result<PartnerRecord> {
         only_contacts(entity)?;
-        let email = fields
-            .email()
-            .ok_or_else(|| Error::invalid("email", "a Connectif contact needs an email address"))?;
+        let missing = || Error::invalid("email", "a Connectif contact needs an email address");
+        let email = fields.email().ok_or_else(missing)?;
         write::write(&Settings::get()?, &contact::id(email), fields)
     }
 

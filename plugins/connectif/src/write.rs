@@ -27,8 +27,7 @@ pub(crate) fn move_to(settings: &Settings, id: &str, email: &str, fields: &Field
             let custom = !settings.writes_by_email_route() || key.starts_with('_');
             contact::is_own(key) && quiet && custom && !value.is_null()
         };
-        let own = old.iter().filter(carried).map(|(key, value)| (key.clone(), value.clone()));
-        body.extend(own);
+        body.extend(old.iter().filter(carried).map(|(key, value)| (key.clone(), value.clone())));
     }
     body.extend(contact::body(settings, fields)?);
     let shown = patch(settings, email, &body, true)?;
@@ -36,17 +35,14 @@ pub(crate) fn move_to(settings: &Settings, id: &str, email: &str, fields: &Field
         let pause = Shown::from_iter([("_emailStatus".to_owned(), Json::from("paused"))]);
         patch(settings, id, &pause, false)?;
     }
-    log::info!(
-        "{id} is now {email} at Connectif; the old contact stays there, because Connectif deletes none"
-    );
+    log::info!("{id} is now {email} at Connectif; the old contact stays there, nothing deletes it");
     Ok(contact::written_record(settings, email, &shown, fields))
 }
 
 /// Writes, and looks whether it can be seen. `creates`: an empty body is sent as well.
 fn patch(settings: &Settings, id: &str, body: &Shown, creates: bool) -> Result<Shown> {
     if !body.is_empty() || creates {
-        let response = partner::patch(settings.write_path(id)).json(body)?.send()?;
-        let response = api::ok(response)?;
+        let response = api::ok(partner::patch(settings.write_path(id)).json(body)?.send()?)?;
         // Some answers carry the contact; none is documented.
         if let Ok(shown) = serde_json::from_slice::<Shown>(&response.body)
             && shown.contains_key("_email")

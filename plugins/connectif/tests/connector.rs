@@ -387,7 +387,7 @@ mod lag {
 
     #[test]
     fn reads_after_a_write_are_as_many_as_the_setting_says() {
-        for (attempts, reads) in [(0, 0), (3, 3)] {
+        for (attempts, reads) in [(1, 1), (3, 3)] {
             let host = account(host().setting("reread_attempts", attempts), &[ada()], 9).install();
             Connectif::update("contact", "ada@example.com", &Fields::new().with("firstName", "Anna"))
                 .unwrap();
