@@ -47,11 +47,13 @@ pub mod json;
 pub mod log;
 pub mod paging;
 pub mod partner;
+pub mod pending;
 mod records;
 pub mod rules;
 pub mod seen;
 pub mod settings;
 pub mod state;
+pub mod table;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod values;

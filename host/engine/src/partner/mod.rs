@@ -29,6 +29,9 @@ const RESPONSE_CAP: usize = 4 * 1024 * 1024;
 /// Bytes of a path that a run's log keeps.
 const OPERATION_CAP: usize = 512;
 
+/// What a run says of a call that a preview did not make.
+pub(crate) const HELD_BACK: &str = "held back: this is a preview";
+
 /// The credential's parts by name.
 type Secrets = BTreeMap<String, SecretString>;
 
@@ -92,17 +95,7 @@ impl PartnerApi {
     /// Sends a connector's request. Answers the call's trace in any case, and the response or why there is none.
     pub(crate) async fn send(&self, request: Request, now: Timestamp) -> (Call, Result<Response, Error>) {
         let begun = Instant::now();
-        let mut call = Call {
-            target: "partner".to_owned(),
-            operation: format!("{} {}", method_name(request.method), self.shown(&request.path)),
-            status: None,
-            quota_remaining: None,
-            duration_us: 0,
-            write: is_write(request.method),
-            request: request.body.as_deref().map(|body| self.capped(body)),
-            response: None,
-            error: None,
-        };
+        let mut call = self.trace(&request);
         let result = self.send_checked(&request, now).await;
         call.duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         match &result {
@@ -113,6 +106,25 @@ impl PartnerApi {
             Err(error) => call.error = Some(in_words(error)),
         }
         (call, result)
+    }
+
+    /// The trace of a write that a preview holds back, as it would have been sent.
+    pub(crate) fn held_back(&self, request: &Request) -> Call {
+        Call { error: Some(HELD_BACK.to_owned()), ..self.trace(request) }
+    }
+
+    fn trace(&self, request: &Request) -> Call {
+        Call {
+            target: "partner".to_owned(),
+            operation: format!("{} {}", method_name(request.method), self.shown(&request.path)),
+            status: None,
+            quota_remaining: None,
+            duration_us: 0,
+            write: is_write(request.method),
+            request: request.body.as_deref().map(|body| self.capped(body)),
+            response: None,
+            error: None,
+        }
     }
 
     async fn send_checked(&self, request: &Request, now: Timestamp) -> Result<Response, Error> {
