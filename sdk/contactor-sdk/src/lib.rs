@@ -39,12 +39,15 @@ mod component;
 mod connector;
 mod error;
 pub mod field_map;
+pub mod follow_up;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod host;
 mod imports;
 pub mod instant;
 pub mod json;
+pub mod labels;
 pub mod log;
+pub mod operations;
 pub mod paging;
 pub mod partner;
 pub mod pending;
@@ -57,6 +60,7 @@ pub mod table;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod values;
+mod webhook;
 
 #[doc(hidden)]
 pub use component::Component;

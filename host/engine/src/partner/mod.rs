@@ -132,12 +132,17 @@ impl PartnerApi {
         let headers = request::headers(request)?;
         self.take_quota(request, now)?;
         let (response, used_session) = self.exchange(request, url.clone(), headers.clone()).await?;
-        if response.status == 401 && used_session {
+        if used_session && self.is_expired(response.status) {
             // A login token may end before its time; one fresh login, then the answer stands.
             self.session.forget().await;
             return Ok(self.exchange(request, url, headers).await?.0);
         }
         Ok(response)
+    }
+
+    /// Whether a login token was refused.
+    fn is_expired(&self, status: u16) -> bool {
+        matches!(&self.auth.scheme, Scheme::Login { login } if login.expired.contains(&status))
     }
 
     /// One request and its answer; tells whether a login token was used.
@@ -147,11 +152,14 @@ impl PartnerApi {
         mut url: Url,
         mut headers: http::HeaderMap,
     ) -> Result<(Response, bool), Error> {
-        let used_session = self.authenticate(&mut url, &mut headers).await?;
+        let mut body = request.body.clone();
+        let place =
+            auth::Place { method: request.method, url: &mut url, headers: &mut headers, body: &mut body };
+        let used_session = self.authenticate(place).await?;
         let mut outgoing =
             self.client.request(http_method(request.method), url).headers(headers).timeout(self.timeout);
-        if let Some(body) = &request.body {
-            outgoing = outgoing.body(body.clone());
+        if let Some(body) = body {
+            outgoing = outgoing.body(body);
         }
         // `without_url`: the credential may be a query parameter.
         let answer = outgoing.send().await.map_err(|error| unreachable(&error.without_url()))?;
@@ -368,6 +376,7 @@ mod tests {
             fields: BTreeMap::from([("key".to_owned(), template("{token}"))]),
             token: "/token".to_owned(),
             lifetime_seconds: 60,
+            expired: vec![401],
             placement: contactor_manifest::Placement::Bearer,
         };
         let api = api_by(Scheme::Login { login }, SECRET, &url, 4_096);
