@@ -130,13 +130,13 @@ impl Connector for Referrizer {
 
     fn handle(event: &Event) -> Result<Outcome> {
         let settings = Settings::get()?;
-        let visit = visits::handle(&settings, event)?;
+        // The visit comes last: whether there is one already is known from the state, which a repetition finds changed.
         let rules = automation::run(event, &settings.rules, &EFFECTS)?;
-        Ok(match (visit, rules) {
+        Ok(match (visits::handle(&settings, event)?, rules) {
             (None, rules) => rules,
             (Some(visit), Outcome::Ignored(_)) => visit,
             (Some(Outcome::Done(visit) | Outcome::Ignored(visit)), Outcome::Done(rules)) => {
-                Outcome::done(format!("{visit}; {rules}"))
+                Outcome::done(format!("{rules}; {visit}"))
             }
         })
     }
