@@ -45,6 +45,7 @@ mod imports;
 pub mod instant;
 pub mod json;
 pub mod log;
+pub mod operations;
 pub mod paging;
 pub mod partner;
 mod records;
