@@ -53,6 +53,11 @@ impl Engine {
             None => None,
         };
         let marks = marks(&envelope);
+        let key = envelope.dedupe_key(&body);
+        let deliveries = match &workspace {
+            Some(workspace) => self.deliveries_of_highlevel(workspace, &envelope, &key, now).await?,
+            None => Vec::new(),
+        };
         let accepted = self
             .store()
             .append_event(NewEvent {
@@ -60,14 +65,14 @@ impl Engine {
                 workspace,
                 connection: None,
                 location,
-                key: envelope.dedupe_key(&body),
+                key,
                 kind: envelope.kind,
                 body: body.into(),
                 headers: serde_json::Value::Null,
                 received_at: now,
                 marks,
                 needs_receive: false,
-                deliveries: Vec::new(),
+                deliveries,
             })
             .await?;
         self.accepted(accepted);

@@ -30,6 +30,7 @@
 //! | POST `/_control/formbuilder/expire` | | makes every token too old |
 //! | POST `/_control/formbuilder/revoke` | | withdraws the login |
 //! | POST `/_control/highlevel/act` | `{"location", "act", …}`, a [`PersonAct`] | acts as a person |
+//! | POST `/_control/highlevel/emit` | `{"location", "event", "body"}` | sends a webhook of this kind about a record that is there |
 //! | POST `/_control/highlevel/load` | `{"location", "count"}` | adds sample contacts |
 //! | PUT `/_control/highlevel/settings` | `{"limits", "search_lag", "habits"}` | changes behaviour; `"limits": null` switches them off |
 //! | POST `/_control/highlevel/refresh-index` | | makes every change searchable |
@@ -44,6 +45,7 @@
 //! | POST `/_control/pheedloop/events` | an [`EventConfig`] | adds an event |
 //! | POST `/_control/pheedloop/revoke` | | withdraws the key |
 //! | POST `/_control/prefinery/act` | `{"project", "act", …}`, a [`ProjectAct`] | acts as a person |
+//! | POST `/_control/prefinery/emit` | `{"project", "trigger"}` | does what sets a trigger of the connector off |
 //! | POST `/_control/prefinery/load` | `{"project", "count"}` | adds sample testers |
 //! | PUT `/_control/prefinery/settings` | `{"limited", "visibility", "guesses"}` | changes behaviour |
 //! | POST `/_control/prefinery/release` | | makes every tester findable |
@@ -108,6 +110,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/formbuilder/expire"),
     ("POST", "/_control/formbuilder/revoke"),
     ("POST", "/_control/highlevel/act"),
+    ("POST", "/_control/highlevel/emit"),
     ("POST", "/_control/highlevel/load"),
     ("PUT", "/_control/highlevel/settings"),
     ("POST", "/_control/highlevel/refresh-index"),
@@ -122,6 +125,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/pheedloop/events"),
     ("POST", "/_control/pheedloop/revoke"),
     ("POST", "/_control/prefinery/act"),
+    ("POST", "/_control/prefinery/emit"),
     ("POST", "/_control/prefinery/load"),
     ("PUT", "/_control/prefinery/settings"),
     ("POST", "/_control/prefinery/release"),
@@ -316,6 +320,11 @@ fn on_highlevel(double: &HighLevel, call: &Call, parts: &[&str], mut body: Body)
             let location = body.take("location")?.unwrap_or_else(|| double.first_location());
             double.act(&location, body.all::<PersonAct>()?)
         }
+        ("POST", ["emit"]) => {
+            let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
+            let event: String = body.need("event")?;
+            double.emit(&location, &event, body.take("body")?.unwrap_or_default())
+        }
         ("POST", ["load"]) => {
             let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
             Ok(json!({"ids": double.load(&location, body.need("count")?)?}))
@@ -401,6 +410,10 @@ fn on_prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body)
         ("POST", ["act"]) => {
             let project = body.take("project")?.unwrap_or_else(|| double.first_project());
             double.act(project, body.all::<ProjectAct>()?)
+        }
+        ("POST", ["emit"]) => {
+            let project = body.take("project")?.unwrap_or_else(|| double.first_project());
+            double.emit(project, &body.need::<String>("trigger")?)
         }
         ("POST", ["load"]) => {
             let project = body.take("project")?.unwrap_or_else(|| double.first_project());

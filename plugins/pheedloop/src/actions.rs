@@ -12,7 +12,7 @@ use crate::settings::Settings;
 const OPERATIONS: &str = include_str!("operations.txt");
 
 pub(crate) fn run(settings: &Settings, action: &str, mut input: Json) -> Result<Json> {
-    let operation = Operation::find(OPERATIONS, action)?;
+    let operation = Operation::row(OPERATIONS, action)?;
     // An event may be left out: the first one of the connection is meant.
     let event = settings.event_codes.first().map_or("", String::as_str);
     let own = [

@@ -1,6 +1,7 @@
 //! Streams: all attendees, and the registrations of the last days.
 
 use contactor_sdk::json::id as any_id;
+use contactor_sdk::paging::Walk;
 use contactor_sdk::seen::Seen;
 use contactor_sdk::{Change, ChangeKind, Error, PollPage, Result, clock, instant, partner};
 use serde::{Deserialize, Serialize};
@@ -13,13 +14,10 @@ use crate::webhook::{cancellation, is_cancelled, sign_up};
 
 const DAY: u64 = 86_400_000;
 
-/// Event and page within it.
-type At = (usize, u64);
-
 /// Where a walk through registrations is.
 #[derive(Serialize, Deserialize)]
 struct Place {
-    at: At,
+    at: Walk,
     /// The first day that is asked for.
     since: String,
     /// Sign-ups before this instant were there before the connection and set nothing off.
@@ -40,7 +38,7 @@ pub(crate) fn poll(settings: &Settings, stream: &str, cursor: Option<&str>) -> R
 
 /// The list has no filter, so this is a walk through everybody.
 fn attendees(settings: &Settings, cursor: Option<&str>) -> Result<PollPage> {
-    let at = cursor.map(serde_json::from_str).transpose()?.unwrap_or((0, 1));
+    let at = cursor.map(serde_json::from_str).transpose()?.unwrap_or_default();
     let (event, rows, next) = page(settings, "attendees", None, at)?;
     let change = |row: &Json| {
         let record = attendee::record(settings, event, row)?;
@@ -62,7 +60,9 @@ fn registrations(settings: &Settings, cursor: Option<&str>) -> Result<PollPage> 
     let yesterday = instant::text(now.saturating_sub(DAY))[..10].to_owned();
     let place = match seen.position() {
         Some(position) => serde_json::from_str(position)?,
-        None => Place { at: (0, 1), since: yesterday.clone(), live_from: now, next: yesterday.clone() },
+        None => {
+            Place { at: Walk::default(), since: yesterday.clone(), live_from: now, next: yesterday.clone() }
+        }
     };
     let (event, rows, next) = page(settings, "registrations", Some(&place.since), place.at)?;
     let mut changes = Vec::new();
@@ -87,7 +87,7 @@ fn registrations(settings: &Settings, cursor: Option<&str>) -> Result<PollPage> 
     match next {
         Some(at) => seen.more(changes, serde_json::to_string(&Place { at, ..place })?),
         None => {
-            let again = Place { at: (0, 1), since: place.next, next: yesterday, ..place };
+            let again = Place { at: Walk::default(), since: place.next, next: yesterday, ..place };
             seen.last(changes, Some(serde_json::to_string(&again)?))
         }
     }
@@ -98,18 +98,16 @@ fn page<'s>(
     settings: &'s Settings,
     list: &str,
     since: Option<&str>,
-    at: At,
-) -> Result<(&'s str, Vec<Json>, Option<At>)> {
-    let (index, number) = at;
-    let Some(event) = settings.event_codes.get(index) else { return Ok(("", Vec::new(), None)) };
+    mut at: Walk,
+) -> Result<(&'s str, Vec<Json>, Option<Walk>)> {
+    let Some(event) = settings.event_codes.get(at.list) else { return Ok(("", Vec::new(), None)) };
     let mut request = partner::get(settings.event_path(event, list));
     if let Some(day) = since {
         request = request.query("date_updated_gte", day);
     }
-    let found = event_page(settings, event, request, number)?;
+    let found = event_page(settings, event, request, at.page)?;
     let rows = found.items.iter().map(|item| serde_json::from_str(item.get())).collect::<Result<_, _>>()?;
-    let next_event = (index + 1 < settings.event_codes.len()).then_some((index + 1, 1));
-    Ok((event, rows, found.next.map(|page| (index, page)).or(next_event)))
+    Ok((event, rows, at.forward(found.next, settings.event_codes.len()).then_some(at)))
 }
 
 /// Whether this happened after the connection was made. A time without a zone tells its day alone.

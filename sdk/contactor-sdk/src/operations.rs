@@ -1,127 +1,207 @@
-//! A partner's own operations as a table: most actions of a connector fill a path, send some of their input and hand the answer on.
+//! The partner's own operations as a table: which request an action makes of its input.
 //!
 //! ```
-//! use contactor_sdk::operations::Operation;
-//! # use contactor_sdk::testing::MockHost;
-//! # let host = MockHost::new().answer("PATCH /people/7/", serde_json::json!({ "id": 7 })).install();
+//! use contactor_sdk::operations::{self, Operation};
+//! use serde_json::json;
 //!
-//! // Name, method, path with the input's names in braces, and the body: an input by its name, an object of several in braces, or none.
+//! const OPERATIONS: [Operation; 2] = [
+//!     Operation::get("groups.list", "/groups").query(&["page"]),
+//!     Operation::put("groups.rename", "/groups/{group_id}").form(&["name"]),
+//! ];
+//!
+//! let request = operations::request(&OPERATIONS, "groups.rename", &json!({"group_id": "a/b", "name": "A & B"}))?;
+//! assert_eq!(request.path, "/groups/a%2Fb");
+//! assert_eq!(request.body.as_deref(), Some(&b"name=A%20%26%20B"[..]));
+//! # Ok::<(), contactor_sdk::Error>(())
+//! ```
+//!
+//! A long table reads better as text: name, method, path, and the body, which is a member of the input or an object of several. A GET
+//! takes whatever its path does not take as its query.
+//!
+//! ```
+//! # use contactor_sdk::operations::Operation;
+//! # use serde_json::json;
 //! const OPERATIONS: &str = "
 //!     people.list     GET    /people/
 //!     people.update   PATCH  /people/{person}/    fields
 //!     people.check-in POST   /people/check-in/    {codes,at}
 //! ";
 //!
-//! let operation = Operation::find(OPERATIONS, "people.update")?;
-//! let input = serde_json::json!({ "person": 7, "fields": { "title": "Dr" } });
-//! let answer = operation.request(&input)?.send()?.ok()?;
-//! assert_eq!(host.writes(), [r#"partner.send(PATCH /people/7/ {"title":"Dr"})"#]);
+//! let update = Operation::row(OPERATIONS, "people.update")?;
+//! let request = update.request(&json!({"person": 7, "fields": {"title": "Dr"}}))?;
+//! assert_eq!((request.path.as_str(), request.body.as_deref()), ("/people/7/", Some(&br#"{"title":"Dr"}"#[..])));
 //! # Ok::<(), contactor_sdk::Error>(())
 //! ```
 
 use serde_json::{Map, Value as Json};
 
 use crate::partner::{Method, Request, segment};
-use crate::{Error, Result, json};
+use crate::{Error, Result};
 
-/// One row of a table.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Operation<'t> {
-    /// Its name, which is the action's.
-    pub name: &'t str,
-    /// The method.
-    pub method: Method,
-    path: &'t str,
-    body: Option<&'t str>,
+/// An operation of the partner that an action passes on. Members of the input that it does not name stay behind.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation {
+    action: &'static str,
+    method: Method,
+    path: &'static str,
+    query: Query,
+    body: Body,
 }
 
-impl<'t> Operation<'t> {
-    /// The row of this name.
+/// Members of the input that go into the query.
+#[derive(Debug, Clone, Copy)]
+enum Query {
+    These(&'static [&'static str]),
+    /// All that the path does not take.
+    Others,
+}
+
+/// Members of the input that go into the body.
+#[derive(Debug, Clone, Copy)]
+enum Body {
+    None,
+    Form(&'static [&'static str]),
+    /// This one, as JSON.
+    Member(&'static str),
+    /// An object of these, by names between commas.
+    Object(&'static str),
+}
+
+impl Operation {
+    /// An action that makes this request. `{name}` in the path stands for a member of the input.
+    pub const fn new(action: &'static str, method: Method, path: &'static str) -> Self {
+        Self { action, method, path, query: Query::These(&[]), body: Body::None }
+    }
+
+    /// An action that reads.
+    pub const fn get(action: &'static str, path: &'static str) -> Self {
+        Self::new(action, Method::Get, path)
+    }
+
+    /// An action that posts.
+    pub const fn post(action: &'static str, path: &'static str) -> Self {
+        Self::new(action, Method::Post, path)
+    }
+
+    /// An action that puts.
+    pub const fn put(action: &'static str, path: &'static str) -> Self {
+        Self::new(action, Method::Put, path)
+    }
+
+    /// An action that deletes.
+    pub const fn delete(action: &'static str, path: &'static str) -> Self {
+        Self::new(action, Method::Delete, path)
+    }
+
+    /// Members of the input that go into the query, as far as they are there.
+    #[must_use]
+    pub const fn query(self, query: &'static [&'static str]) -> Self {
+        Self { query: Query::These(query), ..self }
+    }
+
+    /// Members of the input that go into a body of the type `application/x-www-form-urlencoded`.
+    #[must_use]
+    pub const fn form(self, form: &'static [&'static str]) -> Self {
+        Self { body: Body::Form(form), ..self }
+    }
+
+    /// The row of a table in text that has this name.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when there is none; [`Error::Other`] when the row is none, which is its author's fault.
-    pub fn find(table: &'t str, name: &str) -> Result<Self> {
-        let row = table.lines().find(|line| line.split_whitespace().next() == Some(name));
-        let row = row.ok_or_else(|| Error::Unsupported(format!("there is no action `{name}`")))?;
+    /// [`Error::Unsupported`] when there is none; [`Error::Other`] when it is no row, which is its author's fault.
+    pub fn row(table: &'static str, action: &str) -> Result<Self> {
+        let row = table.lines().find(|line| line.split_whitespace().next() == Some(action));
+        let row = row.ok_or_else(|| Error::Unsupported(format!("there is no action `{action}`")))?;
         Self::parse(row).ok_or_else(|| Error::other(format!("`{row}` is no row of a table of operations")))
     }
 
-    fn parse(row: &'t str) -> Option<Self> {
+    fn parse(row: &'static str) -> Option<Self> {
         let mut words = row.split_whitespace();
-        let (name, method, path) = (words.next()?, words.next()?, words.next()?);
-        let method = match method {
-            "GET" => Method::Get,
-            "POST" => Method::Post,
-            "PUT" => Method::Put,
-            "PATCH" => Method::Patch,
-            "DELETE" => Method::Delete,
-            _ => return None,
+        let (action, method, path) = (words.next()?, words.next()?, words.next()?);
+        let methods = [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete];
+        let names = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+        let method = methods[names.iter().position(|name| *name == method)?];
+        let body = match words.next() {
+            None => Body::None,
+            Some(body) => match body.strip_prefix('{').and_then(|names| names.strip_suffix('}')) {
+                Some(names) => Body::Object(names),
+                None => Body::Member(body),
+            },
         };
-        let body = words.next();
-        words.next().is_none().then_some(Self { name, method, path, body })
+        let query = if method == Method::Get { Query::Others } else { Query::These(&[]) };
+        words.next().is_none().then_some(Self { action, method, path, query, body })
     }
 
-    /// Whether the path takes this input.
+    /// Whether the path takes this member of the input.
     pub fn takes(&self, name: &str) -> bool {
-        placeholders(self.path).any(|own| own == name)
+        self.path.split(['{', '}']).skip(1).step_by(2).any(|own| own == name)
     }
 
-    /// The request for an input. Every value is one segment of the path, whatever is in it. A GET without a body takes what its path does
-    /// not take as its query.
+    /// The request for this input.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for an input of the path that is missing.
+    /// [`Error::Invalid`] when a member that the path needs is missing.
     pub fn request(&self, input: &Json) -> Result<Request> {
         let mut path = String::new();
-        let mut rest = self.path;
-        while let Some((literal, name, after)) = placeholder(rest) {
-            let value = json::id(&input[name]).ok_or_else(|| Error::invalid(name, "is missing"))?;
-            path.push_str(literal);
-            path.push_str(&segment(&value));
-            rest = after;
+        for (index, piece) in self.path.split(['{', '}']).enumerate() {
+            if index % 2 == 0 {
+                path.push_str(piece);
+            } else {
+                let value = plain(&input[piece]).ok_or_else(|| Error::invalid(piece, "is missing"))?;
+                path.push_str(&segment(&value));
+            }
         }
-        path.push_str(rest);
-        let request = Request::new(self.method, path);
-        let Some(body) = self.body else {
-            return Ok(if self.method == Method::Get { self.with_query(request, input) } else { request });
+        let given = |names: &'static [&'static str]| {
+            names.iter().filter_map(|name| Some((*name, plain(&input[*name])?)))
         };
-        match body.strip_prefix('{').and_then(|names| names.strip_suffix('}')) {
-            None => request.json(&input[body]),
-            Some(names) => {
-                let named = names.split(',').map(|name| (name.to_owned(), input[name].clone()));
-                request.json(&named.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())
+        let mut request = Request::new(self.method, path);
+        match self.query {
+            Query::These(names) => {
+                for (name, value) in given(names) {
+                    request = request.query(name, value);
+                }
+            }
+            Query::Others => {
+                for (name, value) in input.as_object().into_iter().flatten() {
+                    if let Some(value) = plain(value).filter(|_| !self.takes(name)) {
+                        request = request.query(name, value);
+                    }
+                }
+            }
+        }
+        match self.body {
+            Body::None | Body::Form([]) => Ok(request),
+            Body::Form(names) => {
+                let pairs: Vec<_> =
+                    given(names).map(|(name, value)| format!("{name}={}", segment(&value))).collect();
+                Ok(request.header("content-type", "application/x-www-form-urlencoded").body(pairs.join("&")))
+            }
+            Body::Member(name) => request.json(&input[name]),
+            Body::Object(names) => {
+                let members = names.split(',').map(|name| (name.to_owned(), input[name].clone()));
+                request.json(&members.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())
             }
         }
     }
+}
 
-    fn with_query(&self, mut request: Request, input: &Json) -> Request {
-        for (name, value) in input.as_object().into_iter().flatten() {
-            match value {
-                Json::Null => {}
-                _ if self.takes(name) => {}
-                Json::String(text) => request = request.query(name, text),
-                other => request = request.query(name, other),
-            }
-        }
-        request
+/// The request of an action.
+///
+/// # Errors
+/// [`Error::Unsupported`] when the table has no such action, and as [`Operation::request`].
+pub fn request(table: &[Operation], action: &str, input: &Json) -> Result<Request> {
+    let operation = table.iter().find(|operation| operation.action == action);
+    operation.ok_or_else(|| Error::Unsupported(format!("there is no action `{action}`")))?.request(input)
+}
+
+/// A value as a parameter; an empty text is one, null is none. Several are joined by commas.
+fn plain(value: &Json) -> Option<String> {
+    match value {
+        Json::Null => None,
+        Json::String(text) => Some(text.clone()),
+        Json::Array(items) => Some(items.iter().filter_map(plain).collect::<Vec<_>>().join(",")),
+        other => Some(other.to_string()),
     }
-}
-
-/// The names in a path.
-fn placeholders(path: &str) -> impl Iterator<Item = &str> {
-    let mut rest = path;
-    std::iter::from_fn(move || {
-        let (_, name, after) = placeholder(rest)?;
-        rest = after;
-        Some(name)
-    })
-}
-
-/// What stands before the next name, the name, and what follows.
-fn placeholder(path: &str) -> Option<(&str, &str, &str)> {
-    let (literal, rest) = path.split_once('{')?;
-    let (name, after) = rest.split_once('}')?;
-    Some((literal, name, after))
 }
 
 #[cfg(test)]
@@ -129,42 +209,51 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const LIST: Operation = Operation::get("list", "/forms/{form}/fields").query(&["page", "ids", "search"]);
+
+    #[test]
+    fn the_query_has_what_the_input_has() {
+        let request = LIST.request(&json!({"form": 7, "page": 2, "ids": ["a", 1], "other": true})).unwrap();
+        assert_eq!(request.path, "/forms/7/fields");
+        assert_eq!((request.query_value("page"), request.query_value("ids")), (Some("2"), Some("a,1")));
+        assert_eq!((request.query_value("search"), request.query_value("other")), (None, None));
+        assert_eq!(request.body, None);
+    }
+
+    #[test]
+    fn a_missing_member_of_the_path_is_named() {
+        assert_eq!(LIST.request(&json!({})).unwrap_err().message(), "refused: form: is missing");
+        assert!(matches!(request(&[LIST], "no", &json!({})), Err(Error::Unsupported(_))));
+    }
+
     const TABLE: &str = "
-        events.list   GET    /events/
         people.get    GET    /events/{event}/people/{person}/
         people.remove DELETE /people/      {codes,reason}
         people.drop   DELETE /people/{id}/
         broken        FETCH  /x
     ";
 
-    fn request(name: &str, input: &Json) -> Result<Request> {
-        Operation::find(TABLE, name)?.request(input)
+    fn of_row(name: &str, input: &Json) -> Result<Request> {
+        Operation::row(TABLE, name)?.request(input)
     }
 
     #[test]
-    fn a_path_takes_its_inputs_and_a_list_the_others_as_its_query() {
-        let input = json!({ "event": "a/b", "person": 7, "page": 2, "q": "x", "none": null });
-        let get = request("people.get", &input).unwrap();
-        assert_eq!(get.line(), "GET /events/a%2Fb/people/7/?page=2&q=x");
-        assert_eq!(
-            request("people.get", &json!({ "event": 1 })),
-            Err(Error::invalid("person", "is missing"))
-        );
-        assert_eq!(
-            request("people.drop", &json!({ "id": 1, "page": 2 })).unwrap().line(),
-            "DELETE /people/1/"
-        );
+    fn a_read_in_text_takes_what_its_path_does_not_take_as_its_query() {
+        let input = json!({"event": "a/b", "person": 7, "page": 2, "q": "x", "none": null});
+        assert_eq!(of_row("people.get", &input).unwrap().line(), "GET /events/a%2Fb/people/7/?page=2&q=x");
+        assert_eq!(of_row("people.get", &json!({"event": 1})), Err(Error::invalid("person", "is missing")));
+        assert_eq!(of_row("people.drop", &json!({"id": 1, "page": 2})).unwrap().line(), "DELETE /people/1/");
     }
 
     #[test]
-    fn a_body_holds_the_inputs_that_were_given() {
-        let delete = request("people.remove", &json!({ "codes": ["a"], "other": 1 })).unwrap();
-        assert_eq!(delete.body_json(), json!({ "codes": ["a"] }));
+    fn an_object_in_text_has_the_members_that_were_given() {
+        let delete = of_row("people.remove", &json!({"codes": ["a"], "other": 1})).unwrap();
+        assert_eq!(delete.body_json(), json!({"codes": ["a"]}));
     }
 
     #[test]
     fn what_is_no_row_is_no_operation() {
-        assert!(matches!(request("people", &json!({})), Err(Error::Unsupported(_))));
-        assert!(matches!(request("broken", &json!({})), Err(Error::Other(_))));
+        assert!(matches!(of_row("people", &json!({})), Err(Error::Unsupported(_))));
+        assert!(matches!(of_row("broken", &json!({})), Err(Error::Other(_))));
     }
 }

@@ -141,6 +141,7 @@ impl Engine {
             started_at: self.now(),
             preview,
             attempts: 0,
+            journal: None,
         }
     }
 
@@ -231,16 +232,8 @@ impl Engine {
         conflicts: Vec<ConflictRecord>,
     ) {
         let key = claim.key.clone();
-        let completion = Completion {
-            claim: claim.clone(),
-            disposition,
-            link,
-            conflicts,
-            run: run.clone(),
-            children: Vec::new(),
-            unlinked: Vec::new(),
-            marks: Vec::new(),
-        };
+        let completion =
+            Completion { link, conflicts, run: run.clone(), ..Completion::new(claim.clone(), disposition) };
         match self.store().complete_record(lease, completion).await {
             Ok(()) => {}
             // Two records claim one counterpart: nothing of the completion was written, so say so in its place.
@@ -253,16 +246,7 @@ impl Engine {
                     summary: reason,
                     ..run
                 });
-                let parked = Completion {
-                    claim,
-                    disposition,
-                    link: None,
-                    conflicts: Vec::new(),
-                    run,
-                    children: Vec::new(),
-                    unlinked: Vec::new(),
-                    marks: Vec::new(),
-                };
+                let parked = Completion { run, ..Completion::new(claim, disposition) };
                 if let Err(error) = self.store().complete_record(lease, parked).await {
                     tracing::error!(connection = %key.connection, %error, "a run could not be parked");
                 }
