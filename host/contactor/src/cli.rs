@@ -6,7 +6,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    completions, connection, connector, history, init, parked, runs, sandbox, serve, sync, workspace,
+    completions, connection, connector, destination, history, init, parked, runs, sandbox, serve, sync,
+    workspace,
 };
 use crate::exit::Exit;
 
@@ -74,6 +75,9 @@ pub(crate) enum Command {
     /// Connectors enabled in a workspace.
     #[command(subcommand)]
     Connection(connection::Command),
+    /// Where messages of a workspace can go: mail, chats, webhooks, boards.
+    #[command(subcommand)]
+    Destination(destination::Command),
     /// Bring a connection's contacts in step, or show what that would do.
     Sync(sync::Args),
     /// What was done, with every request it took.

@@ -28,6 +28,7 @@ mod ingest;
 mod journal;
 mod locks;
 mod manage;
+mod notify;
 mod partner;
 mod progress;
 mod receive;
@@ -49,5 +50,6 @@ pub use manage::{
     CheckReport, ConnectionView, ConnectorView, EnableConnection, InspectReport, NewWorkspace, ScopeRequest,
     SettingView, Timeline, TimelineEntry, TimelineKind, inspect,
 };
+pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, Verdict};

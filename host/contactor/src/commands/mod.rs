@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod connection;
 pub(crate) mod connector;
+pub(crate) mod destination;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod init;
@@ -61,6 +62,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Workspace(command) => workspace::run(context, command).await,
         Command::Connector(command) => connector::run(context, command).await,
         Command::Connection(command) => connection::run(context, command).await,
+        Command::Destination(command) => destination::run(context, command).await,
         Command::Sync(args) => sync::run(context, &args).await,
         Command::Runs(command) => runs::run(context, command).await,
         Command::Timeline(args) => history::timeline(context, &args).await,

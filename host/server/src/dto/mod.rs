@@ -3,6 +3,7 @@
 
 mod connection;
 mod connector;
+mod destination;
 mod error;
 mod health;
 mod history;
@@ -15,6 +16,7 @@ mod workspace;
 
 pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Setting};
 pub use connector::{Connector, InspectReport, ScopeRequest};
+pub use destination::{Destination, DestinationKind, PutDestination};
 pub use error::{ErrorBody, ErrorDetail};
 pub use health::{Counts, Health};
 pub use history::{
