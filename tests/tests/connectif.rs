@@ -84,7 +84,9 @@ impl Stage {
 
     fn in_highlevel(&self, email: &str) -> Value {
         let contacts = self.stand.sandbox.highlevel().contacts(&self.location);
-        let mut same = contacts.into_iter().filter(|contact| contact["email"] == email);
+        let mut same = contacts
+            .into_iter()
+            .filter(|contact| contact["email"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(email)));
         let found = same.next().unwrap_or_default();
         assert_eq!(same.next(), None, "{email} is there twice");
         found
