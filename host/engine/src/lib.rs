@@ -6,21 +6,27 @@
 //!                                                   connector (wasm) ◀─ capabilities ─▶ HighLevel, partner
 //! ```
 //!
+//! Besides, an event may be delivered to a connector's own automation, whose writing calls are journalled (`automation`,
+//! `journal`).
+//!
 //! State is reconciled, events are hints: an event only marks a record dirty, and a run reads both sides again before it
 //! decides. The plan is free of effects, so a preview is the same code without the second half.
 
 mod active;
 mod artefacts;
+mod automation;
 mod capabilities;
 pub mod catalogue;
 mod clock;
 mod config;
 mod convert;
 mod credentials;
+mod deliver;
 mod engine;
 mod error;
 mod failure;
 mod ingest;
+mod journal;
 mod locks;
 mod manage;
 mod operations;
@@ -31,6 +37,7 @@ mod reconcile;
 mod recorder;
 mod scheduler;
 mod signature;
+mod subscriptions;
 mod walk;
 
 pub use active::Guest;

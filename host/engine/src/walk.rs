@@ -10,12 +10,13 @@ use contactor_highlevel::{ContactPage, Filter, SearchRequest, Sort};
 use contactor_runtime::bindings::triggers::PollPage;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Mark, Priority, RecordId, Run, RunKind,
-    RunOutcome, Side,
+    Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Mark, NewDelivery, Priority, RecordId,
+    Run, RunKind, RunOutcome, Side,
 };
 use futures_util::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::deliver;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::{self, Failure};
@@ -204,6 +205,25 @@ impl Engine {
 
     // --------------------------------------------------------------------------------------------------------------- poll
 
+    /// Polls a stream to its end now, whatever its interval says.
+    ///
+    /// # Errors
+    /// When the connection has no such stream, or the poll failed.
+    pub async fn poll_stream(&self, id: &ConnectionId, stream: &str) -> Result<(), EngineError> {
+        let active = self.active(id).await?;
+        if active.manifest.stream(stream).is_none() {
+            return Err(EngineError::Invalid(format!("{id} has no stream `{stream}`")));
+        }
+        let failed = |failure: Failure| EngineError::Invalid(failure.message);
+        loop {
+            let run = self.context(&active, Priority::Interactive, false);
+            match self.poll_step(&run, id, stream, SignedDuration::ZERO).await.map_err(failed)? {
+                Step::More => {}
+                Step::Rest | Step::Full => return Ok(()),
+            }
+        }
+    }
+
     /// One page of a partner's stream.
     async fn poll_step(
         &self,
@@ -226,7 +246,7 @@ impl Engine {
         if waiting >= self.config().backfill_window {
             return Ok(Step::Full);
         }
-        let (page, marks) = match read_page(run, stream, cursor.cursor.as_deref()).await {
+        let (page, marks, deliveries) = match read_page(run, stream, cursor.cursor.as_deref()).await {
             Ok(read) => read,
             Err(failure) => {
                 if !matches!(failure.class, FailureClass::Transient | FailureClass::Quota) {
@@ -243,7 +263,8 @@ impl Engine {
             seen: cursor.seen + marks.len() as u64,
             ..fresh(id, &name, now)
         };
-        self.store().mark(id, marks, Priority::Sweep, Some(moved)).await.map_err(of_store)?;
+        let marked = self.store().mark_and_deliver(id, marks, deliveries, Priority::Sweep, Some(moved));
+        marked.await.map_err(of_store)?;
         self.wake().wake();
         Ok(if page.more { Step::More } else { Step::Rest })
     }
@@ -330,7 +351,7 @@ async fn read_page(
     run: &RunContext,
     stream: &str,
     cursor: Option<&str>,
-) -> Result<(PollPage, Vec<Mark>), Failure> {
+) -> Result<(PollPage, Vec<Mark>, Vec<NewDelivery>), Failure> {
     let call = Invocation::Poll { stream: stream.to_owned(), cursor: cursor.map(str::to_owned) };
     let page = match run.invoke("triggers.poll", call).await? {
         Reply::Poll(Ok(page)) => page,
@@ -342,7 +363,8 @@ async fn read_page(
         return Err(Failure::new(FailureClass::GuestBug, format!("{connector}: triggers.poll: {why}")));
     }
     let marks = marks(run, &page.changes)?;
-    Ok((page, marks))
+    let deliveries = deliver::of_partner(run, &page.changes, None);
+    Ok((page, marks, deliveries))
 }
 
 /// Why a page cannot be gone on from.

@@ -51,6 +51,7 @@
 //! | POST `/_control/prefinery/release` | | makes every tester findable |
 //! | POST `/_control/prefinery/revoke` | | withdraws the API key |
 //! | POST `/_control/referrizer/act` | `{"act", …}`, an `AccountAct` | acts as a person |
+//! | POST `/_control/referrizer/emit` | `{"trigger"}` | does what sets a trigger of the connector off |
 //! | POST `/_control/referrizer/load` | `{"count"}` | adds sample contacts |
 //! | PUT `/_control/referrizer/settings` | `{"guesses"}` | changes behaviour |
 //! | POST `/_control/referrizer/revoke` | | withdraws the token |
@@ -131,6 +132,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/prefinery/release"),
     ("POST", "/_control/prefinery/revoke"),
     ("POST", "/_control/referrizer/act"),
+    ("POST", "/_control/referrizer/emit"),
     ("POST", "/_control/referrizer/load"),
     ("PUT", "/_control/referrizer/settings"),
     ("POST", "/_control/referrizer/revoke"),
@@ -446,6 +448,7 @@ fn on_prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body)
 fn on_referrizer(double: &Referrizer, call: &Call, parts: &[&str], mut body: Body) -> Done {
     match (call.method.as_str(), parts) {
         ("POST", ["act"]) => double.act(body.all::<referrizer::AccountAct>()?),
+        ("POST", ["emit"]) => double.emit(&body.need::<String>("trigger")?),
         ("POST", ["load"]) => Ok(json!({"ids": double.load(body.need("count")?)})),
         ("PUT", ["settings"]) => {
             if let Some(guesses) = body.0.remove("guesses") {

@@ -47,8 +47,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&context, &args),
         Command::Init(args) => init::run(&context, &args),
         Command::Completions(args) => completions::run(&args),
-        Command::Connector(connector::Command::Inspect(args)) => connector::inspect(&context, &args),
-        Command::Connector(connector::Command::Docs(args)) => connector::docs(&context, &args),
+        Command::Connector(command) if command.is_local() => connector::run_locally(&context, &command),
         command => {
             // Commands that only ask a host speak for themselves; what goes wrong is in their message.
             let section = LogSection { level: "warn".to_owned(), ..LogSection::default() };

@@ -4,10 +4,10 @@
 use contactor_runtime::bindings::partner::{Host, Request, Response};
 use contactor_runtime::bindings::types::Error;
 
-use super::Capabilities;
+use super::Direct;
 use crate::partner::is_write;
 
-impl Host for Capabilities {
+impl Host for Direct {
     async fn send(&mut self, request: Request) -> Result<Response, Error> {
         if is_write(request.method)
             && let Err(refused) = self.may_change()

@@ -16,6 +16,7 @@ use crate::capabilities::Capabilities;
 use crate::convert;
 use crate::engine::Engine;
 use crate::failure::{self, Failure};
+use crate::journal::Journal;
 use crate::receive::is_usable_id;
 use crate::recorder::RunRecorder;
 
@@ -41,6 +42,8 @@ pub(crate) struct RunContext {
     pub(crate) preview: bool,
     /// Failed attempts at this record before this run.
     pub(crate) attempts: u32,
+    /// The journal, when this run is a handler's.
+    pub(crate) journal: Option<Arc<Journal>>,
 }
 
 /// A record of one side.
@@ -223,7 +226,11 @@ impl RunContext {
             fields: convert::fields_to_wit(fields),
         };
         match self.invoke("adapter.update", call).await? {
-            Reply::Update(Ok(record)) => self.answered("adapter.update", &record, Some(id)),
+            // Where the id is one of the values, it changes with them.
+            Reply::Update(Ok(record)) => {
+                let asked = (!self.active.rekeys(entity)).then_some(id);
+                self.answered("adapter.update", &record, asked)
+            }
             Reply::Update(Err(error)) => Err(self.of_connector("adapter.update", &error)),
             _ => Err(mismatch("adapter.update")),
         }

@@ -77,11 +77,11 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
         }
         Disposition::Retry { at, counts } => dirty::retry(db, row.id, *at, *counts)?,
     }
-    for mark in marks {
-        dirty::mark(db, owner.connection, mark, claim.priority, None, now)?;
-    }
     if !matches!(disposition, Disposition::Retry { .. }) {
         release_deliveries(db, owner.connection, claim, link.as_ref(), run.as_ref(), now)?;
+    }
+    for mark in marks {
+        dirty::mark(db, owner.connection, mark, claim.priority, None, now)?;
     }
     match &link {
         Some(link) => join_rows(db, owner.connection, link),
