@@ -1,10 +1,14 @@
-//! An engine in this process beside the doubles: what needs neither the server nor the command line is tested here, without
-//! starting a program. Nothing runs by itself: a test calls the engine and looks at the doubles.
+//! An engine in this process beside the doubles: what needs no command line is tested here, without starting a program.
+//! Nothing runs by itself: a test calls the engine and looks at the doubles.
+//!
+//! [`Stand::start`] has an engine alone. [`Stand::serve`] puts the real HTTP server before it, so that the doubles' webhooks
+//! arrive as they do in production; [`Stand::settle`] then delivers them, runs what is due, and lets time pass only when
+//! something waits for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use contactor_engine::{
@@ -12,16 +16,45 @@ use contactor_engine::{
 };
 use contactor_highlevel::webhook::{Verifier, VerifierConfig};
 use contactor_runtime::{CacheConfig, RuntimeConfig};
+use contactor_sandbox::outbox::Order;
 use contactor_sandbox::{Sandbox, SandboxConfig};
+use contactor_server::{Server, ServerConfig};
 use contactor_store::sqlite::SqliteStore;
 use contactor_store::{ConnectionId, Run, RunFilter, Vault};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::artefacts;
 
 /// The one workspace.
 pub const WORKSPACE: &str = "acme";
+
+/// Longest time that [`Stand::settle`] lets pass at once: retries and timers of the near future become due, whole days do
+/// not.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(2);
+
+/// A partner's double as a connection sees it.
+#[derive(Clone, Debug, Default)]
+pub struct Partner {
+    /// The component, which is also the connector's id.
+    pub component: String,
+    /// Where the double answers.
+    pub base_url: String,
+    /// The manifest's authentication; its first unless given.
+    pub auth: Option<String>,
+    /// Parts of the credential by name.
+    pub credentials: BTreeMap<String, String>,
+    /// The secret that the double signs its webhooks with.
+    pub webhook_secret: Option<String>,
+    /// The connection's settings.
+    pub settings: Value,
+    /// The admin's mapping rows.
+    pub mapping: Value,
+    /// Granted scopes; all that the manifest asks for unless given.
+    pub grants: Option<Vec<String>>,
+}
 
 /// An engine, its doubles and its directory. Dropping it stops the doubles and removes the directory.
 pub struct Stand {
@@ -30,8 +63,9 @@ pub struct Stand {
     /// The engine, with the workspace [`WORKSPACE`] bound to the doubles' first location. Its time stands still at the
     /// doubles' own.
     pub engine: Engine,
-    /// The engine's clock.
+    /// The clock of the engine.
     pub clock: Clock,
+    server: Option<(String, DropGuard)>,
     // Removed when the stand is dropped.
     _dir: TempDir,
 }
@@ -42,10 +76,19 @@ impl Stand {
     /// # Errors
     /// When a part cannot be built; that is a fault of this machine or of the parts.
     pub async fn start() -> Result<Self> {
-        let sandbox = Sandbox::start(SandboxConfig::for_tests()).await?;
+        Self::start_with(SandboxConfig::for_tests()).await
+    }
+
+    /// The same with a sandbox of one's own; its clock has to stand still.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with(config: SandboxConfig) -> Result<Self> {
+        let limited = config.highlevel.limits.is_some();
+        let sandbox = Sandbox::start(config).await?;
         let dir = tempfile::tempdir()?;
         let clock = Clock::manual(sandbox.clock().now());
-        let engine = engine(&sandbox, &dir, clock.clone())?;
+        let engine = engine(&sandbox, &dir, clock.clone(), limited)?;
         engine
             .create_workspace(NewWorkspace {
                 id: WORKSPACE.to_owned(),
@@ -56,7 +99,65 @@ impl Stand {
                 timezone: None,
             })
             .await?;
-        Ok(Self { sandbox, engine, clock, _dir: dir })
+        Ok(Self { sandbox, engine, clock, server: None, _dir: dir })
+    }
+
+    /// The real server before the engine, on a sandbox whose limits do not stand in the way of a long story. HighLevel's
+    /// webhooks go to it.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), or when no port is free.
+    pub async fn serve() -> Result<Self> {
+        let mut config = SandboxConfig::for_tests();
+        config.highlevel.limits = None;
+        Self::serve_with(config).await
+    }
+
+    /// The same with a sandbox of one's own.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub async fn serve_with(config: SandboxConfig) -> Result<Self> {
+        let mut stand = Self::start_with(config).await?;
+        let config = ServerConfig::new("127.0.0.1:0".parse()?, "fake-admin-token".to_owned().into());
+        let server = Server::bind(config, stand.engine.clone()).await?;
+        let url = format!("http://{}", server.addr());
+        let stop = CancellationToken::new();
+        tokio::spawn(server.serve(stop.clone()));
+        stand.sandbox.highlevel().set_webhook_target(Some(format!("{url}/webhooks/highlevel").parse()?));
+        stand.server = Some((url, stop.drop_guard()));
+        Ok(stand)
+    }
+
+    /// Where a connection's partner sends its webhooks.
+    ///
+    /// # Errors
+    /// When the stand has no server.
+    pub fn webhook_url(&self, connection: &ConnectionView) -> Result<String> {
+        let (url, _) = self.server.as_ref().context("the stand has no server: use Stand::serve")?;
+        Ok(format!("{url}{}", connection.webhook_path))
+    }
+
+    /// Installs a partner's component and enables it.
+    ///
+    /// # Errors
+    /// When the component was not built or is refused.
+    pub async fn connect(&self, partner: Partner) -> Result<ConnectionView> {
+        let connector = self.engine.install_connector(artefacts::component(&partner.component)?).await?;
+        let secret = |text: String| text.into();
+        let request = EnableConnection {
+            workspace: WORKSPACE.to_owned(),
+            connector: connector.id,
+            base_url: Some(partner.base_url),
+            auth_scheme: partner.auth,
+            credentials: partner.credentials.into_iter().map(|(name, value)| (name, secret(value))).collect(),
+            webhook_secret: partner.webhook_secret.map(secret),
+            settings: partner.settings,
+            mapping: partner.mapping,
+            grants: partner.grants,
+            ..EnableConnection::default()
+        };
+        Ok(self.engine.enable_connection(request).await?)
     }
 
     /// Installs a built component and enables it with everything that its manifest asks for, or with these grants only. The
@@ -65,27 +166,74 @@ impl Stand {
     /// # Errors
     /// When the component was not built or is refused.
     pub async fn enable(&self, component: &str, grants: Option<&[&str]>) -> Result<ConnectionView> {
-        let connector = self.engine.install_connector(artefacts::component(component)?).await?;
+        let prefinery = self.sandbox.prefinery();
         // Prefinery's credential is a `key`, that of the guests made for tests a `token`.
         let (part, settings) = match component {
-            "prefinery" => {
-                ("key", json!({ "beta_id": self.sandbox.prefinery().first_project().to_string() }))
-            }
+            "prefinery" => ("key", json!({ "beta_id": prefinery.first_project().to_string() })),
             _ => ("token", json!({})),
         };
-        let request = EnableConnection {
-            workspace: WORKSPACE.to_owned(),
-            connector: connector.id,
-            base_url: Some(self.sandbox.prefinery_url()),
-            credentials: BTreeMap::from([(
-                part.to_owned(),
-                self.sandbox.prefinery().api_key().to_owned().into(),
-            )]),
+        let partner = Partner {
+            component: component.to_owned(),
+            base_url: self.sandbox.prefinery_url(),
+            credentials: BTreeMap::from([(part.to_owned(), prefinery.api_key().to_owned())]),
             settings,
             grants: grants.map(|grants| grants.iter().map(ToString::to_string).collect()),
-            ..EnableConnection::default()
+            ..Partner::default()
         };
-        Ok(self.engine.enable_connection(request).await?)
+        self.connect(partner).await
+    }
+
+    /// Lets time pass for the engine and the doubles alike.
+    pub fn advance(&self, by: SignedDuration) {
+        self.clock.advance(by);
+        self.sandbox.advance(by);
+    }
+
+    /// Delivers every webhook in the order in which they were queued, walks and runs all that is due, until nothing is left.
+    ///
+    /// # Errors
+    /// When it does not come to rest.
+    pub async fn settle(&self) -> Result<()> {
+        self.settle_in(Order::Queued).await
+    }
+
+    /// The same with the webhooks of each round in another order.
+    ///
+    /// # Errors
+    /// As [`settle`](Self::settle).
+    pub async fn settle_in(&self, order: Order) -> Result<()> {
+        // A loop of two connectors that feed each other would never end.
+        for _ in 0..500 {
+            for outbox in self.sandbox.outboxes() {
+                outbox.flush(order).await;
+            }
+            let runs = self.engine.run_until_idle().await?;
+            let pending: usize = self.sandbox.outboxes().iter().map(|outbox| outbox.pending()).sum();
+            if runs > 0 {
+                continue;
+            }
+            let wait = match self.engine.store().next_due().await? {
+                Some(due) => Some(due.duration_since(self.engine.now())).filter(|wait| *wait <= PATIENCE),
+                None => None,
+            };
+            match wait {
+                Some(wait) => self.advance(wait.max(SignedDuration::from_millis(1))),
+                // A webhook that was refused is sent again after the vendor's pause.
+                None if pending > 0 => self.advance(SignedDuration::from_mins(1)),
+                None => return Ok(()),
+            }
+        }
+        let counts = self.engine.store().counts(None).await?;
+        bail!("the stand does not come to rest: {counts:?}")
+    }
+
+    /// Looks at every walk that is due (backfill, sweep, polls) until each rests.
+    ///
+    /// # Errors
+    /// When what they found does not come to rest.
+    pub async fn walk(&self) -> Result<()> {
+        self.engine.walk_until_rest().await;
+        self.settle().await
     }
 
     /// Runs an action of a connection.
@@ -118,11 +266,17 @@ impl Stand {
     }
 }
 
-fn engine(sandbox: &Sandbox, dir: &TempDir, clock: Clock) -> Result<Engine> {
-    let highlevel = contactor_highlevel::Config {
+fn engine(sandbox: &Sandbox, dir: &TempDir, clock: Clock, limited: bool) -> Result<Engine> {
+    let mut highlevel = contactor_highlevel::Config {
         base_url: sandbox.highlevel_url(),
         ..contactor_highlevel::Config::default()
     };
+    if !limited {
+        highlevel.limits.burst = 1_000_000;
+        highlevel.limits.daily = 1_000_000_000;
+    }
+    let key = sandbox.highlevel().webhook_public_key_pem();
+    let verifier = Verifier::new(VerifierConfig { ed25519_keys: vec![key], ..VerifierConfig::default() })?;
     // As a real host has one: without it, installing, enabling and the first call would each compile the component.
     let cache = CacheConfig { dir: subdirectory(dir, "cache")?, key: [7; 32] };
     let parts = EngineParts {
@@ -131,10 +285,7 @@ fn engine(sandbox: &Sandbox, dir: &TempDir, clock: Clock) -> Result<Engine> {
         store: Arc::new(SqliteStore::open(&dir.path().join("contactor.db"))?),
         vault: Arc::new(Vault::create_key(&dir.path().join("key"))?),
         highlevel,
-        verifier: Verifier::new(VerifierConfig {
-            ed25519_keys: vec![sandbox.highlevel().webhook_public_key_pem()],
-            ..VerifierConfig::default()
-        })?,
+        verifier,
         // A few calls at once are enough; each slot reserves address space, and many tests run beside each other.
         runtime: RuntimeConfig { max_instances: 4, cache: Some(cache), ..RuntimeConfig::default() },
         artefacts: subdirectory(dir, "artefacts")?,

@@ -24,6 +24,7 @@ use crate::failure::{self, Failure};
 use crate::locks::KeyedLocks;
 use crate::partner::{PartnerApi, PartnerSetup};
 use crate::scheduler::Wake;
+use crate::subscriptions::Subscriptions;
 
 /// How long the definitions of a location's custom fields are trusted; no webhook tells that they changed.
 const CUSTOM_FIELDS_TTL: Duration = Duration::from_mins(10);
@@ -74,6 +75,7 @@ struct Inner {
     active: RwLock<HashMap<ConnectionId, Arc<Active>>>,
     guests: Mutex<HashMap<ConnectionId, Arc<dyn Guest>>>,
     workspaces: RwLock<HashMap<LocationId, WorkspaceId>>,
+    subscriptions: Subscriptions,
     custom_fields: Mutex<HashMap<WorkspaceId, Arc<tokio::sync::Mutex<CachedFields>>>>,
     last_webhook: Mutex<Option<Timestamp>>,
     last_expiry: Mutex<Option<Timestamp>>,
@@ -112,6 +114,7 @@ impl Engine {
             active: RwLock::default(),
             guests: Mutex::default(),
             workspaces: RwLock::default(),
+            subscriptions: Subscriptions::default(),
             custom_fields: Mutex::default(),
             last_webhook: Mutex::default(),
             last_expiry: Mutex::default(),
@@ -154,6 +157,10 @@ impl Engine {
 
     pub(crate) fn owner(&self) -> &str {
         &self.0.owner
+    }
+
+    pub(crate) fn subscriptions(&self) -> &Subscriptions {
+        &self.0.subscriptions
     }
 
     pub(crate) fn locks(&self) -> &KeyedLocks {
@@ -263,6 +270,7 @@ impl Engine {
     /// Forgets a loaded connection, so that its next run sees the stored one.
     pub(crate) fn forget(&self, id: &ConnectionId) {
         self.0.active.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.0.subscriptions.forget(id);
     }
 
     async fn load(&self, connection: Connection) -> Result<Active, EngineError> {

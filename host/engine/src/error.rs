@@ -86,3 +86,13 @@ pub enum IngestError {
     #[error("not stored: {0}")]
     Store(#[from] StoreError),
 }
+
+/// What the host could not find out before it stores a webhook; the sender sends it again.
+impl From<EngineError> for IngestError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Store(error) => Self::Store(error),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}

@@ -56,6 +56,11 @@ impl Engine {
             None => None,
         };
         let marks = marks(&envelope);
+        let key = envelope.dedupe_key(&body);
+        let deliveries = match &workspace {
+            Some(workspace) => self.deliveries_of_highlevel(workspace, &envelope, &key, now).await?,
+            None => Vec::new(),
+        };
         let accepted = self
             .store()
             .append_event(NewEvent {
@@ -63,13 +68,14 @@ impl Engine {
                 workspace,
                 connection: None,
                 location,
-                key: envelope.dedupe_key(&body),
+                key,
                 kind: envelope.kind,
                 body: body.into(),
                 headers: serde_json::Value::Null,
                 received_at: now,
                 marks,
                 needs_receive: false,
+                deliveries,
             })
             .await?;
         self.accepted(accepted);
@@ -101,6 +107,7 @@ impl Engine {
                 received_at: now,
                 marks: Vec::new(),
                 needs_receive: true,
+                deliveries: Vec::new(),
             })
             .await?;
         self.accepted(accepted);

@@ -6,22 +6,30 @@
 //!                                                   connector (wasm) ◀─ capabilities ─▶ HighLevel, partner
 //! ```
 //!
+//! Besides, an event may be delivered to a connector's own automation, whose writing calls are journalled (`automation`,
+//! `journal`).
+//!
 //! State is reconciled, events are hints: an event only marks a record dirty, and a run reads both sides again before it
 //! decides. The plan is free of effects, so a preview is the same code without the second half.
 
 mod active;
 mod artefacts;
+mod automation;
 mod capabilities;
+pub mod catalogue;
 mod clock;
 mod config;
 mod convert;
 mod credentials;
+mod deliver;
 mod engine;
 mod error;
 mod failure;
 mod ingest;
+mod journal;
 mod locks;
 mod manage;
+mod operations;
 mod partner;
 mod progress;
 mod receive;
@@ -29,18 +37,20 @@ mod reconcile;
 mod recorder;
 mod scheduler;
 mod signature;
+mod subscriptions;
 mod walk;
 
 pub use active::Guest;
 pub use capabilities::Capabilities;
+pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueWay};
 pub use clock::Clock;
 pub use config::EngineConfig;
 pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};
 pub use ingest::Ingested;
 pub use manage::{
-    CheckReport, ConnectionView, ConnectorView, EnableConnection, InspectReport, NewWorkspace, ScopeRequest,
-    SettingView, Timeline, TimelineEntry, TimelineKind, inspect,
+    ActionCall, ActionReport, CheckReport, ConnectionView, ConnectorView, EnableConnection, InspectReport,
+    NewWorkspace, ScopeRequest, SettingView, Timeline, TimelineEntry, TimelineKind, inspect,
 };
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, Verdict};

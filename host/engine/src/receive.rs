@@ -5,9 +5,11 @@ use std::time::Instant;
 use contactor_runtime::bindings::triggers::{Change, ChangeKind, Received, Webhook};
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    ClaimedEvent, Disposition, FailureClass, Lease, Mark, Priority, RecordId, Run, RunKind, RunOutcome, Side,
+    ClaimedEvent, Disposition, FailureClass, Lease, Mark, NewDelivery, Priority, RecordId, Run, RunKind,
+    RunOutcome, Side,
 };
 
+use crate::deliver;
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::reconcile::{RunContext, mismatch, partner_record, run_id};
@@ -23,7 +25,7 @@ const WORDS: usize = 1_024;
 
 /// What the connector made of a webhook.
 enum Meaning {
-    Marks(Vec<Mark>),
+    Changes(Vec<Mark>, Vec<NewDelivery>),
     Rejected(String),
 }
 
@@ -38,14 +40,17 @@ impl Engine {
                 tracing::error!(connection = %claimed.connection, %error, "a webhook waits: its connection cannot be loaded");
                 let at = self.now() + jiff::SignedDuration::from_secs(60);
                 let disposition = Disposition::Retry { at, counts: false };
-                self.complete_event(lease, &claimed, Vec::new(), disposition, None).await;
+                self.complete_event(lease, &claimed, Vec::new(), Vec::new(), disposition, None).await;
                 return;
             }
         };
         let run = self.context(&active, Priority::Webhook, false);
+        let mut deliveries = Vec::new();
         let (marks, disposition, outcome, class, summary) = match receive(&run, &claimed).await {
-            Ok(Meaning::Marks(marks)) => {
-                let summary = format!("{} changed records named", marks.len());
+            Ok(Meaning::Changes(marks, handled)) => {
+                let summary =
+                    format!("{} changed records named, {} events to handle", marks.len(), handled.len());
+                deliveries = handled;
                 (marks, Disposition::Done, RunOutcome::Applied, None, summary)
             }
             Ok(Meaning::Rejected(reason)) => {
@@ -86,7 +91,7 @@ impl Engine {
             calls,
             log,
         });
-        self.complete_event(lease, &claimed, marks, disposition, run).await;
+        self.complete_event(lease, &claimed, marks, deliveries, disposition, run).await;
         self.wake().wake();
     }
 
@@ -97,7 +102,7 @@ impl Engine {
             Failure::new(FailureClass::GuestBug, "the host failed in reading it; its log has the details");
         let max = self.config().max_attempts;
         let disposition = failure.disposition(claimed.attempts, max, self.now(), rand::random::<f64>());
-        self.complete_event(lease, claimed, Vec::new(), disposition, None).await;
+        self.complete_event(lease, claimed, Vec::new(), Vec::new(), disposition, None).await;
     }
 
     async fn complete_event(
@@ -105,10 +110,12 @@ impl Engine {
         lease: &Lease,
         claimed: &ClaimedEvent,
         marks: Vec<Mark>,
+        deliveries: Vec<NewDelivery>,
         disposition: Disposition,
         run: Option<Run>,
     ) {
-        let completed = self.store().complete_event(lease, claimed.event.seq, marks, disposition, run).await;
+        let seq = claimed.event.seq;
+        let completed = self.store().complete_event(lease, seq, marks, deliveries, disposition, run).await;
         if let Err(error) = completed {
             tracing::warn!(connection = %claimed.connection, %error, "a webhook could not be completed; it is read again");
         }
@@ -121,7 +128,10 @@ async fn receive(run: &RunContext, claimed: &ClaimedEvent) -> Result<Meaning, Fa
     });
     let webhook = Webhook { headers, body: claimed.event.body.clone() };
     match run.invoke("triggers.receive", Invocation::Receive(webhook)).await? {
-        Reply::Receive(Ok(Received::Changes(changes))) => Ok(Meaning::Marks(marks(run, &changes)?)),
+        Reply::Receive(Ok(Received::Changes(changes))) => {
+            let carrier = Some((claimed.event.seq, claimed.event.received_at));
+            Ok(Meaning::Changes(marks(run, &changes)?, deliver::of_partner(run, &changes, carrier)))
+        }
         Reply::Receive(Ok(Received::Rejected(reason))) => Ok(Meaning::Rejected(reason)),
         Reply::Receive(Err(error)) => Err(run.of_connector("triggers.receive", &error)),
         _ => Err(mismatch("triggers.receive")),

@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contactor_store::{ClaimedEvent, ClaimedRecord, Lease, StoreError, WorkspaceId};
+use contactor_store::{ClaimedDelivery, ClaimedEvent, ClaimedRecord, Lease, StoreError, WorkspaceId};
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -43,6 +43,7 @@ enum HandOut {
 /// What a task in flight was for.
 enum Finished {
     Record(WorkspaceId),
+    /// A webhook or a delivery.
     Event,
 }
 
@@ -148,15 +149,23 @@ impl Engine {
         let events = self.store().claim_events(lease, now, room).await?;
         let room = room.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
         let per_workspace = self.config().concurrency_per_workspace;
+        let deliveries = match room {
+            0 => Vec::new(),
+            room => self.store().claim_deliveries(lease, now, room, per_workspace).await?,
+        };
+        let room = room.saturating_sub(u32::try_from(deliveries.len()).unwrap_or(u32::MAX));
         let records = if room == 0 {
             Vec::new()
         } else {
             let busy = in_flight.busy(per_workspace);
             self.store().claim_records(lease, now, room, per_workspace, &busy).await?
         };
-        let started = !events.is_empty() || !records.is_empty();
+        let started = !events.is_empty() || !deliveries.is_empty() || !records.is_empty();
         for event in events {
             self.start_event(lease, event, in_flight);
+        }
+        for delivery in deliveries {
+            self.start_delivery(lease, delivery, in_flight);
         }
         for record in records {
             self.start_record(lease, record, in_flight);
@@ -183,6 +192,17 @@ impl Engine {
             let run = AssertUnwindSafe(engine.run_event(&lease, event.clone())).catch_unwind();
             if run.await.is_err() {
                 engine.event_panicked(&lease, &event).await;
+            }
+            Finished::Event
+        });
+    }
+
+    fn start_delivery(&self, lease: &Lease, delivery: ClaimedDelivery, in_flight: &mut InFlight) {
+        let (engine, lease) = (self.clone(), lease.clone());
+        in_flight.tasks.spawn(async move {
+            let run = AssertUnwindSafe(engine.run_delivery(&lease, delivery.clone())).catch_unwind();
+            if run.await.is_err() {
+                engine.delivery_panicked(&lease, &delivery).await;
             }
             Finished::Event
         });

@@ -10,12 +10,13 @@ use contactor_highlevel::{ContactPage, Filter, SearchRequest, Sort};
 use contactor_runtime::bindings::triggers::PollPage;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Mark, Priority, RecordId, Run, RunKind,
-    RunOutcome, Side,
+    Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Mark, NewDelivery, Priority, RecordId,
+    Run, RunKind, RunOutcome, Side,
 };
 use futures_util::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::deliver;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::{self, Failure};
@@ -64,6 +65,11 @@ impl Engine {
         let next = waits.fold(IDLE, |next, wait| std::future::ready(next.min(wait))).await;
         self.expire_if_due().await;
         next
+    }
+
+    /// Walks until every walk rests or waits for its records to be worked off, for a caller that keeps the time itself.
+    pub async fn walk_until_rest(&self) {
+        while self.walk_due().await < Duration::from_millis(100) {}
     }
 
     /// One step of each walk of a connection; answers how soon it wants the next. Its failure is nobody else's.
@@ -240,7 +246,7 @@ impl Engine {
         if waiting >= self.config().backfill_window {
             return Ok(Step::Full);
         }
-        let (page, marks) = match read_page(run, stream, cursor.cursor.as_deref()).await {
+        let (page, marks, deliveries) = match read_page(run, stream, cursor.cursor.as_deref()).await {
             Ok(read) => read,
             Err(failure) => {
                 if !matches!(failure.class, FailureClass::Transient | FailureClass::Quota) {
@@ -257,7 +263,8 @@ impl Engine {
             seen: cursor.seen + marks.len() as u64,
             ..fresh(id, &name, now)
         };
-        self.store().mark(id, marks, Priority::Sweep, Some(moved)).await.map_err(of_store)?;
+        let marked = self.store().mark_and_deliver(id, marks, deliveries, Priority::Sweep, Some(moved));
+        marked.await.map_err(of_store)?;
         self.wake().wake();
         Ok(if page.more { Step::More } else { Step::Rest })
     }
@@ -344,7 +351,7 @@ async fn read_page(
     run: &RunContext,
     stream: &str,
     cursor: Option<&str>,
-) -> Result<(PollPage, Vec<Mark>), Failure> {
+) -> Result<(PollPage, Vec<Mark>, Vec<NewDelivery>), Failure> {
     let call = Invocation::Poll { stream: stream.to_owned(), cursor: cursor.map(str::to_owned) };
     let page = match run.invoke("triggers.poll", call).await? {
         Reply::Poll(Ok(page)) => page,
@@ -356,7 +363,8 @@ async fn read_page(
         return Err(Failure::new(FailureClass::GuestBug, format!("{connector}: triggers.poll: {why}")));
     }
     let marks = marks(run, &page.changes)?;
-    Ok((page, marks))
+    let deliveries = deliver::of_partner(run, &page.changes, None);
+    Ok((page, marks, deliveries))
 }
 
 /// Why a page cannot be gone on from.

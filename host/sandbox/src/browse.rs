@@ -12,20 +12,41 @@ const ROWS: usize = 200;
 
 pub(crate) fn page(world: &World, call: &Call, vendor: &str) -> Reply {
     let (title, records) = match vendor {
+        "formbuilder" => {
+            let first = world.formbuilder.first_form();
+            let form = call.query("form").and_then(|id| id.parse().ok()).unwrap_or(first);
+            (format!("123FormBuilder, form {form}"), world.formbuilder.submissions(form))
+        }
         "highlevel" => {
             let first = world.highlevel.first_location();
             let location = call.query("location").unwrap_or(&first);
             (format!("HighLevel, location {location}"), world.highlevel.contacts(location))
+        }
+        "pheedloop" => {
+            let event = call.query("event").map_or_else(|| world.pheedloop.first_event(), str::to_owned);
+            (format!("PheedLoop, event {event}"), world.pheedloop.attendees(&event))
         }
         "prefinery" => {
             let first = world.prefinery.first_project();
             let project = call.query("project").and_then(|id| id.parse().ok()).unwrap_or(first);
             (format!("Prefinery, project {project}"), world.prefinery.testers(project))
         }
+        "connectif" => ("Connectif".to_owned(), world.connectif.contacts()),
+        "referrizer" => ("Referrizer".to_owned(), world.referrizer.contacts()),
         _ => return Reply::html(404, "There is no such double.".into()),
     };
     let columns: &[&str] = match vendor {
+        "formbuilder" => &["id", "entry_id", "date", "payed", "approved", "deleted", "content"],
         "highlevel" => &["id", "name", "email", "phone", "tags", "dnd", "dateUpdated"],
+        "connectif" => {
+            &["_email", "_name", "_surname", "_mobilePhone", "_newsletterSubscriptionStatus", "_updatedAt"]
+        }
+        "pheedloop" => {
+            &["code", "email", "first_name", "last_name", "organization", "tags", "metadata", "is_checked_in"]
+        }
+        "referrizer" => {
+            &["id", "email", "firstName", "lastName", "phone", "status", "loyaltyPoints", "customFields"]
+        }
         _ => &["id", "email", "status", "groups", "profile", "updated_at"],
     };
     let mut html = String::from(

@@ -1,14 +1,14 @@
 //! The control API: everything a handle can do, over HTTP below `/_control`, for tests in other processes and for
 //! demonstrations.
 //!
-//! Bodies and answers are JSON. `location` and `project` may be left out and mean the first one. `{vendor}` is
-//! `highlevel` or `prefinery`. Errors answer 4xx with `{"error": "…"}`.
+//! Bodies and answers are JSON. `location`, `project`, `form` and `event` may be left out and mean the first one. `{vendor}`
+//! is a double's name. Errors answer 4xx with `{"error": "…"}`.
 //!
 //! | method and path | body | does |
 //! |---|---|---|
 //! | GET `/_control` | | this list, and the operations that a fault may name |
 //! | GET `/_control/keys` | | credentials and public keys of the doubles |
-//! | GET `/_control/state` | | every record of both doubles |
+//! | GET `/_control/state` | | every record of every double |
 //! | GET `/_control/counters` | | requests per operation |
 //! | GET `/_control/requests` | | recent requests, oldest first |
 //! | DELETE `/_control/requests` | | forgets counters and requests |
@@ -17,7 +17,20 @@
 //! | POST `/_control/faults` | a [`Fault`] | adds a fault |
 //! | DELETE `/_control/faults` | | removes all faults |
 //! | POST `/_control/clock/advance` | `{"seconds"}` | lets time pass |
+//! | POST `/_control/connectif/act` | `{"act", …}`, an `AccountAct` | acts as a person |
+//! | POST `/_control/connectif/load` | `{"count"}` | adds sample contacts |
+//! | PUT `/_control/connectif/settings` | `{"scopes", "limit", "write_lag", "guesses"}` | changes behaviour; `"limit": null` switches it off |
+//! | POST `/_control/connectif/fields` | a [`CustomField`] | adds a custom field |
+//! | POST `/_control/connectif/release` | | makes every write readable |
+//! | POST `/_control/connectif/revoke` | | withdraws the API key |
+//! | POST `/_control/formbuilder/act` | `{"form", "act", …}`, a [`FormAct`] | acts as a person |
+//! | POST `/_control/formbuilder/load` | `{"form", "count"}` | fills a form in for sample people |
+//! | POST `/_control/formbuilder/webhook` | `{"form", "address"}` | adds a webhook to a form, after a HEAD request |
+//! | PUT `/_control/formbuilder/settings` | `{"daily_quota", "guesses"}` | changes behaviour; `"daily_quota": null` lifts it |
+//! | POST `/_control/formbuilder/expire` | | makes every token too old |
+//! | POST `/_control/formbuilder/revoke` | | withdraws the login |
 //! | POST `/_control/highlevel/act` | `{"location", "act", …}`, a [`PersonAct`] | acts as a person |
+//! | POST `/_control/highlevel/emit` | `{"location", "event", "body"}` | sends a webhook of this kind about a record that is there |
 //! | POST `/_control/highlevel/load` | `{"location", "count"}` | adds sample contacts |
 //! | PUT `/_control/highlevel/settings` | `{"limits", "search_lag", "habits"}` | changes behaviour; `"limits": null` switches them off |
 //! | POST `/_control/highlevel/refresh-index` | | makes every change searchable |
@@ -26,11 +39,21 @@
 //! | POST `/_control/highlevel/authorize` | `{"client_id", "location"}` | consents for an app; `"location": null` is the agency; answers `{"code"}` |
 //! | POST `/_control/highlevel/uninstall` | `{"app", "location"}` | removes an app |
 //! | POST `/_control/highlevel/revoke` | `{"token"}` | withdraws a token |
+//! | POST `/_control/pheedloop/act` | `{"act", "event", …}`, an [`EventAct`] | acts as a person |
+//! | POST `/_control/pheedloop/load` | `{"event", "count"}` | adds sample attendees |
+//! | PUT `/_control/pheedloop/settings` | `{"guesses"}` | changes behaviour |
+//! | POST `/_control/pheedloop/events` | an [`EventConfig`] | adds an event |
+//! | POST `/_control/pheedloop/revoke` | | withdraws the key |
 //! | POST `/_control/prefinery/act` | `{"project", "act", …}`, a [`ProjectAct`] | acts as a person |
+//! | POST `/_control/prefinery/emit` | `{"project", "trigger"}` | does what sets a trigger of the connector off |
 //! | POST `/_control/prefinery/load` | `{"project", "count"}` | adds sample testers |
 //! | PUT `/_control/prefinery/settings` | `{"limited", "visibility", "guesses"}` | changes behaviour |
 //! | POST `/_control/prefinery/release` | | makes every tester findable |
 //! | POST `/_control/prefinery/revoke` | | withdraws the API key |
+//! | POST `/_control/referrizer/act` | `{"act", …}`, an `AccountAct` | acts as a person |
+//! | POST `/_control/referrizer/load` | `{"count"}` | adds sample contacts |
+//! | PUT `/_control/referrizer/settings` | `{"guesses"}` | changes behaviour |
+//! | POST `/_control/referrizer/revoke` | | withdraws the token |
 //! | GET `/_control/{vendor}/webhooks` | | webhooks and what became of them |
 //! | PUT `/_control/{vendor}/webhooks` | `{"for", "target", "mode"}` | address (`null`: nobody) and mode (`automatic`, `on_flush`) |
 //! | DELETE `/_control/{vendor}/webhooks` | | forgets webhooks, sent or not |
@@ -50,11 +73,15 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::browse;
+use crate::connectif::{self, Connectif, CustomField};
 use crate::faults::{Fault, covers};
+use crate::formbuilder::{self, FormAct, FormBuilder};
 use crate::highlevel::{self, HighLevel, LocationConfig, PersonAct};
 use crate::http::{Call, Reply};
 use crate::outbox::{DeliveryFault, Mode, Order, Outbox};
+use crate::pheedloop::{self, EventAct, EventConfig, PheedLoop};
 use crate::prefinery::{self, Prefinery, ProjectAct};
+use crate::referrizer::{self, Referrizer};
 use crate::{SandboxError, World};
 
 /// Method and path of every route, for the index.
@@ -70,7 +97,20 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/faults"),
     ("DELETE", "/_control/faults"),
     ("POST", "/_control/clock/advance"),
+    ("POST", "/_control/connectif/act"),
+    ("POST", "/_control/connectif/load"),
+    ("PUT", "/_control/connectif/settings"),
+    ("POST", "/_control/connectif/fields"),
+    ("POST", "/_control/connectif/release"),
+    ("POST", "/_control/connectif/revoke"),
+    ("POST", "/_control/formbuilder/act"),
+    ("POST", "/_control/formbuilder/load"),
+    ("POST", "/_control/formbuilder/webhook"),
+    ("PUT", "/_control/formbuilder/settings"),
+    ("POST", "/_control/formbuilder/expire"),
+    ("POST", "/_control/formbuilder/revoke"),
     ("POST", "/_control/highlevel/act"),
+    ("POST", "/_control/highlevel/emit"),
     ("POST", "/_control/highlevel/load"),
     ("PUT", "/_control/highlevel/settings"),
     ("POST", "/_control/highlevel/refresh-index"),
@@ -79,11 +119,21 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/highlevel/authorize"),
     ("POST", "/_control/highlevel/uninstall"),
     ("POST", "/_control/highlevel/revoke"),
+    ("POST", "/_control/pheedloop/act"),
+    ("POST", "/_control/pheedloop/load"),
+    ("PUT", "/_control/pheedloop/settings"),
+    ("POST", "/_control/pheedloop/events"),
+    ("POST", "/_control/pheedloop/revoke"),
     ("POST", "/_control/prefinery/act"),
+    ("POST", "/_control/prefinery/emit"),
     ("POST", "/_control/prefinery/load"),
     ("PUT", "/_control/prefinery/settings"),
     ("POST", "/_control/prefinery/release"),
     ("POST", "/_control/prefinery/revoke"),
+    ("POST", "/_control/referrizer/act"),
+    ("POST", "/_control/referrizer/load"),
+    ("PUT", "/_control/referrizer/settings"),
+    ("POST", "/_control/referrizer/revoke"),
     ("GET", "/_control/{vendor}/webhooks"),
     ("PUT", "/_control/{vendor}/webhooks"),
     ("DELETE", "/_control/{vendor}/webhooks"),
@@ -121,9 +171,14 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
             Ok(json!({"routes": routes.collect::<Vec<_>>(), "operations": operations}))
         }
         ("GET", ["keys"]) => Ok(keys(world)),
-        ("GET", ["state"]) => {
-            Ok(json!({"highlevel": world.highlevel.snapshot(), "prefinery": world.prefinery.snapshot()}))
-        }
+        ("GET", ["state"]) => Ok(json!({
+            "connectif": world.connectif.snapshot(),
+            "formbuilder": world.formbuilder.snapshot(),
+            "highlevel": world.highlevel.snapshot(),
+            "pheedloop": world.pheedloop.snapshot(),
+            "prefinery": world.prefinery.snapshot(),
+            "referrizer": world.referrizer.snapshot(),
+        })),
         ("GET", ["counters"]) => Ok(json!(world.recorder.counts())),
         ("GET", ["requests"]) => Ok(json!(world.recorder.recent())),
         ("DELETE", ["requests"]) => {
@@ -154,18 +209,106 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
         }
         ("GET" | "PUT" | "POST" | "DELETE", [vendor, "webhooks", rest @ ..]) => {
             let outbox = match *vendor {
+                "connectif" => world.connectif.webhooks(),
+                "formbuilder" => world.formbuilder.webhooks(),
                 "highlevel" => world.highlevel.webhooks(),
+                "pheedloop" => world.pheedloop.webhooks(),
                 "prefinery" => world.prefinery.webhooks(),
                 _ => return Err(no_route(call)),
             };
             let first = match *vendor {
+                "connectif" => connectif::TARGET.to_owned(),
+                "formbuilder" => world.formbuilder.first_target(),
                 "highlevel" => world.highlevel.app().id,
+                // Targets are REST hooks, which the API sets; the first two belong to somebody else.
+                "pheedloop" => "1".to_owned(),
                 _ => world.prefinery.first_project().to_string(),
             };
             webhooks(outbox, call, rest, body, first).await
         }
+        (_, ["connectif", rest @ ..]) => on_connectif(&world.connectif, call, rest, body),
+        (_, ["formbuilder", rest @ ..]) => on_formbuilder(&world.formbuilder, call, rest, body).await,
         (_, ["highlevel", rest @ ..]) => on_highlevel(&world.highlevel, call, rest, body),
+        (_, ["pheedloop", rest @ ..]) => on_pheedloop(&world.pheedloop, call, rest, body),
         (_, ["prefinery", rest @ ..]) => on_prefinery(&world.prefinery, call, rest, body),
+        (_, ["referrizer", rest @ ..]) => on_referrizer(&world.referrizer, call, rest, body),
+        _ => Err(no_route(call)),
+    }
+}
+
+async fn on_formbuilder(double: &FormBuilder, call: &Call, parts: &[&str], mut body: Body) -> Done {
+    let nothing = Ok(json!({}));
+    match (call.method.as_str(), parts) {
+        ("POST", ["act"]) => {
+            let form = body.take("form")?.unwrap_or_else(|| double.first_form());
+            double.act(form, body.all::<FormAct>()?)
+        }
+        ("POST", ["load"]) => {
+            let form = body.take("form")?.unwrap_or_else(|| double.first_form());
+            Ok(json!({"ids": double.load(form, body.need("count")?)?}))
+        }
+        ("POST", ["webhook"]) => {
+            let form = body.take("form")?.unwrap_or_else(|| double.first_form());
+            let address: String = body.need("address")?;
+            let address = address.parse();
+            let address =
+                address.map_err(|error| SandboxError::Instruction(format!("`address`: {error}")))?;
+            double.add_webhook(form, address).await?;
+            nothing
+        }
+        ("PUT", ["settings"]) => {
+            if let Some(calls) = body.0.remove("daily_quota") {
+                double.set_daily_quota(read(calls)?);
+            }
+            if let Some(guesses) = body.0.remove("guesses") {
+                double.set_guesses(overlay(&double.guesses(), guesses)?);
+            }
+            body.nothing_left()
+        }
+        ("POST", ["expire"]) => {
+            double.expire_tokens();
+            nothing
+        }
+        ("POST", ["revoke"]) => {
+            double.revoke_login();
+            nothing
+        }
+        _ => Err(no_route(call)),
+    }
+}
+
+fn on_connectif(double: &Connectif, call: &Call, parts: &[&str], mut body: Body) -> Done {
+    let nothing = Ok(json!({}));
+    match (call.method.as_str(), parts) {
+        ("POST", ["act"]) => double.act(body.all::<connectif::AccountAct>()?),
+        ("POST", ["load"]) => Ok(json!({"ids": double.load(body.need("count")?)})),
+        ("PUT", ["settings"]) => {
+            if let Some(scopes) = body.take("scopes")? {
+                double.set_scopes(scopes);
+            }
+            if let Some(limit) = body.0.remove("limit") {
+                double.set_limit(read(limit)?);
+            }
+            if let Some(lag) = body.take("write_lag")? {
+                double.set_write_lag(lag);
+            }
+            if let Some(guesses) = body.0.remove("guesses") {
+                double.set_guesses(overlay(&double.guesses(), guesses)?);
+            }
+            body.nothing_left()
+        }
+        ("POST", ["fields"]) => {
+            double.add_custom_field(body.all::<CustomField>()?);
+            nothing
+        }
+        ("POST", ["release"]) => {
+            double.release();
+            nothing
+        }
+        ("POST", ["revoke"]) => {
+            double.revoke_key();
+            nothing
+        }
         _ => Err(no_route(call)),
     }
 }
@@ -176,6 +319,11 @@ fn on_highlevel(double: &HighLevel, call: &Call, parts: &[&str], mut body: Body)
         ("POST", ["act"]) => {
             let location = body.take("location")?.unwrap_or_else(|| double.first_location());
             double.act(&location, body.all::<PersonAct>()?)
+        }
+        ("POST", ["emit"]) => {
+            let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
+            let event: String = body.need("event")?;
+            double.emit(&location, &event, body.take("body")?.unwrap_or_default())
         }
         ("POST", ["load"]) => {
             let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
@@ -230,12 +378,42 @@ fn on_highlevel(double: &HighLevel, call: &Call, parts: &[&str], mut body: Body)
     }
 }
 
+fn on_pheedloop(double: &PheedLoop, call: &Call, parts: &[&str], mut body: Body) -> Done {
+    let nothing = Ok(json!({}));
+    match (call.method.as_str(), parts) {
+        ("POST", ["act"]) => double.act(body.all::<EventAct>()?),
+        ("POST", ["load"]) => {
+            let event: String = body.take("event")?.unwrap_or_else(|| double.first_event());
+            Ok(json!({"ids": double.load(&event, body.need("count")?)?}))
+        }
+        ("PUT", ["settings"]) => {
+            if let Some(guesses) = body.0.remove("guesses") {
+                double.set_guesses(overlay(&double.guesses(), guesses)?);
+            }
+            body.nothing_left()
+        }
+        ("POST", ["events"]) => {
+            double.add_event(body.all::<EventConfig>()?);
+            nothing
+        }
+        ("POST", ["revoke"]) => {
+            double.revoke_key();
+            nothing
+        }
+        _ => Err(no_route(call)),
+    }
+}
+
 fn on_prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body) -> Done {
     let nothing = Ok(json!({}));
     match (call.method.as_str(), parts) {
         ("POST", ["act"]) => {
             let project = body.take("project")?.unwrap_or_else(|| double.first_project());
             double.act(project, body.all::<ProjectAct>()?)
+        }
+        ("POST", ["emit"]) => {
+            let project = body.take("project")?.unwrap_or_else(|| double.first_project());
+            double.emit(project, &body.need::<String>("trigger")?)
         }
         ("POST", ["load"]) => {
             let project = body.take("project")?.unwrap_or_else(|| double.first_project());
@@ -260,6 +438,24 @@ fn on_prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body)
         ("POST", ["revoke"]) => {
             double.revoke_key();
             nothing
+        }
+        _ => Err(no_route(call)),
+    }
+}
+
+fn on_referrizer(double: &Referrizer, call: &Call, parts: &[&str], mut body: Body) -> Done {
+    match (call.method.as_str(), parts) {
+        ("POST", ["act"]) => double.act(body.all::<referrizer::AccountAct>()?),
+        ("POST", ["load"]) => Ok(json!({"ids": double.load(body.need("count")?)})),
+        ("PUT", ["settings"]) => {
+            if let Some(guesses) = body.0.remove("guesses") {
+                double.set_guesses(overlay(&double.guesses(), guesses)?);
+            }
+            body.nothing_left()
+        }
+        ("POST", ["revoke"]) => {
+            double.revoke_token();
+            Ok(json!({}))
         }
         _ => Err(no_route(call)),
     }
@@ -316,26 +512,42 @@ async fn webhooks(outbox: &Outbox, call: &Call, parts: &[&str], mut body: Body, 
 
 /// Everything a client needs to connect. All of it is the sandbox's own and worthless elsewhere.
 fn keys(world: &World) -> Value {
-    let (highlevel, prefinery) = (&world.highlevel, &world.prefinery);
+    let (formbuilder, highlevel) = (&world.formbuilder, &world.highlevel);
+    let (pheedloop, prefinery) = (&world.pheedloop, &world.prefinery);
     let app = highlevel.app();
     let secrets = prefinery
         .project_ids()
         .into_iter()
         .map(|id| json!({"id": id, "secret": prefinery.signing_secret(id)}));
     json!({
+        "connectif": {"apiKey": world.connectif.api_key(), "events": world.connectif.event_definitions()},
+        "formbuilder": {
+            "username": formbuilder.username(), "email": formbuilder.email(), "password": formbuilder.password(),
+            "forms": formbuilder.form_ids(),
+        },
         "highlevel": {
             "locations": highlevel.location_ids(), "privateToken": highlevel.private_token(),
             "appId": app.id, "clientId": app.client_id, "clientSecret": app.client_secret,
             "webhookPublicKey": highlevel.webhook_public_key_pem(),
             "legacyWebhookPublicKey": highlevel.habits().signs_legacy.then(|| highlevel.legacy_public_key_pem()),
         },
+        "pheedloop": {
+            "organization": pheedloop.organization(), "apiKey": pheedloop.api_key(),
+            "apiSecret": pheedloop.api_secret(), "events": pheedloop.events(),
+        },
         "prefinery": {"apiKey": prefinery.api_key(), "projects": secrets.collect::<Vec<_>>()},
+        "referrizer": {"token": world.referrizer.token()},
     })
 }
 
 /// What a fault may name.
 fn operations() -> impl Iterator<Item = &'static str> {
-    highlevel::operations().chain(prefinery::operations())
+    connectif::operations()
+        .chain(formbuilder::operations())
+        .chain(highlevel::operations())
+        .chain(pheedloop::operations())
+        .chain(prefinery::operations())
+        .chain(referrizer::operations())
 }
 
 fn no_route(call: &Call) -> SandboxError {

@@ -16,6 +16,7 @@ use crate::recorder::lock;
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// Operation name, or a prefix ending in `*`: `highlevel.contacts.create`, `prefinery.*`, `*`. The names are in
+    /// [`formbuilder::operations`](crate::formbuilder::operations),
     /// [`highlevel::operations`](crate::highlevel::operations) and
     /// [`prefinery::operations`](crate::prefinery::operations).
     pub operation: String,

@@ -19,20 +19,28 @@
 //! One listener serves everything: HighLevel at the root, each partner below its name, the control API below
 //! `/_control` (documented in [`control`]).
 //!
+//! * [`formbuilder`]: logins, forms, submissions, groups, users, webhooks.
 //! * [`highlevel`]: locations, tokens, the 32 contact operations and their neighbours, webhooks.
+//! * [`connectif`]: contacts by email, custom fields, events, exports, calls of workflows.
+//! * [`pheedloop`]: events, attendees, registrations, members, REST hooks.
 //! * [`prefinery`]: projects, testers, rewards, points, webhooks.
+//! * [`referrizer`]: contacts, visits, loyalty rewards, redemptions.
 //! * [`faults`], [`outbox`]: what goes wrong on the way in and on the way out.
 //! * [`recorder`]: what was asked and how often. [`people`]: sample people.
 
 pub mod clock;
+pub mod connectif;
 pub mod control;
 pub mod faults;
+pub mod formbuilder;
 pub mod highlevel;
 pub mod outbox;
 pub mod people;
+pub mod pheedloop;
 pub mod prefinery;
 pub mod random;
 pub mod recorder;
+pub mod referrizer;
 
 mod browse;
 mod http;
@@ -47,11 +55,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::connectif::{Connectif, ConnectifConfig};
 use crate::faults::Faults;
+use crate::formbuilder::{FormBuilder, FormBuilderConfig};
 use crate::highlevel::{HighLevel, HighLevelConfig};
 use crate::outbox::Mode;
+use crate::pheedloop::{PheedLoop, PheedLoopConfig};
 use crate::prefinery::{Prefinery, PrefineryConfig};
 use crate::recorder::Recorder;
+use crate::referrizer::{Referrizer, ReferrizerConfig};
 
 /// How a sandbox behaves.
 #[derive(Clone, Debug)]
@@ -68,10 +80,18 @@ pub struct SandboxConfig {
     pub webhooks: Mode,
     /// Webhooks under way at once in [`Mode::Automatic`]; 1 keeps their order.
     pub webhook_concurrency: usize,
+    /// The 123FormBuilder double.
+    pub formbuilder: FormBuilderConfig,
     /// The HighLevel double.
     pub highlevel: HighLevelConfig,
+    /// The Connectif double.
+    pub connectif: ConnectifConfig,
+    /// The PheedLoop double.
+    pub pheedloop: PheedLoopConfig,
     /// The Prefinery double.
     pub prefinery: PrefineryConfig,
+    /// The Referrizer double.
+    pub referrizer: ReferrizerConfig,
 }
 
 impl Default for SandboxConfig {
@@ -84,8 +104,12 @@ impl Default for SandboxConfig {
             recent_requests: 1_000,
             webhooks: Mode::Automatic,
             webhook_concurrency: 1,
+            formbuilder: FormBuilderConfig::default(),
             highlevel: HighLevelConfig::default(),
+            connectif: ConnectifConfig::default(),
+            pheedloop: PheedLoopConfig::default(),
             prefinery: PrefineryConfig::default(),
+            referrizer: ReferrizerConfig::default(),
         }
     }
 }
@@ -106,7 +130,9 @@ impl SandboxConfig {
             recent_requests: 0,
             webhook_concurrency: 32,
             highlevel: HighLevelConfig::free_of_cost(),
+            connectif: ConnectifConfig::free_of_cost(),
             prefinery: PrefineryConfig::free_of_cost(),
+            referrizer: ReferrizerConfig::free_of_cost(),
             ..Self::default()
         }
     }
@@ -147,8 +173,12 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
     pub(crate) recorder: Recorder,
+    pub(crate) formbuilder: Arc<FormBuilder>,
     pub(crate) highlevel: Arc<HighLevel>,
+    pub(crate) connectif: Arc<Connectif>,
+    pub(crate) pheedloop: Arc<PheedLoop>,
     pub(crate) prefinery: Arc<Prefinery>,
+    pub(crate) referrizer: Arc<Referrizer>,
 }
 
 impl World {
@@ -158,15 +188,22 @@ impl World {
         Ok(Self {
             faults: Faults::new(config.seed),
             recorder: Recorder::new(config.recent_requests),
+            formbuilder: Arc::new(FormBuilder::new(config, clock.clone(), client.clone())),
             highlevel: Arc::new(HighLevel::new(config, clock.clone(), client.clone())),
+            connectif: Arc::new(Connectif::new(config, clock.clone(), client.clone())),
+            pheedloop: Arc::new(PheedLoop::new(config, clock.clone(), client.clone())),
             prefinery: Arc::new(Prefinery::new(config, clock.clone(), client)),
+            referrizer: Arc::new(Referrizer::new(config, clock.clone())),
             clock,
         })
     }
 
     pub(crate) fn advance(&self, by: SignedDuration) {
         self.clock.advance(by);
+        self.formbuilder.webhooks().wake();
         self.highlevel.webhooks().wake();
+        self.connectif.webhooks().wake();
+        self.pheedloop.webhooks().wake();
         self.prefinery.webhooks().wake();
     }
 
@@ -174,8 +211,12 @@ impl World {
     pub(crate) fn reset(&self) {
         self.faults.clear();
         self.recorder.clear();
+        self.formbuilder.reset();
         self.highlevel.reset();
+        self.connectif.reset();
+        self.pheedloop.reset();
         self.prefinery.reset();
+        self.referrizer.reset();
     }
 }
 
@@ -207,7 +248,10 @@ impl Sandbox {
         let stop = CancellationToken::new();
         let tasks = vec![
             tokio::spawn(server::run(listener, Arc::clone(&world), stop.clone())),
+            tokio::spawn(Arc::clone(world.formbuilder.webhooks()).work(stop.clone())),
             tokio::spawn(Arc::clone(world.highlevel.webhooks()).work(stop.clone())),
+            tokio::spawn(Arc::clone(world.connectif.webhooks()).work(stop.clone())),
+            tokio::spawn(Arc::clone(world.pheedloop.webhooks()).work(stop.clone())),
             tokio::spawn(Arc::clone(world.prefinery.webhooks()).work(stop.clone())),
         ];
         Ok(Self { world, address, stop, tasks })
@@ -218,9 +262,26 @@ impl Sandbox {
         self.address
     }
 
+    /// Base URL of the 123FormBuilder double, without a trailing slash. The vendor's is
+    /// `https://api.123formbuilder.com/v2`.
+    pub fn formbuilder_url(&self) -> String {
+        format!("http://{}{}/v2", self.address, server::FORMBUILDER)
+    }
+
     /// Base URL of the HighLevel double, without a trailing slash. The vendor's is `https://services.leadconnectorhq.com`.
     pub fn highlevel_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Base URL of the PheedLoop double, without the organisation and a trailing slash. The vendor's is
+    /// `https://api.pheedloop.com/api/v3/organization`.
+    pub fn pheedloop_url(&self) -> String {
+        format!("http://{}{}/api/v3/organization", self.address, server::PHEEDLOOP)
+    }
+
+    /// Base URL of the Connectif double, without a trailing slash. The vendor's is `https://api.connectif.cloud`.
+    pub fn connectif_url(&self) -> String {
+        format!("http://{}{}", self.address, server::CONNECTIF)
     }
 
     /// Base URL of the Prefinery double, without a trailing slash. The vendor's is `https://api.prefinery.com/api/v2`.
@@ -228,9 +289,19 @@ impl Sandbox {
         format!("http://{}{}/api/v2", self.address, server::PREFINERY)
     }
 
+    /// Base URL of the Referrizer double, without a trailing slash. The vendor's is `https://api.referrizer.com`.
+    pub fn referrizer_url(&self) -> String {
+        format!("http://{}{}", self.address, server::REFERRIZER)
+    }
+
     /// Base URL of the control API; `GET` it for an index.
     pub fn control_url(&self) -> String {
         format!("http://{}{}", self.address, server::CONTROL)
+    }
+
+    /// The 123FormBuilder double.
+    pub fn formbuilder(&self) -> &FormBuilder {
+        &self.world.formbuilder
     }
 
     /// The HighLevel double: inspection, and acts of a person in the vendor's own interface.
@@ -238,9 +309,35 @@ impl Sandbox {
         &self.world.highlevel
     }
 
+    /// The PheedLoop double.
+    pub fn pheedloop(&self) -> &PheedLoop {
+        &self.world.pheedloop
+    }
+
+    /// The Connectif double.
+    pub fn connectif(&self) -> &Connectif {
+        &self.world.connectif
+    }
+
     /// The Prefinery double.
     pub fn prefinery(&self) -> &Prefinery {
         &self.world.prefinery
+    }
+
+    /// The Referrizer double.
+    pub fn referrizer(&self) -> &Referrizer {
+        &self.world.referrizer
+    }
+
+    /// What every double still has to send.
+    pub fn outboxes(&self) -> Vec<&outbox::Outbox> {
+        vec![
+            self.world.connectif.webhooks(),
+            self.world.formbuilder.webhooks(),
+            self.world.highlevel.webhooks(),
+            self.world.pheedloop.webhooks(),
+            self.world.prefinery.webhooks(),
+        ]
     }
 
     /// Faults on requests.

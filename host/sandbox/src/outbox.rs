@@ -177,6 +177,10 @@ pub(crate) trait Dialect: Send + Sync {
     fn signature(&self, target: &str, body: &[u8], now: Millis) -> Vec<(&'static str, String)>;
     /// Other headers.
     fn headers(&self, webhook: &Webhook) -> Vec<(&'static str, String)>;
+    /// The body's content type.
+    fn content_type(&self, _webhook: &Webhook) -> String {
+        "application/json".into()
+    }
     /// What to do after attempt number `attempt` (from 1) that began `age` after the webhook was queued.
     fn verdict(&self, attempt: u32, age: Duration, outcome: Outcome) -> Verdict;
 }
@@ -365,6 +369,11 @@ impl Outbox {
         self.wake.notify_one();
     }
 
+    /// The sequence number that the next webhook gets.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        lock(&self.state).next
+    }
+
     /// Sends everything that is due, one after the other, and returns when all attempts are over.
     pub async fn flush(&self, order: Order) -> Flushed {
         let _turn = self.sending.lock().await;
@@ -472,7 +481,8 @@ impl Outbox {
         if webhook.tampered {
             body.push(b' ');
         }
-        let mut request = self.client.post(address).header("content-type", "application/json").body(body);
+        let content_type = self.dialect.content_type(webhook);
+        let mut request = self.client.post(address).header("content-type", content_type).body(body);
         for (name, value) in headers {
             request = request.header(name, value);
         }

@@ -32,8 +32,16 @@ const KEPT_BODY: usize = 4096;
 
 /// Path under which the control API answers.
 pub(crate) const CONTROL: &str = "/_control";
+/// Path under which the Connectif double answers.
+pub(crate) const CONNECTIF: &str = "/connectif";
+/// Path under which the 123FormBuilder double answers, before the vendor's own `/v2`.
+pub(crate) const FORMBUILDER: &str = "/formbuilder";
+/// Path under which the PheedLoop double answers, before the vendor's own `/api/v3`.
+pub(crate) const PHEEDLOOP: &str = "/pheedloop";
 /// Path under which the Prefinery double answers, before the vendor's own `/api/v2`.
 pub(crate) const PREFINERY: &str = "/prefinery";
+/// Path under which the Referrizer double answers.
+pub(crate) const REFERRIZER: &str = "/referrizer";
 
 /// The service's error: hyper then closes the connection and sends nothing.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +87,19 @@ async fn serve(world: Arc<World>, request: Request<Incoming>) -> Result<Response
     if below(&mut call, CONTROL) {
         return Ok(to_response(control::answer(&world, &call).await));
     }
-    let vendor: &dyn Vendor = if below(&mut call, PREFINERY) { &*world.prefinery } else { &*world.highlevel };
+    let vendor: &dyn Vendor = if below(&mut call, CONNECTIF) {
+        &*world.connectif
+    } else if below(&mut call, FORMBUILDER) {
+        &*world.formbuilder
+    } else if below(&mut call, PHEEDLOOP) {
+        &*world.pheedloop
+    } else if below(&mut call, PREFINERY) {
+        &*world.prefinery
+    } else if below(&mut call, REFERRIZER) {
+        &*world.referrizer
+    } else {
+        &*world.highlevel
+    };
     meddle(&world, vendor, &call).await.map(to_response)
 }
 
@@ -135,8 +155,7 @@ async fn meddle(world: &World, vendor: &dyn Vendor, call: &Call) -> Result<Reply
             operation: operation.to_owned(),
             method: call.method.to_string(),
             path: shown_path(call),
-            body: (!operation.contains(".oauth.") && !call.body.is_empty())
-                .then(|| String::from_utf8_lossy(&call.body[..call.body.len().min(KEPT_BODY)]).into_owned()),
+            body: (!operation.contains(".oauth.") && !call.body.is_empty()).then(|| shown_body(call)),
             status: sent,
             own_status,
         });
@@ -162,10 +181,27 @@ fn faked(status: u16, body: Option<Value>, retry_after: Option<u32>) -> Reply {
     }
 }
 
-/// The path for the record; Prefinery takes its key in the query.
+/// The body for the record; 123FormBuilder takes its token in forms.
+fn shown_body(call: &Call) -> String {
+    let text = String::from_utf8_lossy(&call.body[..call.body.len().min(KEPT_BODY)]).into_owned();
+    let shown = |pair: &str| if pair.starts_with("JWT=") { "JWT=***".to_owned() } else { pair.to_owned() };
+    if text.contains("JWT=") { text.split('&').map(shown).collect::<Vec<_>>().join("&") } else { text }
+}
+
+/// The path for the record; Prefinery takes its key in the query, 123FormBuilder its token and its login.
 fn shown_path(call: &Call) -> String {
     let shown = call.query.iter().map(|(name, value)| {
-        let secret = matches!(name.as_str(), "api_key" | "code" | "client_secret" | "refresh_token");
+        let secret = matches!(
+            name.as_str(),
+            "api_key"
+                | "code"
+                | "client_secret"
+                | "refresh_token"
+                | "JWT"
+                | "password"
+                | "passhash"
+                | "signature"
+        );
         format!("{name}={}", if secret { "***" } else { value })
     });
     let query = shown.collect::<Vec<_>>().join("&");

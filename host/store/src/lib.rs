@@ -8,6 +8,7 @@
 //! fencing token every completing statement checks. SQLite owns every shard: the lock beside its file proves that no other
 //! process works on it, so a fresh open takes the leases of a crashed process over at once.
 
+mod automation;
 pub mod conformance;
 mod error;
 mod model;
@@ -15,6 +16,7 @@ pub mod sqlite;
 mod store;
 mod vault;
 
+pub use automation::*;
 pub use error::StoreError;
 pub use model::*;
 pub use store::{DEDUPLICATION, Store};

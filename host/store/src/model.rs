@@ -7,6 +7,8 @@ use contactor_sync::{Base, ConflictRecord, Fields, Fingerprint};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::automation::NewDelivery;
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -48,6 +50,20 @@ text_id!(
     /// A connector enabled in a workspace: `<workspace>/<connector>`.
     ConnectionId
 );
+impl ConnectionId {
+    /// What a run names in place of a connection when the host itself worked at HighLevel. No connector may be called so.
+    pub fn of_highlevel(workspace: &WorkspaceId) -> Self {
+        Self(format!("{}{}", workspace.as_str(), Self::HIGHLEVEL))
+    }
+
+    /// The workspace, when this stands for the host itself at HighLevel.
+    pub fn workspace_of_highlevel(&self) -> Option<WorkspaceId> {
+        self.0.strip_suffix(Self::HIGHLEVEL).map(WorkspaceId::new)
+    }
+
+    const HIGHLEVEL: &'static str = "/highlevel";
+}
+
 text_id!(
     /// A HighLevel location. Bound to exactly one workspace.
     LocationId
@@ -257,6 +273,8 @@ pub struct NewEvent {
     pub marks: Vec<Mark>,
     /// A partner's webhook that the connector still has to turn into changes.
     pub needs_receive: bool,
+    /// What connectors have to handle because of it. One of a connection that is switched off is left out.
+    pub deliveries: Vec<NewDelivery>,
 }
 
 /// What became of an event at ingest.
@@ -724,6 +742,10 @@ pub struct Counts {
     pub dirty: u64,
     /// Partner webhooks that wait for their connector.
     pub unread_events: u64,
+    /// Events that wait for a connector's automation; timers that have not gone off are not among them.
+    pub deliveries: u64,
+    /// Messages on their way.
+    pub messages: u64,
     /// Parked records and events.
     pub parked: u64,
     /// Events held for unknown locations.

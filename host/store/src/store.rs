@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::automation::*;
 use crate::error::StoreError;
 use crate::model::*;
 use crate::vault::Sealed;
@@ -84,6 +85,17 @@ pub trait Store: Send + Sync + 'static {
         marks: Vec<Mark>,
         priority: Priority,
         cursor: Option<Cursor>,
+    ) -> Result<()> {
+        self.mark_and_deliver(connection, marks, Vec::new(), priority, cursor).await
+    }
+    /// As [`mark`](Self::mark), with what the connector has to handle besides.
+    async fn mark_and_deliver(
+        &self,
+        connection: &ConnectionId,
+        marks: Vec<Mark>,
+        deliveries: Vec<NewDelivery>,
+        priority: Priority,
+        cursor: Option<Cursor>,
     ) -> Result<()>;
     /// One event with its body.
     async fn event(&self, seq: EventSeq) -> Result<Option<Event>>;
@@ -138,16 +150,17 @@ pub trait Store: Send + Sync + 'static {
     async fn complete_record(&self, lease: &Lease, completion: Completion) -> Result<()>;
     /// Ends the reading of a partner's webhook: its marks, its run and its state, all or nothing. `Done` without marks makes
     /// it `Ignored`. `Parked` lists it under [`WEBHOOK_ENTITY`], from where it can be retried. Only `Done` uses the marks.
-    /// `Fenced` when the lease, or the claim, is no longer ours: nothing was written.
+    /// `Fenced` when the lease, or the claim, is no longer ours: nothing was written. So it is with the deliveries.
     async fn complete_event(
         &self,
         lease: &Lease,
         event: EventSeq,
         marks: Vec<Mark>,
+        deliveries: Vec<NewDelivery>,
         disposition: Disposition,
         run: Option<Run>,
     ) -> Result<()>;
-    /// When the next dirty record or unread event of an enabled connection is due, if any waits unclaimed.
+    /// When the next dirty record, unread event, delivery or message is due, if any waits unclaimed for an enabled connection.
     async fn next_due(&self) -> Result<Option<Timestamp>>;
 
     /// Parked records and webhooks of a workspace, newest first.
@@ -228,6 +241,69 @@ pub trait Store: Send + Sync + 'static {
     async fn state_delete(&self, connection: &ConnectionId, key: &str) -> Result<()>;
     /// Keys with a prefix, in order.
     async fn state_keys(&self, connection: &ConnectionId, prefix: &str) -> Result<Vec<String>>;
+
+    // -------------------------------------------------------------------------------------------------------- automations
+
+    /// Stores events that no webhook and no poll carries; answers how many of them were new.
+    async fn deliver(&self, deliveries: Vec<NewDelivery>) -> Result<u64>;
+    /// Claims deliveries and timers that are due, of enabled connections, which take turns; a workspace has at most
+    /// `per_workspace` in flight. Those of one contact, or of one partner's record that is not linked, are given out one after
+    /// the other, in the order in which they came; one that was retried or parked does not change that order, but a parked
+    /// one keeps nobody waiting. `Fenced` when the lease covers no shard any more.
+    async fn claim_deliveries(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+        per_workspace: u32,
+    ) -> Result<Vec<ClaimedDelivery>>;
+    /// Ends an attempt at a delivery: its state and its run, all or nothing. `Done` forgets the journal, but for what was
+    /// created. `Parked` lists it under [`AUTOMATION_ENTITY`], from where it can be retried; its journal stays.
+    /// `Fenced` when the lease, or the claim, is no longer ours: nothing was written.
+    async fn complete_delivery(&self, lease: &Lease, completion: DeliveryCompletion) -> Result<()>;
+    /// Notes a writing call before it is made, and the reads before it. `Fenced` when the claim is no longer ours: then the
+    /// call must not be made.
+    async fn journal_intent(&self, slot: JournalSlot) -> Result<()>;
+    /// Notes the answer of a writing call, and the id of the record that it created. `Fenced` as above.
+    async fn journal_result(
+        &self,
+        lease: &Lease,
+        delivery: DeliveryId,
+        position: u32,
+        result: String,
+        record: Option<RecordId>,
+    ) -> Result<()>;
+    /// Whether a handler of this connection is known to have created this record.
+    async fn journalled(&self, connection: &ConnectionId, operation: &str, record: &RecordId)
+    -> Result<bool>;
+    /// Makes a change of the store itself, and notes call and answer in the same transaction, if there is a journal. The
+    /// answer is noted as `{"Ok": null}`, or with the new version of a state. Nothing is noted when it fails.
+    async fn write_locally(
+        &self,
+        connection: &ConnectionId,
+        write: LocalWrite,
+        slot: Option<JournalSlot>,
+    ) -> Result<u64>;
+
+    /// Makes or replaces a destination.
+    async fn put_destination(&self, destination: Destination) -> Result<()>;
+    /// The destinations of a workspace, by name.
+    async fn destinations(&self, workspace: &WorkspaceId) -> Result<Vec<Destination>>;
+    /// One destination.
+    async fn destination(&self, workspace: &WorkspaceId, name: &str) -> Result<Option<Destination>>;
+    /// Removes a destination and its messages; answers whether it was there.
+    async fn remove_destination(&self, workspace: &WorkspaceId, name: &str) -> Result<bool>;
+    /// Claims messages that are due, oldest first; those of a destination that was stopped wait. `Fenced` as above.
+    async fn claim_messages(&self, lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<ClaimedMessage>>;
+    /// Ends an attempt at a message; with a reason its destination is stopped. `Parked` lists it under [`MESSAGE_ENTITY`].
+    /// `Fenced` as above.
+    async fn complete_message(
+        &self,
+        lease: &Lease,
+        id: &str,
+        disposition: Disposition,
+        stop: Option<String>,
+    ) -> Result<()>;
 
     // ---------------------------------------------------------------------------------------------------------- operation
 

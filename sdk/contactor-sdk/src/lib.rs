@@ -25,31 +25,42 @@
 //!
 //! Beside the crate lies `connector.toml`, the manifest. Everything that a connector reaches, it reaches through the functions of
 //! this crate: [`partner`] for the partner's API, [`contacts`], [`tasks`], [`notes`], [`tags`] and their like for HighLevel,
-//! [`state`], [`settings`], [`log`] and [`clock`]. A component imports only the interfaces whose functions its code calls, so
+//! [`state`], [`settings`], [`log`] and [`clock`]; [`automation`] carries out the rules that an admin writes. A component imports only the interfaces whose functions its code calls, so
 //! its import list says what it can do. There is nothing else: no files, no sockets, no clock, no threads.
 //!
 //! On `wasm32` these functions call the host through `wit/`. On any other target they call a [`host::Host`] of the current thread,
 //! so that `cargo test` tests a connector as it is; [`testing`] has one that can be programmed and asked.
 
 pub mod admission;
+pub mod automation;
 #[doc(hidden)]
 pub mod bindings;
 mod component;
 mod connector;
 mod error;
+pub mod field_map;
+pub mod follow_up;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod host;
 mod imports;
+pub mod instant;
 pub mod json;
+pub mod labels;
 pub mod log;
+pub mod operations;
+pub mod paging;
 pub mod partner;
+pub mod pending;
 mod records;
 pub mod rules;
+pub mod seen;
 pub mod settings;
 pub mod state;
+pub mod table;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod values;
+mod webhook;
 
 #[doc(hidden)]
 pub use component::Component;
@@ -68,8 +79,8 @@ pub mod prelude {
         Webhook,
     };
     pub use crate::{
-        appointments, bulk, campaigns, clock, contacts, log, notes, notifications, partner, rules, settings,
-        state, tags, tasks, timers, workflows,
+        appointments, automation, bulk, campaigns, clock, contacts, instant, log, notes, notifications,
+        paging, partner, rules, settings, state, tags, tasks, timers, workflows,
     };
 }
 

@@ -199,6 +199,56 @@ impl Effect {
         "run-action",
     ];
 
+    /// The same effect with every text put through `render`. What is no text stays: the name of a timer, how long before.
+    ///
+    /// # Errors
+    /// The first one of `render`.
+    pub fn try_map<E>(&self, mut render: impl FnMut(&str) -> Result<String, E>) -> Result<Self, E> {
+        let mut optional = |text: &Option<String>| text.as_deref().map(&mut render).transpose();
+        Ok(match self {
+            Self::AddTags(tags) => {
+                Self::AddTags(tags.iter().map(|tag| render(tag)).collect::<Result<_, E>>()?)
+            }
+            Self::RemoveTags(tags) => {
+                Self::RemoveTags(tags.iter().map(|tag| render(tag)).collect::<Result<_, E>>()?)
+            }
+            Self::CreateTask(task) => {
+                let (body, assigned_to) = (optional(&task.body)?, optional(&task.assigned_to)?);
+                let (title, due) = (render(&task.title)?, render(&task.due)?);
+                Self::CreateTask(NewTask { title, body, due, assigned_to })
+            }
+            Self::CompleteTasks(task) => Self::CompleteTasks(TaskTitle { title: render(&task.title)? }),
+            Self::AddNote(note) => {
+                let title = optional(&note.title)?;
+                Self::AddNote(NewNote { body: render(&note.body)?, title })
+            }
+            Self::StartWorkflow(id) => Self::StartWorkflow(render(id)?),
+            Self::StopWorkflow(id) => Self::StopWorkflow(render(id)?),
+            Self::Notify(notify) => Self::Notify(Notify {
+                to: render(&notify.to)?,
+                title: render(&notify.title)?,
+                text: render(&notify.text)?,
+            }),
+            Self::Remind(timer) => Self::Remind(Remind {
+                name: timer.name.clone(),
+                about: render(&timer.about)?,
+                at: render(&timer.at)?,
+                before: timer.before.clone(),
+            }),
+            Self::CancelReminder(timer) => Self::CancelReminder(CancelReminder {
+                name: timer.name.clone(),
+                about: render(&timer.about)?,
+            }),
+            Self::RunAction(run) => {
+                let each = |(name, text): (&String, &String)| Ok((name.clone(), render(text)?));
+                Self::RunAction(RunAction {
+                    action: run.action.clone(),
+                    input: run.input.iter().map(each).collect::<Result<_, E>>()?,
+                })
+            }
+        })
+    }
+
     /// Its texts, each of which may hold expressions.
     pub fn texts(&self) -> Vec<&str> {
         match self {
@@ -287,6 +337,22 @@ mod tests {
             {"cancel-reminder": {"name": "n", "about": "a"}}, {"run-action": {"action": "a"}}]}"#;
         let names: Vec<_> = rule(json).effects.iter().map(Effect::name).collect();
         assert_eq!(names, Effect::NAMES);
+    }
+
+    #[test]
+    fn mapping_an_effect_reaches_exactly_its_texts() {
+        let json = r#"{"name": "all", "on": ["x"], "do": [
+            {"add-tags": ["a"]}, {"remove-tags": ["a"]}, {"create-task": {"title": "a", "body": "a", "due": "a", "assigned-to": "a"}},
+            {"complete-tasks": {"title": "a"}}, {"add-note": {"body": "a", "title": "a"}}, {"start-workflow": "a"},
+            {"stop-workflow": "a"}, {"notify": {"to": "a", "title": "a", "text": "a"}},
+            {"remind": {"name": "n", "about": "a", "at": "a", "before": "1h"}}, {"cancel-reminder": {"name": "n", "about": "a"}},
+            {"run-action": {"action": "n", "input": {"one": "a"}}}]}"#;
+        for effect in rule(json).effects {
+            let mapped = effect.try_map(|text| Ok::<_, ()>(text.replace('a', "b"))).unwrap();
+            assert_eq!(mapped.texts().len(), effect.texts().len());
+            assert!(mapped.texts().iter().all(|text| *text == "b"), "{mapped:?}");
+            assert_eq!(effect.try_map(|_| Err(())), Err(()));
+        }
     }
 
     #[test]

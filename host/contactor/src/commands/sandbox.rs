@@ -62,14 +62,29 @@ fn prepare(sandbox: &Sandbox, args: &Args) -> Result<(), Failure> {
 }
 
 fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
-    let (highlevel, prefinery) = (sandbox.highlevel(), sandbox.prefinery());
+    let (formbuilder, highlevel, pheedloop) =
+        (sandbox.formbuilder(), sandbox.highlevel(), sandbox.pheedloop());
+    let (prefinery, referrizer) = (sandbox.prefinery(), sandbox.referrizer());
     if context.out.json {
         return output::json(&serde_json::json!({
+            "formbuilder": {
+                "url": sandbox.formbuilder_url(),
+                "username": formbuilder.username(),
+                "password": formbuilder.password(),
+                "form": formbuilder.first_form(),
+            },
             "highlevel": {
                 "url": sandbox.highlevel_url(),
                 "location": highlevel.first_location(),
                 "token": highlevel.private_token(),
                 "webhook_key": highlevel.webhook_public_key_pem(),
+            },
+            "pheedloop": {
+                "url": sandbox.pheedloop_url(),
+                "organization": pheedloop.organization(),
+                "events": pheedloop.events(),
+                "api_key": pheedloop.api_key(),
+                "api_secret": pheedloop.api_secret(),
             },
             "prefinery": {
                 "url": sandbox.prefinery_url(),
@@ -77,13 +92,23 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
                 "api_key": prefinery.api_key(),
                 "signing_secret": prefinery.signing_secret(prefinery.first_project()),
             },
+            "referrizer": { "url": sandbox.referrizer_url(), "token": referrizer.token() },
+            "connectif": {
+                "url": sandbox.connectif_url(),
+                "id": sandbox.connectif().key_parts().0,
+                "secret": sandbox.connectif().key_parts().1,
+            },
             "control": sandbox.control_url(),
         }));
     }
     context.out.text(&format!(
         "control    {control}\n\
          HighLevel  {highlevel_url}   location {location}   token {token}\n\
+         Connectif  {connectif_url}   key {connectif_key}\n\
+         PheedLoop  {pheedloop_url}   organisation {organization}   event {event}   key {pheedloop_key}   secret {pheedloop_secret}\n\
          Prefinery  {prefinery_url}   project {project}   key {key}\n\
+         Referrizer {referrizer_url}   token {referrizer_token}\n\
+         123FormBuilder  {formbuilder_url}   form {form}   user {username}   password {password}\n\
          \n\
          # for contactor.toml\n\
          [highlevel]\n\
@@ -93,9 +118,22 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
         highlevel_url = sandbox.highlevel_url(),
         location = highlevel.first_location(),
         token = highlevel.private_token(),
+        connectif_url = sandbox.connectif_url(),
+        connectif_key = sandbox.connectif().api_key(),
+        formbuilder_url = sandbox.formbuilder_url(),
+        form = formbuilder.first_form(),
+        username = formbuilder.username(),
+        password = formbuilder.password(),
+        pheedloop_url = sandbox.pheedloop_url(),
+        organization = pheedloop.organization(),
+        event = pheedloop.first_event(),
+        pheedloop_key = pheedloop.api_key(),
+        pheedloop_secret = pheedloop.api_secret(),
         prefinery_url = sandbox.prefinery_url(),
         project = prefinery.first_project(),
         key = prefinery.api_key(),
+        referrizer_url = sandbox.referrizer_url(),
+        referrizer_token = referrizer.token(),
         pem = highlevel.webhook_public_key_pem(),
     ))?;
     context.out.note("running until Ctrl-C")

@@ -9,10 +9,10 @@ use jiff::tz::TimeZone;
 
 use super::access::Access;
 use super::fields::JsonFields;
-use super::{Capabilities, errors};
+use super::{Direct, errors};
 use crate::convert;
 
-impl Host for Capabilities {
+impl Host for Direct {
     async fn list_all(&mut self, contact_id: String) -> Result<Vec<Appointment>, Error> {
         self.may(Access::Read)?;
         let contact = ContactId::new(contact_id);

@@ -5,9 +5,9 @@ use contactor_runtime::bindings::bulk::{BulkOutcome, Host, TagMode};
 use contactor_runtime::bindings::types::Error;
 
 use super::access::Access;
-use super::{Capabilities, errors};
+use super::{Direct, errors};
 
-impl Host for Capabilities {
+impl Host for Direct {
     /// A request that fails ends the call, although earlier ones took effect: the whole call can be made again, because
     /// adding a tag that is there, and removing one that is not, changes nothing.
     async fn update_tags(

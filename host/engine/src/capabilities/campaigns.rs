@@ -5,9 +5,9 @@ use contactor_runtime::bindings::campaigns::Host;
 use contactor_runtime::bindings::types::Error;
 
 use super::access::Access;
-use super::{Capabilities, errors};
+use super::{Direct, errors};
 
-impl Host for Capabilities {
+impl Host for Direct {
     async fn add(&mut self, contact_id: String, campaign_id: String) -> Result<(), Error> {
         self.may(Access::Write)?;
         let (contact, campaign) = (ContactId::new(contact_id), CampaignId::new(campaign_id));

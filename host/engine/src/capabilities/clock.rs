@@ -2,9 +2,9 @@
 
 use contactor_runtime::bindings::clock::Host;
 
-use super::Capabilities;
+use super::Direct;
 
-impl Host for Capabilities {
+impl Host for Direct {
     async fn now(&mut self) -> u64 {
         // Nothing ran before 1970.
         u64::try_from(self.run.started_at.as_millisecond()).unwrap_or(0)

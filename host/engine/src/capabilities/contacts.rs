@@ -10,9 +10,9 @@ use serde_json::Value as Json;
 
 use super::access::Access;
 use super::fields::{JsonFields, Names};
-use super::{Capabilities, errors};
+use super::{Direct, errors};
 
-impl Host for Capabilities {
+impl Host for Direct {
     async fn search(&mut self, request: SearchRequest) -> Result<ContactPage, Error> {
         self.may(Access::Read)?;
         let request = search_request(request)?;
@@ -118,7 +118,31 @@ impl Host for Capabilities {
     }
 }
 
-impl Capabilities {
+impl Direct {
+    /// The contact that an attempt whose answer was lost has created: the one that HighLevel takes for the same person.
+    pub(super) async fn created_contact(
+        &self,
+        fields: &[NamedValue],
+        _tags: &[String],
+    ) -> Result<Option<Contact>, Error> {
+        self.may(Access::Write)?;
+        let wanted = self.draft(fields).await?.fields();
+        let key = |name: &str| wanted.get(name).and_then(Json::as_str);
+        let found = self.run.location.find_duplicate(key("email"), key("phone")).await;
+        match found.map_err(errors::of_highlevel)? {
+            Some(contact) => self.contact(contact).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether no handler is known to have made this record.
+    pub(super) async fn is_unclaimed(&self, operation: &str, id: &str) -> Result<bool, Error> {
+        let connection = &self.run.active.connection.id;
+        let record = contactor_store::RecordId::new(id);
+        let known = self.run.engine.store().journalled(connection, operation, &record).await;
+        known.map(|known| !known).map_err(|error| Error::Unavailable(format!("the host's store: {error}")))
+    }
+
     async fn draft(&self, fields: &[NamedValue]) -> Result<ContactDraft, Error> {
         let fields = self.to_vendor(fields).await?;
         ContactDraft::from_fields(fields).map_err(|problems| errors::of_problems(&problems))

@@ -9,7 +9,7 @@ use contactor_runtime::bindings::types::{Error, NamedValue};
 use contactor_store::FailureClass;
 use serde_json::Value as Json;
 
-use super::{Capabilities, errors};
+use super::{Direct, errors};
 use crate::convert;
 use crate::failure::Failure;
 
@@ -36,7 +36,7 @@ impl Names {
     }
 }
 
-impl Capabilities {
+impl Direct {
     /// How to name the custom fields of these records. Asks for the definitions only when a custom field occurs.
     pub(super) async fn names<'a>(
         &self,

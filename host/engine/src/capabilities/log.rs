@@ -5,13 +5,13 @@ use std::fmt::Write;
 use contactor_runtime::bindings::log::{Host, Level};
 use contactor_runtime::bindings::types::NamedValue;
 
-use super::Capabilities;
+use super::Direct;
 use crate::convert;
 
 /// Characters of a line that are put together at all; the recorder cuts to its own cap of bytes.
 const LINE: usize = 1_024;
 
-impl Host for Capabilities {
+impl Host for Direct {
     async fn write(&mut self, level: Level, message: String, fields: Vec<NamedValue>) {
         // The operator's log names who spoke, not what was said: a connector's words may hold personal data.
         tracing::debug!(connector = %self.run.active.connection.connector, level = word(level), "connector logged a line");

@@ -12,6 +12,7 @@ mod clock;
 mod contacts;
 mod errors;
 mod fields;
+mod journalled;
 mod log;
 mod notes;
 mod notifications;
@@ -31,25 +32,46 @@ mod workflows;
 use std::fmt;
 
 use contactor_runtime::bindings::types::{self, Error};
+use contactor_store::{JournalSlot, LocalWrite, StoreError};
 
 use crate::reconcile::RunContext;
 use access::Access;
 
-/// The imports of one guest call.
+/// The imports of one guest call: the capabilities behind the journal of the handler that uses them.
 #[derive(Clone)]
 pub struct Capabilities {
+    direct: Direct,
+}
+
+/// The capabilities themselves.
+#[derive(Clone)]
+struct Direct {
     run: RunContext,
+    /// Where the call under way is noted, when it changes the host's own store.
+    slot: Option<JournalSlot>,
 }
 
 impl Capabilities {
     /// The capabilities of a run.
     pub(crate) fn new(run: RunContext) -> Self {
-        Self { run }
+        Self { direct: Direct { run, slot: None } }
     }
+}
 
+impl Direct {
     /// Whether this run may reach HighLevel's contacts in this way.
     fn may(&self, access: Access) -> Result<(), Error> {
         access::check(&self.run.active.connection.grants, self.run.preview, access)
+    }
+
+    /// Makes a change of the host's own store, together with its note in the journal.
+    async fn write_locally(&mut self, write: LocalWrite) -> Result<u64, StoreError> {
+        let connection = &self.run.active.connection.id;
+        let answer = self.run.engine.store().write_locally(connection, write, self.slot.clone()).await;
+        if answer.is_ok() {
+            self.slot = None;
+        }
+        answer
     }
 
     /// Whether this run may change anything outside HighLevel: the partner's records, the connection's state.
@@ -62,8 +84,8 @@ impl Capabilities {
 impl fmt::Debug for Capabilities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Capabilities")
-            .field("connection", &self.run.active.connection.id)
-            .field("preview", &self.run.preview)
+            .field("connection", &self.direct.run.active.connection.id)
+            .field("preview", &self.direct.run.preview)
             .finish_non_exhaustive()
     }
 }

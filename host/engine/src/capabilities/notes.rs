@@ -7,10 +7,10 @@ use contactor_runtime::bindings::types::{Error, NamedValue};
 use serde_json::Value as Json;
 
 use super::access::Access;
-use super::{Capabilities, errors};
+use super::{Direct, errors};
 use crate::convert;
 
-impl Host for Capabilities {
+impl Host for Direct {
     async fn list_all(&mut self, contact_id: String) -> Result<Vec<Note>, Error> {
         self.may(Access::Read)?;
         let contact = ContactId::new(contact_id);
@@ -57,6 +57,26 @@ impl Host for Capabilities {
         self.may(Access::Write)?;
         let (contact, id) = (ContactId::new(contact_id), NoteId::new(id));
         self.run.location.delete_note(&contact, &id).await.map_err(errors::of_highlevel)
+    }
+}
+
+impl Direct {
+    /// The note that an attempt whose answer was lost has written: one of this text that no other call wrote.
+    pub(super) async fn created_note(
+        &self,
+        contact_id: &str,
+        body: &str,
+        _fields: &[NamedValue],
+    ) -> Result<Option<Note>, Error> {
+        self.may(Access::Write)?;
+        let contact = ContactId::new(contact_id);
+        for note in self.run.location.notes(&contact).await.map_err(errors::of_highlevel)? {
+            let same = note.body.as_deref().is_some_and(|found| found.trim() == body.trim());
+            if same && self.is_unclaimed("notes.create", note.id.as_str()).await? {
+                return Ok(Some(record(&contact, &note)));
+            }
+        }
+        Ok(None)
     }
 }
 

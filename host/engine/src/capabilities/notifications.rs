@@ -3,12 +3,12 @@
 use contactor_runtime::bindings::notifications::{Host, Message};
 use contactor_runtime::bindings::types::Error;
 
-use super::Capabilities;
+use super::Direct;
 
 /// The scope that a connector asks for.
 const SCOPE: &str = "notifications";
 
-impl Host for Capabilities {
+impl Host for Direct {
     async fn send(&mut self, destination: String, _message: Message) -> Result<(), Error> {
         if !self.run.active.connection.grants.iter().any(|granted| granted == SCOPE) {
             return Err(Error::Denied(SCOPE.to_owned()));

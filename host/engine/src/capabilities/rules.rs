@@ -3,10 +3,10 @@
 use contactor_runtime::bindings::rules::Host;
 use contactor_runtime::bindings::types::{Error, NamedValue, Value};
 
-use super::{Capabilities, errors};
+use super::{Direct, errors};
 use crate::convert;
 
-impl Host for Capabilities {
+impl Host for Direct {
     async fn evaluate(&mut self, expression: String, fields: Vec<NamedValue>) -> Result<Value, Error> {
         let fields = convert::fields_from_wit(&fields);
         let value = contactor_sync::evaluate(&expression, fields, &self.run.active.context);

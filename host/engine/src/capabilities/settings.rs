@@ -2,9 +2,9 @@
 
 use contactor_runtime::bindings::settings::Host;
 
-use super::Capabilities;
+use super::Direct;
 
-impl Host for Capabilities {
+impl Host for Direct {
     async fn all(&mut self) -> String {
         self.run.active.settings.clone()
     }

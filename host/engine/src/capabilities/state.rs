@@ -2,16 +2,16 @@
 
 use contactor_runtime::bindings::state::{Entry, Host};
 use contactor_runtime::bindings::types::Error;
-use contactor_store::StoreError;
+use contactor_store::{LocalWrite, StoreError};
 
-use super::{Capabilities, errors};
+use super::{Direct, errors};
 
 /// Bytes of a key, bytes of a value, keys of a connection; `wit/state.wit` documents them.
 const KEY: usize = 256;
 const VALUE: usize = 64 * 1024;
 const KEYS: usize = 1_000;
 
-impl Host for Capabilities {
+impl Host for Direct {
     async fn get(&mut self, key: String) -> Result<Option<Entry>, Error> {
         check_key(&key)?;
         let found = self.run.engine.store().state_get(&self.run.active.connection.id, &key).await;
@@ -29,13 +29,13 @@ impl Host for Capabilities {
         if expected == 0 {
             check_room(&store.state_keys(connection, "").await.map_err(of_store)?, &key)?;
         }
-        store.state_set(connection, &key, expected, value).await.map_err(of_store)
+        self.write_locally(LocalWrite::SetState { key, expected, value }).await.map_err(of_store)
     }
 
     async fn delete(&mut self, key: String) -> Result<(), Error> {
         self.may_change()?;
         check_key(&key)?;
-        self.run.engine.store().state_delete(&self.run.active.connection.id, &key).await.map_err(of_store)
+        self.write_locally(LocalWrite::DeleteState(key)).await.map(drop).map_err(of_store)
     }
 
     async fn keys(&mut self, prefix: String) -> Result<Vec<String>, Error> {

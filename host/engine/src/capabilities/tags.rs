@@ -6,9 +6,9 @@ use contactor_runtime::bindings::tags::{Host, TagChange};
 use contactor_runtime::bindings::types::Error;
 
 use super::access::Access;
-use super::{Capabilities, errors};
+use super::{Direct, errors};
 
-impl Host for Capabilities {
+impl Host for Direct {
     async fn list_all(&mut self, contact_id: String) -> Result<Vec<String>, Error> {
         self.may(Access::Read)?;
         let contact = self.run.location.contact(&ContactId::new(contact_id)).await;

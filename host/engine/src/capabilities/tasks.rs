@@ -7,10 +7,10 @@ use contactor_runtime::bindings::types::{Error, NamedValue};
 use serde_json::Value as Json;
 
 use super::access::Access;
-use super::{Capabilities, errors};
+use super::{Direct, errors};
 use crate::convert;
 
-impl Host for Capabilities {
+impl Host for Direct {
     async fn list_all(&mut self, contact_id: String) -> Result<Vec<Task>, Error> {
         self.may(Access::Read)?;
         let contact = ContactId::new(contact_id);
@@ -70,6 +70,37 @@ impl Host for Capabilities {
         let task = self.run.location.set_task_completed(&contact, &id, completed).await;
         Ok(record(&contact, &task.map_err(errors::of_highlevel)?))
     }
+}
+
+impl Direct {
+    /// The task that an attempt whose answer was lost has created: one of these contents that no other call made.
+    pub(super) async fn created_task(
+        &self,
+        contact_id: &str,
+        completed: &bool,
+        fields: &[NamedValue],
+    ) -> Result<Option<Task>, Error> {
+        self.may(Access::Write)?;
+        let wanted = draft(*completed, fields)?.fields();
+        let contact = ContactId::new(contact_id);
+        for task in self.run.location.tasks(&contact).await.map_err(errors::of_highlevel)? {
+            let found = task.fields();
+            let same =
+                ["title", "body", "dueDate"].iter().all(|name| same(wanted.get(*name), found.get(*name)));
+            if same && self.is_unclaimed("tasks.create", task.id.as_str()).await? {
+                return Ok(Some(record(&contact, &task)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Texts as they are, instants however they are written.
+fn same(wanted: Option<&Json>, found: Option<&Json>) -> bool {
+    let text = |value: Option<&Json>| value.and_then(Json::as_str).unwrap_or_default().trim().to_owned();
+    let (wanted, found) = (text(wanted), text(found));
+    let instant = |text: &str| text.parse::<jiff::Timestamp>().ok();
+    wanted == found || (instant(&wanted).is_some() && instant(&wanted) == instant(&found))
 }
 
 /// The argument says whether the task is done; a field of that name cannot contradict it.

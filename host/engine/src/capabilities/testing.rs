@@ -131,12 +131,12 @@ impl Bench {
 impl Capabilities {
     /// The calls that the run recorded so far.
     pub(super) fn recorded(&self) -> Vec<Call> {
-        self.run.recorder.take().0
+        self.direct.run.recorder.take().0
     }
 
     /// The lines that the connector logged so far.
     pub(super) fn logged(&self) -> Vec<String> {
-        self.run.recorder.take().1
+        self.direct.run.recorder.take().1
     }
 }
 

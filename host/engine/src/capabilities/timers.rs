@@ -1,17 +1,107 @@
-//! `timers`: what a connector wants to be woken for.
+//! `timers`: what a connector wants to be woken for. A timer is a delivery to come: durable, and handled like any other event.
 
 use contactor_runtime::bindings::timers::{Host, Timer};
 use contactor_runtime::bindings::types::Error;
+use contactor_store::{LocalWrite, NewTimer, RecordId, StoreError};
+use jiff::Timestamp;
 
-use super::Capabilities;
+use super::{Direct, errors};
 
-impl Host for Capabilities {
-    async fn set(&mut self, _timer: Timer) -> Result<(), Error> {
+/// Bytes of a name and of a payload; `wit/timers.wit` documents them. The store holds the number of timers.
+const NAME: usize = 256;
+const PAYLOAD: usize = 64 * 1024;
+
+impl Host for Direct {
+    async fn set(&mut self, timer: Timer) -> Result<(), Error> {
         self.may_change()?;
-        Err(Error::Unsupported("this host keeps no timers yet".to_owned()))
+        let timer = checked(timer)?;
+        let at = timer.at;
+        self.write_locally(LocalWrite::SetTimer(timer)).await.map_err(of_store)?;
+        if at <= self.run.engine.now() {
+            self.run.engine.wake().wake();
+        }
+        Ok(())
     }
 
-    async fn cancel(&mut self, _name: String) -> Result<(), Error> {
-        self.may_change()
+    async fn cancel(&mut self, name: String) -> Result<(), Error> {
+        self.may_change()?;
+        check_name(&name)?;
+        self.write_locally(LocalWrite::CancelTimer(name)).await.map(drop).map_err(of_store)
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    if name.is_empty() || name.len() > NAME || name.contains('\0') {
+        return Err(errors::invalid(
+            "name",
+            format!("1 to {NAME} bytes without NUL, these are {}", name.len()),
+        ));
+    }
+    Ok(())
+}
+
+fn checked(timer: Timer) -> Result<NewTimer, Error> {
+    check_name(&timer.name)?;
+    let at: Timestamp = timer.at.parse().map_err(|_| {
+        errors::invalid("at", "expected RFC 3339 with an offset, for example 2026-11-21T09:00:00Z")
+    })?;
+    if timer.payload.len() > PAYLOAD {
+        return Err(errors::invalid(
+            "payload",
+            format!("at most {PAYLOAD} bytes, these are {}", timer.payload.len()),
+        ));
+    }
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&timer.payload) {
+        return Err(errors::invalid("payload", format!("expected a JSON document: {error}")));
+    }
+    let subject = timer.name.split('/').next().unwrap_or_default();
+    Ok(NewTimer {
+        kind: format!("timer:{subject}"),
+        at,
+        contact_id: timer.contact_id.filter(|id| !id.is_empty()).map(RecordId::new),
+        payload: timer.payload,
+        name: timer.name,
+    })
+}
+
+fn of_store(error: StoreError) -> Error {
+    match error {
+        StoreError::Invalid(why) => errors::invalid("name", why),
+        error => Error::Unavailable(format!("the host's store: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timer(name: &str, at: &str, payload: &str) -> Timer {
+        Timer { name: name.to_owned(), at: at.to_owned(), contact_id: None, payload: payload.to_owned() }
+    }
+
+    #[test]
+    fn the_event_is_named_by_the_part_before_the_first_slash() {
+        let kind = |name: &str| checked(timer(name, "2026-12-01T09:00:00+01:00", "{}")).unwrap();
+        assert_eq!(kind("reminder/a1/b").kind, "timer:reminder");
+        assert_eq!(kind("daily").kind, "timer:daily");
+        assert_eq!(kind("daily").at, "2026-12-01T08:00:00Z".parse().unwrap());
+    }
+
+    #[test]
+    fn what_no_timer_can_be_is_refused_by_name() {
+        let long = "n".repeat(NAME + 1);
+        let large = format!("\"{}\"", "x".repeat(PAYLOAD));
+        let table = [
+            (timer("", "2026-12-01T09:00:00Z", "{}"), "name"),
+            (timer(&long, "2026-12-01T09:00:00Z", "{}"), "name"),
+            (timer("t", "2026-12-01T09:00:00", "{}"), "at"),
+            (timer("t", "tomorrow", "{}"), "at"),
+            (timer("t", "2026-12-01T09:00:00Z", "{"), "payload"),
+            (timer("t", "2026-12-01T09:00:00Z", &large), "payload"),
+        ];
+        for (bad, field) in table {
+            let Err(Error::Invalid(problems)) = checked(bad) else { panic!("{field} was not refused") };
+            assert_eq!(problems[0].field, field);
+        }
     }
 }

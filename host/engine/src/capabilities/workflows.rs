@@ -6,9 +6,9 @@ use contactor_runtime::bindings::workflows::Host;
 use jiff::Timestamp;
 
 use super::access::Access;
-use super::{Capabilities, errors};
+use super::{Direct, errors};
 
-impl Host for Capabilities {
+impl Host for Direct {
     async fn add(
         &mut self,
         contact_id: String,

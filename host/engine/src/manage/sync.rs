@@ -1,16 +1,13 @@
 //! Syncs on request, and how things stand.
 
-use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    ConnectionId, ConnectionState, Counts, FailureClass, Mark, Priority, RecordId, RecordKey, Run, RunFilter,
-    RunKind, RunOutcome, Side, StoreError,
+    ConnectionId, ConnectionState, Counts, Mark, Priority, RecordId, RecordKey, Run, RunFilter, Side,
+    StoreError,
 };
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::failure::Failure;
 use crate::progress::{Health, SyncProgress};
-use crate::reconcile::{mismatch, run_id};
 use crate::walk::BACKFILL;
 
 /// HighLevel's published rate: 100 requests in 10 seconds per app and location.
@@ -70,64 +67,6 @@ impl Engine {
         self.store().mark(id, vec![mark], Priority::Interactive, None).await?;
         self.wake().wake();
         Ok(())
-    }
-
-    /// Runs one of the connector's own operations. It leaves a run behind, like everything that calls another system.
-    pub async fn run_action(
-        &self,
-        id: &ConnectionId,
-        name: &str,
-        input: &serde_json::Value,
-        preview: bool,
-    ) -> Result<serde_json::Value, EngineError> {
-        let active = self.active(id).await?;
-        if active.manifest.action(name).is_none() {
-            let known: Vec<_> = active.manifest.actions.iter().map(|action| action.name.as_str()).collect();
-            return Err(EngineError::Invalid(format!(
-                "{id} has no action `{name}`; it has {}",
-                known.join(", ")
-            )));
-        }
-        let begun = std::time::Instant::now();
-        let run = self.context(&active, Priority::Interactive, preview);
-        let call = Invocation::Run { name: name.to_owned(), input: input.to_string() };
-        let result = match run.invoke("actions.run", call).await {
-            Ok(Reply::Run(Ok(output))) => serde_json::from_str(&output).map_err(|_| {
-                Failure::new(
-                    FailureClass::GuestBug,
-                    format!("{name}: the connector answered no JSON document"),
-                )
-            }),
-            Ok(Reply::Run(Err(error))) => Err(run.of_connector(name, &error)),
-            Ok(_) => Err(mismatch("actions.run")),
-            Err(failure) => Err(failure),
-        };
-        let (calls, log) = run.recorder.take();
-        let failure = result.as_ref().err();
-        self.store()
-            .put_run(Run {
-                id: run_id(),
-                workspace: active.workspace.id.clone(),
-                connection: id.clone(),
-                kind: RunKind::Action,
-                entity: None,
-                highlevel_id: None,
-                partner_id: None,
-                event: None,
-                started_at: run.started_at,
-                duration_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
-                outcome: if failure.is_none() { RunOutcome::Applied } else { RunOutcome::Parked },
-                class: failure.map(|failure| failure.class),
-                summary: failure.map_or_else(|| format!("action {name}"), |failure| failure.message.clone()),
-                changes: Vec::new(),
-                calls,
-                log,
-            })
-            .await?;
-        result.map_err(|failure| EngineError::Partner {
-            connector: active.connection.connector.clone(),
-            message: failure.message,
-        })
     }
 
     /// Makes a parked record dirty again; tells whether it was parked.

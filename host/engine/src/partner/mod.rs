@@ -29,6 +29,9 @@ const RESPONSE_CAP: usize = 4 * 1024 * 1024;
 /// Bytes of a path that a run's log keeps.
 const OPERATION_CAP: usize = 512;
 
+/// What a run says of a call that a preview did not make.
+pub(crate) const HELD_BACK: &str = "held back: this is a preview";
+
 /// The credential's parts by name.
 type Secrets = BTreeMap<String, SecretString>;
 
@@ -92,17 +95,7 @@ impl PartnerApi {
     /// Sends a connector's request. Answers the call's trace in any case, and the response or why there is none.
     pub(crate) async fn send(&self, request: Request, now: Timestamp) -> (Call, Result<Response, Error>) {
         let begun = Instant::now();
-        let mut call = Call {
-            target: "partner".to_owned(),
-            operation: format!("{} {}", method_name(request.method), self.shown(&request.path)),
-            status: None,
-            quota_remaining: None,
-            duration_us: 0,
-            write: is_write(request.method),
-            request: request.body.as_deref().map(|body| self.capped(body)),
-            response: None,
-            error: None,
-        };
+        let mut call = self.trace(&request);
         let result = self.send_checked(&request, now).await;
         call.duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         match &result {
@@ -115,17 +108,41 @@ impl PartnerApi {
         (call, result)
     }
 
+    /// The trace of a write that a preview holds back, as it would have been sent.
+    pub(crate) fn held_back(&self, request: &Request) -> Call {
+        Call { error: Some(HELD_BACK.to_owned()), ..self.trace(request) }
+    }
+
+    fn trace(&self, request: &Request) -> Call {
+        Call {
+            target: "partner".to_owned(),
+            operation: format!("{} {}", method_name(request.method), self.shown(&request.path)),
+            status: None,
+            quota_remaining: None,
+            duration_us: 0,
+            write: is_write(request.method),
+            request: request.body.as_deref().map(|body| self.capped(body)),
+            response: None,
+            error: None,
+        }
+    }
+
     async fn send_checked(&self, request: &Request, now: Timestamp) -> Result<Response, Error> {
         let url = request::url(&self.base, request)?;
         let headers = request::headers(request)?;
         self.take_quota(request, now)?;
         let (response, used_session) = self.exchange(request, url.clone(), headers.clone()).await?;
-        if response.status == 401 && used_session {
+        if used_session && self.is_expired(response.status) {
             // A login token may end before its time; one fresh login, then the answer stands.
             self.session.forget().await;
             return Ok(self.exchange(request, url, headers).await?.0);
         }
         Ok(response)
+    }
+
+    /// Whether a login token was refused.
+    fn is_expired(&self, status: u16) -> bool {
+        matches!(&self.auth.scheme, Scheme::Login { login } if login.expired.contains(&status))
     }
 
     /// One request and its answer; tells whether a login token was used.
@@ -135,11 +152,14 @@ impl PartnerApi {
         mut url: Url,
         mut headers: http::HeaderMap,
     ) -> Result<(Response, bool), Error> {
-        let used_session = self.authenticate(&mut url, &mut headers).await?;
+        let mut body = request.body.clone();
+        let place =
+            auth::Place { method: request.method, url: &mut url, headers: &mut headers, body: &mut body };
+        let used_session = self.authenticate(place).await?;
         let mut outgoing =
             self.client.request(http_method(request.method), url).headers(headers).timeout(self.timeout);
-        if let Some(body) = &request.body {
-            outgoing = outgoing.body(body.clone());
+        if let Some(body) = body {
+            outgoing = outgoing.body(body);
         }
         // `without_url`: the credential may be a query parameter.
         let answer = outgoing.send().await.map_err(|error| unreachable(&error.without_url()))?;
@@ -356,6 +376,7 @@ mod tests {
             fields: BTreeMap::from([("key".to_owned(), template("{token}"))]),
             token: "/token".to_owned(),
             lifetime_seconds: 60,
+            expired: vec![401],
             placement: contactor_manifest::Placement::Bearer,
         };
         let api = api_by(Scheme::Login { login }, SECRET, &url, 4_096);

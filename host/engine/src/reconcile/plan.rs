@@ -183,8 +183,8 @@ impl RunContext {
                 ));
             }
             // HighLevel refuses a contact that has neither.
-            let reason = "it has neither a usable email nor a usable phone".to_owned();
-            return Ok(Plan::Skip { reason, highlevel: None, partner: Some(record) });
+            let reason = "no identifier: the partner's record has neither a usable email nor a usable phone";
+            return Err(Failure::new(FailureClass::Data, reason));
         }
         let mut guards = self.lock_keys(&keys).await;
         if let Some(link) = self.link(entity, Side::Partner, &record.id).await? {

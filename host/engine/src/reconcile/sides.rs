@@ -16,6 +16,7 @@ use crate::capabilities::Capabilities;
 use crate::convert;
 use crate::engine::Engine;
 use crate::failure::{self, Failure};
+use crate::journal::Journal;
 use crate::receive::is_usable_id;
 use crate::recorder::RunRecorder;
 
@@ -41,6 +42,8 @@ pub(crate) struct RunContext {
     pub(crate) preview: bool,
     /// Failed attempts at this record before this run.
     pub(crate) attempts: u32,
+    /// The journal, when this run is a handler's.
+    pub(crate) journal: Option<Arc<Journal>>,
 }
 
 /// A record of one side.

@@ -204,6 +204,7 @@ impl Engine {
             started_at: self.now(),
             preview,
             attempts: 0,
+            journal: None,
         }
     }
 

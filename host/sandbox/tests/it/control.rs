@@ -62,7 +62,17 @@ async fn everything_can_be_done_over_http_alone() {
     control
         .ok("POST", "/prefinery/act", json!({"act": "create_tester", "fields": {"email": "ann@example.com"}}))
         .await;
+    control
+        .ok(
+            "POST",
+            "/connectif/act",
+            json!({"act": "create_contact", "email": "ann@example.com", "fields": {}}),
+        )
+        .await;
+    control.ok("PUT", "/connectif/settings", json!({"limit": null, "guesses": {"export_polls": 1}})).await;
+    assert_eq!(sandbox.connectif().guesses().export_polls, 1);
     let state = control.send("GET", "/state", None).await.body;
+    assert_eq!(state["connectif"]["contacts"][0]["_email"], "ann@example.com");
     assert_eq!(state["highlevel"]["locations"][0]["contacts"].as_array().unwrap().len(), 5);
     assert_eq!(state["prefinery"]["projects"][0]["testers"][0]["email"], "ann@example.com");
 
@@ -100,7 +110,7 @@ async fn every_route_of_the_index_exists() {
     assert!(routes.len() > 30);
     for route in routes {
         let (method, path) = (route["method"].as_str().unwrap(), route["path"].as_str().unwrap());
-        for vendor in ["highlevel", "prefinery"] {
+        for vendor in ["formbuilder", "highlevel", "pheedloop", "prefinery"] {
             let answer = control.send(method, &path.replace("{vendor}", vendor), None).await;
             let error = answer.body["error"].as_str().unwrap_or_default();
             assert!(!error.contains("there is no"), "{method} {path}: {error}");

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a suite of tests: a panic is its verdict")]
 #![allow(clippy::wildcard_imports, reason = "cases speak of most of the model, as any test beside it would")]
 
+mod automations;
 mod children;
 mod claims;
 mod configuration;
@@ -48,6 +49,21 @@ macro_rules! cases {
 }
 
 cases! {
+    automations:
+        a_delivery_comes_with_its_event_and_once_per_key,
+        a_webhook_and_a_poll_carry_deliveries_with_their_marks,
+        a_connection_that_is_switched_off_handles_nothing,
+        deliveries_of_one_contact_are_handled_in_order,
+        a_delivery_waits_for_the_contact_of_its_record,
+        a_record_that_leads_to_no_contact_does_not_stop_its_deliveries,
+        both_ids_of_a_delivery_are_settled_by_its_first_attempt,
+        the_journal_stays_until_its_delivery_is_done,
+        a_delivery_is_fenced_like_a_record,
+        a_change_of_the_store_and_its_note_are_one,
+        a_timer_goes_off_once_in_the_place_of_its_predecessor,
+        a_timer_to_come_keeps_no_event_of_its_contact_waiting,
+        a_message_is_claimed_until_it_arrived,
+        lasting_keys_outlive_events_and_others_do_not;
     configuration:
         everything_configured_survives_a_restart,
         ids_locations_and_webhook_tokens_are_unique,
@@ -105,6 +121,7 @@ cases! {
         a_webhook_is_fenced_like_a_record;
     history:
         a_run_is_listed_without_and_shown_with_its_calls,
+        a_run_of_the_host_itself_belongs_to_a_workspace_and_to_no_connection,
         runs_are_found_by_either_id_in_pages_newest_first,
         conflicts_are_listed_and_one_that_waits_is_listed_once,
         conflicts_need_a_run,

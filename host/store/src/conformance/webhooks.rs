@@ -26,8 +26,14 @@ pub(super) async fn a_webhook_waits_for_its_connector_and_then_for_its_records(e
 
     let marks = vec![mark(Side::Partner, "p1"), mark(Side::Partner, "p2")];
     let receive = Run { kind: RunKind::Receive, event: Some(first), ..run(1) };
-    let reading =
-        world.store.complete_event(&world.lease, first, marks, Disposition::Done, Some(receive.clone()));
+    let reading = world.store.complete_event(
+        &world.lease,
+        first,
+        marks,
+        Vec::new(),
+        Disposition::Done,
+        Some(receive.clone()),
+    );
     reading.await.unwrap();
     assert_eq!(world.store.run(&receive.id).await.unwrap(), Some(receive));
     assert_eq!(world.state(first).await, EventState::Accepted, "its records wait");
@@ -46,7 +52,11 @@ pub(super) async fn a_webhook_without_changes_is_ignored(engine: Arc<dyn Engine>
     let world = World::new(engine).await;
     let seq = world.append(webhook("w1")).await;
     read_one(&world).await;
-    world.store.complete_event(&world.lease, seq, Vec::new(), Disposition::Done, None).await.unwrap();
+    world
+        .store
+        .complete_event(&world.lease, seq, Vec::new(), Vec::new(), Disposition::Done, None)
+        .await
+        .unwrap();
     assert_eq!(world.state(seq).await, EventState::Ignored);
     assert_eq!(world.store.counts(None).await.unwrap().unread_events, 0);
 }
@@ -58,10 +68,17 @@ pub(super) async fn a_webhook_that_cannot_be_read_is_retried_then_parked_then_re
     let seq = world.append(webhook("w1")).await;
     read_one(&world).await;
     let retry = Disposition::Retry { at: at(500), counts: true };
-    world.store.complete_event(&world.lease, seq, Vec::new(), retry, None).await.unwrap();
+    world.store.complete_event(&world.lease, seq, Vec::new(), Vec::new(), retry, None).await.unwrap();
     assert!(world.store.claim_events(&world.lease, at(499), 10).await.unwrap().is_empty());
     assert_eq!(read_one(&world).await.attempts, 1);
-    let parking = world.store.complete_event(&world.lease, seq, Vec::new(), parked("a guest trapped"), None);
+    let parking = world.store.complete_event(
+        &world.lease,
+        seq,
+        Vec::new(),
+        Vec::new(),
+        parked("a guest trapped"),
+        None,
+    );
     parking.await.unwrap();
     assert_eq!(world.state(seq).await, EventState::Parked);
     assert!(world.store.claim_events(&world.lease, LATER, 10).await.unwrap().is_empty());
@@ -85,9 +102,13 @@ pub(super) async fn a_webhook_is_fenced_like_a_record(engine: Arc<dyn Engine>) {
     read_one(&world).await;
     let new = world.store.acquire_lease("two", LONG).await.unwrap();
     let marks = vec![mark(Side::Partner, "p1")];
-    let refused = world.store.complete_event(&old, seq, marks.clone(), Disposition::Done, Some(run(1))).await;
+    let refused = world
+        .store
+        .complete_event(&old, seq, marks.clone(), Vec::new(), Disposition::Done, Some(run(1)))
+        .await;
     assert!(matches!(refused, Err(StoreError::Fenced { .. })), "{refused:?}");
-    let unclaimed = world.store.complete_event(&new, seq, marks, Disposition::Done, Some(run(1))).await;
+    let unclaimed =
+        world.store.complete_event(&new, seq, marks, Vec::new(), Disposition::Done, Some(run(1))).await;
     assert!(matches!(unclaimed, Err(StoreError::Fenced { .. })), "{unclaimed:?}");
     assert_eq!(world.store.run(&run(1).id).await.unwrap(), None);
     assert_eq!(world.store.counts(None).await.unwrap().dirty, 0);

@@ -152,6 +152,7 @@ pub(super) fn event(key: &str, marks: Vec<Mark>) -> NewEvent {
         received_at: at(10),
         marks,
         needs_receive: false,
+        deliveries: Vec::new(),
     }
 }
 

@@ -8,7 +8,8 @@ use rusqlite::Connection;
 
 use super::configuration::{self, Owner};
 use super::fair::{Queue, Room, share_out};
-use super::{Result, dirty, events, leases, links, marks, unread};
+use super::{Result, deliveries, dirty, events, journal, leases, links, marks, messages, unread};
+use crate::automation::{ClaimedDelivery, ClaimedMessage};
 use crate::model::{
     ClaimedEvent, ClaimedRecord, ConnectionState, Lease, Priority, RecordKey, Side, WorkspaceId,
 };
@@ -22,6 +23,7 @@ const PRIORITIES: [Priority; 4] =
 pub(super) struct Turns {
     records: [AtomicI64; PRIORITIES.len()],
     events: AtomicI64,
+    deliveries: AtomicI64,
 }
 
 /// What a host asks for.
@@ -129,7 +131,70 @@ pub(super) fn events(
     Ok(claimed)
 }
 
-/// When the next record or webhook of a working connection is due.
+/// Claims deliveries.
+pub(super) fn deliveries(
+    db: &Connection,
+    lease: &Lease,
+    turns: &Turns,
+    demand: &Demand,
+) -> Result<Vec<ClaimedDelivery>> {
+    let mut owners = Owners::of(db, lease, &demand.busy)?;
+    let mut room = Room::new(demand.per_workspace);
+    for (connection, count) in deliveries::in_flight(db, lease.token)? {
+        room.fill(owners.get(connection)?.workspace, count);
+    }
+    let mut claimed = Vec::new();
+    let next = |after| deliveries::next_group(db, after);
+    let round = Round { turn: &turns.deliveries, now: demand.now, limit: demand.limit };
+    round.serve(&mut owners, &mut room, next, |owner, count| {
+        let rows = deliveries::claim_due(db, owner.connection, demand.now, count, lease.token)?;
+        let got = u32::try_from(rows.len()).unwrap_or(count);
+        for row in rows {
+            claimed.push(claimed_delivery(db, owner, row)?);
+        }
+        Ok(got)
+    })?;
+    claimed.sort_by_key(|delivery| delivery.id);
+    Ok(claimed)
+}
+
+fn claimed_delivery(db: &Connection, owner: &Owner, row: deliveries::Row) -> Result<ClaimedDelivery> {
+    let payload = match (row.payload, row.event) {
+        (Some(payload), _) => payload,
+        (None, Some(event)) => events::payload(db, event)?,
+        (None, None) => "{}".to_owned(),
+    };
+    Ok(ClaimedDelivery {
+        id: row.id,
+        connection: owner.id.clone(),
+        workspace: owner.workspace_id.clone(),
+        event: row.event,
+        source: row.source,
+        kind: row.kind,
+        contact_id: row.contact,
+        partner_id: row.partner,
+        at: row.at,
+        begun_at: row.begun_at,
+        fields: row.fields,
+        payload,
+        attempts: row.attempts,
+        retried: row.retried,
+        journal: journal::entries(db, row.id)?,
+    })
+}
+
+/// Claims messages.
+pub(super) fn messages(
+    db: &Connection,
+    lease: &Lease,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<ClaimedMessage>> {
+    leases::shards(db, lease)?;
+    messages::claim(db, lease.token, now, limit)
+}
+
+/// When the next record, webhook, delivery or message of a working connection is due.
 pub(super) fn next_due(db: &Connection) -> Result<Option<Timestamp>> {
     let mut earliest: Option<Timestamp> = None;
     let mut working: HashMap<i64, bool> = HashMap::new();
@@ -154,7 +219,12 @@ pub(super) fn next_due(db: &Connection) -> Result<Option<Timestamp>> {
     while let Some(group) = unread::next_group(db, after)? {
         after = consider(group)?;
     }
-    Ok(earliest)
+    let mut after = 0;
+    while let Some(group) = deliveries::next_group(db, after)? {
+        after = consider(group)?;
+    }
+    let message = messages::next_due(db)?;
+    Ok(earliest.into_iter().chain(message).min())
 }
 
 /// The connections that were looked up during one call, and whether this lease may work for them.

@@ -5,11 +5,16 @@ use rusqlite::Connection;
 
 use super::events::{self, Stage};
 use super::parked::{self, Subject};
-use super::{Result, configuration, dirty, leases, links, runs, unread};
+use super::{
+    Result, configuration, deliveries, dirty, ingest, journal, kv, leases, links, messages, runs, unread,
+};
+use crate::automation::{
+    AUTOMATION_ENTITY, DeliveryCompletion, DeliveryId, JournalSlot, LocalWrite, MESSAGE_ENTITY, NewDelivery,
+};
 use crate::error::StoreError;
 use crate::model::{
-    Completion, Disposition, EventSeq, EventState, Lease, Link, Mark, Priority, RecordId, RecordKey, Run,
-    Side, WEBHOOK_ENTITY,
+    ClaimedRecord, Completion, ConnectionId, Disposition, EventSeq, EventState, Lease, Link, LinkState, Mark,
+    Priority, RecordId, RecordKey, Run, Side, WEBHOOK_ENTITY,
 };
 
 /// Ends the run of a record.
@@ -72,6 +77,9 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
         }
         Disposition::Retry { at, counts } => dirty::retry(db, row.id, *at, *counts)?,
     }
+    if !matches!(disposition, Disposition::Retry { .. }) {
+        release_deliveries(db, owner.connection, claim, link.as_ref(), run.as_ref(), now)?;
+    }
     for mark in marks {
         dirty::mark(db, owner.connection, mark, claim.priority, None, now)?;
     }
@@ -79,6 +87,29 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
         Some(link) => join_rows(db, owner.connection, link),
         None => Ok(()),
     }
+}
+
+/// The run of a record is over: what waited for it to be linked goes on. A run that brought the partner's record to a contact
+/// without linking it (several records of a partner may stand for one contact) has named the contact.
+fn release_deliveries(
+    db: &Connection,
+    connection: i64,
+    claim: &ClaimedRecord,
+    link: Option<&Link>,
+    run: Option<&Run>,
+    now: Timestamp,
+) -> Result<()> {
+    let contact = match link {
+        Some(link) if link.state == LinkState::Active => Some(&link.highlevel_id),
+        Some(_) => None,
+        None => run.and_then(|run| run.highlevel_id.as_ref()),
+    };
+    let of_link = link.map(|link| &link.partner_id);
+    let of_claim = (claim.key.side == Side::Partner).then_some(&claim.key.record);
+    for partner in of_link.into_iter().chain(of_claim.filter(|id| of_link != Some(*id))) {
+        deliveries::settle_contact(db, connection, &claim.key.entity, partner, contact, now)?;
+    }
+    Ok(())
 }
 
 /// A link has to be of the record that was claimed.
@@ -113,13 +144,14 @@ fn join_rows(db: &Connection, connection: i64, link: &Link) -> Result<()> {
 pub(super) struct Reading {
     pub(super) event: EventSeq,
     pub(super) marks: Vec<Mark>,
+    pub(super) deliveries: Vec<NewDelivery>,
     pub(super) disposition: Disposition,
     pub(super) run: Option<Run>,
 }
 
 /// Ends the reading of a partner's webhook.
 pub(super) fn event(db: &Connection, lease: &Lease, reading: &Reading, now: Timestamp) -> Result<()> {
-    let Reading { event: seq, marks, disposition, run } = reading;
+    let Reading { event: seq, marks, deliveries, disposition, run } = reading;
     let what = || format!("event {}", seq.0);
     let connection = unread::claimed(db, *seq, lease.token)?
         .ok_or_else(|| StoreError::Fenced { what: what(), token: lease.token })?;
@@ -135,7 +167,9 @@ pub(super) fn event(db: &Connection, lease: &Lease, reading: &Reading, now: Time
             for mark in marks {
                 dirty::mark(db, connection, mark, Priority::Webhook, Some(*seq), received_at)?;
             }
-            let stage = if marks.is_empty() { Stage::Ignored } else { Stage::Marked };
+            ingest::deliver(db, deliveries, Some(owner.workspace), Some(*seq), received_at)?;
+            let works = !marks.is_empty() || !deliveries.is_empty();
+            let stage = if works { Stage::Marked } else { Stage::Ignored };
             events::set_stage(db, *seq, stage)?;
         }
         Disposition::Parked { reason } => {
@@ -147,4 +181,129 @@ pub(super) fn event(db: &Connection, lease: &Lease, reading: &Reading, now: Time
         }
     }
     unread::remove(db, *seq)
+}
+
+/// Ends an attempt at a delivery.
+pub(super) fn delivery(
+    db: &Connection,
+    lease: &Lease,
+    completion: &DeliveryCompletion,
+    now: Timestamp,
+) -> Result<()> {
+    let DeliveryCompletion { delivery: id, disposition, ignored, run } = completion;
+    let owner = claimed_delivery(db, lease, *id)?;
+    if let Some(run) = run {
+        runs::insert(db, &owner, run)?;
+    }
+    let run = run.as_ref().map(|run| &run.id);
+    let record = RecordId::new(id.0.to_string());
+    let subject = Subject {
+        connection: owner.connection,
+        entity: AUTOMATION_ENTITY,
+        side: Side::Partner,
+        record: &record,
+    };
+    match disposition {
+        Disposition::Retry { at, counts } => deliveries::retry(db, *id, *at, *counts),
+        Disposition::Done => {
+            journal::forget(db, *id)?;
+            let state = if *ignored { EventState::Ignored } else { EventState::Applied };
+            deliveries::finish(db, owner.connection, *id, state, run, now)
+        }
+        Disposition::Parked { reason } => {
+            parked::put(db, subject, reason, run, now)?;
+            deliveries::finish(db, owner.connection, *id, EventState::Parked, run, now)
+        }
+    }
+}
+
+/// The owner of a delivery that is claimed under this lease, which still holds.
+fn claimed_delivery(db: &Connection, lease: &Lease, id: DeliveryId) -> Result<configuration::Owner> {
+    let what = || format!("delivery {}", id.0);
+    let connection = deliveries::claimed(db, id, lease.token)?
+        .ok_or_else(|| StoreError::Fenced { what: what(), token: lease.token })?;
+    let owner = configuration::owner_by_pk(db, connection)?;
+    leases::fence(db, lease, owner.shard, what)?;
+    Ok(owner)
+}
+
+/// Notes a call that is about to be made.
+pub(super) fn intent(db: &Connection, slot: &JournalSlot) -> Result<()> {
+    claimed_delivery(db, &slot.lease, slot.delivery)?;
+    for entry in slot.reads.iter().chain([&slot.call]) {
+        journal::put(db, slot.delivery, entry)?;
+    }
+    Ok(())
+}
+
+/// Notes the answer of a call.
+pub(super) fn answer(
+    db: &Connection,
+    lease: &Lease,
+    delivery: DeliveryId,
+    position: u32,
+    result: &str,
+    record: Option<&RecordId>,
+) -> Result<()> {
+    claimed_delivery(db, lease, delivery)?;
+    journal::answer(db, delivery, position, result, record)
+}
+
+/// Makes a change of the store itself together with its note.
+pub(super) fn local(
+    db: &Connection,
+    connection: &ConnectionId,
+    write: &LocalWrite,
+    slot: Option<&JournalSlot>,
+    now: Timestamp,
+) -> Result<u64> {
+    let owner = configuration::owner(db, connection)?;
+    if let Some(slot) = slot {
+        intent(db, slot)?;
+    }
+    let answer = match write {
+        LocalWrite::SetTimer(timer) => deliveries::set_timer(db, owner.connection, timer).map(|()| 0),
+        LocalWrite::CancelTimer(name) => deliveries::cancel_timer(db, owner.connection, name).map(|()| 0),
+        LocalWrite::Send(message) => messages::send(db, &owner, message, now).map(|()| 0),
+        LocalWrite::SetState { key, expected, value } => kv::set(db, owner.connection, key, *expected, value),
+        LocalWrite::DeleteState(key) => kv::delete(db, owner.connection, key).map(|()| 0),
+    }?;
+    if let Some(slot) = slot {
+        let result = match write {
+            LocalWrite::SetState { .. } => format!("{{\"Ok\":{answer}}}"),
+            _ => "{\"Ok\":null}".to_owned(),
+        };
+        journal::answer(db, slot.delivery, slot.call.position, &result, None)?;
+    }
+    Ok(answer)
+}
+
+/// Ends an attempt at a message.
+pub(super) fn message(
+    db: &Connection,
+    lease: &Lease,
+    id: &str,
+    disposition: &Disposition,
+    stop: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
+    let what = || format!("message {id}");
+    let connection = messages::claimed(db, id, lease.token)?
+        .ok_or_else(|| StoreError::Fenced { what: what(), token: lease.token })?;
+    let owner = configuration::owner_by_pk(db, connection)?;
+    leases::fence(db, lease, owner.shard, what)?;
+    if let Some(reason) = stop {
+        messages::stop_destination(db, id, reason)?;
+    }
+    match disposition {
+        Disposition::Retry { at, counts } => messages::retry(db, id, *at, *counts),
+        Disposition::Done => messages::finish(db, id, EventState::Applied, now),
+        Disposition::Parked { reason } => {
+            let record = RecordId::new(id);
+            let subject =
+                Subject { connection, entity: MESSAGE_ENTITY, side: Side::Partner, record: &record };
+            parked::put(db, subject, reason, None, now)?;
+            messages::finish(db, id, EventState::Parked, now)
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! Counts for health and progress.
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{Result, dirty, events, links, parked, runs, unread};
+use super::{Result, deliveries, dirty, events, links, messages, parked, runs, unread};
 use crate::model::Counts;
 
 /// Whose rows are counted. Tables of work know their connection.
@@ -35,12 +36,14 @@ impl Scope {
     }
 }
 
-pub(super) fn counts(db: &Connection, scope: Scope) -> Result<Counts> {
+pub(super) fn counts(db: &Connection, scope: Scope, now: Timestamp) -> Result<Counts> {
     let (dirty, oldest_dirty) = dirty::waiting(db, scope)?;
     Ok(Counts {
         dirty,
         oldest_dirty,
         unread_events: unread::waiting(db, scope)?,
+        deliveries: deliveries::waiting(db, scope, now)?,
+        messages: messages::waiting(db, scope)?,
         parked: parked::total(db, scope)?,
         held: match scope {
             Scope::All => events::held(db)?,

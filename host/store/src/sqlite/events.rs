@@ -94,14 +94,16 @@ pub(super) fn release_held(db: &Connection, location: &LocationId, workspace: i6
 }
 
 const EVENT: &str = "SELECT e.seq, e.source, w.id, c.id, e.key, e.kind, e.received_at, e.state, e.headers, e.body, \
-                     (SELECT min(state) FROM marks m WHERE m.event = e.seq) \
+                     min(coalesce((SELECT min(state) FROM marks m WHERE m.event = e.seq), 9), \
+                         coalesce((SELECT min(state) FROM deliveries d WHERE d.event = e.seq), 9)) \
                      FROM events e LEFT JOIN workspaces w ON w.pk = e.workspace \
                      LEFT JOIN connections c ON c.pk = e.connection";
 
 fn event_row(row: &Row<'_>) -> rusqlite::Result<Event> {
-    let at_records: Option<EventState> = row.get(10)?;
+    // 9: neither a record nor a delivery.
+    let of_its_work = row.get::<_, EventState>(10).ok();
     let state = match row.get(7)? {
-        Stage::Marked => at_records.unwrap_or(EventState::Ignored),
+        Stage::Marked => of_its_work.unwrap_or(EventState::Ignored),
         Stage::Unread => EventState::Accepted,
         Stage::Held => EventState::Held,
         Stage::Ignored => EventState::Ignored,
@@ -145,7 +147,8 @@ pub(super) fn held(db: &Connection) -> Result<u64> {
 const EXPIRED: &str = "seq < coalesce((SELECT seq FROM events WHERE received_at >= ?1 ORDER BY seq LIMIT 1), \
                            9223372036854775807) \
                        AND state NOT IN (?2, ?3) \
-                       AND NOT EXISTS (SELECT 1 FROM marks m WHERE m.event = seq AND m.dirty IS NOT NULL)";
+                       AND NOT EXISTS (SELECT 1 FROM marks m WHERE m.event = seq AND m.dirty IS NOT NULL) \
+                       AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event = seq AND d.state < 2)";
 
 /// Removes old events, their marks and their de-duplication keys; at most `limit`.
 pub(super) fn remove_older(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
@@ -166,6 +169,19 @@ pub(super) fn empty_older(db: &Connection, before: Timestamp, limit: u32) -> Res
     let emptied =
         db.prepare_cached(&sql)?.execute(params![At(before), Stage::Unread, Stage::Parked, limit])?;
     Ok(emptied as u64)
+}
+
+/// The body of an event as a JSON document: as it came, or, if it is none, as one text.
+pub(super) fn payload(db: &Connection, seq: EventSeq) -> Result<String> {
+    let sql = "SELECT body FROM events WHERE seq = ?1";
+    let body: Vec<u8> = db.prepare_cached(sql)?.query_row([seq], |row| row.get(0))?;
+    Ok(match String::from_utf8(body) {
+        Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() => text,
+        Ok(text) => serde_json::Value::String(text).to_string(),
+        Err(bytes) => {
+            serde_json::Value::String(String::from_utf8_lossy(bytes.as_bytes()).into_owned()).to_string()
+        }
+    })
 }
 
 /// When an event was received, which a foreign key vouches for.

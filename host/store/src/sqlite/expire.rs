@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use super::{Result, events, runs};
+use super::{Result, deliveries, events, messages, runs};
 use crate::store::DEDUPLICATION;
 
 /// Rows per commit.
@@ -18,6 +18,8 @@ pub(super) fn some(db: &Connection, now: Timestamp, retention: Duration) -> Resu
         now.saturating_sub(age).unwrap_or(Timestamp::MIN)
     };
     let mut changed = runs::remove_older(db, before(retention), CHUNK)?;
+    changed += messages::remove_older(db, before(retention), CHUNK)?;
+    changed += deliveries::remove_older(db, now, before(retention.max(DEDUPLICATION)), CHUNK)?;
     changed += events::remove_older(db, before(retention.max(DEDUPLICATION)), CHUNK)?;
     if retention < DEDUPLICATION {
         changed += events::empty_older(db, before(retention), CHUNK)?;

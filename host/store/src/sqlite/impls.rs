@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::claim::{self, Demand};
-use super::codec::At;
 use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
-    Result, SqliteStore, configuration, counts, events, expire, ingest, kv, leases, links, parked, runs, seen,
+    Result, SqliteStore, configuration, counts, events, expire, ingest, journal, kv, leases, links, messages,
+    parked, runs, seen,
 };
+use crate::automation::*;
 use crate::model::*;
 use crate::store::Store;
 use crate::vault::Sealed;
@@ -97,15 +98,19 @@ impl Store for SqliteStore {
         self.write(move |db| ingest::append(db, &event)).await
     }
 
-    async fn mark(
+    async fn mark_and_deliver(
         &self,
         connection: &ConnectionId,
         marks: Vec<Mark>,
+        deliveries: Vec<NewDelivery>,
         priority: Priority,
         cursor: Option<Cursor>,
     ) -> Result<()> {
-        let (connection, now) = (connection.clone(), At(self.now()));
-        self.write(move |db| ingest::mark(db, &connection, &marks, priority, cursor.as_ref(), now)).await
+        let (connection, now) = (connection.clone(), self.now());
+        self.write(move |db| {
+            ingest::mark(db, &connection, &marks, &deliveries, priority, cursor.as_ref(), now)
+        })
+        .await
     }
 
     async fn event(&self, seq: EventSeq) -> Result<Option<Event>> {
@@ -155,11 +160,12 @@ impl Store for SqliteStore {
         lease: &Lease,
         event: EventSeq,
         marks: Vec<Mark>,
+        deliveries: Vec<NewDelivery>,
         disposition: Disposition,
         run: Option<Run>,
     ) -> Result<()> {
         let (lease, now) = (lease.clone(), self.now());
-        let reading = Reading { event, marks, disposition, run };
+        let reading = Reading { event, marks, deliveries, disposition, run };
         self.write(move |db| complete::event(db, &lease, &reading, now)).await
     }
 
@@ -221,7 +227,11 @@ impl Store for SqliteStore {
     }
 
     async fn put_run(&self, run: Run) -> Result<()> {
-        self.write(move |db| runs::insert(db, &configuration::owner(db, &run.connection)?, &run)).await
+        self.write(move |db| match run.connection.workspace_of_highlevel() {
+            Some(workspace) => runs::insert_of_highlevel(db, &workspace, &run),
+            None => runs::insert(db, &configuration::owner(db, &run.connection)?, &run),
+        })
+        .await
     }
 
     async fn run(&self, id: &RunId) -> Result<Option<Run>> {
@@ -264,11 +274,11 @@ impl Store for SqliteStore {
         gone: Vec<RecordId>,
         marks: Vec<(ConnectionId, Mark)>,
     ) -> Result<()> {
-        let (workspace, stream, now) = (workspace.clone(), stream.to_owned(), At(self.now()));
+        let (workspace, stream, now) = (workspace.clone(), stream.to_owned(), self.now());
         self.write(move |db| {
             seen::put(db, configuration::workspace_pk(db, &workspace)?, &stream, &seen, &gone)?;
             for (connection, mark) in &marks {
-                ingest::mark(db, connection, std::slice::from_ref(mark), Priority::Sweep, None, At(now.0))?;
+                ingest::mark(db, connection, std::slice::from_ref(mark), &[], Priority::Sweep, None, now)?;
             }
             Ok(())
         })
@@ -309,23 +319,120 @@ impl Store for SqliteStore {
         self.read(move |db| kv::keys(db, &connection, &prefix)).await
     }
 
+    async fn deliver(&self, deliveries: Vec<NewDelivery>) -> Result<u64> {
+        let now = self.now();
+        self.write(move |db| ingest::deliver(db, &deliveries, None, None, now)).await
+    }
+
+    async fn claim_deliveries(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+        per_workspace: u32,
+    ) -> Result<Vec<ClaimedDelivery>> {
+        let (lease, turns) = (lease.clone(), self.turns.clone());
+        let demand = Demand { now, limit, per_workspace, busy: std::collections::HashSet::new() };
+        self.write(move |db| claim::deliveries(db, &lease, &turns, &demand)).await
+    }
+
+    async fn complete_delivery(&self, lease: &Lease, completion: DeliveryCompletion) -> Result<()> {
+        let (lease, now) = (lease.clone(), self.now());
+        self.write(move |db| complete::delivery(db, &lease, &completion, now)).await
+    }
+
+    async fn journal_intent(&self, slot: JournalSlot) -> Result<()> {
+        self.write(move |db| complete::intent(db, &slot)).await
+    }
+
+    async fn journal_result(
+        &self,
+        lease: &Lease,
+        delivery: DeliveryId,
+        position: u32,
+        result: String,
+        record: Option<RecordId>,
+    ) -> Result<()> {
+        let lease = lease.clone();
+        self.write(move |db| complete::answer(db, &lease, delivery, position, &result, record.as_ref())).await
+    }
+
+    async fn journalled(
+        &self,
+        connection: &ConnectionId,
+        operation: &str,
+        record: &RecordId,
+    ) -> Result<bool> {
+        let (connection, operation, record) = (connection.clone(), operation.to_owned(), record.clone());
+        self.read(move |db| {
+            let owner = configuration::owner(db, &connection)?;
+            journal::created(db, owner.connection, &operation, &record)
+        })
+        .await
+    }
+
+    async fn write_locally(
+        &self,
+        connection: &ConnectionId,
+        write: LocalWrite,
+        slot: Option<JournalSlot>,
+    ) -> Result<u64> {
+        let (connection, now) = (connection.clone(), self.now());
+        self.write(move |db| complete::local(db, &connection, &write, slot.as_ref(), now)).await
+    }
+
+    async fn put_destination(&self, destination: Destination) -> Result<()> {
+        self.write(move |db| messages::put_destination(db, &destination)).await
+    }
+
+    async fn destinations(&self, workspace: &WorkspaceId) -> Result<Vec<Destination>> {
+        let workspace = workspace.clone();
+        self.read(move |db| messages::destinations(db, &workspace)).await
+    }
+
+    async fn destination(&self, workspace: &WorkspaceId, name: &str) -> Result<Option<Destination>> {
+        let (workspace, name) = (workspace.clone(), name.to_owned());
+        self.read(move |db| messages::destination(db, &workspace, &name)).await
+    }
+
+    async fn remove_destination(&self, workspace: &WorkspaceId, name: &str) -> Result<bool> {
+        let (workspace, name) = (workspace.clone(), name.to_owned());
+        self.write(move |db| messages::remove_destination(db, &workspace, &name)).await
+    }
+
+    async fn claim_messages(&self, lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<ClaimedMessage>> {
+        let lease = lease.clone();
+        self.write(move |db| claim::messages(db, &lease, now, limit)).await
+    }
+
+    async fn complete_message(
+        &self,
+        lease: &Lease,
+        id: &str,
+        disposition: Disposition,
+        stop: Option<String>,
+    ) -> Result<()> {
+        let (lease, id, now) = (lease.clone(), id.to_owned(), self.now());
+        self.write(move |db| complete::message(db, &lease, &id, &disposition, stop.as_deref(), now)).await
+    }
+
     async fn counts(&self, workspace: Option<&WorkspaceId>) -> Result<Counts> {
-        let workspace = workspace.cloned();
+        let (workspace, now) = (workspace.cloned(), self.now());
         self.read(move |db| {
             let scope = match &workspace {
                 None => Scope::All,
                 Some(id) => Scope::Workspace(configuration::workspace_pk(db, id)?),
             };
-            counts::counts(db, scope)
+            counts::counts(db, scope, now)
         })
         .await
     }
 
     async fn counts_of(&self, connection: &ConnectionId) -> Result<Counts> {
-        let connection = connection.clone();
+        let (connection, now) = (connection.clone(), self.now());
         self.read(move |db| {
             let owner = configuration::owner(db, &connection)?;
-            counts::counts(db, Scope::Connection(owner.connection))
+            counts::counts(db, Scope::Connection(owner.connection), now)
         })
         .await
     }

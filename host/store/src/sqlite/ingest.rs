@@ -1,12 +1,15 @@
 //! The hot path: an event, its de-duplication key, its marks, all in one savepoint.
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::codec::At;
 use super::events::Stage;
-use super::{Result, configuration, dirty, events, kv, unread};
+use super::{Result, configuration, deliveries, dirty, events, kv, unread};
+use crate::automation::NewDelivery;
 use crate::error::StoreError;
-use crate::model::{Accepted, ConnectionId, ConnectionState, Cursor, Mark, NewEvent, Priority, Schedule};
+use crate::model::{
+    Accepted, ConnectionId, ConnectionState, Cursor, EventSeq, Mark, NewEvent, Priority, Schedule,
+};
 
 /// Appends an event.
 pub(super) fn append(db: &Connection, event: &NewEvent) -> Result<Accepted> {
@@ -24,6 +27,7 @@ pub(super) fn append(db: &Connection, event: &NewEvent) -> Result<Accepted> {
             dirty::mark(db, *connection, mark, Priority::Webhook, Some(seq), due)?;
         }
     }
+    deliver(db, &event.deliveries, target.workspace, Some(seq), event.received_at)?;
     if target.stage(event) == Stage::Unread
         && let Some(connection) = target.connection
     {
@@ -62,7 +66,9 @@ impl Target {
             (None, None) => None,
         };
         let listening = match workspace {
-            Some(workspace) if !event.marks.is_empty() => configuration::listening(db, workspace)?,
+            Some(workspace) if !event.marks.is_empty() || !event.deliveries.is_empty() => {
+                configuration::listening(db, workspace)?
+            }
             _ => Vec::new(),
         };
         Ok(Self { workspace, connection: None, listening })
@@ -75,7 +81,7 @@ impl Target {
             Stage::Ignored
         } else if event.needs_receive && self.connection.is_some() {
             Stage::Unread
-        } else if event.marks.is_empty() {
+        } else if event.marks.is_empty() && event.deliveries.is_empty() {
             Stage::Ignored
         } else {
             Stage::Marked
@@ -88,14 +94,16 @@ pub(super) fn mark(
     db: &Connection,
     connection: &ConnectionId,
     marks: &[Mark],
+    deliveries: &[NewDelivery],
     priority: Priority,
     cursor: Option<&Cursor>,
-    now: At,
+    now: Timestamp,
 ) -> Result<()> {
     let owner = configuration::owner(db, connection)?;
     for mark in marks {
-        dirty::mark(db, owner.connection, mark, priority, None, now.0)?;
+        dirty::mark(db, owner.connection, mark, priority, None, now)?;
     }
+    deliver(db, deliveries, Some(owner.workspace), None, now)?;
     match cursor {
         Some(cursor) if cursor.connection != *connection => Err(StoreError::Invalid(format!(
             "a cursor of {} cannot move with marks of {connection}",
@@ -104,4 +112,28 @@ pub(super) fn mark(
         Some(cursor) => kv::put_cursor(db, owner.connection, cursor),
         None => Ok(()),
     }
+}
+
+/// Stores what connectors have to handle; answers how many were new. One that was switched off meanwhile handles nothing.
+pub(super) fn deliver(
+    db: &Connection,
+    new: &[NewDelivery],
+    workspace: Option<i64>,
+    event: Option<EventSeq>,
+    now: Timestamp,
+) -> Result<u64> {
+    let mut stored = 0;
+    for delivery in new {
+        let owner = configuration::owner(db, &delivery.connection)?;
+        if workspace.is_some_and(|workspace| workspace != owner.workspace) {
+            return Err(StoreError::Invalid(format!(
+                "a delivery to {} cannot come with an event of another workspace",
+                delivery.connection
+            )));
+        }
+        if owner.state != ConnectionState::Disabled {
+            stored += u64::from(deliveries::insert(db, owner.connection, delivery, event, now)?);
+        }
+    }
+    Ok(stored)
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::codec::At;
-use super::{Result, dirty, unread};
+use super::{Result, deliveries, dirty, messages, unread};
 use crate::error::StoreError;
 use crate::model::Lease;
 
@@ -39,6 +39,8 @@ pub(super) fn acquire(db: &Connection, owner: &str, now: Timestamp, ttl: Duratio
     if taken > 0 {
         dirty::free_claims(db, token)?;
         unread::free_claims(db, token)?;
+        deliveries::free_claims(db, token)?;
+        messages::free_claims(db, token)?;
     }
     let sql = "UPDATE leases SET expires_at = ?2 WHERE owner = ?1";
     db.prepare_cached(sql)?.execute(params![owner, At(expires_at)])?;

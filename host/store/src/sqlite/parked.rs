@@ -6,7 +6,8 @@ use rusqlite::{Connection, params};
 use super::codec::{At, count};
 use super::counts::Scope;
 use super::events::{self, Stage};
-use super::{Result, configuration, dirty, unread};
+use super::{Result, configuration, deliveries, dirty, messages, unread};
+use crate::automation::{AUTOMATION_ENTITY, DeliveryId, MESSAGE_ENTITY};
 use crate::model::{
     EventSeq, Mark, Parked, Priority, RecordId, RecordKey, RunId, Side, WEBHOOK_ENTITY, WorkspaceId,
 };
@@ -53,6 +54,11 @@ pub(super) fn retry(db: &Connection, key: &RecordKey, now: Timestamp) -> Result<
         let Ok(seq) = key.record.as_str().parse().map(EventSeq) else { return Ok(false) };
         events::set_stage(db, seq, Stage::Unread)?;
         unread::insert(db, seq, connection, now)?;
+    } else if key.entity == AUTOMATION_ENTITY {
+        let Ok(id) = key.record.as_str().parse().map(DeliveryId) else { return Ok(false) };
+        return deliveries::retry_parked(db, connection, id, now);
+    } else if key.entity == MESSAGE_ENTITY {
+        return messages::retry_parked(db, connection, key.record.as_str(), now);
     } else {
         let mark = Mark {
             entity: key.entity.clone(),

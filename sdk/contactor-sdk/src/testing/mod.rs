@@ -22,6 +22,7 @@
 //! HighLevel is a small store in memory that keeps the rules which connectors stumble over: tags are lower-cased, an update knows
 //! no tags, a second contact with the same email is a duplicate. The partner is what the routes say.
 
+mod events;
 mod highlevel;
 mod partner;
 mod services;
@@ -42,6 +43,7 @@ use crate::partner::{Request, Response};
 use crate::state::{Entry, State};
 use crate::timers::Timer;
 use crate::{Error, Fields, NamedValue, Result};
+pub use events::event;
 use highlevel::Location;
 use partner::Route;
 

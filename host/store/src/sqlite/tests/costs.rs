@@ -9,7 +9,7 @@ use rusqlite::{Connection, StatementStatus, ToSql};
 
 use super::fixture::*;
 use crate::sqlite::file::{Locked, open_writer};
-use crate::sqlite::{Result, SqliteOptions, SqliteStore, dirty, unread};
+use crate::sqlite::{Result, SqliteOptions, SqliteStore, deliveries, dirty, unread};
 use crate::*;
 
 /// Rows that wait: enough that any scan shows.
@@ -25,8 +25,27 @@ async fn with_much_waiting() -> (tempfile::TempDir, SqliteStore) {
     let marks = (0..WAITING).map(|number| mark(Side::Highlevel, &format!("h{number}"))).collect();
     store.mark(&connection_id("acme"), marks, Priority::Backfill, None).await.unwrap();
     let live = vec![mark(Side::Highlevel, "live")];
+    // All of one contact: only the first of them has its turn.
+    let deliveries = (0..WAITING / 10).map(|number| delivery(&format!("d{number}"))).collect();
+    store.deliver(deliveries).await.unwrap();
     store.mark(&connection_id("other"), live, Priority::Backfill, None).await.unwrap();
     (directory, store)
+}
+
+fn delivery(key: &str) -> NewDelivery {
+    NewDelivery {
+        connection: connection_id("acme"),
+        key: key.to_owned(),
+        lasting: false,
+        source: Origin::Highlevel,
+        kind: "ContactUpdate".to_owned(),
+        entity: None,
+        contact_id: Some(RecordId::new("h1")),
+        partner_id: None,
+        at: jiff::Timestamp::UNIX_EPOCH,
+        fields: contactor_sync::Fields::new(),
+        payload: None,
+    }
 }
 
 /// Runs a statement to its end; answers its steps and its plan.
@@ -57,6 +76,9 @@ async fn looking_for_work_does_not_grow_with_the_work_that_waits() {
                 cost(db, dirty::IN_FLIGHT, &[&7])?,
                 cost(db, unread::NEXT_GROUP, &[&0])?,
                 cost(db, unread::DUE, &[&1, &far, &16])?,
+                cost(db, deliveries::NEXT_GROUP, &[&0])?,
+                cost(db, deliveries::DUE, &[&1, &far, &16])?,
+                cost(db, deliveries::IN_FLIGHT, &[&7])?,
             ])
         })
         .await

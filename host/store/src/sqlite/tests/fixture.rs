@@ -74,6 +74,7 @@ pub(super) fn event(key: &str, contact: &str) -> NewEvent {
         received_at: Timestamp::UNIX_EPOCH,
         marks: vec![mark(Side::Highlevel, contact)],
         needs_receive: false,
+        deliveries: Vec::new(),
     }
 }
 

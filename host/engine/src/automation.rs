@@ -1,0 +1,214 @@
+//! One delivery handled by its connector, from the claim to the completion in the store.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use contactor_runtime::bindings::automations::{Event, Outcome, Source};
+use contactor_runtime::{Invocation, Reply};
+use contactor_store::{
+    ClaimedDelivery, DeliveryCompletion, Disposition, FailureClass, Lease, Origin, Priority, Run, RunKind,
+    RunOutcome,
+};
+use contactor_sync::Fields;
+
+use crate::convert;
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::receive::brief;
+use crate::reconcile::{RunContext, mismatch, run_id};
+use crate::recorder::cut;
+
+/// Bytes of a connector's words in a run's summary.
+const WORDS: usize = 1_024;
+/// How long a delivery waits whose connection cannot be loaded.
+const UNLOADED: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+
+/// How an attempt ended.
+struct Ending {
+    disposition: Disposition,
+    outcome: RunOutcome,
+    class: Option<FailureClass>,
+    summary: String,
+}
+
+impl Engine {
+    /// Lets the connector handle a delivery and writes down how it ended.
+    pub(crate) async fn run_delivery(&self, lease: &Lease, claimed: ClaimedDelivery) {
+        let begun = Instant::now();
+        let started_at = self.now();
+        let active = match self.active(&claimed.connection).await {
+            Ok(active) => active,
+            Err(error) => {
+                tracing::error!(connection = %claimed.connection, %error, "an event waits: its connection cannot be loaded");
+                let disposition = Disposition::Retry { at: self.now() + UNLOADED, counts: false };
+                self.complete_delivery(lease, &claimed, disposition, false, None).await;
+                return;
+            }
+        };
+        let journal = Arc::new(Journal::new(lease, &claimed));
+        let run = RunContext {
+            // The handler's own time: the same at every attempt.
+            started_at: claimed.begun_at,
+            attempts: claimed.attempts,
+            journal: Some(Arc::clone(&journal)),
+            ..self.context(&active, Priority::Webhook, false)
+        };
+        let handled = handle(&run, &claimed).await;
+        // Whatever the handler made of it: once it was stopped, nothing it says counts.
+        let handled = match journal.stopped() {
+            Some(why) => Err(Failure::new(FailureClass::GuestBug, why)),
+            None => handled.map_err(brief),
+        };
+        let stopped = journal.stopped().is_some();
+        let ending = match handled {
+            Ok(outcome) => done(&claimed.kind, outcome),
+            Err(failure) => self.attempt_failed(&claimed, failure, stopped).await,
+        };
+        metrics::counter!("contactor_automations_total", "outcome" => outcome_name(ending.outcome))
+            .increment(1);
+        let (calls, log) = run.recorder.take();
+        let entry = Run {
+            id: run_id(),
+            workspace: claimed.workspace.clone(),
+            connection: claimed.connection.clone(),
+            kind: RunKind::Automation,
+            entity: None,
+            highlevel_id: claimed.contact_id.clone(),
+            partner_id: claimed.partner_id.clone(),
+            event: claimed.event,
+            started_at,
+            duration_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            outcome: ending.outcome,
+            class: ending.class,
+            summary: ending.summary,
+            changes: Vec::new(),
+            calls,
+            log,
+        };
+        let ignored = ending.outcome == RunOutcome::Skipped;
+        self.complete_delivery(lease, &claimed, ending.disposition, ignored, Some(entry)).await;
+        self.wake().wake();
+    }
+
+    /// A failure decides what becomes of the delivery; a refused credential stops the connection.
+    async fn attempt_failed(&self, claimed: &ClaimedDelivery, failure: Failure, stopped: bool) -> Ending {
+        if failure.class == FailureClass::Auth {
+            self.needs_reconnect(&claimed.connection, &failure.message).await;
+        }
+        let disposition = if stopped {
+            // Another attempt would meet the same journal.
+            Disposition::Parked { reason: failure.message.clone() }
+        } else {
+            let jitter = rand::random::<f64>();
+            failure.disposition(claimed.attempts, self.config().max_attempts, self.now(), jitter)
+        };
+        let (outcome, next) = match &disposition {
+            Disposition::Retry { at, .. } => (RunOutcome::Retrying, format!("; tried again at {at}")),
+            _ => (RunOutcome::Parked, "; parked for a person".to_owned()),
+        };
+        Ending {
+            summary: format!("{}: {}{next}", claimed.kind, failure.message),
+            disposition: of_kind(disposition, &claimed.kind),
+            outcome,
+            class: Some(failure.class),
+        }
+    }
+
+    /// The handling of a delivery panicked: a defect of the host. It is tried again and then parked; the others go on.
+    pub(crate) async fn delivery_panicked(&self, lease: &Lease, claimed: &ClaimedDelivery) {
+        tracing::error!(connection = %claimed.connection, "an automation panicked: this is a defect of the host");
+        let failure =
+            Failure::new(FailureClass::GuestBug, "the host failed in this run; its log has the details");
+        let max = self.config().max_attempts;
+        let disposition = failure.disposition(claimed.attempts, max, self.now(), rand::random::<f64>());
+        self.complete_delivery(lease, claimed, disposition, false, None).await;
+    }
+
+    async fn complete_delivery(
+        &self,
+        lease: &Lease,
+        claimed: &ClaimedDelivery,
+        disposition: Disposition,
+        ignored: bool,
+        run: Option<Run>,
+    ) {
+        let completion = DeliveryCompletion { delivery: claimed.id, disposition, ignored, run };
+        if let Err(error) = self.store().complete_delivery(lease, completion).await {
+            // The claim is given out again under the next lease, and the journal answers what was done.
+            tracing::warn!(connection = %claimed.connection, %error, "an automation could not be completed");
+        }
+    }
+}
+
+async fn handle(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Outcome, Failure> {
+    let mut fields = claimed.fields.clone();
+    if claimed.source == Origin::Highlevel {
+        name_custom_fields(run, &mut fields).await?;
+    }
+    let event = Event {
+        id: claimed.id.0.to_string(),
+        source: match claimed.source {
+            Origin::Highlevel => Source::Highlevel,
+            Origin::Partner => Source::Partner,
+            Origin::Host => Source::Host,
+        },
+        kind: claimed.kind.clone(),
+        contact_id: claimed.contact_id.as_ref().map(ToString::to_string),
+        partner_id: claimed.partner_id.as_ref().map(ToString::to_string),
+        at: claimed.at.to_string(),
+        fields: convert::fields_to_wit(&fields),
+        payload: claimed.payload.clone(),
+    };
+    match run.invoke("automations.handle", Invocation::Handle(event)).await? {
+        Reply::Handle(Ok(outcome)) => Ok(outcome),
+        Reply::Handle(Err(error)) => Err(run.of_connector("automations.handle", &error)),
+        _ => Err(mismatch("automations.handle")),
+    }
+}
+
+/// Webhooks name custom fields by id; rules and connectors name them by key, as a reading does.
+async fn name_custom_fields(run: &RunContext, fields: &mut Fields) -> Result<(), Failure> {
+    const CUSTOM: &str = "customFields.";
+    if !fields.keys().any(|name| name.starts_with(CUSTOM)) {
+        return Ok(());
+    }
+    let definitions = match run.engine.custom_fields(&run.active.workspace, &run.location).await {
+        Ok(definitions) => definitions,
+        // The token may lack the scope of the definitions: ids are better than nothing.
+        Err(failure) if failure.class == FailureClass::Denied => return Ok(()),
+        Err(failure) => return Err(failure),
+    };
+    let named = std::mem::take(fields);
+    let key =
+        |name: &str| definitions.get(name.strip_prefix(CUSTOM)?)?.key().map(|key| format!("{CUSTOM}{key}"));
+    *fields = named.into_iter().map(|(name, value)| (key(&name).unwrap_or(name), value)).collect();
+    Ok(())
+}
+
+fn done(kind: &str, outcome: Outcome) -> Ending {
+    let (outcome, line) = match outcome {
+        Outcome::Done(line) => (RunOutcome::Applied, line),
+        Outcome::Ignored(line) => (RunOutcome::Skipped, line),
+    };
+    let line = if line.is_empty() { "nothing to say".to_owned() } else { cut(line, WORDS) };
+    Ending { disposition: Disposition::Done, outcome, class: None, summary: format!("{kind}: {line}") }
+}
+
+/// A person who looks at what is parked sees which event it was.
+fn of_kind(disposition: Disposition, kind: &str) -> Disposition {
+    match disposition {
+        Disposition::Parked { reason } => Disposition::Parked { reason: format!("{kind}: {reason}") },
+        other => other,
+    }
+}
+
+fn outcome_name(outcome: RunOutcome) -> &'static str {
+    match outcome {
+        RunOutcome::Applied => "applied",
+        RunOutcome::Unchanged => "unchanged",
+        RunOutcome::Skipped => "skipped",
+        RunOutcome::Retrying => "retrying",
+        RunOutcome::Parked => "parked",
+    }
+}

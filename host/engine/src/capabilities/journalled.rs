@@ -1,0 +1,272 @@
+//! Every call of a connector passes here: the one place that knows which calls write, and notes them in the journal of the
+//! handler that makes them. Outside of a handler there is no journal, and calls go straight on.
+
+use contactor_runtime::bindings::types::{Error, NamedValue, Value};
+use contactor_runtime::bindings::{
+    appointments, bulk, campaigns, clock, contacts, log, notes, notifications, partner, rules, settings,
+    state, tags, tasks, timers, workflows,
+};
+use contactor_store::RecordId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Capabilities;
+use crate::journal::{self, Begun, Ticket};
+use crate::partner::is_write;
+
+/// A record that a call created.
+trait Record {
+    fn id(&self) -> &str;
+}
+
+macro_rules! records {
+    ($($record:ty),*) => { $(impl Record for $record {
+        fn id(&self) -> &str {
+            &self.id
+        }
+    })* };
+}
+
+records!(contacts::Contact, tasks::Task, notes::Note);
+
+/// How a call goes on.
+enum Step<T> {
+    /// The journal answers.
+    Answered(Result<T, Error>),
+    /// It is made, and noted if there is a journal.
+    Make(Option<Ticket>),
+}
+
+impl Capabilities {
+    /// Asks the journal. A call that changes another system is noted before it is made.
+    async fn begin<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        arguments: &impl Serialize,
+        kind: Kind,
+    ) -> Result<Step<T>, Error> {
+        let Some(journal) = &self.direct.run.journal else { return Ok(Step::Make(None)) };
+        match journal.begin(operation, &journal::digest(arguments), kind != Kind::Read)? {
+            Begun::Answered(answer) => Ok(Step::Answered(journal::answer(&answer))),
+            Begun::Make(ticket) => {
+                if kind == Kind::Write {
+                    let noted = self.direct.run.engine.store().journal_intent(ticket.slot.clone()).await;
+                    noted.map_err(|error| journal.stop(unnoted(operation, &error)))?;
+                }
+                Ok(Step::Make(Some(ticket)))
+            }
+        }
+    }
+
+    /// Notes the answer of a call that changes another system. One that cannot be noted counts as not seen.
+    async fn end<T: Serialize>(
+        &self,
+        ticket: Option<Ticket>,
+        answer: Result<T, Error>,
+        record: Option<RecordId>,
+    ) -> Result<T, Error> {
+        let (Some(ticket), Some(journal)) = (ticket, &self.direct.run.journal) else { return answer };
+        let slot = ticket.slot;
+        let store = self.direct.run.engine.store();
+        let noted = store
+            .journal_result(&slot.lease, slot.delivery, slot.call.position, journal::keep(&answer), record)
+            .await;
+        noted.map_err(|error| journal.stop(unnoted(&slot.call.operation, &error)))?;
+        answer
+    }
+
+    /// A read is noted with the next write.
+    fn end_read<T: Serialize>(&self, ticket: Option<Ticket>, answer: Result<T, Error>) -> Result<T, Error> {
+        if let (Some(ticket), Some(journal)) = (ticket, &self.direct.run.journal) {
+            journal.read(ticket, journal::keep(&answer));
+        }
+        answer
+    }
+
+    /// A change of the host's own store was noted with it, unless it failed.
+    async fn end_local<T: Serialize>(&mut self, answer: Result<T, Error>) -> Result<T, Error> {
+        let slot = self.direct.slot.take();
+        let (Some(mut slot), Some(journal), Err(_)) = (slot, &self.direct.run.journal, &answer) else {
+            return answer;
+        };
+        let operation = slot.call.operation.clone();
+        slot.call.result = Some(journal::keep(&answer));
+        let noted = self.direct.run.engine.store().journal_intent(slot).await;
+        noted.map_err(|error| journal.stop(unnoted(&operation, &error)))?;
+        answer
+    }
+}
+
+fn unnoted(operation: &str, error: &contactor_store::StoreError) -> String {
+    format!("{operation} could not be noted in the journal: {error}")
+}
+
+/// What a call does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Nothing.
+    Read,
+    /// It changes another system.
+    Write,
+    /// It changes the host's own store.
+    Local,
+}
+
+macro_rules! made {
+    ($step:expr) => {
+        match $step {
+            Step::Answered(answer) => return answer,
+            Step::Make(ticket) => ticket,
+        }
+    };
+}
+
+macro_rules! call {
+    // Answers the same at every attempt, or to nobody.
+    (plain $self:ident $interface:ident $function:ident $name:tt ($($argument:ident),*)) => {
+        $interface::Host::$function(&mut $self.direct, $($argument),*).await
+    };
+    (read $self:ident $interface:ident $function:ident $name:tt ($($argument:ident),*)) => {{
+        let ticket = made!($self.begin($name, &($(&$argument,)*), Kind::Read).await?);
+        let answer = $interface::Host::$function(&mut $self.direct, $($argument),*).await;
+        $self.end_read(ticket, answer)
+    }};
+    // Doing it twice is doing it once, or cannot be told.
+    (write $self:ident $interface:ident $function:ident $name:tt ($($argument:ident),*)) => {{
+        let ticket = made!($self.begin($name, &($(&$argument,)*), Kind::Write).await?);
+        let answer = $interface::Host::$function(&mut $self.direct, $($argument),*).await;
+        $self.end(ticket, answer, None).await
+    }};
+    // The record may be gone because of the first attempt.
+    (delete $self:ident $interface:ident $function:ident $name:tt ($($argument:ident),*)) => {{
+        let ticket = made!($self.begin($name, &($(&$argument,)*), Kind::Write).await?);
+        let answer = match $interface::Host::$function(&mut $self.direct, $($argument),*).await {
+            Err(Error::NotFound(_)) if ticket.as_ref().is_some_and(|ticket| ticket.unsure) => Ok(()),
+            answer => answer,
+        };
+        $self.end(ticket, answer, None).await
+    }};
+    // The record may be there because of the first attempt: it is looked for before it is created again.
+    (create $look:ident $self:ident $interface:ident $function:ident $name:tt ($($argument:ident),*)) => {{
+        let ticket = made!($self.begin($name, &($(&$argument,)*), Kind::Write).await?);
+        let made = if ticket.as_ref().is_some_and(|ticket| ticket.unsure) {
+            $self.direct.$look($(&$argument),*).await
+        } else {
+            Ok(None)
+        };
+        let answer = match made {
+            Ok(Some(record)) => Ok(record),
+            Ok(None) => $interface::Host::$function(&mut $self.direct, $($argument),*).await,
+            Err(error) => Err(error),
+        };
+        let record = answer.as_ref().ok().map(|record| RecordId::new(record.id()));
+        $self.end(ticket, answer, record).await
+    }};
+    (local $self:ident $interface:ident $function:ident $name:tt ($($argument:ident),*)) => {{
+        let ticket = made!($self.begin($name, &($(&$argument,)*), Kind::Local).await?);
+        $self.direct.slot = ticket.map(|ticket| ticket.slot);
+        let answer = $interface::Host::$function(&mut $self.direct, $($argument),*).await;
+        $self.end_local(answer).await
+    }};
+}
+
+/// Each function of the interfaces: how it goes on, and its name. The compiler refuses the list when one is missing.
+macro_rules! calls {
+    ($($interface:ident {
+        $($name:literal: [$($how:ident)+] fn $function:ident($($argument:ident: $type:ty),* $(,)?) -> $answer:ty;)*
+    })*) => { $(
+        impl $interface::Host for Capabilities {
+            $(async fn $function(&mut self, $($argument: $type),*) -> $answer {
+                call!($($how)+ self $interface $function $name ($($argument),*))
+            })*
+        }
+    )* };
+}
+
+calls! {
+    contacts {
+        "contacts.search": [read] fn search(request: contacts::SearchRequest) -> Result<contacts::ContactPage, Error>;
+        "contacts.find-duplicate": [read] fn find_duplicate(email: Option<String>, phone: Option<String>) -> Result<Option<contacts::Contact>, Error>;
+        "contacts.get": [read] fn get(id: String) -> Result<contacts::Contact, Error>;
+        "contacts.create": [create created_contact] fn create(fields: Vec<NamedValue>, tags: Vec<String>) -> Result<contacts::Contact, Error>;
+        "contacts.update": [write] fn update(id: String, fields: Vec<NamedValue>) -> Result<contacts::Contact, Error>;
+        "contacts.delete": [delete] fn delete(id: String) -> Result<(), Error>;
+        "contacts.upsert": [write] fn upsert(fields: Vec<NamedValue>, create_new_if_duplicate_allowed: bool) -> Result<contacts::UpsertOutcome, Error>;
+        "contacts.list-page": [read] fn list_page(query: Option<String>, limit: u32, cursor: Option<String>) -> Result<contacts::ContactPage, Error>;
+        "contacts.list-by-business": [read] fn list_by_business(business_id: String, query: Option<String>, limit: u32, skip: u32) -> Result<contacts::ContactPage, Error>;
+        "contacts.add-followers": [write] fn add_followers(id: String, user_ids: Vec<String>) -> Result<Vec<String>, Error>;
+        "contacts.remove-followers": [write] fn remove_followers(id: String, user_ids: Vec<String>) -> Result<Vec<String>, Error>;
+    }
+    tasks {
+        "tasks.list-all": [read] fn list_all(contact_id: String) -> Result<Vec<tasks::Task>, Error>;
+        "tasks.create": [create created_task] fn create(contact_id: String, completed: bool, fields: Vec<NamedValue>) -> Result<tasks::Task, Error>;
+        "tasks.get": [read] fn get(contact_id: String, id: String) -> Result<tasks::Task, Error>;
+        "tasks.update": [write] fn update(contact_id: String, id: String, fields: Vec<NamedValue>) -> Result<tasks::Task, Error>;
+        "tasks.delete": [delete] fn delete(contact_id: String, id: String) -> Result<(), Error>;
+        "tasks.set-completed": [write] fn set_completed(contact_id: String, id: String, completed: bool) -> Result<tasks::Task, Error>;
+    }
+    notes {
+        "notes.list-all": [read] fn list_all(contact_id: String) -> Result<Vec<notes::Note>, Error>;
+        "notes.create": [create created_note] fn create(contact_id: String, body: String, fields: Vec<NamedValue>) -> Result<notes::Note, Error>;
+        "notes.get": [read] fn get(contact_id: String, id: String) -> Result<notes::Note, Error>;
+        "notes.update": [write] fn update(contact_id: String, id: String, fields: Vec<NamedValue>) -> Result<notes::Note, Error>;
+        "notes.delete": [delete] fn delete(contact_id: String, id: String) -> Result<(), Error>;
+    }
+    tags {
+        "tags.list-all": [read] fn list_all(contact_id: String) -> Result<Vec<String>, Error>;
+        "tags.add": [write] fn add(contact_id: String, tags: Vec<String>) -> Result<tags::TagChange, Error>;
+        "tags.remove": [write] fn remove(contact_id: String, tags: Vec<String>) -> Result<tags::TagChange, Error>;
+    }
+    appointments {
+        "appointments.list-all": [read] fn list_all(contact_id: String) -> Result<Vec<appointments::Appointment>, Error>;
+    }
+    bulk {
+        "bulk.update-tags": [write] fn update_tags(mode: bulk::TagMode, contact_ids: Vec<String>, tags: Vec<String>) -> Result<bulk::BulkOutcome, Error>;
+        "bulk.set-business": [write] fn set_business(contact_ids: Vec<String>, business_id: Option<String>) -> Result<Vec<String>, Error>;
+    }
+    campaigns {
+        "campaigns.add": [write] fn add(contact_id: String, campaign_id: String) -> Result<(), Error>;
+        "campaigns.remove": [write] fn remove(contact_id: String, campaign_id: String) -> Result<(), Error>;
+        "campaigns.remove-all": [write] fn remove_all(contact_id: String) -> Result<(), Error>;
+    }
+    workflows {
+        "workflows.add": [write] fn add(contact_id: String, workflow_id: String, event_start_time: Option<String>) -> Result<(), Error>;
+        "workflows.remove": [write] fn remove(contact_id: String, workflow_id: String, event_start_time: Option<String>) -> Result<(), Error>;
+    }
+    state {
+        "state.get": [read] fn get(key: String) -> Result<Option<state::Entry>, Error>;
+        "state.compare-and-set": [local] fn compare_and_set(key: String, expected: u64, value: Vec<u8>) -> Result<u64, Error>;
+        "state.delete": [local] fn delete(key: String) -> Result<(), Error>;
+        "state.keys": [read] fn keys(prefix: String) -> Result<Vec<String>, Error>;
+    }
+    settings {
+        "settings.all": [plain] fn all() -> String;
+    }
+    log {
+        "log.write": [plain] fn write(level: log::Level, message: String, fields: Vec<NamedValue>) -> ();
+    }
+    clock {
+        "clock.now": [plain] fn now() -> u64;
+    }
+    rules {
+        "rules.evaluate": [plain] fn evaluate(expression: String, fields: Vec<NamedValue>) -> Result<Value, Error>;
+    }
+    timers {
+        "timers.set": [local] fn set(timer: timers::Timer) -> Result<(), Error>;
+        "timers.cancel": [local] fn cancel(name: String) -> Result<(), Error>;
+    }
+    notifications {
+        "notifications.send": [local] fn send(destination: String, message: notifications::Message) -> Result<(), Error>;
+    }
+}
+
+/// A request to the partner writes or reads by its method.
+impl partner::Host for Capabilities {
+    async fn send(&mut self, request: partner::Request) -> Result<partner::Response, Error> {
+        if is_write(request.method) {
+            call!(write self partner send "partner.send" (request))
+        } else {
+            call!(read self partner send "partner.send" (request))
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Which connections of a workspace want which of HighLevel's events for their automations.
+//!
+//! A connector gets the events that its manifest declares as triggers, and those that a rule in its settings mentions. Webhooks
+//! come by the thousand, so the answer is kept in memory and thrown away when a connection of the workspace changes.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use contactor_manifest::{Manifest, SettingKind, TriggerSource};
+use contactor_store::{ConnectionId, ConnectionState, WorkspaceId};
+use serde_json::Value as Json;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// Connections by the kind of event that they want.
+type Wanted = HashMap<String, Vec<ConnectionId>>;
+
+/// What is known, by workspace.
+#[derive(Default)]
+pub(crate) struct Subscriptions {
+    known: RwLock<HashMap<WorkspaceId, Arc<Wanted>>>,
+    /// Grows with every change, so that what was read before it is not kept after it.
+    changes: AtomicU64,
+}
+
+impl Subscriptions {
+    /// A connection changed.
+    pub(crate) fn forget(&self, id: &ConnectionId) {
+        let workspace = id.as_str().split('/').next().unwrap_or_default();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        known.remove(&WorkspaceId::new(workspace));
+    }
+
+    fn get(&self, workspace: &WorkspaceId) -> Option<Arc<Wanted>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(workspace).cloned()
+    }
+}
+
+impl Engine {
+    /// The connections that want events of this kind.
+    pub(crate) async fn subscribers(
+        &self,
+        workspace: &WorkspaceId,
+        kind: &str,
+    ) -> Result<Vec<ConnectionId>, EngineError> {
+        let subscriptions = self.subscriptions();
+        if let Some(wanted) = subscriptions.get(workspace) {
+            return Ok(wanted.get(kind).cloned().unwrap_or_default());
+        }
+        let before = subscriptions.changes.load(Ordering::SeqCst);
+        let wanted = Arc::new(self.wanted(workspace).await?);
+        let answer = wanted.get(kind).cloned().unwrap_or_default();
+        let mut known = subscriptions.known.write().unwrap_or_else(PoisonError::into_inner);
+        if subscriptions.changes.load(Ordering::SeqCst) == before {
+            known.insert(workspace.clone(), wanted);
+        }
+        Ok(answer)
+    }
+
+    async fn wanted(&self, workspace: &WorkspaceId) -> Result<Wanted, EngineError> {
+        let mut wanted = Wanted::new();
+        for connection in self.store().connections(Some(workspace)).await? {
+            // One that is paused, or waits for a reconnect, finds its events later.
+            if connection.state == ConnectionState::Disabled {
+                continue;
+            }
+            let installed = self.installed(&connection.connector, Some(connection.digest.as_str())).await;
+            let manifest = match installed.map(|installed| Manifest::parse(&installed.manifest)) {
+                Ok(Ok(manifest)) => manifest,
+                Err(EngineError::Store(error)) => return Err(error.into()),
+                // Nobody else's webhooks are refused for it.
+                broken => {
+                    let id = &connection.id;
+                    tracing::error!(connection = %id, ?broken, "no events are handled: the connector cannot be read");
+                    continue;
+                }
+            };
+            for kind in kinds(&manifest, &connection.settings) {
+                wanted.entry(kind).or_default().push(connection.id.clone());
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+/// The kinds of event that come from HighLevel, and whatever a rule is on.
+fn kinds(manifest: &Manifest, settings: &Json) -> BTreeSet<String> {
+    let declared = manifest.triggers.iter().filter(|trigger| trigger.source == TriggerSource::Highlevel);
+    let mut kinds: BTreeSet<String> = declared.map(|trigger| trigger.name.clone()).collect();
+    // Settings that do not fit stop the connection elsewhere; here they want nothing.
+    let settings = manifest.validate_settings(settings).unwrap_or_default();
+    for setting in manifest.settings.iter().filter(|setting| setting.kind == SettingKind::Rules) {
+        for rule in settings[&setting.name].as_array().into_iter().flatten() {
+            let on = rule["on"].as_array().into_iter().flatten();
+            kinds.extend(on.filter_map(Json::as_str).map(str::to_owned));
+        }
+    }
+    kinds
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const MANIFEST: &str = r#"
+[connector]
+id = "test"
+name = "Test"
+version = "0.1.0"
+minimum_host = "0.1.0"
+summary = "For tests."
+
+[partner]
+name = "Test"
+base_url = "https://api.test.example/v1"
+
+[[auth]]
+id = "token"
+title = "Token"
+kind = "bearer"
+token = "{token}"
+credential = [{ name = "token", title = "Token" }]
+
+[[setting]]
+name = "rules"
+title = "Rules"
+type = "rules"
+effects = ["add-tags"]
+default = []
+
+[[trigger]]
+name = "AppointmentUpdate"
+title = "An appointment changed"
+source = "highlevel"
+
+[[trigger]]
+name = "timer:reminder"
+title = "A reminder is due"
+source = "timer"
+"#;
+
+    #[test]
+    fn a_connector_wants_what_it_declares_and_what_its_rules_are_on() {
+        let manifest = Manifest::parse(MANIFEST).unwrap();
+        let of = |settings: Json| kinds(&manifest, &settings).into_iter().collect::<Vec<_>>();
+        assert_eq!(of(Json::Null), ["AppointmentUpdate"]);
+        let rule =
+            json!({"name": "r", "on": ["TaskComplete", "ContactTagUpdate"], "do": [{"add-tags": ["x"]}]});
+        let expected = ["AppointmentUpdate", "ContactTagUpdate", "TaskComplete"];
+        assert_eq!(of(json!({ "rules": [rule] })), expected);
+    }
+}

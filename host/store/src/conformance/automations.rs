@@ -1,0 +1,407 @@
+//! Deliveries, their journal, timers, and messages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::Engine;
+use super::world::*;
+use crate::*;
+
+fn delivery(key: &str) -> NewDelivery {
+    NewDelivery {
+        connection: prefinery(),
+        key: key.to_owned(),
+        lasting: false,
+        source: Origin::Partner,
+        kind: "reward_earned".to_owned(),
+        entity: None,
+        contact_id: None,
+        partner_id: None,
+        at: at(5),
+        fields: contactor_sync::Fields::new(),
+        payload: None,
+    }
+}
+
+fn of_contact(key: &str, contact: &str) -> NewDelivery {
+    NewDelivery { contact_id: Some(RecordId::new(contact)), ..delivery(key) }
+}
+
+fn of_partner(key: &str, partner: &str) -> NewDelivery {
+    NewDelivery {
+        entity: Some("contact".to_owned()),
+        partner_id: Some(RecordId::new(partner)),
+        ..delivery(key)
+    }
+}
+
+impl World {
+    async fn due(&self) -> Vec<ClaimedDelivery> {
+        self.store.claim_deliveries(&self.lease, LATER, 100, 100).await.unwrap()
+    }
+
+    async fn due_one(&self) -> ClaimedDelivery {
+        let mut due = self.due().await;
+        assert_eq!(due.len(), 1, "{due:?}");
+        due.remove(0)
+    }
+
+    async fn end(&self, delivery: DeliveryId, disposition: Disposition) {
+        let completion = DeliveryCompletion { delivery, disposition, ignored: false, run: None };
+        self.store.complete_delivery(&self.lease, completion).await.unwrap();
+    }
+
+    fn slot(&self, delivery: DeliveryId, position: u32, operation: &str) -> JournalSlot {
+        JournalSlot {
+            lease: self.lease.clone(),
+            delivery,
+            call: JournalEntry {
+                position,
+                operation: operation.to_owned(),
+                request: vec![7; 32],
+                writes: true,
+                result: None,
+            },
+            reads: Vec::new(),
+        }
+    }
+
+    async fn set_timer(&self, name: &str, seconds: i64) -> Result<u64, StoreError> {
+        let timer = NewTimer {
+            name: name.to_owned(),
+            kind: "timer:reminder".to_owned(),
+            at: at(seconds),
+            contact_id: None,
+            payload: format!("{{\"at\":{seconds}}}"),
+        };
+        self.store.write_locally(&prefinery(), LocalWrite::SetTimer(timer), None).await
+    }
+}
+
+pub(super) async fn a_delivery_comes_with_its_event_and_once_per_key(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let carried = NewEvent { deliveries: vec![of_contact("k1", "h1")], ..event("e1", Vec::new()) };
+    let seq = world.append(carried.clone()).await;
+    assert_eq!(world.store.append_event(carried).await.unwrap(), Accepted::Duplicate);
+    let again = NewEvent { deliveries: vec![of_contact("k1", "h1")], ..event("e2", Vec::new()) };
+    world.append(again).await;
+    assert_eq!(world.store.deliver(vec![of_contact("k1", "h1")]).await.unwrap(), 0);
+    assert_eq!(world.state(seq).await, EventState::Accepted);
+
+    let claimed = world.due_one().await;
+    assert_eq!((claimed.event, claimed.payload.as_str()), (Some(seq), r#"{"webhookId":"e1"}"#));
+    assert_eq!((&claimed.connection, &claimed.workspace), (&prefinery(), &acme()));
+    assert!(world.due().await.is_empty(), "it is in flight");
+    world.end(claimed.id, Disposition::Done).await;
+    assert_eq!(world.state(seq).await, EventState::Applied);
+    assert_eq!(world.store.deliver(vec![of_contact("k1", "h1")]).await.unwrap(), 0, "its key is remembered");
+    assert!(world.due().await.is_empty());
+}
+
+pub(super) async fn a_webhook_and_a_poll_carry_deliveries_with_their_marks(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let seq = world.append(webhook("w1")).await;
+    world.store.claim_events(&world.lease, LATER, 10).await.unwrap();
+    let reading = world.store.complete_event(
+        &world.lease,
+        seq,
+        vec![mark(Side::Partner, "p1")],
+        vec![of_partner("k1", "p1")],
+        Disposition::Done,
+        None,
+    );
+    reading.await.unwrap();
+    let polled = vec![delivery("k2")];
+    world.store.mark_and_deliver(&prefinery(), Vec::new(), polled, Priority::Sweep, None).await.unwrap();
+    let claimed = world.due().await;
+    assert_eq!(claimed.iter().map(|claimed| claimed.event).collect::<Vec<_>>(), [Some(seq), None]);
+    assert_eq!(claimed[1].payload, "{}");
+}
+
+pub(super) async fn a_connection_that_is_switched_off_handles_nothing(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.store.set_connection_state(&prefinery(), ConnectionState::Disabled, None).await.unwrap();
+    assert_eq!(world.store.deliver(vec![delivery("k1")]).await.unwrap(), 0);
+    world.store.set_connection_state(&prefinery(), ConnectionState::Paused, None).await.unwrap();
+    assert_eq!(world.store.deliver(vec![delivery("k1")]).await.unwrap(), 1);
+    assert!(world.due().await.is_empty(), "it waits for its connection");
+    world.store.set_connection_state(&prefinery(), ConnectionState::Enabled, None).await.unwrap();
+    world.due_one().await;
+}
+
+pub(super) async fn deliveries_of_one_contact_are_handled_in_order(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let new = ["1", "2", "3"].map(|key| of_contact(key, "h1")).to_vec();
+    world.store.deliver(new).await.unwrap();
+    world.store.deliver(vec![of_contact("other", "h2")]).await.unwrap();
+    let first = world.due().await;
+    assert_eq!(first.len(), 2, "one of each contact");
+    // A failure keeps its turn.
+    world.end(first[0].id, Disposition::Retry { at: at(0), counts: true }).await;
+    let again = world.due_one().await;
+    assert_eq!((again.id, again.attempts), (first[0].id, 1));
+    world.end(again.id, Disposition::Done).await;
+    let second = world.due_one().await;
+    assert!(second.id > again.id);
+    // What waits for a person keeps nobody waiting, and comes back when it is asked for.
+    world.end(second.id, parked("broken")).await;
+    let third = world.due_one().await;
+    assert!(third.id > second.id);
+    let listed = world.store.parked(&acme()).await.unwrap();
+    assert_eq!((listed[0].key.entity.as_str(), listed[0].reason.as_str()), (AUTOMATION_ENTITY, "broken"));
+    assert!(world.store.retry_parked(&listed[0].key).await.unwrap());
+    assert!(world.due().await.is_empty(), "the third has its turn");
+    world.end(third.id, Disposition::Done).await;
+    let retried = world.due_one().await;
+    assert_eq!((retried.id, retried.retried, retried.attempts), (second.id, true, 0));
+    assert!(!world.store.retry_parked(&listed[0].key).await.unwrap());
+}
+
+pub(super) async fn a_delivery_waits_for_the_contact_of_its_record(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let new = vec![of_partner("k1", "p1"), of_partner("k2", "p1")];
+    world.store.deliver(new).await.unwrap();
+    let soon = at(0) + SignedDuration::from_secs(1);
+    assert!(world.store.claim_deliveries(&world.lease, soon, 10, 10).await.unwrap().is_empty());
+    // The record was marked, because nothing else would bring it to a contact.
+    let claim = world.claim_one().await;
+    assert_eq!((claim.key.side, claim.key.record.as_str()), (Side::Partner, "p1"));
+    let done = Completion { link: Some(link("h1", "p1")), ..completion(claim, Disposition::Done) };
+    world.store.complete_record(&world.lease, done).await.unwrap();
+
+    let first = world.due_one().await;
+    assert_eq!(first.contact_id, Some(RecordId::new("h1")));
+    world.end(first.id, Disposition::Done).await;
+    assert_eq!(world.due_one().await.contact_id, Some(RecordId::new("h1")));
+    // A later one finds the link at once, in the lane of the contact.
+    world.store.deliver(vec![of_partner("k3", "p1")]).await.unwrap();
+    assert!(world.due().await.is_empty());
+    assert!(world.claim().await.is_empty(), "a linked record is not marked");
+}
+
+pub(super) async fn a_record_that_leads_to_no_contact_does_not_stop_its_deliveries(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.store.deliver(vec![of_partner("k1", "p1"), of_partner("k2", "p2")]).await.unwrap();
+    for claim in world.claim().await {
+        // The second stands for a contact that is linked to another record.
+        let run = (claim.key.record.as_str() == "p2").then(|| Run {
+            partner_id: None,
+            highlevel_id: Some(RecordId::new("h9")),
+            ..run(1)
+        });
+        let done = Completion { run, ..completion(claim, parked("no identifier")) };
+        world.store.complete_record(&world.lease, done).await.unwrap();
+    }
+    let contacts: Vec<_> = world.due().await.into_iter().map(|claimed| claimed.contact_id).collect();
+    assert_eq!(contacts, [None, Some(RecordId::new("h9"))]);
+}
+
+pub(super) async fn both_ids_of_a_delivery_are_settled_by_its_first_attempt(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.link("h1", "p1").await;
+    world.store.deliver(vec![of_contact("k1", "h1"), of_contact("k2", "h2")]).await.unwrap();
+    let claimed = world.due().await;
+    let partners: Vec<_> = claimed.iter().map(|claimed| claimed.partner_id.clone()).collect();
+    assert_eq!(partners, [Some(RecordId::new("p1")), None]);
+    world.end(claimed[1].id, Disposition::Retry { at: at(0), counts: true }).await;
+    world.link("h2", "p2").await;
+    let again = world.due_one().await;
+    assert_eq!((again.partner_id, again.begun_at), (None, claimed[1].begun_at));
+}
+
+pub(super) async fn the_journal_stays_until_its_delivery_is_done(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.store.deliver(vec![delivery("k1")]).await.unwrap();
+    let claimed = world.due_one().await;
+    let read = JournalEntry {
+        operation: "tasks.list-all".to_owned(),
+        writes: false,
+        result: Some("[]".to_owned()),
+        ..world.slot(claimed.id, 0, "").call
+    };
+    let intent = JournalSlot { reads: vec![read.clone()], ..world.slot(claimed.id, 1, "tasks.create") };
+    world.store.journal_intent(intent.clone()).await.unwrap();
+    let result = |position, record: Option<&str>| {
+        let record = record.map(RecordId::new);
+        world.store.journal_result(&world.lease, claimed.id, position, r#"{"Ok":1}"#.to_owned(), record)
+    };
+    result(1, Some("t1")).await.unwrap();
+    world.store.journal_intent(world.slot(claimed.id, 2, "tags.add")).await.unwrap();
+
+    // A new process finds what was answered, and what was not.
+    let world = world.restart().await;
+    let again = world.due_one().await;
+    let answered = JournalEntry { result: Some(r#"{"Ok":1}"#.to_owned()), ..intent.call };
+    assert_eq!(again.journal, [read, answered, world.slot(claimed.id, 2, "tags.add").call]);
+    let known = |record: &'static str| {
+        let world = &world;
+        async move { world.store.journalled(&prefinery(), "tasks.create", &RecordId::new(record)).await.unwrap() }
+    };
+    assert!(known("t1").await && !known("t2").await);
+    world.end(again.id, Disposition::Done).await;
+    assert!(known("t1").await, "what was created stays known");
+}
+
+pub(super) async fn a_delivery_is_fenced_like_a_record(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let old = world.store.acquire_lease("one", Duration::ZERO).await.unwrap();
+    world.store.deliver(vec![delivery("k1")]).await.unwrap();
+    let claimed = world.due_one().await;
+    let new = world.store.acquire_lease("two", LONG).await.unwrap();
+    let late = DeliveryCompletion {
+        delivery: claimed.id,
+        disposition: Disposition::Done,
+        ignored: false,
+        run: Some(run(1)),
+    };
+    let slot = JournalSlot { lease: old.clone(), ..world.slot(claimed.id, 0, "tags.add") };
+    let connection = prefinery();
+    let local = world.store.write_locally(
+        &connection,
+        LocalWrite::SetState { key: "k".to_owned(), expected: 0, value: vec![1] },
+        Some(slot.clone()),
+    );
+    for refused in [
+        world.store.complete_delivery(&old, late).await,
+        world.store.journal_intent(slot).await,
+        world.store.journal_result(&old, claimed.id, 0, String::new(), None).await,
+        local.await.map(drop),
+    ] {
+        assert!(matches!(refused, Err(StoreError::Fenced { .. })), "{refused:?}");
+    }
+    assert_eq!(world.store.run(&run(1).id).await.unwrap(), None);
+    assert_eq!(world.store.state_get(&prefinery(), "k").await.unwrap(), None);
+    assert_eq!(world.store.claim_deliveries(&new, LATER, 10, 10).await.unwrap().len(), 1);
+}
+
+pub(super) async fn a_change_of_the_store_and_its_note_are_one(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.store.deliver(vec![delivery("k1")]).await.unwrap();
+    let claimed = world.due_one().await;
+    let set = |expected| LocalWrite::SetState { key: "k".to_owned(), expected, value: vec![1] };
+    let slot = world.slot(claimed.id, 0, "state.compare-and-set");
+    let version = world.store.write_locally(&prefinery(), set(0), Some(slot)).await.unwrap();
+    let refused = world
+        .store
+        .write_locally(&prefinery(), set(0), Some(world.slot(claimed.id, 1, "state.compare-and-set")))
+        .await;
+    assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+    let world = world.restart().await;
+    let journal = world.due_one().await.journal;
+    assert_eq!(journal.len(), 1, "what failed left no note");
+    assert_eq!(journal[0].result, Some(format!("{{\"Ok\":{version}}}")));
+}
+
+pub(super) async fn a_timer_goes_off_once_in_the_place_of_its_predecessor(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.set_timer("reminder/a", 100).await.unwrap();
+    world.set_timer("reminder/a", 200).await.unwrap();
+    world.set_timer("reminder/b", 300).await.unwrap();
+    world
+        .store
+        .write_locally(&prefinery(), LocalWrite::CancelTimer("reminder/b".to_owned()), None)
+        .await
+        .unwrap();
+    let world = world.restart().await;
+    assert_eq!(world.store.next_due().await.unwrap(), Some(at(200)));
+    let early = world.store.claim_deliveries(&world.lease, at(199), 10, 10).await.unwrap();
+    assert!(early.is_empty());
+    let fired = world.due_one().await;
+    assert_eq!((fired.source, fired.kind.as_str(), fired.at), (Origin::Host, "timer:reminder", at(200)));
+    assert_eq!(fired.payload, r#"{"at":200}"#);
+    // Set anew by its own handler, it is another timer.
+    world.set_timer("reminder/a", 400).await.unwrap();
+    world.end(fired.id, Disposition::Done).await;
+    assert_eq!(world.due_one().await.at, at(400));
+}
+
+pub(super) async fn a_timer_to_come_keeps_no_event_of_its_contact_waiting(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let timer = NewTimer {
+        name: "t".to_owned(),
+        kind: "timer:t".to_owned(),
+        at: at(1_000_000_000),
+        contact_id: Some(RecordId::new("h1")),
+        payload: "{}".to_owned(),
+    };
+    world.store.write_locally(&prefinery(), LocalWrite::SetTimer(timer), None).await.unwrap();
+    world.store.deliver(vec![of_contact("k1", "h1")]).await.unwrap();
+    let mut due = world.due().await;
+    let event = due.remove(0);
+    assert_eq!(
+        (event.kind.as_str(), due.len()),
+        ("reward_earned", 0),
+        "one at a time, what came first first"
+    );
+    world.end(event.id, Disposition::Done).await;
+    assert_eq!(world.due_one().await.kind, "timer:t");
+}
+
+pub(super) async fn a_message_is_claimed_until_it_arrived(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let destination = Destination {
+        workspace: acme(),
+        name: "team".to_owned(),
+        kind: DestinationKind::Webhook,
+        target: json!({"host": "hooks.example.com"}),
+        stopped: None,
+        created_at: at(1),
+    };
+    let connection = prefinery();
+    let send = |id: &str| {
+        let message =
+            NewMessage { id: id.to_owned(), destination: "team".to_owned(), message: json!({"title": id}) };
+        world.store.write_locally(&connection, LocalWrite::Send(message), None)
+    };
+    let unknown = send("m0").await;
+    assert!(matches!(unknown, Err(StoreError::NotFound { .. })), "{unknown:?}");
+    world.store.put_destination(destination.clone()).await.unwrap();
+    send("m1").await.unwrap();
+    let claimed = world.store.claim_messages(&world.lease, LATER, 10).await.unwrap();
+    assert_eq!((claimed[0].id.as_str(), &claimed[0].destination), ("m1", &destination));
+    assert!(world.store.claim_messages(&world.lease, LATER, 10).await.unwrap().is_empty());
+    let retry = Disposition::Retry { at: at(50), counts: true };
+    world.store.complete_message(&world.lease, "m1", retry, None).await.unwrap();
+    assert_eq!(world.store.claim_messages(&world.lease, LATER, 10).await.unwrap()[0].attempts, 1);
+    let gone = Some("answered 410".to_owned());
+    world.store.complete_message(&world.lease, "m1", parked("gone"), gone.clone()).await.unwrap();
+    let late = world.store.complete_message(&world.lease, "m1", Disposition::Done, None).await;
+    assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
+    assert_eq!(world.store.destination(&acme(), "team").await.unwrap().unwrap().stopped, gone);
+
+    send("m2").await.unwrap();
+    let listed = world.store.parked(&acme()).await.unwrap();
+    assert_eq!(listed[0].key.entity, MESSAGE_ENTITY);
+    assert!(world.store.retry_parked(&listed[0].key).await.unwrap());
+    assert!(world.store.claim_messages(&world.lease, LATER, 10).await.unwrap().is_empty(), "it is stopped");
+    world.store.put_destination(destination).await.unwrap();
+    let claimed = world.store.claim_messages(&world.lease, LATER, 10).await.unwrap();
+    assert_eq!(claimed.iter().map(|claimed| claimed.id.as_str()).collect::<Vec<_>>(), ["m2", "m1"]);
+    world.store.complete_message(&world.lease, "m1", Disposition::Done, None).await.unwrap();
+    assert!(world.store.remove_destination(&acme(), "team").await.unwrap());
+    assert!(!world.store.remove_destination(&acme(), "team").await.unwrap());
+    assert_eq!(world.store.counts(None).await.unwrap().messages, 0);
+}
+
+pub(super) async fn lasting_keys_outlive_events_and_others_do_not(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let new = || vec![NewDelivery { lasting: true, ..delivery("submission-1") }, delivery("e1")];
+    world.store.deliver(new()).await.unwrap();
+    for claimed in world.due().await {
+        world.end(claimed.id, Disposition::Done).await;
+    }
+    // The store dates the end by its own clock, so look from there.
+    let now = jiff::Timestamp::now();
+    let day = Duration::from_hours(24);
+    world.store.expire(now + SignedDuration::from_hours(24 * 3), day).await.unwrap();
+    assert_eq!(world.store.deliver(new()).await.unwrap(), 0, "both are known");
+    world.store.expire(now + SignedDuration::from_hours(24 * 6), day).await.unwrap();
+    assert_eq!(world.store.deliver(new()).await.unwrap(), 1, "only the event's key is forgotten");
+    let claimed = world.due_one().await;
+    world.end(claimed.id, Disposition::Done).await;
+    world.store.expire(now + SignedDuration::from_hours(24 * 402), day).await.unwrap();
+    assert_eq!(world.store.deliver(new()).await.unwrap(), 2);
+}
