@@ -25,6 +25,7 @@ use crate::locks::KeyedLocks;
 use crate::partner::{PartnerApi, PartnerSetup};
 use crate::scheduler::Wake;
 use crate::subscriptions::Subscriptions;
+use crate::task_walk::TaskWalk;
 
 /// How long the definitions of a location's custom fields are trusted; no webhook tells that they changed.
 const CUSTOM_FIELDS_TTL: Duration = Duration::from_mins(10);
@@ -77,6 +78,7 @@ struct Inner {
     workspaces: RwLock<HashMap<LocationId, WorkspaceId>>,
     subscriptions: Subscriptions,
     custom_fields: Mutex<HashMap<WorkspaceId, Arc<tokio::sync::Mutex<CachedFields>>>>,
+    task_walks: Mutex<HashMap<WorkspaceId, TaskWalk>>,
     last_webhook: Mutex<Option<Timestamp>>,
     last_expiry: Mutex<Option<Timestamp>>,
 }
@@ -116,6 +118,7 @@ impl Engine {
             workspaces: RwLock::default(),
             subscriptions: Subscriptions::default(),
             custom_fields: Mutex::default(),
+            task_walks: Mutex::default(),
             last_webhook: Mutex::default(),
             last_expiry: Mutex::default(),
         })))
@@ -173,6 +176,16 @@ impl Engine {
 
     pub(crate) fn walk_wake(&self) -> &Wake {
         &self.0.walk_wake
+    }
+
+    /// Takes the walk over a workspace's tasks that is under way, if one is. A restart begins anew.
+    pub(crate) fn take_task_walk(&self, workspace: &WorkspaceId) -> Option<TaskWalk> {
+        self.0.task_walks.lock().unwrap_or_else(PoisonError::into_inner).remove(workspace)
+    }
+
+    /// Keeps a walk for its next page.
+    pub(crate) fn keep_task_walk(&self, workspace: &WorkspaceId, walk: TaskWalk) {
+        self.0.task_walks.lock().unwrap_or_else(PoisonError::into_inner).insert(workspace.clone(), walk);
     }
 
     pub(crate) fn note_webhook(&self, at: Timestamp) {

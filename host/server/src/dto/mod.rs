@@ -18,7 +18,7 @@ mod workspace;
 
 pub use action::{ActionCall, ActionReport, ActionRequest};
 pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueQuery, CatalogueWay};
-pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Setting};
+pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Schedule, Setting};
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use emit::SampleAnswer;
 pub use error::{ErrorBody, ErrorDetail};
