@@ -1,6 +1,6 @@
 //! The engine's parts and how they hang together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -79,6 +79,7 @@ struct Inner {
     subscriptions: Subscriptions,
     custom_fields: Mutex<HashMap<WorkspaceId, Arc<tokio::sync::Mutex<CachedFields>>>>,
     task_walks: Mutex<HashMap<WorkspaceId, TaskWalk>>,
+    told: Mutex<HashSet<(ConnectionId, String)>>,
     last_webhook: Mutex<Option<Timestamp>>,
     last_expiry: Mutex<Option<Timestamp>>,
 }
@@ -119,6 +120,7 @@ impl Engine {
             subscriptions: Subscriptions::default(),
             custom_fields: Mutex::default(),
             task_walks: Mutex::default(),
+            told: Mutex::default(),
             last_webhook: Mutex::default(),
             last_expiry: Mutex::default(),
         })))
@@ -176,6 +178,13 @@ impl Engine {
 
     pub(crate) fn walk_wake(&self) -> &Wake {
         &self.0.walk_wake
+    }
+
+    /// Whether a remark about something of a connection is due: what ten thousand records would repeat is told once, and again
+    /// when the connection was changed.
+    pub(crate) fn tells_once(&self, id: &ConnectionId, about: &str) -> bool {
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert((id.clone(), about.to_owned()))
     }
 
     /// Takes the walk over a workspace's tasks that is under way, if one is. A restart begins anew.
@@ -283,6 +292,7 @@ impl Engine {
     /// Forgets a loaded connection, so that its next run sees the stored one.
     pub(crate) fn forget(&self, id: &ConnectionId) {
         self.0.active.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner).retain(|(told, _)| told != id);
         self.0.subscriptions.forget(id);
     }
 

@@ -522,6 +522,35 @@ async fn a_connection_with_a_cadence_waits_for_it() {
     assert!(world.engine().enable_connection(request(hasty)).await.is_err());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_custom_field_that_does_not_exist_is_told_once_with_those_that_do() {
+    let world = World::set().await;
+    world.act(PersonAct::DefineCustomField { name: "Tier".to_owned(), data_type: "TEXT".to_owned() });
+    let row =
+        json!({ "partner": "first", "highlevel": "customFields.nickname", "direction": "to-highlevel" });
+    let mapping = EnableConnection {
+        workspace: WORKSPACE.to_owned(),
+        connector: "people".to_owned(),
+        mapping: json!({ "contact": [row] }),
+        ..EnableConnection::default()
+    };
+    world.engine().enable_connection(mapping).await.unwrap();
+    for n in 0..3 {
+        let fields = json!({ "email": format!("person{n}@example.com"), "first": "Annie" });
+        world.people.state(|state| {
+            state.people.insert(format!("p{n}"), fields.as_object().unwrap().clone());
+            state.changed.push(format!("p{n}"));
+        });
+    }
+    world.settle().await;
+    let runs = world.runs().await;
+    let told: Vec<_> = runs.iter().filter(|run| run.summary.contains("no custom field `nickname`")).collect();
+    assert_eq!(told.len(), 1, "{runs:#?}");
+    assert!(told[0].summary.contains("it has tier"), "{}", told[0].summary);
+    assert!(runs.iter().all(|run| run.outcome != RunOutcome::Parked), "the rest of each record goes on");
+    assert_eq!(world.stand.sandbox.highlevel().contacts(&world.location).len(), 3);
+}
+
 /// Repeatable chance.
 struct Dice(u64);
 
