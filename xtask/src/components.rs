@@ -105,7 +105,23 @@ mod tests {
         let built = build(&Workspace::find().unwrap(), &names).unwrap();
         let mut imports = built[0].imports.clone();
         imports.sort();
-        assert_eq!(imports, ["log", "partner", "settings", "types"]);
+        assert_eq!(
+            imports,
+            [
+                "clock",
+                "contacts",
+                "log",
+                "notes",
+                "notifications",
+                "partner",
+                "rules",
+                "settings",
+                "tags",
+                "tasks",
+                "types",
+                "workflows",
+            ]
+        );
         let component = fs::read(&built[0].path).unwrap();
         assert_eq!(component.len(), built[0].bytes);
         let manifest = contactor_manifest::extract(&component).unwrap().unwrap();

@@ -18,6 +18,7 @@
 //! | DELETE `/_control/faults` | | removes all faults |
 //! | POST `/_control/clock/advance` | `{"seconds"}` | lets time pass |
 //! | POST `/_control/connectif/act` | `{"act", …}`, an `AccountAct` | acts as a person |
+//! | POST `/_control/connectif/emit` | `{"trigger"}` | does what sets a trigger of the connector off |
 //! | POST `/_control/connectif/load` | `{"count"}` | adds sample contacts |
 //! | PUT `/_control/connectif/settings` | `{"scopes", "limit", "write_lag", "guesses"}` | changes behaviour; `"limit": null` switches it off |
 //! | POST `/_control/connectif/fields` | a [`CustomField`] | adds a custom field |
@@ -51,6 +52,7 @@
 //! | POST `/_control/prefinery/release` | | makes every tester findable |
 //! | POST `/_control/prefinery/revoke` | | withdraws the API key |
 //! | POST `/_control/referrizer/act` | `{"act", …}`, an `AccountAct` | acts as a person |
+//! | POST `/_control/referrizer/emit` | `{"trigger"}` | does what sets a trigger of the connector off |
 //! | POST `/_control/referrizer/load` | `{"count"}` | adds sample contacts |
 //! | PUT `/_control/referrizer/settings` | `{"guesses"}` | changes behaviour |
 //! | POST `/_control/referrizer/revoke` | | withdraws the token |
@@ -98,6 +100,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("DELETE", "/_control/faults"),
     ("POST", "/_control/clock/advance"),
     ("POST", "/_control/connectif/act"),
+    ("POST", "/_control/connectif/emit"),
     ("POST", "/_control/connectif/load"),
     ("PUT", "/_control/connectif/settings"),
     ("POST", "/_control/connectif/fields"),
@@ -131,6 +134,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/prefinery/release"),
     ("POST", "/_control/prefinery/revoke"),
     ("POST", "/_control/referrizer/act"),
+    ("POST", "/_control/referrizer/emit"),
     ("POST", "/_control/referrizer/load"),
     ("PUT", "/_control/referrizer/settings"),
     ("POST", "/_control/referrizer/revoke"),
@@ -281,6 +285,7 @@ fn on_connectif(double: &Connectif, call: &Call, parts: &[&str], mut body: Body)
     let nothing = Ok(json!({}));
     match (call.method.as_str(), parts) {
         ("POST", ["act"]) => double.act(body.all::<connectif::AccountAct>()?),
+        ("POST", ["emit"]) => double.emit(&body.need::<String>("trigger")?),
         ("POST", ["load"]) => Ok(json!({"ids": double.load(body.need("count")?)})),
         ("PUT", ["settings"]) => {
             if let Some(scopes) = body.take("scopes")? {
@@ -446,6 +451,7 @@ fn on_prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body)
 fn on_referrizer(double: &Referrizer, call: &Call, parts: &[&str], mut body: Body) -> Done {
     match (call.method.as_str(), parts) {
         ("POST", ["act"]) => double.act(body.all::<referrizer::AccountAct>()?),
+        ("POST", ["emit"]) => double.emit(&body.need::<String>("trigger")?),
         ("POST", ["load"]) => Ok(json!({"ids": double.load(body.need("count")?)})),
         ("PUT", ["settings"]) => {
             if let Some(guesses) = body.0.remove("guesses") {

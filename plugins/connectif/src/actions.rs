@@ -9,43 +9,32 @@ use crate::{api, contact, export};
 
 pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Json> {
     match action {
-        "contacts.get" => api::ok(api::get(settings, text(input, "email")?)?)?.json(),
+        "contacts.get" => api::ok(api::get(text(input, "email")?)?)?.json(),
         "contacts.upsert" => upsert(settings, "/contacts", input),
         "contacts.upsert-by-email" => upsert(settings, "/contacts/email", input),
         "events.send" => {
             let mut body = input.as_object().cloned().unwrap_or_default();
-            let creates =
-                body.remove("create_contact").is_some_and(|creates| creates == true || creates == "true");
+            let creates = body.remove("create_contact").is_some_and(|yes| yes == true || yes == "true");
             body.remove("path");
             send_event(text(input, "path")?, creates, &body)
         }
-        "exports.create" => {
-            let mut body = json!({ "exportType": input["type"], "delimiter": delimiter(input) });
-            with_filters(&mut body, input, &["segmentId", "fromDate", "toDate"]);
-            answer(partner::post("/exports").json(&body)?)
-        }
-        "exports.explore" => {
-            let mut body = json!({ "delimiter": delimiter(input) });
-            with_filters(&mut body, input, &["reportId", "fromDate", "toDate"]);
-            answer(partner::post("/exports/type/data-explorer").json(&body)?)
-        }
-        "exports.get" => answer(partner::get(format!("/exports/{}", segment(text(input, "export_id")?)))),
+        "exports.create" => answer(&partner::post("/exports").json(&export(input))?),
+        "exports.explore" => answer(&partner::post("/exports/type/data-explorer").json(&export(input))?),
+        "exports.get" => exported(input),
         "exports.read" => {
-            let progress = answer(partner::get(format!("/exports/{}", segment(text(input, "export_id")?))))?;
-            if progress["status"] != "finished" {
-                return Ok(json!({ "status": progress["status"], "rows": [] }));
-            }
-            Ok(json!({ "status": "finished", "rows": export::rows(&progress)? }))
+            let progress = exported(input)?;
+            let rows = if progress["status"] == "finished" { export::rows(&progress)? } else { Vec::new() };
+            Ok(json!({ "status": progress["status"], "rows": rows }))
         }
         "imports.create" => import(input),
-        "imports.get" => answer(partner::get(format!("/imports/{}", segment(text(input, "import_id")?)))),
+        "imports.get" => answer(&partner::get(format!("/imports/{}", segment(text(input, "import_id")?)))),
         other => Err(Error::Unsupported(format!("there is no action `{other}`"))),
     }
 }
 
 /// Sends a reception event of the kind *public API*. It is strict: a field that the event does not define is refused.
 pub(crate) fn send_event(path: &str, creates: bool, body: &Map<String, Json>) -> Result<Json> {
-    answer(partner::post(path).query("createContact", creates).json(body)?)
+    answer(&partner::post(path).query("createContact", creates).json(body)?)
 }
 
 fn upsert(settings: &Settings, route: &str, input: &Json) -> Result<Json> {
@@ -61,12 +50,12 @@ fn upsert(settings: &Settings, route: &str, input: &Json) -> Result<Json> {
             )));
         }
     }
-    answer(partner::patch(format!("{route}/{}", segment(text(input, "email")?))).json(&fields)?)
+    answer(&partner::patch(format!("{route}/{}", segment(text(input, "email")?))).json(&fields)?)
 }
 
 fn import(input: &Json) -> Result<Json> {
     let flag = |name: &str| if input[name] == true { "true" } else { "false" };
-    answer(partner::post("/imports").multipart(&[
+    answer(&partner::post("/imports").multipart(&[
         ("type", "contacts"),
         ("delimiter", &delimiter(input)),
         ("overrideExisting", flag("override_existing")),
@@ -75,12 +64,19 @@ fn import(input: &Json) -> Result<Json> {
     ]))
 }
 
-fn with_filters(body: &mut Json, input: &Json, names: &[&str]) {
-    let given = names.iter().filter(|name| input[**name].is_string());
-    let filters: Map<String, Json> = given.map(|name| ((*name).to_owned(), input[*name].clone())).collect();
-    if !filters.is_empty() {
-        body["filters"] = Json::Object(filters);
+fn exported(input: &Json) -> Result<Json> {
+    answer(&partner::get(format!("/exports/{}", segment(text(input, "export_id")?))))
+}
+
+fn export(input: &Json) -> Json {
+    const FILTERS: [&str; 4] = ["segmentId", "reportId", "fromDate", "toDate"];
+    let given = FILTERS.into_iter().filter(|name| input[name].is_string());
+    let filters: Map<String, Json> = given.map(|name| (name.to_owned(), input[name].clone())).collect();
+    let mut body = json!({ "delimiter": delimiter(input), "filters": filters });
+    if input["type"].is_string() {
+        body["exportType"] = input["type"].clone();
     }
+    body
 }
 
 fn delimiter(input: &Json) -> String {
@@ -88,7 +84,7 @@ fn delimiter(input: &Json) -> String {
 }
 
 /// The answer's body, or its status where it has none: a write's answer is not documented.
-fn answer(request: Request) -> Result<Json> {
+fn answer(request: &Request) -> Result<Json> {
     let Response { status, body, .. } = api::ok(request.send()?)?;
     Ok(serde_json::from_slice(&body).unwrap_or_else(|_| json!({ "status": status })))
 }

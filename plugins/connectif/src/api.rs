@@ -6,19 +6,18 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use crate::contact;
-use crate::settings::Settings;
 
 /// A contact as Connectif shows it.
 pub(crate) type Shown = Map<String, Json>;
 
 /// Reads a contact; the answer as it is.
-pub(crate) fn get(_settings: &Settings, email: &str) -> Result<Response> {
+pub(crate) fn get(email: &str) -> Result<Response> {
     partner::get(format!("/contacts/{}", partner::segment(email))).send()
 }
 
 /// Reads a contact; `None` when there is none.
-pub(crate) fn contact(settings: &Settings, email: &str) -> Result<Option<Shown>> {
-    ok(get(settings, email)?).and_then(|response| Ok(serde_json::from_slice(&response.body)?)).found()
+pub(crate) fn contact(email: &str) -> Result<Option<Shown>> {
+    ok(get(email)?).and_then(|response| Ok(serde_json::from_slice(&response.body)?)).found()
 }
 
 /// The response if it is a success; otherwise what Connectif means.

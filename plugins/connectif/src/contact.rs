@@ -9,36 +9,16 @@ use serde_json::Value as Json;
 use crate::api::Shown;
 use crate::settings::{Clearing, Settings};
 
-/// Built-in keys that can be written, by our names.
-const WRITABLE: [(&str, &str); 11] = [
-    ("firstName", "_name"),
-    ("lastName", "_surname"),
-    ("birthdate", "_birthdate"),
-    ("phone", "_mobilePhone"),
-    ("emailStatus", "_emailStatus"),
-    ("mobilePhoneStatus", "_mobilePhoneStatus"),
-    ("newsletterSubscriptionStatus", "_newsletterSubscriptionStatus"),
-    ("smsSubscriptionStatus", "_smsSubscriptionStatus"),
-    ("points", "_points"),
-    ("externalId", "_externalId"),
-    ("email", "_email"),
-];
+/// Built-in keys that can be written.
+const WRITABLE: &str = "_name _surname _birthdate _mobilePhone _emailStatus _mobilePhoneStatus _newsletterSubscriptionStatus \
+    _smsSubscriptionStatus _points _externalId";
 
-/// What Connectif works out or notes by itself, by its own names without the underscore.
-const READ_ONLY: &str = "createdAt updatedAt emailBouncedReason emailLastBouncedDate emailLastSoftBounceDate emailSoftBounces \
-    emailLastUnsubscribedDate hasPushSubscriptions firstPurchaseDate lastPurchaseDate totalPurchases totalPurchasesAmount \
-    averagePurchasesAmount frequency recency monetary rfm clv churnRate pAlive expectedPurchases";
+/// Our names of the keys that are not just without their underscore.
+const RENAMED: [(&str, &str); 3] =
+    [("firstName", "_name"), ("lastName", "_surname"), ("phone", "_mobilePhone")];
 
 /// Custom fields that hold a JSON document in a text.
 const DOCUMENTS: [&str; 3] = ["tasks", "notes", "appointments"];
-
-/// Values that begin to send mail or text messages to the person, by key.
-const SUBSCRIBING: [(&str, &str); 4] = [
-    ("_newsletterSubscriptionStatus", "subscribed"),
-    ("_smsSubscriptionStatus", "subscribed"),
-    ("_emailStatus", "active"),
-    ("_mobilePhoneStatus", "active"),
-];
 
 /// The id of a contact: its address, which Connectif compares without regard to case.
 pub(crate) fn id(email: &str) -> String {
@@ -47,19 +27,17 @@ pub(crate) fn id(email: &str) -> String {
 
 /// Our name of a built-in key; any other key is its own.
 pub(crate) fn our_name(key: &str) -> String {
-    let known = WRITABLE.iter().find(|(_, theirs)| *theirs == key).map(|(ours, _)| *ours);
-    known.or_else(|| key.strip_prefix('_')).unwrap_or(key).to_owned()
+    let renamed = RENAMED.iter().find(|(_, theirs)| *theirs == key).map(|(ours, _)| *ours);
+    renamed.or_else(|| key.strip_prefix('_')).unwrap_or(key).to_owned()
 }
 
-/// A contact as a record. What Connectif does not show has no value, and neither has a custom field that is not set up.
+/// A contact as a record. What Connectif does not show has no value.
 pub(crate) fn record(settings: &Settings, id: &str, shown: &Shown) -> PartnerRecord {
     let mut record = PartnerRecord::new(id).updated_at(shown.get("_updatedAt").and_then(Json::as_str));
     let value = |key: &str| shown.get(key).cloned().map_or(Value::Empty, Value::from);
-    for (ours, theirs) in WRITABLE {
-        record = record.with(ours, if ours == "birthdate" { day(value(theirs)) } else { value(theirs) });
-    }
-    for name in READ_ONLY.split_whitespace() {
-        record = record.with(name, value(&format!("_{name}")));
+    let built_in = shown.keys().map(String::as_str).filter(|key| key.starts_with('_'));
+    for key in WRITABLE.split_whitespace().chain(built_in) {
+        record = record.with(our_name(key), if key == "_birthdate" { day(value(key)) } else { value(key) });
     }
     let unsubscribed = record.text("newsletterSubscriptionStatus").map(|status| status == "unsubscribed");
     record = record.with("unsubscribed", unsubscribed);
@@ -67,27 +45,26 @@ pub(crate) fn record(settings: &Settings, id: &str, shown: &Shown) -> PartnerRec
         let value = value(theirs);
         record = record.with(ours, if DOCUMENTS.contains(&ours) { document(ours, value) } else { value });
     }
-    for name in DOCUMENTS.into_iter().chain(["tags"]) {
-        if settings.custom_fields.partner_name(name).is_none() {
-            record = record.with(name, Value::Empty);
-        }
-    }
     record
+}
+
+/// The record after a write. What was written and is not there was not kept.
+pub(crate) fn written_record(settings: &Settings, id: &str, shown: &Shown, fields: &Fields) -> PartnerRecord {
+    let record = record(settings, id, shown);
+    let lost = fields.values().iter().filter(|field| record.value(&field.name).is_none());
+    lost.fold(record.clone(), |record, field| record.with(&field.name, Value::Empty))
 }
 
 /// Fields as the body of a write. What cannot be shown at Connectif is left out, and said.
 pub(crate) fn body(settings: &Settings, fields: &Fields) -> Result<Shown> {
     let mut body = Shown::new();
     for NamedValue { name, value } in fields.values().iter().filter(|named| named.name != "email") {
-        let builtin = WRITABLE.iter().find(|(ours, _)| ours == name).map(|(_, theirs)| *theirs);
+        let builtin = WRITABLE.split_whitespace().find(|key| our_name(key) == *name);
         let key = match builtin.or_else(|| settings.custom_fields.partner_name(name)) {
             Some("_externalId") if !settings.writes_by_email_route() => {
                 return Err(Error::invalid(name, "Connectif takes it by the route /contacts/email alone"));
             }
             Some(key) => key,
-            None if READ_ONLY.split_whitespace().any(|own| own == name) || name == "unsubscribed" => {
-                return Err(Error::invalid(name, "Connectif works it out itself"));
-            }
             None => {
                 log::debug!("`{name}` has no custom field in the setting custom_fields: it is not shown");
                 continue;
@@ -105,15 +82,17 @@ pub(crate) fn body(settings: &Settings, fields: &Fields) -> Result<Shown> {
 
 /// Whether this value begins to send mail or text messages to the person.
 pub(crate) fn subscribes(key: &str, value: &Json) -> bool {
-    SUBSCRIBING.iter().any(|(own, status)| *own == key && value.as_str() == Some(status))
+    match key {
+        "_newsletterSubscriptionStatus" | "_smsSubscriptionStatus" => value == "subscribed",
+        "_emailStatus" | "_mobilePhoneStatus" => value == "active",
+        _ => false,
+    }
 }
 
-/// Whether a contact's value can be written, as far as it is its own: not computed, not the address.
-pub(crate) fn is_writable(key: &str) -> bool {
-    if key.starts_with('_') {
-        return WRITABLE.iter().any(|(_, theirs)| *theirs == key) && !matches!(key, "_email" | "_externalId");
-    }
-    key != "id"
+/// Whether a value is the contact's own, to be carried over to another address: neither computed nor an identity.
+pub(crate) fn is_own(key: &str) -> bool {
+    let built_in = || WRITABLE.split_whitespace().any(|own| own == key) && key != "_externalId";
+    key != "id" && (!key.starts_with('_') || built_in())
 }
 
 fn written(settings: &Settings, name: &str, value: &Value) -> Result<Option<Json>> {
@@ -129,9 +108,6 @@ fn written(settings: &Settings, name: &str, value: &Value) -> Result<Option<Json
         }
         // A text field of Connectif holds the document, which is not one there.
         Value::Json(document) => Some(Json::from(document.as_str())),
-        Value::Texts(texts) if DOCUMENTS.contains(&name) => {
-            Some(Json::from(Json::from(texts.as_slice()).to_string()))
-        }
         value => Some(value.to_json()?),
     })
 }

@@ -31,17 +31,7 @@ pub(crate) fn poll(settings: &Settings, stream: &str, cursor: Option<&str>) -> R
         Some(place) => place,
         None => Place { job: begin(settings)?, line: 0 },
     };
-    let mut progress = Json::Null;
-    for _ in 0..settings.export_attempts {
-        progress =
-            match api::ok(partner::get(format!("/exports/{}", partner::segment(&job))).send()?).found()? {
-                Some(response) => serde_json::from_slice(&response.body)?,
-                None => json!({ "status": "error" }),
-            };
-        if matches!(progress["status"].as_str(), Some("finished" | "error")) {
-            break;
-        }
-    }
+    let progress = look(settings, &job)?;
     match progress["status"].as_str() {
         Some("finished") => {}
         Some("error") => {
@@ -64,14 +54,28 @@ pub(crate) fn poll(settings: &Settings, stream: &str, cursor: Option<&str>) -> R
     seen.last(changes, None)
 }
 
+/// Looks a few times how far an export is. One that is not there any more counts as failed.
+fn look(settings: &Settings, job: &str) -> Result<Json> {
+    let mut progress = json!({ "status": "error" });
+    for _ in 0..settings.export_attempts {
+        let response = partner::get(format!("/exports/{}", partner::segment(job))).send()?;
+        let Some(response) = api::ok(response).found()? else { break };
+        progress = response.json()?;
+        if matches!(progress["status"].as_str(), Some("finished" | "error")) {
+            break;
+        }
+    }
+    Ok(progress)
+}
+
 fn begin(settings: &Settings) -> Result<String> {
     let mut body = json!({ "exportType": "contacts", "delimiter": DELIMITER });
     if let Some(segment) = &settings.export_segment_id {
         body["filters"] = json!({ "segmentId": segment });
     }
     let begun: Json = api::ok(partner::post("/exports").json(&body)?.send()?)?.json()?;
-    contactor_sdk::json::id(&begun["id"])
-        .ok_or_else(|| Error::other("Connectif began an export without an id"))
+    let nameless = || Error::other("Connectif began an export without an id");
+    contactor_sdk::json::id(&begun["id"]).ok_or_else(nameless)
 }
 
 /// The lines of a finished export by the names of its columns.
@@ -102,8 +106,8 @@ fn file(address: &str) -> Result<Request> {
     let (place, query) = address.split_once('?').unwrap_or((address, ""));
     let start = ["/files/", "/exports/"].iter().find_map(|folder| place.find(folder));
     let start = start.or_else(|| Some(place.find("://")? + 3 + place.split_once("://")?.1.find('/')?));
-    let start =
-        start.ok_or_else(|| Error::other(format!("the export's file has no address but `{address}`")))?;
+    let none = || Error::other(format!("the export's file has no address but `{address}`"));
+    let start = start.ok_or_else(none)?;
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     Ok(pairs.fold(partner::get(&place[start..]), |request, (name, value)| {
         request.query(&paging::decode(name), paging::decode(value))

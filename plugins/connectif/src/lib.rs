@@ -41,12 +41,9 @@ pub struct Connectif;
 impl Connector for Connectif {
     /// Nothing says whose a key is, so a contact that cannot exist is asked for: a good key is told that there is none.
     fn check() -> Result<Account> {
-        let response = api::get(&Settings::get()?, "contactor-check@connectif.invalid")?;
+        let response = api::get("contactor-check@connectif.invalid")?;
         let limit = response.header("x-ratelimit-limit").map(str::to_owned);
-        api::ok(response).map(drop).or_else(|error| match error {
-            Error::NotFound(_) => Ok(()),
-            error => Err(error),
-        })?;
+        api::ok(response).found()?;
         Ok(Account::new("connectif", "Connectif account").with("rate_limit", limit))
     }
 
@@ -64,29 +61,23 @@ impl Connector for Connectif {
 
     fn read(entity: &str, id: &str) -> Result<PartnerRecord> {
         only_contacts(entity)?;
-        let settings = Settings::get()?;
-        let shown = api::contact(&settings, id)?;
-        let shown = pending::overlaid(id, shown)?;
+        let shown = pending::overlaid(id, api::contact(id)?)?;
         let shown = shown.ok_or_else(|| Error::NotFound(format!("the Connectif contact {id}")))?;
-        Ok(contact::record(&settings, id, &shown))
+        Ok(contact::record(&Settings::get()?, id, &shown))
     }
 
     fn find(entity: &str, key: &NamedValue) -> Result<Vec<PartnerRecord>> {
-        match (key.name.as_str(), key.as_text()) {
-            ("email", Some(email)) => {
-                Ok(Self::read(entity, &contact::id(email)).found()?.into_iter().collect())
-            }
-            (other, _) => {
-                Err(Error::Unsupported(format!("Connectif finds contacts by email, not by {other}")))
-            }
-        }
+        let Some(email) = key.as_text().filter(|_| key.name == "email") else {
+            let name = &key.name;
+            return Err(Error::Unsupported(format!("Connectif finds contacts by email, not by {name}")));
+        };
+        Ok(Self::read(entity, &contact::id(email)).found()?.into_iter().collect())
     }
 
     fn create(entity: &str, fields: &Fields) -> Result<PartnerRecord> {
         only_contacts(entity)?;
-        let email = fields
-            .email()
-            .ok_or_else(|| Error::invalid("email", "a Connectif contact needs an email address"))?;
+        let missing = || Error::invalid("email", "a Connectif contact needs an email address");
+        let email = fields.email().ok_or_else(missing)?;
         write::write(&Settings::get()?, &contact::id(email), fields)
     }
 

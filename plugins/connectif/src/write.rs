@@ -1,6 +1,6 @@
 //! Writing a contact: `PATCH` by its address creates it or changes it.
 
-use contactor_sdk::{Error, Fields, PartnerRecord, Result, log, partner, pending};
+use contactor_sdk::{Error, Fields, Named, PartnerRecord, Result, log, partner, pending};
 use serde_json::Value as Json;
 
 use crate::api::{self, Shown};
@@ -10,25 +10,24 @@ use crate::settings::Settings;
 /// Creates or changes a contact; answers it as it is afterwards, or will be as soon as Connectif shows it.
 pub(crate) fn write(settings: &Settings, id: &str, fields: &Fields) -> Result<PartnerRecord> {
     let body = contact::body(settings, fields)?;
-    let shown = patch(settings, id, &body, contactor_sdk::Named::email(fields).is_some())?;
-    Ok(contact::record(settings, id, &shown))
+    let shown = patch(settings, id, &body, fields.email().is_some())?;
+    Ok(contact::written_record(settings, id, &shown, fields))
 }
 
 /// Connectif cannot change an address: the contact is written under the new one, with everything that can be written, and no mail goes
 /// to the old one any more. It cannot be deleted.
 pub(crate) fn move_to(settings: &Settings, id: &str, email: &str, fields: &Fields) -> Result<PartnerRecord> {
-    let old = pending::overlaid(id, api::contact(settings, id)?)?;
+    let old = pending::overlaid(id, api::contact(id)?)?;
     let old = old.ok_or_else(|| Error::NotFound(format!("the Connectif contact {id}")))?;
     let mut body = Shown::new();
-    if api::contact(settings, email)?.is_none() {
+    if api::contact(email)?.is_none() {
         let carried = |(key, value): &(&String, &Json)| {
             // A subscription that begins anew would welcome the person anew.
             let quiet = settings.allow_subscriptions || !contact::subscribes(key, value);
             let custom = !settings.writes_by_email_route() || key.starts_with('_');
-            contact::is_writable(key) && quiet && custom && !value.is_null()
+            contact::is_own(key) && quiet && custom && !value.is_null()
         };
-        let own = old.iter().filter(carried).map(|(key, value)| (key.clone(), value.clone()));
-        body.extend(own);
+        body.extend(old.iter().filter(carried).map(|(key, value)| (key.clone(), value.clone())));
     }
     body.extend(contact::body(settings, fields)?);
     let shown = patch(settings, email, &body, true)?;
@@ -36,17 +35,14 @@ pub(crate) fn move_to(settings: &Settings, id: &str, email: &str, fields: &Field
         let pause = Shown::from_iter([("_emailStatus".to_owned(), Json::from("paused"))]);
         patch(settings, id, &pause, false)?;
     }
-    log::info!(
-        "{id} is now {email} at Connectif; the old contact stays there, because Connectif deletes none"
-    );
-    Ok(contact::record(settings, email, &shown))
+    log::info!("{id} is now {email} at Connectif; the old contact stays there, nothing deletes it");
+    Ok(contact::written_record(settings, email, &shown, fields))
 }
 
 /// Writes, and looks whether it can be seen. `creates`: an empty body is sent as well.
 fn patch(settings: &Settings, id: &str, body: &Shown, creates: bool) -> Result<Shown> {
     if !body.is_empty() || creates {
-        let response = partner::patch(settings.write_path(id)).json(body)?.send()?;
-        let response = api::ok(response)?;
+        let response = api::ok(partner::patch(settings.write_path(id)).json(body)?.send()?)?;
         // Some answers carry the contact; none is documented.
         if let Ok(shown) = serde_json::from_slice::<Shown>(&response.body)
             && shown.contains_key("_email")
@@ -56,7 +52,7 @@ fn patch(settings: &Settings, id: &str, body: &Shown, creates: bool) -> Result<S
     }
     let mut shown = None;
     for _ in 0..settings.reread_attempts {
-        shown = api::contact(settings, id)?;
+        shown = api::contact(id)?;
         if shown.as_ref().is_some_and(|shown| is_visible(shown, body)) {
             return Ok(shown.unwrap_or_default());
         }

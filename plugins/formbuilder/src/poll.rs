@@ -95,7 +95,9 @@ pub(crate) fn all(settings: &Settings, cursor: Option<&str>) -> Result<PollPage>
 
 fn different(submission: Submission) -> Vec<Change> {
     if submission.deleted {
-        return vec![change(ChangeKind::Deleted, &submission.id, "submission_deleted", &submission.id)];
+        // The event comes first and apart: the host looks up no contact for a deletion itself.
+        let event = change(ChangeKind::Other, &submission.id, "submission_deleted", &submission.id);
+        return vec![event, Change::new(ChangeKind::Deleted, "contact", submission.id)];
     }
     let states = [
         (submission.approved.as_deref() == Some("approved"), "submission_approved"),

@@ -320,11 +320,12 @@ mod polls {
             ("77/5", "submission_payed"),
             ("77/5", ""),
             ("77/6", "submission_deleted"),
+            ("77/6", ""),
         ];
         assert_eq!(told, expected);
         assert_eq!(third.changes[1].text("key"), Some("77/5/submission_payed"));
         assert_eq!((third.changes[0].kind, third.changes[2].kind), (ChangeKind::Other, ChangeKind::Updated));
-        assert_eq!(third.changes[3].kind, ChangeKind::Deleted);
+        assert_eq!((third.changes[3].kind, third.changes[4].kind), (ChangeKind::Other, ChangeKind::Deleted));
         let fourth = walk(third.cursor.as_ref());
         assert!(fourth.changes.is_empty());
         host.assert_no_writes();

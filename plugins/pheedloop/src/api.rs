@@ -1,7 +1,8 @@
 //! PheedLoop's lists and errors, as a public connector's metadata describes them (<https://github.com/MemberJunction/MJ>).
 
+use contactor_sdk::json::problems;
 use contactor_sdk::partner::{Request, Response};
-use contactor_sdk::{Error, FieldProblem, Result, paging, partner};
+use contactor_sdk::{Error, Result, paging, partner};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
@@ -116,25 +117,11 @@ pub(crate) fn meaning(response: &Response) -> Option<Error> {
     if response.status != 400 {
         return None;
     }
-    let Ok(Json::Object(body)) = serde_json::from_slice(&response.body) else { return None };
-    let mut problems = Vec::new();
-    for (field, words) in body.into_iter().filter(|(field, _)| field != "detail") {
-        let words = match words {
-            Json::Array(several) => several
-                .iter()
-                .map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned))
-                .collect(),
-            Json::String(one) => vec![one],
-            other => vec![other.to_string()],
-        };
-        if field == "email" && words.iter().any(|words| words.contains("exist") || words.contains("unique")) {
-            return Some(Error::Duplicate(String::new()));
-        }
-        let problem = words.join(" ");
-        problems.push(FieldProblem {
-            field: if field == "non_field_errors" { String::new() } else { field },
-            problem,
-        });
+    let mut problems = problems(&serde_json::from_slice::<Json>(&response.body).ok()?);
+    problems.retain(|problem| problem.field != "detail");
+    let is_taken = |text: &str| text.contains("exist") || text.contains("unique");
+    if problems.iter().any(|problem| problem.field == "email" && is_taken(&problem.problem)) {
+        return Some(Error::Duplicate(String::new()));
     }
     (!problems.is_empty()).then_some(Error::Invalid(problems))
 }

@@ -7,28 +7,13 @@ use serde_json::{Map, Value as Json, json};
 use crate::settings::Settings;
 
 /// Fields that are texts and can be written.
-const TEXTS: [&str; 20] = [
-    "email",
-    "first_name",
-    "last_name",
-    "title",
-    "organization",
-    "about",
-    "address_line_1",
-    "address_line_2",
-    "address_city",
-    "address_state",
-    "address_zip",
-    "address_country",
-    "address_phone",
-    "code_internal",
-    "code_badge",
-    "dietary_restrictions",
-    "accessibility_requirements",
-    "linkedin",
-    "contact_organization",
-    "membership_tier",
-];
+const TEXTS: &str = "email first_name last_name title organization about address_line_1 address_line_2 address_city \
+    address_state address_zip address_country address_phone code_internal code_badge \
+    dietary_restrictions accessibility_requirements linkedin contact_organization membership_tier";
+
+fn is_text(name: &str) -> bool {
+    TEXTS.split(' ').any(|own| own == name)
+}
 
 /// Fields that are lists of names.
 const SETS: [&str; 3] = ["tags", "contact_groups", "designations"];
@@ -70,7 +55,7 @@ pub(crate) fn record(settings: &Settings, event: &str, attendee: &Json) -> Resul
     let code = any_id(&attendee["code"])
         .ok_or_else(|| Error::other(format!("PheedLoop answered an attendee of {event} without a code")))?;
     let mut record = PartnerRecord::new(Id::join(&code, event)).with("event_code", event);
-    for name in TEXTS {
+    for name in TEXTS.split(' ') {
         if let Some(value) = attendee.get(name) {
             let placeholder =
                 matches!(name, "first_name" | "last_name").then_some(settings.missing_name.as_str());
@@ -109,7 +94,7 @@ pub(crate) fn needs_metadata(fields: &Fields) -> bool {
 }
 
 /// Fields as the body of a create or an update, over the `metadata` that is there. Other keys of it are other people's and stay.
-pub(crate) fn to_json(settings: &Settings, fields: &Fields, metadata: &Json) -> Result<Map<String, Json>> {
+pub(crate) fn to_json(settings: &Settings, fields: &Fields, metadata: &Json) -> Result<Json> {
     let mut body = Map::new();
     let mut keys = object(metadata);
     for NamedValue { name, value } in fields.values() {
@@ -118,8 +103,8 @@ pub(crate) fn to_json(settings: &Settings, fields: &Fields, metadata: &Json) -> 
                 return Err(Error::invalid("email", "an attendee's email cannot be cleared"));
             }
             ("first_name" | "last_name", Value::Empty) => json!(settings.missing_name),
-            (text, Value::Empty) if TEXTS.contains(&text) => json!(""),
-            (text, value) if TEXTS.contains(&text) => value.to_json()?,
+            (text, Value::Empty) if is_text(text) => json!(""),
+            (text, value) if is_text(text) => value.to_json()?,
             (set, Value::Texts(names)) if SETS.contains(&set) => json!(names),
             (set, Value::Empty) if SETS.contains(&set) => json!([]),
             (other, value) => match other.strip_prefix(METADATA) {
@@ -138,13 +123,13 @@ pub(crate) fn to_json(settings: &Settings, fields: &Fields, metadata: &Json) -> 
     if needs_metadata(fields) {
         body.insert("metadata".into(), Json::Object(keys));
     }
-    Ok(body)
+    Ok(Json::Object(body))
 }
 
 /// Makes a body that of a create: every welcome mail is switched off unless the admin switched it on.
-pub(crate) fn welcome(settings: &Settings, body: &mut Map<String, Json>) {
+pub(crate) fn welcome(settings: &Settings, attendee: &mut Json) {
     for switch in WELCOMES {
-        body.insert(switch.into(), json!(settings.welcome_emails.iter().any(|on| on == switch)));
+        attendee[switch] = json!(settings.welcome_emails.iter().any(|on| on == switch));
     }
 }
 

@@ -19,7 +19,7 @@ use contactor_sdk::automation::{
     self, APPOINTMENTS, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, TIMERS, WORKFLOWS,
 };
 use contactor_sdk::prelude::*;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use attendee::Id;
 use settings::Settings;
@@ -163,7 +163,7 @@ impl Connector for PheedLoop {
     }
 
     fn run(action: &str, input: Json) -> Result<Json> {
-        actions::run(&Settings::get()?, action, &input)
+        actions::run(&Settings::get()?, action, input)
     }
 }
 
@@ -176,15 +176,17 @@ fn send(
     request: partner::Request,
     event: &str,
     code: Option<&str>,
-    body: &Map<String, Json>,
+    body: &Json,
 ) -> Result<PartnerRecord> {
     let answer: Json = request.json(body)?.send()?.ok_or_else(api::meaning)?.json()?;
     let mut shown = body.clone();
-    shown.extend(answer.as_object().cloned().unwrap_or_default());
-    if let Some(code) = code {
-        shown.insert("code".into(), code.into());
+    for (name, value) in answer.as_object().into_iter().flatten() {
+        shown[name] = value.clone();
     }
-    attendee::record(settings, event, &Json::Object(shown))
+    if let Some(code) = code {
+        shown["code"] = code.into();
+    }
+    attendee::record(settings, event, &shown)
 }
 
 /// The event itself; its absence is the setting's fault.

@@ -19,7 +19,7 @@ pub(crate) struct Settings {
     pub(crate) event_names: BTreeMap<String, String>,
     pub(crate) page_size: usize,
     pub(crate) attendee_reads: String,
-    event_tags_path: String,
+    pub(crate) event_tags_path: String,
     pub(crate) reminder_destination: String,
     pub(crate) rules: Vec<Rule>,
 }
@@ -41,10 +41,5 @@ impl Settings {
 
     pub(crate) fn attendee_path(&self, event: &str, code: &str) -> String {
         self.event_path(event, &format!("attendees/{}", segment(code)))
-    }
-
-    /// Where the event's tags are listed, below the event.
-    pub(crate) fn event_tags(&self) -> &str {
-        self.event_tags_path.trim_matches('/')
     }
 }

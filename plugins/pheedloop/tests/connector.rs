@@ -238,7 +238,7 @@ mod writes {
             PheedLoop::create("contact", &Fields::new().with("email", "ada@example.com")).unwrap_err()
         };
         let refused = error(json!({ "address_phone": ["Too long.", "No phone."] }));
-        assert_eq!(refused, Error::invalid("address_phone", "Too long. No phone."));
+        assert_eq!(refused.message(), "refused: address_phone: Too long.; address_phone: No phone.");
         let taken = error(json!({ "email": ["attendee with this email already exists."] }));
         assert_eq!(taken, Error::Duplicate(String::new()));
         assert!(matches!(error(json!({ "detail": "JSON parse error." })), Error::Invalid(_)));

@@ -604,10 +604,10 @@ mod actions {
                 .reply("GET /v1/loyalty-rewards/redeems", page(json!([])))
                 .answer("POST /v1/loyalty-rewards", json!({"id": "r"}))
                 .answer(
-                    "GET /v1/loyalty-rewards/fedcba9876543210fedcba9876543210",
+                    "GET /v1/loyalty-rewards/6bebe778ea1249f42b80738482e3ae97",
                     json!({"id": "r", "title": "Mug"}),
                 )
-                .answer("PUT /v1/loyalty-rewards/fedcba9876543210fedcba9876543210", json!({"id": "r"}))
+                .answer("PUT /v1/loyalty-rewards/6bebe778ea1249f42b80738482e3ae97", json!({"id": "r"}))
                 .install();
             let output = Referrizer::run(&action.name, action.example.clone()).unwrap();
             assert!(output.is_object(), "{}", action.name);

@@ -14,8 +14,26 @@
 //! assert_eq!(request.body.as_deref(), Some(&b"name=A%20%26%20B"[..]));
 //! # Ok::<(), contactor_sdk::Error>(())
 //! ```
+//!
+//! A long table reads better as text: name, method, path, and the body, which is a member of the input or an object of several. A GET
+//! takes whatever its path does not take as its query.
+//!
+//! ```
+//! # use contactor_sdk::operations::Operation;
+//! # use serde_json::json;
+//! const OPERATIONS: &str = "
+//!     people.list     GET    /people/
+//!     people.update   PATCH  /people/{person}/    fields
+//!     people.check-in POST   /people/check-in/    {codes,at}
+//! ";
+//!
+//! let update = Operation::row(OPERATIONS, "people.update")?;
+//! let request = update.request(&json!({"person": 7, "fields": {"title": "Dr"}}))?;
+//! assert_eq!((request.path.as_str(), request.body.as_deref()), ("/people/7/", Some(&br#"{"title":"Dr"}"#[..])));
+//! # Ok::<(), contactor_sdk::Error>(())
+//! ```
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use crate::partner::{Method, Request, segment};
 use crate::{Error, Result};
@@ -26,14 +44,33 @@ pub struct Operation {
     action: &'static str,
     method: Method,
     path: &'static str,
-    query: &'static [&'static str],
-    form: &'static [&'static str],
+    query: Query,
+    body: Body,
+}
+
+/// Members of the input that go into the query.
+#[derive(Debug, Clone, Copy)]
+enum Query {
+    These(&'static [&'static str]),
+    /// All that the path does not take.
+    Others,
+}
+
+/// Members of the input that go into the body.
+#[derive(Debug, Clone, Copy)]
+enum Body {
+    None,
+    Form(&'static [&'static str]),
+    /// This one, as JSON.
+    Member(&'static str),
+    /// An object of these, by names between commas.
+    Object(&'static str),
 }
 
 impl Operation {
     /// An action that makes this request. `{name}` in the path stands for a member of the input.
     pub const fn new(action: &'static str, method: Method, path: &'static str) -> Self {
-        Self { action, method, path, query: &[], form: &[] }
+        Self { action, method, path, query: Query::These(&[]), body: Body::None }
     }
 
     /// An action that reads.
@@ -59,13 +96,45 @@ impl Operation {
     /// Members of the input that go into the query, as far as they are there.
     #[must_use]
     pub const fn query(self, query: &'static [&'static str]) -> Self {
-        Self { query, ..self }
+        Self { query: Query::These(query), ..self }
     }
 
     /// Members of the input that go into a body of the type `application/x-www-form-urlencoded`.
     #[must_use]
     pub const fn form(self, form: &'static [&'static str]) -> Self {
-        Self { form, ..self }
+        Self { body: Body::Form(form), ..self }
+    }
+
+    /// The row of a table in text that has this name.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when there is none; [`Error::Other`] when it is no row, which is its author's fault.
+    pub fn row(table: &'static str, action: &str) -> Result<Self> {
+        let row = table.lines().find(|line| line.split_whitespace().next() == Some(action));
+        let row = row.ok_or_else(|| Error::Unsupported(format!("there is no action `{action}`")))?;
+        Self::parse(row).ok_or_else(|| Error::other(format!("`{row}` is no row of a table of operations")))
+    }
+
+    fn parse(row: &'static str) -> Option<Self> {
+        let mut words = row.split_whitespace();
+        let (action, method, path) = (words.next()?, words.next()?, words.next()?);
+        let methods = [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete];
+        let names = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+        let method = methods[names.iter().position(|name| *name == method)?];
+        let body = match words.next() {
+            None => Body::None,
+            Some(body) => match body.strip_prefix('{').and_then(|names| names.strip_suffix('}')) {
+                Some(names) => Body::Object(names),
+                None => Body::Member(body),
+            },
+        };
+        let query = if method == Method::Get { Query::Others } else { Query::These(&[]) };
+        words.next().is_none().then_some(Self { action, method, path, query, body })
+    }
+
+    /// Whether the path takes this member of the input.
+    pub fn takes(&self, name: &str) -> bool {
+        self.path.split(['{', '}']).skip(1).step_by(2).any(|own| own == name)
     }
 
     /// The request for this input.
@@ -86,15 +155,33 @@ impl Operation {
             names.iter().filter_map(|name| Some((*name, plain(&input[*name])?)))
         };
         let mut request = Request::new(self.method, path);
-        for (name, value) in given(self.query) {
-            request = request.query(name, value);
+        match self.query {
+            Query::These(names) => {
+                for (name, value) in given(names) {
+                    request = request.query(name, value);
+                }
+            }
+            Query::Others => {
+                for (name, value) in input.as_object().into_iter().flatten() {
+                    if let Some(value) = plain(value).filter(|_| !self.takes(name)) {
+                        request = request.query(name, value);
+                    }
+                }
+            }
         }
-        if self.form.is_empty() {
-            return Ok(request);
+        match self.body {
+            Body::None | Body::Form([]) => Ok(request),
+            Body::Form(names) => {
+                let pairs: Vec<_> =
+                    given(names).map(|(name, value)| format!("{name}={}", segment(&value))).collect();
+                Ok(request.header("content-type", "application/x-www-form-urlencoded").body(pairs.join("&")))
+            }
+            Body::Member(name) => request.json(&input[name]),
+            Body::Object(names) => {
+                let members = names.split(',').map(|name| (name.to_owned(), input[name].clone()));
+                request.json(&members.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())
+            }
         }
-        let pairs: Vec<_> =
-            given(self.form).map(|(name, value)| format!("{name}={}", segment(&value))).collect();
-        Ok(request.header("content-type", "application/x-www-form-urlencoded").body(pairs.join("&")))
     }
 }
 
@@ -137,5 +224,36 @@ mod tests {
     fn a_missing_member_of_the_path_is_named() {
         assert_eq!(LIST.request(&json!({})).unwrap_err().message(), "refused: form: is missing");
         assert!(matches!(request(&[LIST], "no", &json!({})), Err(Error::Unsupported(_))));
+    }
+
+    const TABLE: &str = "
+        people.get    GET    /events/{event}/people/{person}/
+        people.remove DELETE /people/      {codes,reason}
+        people.drop   DELETE /people/{id}/
+        broken        FETCH  /x
+    ";
+
+    fn of_row(name: &str, input: &Json) -> Result<Request> {
+        Operation::row(TABLE, name)?.request(input)
+    }
+
+    #[test]
+    fn a_read_in_text_takes_what_its_path_does_not_take_as_its_query() {
+        let input = json!({"event": "a/b", "person": 7, "page": 2, "q": "x", "none": null});
+        assert_eq!(of_row("people.get", &input).unwrap().line(), "GET /events/a%2Fb/people/7/?page=2&q=x");
+        assert_eq!(of_row("people.get", &json!({"event": 1})), Err(Error::invalid("person", "is missing")));
+        assert_eq!(of_row("people.drop", &json!({"id": 1, "page": 2})).unwrap().line(), "DELETE /people/1/");
+    }
+
+    #[test]
+    fn an_object_in_text_has_the_members_that_were_given() {
+        let delete = of_row("people.remove", &json!({"codes": ["a"], "other": 1})).unwrap();
+        assert_eq!(delete.body_json(), json!({"codes": ["a"]}));
+    }
+
+    #[test]
+    fn what_is_no_row_is_no_operation() {
+        assert!(matches!(of_row("people", &json!({})), Err(Error::Unsupported(_))));
+        assert!(matches!(of_row("broken", &json!({})), Err(Error::Other(_))));
     }
 }

@@ -5,9 +5,9 @@
 //! else than what was there before, the record counts as written.
 //!
 //! ```
-//! # use recordor_sdk::testing::MockHost;
+//! # use contactor_sdk::testing::MockHost;
 //! # let _host = MockHost::new().install();
-//! use recordor_sdk::pending;
+//! use contactor_sdk::pending;
 //! use serde_json::json;
 //!
 //! let object = |json: serde_json::Value| json.as_object().cloned().unwrap();
@@ -15,7 +15,7 @@
 //! pending::note("7", Some(&old), &object(json!({ "name": "Anna" })));
 //! let shown = pending::overlaid("7", Some(old))?;
 //! assert_eq!(shown, Some(object(json!({ "name": "Anna", "city": "Leeds" }))));
-//! # Ok::<(), recordor_sdk::Error>(())
+//! # Ok::<(), contactor_sdk::Error>(())
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -108,26 +108,26 @@ mod tests {
     use crate::testing::MockHost;
     use serde_json::json;
 
-    fn object(json: Json) -> Shown {
+    fn object(json: &Json) -> Shown {
         json.as_object().cloned().unwrap()
     }
 
     #[test]
     fn what_somebody_else_wrote_since_is_not_covered() {
         let host = MockHost::new().install();
-        let before = object(json!({ "name": "Ann", "city": "Leeds" }));
-        note("7", Some(&before), &object(json!({ "name": "Anna" })));
-        note("7", Some(&before), &object(json!({ "city": "York" })));
-        let half = object(json!({ "name": "Annie", "city": "Leeds" }));
-        assert_eq!(overlaid("7", Some(half)), Ok(Some(object(json!({ "name": "Annie", "city": "York" })))));
-        let whole = object(json!({ "name": "Anna", "city": "York" }));
+        let before = object(&json!({ "name": "Ann", "city": "Leeds" }));
+        note("7", Some(&before), &object(&json!({ "name": "Anna" })));
+        note("7", Some(&before), &object(&json!({ "city": "York" })));
+        let half = object(&json!({ "name": "Annie", "city": "Leeds" }));
+        assert_eq!(overlaid("7", Some(half)), Ok(Some(object(&json!({ "name": "Annie", "city": "York" })))));
+        let whole = object(&json!({ "name": "Anna", "city": "York" }));
         assert_eq!(overlaid("7", Some(whole.clone())), Ok(Some(whole)));
         assert_eq!(host.stored_state("pending/7"), None, "all of it is shown now");
     }
 
     #[test]
     fn a_new_record_that_stays_invisible_is_gone_after_a_while() {
-        let written = object(json!({ "name": "Ann" }));
+        let written = object(&json!({ "name": "Ann" }));
         let host = MockHost::new().install();
         note("7", None, &written);
         assert_eq!(overlaid("7", None), Ok(Some(written.clone())));

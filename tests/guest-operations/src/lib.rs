@@ -7,6 +7,7 @@
 mod calls;
 mod input;
 mod outcome;
+mod script;
 
 use contactor_sdk::prelude::*;
 use serde_json::Value as Json;
@@ -22,6 +23,14 @@ impl Connector for Operations {
 
     fn run(action: &str, input: Json) -> Result<Json> {
         calls::run(action, &Input(input))
+    }
+
+    fn receive(webhook: &Webhook) -> Result<Received> {
+        script::receive(webhook)
+    }
+
+    fn handle(event: &Event) -> Result<Outcome> {
+        script::handle(event)
     }
 }
 

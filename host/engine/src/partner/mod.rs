@@ -357,6 +357,84 @@ mod tests {
         );
     }
 
+    async fn serve(router: axum::Router) -> String {
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", socket.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(socket, router).await });
+        url
+    }
+
+    fn api_by_login(url: &str, placement: contactor_manifest::Placement) -> PartnerApi {
+        let login = contactor_manifest::Login {
+            path: "/login".to_owned(),
+            body: contactor_manifest::LoginBody::Json,
+            fields: BTreeMap::from([("key".to_owned(), template("{token}"))]),
+            token: "/token".to_owned(),
+            lifetime_seconds: 60,
+            expired: vec![400, 401],
+            placement,
+        };
+        api_by(Scheme::Login { login }, SECRET, url, 4_096)
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_is_fetched_anew_once_and_the_second_answer_stands() {
+        use axum::extract::State;
+        use axum::routing::{get as on_get, post};
+        use std::sync::atomic::{AtomicU64, Ordering};
+        // The number of the login is the token; the first two are refused.
+        let logins = std::sync::Arc::new(AtomicU64::new(0));
+        let login = |State(logins): State<std::sync::Arc<AtomicU64>>| async move {
+            format!(r#"{{"token":"token-{}"}}"#, logins.fetch_add(1, Ordering::SeqCst) + 1)
+        };
+        let read = |headers: http::HeaderMap| async move {
+            match headers["authorization"].to_str().unwrap() {
+                "Bearer token-1" => (http::StatusCode::BAD_REQUEST, "no such token"),
+                "Bearer token-2" => (http::StatusCode::UNAUTHORIZED, "too old"),
+                _ => (http::StatusCode::OK, "hello"),
+            }
+        };
+        let router = axum::Router::new().route("/login", post(login)).route("/read", on_get(read));
+        let url = serve(router.with_state(std::sync::Arc::clone(&logins))).await;
+        let api = api_by_login(&url, contactor_manifest::Placement::Bearer);
+        let first = api.send(get("/read", &[]), Timestamp::UNIX_EPOCH).await.1.unwrap();
+        assert_eq!((first.status, logins.load(Ordering::SeqCst)), (401, 2), "once, and no loop");
+        let second = api.send(get("/read", &[]), Timestamp::UNIX_EPOCH).await.1.unwrap();
+        assert_eq!((second.status, logins.load(Ordering::SeqCst)), (200, 3));
+        api.send(get("/read", &[]), Timestamp::UNIX_EPOCH).await.1.unwrap();
+        assert_eq!(logins.load(Ordering::SeqCst), 3, "a good token is kept");
+    }
+
+    #[tokio::test]
+    async fn a_token_goes_into_the_form_of_a_post_and_into_the_query_otherwise() {
+        use axum::routing::{any, post};
+        let echo = |uri: http::Uri, body: String| async move { format!("{uri} {body}") };
+        let router = axum::Router::new()
+            .route("/login", post(async || r#"{"token":"t/1"}"#))
+            .route("/echo", any(echo));
+        let url = serve(router).await;
+        let api = api_by_login(&url, contactor_manifest::Placement::QueryOrForm("JWT".to_owned()));
+        let send = async |method, headers: &[(&str, &str)], body: Option<&str>| {
+            let pair = |(name, value): &(&str, &str)| Pair { name: (*name).into(), value: (*value).into() };
+            let headers = headers.iter().map(pair).collect();
+            let body = body.map(|body| body.as_bytes().to_vec());
+            let request = Request { method, headers, body, ..get("/echo", &[("page", "1")]) };
+            let answer = api.send(request, Timestamp::UNIX_EPOCH).await.1;
+            answer.map(|answer| String::from_utf8(answer.body).unwrap())
+        };
+        assert_eq!(send(Method::Get, &[], None).await.unwrap(), "/echo?page=1&JWT=t%2F1 ");
+        assert_eq!(send(Method::Put, &[], None).await.unwrap(), "/echo?page=1&JWT=t%2F1 ");
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        assert_eq!(
+            send(Method::Post, &form, Some("name=A%20B")).await.unwrap(),
+            "/echo?page=1 name=A%20B&JWT=t%2F1"
+        );
+        assert_eq!(send(Method::Post, &[], None).await.unwrap(), "/echo?page=1 JWT=t%2F1");
+        let json = [("content-type", "application/json")];
+        assert!(matches!(send(Method::Post, &json, Some("{}")).await, Err(Error::Invalid(_))));
+        assert!(matches!(send(Method::Post, &form, Some("jwt=own")).await, Err(Error::Invalid(_))));
+    }
+
     #[tokio::test]
     async fn the_token_of_a_login_is_redacted_like_the_credential() {
         use axum::routing::{get as on_get, post};
@@ -367,19 +445,8 @@ mod tests {
                 "/echo",
                 on_get(async |headers: http::HeaderMap| headers["authorization"].as_bytes().to_vec()),
             );
-        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", socket.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(socket, router).await });
-        let login = contactor_manifest::Login {
-            path: "/login".to_owned(),
-            body: contactor_manifest::LoginBody::Json,
-            fields: BTreeMap::from([("key".to_owned(), template("{token}"))]),
-            token: "/token".to_owned(),
-            lifetime_seconds: 60,
-            expired: vec![401],
-            placement: contactor_manifest::Placement::Bearer,
-        };
-        let api = api_by(Scheme::Login { login }, SECRET, &url, 4_096);
+        let url = serve(router).await;
+        let api = api_by_login(&url, contactor_manifest::Placement::Bearer);
         let (call, result) = api.send(get("/echo", &[]), Timestamp::UNIX_EPOCH).await;
         assert_eq!(result.unwrap().body, format!("Bearer {token}").into_bytes());
         assert_eq!(call.response.as_deref(), Some("Bearer [redacted]"));
