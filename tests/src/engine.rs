@@ -63,7 +63,8 @@ pub struct Stand {
     /// The engine, with the workspace [`WORKSPACE`] bound to the doubles' first location. Its time stands still at the
     /// doubles' own.
     pub engine: Engine,
-    clock: Clock,
+    /// The engine's clock.
+    pub clock: Clock,
     server: Option<(String, DropGuard)>,
     // Removed when the stand is dropped.
     _dir: TempDir,

@@ -13,11 +13,24 @@ use serde_json::{Value, json};
 use wasmparser::{Parser, Payload};
 
 #[test]
-fn prefinery_imports_its_partner_its_settings_and_the_log_and_nothing_else() {
+fn prefinery_imports_what_it_calls_and_nothing_else() {
     let report = contactor_engine::inspect(&component("prefinery").unwrap()).unwrap();
     let imports: BTreeSet<&str> = report.imports.iter().map(String::as_str).collect();
-    let expected =
-        ["log", "partner", "settings", "types"].map(|name| format!("contactor:connector/{name}@0.1.1"));
+    let expected = [
+        "clock",
+        "contacts",
+        "log",
+        "notes",
+        "notifications",
+        "partner",
+        "rules",
+        "settings",
+        "tags",
+        "tasks",
+        "types",
+        "workflows",
+    ]
+    .map(|name| format!("contactor:connector/{name}@0.1.1"));
     assert_eq!(imports, expected.iter().map(String::as_str).collect());
     assert_eq!(report.imports.len(), expected.len(), "an import is there twice");
     assert_eq!(report.refused, None);

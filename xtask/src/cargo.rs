@@ -60,13 +60,7 @@ fn program() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"))
 }
 
-/// Runs a step on the way; its own output is shown.
-pub(crate) fn step(command: &mut Command, failed: &str) -> anyhow::Result<()> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().with_context(|| format!("cannot run {program}"))?;
-    ensure!(status.success(), "{failed}");
-    Ok(())
-}
+pub(crate) use contactor_build::step;
 
 /// Runs the last step in this process's place, so that its status, its signals and its closing lines are its own.
 pub(crate) fn hand_over(command: &mut Command) -> anyhow::Result<()> {
@@ -104,13 +98,5 @@ mod tests {
             value("CONTACTOR_COMPONENTS").unwrap(),
             workspace.target_dir.join("components").as_os_str()
         );
-    }
-
-    #[test]
-    fn a_failed_step_says_what_it_was_for() {
-        let error = step(&mut Command::new("false"), "the guests do not compile").unwrap_err();
-        assert_eq!(error.to_string(), "the guests do not compile");
-        let error = step(&mut Command::new("no-such-program"), "").unwrap_err();
-        assert!(error.to_string().contains("no-such-program"), "{error}");
     }
 }

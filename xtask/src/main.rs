@@ -1,9 +1,10 @@
-//! cargo xtask demo | test | build | bench: the workspace's own commands.
+//! cargo xtask demo | test | build | bench | docs: the workspace's own commands.
 
 mod bench;
 mod cargo;
 mod components;
 mod demo;
+mod docs;
 #[cfg(test)]
 mod guides;
 #[cfg(test)]
@@ -28,6 +29,8 @@ enum Command {
     Test(test::Test),
     /// Builds every connector into a component.
     Build(components::Build),
+    /// Writes the pages of documentation that are made from the code and the manifests.
+    Docs(docs::Docs),
     /// Measures the host against floors of the same run.
     Bench(bench::Bench),
 }
@@ -37,6 +40,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
         Command::Build(build) => build.run(),
+        Command::Docs(docs) => docs.run(),
         Command::Bench(bench) => bench.run(),
     }
 }

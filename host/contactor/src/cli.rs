@@ -6,8 +6,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    completions, connection, connector, destination, history, init, parked, runs, sandbox, serve, sync,
-    workspace,
+    catalog, completions, connection, connector, destination, emit, history, init, parked, run, runs,
+    sandbox, serve, sync, workspace,
 };
 use crate::exit::Exit;
 
@@ -80,6 +80,12 @@ pub(crate) enum Command {
     Destination(destination::Command),
     /// Bring a connection's contacts in step, or show what that would do.
     Sync(sync::Args),
+    /// List every trigger and action of the host and of connectors.
+    Catalog(catalog::Args),
+    /// Run one action of the catalogue, HighLevel's or a connector's.
+    Run(run::Args),
+    /// Send a trigger's sample event through the whole path in the sandbox.
+    Emit(emit::Args),
     /// What was done, with every request it took.
     #[command(subcommand)]
     Runs(runs::Command),

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
-    CheckReport, Conflict, Connection, Connector, Destination, EnableConnection, ErrorBody, Event, Health,
-    LimitQuery, NewWorkspace, Parked, PreviewReport, PreviewRequest, PutDestination, RecordRef, RetryAnswer,
-    Run, RunQuery, SyncProgress, SyncRequest, Timeline, Workspace,
+    ActionReport, ActionRequest, CatalogueEntry, CatalogueQuery, CheckReport, Conflict, Connection,
+    Connector, Destination, EnableConnection, ErrorBody, Event, Health, LimitQuery, NewWorkspace, Parked,
+    PreviewReport, PreviewRequest, PutDestination, RecordRef, RetryAnswer, Run, RunQuery, SampleAnswer,
+    SyncProgress, SyncRequest, Timeline, Workspace,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -143,6 +144,34 @@ impl Client {
     ) -> Result<()> {
         let request = self.of_connection(Method::POST, workspace, connector, &["records"]).json(record);
         self.send(request).await.map(drop)
+    }
+
+    pub(crate) async fn catalogue(&self, workspace: Option<&str>) -> Result<Vec<CatalogueEntry>> {
+        let query = CatalogueQuery { workspace: workspace.map(str::to_owned) };
+        self.json(self.request(Method::GET, &["catalogue"]).query(&query)).await
+    }
+
+    pub(crate) async fn run_action(
+        &self,
+        workspace: &str,
+        action: &str,
+        request: &ActionRequest,
+    ) -> Result<ActionReport> {
+        let path = ["workspaces", workspace, "actions", action];
+        self.json(self.request(Method::POST, &path).json(request)).await
+    }
+
+    pub(crate) async fn poll(&self, workspace: &str, connector: &str) -> Result<()> {
+        self.send(self.of_connection(Method::POST, workspace, connector, &["poll"])).await.map(drop)
+    }
+
+    pub(crate) async fn sample(
+        &self,
+        workspace: &str,
+        connector: &str,
+        trigger: &str,
+    ) -> Result<SampleAnswer> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["samples", trigger])).await
     }
 
     pub(crate) async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>> {

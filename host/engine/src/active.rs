@@ -15,6 +15,7 @@ use crate::capabilities::Capabilities;
 use crate::error::EngineError;
 use crate::failure::Failure;
 use crate::partner::PartnerApi;
+use crate::reconcile::children::{self, ChildList, Kind};
 
 /// A connector that can be asked: a component, or (for measuring what isolation costs) the same code linked in.
 #[async_trait]
@@ -43,6 +44,8 @@ pub(crate) struct Active {
     pub(crate) context: Context,
     /// The mapping names custom fields, so their definitions are needed.
     pub(crate) uses_custom_fields: bool,
+    /// Lists of child records, by their names.
+    pub(crate) lists: BTreeMap<String, ChildList>,
     mappings: BTreeMap<String, Mapping>,
 }
 
@@ -59,6 +62,7 @@ impl Active {
             EngineError::Invalid(format!("settings of {}: {}", connection.id, list.join("; ")))
         })?;
         let mappings = compile_mappings(&manifest, &connection.mapping)?;
+        let lists = children::compile(&manifest, &mappings)?;
         let uses_custom_fields = mappings.values().any(|mapping| {
             mapping
                 .inputs(contactor_sync::Side::Highlevel)
@@ -75,6 +79,7 @@ impl Active {
             partner,
             context,
             uses_custom_fields,
+            lists,
             mappings,
         })
     }
@@ -92,6 +97,16 @@ impl Active {
     /// Pairs of fields by which both systems know the same record.
     pub(crate) fn natural_keys(&self, entity: &str) -> &[contactor_manifest::NaturalKey] {
         self.manifest.entity(entity).map_or(&[], |entity| &entity.natural_keys)
+    }
+
+    /// An update may give the partner's record another id.
+    pub(crate) fn rekeys(&self, entity: &str) -> bool {
+        self.manifest.entity(entity).is_some_and(|entity| entity.rekeys)
+    }
+
+    /// Several of the partner's records may be one person.
+    pub(crate) fn many_to_one(&self, entity: &str) -> bool {
+        self.manifest.entity(entity).is_some_and(|entity| entity.many_to_one)
     }
 
     /// A natural key's value in the one spelling that both systems share; `None` when it is absent or unusable.
@@ -120,35 +135,42 @@ pub(crate) fn compile_mappings(
             EngineError::Invalid(format!("mapping: {error}; expected {{\"<entity>\": [rows]}}"))
         })?
     };
-    if let Some(unknown) = overrides.keys().find(|name| manifest.entity(name).is_none()) {
+    let is_list =
+        |name: &str| Kind::of_list(name).is_some_and(|kind| manifest.entity(kind.entity()).is_some());
+    if let Some(unknown) = overrides.keys().find(|name| manifest.entity(name).is_none() && !is_list(name)) {
         return Err(EngineError::Invalid(format!("mapping: the connector has no entity `{unknown}`")));
     }
     let mut mappings = BTreeMap::new();
-    for entity in &manifest.entities {
-        let defaults: Vec<RowSpec> =
-            manifest.mappings_of(&entity.name).map(|row| row_spec(manifest, row)).collect();
-        let rows = match overrides.get(&entity.name) {
+    let mut names: Vec<&str> = manifest.entities.iter().map(|entity| entity.name.as_str()).collect();
+    for list in Kind::ALL.into_iter().map(Kind::list).filter(|name| is_list(name)) {
+        names.push(list);
+    }
+    for name in names {
+        let defaults: Vec<RowSpec> = manifest.mappings_of(name).map(|row| row_spec(manifest, row)).collect();
+        let rows = match overrides.get(name) {
             Some(admin) => contactor_sync::overlay(defaults, admin.clone()),
             None => defaults,
         };
         if !rows.is_empty() {
             let mapping = Mapping::compile(rows)
-                .map_err(|error| EngineError::Invalid(format!("mapping of `{}`: {error}", entity.name)))?;
-            mappings.insert(entity.name.clone(), mapping);
+                .map_err(|error| EngineError::Invalid(format!("mapping of `{name}`: {error}")))?;
+            mappings.insert(name.to_owned(), mapping);
         }
     }
     Ok(mappings)
 }
 
 fn row_spec(manifest: &Manifest, row: &contactor_manifest::Mapping) -> RowSpec {
-    // The manifest was checked: every mapped field is declared.
-    let partner_type =
-        manifest.field(&row.entity, &row.partner).map_or(FieldType::Text, |f| field_type(f.kind));
+    // The manifest was checked: every mapped field is declared. A whole list is shown in fields of the partner's contact.
+    let is_list = Kind::of_list(&row.entity).is_some();
+    let owner = if is_list { "contact" } else { &row.entity };
+    let partner_type = manifest.field(owner, &row.partner).map_or(FieldType::Text, |f| field_type(f.kind));
+    let own_type = if is_list { FieldType::Json } else { partner_type };
     RowSpec {
         partner: row.partner.clone(),
         highlevel: row.highlevel.clone(),
         partner_type,
-        highlevel_type: row.highlevel_type.map_or(partner_type, field_type),
+        highlevel_type: row.highlevel_type.map_or(own_type, field_type),
         direction: match row.direction {
             contactor_manifest::Direction::Both => contactor_sync::Direction::Both,
             contactor_manifest::Direction::ToPartner => contactor_sync::Direction::ToPartner,

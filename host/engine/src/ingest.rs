@@ -1,12 +1,15 @@
 //! Webhooks in: verified over the raw bytes, de-duplicated, committed, answered. Nothing else happens before the answer.
 
 use bytes::Bytes;
+use contactor_highlevel::ContactId;
 use contactor_highlevel::webhook::{Change, Envelope, Event, Scheme, VerifyError};
 use contactor_store::{Accepted, LocationId, Mark, NewEvent, RecordId, Side};
+use contactor_sync::Fields;
 use http::HeaderMap;
 
 use crate::engine::Engine;
 use crate::error::IngestError;
+use crate::reconcile::children::{self, Kind, News};
 use crate::reconcile::contact_fields;
 use crate::signature;
 
@@ -119,10 +122,31 @@ impl Engine {
     }
 }
 
-/// The records that an event of HighLevel marks dirty. Tasks, notes and appointments mark their contact: what a mapping
-/// projects from them is read with it.
+/// The records that an event of HighLevel marks dirty: a contact, or the list of a contact's tasks, notes or appointments.
 fn marks(envelope: &Envelope) -> Vec<Mark> {
     let event = envelope.event();
+    let child = |kind, id: &str, contact: Option<&ContactId>, change| {
+        let news = match change {
+            Change::Deleted => News::Deleted,
+            // A note's webhook shows its text, and its title may have changed as well.
+            Change::Updated => News::Partial,
+            _ => News::Told,
+        };
+        let shown = if envelope.payload_too_large { Fields::new() } else { child_fields(envelope, change) };
+        children::hinted(kind, id, contact.map(ContactId::as_str), news, shown).into_iter().collect()
+    };
+    match &event {
+        Event::Task { change, id, contact } => {
+            return child(Kind::Task, id.as_str(), contact.as_ref(), *change);
+        }
+        Event::Note { change, id, contact } => {
+            return child(Kind::Note, id.as_str(), contact.as_ref(), *change);
+        }
+        Event::Appointment { change, id, contact } => {
+            return child(Kind::Appointment, id.as_str(), contact.as_ref(), *change);
+        }
+        _ => {}
+    }
     let Some(contact) = event.contact() else { return Vec::new() };
     vec![Mark {
         entity: "contact".to_owned(),
@@ -131,6 +155,18 @@ fn marks(envelope: &Envelope) -> Vec<Mark> {
         snapshot: envelope.snapshot().map(|snapshot| contact_fields(snapshot.fields, &snapshot.tags)),
         deleted: matches!(event, Event::Contact { change: Change::Deleted, .. }),
     }]
+}
+
+/// What a webhook shows of a task or a note; never whole, see the vendor's event pages.
+fn child_fields(envelope: &Envelope, change: Change) -> Fields {
+    let shown = ["title", "body", "dueDate", "assignedTo"];
+    let shown = shown.into_iter().filter_map(|name| Some((name.to_owned(), envelope.body.get(name)?)));
+    let mut fields: Fields =
+        shown.map(|(name, value)| (name, contactor_sync::Value::from_json(value.clone()))).collect();
+    if change == Change::Completed {
+        fields.insert("completed".to_owned(), true.into());
+    }
+    fields
 }
 
 /// Headers that a connector may want, without the signature and other credentials.

@@ -16,6 +16,7 @@ mod active;
 mod artefacts;
 mod automation;
 mod capabilities;
+pub mod catalogue;
 mod clock;
 mod config;
 mod convert;
@@ -29,6 +30,7 @@ mod journal;
 mod locks;
 mod manage;
 mod notify;
+mod operations;
 mod partner;
 mod progress;
 mod receive;
@@ -41,14 +43,15 @@ mod walk;
 
 pub use active::Guest;
 pub use capabilities::Capabilities;
+pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueWay};
 pub use clock::Clock;
 pub use config::EngineConfig;
 pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};
 pub use ingest::Ingested;
 pub use manage::{
-    CheckReport, ConnectionView, ConnectorView, EnableConnection, InspectReport, NewWorkspace, ScopeRequest,
-    SettingView, Timeline, TimelineEntry, TimelineKind, inspect,
+    ActionCall, ActionReport, CheckReport, ConnectionView, ConnectorView, EnableConnection, InspectReport,
+    NewWorkspace, ScopeRequest, SettingView, Timeline, TimelineEntry, TimelineKind, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};

@@ -146,9 +146,22 @@ pub(crate) fn brief(failure: Failure) -> Failure {
 /// The dirty marks of a connector's changes. A change that concerns only an automation marks nothing.
 pub(crate) fn marks(run: &RunContext, changes: &[Change]) -> Result<Vec<Mark>, Failure> {
     let connector = &run.active.connection.connector;
-    of_changes(changes, |entity| run.active.manifest.entity(entity).is_some()).map_err(|why| {
+    let marks = of_changes(changes, |entity| run.active.manifest.entity(entity).is_some());
+    let mut marks = marks.map_err(|why| {
         Failure::new(FailureClass::GuestBug, format!("{connector}: {why}; this is its author's to mend"))
-    })
+    })?;
+    let lists = children_of(run, &marks);
+    marks.extend(lists);
+    Ok(marks)
+}
+
+/// A change of the partner's contact may be one of the lists that lie in its fields.
+fn children_of(run: &RunContext, marks: &[Mark]) -> Vec<Mark> {
+    let lists: Vec<_> = run.active.lists.iter().filter(|(_, list)| list.flows_to_highlevel()).collect();
+    let contacts = marks.iter().filter(|mark| mark.entity == "contact" && !mark.deleted);
+    contacts
+        .flat_map(|contact| lists.iter().map(|(name, _)| Mark { entity: (*name).clone(), ..contact.clone() }))
+        .collect()
 }
 
 /// An id that can be kept, shown and asked for again.

@@ -62,6 +62,34 @@ pub(crate) fn verify(
     if matches { Ok(()) } else { refuse("it does not match the body") }
 }
 
+/// The header that a sender puts on a body under the declared scheme; none where it has no signature.
+pub(crate) fn sign(
+    webhook: &Webhook,
+    secret: &SecretString,
+    body: &[u8],
+    now: Timestamp,
+) -> Option<(String, String)> {
+    let Signature::HmacSha256 { header, format, signed, encoding, .. } = &webhook.signature else {
+        return None;
+    };
+    let timestamp = now.as_second().to_string();
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).ok()?;
+    let (before, after) = signed.as_str().split_once("{body}")?;
+    mac.update(before.replace("{timestamp}", &timestamp).as_bytes());
+    mac.update(body);
+    mac.update(after.replace("{timestamp}", &timestamp).as_bytes());
+    let bytes = mac.finalize().into_bytes();
+    let signature = match encoding {
+        Encoding::Hex => hex::encode(bytes),
+        Encoding::Base64 => {
+            use base64::Engine as _;
+            base64::engine::general_purpose::STANDARD.encode(bytes)
+        }
+    };
+    let value = format.as_str().replace("{timestamp}", &timestamp).replace("{signature}", &signature);
+    Some((header.clone(), value))
+}
+
 /// What tells a repeated delivery from a new event.
 pub(crate) fn event_key(webhook: &Webhook, headers: &HeaderMap, body: &[u8]) -> String {
     let id = match &webhook.event_id {
@@ -93,5 +121,41 @@ fn decode(encoding: Encoding, text: &str) -> Option<Vec<u8>> {
     match encoding {
         Encoding::Hex => hex::decode(text).ok(),
         Encoding::Base64 => base64::engine::general_purpose::STANDARD.decode(text).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contactor_manifest::Template;
+
+    use super::*;
+
+    #[test]
+    fn what_is_signed_here_is_accepted_here_and_nothing_else() {
+        let now = Timestamp::from_second(1_795_248_000).unwrap();
+        let secret = SecretString::from("fake-webhook-secret");
+        for (format, signed, encoding) in [
+            ("t={timestamp},v1={signature}", "{timestamp}.{body}", Encoding::Hex),
+            ("sha256={signature}", "{body}", Encoding::Base64),
+        ] {
+            let webhook = Webhook {
+                signature: Signature::HmacSha256 {
+                    header: "x-signature".to_owned(),
+                    format: Template::parse(format).unwrap(),
+                    signed: Template::parse(signed).unwrap(),
+                    encoding,
+                    tolerance_seconds: 300,
+                },
+                event_id: EventId::Body,
+                help: None,
+            };
+            let (name, value) = sign(&webhook, &secret, b"{}", now).unwrap();
+            let mut headers = HeaderMap::new();
+            headers.insert(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+            assert!(verify(&webhook, Some(&secret), &headers, b"{}", now).is_ok(), "{format}");
+            assert!(verify(&webhook, Some(&secret), &headers, b"{ }", now).is_err(), "{format}");
+            let other = SecretString::from("another-fake-secret");
+            assert!(verify(&webhook, Some(&other), &headers, b"{}", now).is_err(), "{format}");
+        }
     }
 }

@@ -115,6 +115,7 @@ impl HighLevel {
             id: location,
             recorder: None,
             priority: Priority::default(),
+            holding: false,
         }
     }
 
@@ -181,9 +182,18 @@ pub struct Location {
     pub(crate) id: LocationId,
     pub(crate) recorder: Option<Arc<dyn Recorder>>,
     pub(crate) priority: Priority,
+    pub(crate) holding: bool,
 }
 
 impl Location {
+    /// Holds writes back: one that would be sent is checked and recorded, and ends in
+    /// [`HeldBack`](crate::ErrorKind::HeldBack) instead. Reads go out as ever.
+    #[must_use]
+    pub fn holding_back(mut self) -> Self {
+        self.holding = true;
+        self
+    }
+
     /// Takes note of every exchange made through this handle.
     #[must_use]
     pub fn recorded(mut self, recorder: Arc<dyn Recorder>) -> Self {

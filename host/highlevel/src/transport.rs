@@ -133,6 +133,9 @@ impl Location {
         // An empty object, too, is a body: the vendor documents one for joining a campaign.
         let body = call.body.as_ref().map(|body| Bytes::from(Value::Object(body.clone()).to_string()));
 
+        if self.holding && exchange.write {
+            return Err(self.hold_back(&call, &url, body.as_deref(), exchange.clone()));
+        }
         let tokens = &self.shared.tokens;
         let token = tokens.token(&self.id).await.map_err(|error| fail(error.into()))?;
         match self.exchange(&call, &url, body.clone(), &token, exchange.clone()).await {
@@ -142,6 +145,28 @@ impl Location {
             }
             result => result,
         }
+    }
+
+    /// Records a write as it would have been sent.
+    fn hold_back(&self, call: &Call<'_>, url: &Url, body: Option<&[u8]>, exchange: Exchange) -> Error {
+        let error = Error::new(ErrorKind::HeldBack, exchange);
+        if let Some(recorder) = &self.recorder {
+            recorder.record(CallRecord {
+                operation: call.operation.name,
+                method: call.operation.method.to_string(),
+                path: path_and_query(url),
+                write: true,
+                status: None,
+                quota: None,
+                duration: Duration::ZERO,
+                waited: Duration::ZERO,
+                request_body: body.map(capped),
+                response_body: None,
+                error: Some(error.kind().to_string()),
+                trace_id: None,
+            });
+        }
+        error
     }
 
     /// One request and its answer, within the quota.

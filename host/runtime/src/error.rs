@@ -63,7 +63,7 @@ pub enum InspectError {
 pub enum LoadError {
     /// The file is too big to look at.
     #[error(
-        "the component has {size} bytes, this host takes at most {max}; build it with `--profile guest` or raise the limit"
+        "the component has {size} bytes, this host takes at most {max}; build it with `contactor connector build` or raise the limit"
     )]
     TooLarge {
         /// Its size in bytes.

@@ -30,6 +30,7 @@
 //! | POST `/_control/formbuilder/expire` | | makes every token too old |
 //! | POST `/_control/formbuilder/revoke` | | withdraws the login |
 //! | POST `/_control/highlevel/act` | `{"location", "act", …}`, a [`PersonAct`] | acts as a person |
+//! | POST `/_control/highlevel/emit` | `{"location", "event", "body"}` | sends a webhook of this kind about a record that is there |
 //! | POST `/_control/highlevel/load` | `{"location", "count"}` | adds sample contacts |
 //! | PUT `/_control/highlevel/settings` | `{"limits", "search_lag", "habits"}` | changes behaviour; `"limits": null` switches them off |
 //! | POST `/_control/highlevel/refresh-index` | | makes every change searchable |
@@ -44,11 +45,13 @@
 //! | POST `/_control/pheedloop/events` | an [`EventConfig`] | adds an event |
 //! | POST `/_control/pheedloop/revoke` | | withdraws the key |
 //! | POST `/_control/prefinery/act` | `{"project", "act", …}`, a [`ProjectAct`] | acts as a person |
+//! | POST `/_control/prefinery/emit` | `{"project", "trigger"}` | does what sets a trigger of the connector off |
 //! | POST `/_control/prefinery/load` | `{"project", "count"}` | adds sample testers |
 //! | PUT `/_control/prefinery/settings` | `{"limited", "visibility", "guesses"}` | changes behaviour |
 //! | POST `/_control/prefinery/release` | | makes every tester findable |
 //! | POST `/_control/prefinery/revoke` | | withdraws the API key |
 //! | POST `/_control/referrizer/act` | `{"act", …}`, an `AccountAct` | acts as a person |
+//! | POST `/_control/referrizer/emit` | `{"trigger"}` | does what sets a trigger of the connector off |
 //! | POST `/_control/referrizer/load` | `{"count"}` | adds sample contacts |
 //! | PUT `/_control/referrizer/settings` | `{"guesses"}` | changes behaviour |
 //! | POST `/_control/referrizer/revoke` | | withdraws the token |
@@ -108,6 +111,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/formbuilder/expire"),
     ("POST", "/_control/formbuilder/revoke"),
     ("POST", "/_control/highlevel/act"),
+    ("POST", "/_control/highlevel/emit"),
     ("POST", "/_control/highlevel/load"),
     ("PUT", "/_control/highlevel/settings"),
     ("POST", "/_control/highlevel/refresh-index"),
@@ -122,11 +126,13 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/pheedloop/events"),
     ("POST", "/_control/pheedloop/revoke"),
     ("POST", "/_control/prefinery/act"),
+    ("POST", "/_control/prefinery/emit"),
     ("POST", "/_control/prefinery/load"),
     ("PUT", "/_control/prefinery/settings"),
     ("POST", "/_control/prefinery/release"),
     ("POST", "/_control/prefinery/revoke"),
     ("POST", "/_control/referrizer/act"),
+    ("POST", "/_control/referrizer/emit"),
     ("POST", "/_control/referrizer/load"),
     ("PUT", "/_control/referrizer/settings"),
     ("POST", "/_control/referrizer/revoke"),
@@ -316,6 +322,11 @@ fn on_highlevel(double: &HighLevel, call: &Call, parts: &[&str], mut body: Body)
             let location = body.take("location")?.unwrap_or_else(|| double.first_location());
             double.act(&location, body.all::<PersonAct>()?)
         }
+        ("POST", ["emit"]) => {
+            let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
+            let event: String = body.need("event")?;
+            double.emit(&location, &event, body.take("body")?.unwrap_or_default())
+        }
         ("POST", ["load"]) => {
             let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
             Ok(json!({"ids": double.load(&location, body.need("count")?)?}))
@@ -402,6 +413,10 @@ fn on_prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body)
             let project = body.take("project")?.unwrap_or_else(|| double.first_project());
             double.act(project, body.all::<ProjectAct>()?)
         }
+        ("POST", ["emit"]) => {
+            let project = body.take("project")?.unwrap_or_else(|| double.first_project());
+            double.emit(project, &body.need::<String>("trigger")?)
+        }
         ("POST", ["load"]) => {
             let project = body.take("project")?.unwrap_or_else(|| double.first_project());
             Ok(json!({"ids": double.load(project, body.need("count")?)?}))
@@ -433,6 +448,7 @@ fn on_prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body)
 fn on_referrizer(double: &Referrizer, call: &Call, parts: &[&str], mut body: Body) -> Done {
     match (call.method.as_str(), parts) {
         ("POST", ["act"]) => double.act(body.all::<referrizer::AccountAct>()?),
+        ("POST", ["emit"]) => double.emit(&body.need::<String>("trigger")?),
         ("POST", ["load"]) => Ok(json!({"ids": double.load(body.need("count")?)})),
         ("PUT", ["settings"]) => {
             if let Some(guesses) = body.0.remove("guesses") {

@@ -369,6 +369,11 @@ impl Outbox {
         self.wake.notify_one();
     }
 
+    /// The sequence number that the next webhook gets.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        lock(&self.state).next
+    }
+
     /// Sends everything that is due, one after the other, and returns when all attempts are over.
     pub async fn flush(&self, order: Order) -> Flushed {
         let _turn = self.sending.lock().await;

@@ -50,6 +50,20 @@ text_id!(
     /// A connector enabled in a workspace: `<workspace>/<connector>`.
     ConnectionId
 );
+impl ConnectionId {
+    /// What a run names in place of a connection when the host itself worked at HighLevel. No connector may be called so.
+    pub fn of_highlevel(workspace: &WorkspaceId) -> Self {
+        Self(format!("{}{}", workspace.as_str(), Self::HIGHLEVEL))
+    }
+
+    /// The workspace, when this stands for the host itself at HighLevel.
+    pub fn workspace_of_highlevel(&self) -> Option<WorkspaceId> {
+        self.0.strip_suffix(Self::HIGHLEVEL).map(WorkspaceId::new)
+    }
+
+    const HIGHLEVEL: &'static str = "/highlevel";
+}
+
 text_id!(
     /// A HighLevel location. Bound to exactly one workspace.
     LocationId

@@ -43,6 +43,22 @@ impl Base {
         base
     }
 
+    /// The base of the same HighLevel record with another record of the partner, which takes the place of the one that the
+    /// base was agreed on with. What the successor does not say counts as unchanged; what it says otherwise is a change.
+    #[must_use]
+    pub fn for_successor(&self, mapping: &Mapping, partner: &Fields, context: &Context) -> Self {
+        let partner = record(partner, context);
+        let mut base = Self::default();
+        for row in mapping.compiled() {
+            let Some(agreed) = self.get(&row.key) else { continue };
+            let offered = Shown::of(row, Side::Partner, &partner, context).offered;
+            let silent = offered.is_ok_and(|value| value == Value::Null);
+            let theirs = if silent { Value::Null } else { agreed.partner.clone() };
+            base.insert(row.key.clone(), Agreed { highlevel: agreed.highlevel.clone(), partner: theirs });
+        }
+        base
+    }
+
     /// What was agreed on in a row.
     pub fn get(&self, row: &RowKey) -> Option<&Agreed> {
         self.rows.get(row)

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::expression::{CompileError, Expression};
+use crate::fingerprint::Hasher;
 use crate::offers::record;
 use crate::{
     Base, Context, Direction, Fields, Fingerprint, Mapping, Merge, Side, Value, View, merge, settle,
@@ -380,4 +381,21 @@ impl Mapping {
         }
         looked_at
     }
+}
+
+/// Fingerprint of a whole list as one side shows it, whatever its order.
+pub fn list_fingerprint(mapping: &Mapping, side: Side, children: &[Child], context: &Context) -> Fingerprint {
+    let mut prints: Vec<_> = children
+        .iter()
+        .map(|child| {
+            (child.id.as_deref().unwrap_or_default(), mapping.fingerprint(side, &child.fields, context))
+        })
+        .collect();
+    prints.sort();
+    let mut hasher = Hasher::new("contactor list 1");
+    for (id, print) in &prints {
+        hasher.text(id);
+        hasher.text(print.as_str());
+    }
+    hasher.finish()
 }

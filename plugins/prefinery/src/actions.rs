@@ -1,7 +1,8 @@
 //! Prefinery's own operations. The host has checked the input against the manifest's schema.
 
+use contactor_sdk::json::{join_set, split_set};
 use contactor_sdk::partner::Request;
-use contactor_sdk::{Error, Result, partner};
+use contactor_sdk::{Error, Result, Value, partner};
 use serde_json::{Value as Json, json};
 
 use crate::api::{Page, meaning};
@@ -13,6 +14,13 @@ pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Jso
     };
     match action {
         "projects.list" => list(partner::get(settings.projects_path()), input, &["page"]),
+        "projects.get" => partner::get(settings.project_path()).send()?.ok_or_else(meaning)?.json(),
+        "testers.get" => partner::get(settings.path(&tester("")?)).send()?.ok_or_else(meaning)?.json(),
+        "testers.list" => {
+            let parameters = ["email_is", "email_contains", "name", "referral_code", "custom_vars", "page"];
+            list(partner::get(settings.path("/testers")), input, &parameters)
+        }
+        "testers.groups" => groups(&settings.path(&tester("")?), input),
         "rewards.list" => list(partner::get(settings.path("/rewards")), input, &["email", "status", "page"]),
         "points.list" => list(partner::get(settings.path("/points")), input, &["email", "page"]),
         "testers.checkin" => {
@@ -40,6 +48,30 @@ pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Jso
         }
         other => Err(Error::Unsupported(format!("there is no action `{other}`"))),
     }
+}
+
+/// Puts a tester into groups and takes it out of others; what it is in beside these stays.
+fn groups(path: &str, input: &Json) -> Result<Json> {
+    let names = |json: &Json| match split_set(json) {
+        Value::Texts(names) => names,
+        _ => Vec::new(),
+    };
+    let tester: Json = partner::get(path).send()?.ok_or_else(meaning)?.json()?;
+    let (present, add, remove) = (names(&tester["groups"]), names(&input["add"]), names(&input["remove"]));
+    let same = |a: &String, b: &String| a.to_lowercase() == b.to_lowercase();
+    let mut groups = present.clone();
+    groups.retain(|group| !remove.iter().any(|gone| same(gone, group)));
+    for group in add {
+        if !groups.iter().any(|present| same(present, &group)) {
+            groups.push(group);
+        }
+    }
+    let changed = groups != present;
+    if changed {
+        let body = json!({ "tester": { "groups": join_set("groups", &Value::Texts(groups.clone()))? } });
+        partner::put(path).json(&body)?.send()?.ok_or_else(meaning)?;
+    }
+    Ok(json!({ "groups": groups, "changed": changed }))
 }
 
 fn list(mut request: Request, input: &Json, parameters: &[&str]) -> Result<Json> {

@@ -13,6 +13,7 @@ mod settings;
 mod tester;
 mod webhook;
 
+use contactor_sdk::automation::{self, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, WORKFLOWS};
 use contactor_sdk::prelude::*;
 use serde_json::Value as Json;
 
@@ -21,6 +22,17 @@ use settings::Settings;
 
 /// The manifest, as the build embeds it.
 pub const MANIFEST: &str = include_str!("../connector.toml");
+
+/// What rules can do; the manifest's setting `rules` lists the same.
+pub const EFFECTS: Effects = Effects::new(&[
+    CONTACTS,
+    TAGS,
+    TASKS,
+    NOTES,
+    WORKFLOWS,
+    NOTIFICATIONS,
+    automation::actions(Prefinery::run),
+]);
 
 /// The connector.
 pub struct Prefinery;
@@ -115,6 +127,10 @@ impl Connector for Prefinery {
             Some(next) => PollPage::more(changes, next.to_string()),
             None => PollPage::last(changes, None),
         })
+    }
+
+    fn handle(event: &Event) -> Result<Outcome> {
+        automation::run(event, &Settings::get()?.rules, &EFFECTS)
     }
 
     fn run(action: &str, input: Json) -> Result<Json> {

@@ -1,5 +1,6 @@
 //! The connection's settings, and the paths that follow from them.
 
+use contactor_sdk::automation::Rule;
 use contactor_sdk::partner::segment;
 use contactor_sdk::{Result, settings};
 use serde::Deserialize;
@@ -15,6 +16,7 @@ pub(crate) struct Settings {
     pub(crate) blocked_domains: Vec<String>,
     phone_field: String,
     pub(crate) update_events: Vec<String>,
+    pub(crate) rules: Vec<Rule>,
 }
 
 impl Settings {

@@ -35,6 +35,10 @@ pub(crate) fn received(settings: &Settings, body: &[u8]) -> Received {
         }
     } else {
         change = change.with("object", Value::Json(object.to_string()));
+        // A reward or a point happens once, however often and under whatever envelope it is told.
+        if let Some(id) = json::id(&object["id"]).filter(|_| object.get("user_id").is_some()) {
+            change = change.with("key", format!("{event}:{id}"));
+        }
     }
     Received::Changes(vec![change])
 }

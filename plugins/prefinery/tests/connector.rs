@@ -2,8 +2,8 @@
 
 use contactor_sdk::partner::{Request, Response};
 use contactor_sdk::prelude::*;
-use contactor_sdk::testing::{InstalledHost, MockHost, json, status};
-use prefinery::{MANIFEST, Prefinery};
+use contactor_sdk::testing::{InstalledHost, MockHost, contact, event, json, status};
+use prefinery::{EFFECTS, MANIFEST, Prefinery};
 use serde_json::{Value as Json, json};
 
 const TESTERS: &str = "/betas/17/testers.json";
@@ -460,22 +460,22 @@ mod actions {
     #[test]
     fn every_declared_action_works_and_writes_only_if_it_says_so() {
         let manifest = contactor_manifest::Manifest::parse(MANIFEST).unwrap();
-        let input = json!({
-            "tester_id": "5", "invitation_code": "C", "email": "ada@example.com", "quantity": 10,
-            "sender_email": "ada@example.com", "recipient_email": "bob@example.com"
-        });
         for action in &manifest.actions {
             let host = host()
                 .setting("allow_email_side_effects", true)
                 .answer("GET /betas.json", json!([]))
                 .answer("GET /betas/17/rewards.json", json!([]))
                 .answer("GET /betas/17/points.json", json!([]))
-                .answer("GET /betas/17/testers/5/verify.json", ada())
-                .reply("POST /betas/17/testers/5/checkin.json", status(202))
+                .answer("GET /betas/17.json", json!({ "id": 17 }))
+                .answer(&format!("GET {TESTERS}"), json!([]))
+                .answer("GET /betas/17/testers/1000001.json", ada())
+                .route("PUT /betas/17/testers/1000001.json", written(200))
+                .answer("GET /betas/17/testers/1000001/verify.json", ada())
+                .reply("POST /betas/17/testers/1000001/checkin.json", status(202))
                 .reply("POST /betas/17/points.json", json(201, json!({ "id": 1 })))
                 .reply("POST /betas/17/friend_invitations.json", status(200))
                 .install();
-            let output = Prefinery::run(&action.name, input.clone()).unwrap();
+            let output = Prefinery::run(&action.name, action.example.clone()).unwrap();
             assert!(output.is_object(), "{}", action.name);
             assert_eq!(host.writes().len(), usize::from(action.writes), "{}", action.name);
         }
@@ -519,5 +519,117 @@ mod actions {
         let input = json!({ "sender_email": "ada@example.com", "recipient_email": "bob@example.com" });
         assert!(matches!(Prefinery::run("friends.invite", input), Err(Error::Denied(_))));
         host.assert_no_partner_calls();
+    }
+}
+
+mod automations {
+    use super::*;
+
+    fn with_template(name: &str) -> MockHost {
+        let manifest = contactor_manifest::Manifest::parse(MANIFEST).expect("a manifest");
+        let template = manifest.templates.iter().find(|template| template.name == name).expect("a template");
+        template.settings.iter().fold(host(), |host, (name, value)| host.setting(name, value.clone()))
+    }
+
+    fn ada_contact(tags: &[&str]) -> contacts::Contact {
+        contact("c1", Fields::new().with("email", "ada@example.com"), tags)
+    }
+
+    fn reward(kind: &str) -> Event {
+        let object = json!({ "id": 900, "user_id": 5, "name": "Mug", "user_role": "referrer" });
+        event(kind).with("object", Value::Json(object.to_string())).of_contact("c1").of_partner("5")
+    }
+
+    #[test]
+    fn the_manifest_offers_what_the_connector_links() {
+        let manifest = contactor_manifest::Manifest::parse(MANIFEST).unwrap();
+        let setting = manifest.settings.iter().find(|setting| setting.name == "rules").unwrap();
+        assert_eq!(setting.effects, EFFECTS.names());
+    }
+
+    #[test]
+    fn a_reward_is_a_tag_and_a_note() {
+        for (kind, tag) in [
+            ("reward_earned", "reward earned"),
+            ("reward_delivered", "reward delivered"),
+            ("reward_revoked", "reward revoked"),
+        ] {
+            let host = host().contact(ada_contact(&[])).install();
+            Prefinery::handle(&reward(kind)).unwrap();
+            assert_eq!(host.stored_contact("c1").unwrap().tags, [tag]);
+            let writes = host.writes();
+            assert!(
+                writes.len() == 2 && writes[1].contains(&format!("Mug (referrer): {tag}.")),
+                "{writes:?}"
+            );
+            host.assert_no_partner_calls();
+        }
+    }
+
+    #[test]
+    fn the_same_reward_has_the_same_key_however_it_is_wrapped() {
+        let reward = json!({ "id": 900, "user_id": 5, "name": "Mug" });
+        for body in [
+            json!({ "event": "reward_earned", "reward": reward }),
+            json!({ "type": "reward_earned", "id": "x", "data": reward }),
+        ] {
+            let _host = host().install();
+            let change = change(Prefinery::receive(&webhook(&body)).unwrap());
+            assert_eq!(change.text("key"), Some("reward_earned:900"), "{body}");
+        }
+        let _host = host().install();
+        let body = json!({ "event": "tester_updated", "tester": { "id": 5, "email": "ada@example.com" } });
+        assert_eq!(
+            change(Prefinery::receive(&webhook(&body)).unwrap()).value("key"),
+            None,
+            "it can happen again"
+        );
+    }
+
+    #[test]
+    fn groups_follow_open_and_completed_tasks_and_tags() {
+        let run = |kind: &str, tasks: &[bool], tags: &[&str]| {
+            let host = with_template("groups-by-tasks")
+                .contact(ada_contact(tags))
+                .answer(&format!("GET {TESTER_5}"), ada())
+                .route(&format!("PUT {TESTER_5}"), written(200))
+                .install();
+            for completed in tasks {
+                let fields = Fields::new().with("title", "Call").with("dueDate", "2026-03-01T10:00:00Z");
+                tasks::create("c1", *completed, &fields).unwrap();
+            }
+            Prefinery::handle(&event(kind).of_contact("c1").of_partner("5")).unwrap();
+            let puts = host.partner_calls().into_iter().filter(|call| call.line().starts_with("PUT"));
+            puts.map(|call| call.body_json()["tester"]["groups"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(run("TaskCreate", &[false, true], &[]), ["beta,open tasks,vip"]);
+        assert_eq!(run("TaskComplete", &[true, true], &[]), ["beta,tasks done,vip"]);
+        assert_eq!(run("TaskDelete", &[], &[]), Vec::<String>::new(), "it is in neither group");
+        assert_eq!(run("ContactTagUpdate", &[], &["vip"]), ["beta,priority,vip"]);
+        assert_eq!(run("ContactTagUpdate", &[], &["other"]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_team_hears_of_contacts_sign_ups_and_rewards() {
+        let host =
+            with_template("team-notifications").destination("team").contact(ada_contact(&[])).install();
+        Prefinery::handle(&event("ContactCreate").of_contact("c1")).unwrap();
+        Prefinery::handle(&event("tester_created").with("email", "ada@example.com").of_partner("5")).unwrap();
+        Prefinery::handle(&reward("reward_earned")).unwrap();
+        let titles: Vec<String> = host.messages().into_iter().map(|(_, message)| message.title).collect();
+        assert_eq!(
+            titles,
+            ["New contact: ada@example.com", "Sign-up: ada@example.com", "Mug: reward earned"]
+        );
+    }
+
+    #[test]
+    fn groups_are_written_only_when_they_differ() {
+        let host = host().answer(&format!("GET {TESTER_5}"), ada()).install();
+        let input = json!({ "tester_id": "5", "add": ["VIP"], "remove": "gone" });
+        let output = Prefinery::run("testers.groups", input).unwrap();
+        assert_eq!(output, json!({ "groups": ["vip", "beta"], "changed": false }));
+        host.assert_no_writes();
     }
 }

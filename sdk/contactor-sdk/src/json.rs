@@ -4,7 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
-use crate::{Error, Fields, Named, NamedValue, Result, Value};
+use crate::{Error, FieldProblem, Fields, Named, NamedValue, Result, Value};
 
 /// An id that a partner writes as a number or as a text. Ids are opaque: the text is what counts.
 pub fn id(json: &Json) -> Option<String> {
@@ -13,6 +13,38 @@ pub fn id(json: &Json) -> Option<String> {
         Json::String(text) if !text.is_empty() => Some(text.clone()),
         _ => None,
     }
+}
+
+/// A list, also where one thing stands in the place of a list of one, as converters from XML leave it. Null is the empty list.
+pub fn many(json: Json) -> Vec<Json> {
+    match json {
+        Json::Array(items) => items,
+        Json::Null => Vec::new(),
+        one => vec![one],
+    }
+}
+
+/// The texts of an error, however deep they lie in arrays and objects; the name of the innermost object's member is the field.
+///
+/// ```
+/// # use contactor_sdk::{Error, json::problems};
+/// let errors = serde_json::json!({"email": ["is taken"], "other": [["is odd"]]});
+/// assert_eq!(Error::Invalid(problems(&errors)).message(), "refused: email: is taken; other: is odd");
+/// ```
+pub fn problems(json: &Json) -> Vec<FieldProblem> {
+    fn collect(field: &str, json: &Json, problems: &mut Vec<FieldProblem>) {
+        match json {
+            Json::String(text) => {
+                problems.push(FieldProblem { field: field.to_owned(), problem: text.clone() });
+            }
+            Json::Array(items) => items.iter().for_each(|item| collect(field, item, problems)),
+            Json::Object(members) => members.iter().for_each(|(name, item)| collect(name, item, problems)),
+            _ => {}
+        }
+    }
+    let mut problems = Vec::new();
+    collect("", json, &mut problems);
+    problems
 }
 
 /// A set that a partner writes as one comma-separated text, or as an array. Names are trimmed; null is the empty set.
@@ -152,6 +184,12 @@ mod tests {
         assert_eq!(join_set("groups", &Value::Empty), Ok(json!("")));
         assert!(join_set("groups", &Value::from(["a,b"])).unwrap_err().message().contains("groups"));
         assert!(join_set("groups", &Value::from("a")).is_err());
+    }
+
+    #[test]
+    fn one_thing_is_a_list_of_one() {
+        assert_eq!(many(json!([1, 2])), [json!(1), json!(2)]);
+        assert_eq!((many(json!({"a": 1})), many(json!(null))), (vec![json!({"a": 1})], vec![]));
     }
 
     #[test]

@@ -39,22 +39,28 @@ mod component;
 mod connector;
 mod error;
 pub mod field_map;
+pub mod follow_up;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod host;
 mod imports;
 pub mod instant;
 pub mod json;
+pub mod labels;
 pub mod log;
+pub mod operations;
 pub mod paging;
 pub mod partner;
+pub mod pending;
 mod records;
 pub mod rules;
 pub mod seen;
 pub mod settings;
 pub mod state;
+pub mod table;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod values;
+mod webhook;
 
 #[doc(hidden)]
 pub use component::Component;

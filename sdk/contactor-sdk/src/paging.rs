@@ -1,5 +1,7 @@
 //! Paging as partners do it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Result};
 
 /// The number of the page behind this one, when the partner tells the total: `None` at the end. Pages count from 1. A page without
@@ -66,9 +68,47 @@ pub fn all<T>(
     )))
 }
 
+/// Where a walk over several lists stands, for example over the submissions of each form: which list, and which page of it, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Walk {
+    /// The list, by its position.
+    pub list: usize,
+    /// The page.
+    pub page: u64,
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Self { list: 0, page: 1 }
+    }
+}
+
+impl Walk {
+    /// Goes on to the next page or, without one, to the next list. At the end of the last one it is at the start again and says no.
+    pub fn forward(&mut self, next: Option<u64>, lists: usize) -> bool {
+        match next {
+            Some(page) => self.page = page,
+            None => *self = Self { list: self.list + 1, page: 1 },
+        }
+        if self.list < lists {
+            return true;
+        }
+        *self = Self::default();
+        false
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_walk_goes_through_the_pages_of_each_list_and_ends_at_the_start() {
+        let mut walk = Walk::default();
+        assert!(walk.forward(Some(2), 2) && walk == Walk { list: 0, page: 2 });
+        assert!(walk.forward(None, 2) && walk == Walk { list: 1, page: 1 });
+        assert!(!walk.forward(None, 2) && walk == Walk::default());
+    }
 
     #[test]
     fn the_last_page_by_total_has_no_next() {

@@ -97,6 +97,23 @@ impl Request {
         Ok(self.header("content-type", "application/json"))
     }
 
+    /// Sends a form with these parts, name and text of each; a name may carry further parameters and headers of its part
+    /// (`file"; filename="people.csv`). The boundary is chosen so that no part holds it.
+    #[must_use]
+    pub fn multipart(mut self, parts: &[(&str, &str)]) -> Self {
+        let taken = |boundary: &str| parts.iter().any(|(_, text)| text.contains(boundary));
+        let mut boundary = String::from("contactor-form");
+        while taken(&boundary) {
+            boundary.push('x');
+        }
+        let part = |(name, text): &(&str, &str)| {
+            format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
+        };
+        let body = parts.iter().map(part).collect::<String>() + &format!("--{boundary}--\r\n");
+        self.body = Some(body.into_bytes());
+        self.header("content-type", format!("multipart/form-data; boundary={boundary}"))
+    }
+
     /// Sends these bytes; say what they are with a `content-type` header.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
@@ -222,6 +239,15 @@ mod tests {
     #[test]
     fn the_body_of_an_error_is_not_decoded_as_the_answer() {
         assert!(matches!(response(500, "{}").json::<serde_json::Value>(), Err(Error::Unavailable(_))));
+    }
+
+    #[test]
+    fn no_part_of_a_form_holds_its_boundary() {
+        let form = post("/").multipart(&[("type", "a"), ("file\"; filename=\"a.csv", "contactor-form")]);
+        let body = String::from_utf8(form.body.clone().unwrap()).unwrap();
+        assert_eq!(form.header_value("content-type"), Some("multipart/form-data; boundary=contactor-formx"));
+        assert_eq!(body.matches("--contactor-formx").count(), 3);
+        assert!(body.contains("name=\"file\"; filename=\"a.csv\"\r\n\r\ncontactor-form\r\n"), "{body}");
     }
 
     #[test]

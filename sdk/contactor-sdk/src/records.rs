@@ -131,6 +131,15 @@ impl Outcome {
         Self::Done(line.into())
     }
 
+    /// Both of two: it acted if one of them did.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let acted = matches!(self, Self::Done(_)) || matches!(other, Self::Done(_));
+        let (Self::Done(one) | Self::Ignored(one), Self::Done(two) | Self::Ignored(two)) = (self, other);
+        let line = format!("{one}; {two}");
+        if acted { Self::Done(line) } else { Self::Ignored(line) }
+    }
+
     /// The handler had no reason to act; a line for the admin.
     pub fn ignored(line: impl Into<String>) -> Self {
         Self::Ignored(line.into())

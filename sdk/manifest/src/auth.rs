@@ -111,8 +111,11 @@ pub struct Login {
     pub fields: BTreeMap<String, Template>,
     /// Where the answer holds the token (JSON pointer, for example `/token`).
     pub token: String,
-    /// How long the token may be used, in seconds. It is fetched anew after that and after a 401.
+    /// How long the token may be used, in seconds. It is fetched anew after that and when the partner refuses it.
     pub lifetime_seconds: u32,
+    /// Statuses with which the partner refuses a token that has ended. The host then logs in once more and repeats the request.
+    #[serde(default = "unauthorized")]
+    pub expired: Vec<u16>,
     /// Where the token goes.
     pub placement: Placement,
 }
@@ -138,6 +141,8 @@ pub enum Placement {
     Header(String),
     /// The query parameter of this name.
     Query(String),
+    /// The query parameter of this name, and for a POST the field of this name in a form body.
+    QueryOrForm(String),
 }
 
 /// OAuth 2.0 endpoints. The client id and the client secret are the credential's parts `client_id` and `client_secret`.
@@ -183,6 +188,10 @@ impl Auth {
             Scheme::OAuth2 { .. } => vec!["client_id", "client_secret"],
         }
     }
+}
+
+fn unauthorized() -> Vec<u16> {
+    vec![401]
 }
 
 fn yes() -> bool {

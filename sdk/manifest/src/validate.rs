@@ -112,6 +112,10 @@ impl<'m> Check<'m> {
                         self.problem(at(".login.path"), "expected a path that begins with `/`");
                     }
                     self.pointer(at(".login.token"), &login.token);
+                    // Any other status is no word about the token: to repeat the request could do something twice.
+                    if let Some(other) = login.expired.iter().find(|status| !(400..=403).contains(*status)) {
+                        self.problem(at(".login.expired"), format!("expected 400 to 403, found {other}"));
+                    }
                 }
                 Scheme::OAuth2 { oauth2: OAuth2 { authorize_url, token_url, .. } } => {
                     self.https(at(".oauth2.authorize_url"), authorize_url);

@@ -45,8 +45,9 @@ Examples:
   contactor connection enable acme prefinery --credential key=@prefinery.key --set beta_id=1234
   contactor connection enable acme prefinery --credential key=env:PREFINERY_KEY --settings settings.toml \\
       --grant contacts.readonly --grant contacts.write
+  contactor connection enable acme prefinery --template two-way-contacts --credential key=@prefinery.key
 
-`contactor connector inspect FILE` shows which credentials, settings and grants a connector knows.")]
+`contactor connector inspect FILE` shows which credentials, settings, templates and grants a connector knows.")]
 pub(crate) struct Enable {
     #[command(flatten)]
     which: Which,
@@ -56,6 +57,9 @@ pub(crate) struct Enable {
     /// The secret that the partner signs its webhooks with: @FILE, env:VARIABLE or -.
     #[arg(long, value_name = "SOURCE")]
     webhook_secret: Option<SecretSource>,
+    /// A ready-made way to use the connector; what you set or map yourself goes before it.
+    #[arg(long, value_name = "NAME")]
+    template: Option<String>,
     /// One setting that is a text. Settings given in any way replace all that are stored.
     #[arg(long = "set", value_name = "NAME=TEXT", value_parser = text_setting)]
     set: Vec<(String, Value)>,
@@ -130,6 +134,7 @@ impl Enable {
                 .map(SecretSource::read)
                 .transpose()?
                 .map(Secret::from),
+            template: self.template.clone(),
             settings: self.settings()?,
             mapping: self
                 .mapping

@@ -1,14 +1,17 @@
 //! The commands: one file per subject, each with its arguments and what they do.
 
+pub(crate) mod catalog;
 pub(crate) mod completions;
 pub(crate) mod connection;
 pub(crate) mod connector;
 pub(crate) mod destination;
+pub(crate) mod emit;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod parked;
 pub(crate) mod progress;
+pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
@@ -45,7 +48,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&context, &args),
         Command::Init(args) => init::run(&context, &args),
         Command::Completions(args) => completions::run(&args),
-        Command::Connector(connector::Command::Inspect(args)) => connector::inspect(&context, &args),
+        Command::Connector(command) if command.is_local() => connector::run_locally(&context, &command),
         command => {
             // Commands that only ask a host speak for themselves; what goes wrong is in their message.
             let section = LogSection { level: "warn".to_owned(), ..LogSection::default() };
@@ -61,9 +64,12 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Sandbox(args) => sandbox::run(context, &args).await,
         Command::Workspace(command) => workspace::run(context, command).await,
         Command::Connector(command) => connector::run(context, command).await,
+        Command::Catalog(args) => catalog::run(context, &args).await,
         Command::Connection(command) => connection::run(context, command).await,
         Command::Destination(command) => destination::run(context, command).await,
+        Command::Emit(args) => emit::run(context, &args).await,
         Command::Sync(args) => sync::run(context, &args).await,
+        Command::Run(args) => run::run(context, &args).await,
         Command::Runs(command) => runs::run(context, command).await,
         Command::Timeline(args) => history::timeline(context, &args).await,
         Command::Parked(command) => parked::run(context, command).await,

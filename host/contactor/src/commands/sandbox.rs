@@ -93,12 +93,18 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
                 "signing_secret": prefinery.signing_secret(prefinery.first_project()),
             },
             "referrizer": { "url": sandbox.referrizer_url(), "token": referrizer.token() },
+            "connectif": {
+                "url": sandbox.connectif_url(),
+                "id": sandbox.connectif().key_parts().0,
+                "secret": sandbox.connectif().key_parts().1,
+            },
             "control": sandbox.control_url(),
         }));
     }
     context.out.text(&format!(
         "control    {control}\n\
          HighLevel  {highlevel_url}   location {location}   token {token}\n\
+         Connectif  {connectif_url}   key {connectif_key}\n\
          PheedLoop  {pheedloop_url}   organisation {organization}   event {event}   key {pheedloop_key}   secret {pheedloop_secret}\n\
          Prefinery  {prefinery_url}   project {project}   key {key}\n\
          Referrizer {referrizer_url}   token {referrizer_token}\n\
@@ -112,6 +118,8 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
         highlevel_url = sandbox.highlevel_url(),
         location = highlevel.first_location(),
         token = highlevel.private_token(),
+        connectif_url = sandbox.connectif_url(),
+        connectif_key = sandbox.connectif().api_key(),
         formbuilder_url = sandbox.formbuilder_url(),
         form = formbuilder.first_form(),
         username = formbuilder.username(),

@@ -9,8 +9,11 @@ use crate::partner::is_write;
 
 impl Host for Direct {
     async fn send(&mut self, request: Request) -> Result<Response, Error> {
-        if is_write(request.method) {
-            self.may_change()?;
+        if is_write(request.method)
+            && let Err(refused) = self.may_change()
+        {
+            self.run.recorder.call(self.run.active.partner.held_back(&request));
+            return Err(refused);
         }
         let (call, answer) = self.run.active.partner.send(request, self.run.engine.now()).await;
         self.run.recorder.call(call);

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::template;
 use super::workspaces::check_id;
 use crate::credentials::webhook_name;
 use crate::engine::Engine;
@@ -32,6 +33,8 @@ pub struct EnableConnection {
     pub credentials: BTreeMap<String, SecretString>,
     /// The partner's webhook signing secret; the stored one stays if absent.
     pub webhook_secret: Option<SecretString>,
+    /// A template of the manifest: its settings and rows lie under those that are given here.
+    pub template: Option<String>,
     /// Settings as a JSON object; null keeps what is stored.
     pub settings: serde_json::Value,
     /// Mapping rows over the connector's, `{"<entity>": [rows]}`; null keeps what is stored.
@@ -125,6 +128,18 @@ impl Engine {
         let installed = self.installed(&request.connector, pinned.as_deref()).await?;
         let manifest = Manifest::parse(&installed.manifest)
             .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
+        let template = request.template.as_deref().map(|name| template::find(&manifest, name)).transpose()?;
+        let stored = present.as_ref();
+        let (settings, mapping) = match template {
+            Some(template) => (
+                template::settings(template, &request.settings, stored.map(|c| &c.settings)),
+                template::mapping(template, &request.mapping, stored.map(|c| &c.mapping)),
+            ),
+            None => (
+                kept(request.settings.clone(), stored.map(|c| &c.settings)),
+                kept(request.mapping.clone(), stored.map(|c| &c.mapping)),
+            ),
+        };
         let connection = Connection {
             id: id.clone(),
             workspace: workspace.id.clone(),
@@ -142,8 +157,8 @@ impl Engine {
             )?
             .to_string(),
             auth_scheme: auth_scheme(&manifest, &request, present.as_ref())?,
-            settings: kept(request.settings.clone(), present.as_ref().map(|c| &c.settings)),
-            mapping: kept(request.mapping.clone(), present.as_ref().map(|c| &c.mapping)),
+            settings,
+            mapping,
             schedule: present.as_ref().map(|c| c.schedule.clone()).unwrap_or_default(),
             webhook_token: present.as_ref().map_or_else(webhook_token, |c| c.webhook_token.clone()),
             created_at: present.as_ref().map_or_else(|| self.now(), |c| c.created_at),

@@ -91,6 +91,12 @@ impl Engine {
         let grants = contactor_runtime::Grants::all();
         let connector = self.runtime().load(bytes.clone(), &expected, &grants).await?;
         let manifest = connector.manifest();
+        if manifest.connector.id.to_string() == crate::operations::PREFIX {
+            return Err(EngineError::Invalid(format!(
+                "a connector cannot be called `{}`: HighLevel's own operations have that name",
+                crate::operations::PREFIX
+            )));
+        }
         crate::active::compile_mappings(manifest, &serde_json::Value::Null)?;
         let text = contactor_manifest::extract(&bytes)
             .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?

@@ -1,11 +1,15 @@
 //! What admins and operators do: workspaces, connectors, connections, syncs, and looking at what happened.
 
+mod actions;
 mod connections;
 mod connectors;
+mod emit;
 mod history;
 mod sync;
+mod template;
 mod workspaces;
 
+pub use actions::{ActionCall, ActionReport};
 pub(crate) use connections::interfaces;
 pub use connections::{CheckReport, ConnectionView, EnableConnection, SettingView};
 pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};

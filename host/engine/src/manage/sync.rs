@@ -1,16 +1,13 @@
 //! Syncs on request, and how things stand.
 
-use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    ConnectionId, ConnectionState, Counts, FailureClass, Mark, Priority, RecordId, RecordKey, Run, RunFilter,
-    RunKind, RunOutcome, Side, StoreError,
+    ConnectionId, ConnectionState, Counts, Mark, Priority, RecordId, RecordKey, Run, RunFilter, Side,
+    StoreError,
 };
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::failure::Failure;
 use crate::progress::{Health, SyncProgress};
-use crate::reconcile::{mismatch, run_id};
 use crate::walk::BACKFILL;
 
 /// HighLevel's published rate: 100 requests in 10 seconds per app and location.
@@ -72,65 +69,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Runs one of the connector's own operations. It leaves a run behind, like everything that calls another system.
-    pub async fn run_action(
-        &self,
-        id: &ConnectionId,
-        name: &str,
-        input: &serde_json::Value,
-        preview: bool,
-    ) -> Result<serde_json::Value, EngineError> {
-        let active = self.active(id).await?;
-        if active.manifest.action(name).is_none() {
-            let known: Vec<_> = active.manifest.actions.iter().map(|action| action.name.as_str()).collect();
-            return Err(EngineError::Invalid(format!(
-                "{id} has no action `{name}`; it has {}",
-                known.join(", ")
-            )));
-        }
-        check_input(&active.manifest, name, input)?;
-        let begun = std::time::Instant::now();
-        let run = self.context(&active, Priority::Interactive, preview);
-        let call = Invocation::Run { name: name.to_owned(), input: input.to_string() };
-        let result = match run.invoke("actions.run", call).await {
-            Ok(Reply::Run(Ok(output))) => serde_json::from_str(&output).map_err(|_| {
-                Failure::new(
-                    FailureClass::GuestBug,
-                    format!("{name}: the connector answered no JSON document"),
-                )
-            }),
-            Ok(Reply::Run(Err(error))) => Err(run.of_connector(name, &error)),
-            Ok(_) => Err(mismatch("actions.run")),
-            Err(failure) => Err(failure),
-        };
-        let (calls, log) = run.recorder.take();
-        let failure = result.as_ref().err();
-        self.store()
-            .put_run(Run {
-                id: run_id(),
-                workspace: active.workspace.id.clone(),
-                connection: id.clone(),
-                kind: RunKind::Action,
-                entity: None,
-                highlevel_id: None,
-                partner_id: None,
-                event: None,
-                started_at: run.started_at,
-                duration_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
-                outcome: if failure.is_none() { RunOutcome::Applied } else { RunOutcome::Parked },
-                class: failure.map(|failure| failure.class),
-                summary: failure.map_or_else(|| format!("action {name}"), |failure| failure.message.clone()),
-                changes: Vec::new(),
-                calls,
-                log,
-            })
-            .await?;
-        result.map_err(|failure| EngineError::Partner {
-            connector: active.connection.connector.clone(),
-            message: failure.message,
-        })
-    }
-
     /// Makes a parked record dirty again; tells whether it was parked.
     pub async fn retry_parked(&self, key: &RecordKey) -> Result<bool, EngineError> {
         let found = self.store().retry_parked(key).await?;
@@ -177,87 +115,5 @@ impl Engine {
     /// Runs without their calls, newest first.
     pub async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>, EngineError> {
         Ok(self.store().runs(filter).await?)
-    }
-}
-
-/// Whether an input fits the schema that the manifest declares for the action; the answer names what does not.
-fn check_input(
-    manifest: &contactor_manifest::Manifest,
-    name: &str,
-    input: &serde_json::Value,
-) -> Result<(), EngineError> {
-    let Some(action) = manifest.action(name) else { return Ok(()) };
-    let validator = jsonschema::validator_for(&action.input).map_err(|error| {
-        let connector = &manifest.connector.id;
-        EngineError::Invalid(format!(
-            "{connector}: the schema of `{name}` is faulty, its author has to mend it: {error}"
-        ))
-    })?;
-    let problems: Vec<String> = validator
-        .iter_errors(input)
-        .take(5)
-        .map(|error| {
-            let path = error.instance_path().to_string();
-            if path.is_empty() { error.to_string() } else { format!("{path}: {error}") }
-        })
-        .collect();
-    if problems.is_empty() {
-        return Ok(());
-    }
-    Err(EngineError::Invalid(format!("the input of `{name}` does not fit: {}", problems.join("; "))))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const MANIFEST: &str = r#"
-[connector]
-id = "test"
-name = "Test"
-version = "0.1.0"
-minimum_host = "0.1.0"
-summary = "For tests."
-
-[partner]
-name = "Test"
-base_url = "https://api.test.example/v1"
-
-[[auth]]
-id = "token"
-title = "Token"
-kind = "bearer"
-token = "{token}"
-credential = [{ name = "token", title = "Token" }]
-
-[[action]]
-name = "points.award"
-title = "Award points"
-writes = true
-input = { type = "object", required = ["email", "points"], additionalProperties = false, properties = { email = { type = "string" }, points = { type = "integer", minimum = 1 } } }
-
-[[action]]
-name = "anything"
-title = "Anything"
-writes = false
-"#;
-
-    #[test]
-    fn an_input_that_does_not_fit_is_refused_before_the_connector_sees_it() {
-        let manifest = contactor_manifest::Manifest::parse(MANIFEST).unwrap();
-        let check = |name: &str, input: serde_json::Value| check_input(&manifest, name, &input);
-        assert!(check("points.award", json!({"email": "a@example.com", "points": 5})).is_ok());
-        assert!(check("anything", json!({"a": 1})).is_ok());
-        assert!(check("anything", json!([])).is_err(), "an input is an object");
-        for (input, part) in [
-            (json!({"email": "a@example.com"}), "points"),
-            (json!({"email": "a@example.com", "points": 0}), "/points"),
-            (json!({"email": "a@example.com", "points": 1, "more": 1}), "more"),
-        ] {
-            let why = check("points.award", input).unwrap_err().to_string();
-            assert!(why.contains("points.award") && why.contains(part), "{why}");
-        }
     }
 }

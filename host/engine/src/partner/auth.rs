@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 
 use contactor_manifest::{LoginBody, Placement, Scheme, Template};
+use contactor_runtime::bindings::partner::Method;
 use contactor_runtime::bindings::types::Error;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -35,9 +36,18 @@ impl Session {
     }
 }
 
+/// Where a credential can go.
+pub(super) struct Place<'r> {
+    pub(super) method: Method,
+    pub(super) url: &'r mut Url,
+    pub(super) headers: &'r mut HeaderMap,
+    pub(super) body: &'r mut Option<Vec<u8>>,
+}
+
 impl PartnerApi {
     /// Adds the credential; tells whether it was a login session's token.
-    pub(super) async fn authenticate(&self, url: &mut Url, headers: &mut HeaderMap) -> Result<bool, Error> {
+    pub(super) async fn authenticate(&self, place: Place<'_>) -> Result<bool, Error> {
+        let Place { method, url, headers, body } = place;
         match &self.auth.scheme {
             Scheme::Basic { user, password } => {
                 use base64::Engine as _;
@@ -63,7 +73,10 @@ impl PartnerApi {
                 match &login.placement {
                     Placement::Bearer => set(headers, "authorization", &format!("Bearer {token}"))?,
                     Placement::Header(name) => set(headers, name, token)?,
-                    Placement::Query(name) => append(url, name, token)?,
+                    Placement::QueryOrForm(name) if method == Method::Post => {
+                        append_to_form(headers, body, name, token)?;
+                    }
+                    Placement::Query(name) | Placement::QueryOrForm(name) => append(url, name, token)?,
                 }
                 return Ok(true);
             }
@@ -136,6 +149,29 @@ fn append(url: &mut Url, name: &str, value: &str) -> Result<(), Error> {
     }
     url.query_pairs_mut().append_pair(name, value);
     Ok(())
+}
+
+/// Adds the credential's field to a form body, or makes one of it.
+fn append_to_form(
+    headers: &mut HeaderMap,
+    body: &mut Option<Vec<u8>>,
+    name: &str,
+    value: &str,
+) -> Result<(), Error> {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let form = String::from_utf8(body.take().unwrap_or_default())
+        .map_err(|_| invalid("body", "the credential goes into a form, and this is none".to_owned()))?;
+    let is_form =
+        headers.get("content-type").is_none_or(|kind| kind.to_str().is_ok_and(|kind| kind.starts_with(FORM)));
+    if !is_form {
+        return Err(invalid("body", format!("the credential goes into the body, which has to be {FORM}")));
+    }
+    if url::form_urlencoded::parse(form.as_bytes()).any(|(present, _)| present.eq_ignore_ascii_case(name)) {
+        return Err(invalid("body", format!("`{name}` is set by the host")));
+    }
+    let pair = url::form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
+    *body = Some(if form.is_empty() { pair } else { format!("{form}&{pair}") }.into_bytes());
+    set(headers, "content-type", FORM)
 }
 
 fn set(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), Error> {

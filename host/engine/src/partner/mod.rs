@@ -29,6 +29,9 @@ const RESPONSE_CAP: usize = 4 * 1024 * 1024;
 /// Bytes of a path that a run's log keeps.
 const OPERATION_CAP: usize = 512;
 
+/// What a run says of a call that a preview did not make.
+pub(crate) const HELD_BACK: &str = "held back: this is a preview";
+
 /// The credential's parts by name.
 type Secrets = BTreeMap<String, SecretString>;
 
@@ -92,17 +95,7 @@ impl PartnerApi {
     /// Sends a connector's request. Answers the call's trace in any case, and the response or why there is none.
     pub(crate) async fn send(&self, request: Request, now: Timestamp) -> (Call, Result<Response, Error>) {
         let begun = Instant::now();
-        let mut call = Call {
-            target: "partner".to_owned(),
-            operation: format!("{} {}", method_name(request.method), self.shown(&request.path)),
-            status: None,
-            quota_remaining: None,
-            duration_us: 0,
-            write: is_write(request.method),
-            request: request.body.as_deref().map(|body| self.capped(body)),
-            response: None,
-            error: None,
-        };
+        let mut call = self.trace(&request);
         let result = self.send_checked(&request, now).await;
         call.duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         match &result {
@@ -115,17 +108,41 @@ impl PartnerApi {
         (call, result)
     }
 
+    /// The trace of a write that a preview holds back, as it would have been sent.
+    pub(crate) fn held_back(&self, request: &Request) -> Call {
+        Call { error: Some(HELD_BACK.to_owned()), ..self.trace(request) }
+    }
+
+    fn trace(&self, request: &Request) -> Call {
+        Call {
+            target: "partner".to_owned(),
+            operation: format!("{} {}", method_name(request.method), self.shown(&request.path)),
+            status: None,
+            quota_remaining: None,
+            duration_us: 0,
+            write: is_write(request.method),
+            request: request.body.as_deref().map(|body| self.capped(body)),
+            response: None,
+            error: None,
+        }
+    }
+
     async fn send_checked(&self, request: &Request, now: Timestamp) -> Result<Response, Error> {
         let url = request::url(&self.base, request)?;
         let headers = request::headers(request)?;
         self.take_quota(request, now)?;
         let (response, used_session) = self.exchange(request, url.clone(), headers.clone()).await?;
-        if response.status == 401 && used_session {
+        if used_session && self.is_expired(response.status) {
             // A login token may end before its time; one fresh login, then the answer stands.
             self.session.forget().await;
             return Ok(self.exchange(request, url, headers).await?.0);
         }
         Ok(response)
+    }
+
+    /// Whether a login token was refused.
+    fn is_expired(&self, status: u16) -> bool {
+        matches!(&self.auth.scheme, Scheme::Login { login } if login.expired.contains(&status))
     }
 
     /// One request and its answer; tells whether a login token was used.
@@ -135,11 +152,14 @@ impl PartnerApi {
         mut url: Url,
         mut headers: http::HeaderMap,
     ) -> Result<(Response, bool), Error> {
-        let used_session = self.authenticate(&mut url, &mut headers).await?;
+        let mut body = request.body.clone();
+        let place =
+            auth::Place { method: request.method, url: &mut url, headers: &mut headers, body: &mut body };
+        let used_session = self.authenticate(place).await?;
         let mut outgoing =
             self.client.request(http_method(request.method), url).headers(headers).timeout(self.timeout);
-        if let Some(body) = &request.body {
-            outgoing = outgoing.body(body.clone());
+        if let Some(body) = body {
+            outgoing = outgoing.body(body);
         }
         // `without_url`: the credential may be a query parameter.
         let answer = outgoing.send().await.map_err(|error| unreachable(&error.without_url()))?;
@@ -337,6 +357,84 @@ mod tests {
         );
     }
 
+    async fn serve(router: axum::Router) -> String {
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", socket.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(socket, router).await });
+        url
+    }
+
+    fn api_by_login(url: &str, placement: contactor_manifest::Placement) -> PartnerApi {
+        let login = contactor_manifest::Login {
+            path: "/login".to_owned(),
+            body: contactor_manifest::LoginBody::Json,
+            fields: BTreeMap::from([("key".to_owned(), template("{token}"))]),
+            token: "/token".to_owned(),
+            lifetime_seconds: 60,
+            expired: vec![400, 401],
+            placement,
+        };
+        api_by(Scheme::Login { login }, SECRET, url, 4_096)
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_is_fetched_anew_once_and_the_second_answer_stands() {
+        use axum::extract::State;
+        use axum::routing::{get as on_get, post};
+        use std::sync::atomic::{AtomicU64, Ordering};
+        // The number of the login is the token; the first two are refused.
+        let logins = std::sync::Arc::new(AtomicU64::new(0));
+        let login = |State(logins): State<std::sync::Arc<AtomicU64>>| async move {
+            format!(r#"{{"token":"token-{}"}}"#, logins.fetch_add(1, Ordering::SeqCst) + 1)
+        };
+        let read = |headers: http::HeaderMap| async move {
+            match headers["authorization"].to_str().unwrap() {
+                "Bearer token-1" => (http::StatusCode::BAD_REQUEST, "no such token"),
+                "Bearer token-2" => (http::StatusCode::UNAUTHORIZED, "too old"),
+                _ => (http::StatusCode::OK, "hello"),
+            }
+        };
+        let router = axum::Router::new().route("/login", post(login)).route("/read", on_get(read));
+        let url = serve(router.with_state(std::sync::Arc::clone(&logins))).await;
+        let api = api_by_login(&url, contactor_manifest::Placement::Bearer);
+        let first = api.send(get("/read", &[]), Timestamp::UNIX_EPOCH).await.1.unwrap();
+        assert_eq!((first.status, logins.load(Ordering::SeqCst)), (401, 2), "once, and no loop");
+        let second = api.send(get("/read", &[]), Timestamp::UNIX_EPOCH).await.1.unwrap();
+        assert_eq!((second.status, logins.load(Ordering::SeqCst)), (200, 3));
+        api.send(get("/read", &[]), Timestamp::UNIX_EPOCH).await.1.unwrap();
+        assert_eq!(logins.load(Ordering::SeqCst), 3, "a good token is kept");
+    }
+
+    #[tokio::test]
+    async fn a_token_goes_into_the_form_of_a_post_and_into_the_query_otherwise() {
+        use axum::routing::{any, post};
+        let echo = |uri: http::Uri, body: String| async move { format!("{uri} {body}") };
+        let router = axum::Router::new()
+            .route("/login", post(async || r#"{"token":"t/1"}"#))
+            .route("/echo", any(echo));
+        let url = serve(router).await;
+        let api = api_by_login(&url, contactor_manifest::Placement::QueryOrForm("JWT".to_owned()));
+        let send = async |method, headers: &[(&str, &str)], body: Option<&str>| {
+            let pair = |(name, value): &(&str, &str)| Pair { name: (*name).into(), value: (*value).into() };
+            let headers = headers.iter().map(pair).collect();
+            let body = body.map(|body| body.as_bytes().to_vec());
+            let request = Request { method, headers, body, ..get("/echo", &[("page", "1")]) };
+            let answer = api.send(request, Timestamp::UNIX_EPOCH).await.1;
+            answer.map(|answer| String::from_utf8(answer.body).unwrap())
+        };
+        assert_eq!(send(Method::Get, &[], None).await.unwrap(), "/echo?page=1&JWT=t%2F1 ");
+        assert_eq!(send(Method::Put, &[], None).await.unwrap(), "/echo?page=1&JWT=t%2F1 ");
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        assert_eq!(
+            send(Method::Post, &form, Some("name=A%20B")).await.unwrap(),
+            "/echo?page=1 name=A%20B&JWT=t%2F1"
+        );
+        assert_eq!(send(Method::Post, &[], None).await.unwrap(), "/echo?page=1 JWT=t%2F1");
+        let json = [("content-type", "application/json")];
+        assert!(matches!(send(Method::Post, &json, Some("{}")).await, Err(Error::Invalid(_))));
+        assert!(matches!(send(Method::Post, &form, Some("jwt=own")).await, Err(Error::Invalid(_))));
+    }
+
     #[tokio::test]
     async fn the_token_of_a_login_is_redacted_like_the_credential() {
         use axum::routing::{get as on_get, post};
@@ -347,18 +445,8 @@ mod tests {
                 "/echo",
                 on_get(async |headers: http::HeaderMap| headers["authorization"].as_bytes().to_vec()),
             );
-        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", socket.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(socket, router).await });
-        let login = contactor_manifest::Login {
-            path: "/login".to_owned(),
-            body: contactor_manifest::LoginBody::Json,
-            fields: BTreeMap::from([("key".to_owned(), template("{token}"))]),
-            token: "/token".to_owned(),
-            lifetime_seconds: 60,
-            placement: contactor_manifest::Placement::Bearer,
-        };
-        let api = api_by(Scheme::Login { login }, SECRET, &url, 4_096);
+        let url = serve(router).await;
+        let api = api_by_login(&url, contactor_manifest::Placement::Bearer);
         let (call, result) = api.send(get("/echo", &[]), Timestamp::UNIX_EPOCH).await;
         assert_eq!(result.unwrap().body, format!("Bearer {token}").into_bytes());
         assert_eq!(call.response.as_deref(), Some("Bearer [redacted]"));

@@ -156,8 +156,7 @@ impl RunContext {
         highlevel: &SideRecord,
         partner: &SideRecord,
     ) -> Link {
-        let same =
-            plan.link.as_ref().filter(|l| l.highlevel_id == highlevel.id && l.partner_id == partner.id);
+        let same = plan.link.as_ref().filter(|link| self.joins(link, Some(highlevel), Some(partner)));
         let previous = same.map(|link| &link.base);
         let base = match previous {
             Some(base) if !plan.held_back.is_empty() => base.clone(),
@@ -228,7 +227,11 @@ impl RunContext {
         }
     }
 
-    async fn update_highlevel(&self, before: &SideRecord, fields: &Fields) -> Result<SideRecord, Failure> {
+    pub(crate) async fn update_highlevel(
+        &self,
+        before: &SideRecord,
+        fields: &Fields,
+    ) -> Result<SideRecord, Failure> {
         if fields.is_empty() {
             return Ok(before.clone());
         }
@@ -328,7 +331,12 @@ fn overlaid(before: &SideRecord, written: &Fields, after: SideRecord) -> SideRec
     SideRecord { id: after.id, fields, updated_at: after.updated_at.or(before.updated_at) }
 }
 
-fn note_writes(side: Side, before: Option<&SideRecord>, written: &Fields, changes: &mut Vec<FieldChange>) {
+pub(crate) fn note_writes(
+    side: Side,
+    before: Option<&SideRecord>,
+    written: &Fields,
+    changes: &mut Vec<FieldChange>,
+) {
     changes.extend(written.iter().map(|(field, after)| {
         FieldChange {
             side,

@@ -4,6 +4,7 @@
 //! again, a retry after a crash between a write and its commit finds the written value and agrees with it.
 
 mod apply;
+pub(crate) mod children;
 mod plan;
 mod preview;
 mod sides;

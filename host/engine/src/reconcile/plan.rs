@@ -1,8 +1,10 @@
 //! Decides what a run would write. Reads both sides, writes nothing.
 
+use std::cmp::Ordering;
+
 use contactor_runtime::bindings::types::Direction;
-use contactor_store::{FailureClass, Link, LinkState, RecordId, RecordKey, Side};
-use contactor_sync::{Fields, Merge, merge};
+use contactor_store::{ConnectionId, FailureClass, Link, LinkState, RecordId, RecordKey, Side};
+use contactor_sync::{Fields, Merge, Value, merge};
 use tokio::sync::OwnedMutexGuard;
 
 use super::sides::{RunContext, SideRecord};
@@ -18,6 +20,8 @@ pub(crate) enum Plan {
     Nowhere,
     /// Both sides are known as far as they exist.
     Sync(Box<SyncPlan>),
+    /// An older record of a person whose newest one is linked: it fills what HighLevel has no value for.
+    Fill { highlevel: SideRecord, partner: SideRecord, fields: Fields },
 }
 
 /// The writes that bring two records into step.
@@ -65,11 +69,24 @@ impl RunContext {
         match (highlevel, partner) {
             (None, None) => Ok(Plan::Nowhere),
             (None, Some(_)) => Ok(Plan::Gone { link, side: Side::Highlevel }),
-            (Some(_), None) => Ok(Plan::Gone { link, side: Side::Partner }),
+            (Some(highlevel), None) => self.plan_without_partner(link, highlevel).await,
             (Some(highlevel), Some(partner)) => {
                 self.sync(&entity, Some(highlevel), Some(partner), Some(link), Vec::new()).await
             }
         }
+    }
+
+    /// The partner does not know the id of a linked record. Where ids change with their values, the record may go on under
+    /// another one: after an update whose answer was lost.
+    async fn plan_without_partner(&self, link: Link, highlevel: SideRecord) -> Result<Plan, Failure> {
+        let entity = link.entity.clone();
+        if self.active.rekeys(&entity) && link.state == LinkState::Active {
+            let keys = self.natural_keys(&entity, Side::Highlevel, &highlevel.fields);
+            if let (Some(partner), None) = self.counterpart(&entity, &keys).await? {
+                return self.sync(&entity, Some(highlevel), Some(partner), Some(link), Vec::new()).await;
+            }
+        }
+        Ok(Plan::Gone { link, side: Side::Partner })
     }
 
     async fn plan_unlinked(&self, key: &RecordKey) -> Result<Plan, Failure> {
@@ -140,6 +157,10 @@ impl RunContext {
         }
         found.sort_by(|a, b| a.id.cmp(&b.id));
         found.dedup_by(|a, b| a.id == b.id);
+        if self.active.many_to_one(entity) {
+            found.sort_by(by_age);
+            found.drain(..found.len().saturating_sub(1));
+        }
         if found.len() > 1 {
             return Err(ambiguous(&self.active.manifest.partner.name, found.len(), keys));
         }
@@ -155,11 +176,17 @@ impl RunContext {
         }
         let keys = self.natural_keys(entity, Side::Partner, &record.fields);
         if keys.is_empty() {
+            if self.active.many_to_one(entity) {
+                return Err(Failure::new(
+                    FailureClass::Data,
+                    "no identifier: it has neither a usable email nor a usable phone, so nobody knows whose it is",
+                ));
+            }
             // HighLevel refuses a contact that has neither.
-            let reason = "it has neither a usable email nor a usable phone".to_owned();
-            return Ok(Plan::Skip { reason, highlevel: None, partner: Some(record) });
+            let reason = "no identifier: the partner's record has neither a usable email nor a usable phone";
+            return Err(Failure::new(FailureClass::Data, reason));
         }
-        let guards = self.lock_keys(&keys).await;
+        let mut guards = self.lock_keys(&keys).await;
         if let Some(link) = self.link(entity, Side::Partner, &record.id).await? {
             return self.plan_linked(link).await;
         }
@@ -173,11 +200,47 @@ impl RunContext {
         }
         let mut tombstone = None;
         if let Some(found) = highlevel.take() {
+            if self.active.many_to_one(entity) {
+                // The linked record's own runs must not overlap with a change of the link.
+                guards.push(self.lock_record(&found.id).await);
+                let link = self.link(entity, Side::Highlevel, &found.id).await?;
+                if let Some(link) = link.filter(|link| link.state == LinkState::Active) {
+                    return self.plan_one_of_many(link, record, guards).await;
+                }
+            }
             tombstone = self.free(entity, Side::Highlevel, &found.id).await?;
             // The duplicate search answers fewer fields than a read by id, and only the latter may be merged.
             highlevel = self.read_highlevel(&found.id).await?;
         }
         self.sync(entity, highlevel, Some(record), tombstone, guards).await
+    }
+
+    /// A further record of a person who is linked already: the newest of both keeps or takes the link.
+    async fn plan_one_of_many(
+        &self,
+        link: Link,
+        record: SideRecord,
+        creating: Vec<OwnedMutexGuard<()>>,
+    ) -> Result<Plan, Failure> {
+        let entity = link.entity.clone();
+        let (highlevel, linked) = futures_util::future::try_join(
+            self.read_highlevel(&link.highlevel_id),
+            self.read_partner(&entity, &link.partner_id),
+        )
+        .await?;
+        let Some(highlevel) = highlevel else { return Ok(Plan::Gone { link, side: Side::Highlevel }) };
+        let mapping = self.active.mapping(&entity)?;
+        if linked.is_none_or(|linked| by_age(&linked, &record).is_lt()) {
+            let base = link.base.for_successor(mapping, &record.fields, &self.active.context);
+            let link = Link { base, ..link };
+            return self.sync(&entity, Some(highlevel), Some(record), Some(link), creating).await;
+        }
+        let merged =
+            merge(mapping, None, Some(&highlevel.view()), Some(&record.view()), &self.active.context)
+                .map_err(|error| Failure::new(FailureClass::Config, format!("mapping: {error}")))?;
+        let mut fields = merged.to_highlevel;
+        fields.retain(|name, _| highlevel.fields.get(name).is_none_or(Value::is_empty));
+        Ok(Plan::Fill { highlevel, partner: record, fields })
     }
 
     /// Merges what both sides show and asks the clean-up rules about every direction that would be written.
@@ -193,7 +256,7 @@ impl RunContext {
         // A tombstone of another pair says nothing about what these two agreed on.
         let base = link
             .as_ref()
-            .filter(|link| joins(link, highlevel.as_ref(), partner.as_ref()))
+            .filter(|link| self.joins(link, highlevel.as_ref(), partner.as_ref()))
             .map(|link| &link.base);
         let highlevel_view = highlevel.as_ref().map(SideRecord::view);
         let partner_view = partner.as_ref().map(SideRecord::view);
@@ -219,7 +282,25 @@ impl RunContext {
         Ok(Plan::Sync(Box::new(SyncPlan { highlevel, partner, link, merge, held_back, creating })))
     }
 
-    async fn link(&self, entity: &str, side: Side, record: &RecordId) -> Result<Option<Link>, Failure> {
+    /// Whether a link is the link of these two records. A partner that changes ids is known by HighLevel's.
+    pub(crate) fn joins(
+        &self,
+        link: &Link,
+        highlevel: Option<&SideRecord>,
+        partner: Option<&SideRecord>,
+    ) -> bool {
+        let moves = link.state == LinkState::Active
+            && (self.active.rekeys(&link.entity) || self.active.many_to_one(&link.entity));
+        highlevel.is_some_and(|record| record.id == link.highlevel_id)
+            && partner.is_some_and(|record| moves || record.id == link.partner_id)
+    }
+
+    pub(crate) async fn link(
+        &self,
+        entity: &str,
+        side: Side,
+        record: &RecordId,
+    ) -> Result<Option<Link>, Failure> {
         let link = self.engine.store().link(&self.active.connection.id, entity, side, record).await;
         link.map_err(|error| Failure::new(FailureClass::Transient, format!("store: {error}")))
     }
@@ -242,6 +323,11 @@ impl RunContext {
             }
             tombstone => Ok(tombstone),
         }
+    }
+
+    /// Waits until no other run works on the record, or on its lists.
+    pub(crate) async fn lock_record(&self, highlevel: &RecordId) -> OwnedMutexGuard<()> {
+        self.engine.locks().lock(&record_lock(&self.active.connection.id, highlevel)).await
     }
 
     async fn lock_keys(&self, keys: &[NaturalKey]) -> Vec<OwnedMutexGuard<()>> {
@@ -285,10 +371,18 @@ struct NaturalKey {
     unique: bool,
 }
 
-/// Whether a link is the link of these two records.
-fn joins(link: &Link, highlevel: Option<&SideRecord>, partner: Option<&SideRecord>) -> bool {
-    highlevel.is_some_and(|record| record.id == link.highlevel_id)
-        && partner.is_some_and(|record| record.id == link.partner_id)
+/// The name of the lock on a record: a contact and its lists share one, because both are written to one record of the partner.
+pub(crate) fn record_lock(connection: &ConnectionId, highlevel: &RecordId) -> String {
+    format!("{connection}//{highlevel}")
+}
+
+/// Which of two records of the partner is older: by their times, then by their ids, which partners count up.
+fn by_age(one: &SideRecord, other: &SideRecord) -> Ordering {
+    let number = |record: &SideRecord| record.id.as_str().parse::<u64>().ok();
+    one.updated_at
+        .cmp(&other.updated_at)
+        .then_with(|| number(one).cmp(&number(other)))
+        .then_with(|| one.id.cmp(&other.id))
 }
 
 fn ambiguous(system: &str, count: usize, keys: &[NaturalKey]) -> Failure {

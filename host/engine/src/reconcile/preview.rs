@@ -1,5 +1,7 @@
 //! A preview: the plan of many records, and nothing else. It holds every write back, in the engine and in the capabilities.
 
+use std::collections::BTreeSet;
+
 use contactor_highlevel::{SearchRequest, Sort};
 use contactor_store::{ConnectionId, Priority, RecordId, RecordKey, Side};
 use contactor_sync::Fields;
@@ -10,6 +12,7 @@ use super::sides::{RunContext, SideRecord};
 use crate::convert;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::failure::Failure;
 
 /// What a sync would do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -55,6 +58,9 @@ pub struct PreviewItem {
     pub changes: Vec<PlannedChange>,
     /// Fields on which both sides differ and a policy decides.
     pub conflicts: Vec<String>,
+    /// Lists of child records that follow the contact; each costs a read.
+    #[serde(default)]
+    pub lists: u64,
 }
 
 /// What would happen to a record.
@@ -135,10 +141,48 @@ impl Engine {
             record: record.clone(),
         };
         let link = self.store().link(connection, &key.entity, key.side, &record).await?;
-        Ok(match run.plan(&key, link).await {
-            Ok(plan) => item(record, plan),
-            Err(failure) => PreviewItem { reason: Some(failure.message), ..blank(record, Verdict::Park) },
-        })
+        let planned = match run.plan(&key, link).await {
+            Ok(plan) => {
+                let counterpart = match &plan {
+                    Plan::Sync(plan) => Some(plan.partner.clone()),
+                    _ => None,
+                };
+                let mut item = item(record.clone(), plan);
+                match counterpart {
+                    Some(counterpart) => self.preview_lists(run, &record, counterpart, &mut item).await,
+                    None => Ok(()),
+                }
+                .map(|()| item)
+            }
+            Err(failure) => Err(failure),
+        };
+        Ok(planned.unwrap_or_else(|failure| PreviewItem {
+            reason: Some(failure.message),
+            ..blank(record, Verdict::Park)
+        }))
+    }
+
+    /// What would follow the contact: its tasks, notes and appointments.
+    async fn preview_lists(
+        &self,
+        run: &RunContext,
+        record: &RecordId,
+        counterpart: Option<SideRecord>,
+        item: &mut PreviewItem,
+    ) -> Result<(), Failure> {
+        for list in run.active.lists.values() {
+            let Some(plan) = run.preview_list(list, record, counterpart.clone()).await? else { continue };
+            let changes = plan.changes(list.kind);
+            if !changes.is_empty() && item.verdict == Verdict::Unchanged {
+                item.verdict = Verdict::Update;
+            }
+            item.conflicts.extend(
+                plan.pairs.iter().flat_map(|pair| &pair.merge.conflicts).map(|c| c.highlevel_field.clone()),
+            );
+            item.changes.extend(changes);
+            item.lists += 1;
+        }
+        Ok(())
     }
 }
 
@@ -154,8 +198,16 @@ impl PreviewReport {
         self.conflicts += item.conflicts.len() as u64;
         // One read, one write of plain fields, one each for tags that are added or removed (at most two).
         let writes = item.changes.iter().filter(|c| c.side == Side::Highlevel);
-        let (tags, fields): (Vec<_>, Vec<_>) = writes.partition(|change| change.field == "tags");
-        self.estimated_highlevel_calls += 1 + u64::from(!fields.is_empty()) + u64::from(!tags.is_empty());
+        let (children, own): (Vec<_>, Vec<_>) = writes.partition(|change| change.field.contains('['));
+        let (tags, fields): (Vec<_>, Vec<_>) = own.into_iter().partition(|change| change.field == "tags");
+        // One read for each list, one write for each child.
+        let children: BTreeSet<&str> =
+            children.iter().filter_map(|change| change.field.split(']').next()).collect();
+        self.estimated_highlevel_calls += 1
+            + u64::from(!fields.is_empty())
+            + u64::from(!tags.is_empty())
+            + item.lists
+            + children.len() as u64;
         self.items.push(item);
     }
 }
@@ -169,6 +221,7 @@ fn blank(record: RecordId, verdict: Verdict) -> PreviewItem {
         reason: None,
         changes: Vec::new(),
         conflicts: Vec::new(),
+        lists: 0,
     }
 }
 
@@ -188,6 +241,13 @@ fn item(record: RecordId, plan: Plan) -> PreviewItem {
             ..blank(record, Verdict::Skip)
         },
         Plan::Sync(plan) => sync_item(record, &plan),
+        Plan::Fill { highlevel, partner, fields } => PreviewItem {
+            label: highlevel.label(),
+            reason: Some("a newer record of the partner is linked; this one fills what is empty".to_owned()),
+            changes: changes(Side::Highlevel, Some(&highlevel), &fields),
+            partner_id: Some(partner.id),
+            ..blank(record, if fields.is_empty() { Verdict::Unchanged } else { Verdict::Update })
+        },
     }
 }
 

@@ -226,7 +226,11 @@ impl RunContext {
             fields: convert::fields_to_wit(fields),
         };
         match self.invoke("adapter.update", call).await? {
-            Reply::Update(Ok(record)) => self.answered("adapter.update", &record, Some(id)),
+            // Where the id is one of the values, it changes with them.
+            Reply::Update(Ok(record)) => {
+                let asked = (!self.active.rekeys(entity)).then_some(id);
+                self.answered("adapter.update", &record, asked)
+            }
             Reply::Update(Err(error)) => Err(self.of_connector("adapter.update", &error)),
             _ => Err(mismatch("adapter.update")),
         }

@@ -5,49 +5,61 @@ use std::time::Instant;
 
 use contactor_highlevel::Priority as HlPriority;
 use contactor_store::{
-    ClaimedRecord, Completion, ConnectionState, Disposition, FailureClass, Lease, LinkState, Priority,
+    ClaimedRecord, Completion, ConnectionState, Disposition, FailureClass, Lease, LinkState, Mark, Priority,
     RecordKey, Run, RunId, RunKind, RunOutcome, Side, StoreError,
 };
 use contactor_sync::ConflictRecord;
 
-use super::apply::Applied;
-use super::plan::{Plan, SyncPlan};
-use super::sides::RunContext;
+use super::apply::{Applied, note_writes};
+use super::children::Kind;
+use super::plan::{Plan, SyncPlan, record_lock};
+use super::sides::{RunContext, SideRecord};
 use crate::active::Active;
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::recorder::{HighLevelCalls, RunRecorder};
 
 /// How a run ended, before it is written down.
-struct Ending {
-    disposition: Disposition,
-    outcome: RunOutcome,
-    class: Option<FailureClass>,
-    summary: String,
-    link: Option<contactor_store::Link>,
+pub(crate) struct Ending {
+    /// Nobody needs to read of it.
+    pub(super) quiet: bool,
+    pub(super) disposition: Disposition,
+    pub(super) outcome: RunOutcome,
+    pub(super) class: Option<FailureClass>,
+    pub(super) summary: String,
+    pub(super) link: Option<contactor_store::Link>,
     /// The link or tombstone whose place the new one takes.
-    replaces: Option<contactor_store::Link>,
-    conflicts: Vec<ConflictRecord>,
-    changes: Vec<contactor_store::FieldChange>,
-    ids: (Option<contactor_store::RecordId>, Option<contactor_store::RecordId>),
+    pub(super) replaces: Option<contactor_store::Link>,
+    /// Links of child records to write, and those that go.
+    pub(super) children: Vec<contactor_store::Link>,
+    pub(super) unlinked: Vec<contactor_store::Link>,
+    /// Other records that are dirty now.
+    pub(super) marks: Vec<Mark>,
+    pub(super) conflicts: Vec<ConflictRecord>,
+    pub(super) changes: Vec<contactor_store::FieldChange>,
+    pub(super) ids: (Option<contactor_store::RecordId>, Option<contactor_store::RecordId>),
 }
 
 impl Ending {
-    fn done(outcome: RunOutcome, summary: impl Into<String>) -> Self {
+    pub(super) fn done(outcome: RunOutcome, summary: impl Into<String>) -> Self {
         Self {
             disposition: Disposition::Done,
             outcome,
             class: None,
             summary: summary.into(),
+            quiet: false,
             link: None,
             replaces: None,
+            children: Vec::new(),
+            unlinked: Vec::new(),
+            marks: Vec::new(),
             conflicts: Vec::new(),
             changes: Vec::new(),
             ids: (None, None),
         }
     }
 
-    fn between(
+    pub(super) fn between(
         mut self,
         highlevel: Option<contactor_store::RecordId>,
         partner: Option<contactor_store::RecordId>,
@@ -67,20 +79,33 @@ impl Engine {
             Err(error) => return self.give_back(lease, claim, &error.to_string()).await,
         };
         let run = RunContext { attempts: claim.attempts, ..self.context(&active, claim.priority, false) };
-        // Kept until the commit: a second run of the same person must find the link.
-        let mut guards = Vec::new();
-        let ending = match is_echo(&run, &claim).await {
-            Ok(true) => {
-                metrics::counter!("contactor_echoes_total").increment(1);
-                return self.complete(lease, claim, Disposition::Done, None, None, Vec::new()).await;
+        let mut claim = claim;
+        // Kept until the commit: a second run of the same person must find the link, and a contact and its lists are written to
+        // the same record of the partner.
+        let mut guards = vec![self.locks().lock(&claim_lock(&claim)).await];
+        if run.active.many_to_one(&key.entity) && claim.link.is_some() {
+            // A newer record of the partner may have taken the link since the claim.
+            match run.link(&key.entity, key.side, &key.record).await {
+                Ok(link) => claim.link = link,
+                Err(failure) => {
+                    tracing::warn!(connection = %key.connection, reason = failure.message, "a link was not read again")
+                }
             }
-            Ok(false) => self.reconcile(&run, &claim, &mut guards).await,
+        }
+        let ending = match self.attempt(&run, &claim, &mut guards).await {
+            Ok(Some(ending)) => Ok(ending),
+            Ok(None) => return self.complete(lease, Completion::new(claim, Disposition::Done)).await,
             Err(failure) => Err(failure),
         };
         let ending = match ending {
             Ok(ending) => ending,
             Err(failure) => self.failed(&run, &claim, failure).await,
         };
+        if ending.quiet {
+            let done = Completion { marks: ending.marks, ..Completion::new(claim, ending.disposition) };
+            self.complete(lease, done).await;
+            return self.wake().wake();
+        }
         metrics::counter!("contactor_runs_total", "outcome" => outcome_name(ending.outcome)).increment(1);
         let (calls, log) = run.recorder.take();
         let entry = Run {
@@ -105,8 +130,46 @@ impl Engine {
             log,
         };
         let claim = ClaimedRecord { link: ending.replaces.or(claim.link), ..claim };
-        self.complete(lease, claim, ending.disposition, ending.link, Some(entry), ending.conflicts).await;
+        let completion = Completion {
+            claim,
+            disposition: ending.disposition,
+            link: ending.link,
+            children: ending.children,
+            unlinked: ending.unlinked,
+            marks: ending.marks,
+            conflicts: ending.conflicts,
+            run: Some(entry),
+        };
+        self.complete(lease, completion).await;
         drop(guards);
+    }
+
+    /// What comes of a claim; `None` when there is nothing to do and nothing to tell.
+    async fn attempt(
+        &self,
+        run: &RunContext,
+        claim: &ClaimedRecord,
+        guards: &mut Vec<tokio::sync::OwnedMutexGuard<()>>,
+    ) -> Result<Option<Ending>, Failure> {
+        let entity = claim.key.entity.as_str();
+        let active = Arc::clone(&run.active);
+        let echo = match active.lists.get(entity) {
+            Some(list) => run.is_list_echo(list, claim).await?,
+            // Events reach every connection of the workspace, also those that keep no such list.
+            None if Kind::of_list(entity).is_some() => return Ok(None),
+            None => match Kind::of_entity(entity) {
+                Some(kind) => return self.reconcile_child(run, kind, claim).await,
+                None => is_echo(run, claim).await?,
+            },
+        };
+        if echo {
+            metrics::counter!("contactor_echoes_total").increment(1);
+            return Ok(None);
+        }
+        match active.lists.get(entity) {
+            Some(list) => self.reconcile_list(run, list, claim).await,
+            None => self.reconcile(run, claim, guards).await.map(Some),
+        }
     }
 
     /// A run panicked: a defect of the host. The record is tried again and then parked; the others go on.
@@ -120,7 +183,7 @@ impl Engine {
             self.now(),
             rand::random::<f64>(),
         );
-        self.complete(lease, claim, disposition, None, None, Vec::new()).await;
+        self.complete(lease, Completion::new(claim, disposition)).await;
     }
 
     /// What a run of this connection works with.
@@ -157,7 +220,8 @@ impl Engine {
                     .between(highlevel.map(|r| r.id), partner.map(|r| r.id)))
             }
             Plan::Nowhere => Ok(Ending::done(RunOutcome::Unchanged, "the record is on neither side")),
-            Plan::Gone { link, side } => Ok(gone(run, link, side)),
+            Plan::Gone { link, side } => self.gone(run, link, side).await,
+            Plan::Fill { highlevel, partner, fields } => fill(run, &highlevel, &partner, &fields).await,
             Plan::Sync(mut plan) => {
                 guards.append(&mut plan.creating);
                 self.bring_into_step(run, &claim.key, *plan).await
@@ -178,7 +242,22 @@ impl Engine {
                 (None, true, Some(_), true) => RunOutcome::Unchanged,
                 _ => RunOutcome::Applied,
             };
+        // A contact that is linked anew brings its tasks, notes and appointments with it.
+        let same = plan.link.as_ref().is_some_and(|link| {
+            link.state == LinkState::Active
+                && (&link.highlevel_id, &link.partner_id)
+                    == (&applied.link.highlevel_id, &applied.link.partner_id)
+        });
+        let marks =
+            if same { Vec::new() } else { run.list_marks(Side::Highlevel, &applied.link.highlevel_id) };
+        let moved = plan.link.as_ref().filter(|_| run.active.rekeys(&key.entity) && !same);
+        let children = match moved {
+            Some(_) => run.rekeyed_lists(&applied.link).await?,
+            None => Vec::new(),
+        };
         Ok(Ending {
+            marks,
+            children,
             summary: summary(run, &plan, &applied),
             conflicts: plan.merge.conflicts,
             changes: applied.changes,
@@ -189,8 +268,24 @@ impl Engine {
         })
     }
 
+    /// A record is gone on one side. HighLevel merges contacts without telling: what belonged to a deleted one may be the
+    /// survivor's by now.
+    async fn gone(
+        &self,
+        run: &RunContext,
+        link: contactor_store::Link,
+        side: Side,
+    ) -> Result<Ending, Failure> {
+        let mut marks = Vec::new();
+        if side == Side::Highlevel && link.state == LinkState::Active && !run.active.lists.is_empty() {
+            let survivor = run.survivor(&link).await?;
+            marks.extend(survivor.iter().flat_map(|id| run.list_marks(Side::Highlevel, id)));
+        }
+        Ok(Ending { marks, ..gone(run, link, side) })
+    }
+
     /// A failure decides what becomes of the record; a refused credential stops the connection.
-    async fn failed(&self, run: &RunContext, claim: &ClaimedRecord, failure: Failure) -> Ending {
+    pub(super) async fn failed(&self, run: &RunContext, claim: &ClaimedRecord, failure: Failure) -> Ending {
         if failure.class == FailureClass::Auth {
             self.needs_reconnect(&claim.key.connection, &failure.message).await;
         }
@@ -219,21 +314,12 @@ impl Engine {
             tracing::error!(connection = %id, %error, "the connection could not be paused");
         }
         let disposition = Disposition::Retry { at: self.now(), counts: false };
-        self.complete(lease, claim, disposition, None, None, Vec::new()).await;
+        self.complete(lease, Completion::new(claim, disposition)).await;
     }
 
-    async fn complete(
-        &self,
-        lease: &Lease,
-        claim: ClaimedRecord,
-        disposition: Disposition,
-        link: Option<contactor_store::Link>,
-        run: Option<Run>,
-        conflicts: Vec<ConflictRecord>,
-    ) {
+    async fn complete(&self, lease: &Lease, completion: Completion) {
+        let (claim, run) = (completion.claim.clone(), completion.run.clone());
         let key = claim.key.clone();
-        let completion =
-            Completion { link, conflicts, run: run.clone(), ..Completion::new(claim.clone(), disposition) };
         match self.store().complete_record(lease, completion).await {
             Ok(()) => {}
             // Two records claim one counterpart: nothing of the completion was written, so say so in its place.
@@ -257,6 +343,12 @@ impl Engine {
             }
         }
     }
+}
+
+/// The name of the lock on the record of a claim.
+fn claim_lock(claim: &ClaimedRecord) -> String {
+    let record = claim.link.as_ref().map_or(&claim.key.record, |link| &link.highlevel_id);
+    record_lock(&claim.key.connection, record)
 }
 
 /// Every hint shows what the link already knows: our own write coming back, or a delivery that says nothing new.
@@ -322,6 +414,22 @@ fn is_complete(
             .all(|name| name.starts_with("customFields") || SNAPSHOT_FIELDS.contains(&name.as_str())),
         contactor_sync::Side::Partner => inputs.iter().all(|name| fields.contains_key(name)),
     }
+}
+
+/// An older record of somebody whose newest one is linked.
+async fn fill(
+    run: &RunContext,
+    highlevel: &SideRecord,
+    partner: &SideRecord,
+    fields: &contactor_sync::Fields,
+) -> Result<Ending, Failure> {
+    run.update_highlevel(highlevel, fields).await?;
+    let mut changes = Vec::new();
+    note_writes(Side::Highlevel, Some(highlevel), fields, &mut changes);
+    let outcome = if changes.is_empty() { RunOutcome::Unchanged } else { RunOutcome::Applied };
+    let summary = "a newer record of the same person is linked; this one only fills what is empty";
+    let ending = Ending { changes, ..Ending::done(outcome, summary) };
+    Ok(ending.between(Some(highlevel.id.clone()), Some(partner.id.clone())))
 }
 
 /// One record is gone: the link becomes a tombstone, so that a restored record finds its counterpart again.

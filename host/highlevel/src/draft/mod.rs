@@ -77,6 +77,11 @@ macro_rules! checked_fields {
                 $rules.fields.iter().map(|rule| rule.name)
             }
 
+            /// A JSON Schema of the fields that the operation takes, for people and programs that write them.
+            pub fn schema() -> serde_json::Value {
+                $rules.schema()
+            }
+
             /// Whether there is nothing to send.
             pub fn is_empty(&self) -> bool {
                 self.0.is_empty()

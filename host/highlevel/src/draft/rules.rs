@@ -82,6 +82,32 @@ impl Rules {
         }
     }
 
+    /// A JSON Schema of what the operation takes.
+    pub(super) fn schema(&self) -> Value {
+        let property = |rule: &Rule| {
+            let mut schema = rule.kind.schema();
+            // On a create, null means "leave it out".
+            if rule.clearable || self.skip_null {
+                schema.entry("type").and_modify(|kind| *kind = serde_json::json!([kind.clone(), "null"]));
+            }
+            (rule.name.to_owned(), Value::Object(schema))
+        };
+        let properties: Map<String, Value> = self.fields.iter().map(property).collect();
+        let mut schema = Map::from_iter([
+            ("type".to_owned(), Value::from("object")),
+            ("properties".to_owned(), Value::Object(properties)),
+            ("additionalProperties".to_owned(), Value::Bool(false)),
+        ]);
+        if !self.required.is_empty() {
+            schema.insert("required".to_owned(), self.required.into());
+        }
+        if self.custom_fields {
+            let custom = serde_json::json!({ "^customFields\\..+$": {} });
+            schema.insert("patternProperties".to_owned(), custom);
+        }
+        Value::Object(schema)
+    }
+
     pub(super) fn check<N: Into<String>>(
         &self,
         fields: impl IntoIterator<Item = (N, Value)>,
@@ -138,6 +164,23 @@ impl Rules {
 }
 
 impl Kind {
+    /// A JSON Schema of its values.
+    fn schema(self) -> Map<String, Value> {
+        let schema = match self {
+            Self::Text => serde_json::json!({ "type": "string" }),
+            Self::OneOf(choices) => {
+                serde_json::json!({ "type": "string", "pattern": format!("^({})$", choices.join("|")) })
+            }
+            Self::Phone => serde_json::json!({ "type": "string", "pattern": r"^\+[1-9][0-9]{0,14}$" }),
+            Self::Country => serde_json::json!({ "type": "string", "pattern": "^[A-Za-z]{2}$" }),
+            Self::Date => serde_json::json!({ "type": "string", "format": "date" }),
+            Self::Instant => serde_json::json!({ "type": "string", "format": "date-time" }),
+            Self::Flag => serde_json::json!({ "type": "boolean" }),
+            Self::Dnd | Self::InboundDnd => serde_json::json!({ "type": "object" }),
+        };
+        if let Value::Object(schema) = schema { schema } else { Map::new() }
+    }
+
     /// The value as the vendor takes it, or why it cannot be.
     fn check(self, value: Value) -> Result<Value, String> {
         let found = describe(&value);

@@ -42,6 +42,9 @@ pub enum ErrorKind {
     /// Refused here, before any request: the vendor would not take it.
     #[error("not sent: {}", list(.0))]
     NotSendable(Vec<FieldProblem>),
+    /// The handle holds writes back; this one would have been sent.
+    #[error("held back: this is a preview")]
+    HeldBack,
     /// There is no such record. For an unknown contact the vendor answers 400, not 404.
     #[error("HighLevel has no such record: {message}")]
     NotFound {
@@ -191,9 +194,11 @@ impl ErrorKind {
             | Self::LocationInactive
             | Self::Token(_) => ErrorClass::Auth,
             Self::MissingScope { .. } | Self::Forbidden { .. } => ErrorClass::Denied,
-            Self::NotSendable(_) | Self::NotFound { .. } | Self::Invalid(_) | Self::Rejected { .. } => {
-                ErrorClass::Data
-            }
+            Self::NotSendable(_)
+            | Self::HeldBack
+            | Self::NotFound { .. }
+            | Self::Invalid(_)
+            | Self::Rejected { .. } => ErrorClass::Data,
             Self::Duplicate { .. } => ErrorClass::Conflict,
             Self::VersionHeader { .. } | Self::NoSuchOperation { .. } | Self::Decode { .. } => {
                 ErrorClass::Defect

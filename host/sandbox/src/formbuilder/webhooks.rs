@@ -86,16 +86,16 @@ pub(super) fn body(form: &Form, submission: &Submission, guesses: &Guesses) -> V
             let part = |(name, value): &(String, String)| {
                 format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
             };
-            let parts: String = pairs.map(part).collect();
+            let parts = pairs.map(part).collect::<Vec<_>>().concat();
             format!("{parts}--{BOUNDARY}--\r\n").into_bytes()
         }
         WebhookBody::Xml => {
-            let plain: String =
-                before.iter().map(|(name, value)| format!("<{name}>{}</{name}>", escape(value))).collect();
+            let plain = |(name, value): &(String, String)| format!("<{name}>{}</{name}>", escape(value));
+            let plain = before.iter().map(plain).collect::<Vec<_>>().concat();
             let field = |(id, value): &(String, String)| {
                 format!("<field><fieldid>{id}</fieldid><fieldvalue>{}</fieldvalue></field>", escape(value))
             };
-            let fields: String = answers.iter().map(field).collect();
+            let fields = answers.iter().map(field).collect::<Vec<_>>().concat();
             let text = format!(
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<submission>{plain}<fields>{fields}</fields></submission>"
             );

@@ -13,6 +13,7 @@
 mod appointments;
 mod config;
 mod contacts;
+mod emit;
 mod filter;
 mod index;
 mod inspect;
@@ -36,6 +37,7 @@ mod validate;
 mod webhooks;
 mod wire;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -217,7 +219,7 @@ impl HighLevel {
         location: &Location,
         state: &mut LocationState,
         now: Millis,
-        events: &[(&'static str, Map<String, Value>)],
+        events: &[(Cow<'static, str>, Map<String, Value>)],
     ) {
         if events.is_empty() {
             return;

@@ -163,8 +163,10 @@ fn perform(tx: &mut Tx<'_>, act: PersonAct) -> Result<Value, Refusal> {
             config.match_by = match_by.unwrap_or_else(|| config.match_by.clone());
             config.country = country.unwrap_or_else(|| config.country.clone());
             config.timezone = timezone.unwrap_or_else(|| config.timezone.clone());
-            tx.events
-                .push(("LocationUpdate", object(json!({"id": location_id, "name": tx.state.config.name}))));
+            tx.events.push((
+                "LocationUpdate".into(),
+                object(json!({"id": location_id, "name": tx.state.config.name})),
+            ));
             Ok(Value::Null)
         }
         PersonAct::DefineCustomField { name, data_type } => {

@@ -1,5 +1,6 @@
 //! One change to one location: the records, the instant, who does it, and the webhooks it causes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -27,7 +28,7 @@ pub(crate) struct Tx<'a> {
     pub(crate) actor: Actor<'a>,
     pub(crate) habits: Habits,
     pub(crate) lag: SearchLag,
-    pub(crate) events: Vec<(&'static str, Map<String, Value>)>,
+    pub(crate) events: Vec<(Cow<'static, str>, Map<String, Value>)>,
 }
 
 /// A request that has passed the gateway.
@@ -90,9 +91,9 @@ impl Tx<'_> {
         self.state.contact_or_tombstone(&id).cloned().unwrap_or_default()
     }
 
-    fn emit(&mut self, event: &'static str, body: Map<String, Value>) {
+    fn emit(&mut self, event: impl Into<Cow<'static, str>>, body: Map<String, Value>) {
         if self.actor == Actor::Person || self.habits.echoes_api_writes {
-            self.events.push((event, body));
+            self.events.push((event.into(), body));
         }
     }
 
@@ -123,7 +124,7 @@ impl Tx<'_> {
     }
 
     /// Note events carry an allow-list (vendor issue 312).
-    pub(crate) fn emit_note(&mut self, event: &'static str, note: &Note, contact_id: &str) {
+    pub(crate) fn emit_note(&mut self, event: impl Into<Cow<'static, str>>, note: &Note, contact_id: &str) {
         let body = json!({
             "id": note.id, "body": note.body, "contactId": contact_id, "dateAdded": iso_millis(note.added),
         });
@@ -131,7 +132,8 @@ impl Tx<'_> {
     }
 
     /// Task events; a real TaskCreate lacks `contactId` and `body` (vendor issue 332).
-    pub(crate) fn emit_task(&mut self, event: &'static str, task: &Task, contact_id: &str) {
+    pub(crate) fn emit_task(&mut self, event: impl Into<Cow<'static, str>>, task: &Task, contact_id: &str) {
+        let event = event.into();
         let mut body = object(json!({
             "id": task.id, "title": task.title, "dateAdded": iso_millis(task.added), "dueDate": iso_millis(task.due),
         }));
@@ -148,7 +150,7 @@ impl Tx<'_> {
     }
 
     /// Appointment events nest under `appointment`.
-    pub(crate) fn emit_appointment(&mut self, event: &'static str, appointment: &Value) {
+    pub(crate) fn emit_appointment(&mut self, event: impl Into<Cow<'static, str>>, appointment: &Value) {
         self.emit(event, object(json!({"appointment": appointment})));
     }
 

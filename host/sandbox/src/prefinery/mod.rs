@@ -4,6 +4,7 @@
 //! as a person in the vendor's own interface ([`ProjectAct`]).
 
 mod config;
+mod emit;
 mod error;
 mod inspect;
 mod limits;

@@ -59,6 +59,13 @@ pub(super) fn award(
     Ok(point)
 }
 
+/// The newest points are taken back. Whether the vendor keeps them with a mark is not known; here they go.
+pub(super) fn revoke_points(change: &mut Change<'_>) -> Result<Value, Fault> {
+    let point = change.project.points.pop().ok_or(Fault::NotFound("There are no points"))?;
+    change.emit("point_revoked", "point", &point.to_json());
+    Ok(point.to_json())
+}
+
 /// A tester earns a reward.
 pub(super) fn earn(change: &mut Change<'_>, tester: &str, name: &str) -> Result<Value, Fault> {
     let user_id = testers::known(change.project, tester)?.id;

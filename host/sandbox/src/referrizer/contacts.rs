@@ -72,7 +72,7 @@ pub(super) fn insert(change: &mut Change<'_>, body: &Map<String, Value>) -> Resu
     if contact.text(&change.guesses.status_key).is_empty() {
         contact.fields.insert(change.guesses.status_key.clone(), json!(LEAD));
     }
-    contact.id = change.state.new_id();
+    contact.id = change.state.new_contact_id();
     contact.created = change.state.tick();
     contact.changed = contact.created;
     change.state.contacts.insert(contact.id.clone(), contact.clone());

@@ -5,6 +5,7 @@
 
 mod config;
 mod contacts;
+mod emit;
 mod error;
 mod inspect;
 mod page;

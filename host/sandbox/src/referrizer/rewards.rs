@@ -54,7 +54,7 @@ pub(super) fn list_redeems(change: &Change<'_>, call: &Call) -> Answer {
 }
 
 pub(super) fn insert(change: &mut Change<'_>, body: &Map<String, Value>) -> Result<Value, Fault> {
-    let reward = Reward { id: change.state.new_id(), fields: checked(body)? };
+    let reward = Reward { id: change.state.new_reward_id(), fields: checked(body)? };
     change.state.rewards.push(reward.clone());
     Ok(change.state.reward_json(&reward))
 }

@@ -69,7 +69,9 @@ pub(super) struct State {
     pub(super) custom_fields: BTreeSet<String>,
     pub(super) messages: Messages,
     ticks: u64,
-    random: Random,
+    contact_ids: Random,
+    reward_ids: Random,
+    visit_ids: Random,
 }
 
 impl State {
@@ -82,13 +84,24 @@ impl State {
             custom_fields: custom_fields.iter().cloned().collect(),
             messages: Messages::default(),
             ticks: 0,
-            random: Random::new(seed, "referrizer account"),
+            contact_ids: Random::new(seed, "referrizer contacts"),
+            reward_ids: Random::new(seed, "referrizer rewards"),
+            visit_ids: Random::new(seed, "referrizer visits"),
         }
     }
 
-    /// 32 lower-case hexadecimal characters, as the vendor's ids.
-    pub(super) fn new_id(&mut self) -> String {
-        self.random.hex(32)
+    /// 32 lower-case hexadecimal characters, as the vendor's ids. Each kind has its own sequence, so that the id of the first
+    /// contact of a seed is always the same.
+    pub(super) fn new_contact_id(&mut self) -> String {
+        self.contact_ids.hex(32)
+    }
+
+    pub(super) fn new_reward_id(&mut self) -> String {
+        self.reward_ids.hex(32)
+    }
+
+    pub(super) fn new_visit_id(&mut self) -> String {
+        self.visit_ids.hex(32)
     }
 
     pub(super) fn tick(&mut self) -> u64 {

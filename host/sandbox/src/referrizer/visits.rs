@@ -57,7 +57,7 @@ pub(super) fn insert(change: &mut Change<'_>, body: &Map<String, Value>) -> Resu
         change.state.messages.visit_notifications += 1;
     }
     let points = points.or(amount.map(|amount| amount * POINTS_PER_DOLLAR)).unwrap_or(POINTS);
-    let visit = Visit { id: change.state.new_id(), contact: contact.clone(), points, at };
+    let visit = Visit { id: change.state.new_visit_id(), contact: contact.clone(), points, at };
     change.state.visits.push(visit.clone());
     if let Some(contact) = change.state.contacts.get_mut(&contact) {
         contact.points += points;

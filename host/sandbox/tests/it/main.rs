@@ -9,6 +9,7 @@
 mod client;
 mod connectif;
 mod control;
+mod emit;
 mod faults;
 mod formbuilder;
 mod highlevel_contacts;

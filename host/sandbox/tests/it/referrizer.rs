@@ -326,3 +326,25 @@ async fn limits_and_faults_reach_referrizer_as_well() {
     sandbox.reset();
     assert_eq!(api.get("/contacts").await.body, json!([]));
 }
+
+#[tokio::test]
+async fn every_trigger_of_the_connector_can_be_set_off() {
+    let (sandbox, _api) = Api::start().await;
+    let double = sandbox.referrizer();
+    let lead = double.emit("lead_created").unwrap();
+    assert_eq!((&lead["status"], double.contacts().len()), (&json!("LEAD"), 1));
+    assert_eq!(double.emit("status_changed").unwrap()["status"], "CUSTOMER");
+    assert_eq!(double.emit("status_changed").unwrap()["status"], "LEAD");
+    let redeemed = double.emit("reward_redeemed").unwrap();
+    assert_eq!((&redeemed["contactId"], double.redemptions().len()), (&lead["id"], 1));
+    assert!(double.emit("moon_landed").is_err());
+}
+
+#[tokio::test]
+async fn the_first_records_of_a_seed_have_always_the_same_ids() {
+    let (sandbox, _api) = Api::start().await;
+    sandbox.referrizer().emit("reward_redeemed").unwrap();
+    let first = |records: Vec<Value>| id(&records[0]);
+    assert_eq!(first(sandbox.referrizer().contacts()), "97572b00409848126d4023a66f9f74c7");
+    assert_eq!(first(sandbox.referrizer().rewards()), "6bebe778ea1249f42b80738482e3ae97");
+}

@@ -1,8 +1,11 @@
 //! The admin API: one file per subject, one table of routes.
 
+pub(crate) mod actions;
+pub(crate) mod catalogue;
 pub(crate) mod connections;
 pub(crate) mod connectors;
 pub(crate) mod destinations;
+pub(crate) mod emit;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod sync;
@@ -26,6 +29,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/health", get(health::health)),
         ("/api/v1/workspaces", get(workspaces::list).post(workspaces::create)),
         ("/api/v1/workspaces/{workspace}", get(workspaces::get)),
+        ("/api/v1/workspaces/{workspace}/actions/{action}", post(actions::run)),
         ("/api/v1/workspaces/{workspace}/connections", get(connections::list)),
         (
             "/api/v1/workspaces/{workspace}/connections/{connector}",
@@ -38,6 +42,8 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
             get(sync::progress).post(sync::start),
         ),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/preview", post(sync::preview)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/poll", post(emit::poll)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/samples/{trigger}", post(emit::sample)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/records", post(sync::record)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/parked/retry", post(history::retry)),
         ("/api/v1/workspaces/{workspace}/destinations", get(destinations::list)),
@@ -50,6 +56,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces/{workspace}/parked", get(history::parked)),
         ("/api/v1/workspaces/{workspace}/conflicts", get(history::conflicts)),
         ("/api/v1/workspaces/{workspace}/events", get(history::events)),
+        ("/api/v1/catalogue", get(catalogue::list)),
         ("/api/v1/connectors", get(connectors::list).post(connectors::install)),
         ("/api/v1/connectors/inspect", post(connectors::inspect)),
         ("/api/v1/runs", get(history::runs)),

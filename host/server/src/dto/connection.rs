@@ -131,6 +131,9 @@ pub struct EnableConnection {
     /// The secret that the partner signs its webhooks with; the stored one stays if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_secret: Option<Secret>,
+    /// A template of the connector's: its settings and mapping rows lie under those that are given here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// All settings; a name that is absent takes the manifest's default. The stored ones stay if this is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -159,6 +162,7 @@ impl EnableConnection {
                 .map(|(name, secret)| (name, secret.into_inner()))
                 .collect(),
             webhook_secret: self.webhook_secret.map(Secret::into_inner),
+            template: self.template,
             settings: self.settings.unwrap_or_default(),
             mapping: self.mapping.unwrap_or_default(),
             grants: self.grants,

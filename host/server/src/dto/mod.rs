@@ -1,9 +1,12 @@
 //! What the admin API says and hears. These types are the contract with scripts and consoles: they are written apart from
 //! the storage model, so that a table can change without a client noticing. The `contactor` command reads the same types.
 
+mod action;
+mod catalogue;
 mod connection;
 mod connector;
 mod destination;
+mod emit;
 mod error;
 mod health;
 mod history;
@@ -14,9 +17,12 @@ mod secret;
 mod sync;
 mod workspace;
 
+pub use action::{ActionCall, ActionReport, ActionRequest};
+pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueQuery, CatalogueWay};
 pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Setting};
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use destination::{Destination, DestinationKind, PutDestination};
+pub use emit::SampleAnswer;
 pub use error::{ErrorBody, ErrorDetail};
 pub use health::{Counts, Health};
 pub use history::{

@@ -32,6 +32,36 @@ pub(super) async fn a_run_is_listed_without_and_shown_with_its_calls(engine: Arc
     assert_eq!(listed, [without_calls(failed), without_calls(run(1))]);
 }
 
+pub(super) async fn a_run_of_the_host_itself_belongs_to_a_workspace_and_to_no_connection(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    let own = Run { connection: ConnectionId::of_highlevel(&acme()), ..run(2) };
+    for run in [run(1), own.clone()] {
+        world.store.put_run(run).await.unwrap();
+    }
+    assert_eq!(world.store.run(&own.id).await.unwrap(), Some(own.clone()));
+    let find = async |filter: RunFilter| -> Vec<RunId> {
+        let found = world.store.runs(RunFilter { limit: 10, ..filter }).await.unwrap();
+        found.into_iter().map(|run| run.id).collect()
+    };
+    let of = |connection: &ConnectionId| RunFilter {
+        connection: Some(connection.clone()),
+        ..RunFilter::default()
+    };
+    assert_eq!(find(of(&own.connection)).await, std::slice::from_ref(&own.id));
+    assert_eq!(find(of(&run(1).connection)).await, [run(1).id]);
+    assert_eq!(
+        find(RunFilter { workspace: Some(acme()), ..RunFilter::default() }).await,
+        [own.id, run(1).id]
+    );
+    let stranger = WorkspaceId::new("stranger");
+    let lost = Run { connection: ConnectionId::of_highlevel(&stranger), workspace: stranger, ..run(3) };
+    assert!(matches!(world.store.put_run(lost).await, Err(StoreError::NotFound { .. })));
+    let foreign = Run { connection: ConnectionId::of_highlevel(&WorkspaceId::new("other")), ..run(4) };
+    assert!(matches!(world.store.put_run(foreign).await, Err(StoreError::Invalid(_))));
+}
+
 pub(super) async fn runs_are_found_by_either_id_in_pages_newest_first(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
     let other = world.add("other", "prefinery").await;

@@ -121,6 +121,7 @@ cases! {
         a_webhook_is_fenced_like_a_record;
     history:
         a_run_is_listed_without_and_shown_with_its_calls,
+        a_run_of_the_host_itself_belongs_to_a_workspace_and_to_no_connection,
         runs_are_found_by_either_id_in_pages_newest_first,
         conflicts_are_listed_and_one_that_waits_is_listed_once,
         conflicts_need_a_run,

@@ -227,7 +227,11 @@ impl Store for SqliteStore {
     }
 
     async fn put_run(&self, run: Run) -> Result<()> {
-        self.write(move |db| runs::insert(db, &configuration::owner(db, &run.connection)?, &run)).await
+        self.write(move |db| match run.connection.workspace_of_highlevel() {
+            Some(workspace) => runs::insert_of_highlevel(db, &workspace, &run),
+            None => runs::insert(db, &configuration::owner(db, &run.connection)?, &run),
+        })
+        .await
     }
 
     async fn run(&self, id: &RunId) -> Result<Option<Run>> {

@@ -7,10 +7,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::Result;
 use super::codec::{At, Json, Word, count, integer, is_taken};
-use super::configuration::Owner;
+use super::configuration::{Owner, workspace_pk};
 use super::counts::Scope;
 use crate::error::StoreError;
-use crate::model::{EventSeq, RecordKey, Run, RunFilter, RunId, StoredConflict, WorkspaceId};
+use crate::model::{ConnectionId, EventSeq, RecordKey, Run, RunFilter, RunId, StoredConflict, WorkspaceId};
 
 /// Writes a run of a connection.
 pub(super) fn insert(db: &Connection, owner: &Owner, run: &Run) -> Result<()> {
@@ -20,14 +20,31 @@ pub(super) fn insert(db: &Connection, owner: &Owner, run: &Run) -> Result<()> {
             run.id, run.connection, run.workspace, owner.id, owner.workspace_id
         )));
     }
+    insert_row(db, owner.workspace, Some(owner.connection), run)?;
+    let sql = "INSERT INTO run_totals (connection, outcome, total) VALUES (?1, ?2, 1) \
+               ON CONFLICT (connection, outcome) DO UPDATE SET total = total + 1";
+    db.prepare_cached(sql)?.execute(params![owner.connection, Word(run.outcome)])?;
+    Ok(())
+}
+
+/// Writes a run of the host's own at HighLevel. Totals are counted by connection, so it is in none.
+pub(super) fn insert_of_highlevel(db: &Connection, workspace: &WorkspaceId, run: &Run) -> Result<()> {
+    if run.workspace != *workspace {
+        let text = format!("run {} says {} of {}", run.id, run.connection, run.workspace);
+        return Err(StoreError::Invalid(text));
+    }
+    insert_row(db, workspace_pk(db, workspace)?, None, run)
+}
+
+fn insert_row(db: &Connection, workspace: i64, connection: Option<i64>, run: &Run) -> Result<()> {
     let sql = "INSERT INTO runs (id, workspace, connection, kind, entity, highlevel_id, partner_id, event, started_at, \
                    duration_us, outcome, class, summary, changes, log, calls) \
                VALUES (:id, :workspace, :connection, :kind, :entity, :highlevel_id, :partner_id, :event, :started_at, \
                    :duration_us, :outcome, :class, :summary, :changes, :log, :calls)";
     let written = db.prepare_cached(sql)?.execute(named_params! {
         ":id": run.id,
-        ":workspace": owner.workspace,
-        ":connection": owner.connection,
+        ":workspace": workspace,
+        ":connection": connection,
         ":kind": Word(run.kind),
         ":entity": run.entity,
         ":highlevel_id": run.highlevel_id,
@@ -48,22 +65,21 @@ pub(super) fn insert(db: &Connection, owner: &Owner, run: &Run) -> Result<()> {
         }
         written => written?,
     };
-    let sql = "INSERT INTO run_totals (connection, outcome, total) VALUES (?1, ?2, 1) \
-               ON CONFLICT (connection, outcome) DO UPDATE SET total = total + 1";
-    db.prepare_cached(sql)?.execute(params![owner.connection, Word(run.outcome)])?;
     Ok(())
 }
 
 const RUN: &str = "SELECT r.id, w.id, c.id, r.kind, r.entity, r.highlevel_id, r.partner_id, r.event, r.started_at, \
                    r.duration_us, r.outcome, r.class, r.summary, r.changes, r.log";
 const FROM: &str =
-    "FROM runs r JOIN workspaces w ON w.pk = r.workspace JOIN connections c ON c.pk = r.connection";
+    "FROM runs r JOIN workspaces w ON w.pk = r.workspace LEFT JOIN connections c ON c.pk = r.connection";
 
 fn run_row(row: &Row<'_>) -> rusqlite::Result<Run> {
+    let workspace: WorkspaceId = row.get(1)?;
+    let connection: Option<ConnectionId> = row.get(2)?;
     Ok(Run {
         id: row.get(0)?,
-        workspace: row.get(1)?,
-        connection: row.get(2)?,
+        connection: connection.unwrap_or_else(|| ConnectionId::of_highlevel(&workspace)),
+        workspace,
         kind: row.get::<_, Word<_>>(3)?.0,
         entity: row.get(4)?,
         highlevel_id: row.get(5)?,
@@ -97,7 +113,12 @@ pub(super) fn list(db: &Connection, filter: &RunFilter) -> Result<Vec<Run>> {
         conditions.push("r.workspace = (SELECT pk FROM workspaces WHERE id = :workspace)");
         params.push((":workspace", workspace));
     }
-    if let Some(connection) = &filter.connection {
+    let of_highlevel = filter.connection.as_ref().and_then(ConnectionId::workspace_of_highlevel);
+    if let Some(workspace) = &of_highlevel {
+        conditions.push("r.workspace = (SELECT pk FROM workspaces WHERE id = :of_highlevel)");
+        conditions.push("r.connection IS NULL");
+        params.push((":of_highlevel", workspace));
+    } else if let Some(connection) = &filter.connection {
         // A connection is of one workspace, and runs are indexed by workspace.
         conditions.push("r.workspace = (SELECT workspace FROM connections WHERE id = :connection)");
         conditions.push("r.connection = (SELECT pk FROM connections WHERE id = :connection)");

@@ -12,8 +12,12 @@ const APPLICATION_ID: i64 = 0x4354_4f52;
 
 /// Every step once released stays as it is; a change of the schema is a new step at the end. The number of steps is the
 /// schema version (`user_version` in the database header).
-const STEPS: &[&str] =
-    &[include_str!("schema/001.sql"), include_str!("schema/002.sql"), include_str!("schema/003.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/001.sql"),
+    include_str!("schema/002.sql"),
+    include_str!("schema/003.sql"),
+    include_str!("schema/004.sql"),
+];
 
 /// Brings the database to the newest version, each step in a transaction of its own.
 pub(super) fn upgrade(connection: &Connection, path: &Path) -> Result<()> {

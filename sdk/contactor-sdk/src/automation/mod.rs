@@ -49,6 +49,7 @@
 
 mod effects;
 mod names;
+mod routes;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,7 @@ pub use contactor_rules::{Effect, Rule};
 pub use effects::{
     APPOINTMENTS, CONTACTS, Effects, NOTES, NOTIFICATIONS, Part, TAGS, TASKS, TIMERS, WORKFLOWS, actions,
 };
+pub use routes::route;
 
 use crate::{Error, Event, FieldProblem, Outcome, Result, Source, Value};
 use effects::{Call, Step};

@@ -1,4 +1,7 @@
-//! `contactor connector`: components.
+//! `contactor connector`: components, from an empty directory to a running host.
+
+mod build;
+mod new;
 
 use std::path::{Path, PathBuf};
 
@@ -11,8 +14,14 @@ use crate::output::when;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Make a connector's crate: it builds and passes its tests at once.
+    New(new::NewArgs),
+    /// Build a connector's crate into a component, with its manifest inside.
+    Build(build::BuildArgs),
     /// Show what a component says about itself. Nothing of it is run, and no host is needed.
     Inspect(InspectArgs),
+    /// Print a connector's page of documentation, out of its manifest.
+    Docs(InspectArgs),
     /// Install a component into the host.
     #[command(after_help = "Example:\n  contactor connector install prefinery.wasm\n\n\
                             Installing makes a component available and gives it nothing: an admin grants what it may do with\n\
@@ -31,8 +40,26 @@ pub(crate) struct InspectArgs {
     file: PathBuf,
 }
 
+impl Command {
+    /// Whether it needs no host.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::New(_) | Self::Build(_) | Self::Inspect(_) | Self::Docs(_))
+    }
+}
+
+/// A command that needs no host.
+pub(crate) fn run_locally(context: &Context, command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::New(args) => new::run(context, args),
+        Command::Build(args) => build::run(context, args),
+        Command::Inspect(args) => inspect(context, args),
+        Command::Docs(args) => docs(context, args),
+        Command::Install { .. } | Command::List => Ok(()),
+    }
+}
+
 /// Reads a component file here, without a host.
-pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Result<(), Failure> {
+fn inspect(context: &Context, args: &InspectArgs) -> Result<(), Failure> {
     let bytes = read(&args.file)?;
     let report = contactor_engine::inspect(&bytes)
         .map_err(|error| Failure::say(Exit::Failed, format_args!("{}: {error}", args.file.display())))?;
@@ -58,12 +85,34 @@ pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Result<(), Failu
         ("refused", report.refused.clone().unwrap_or_default()),
     ];
     lines.extend(scopes);
+    let templates = report.manifest.pointer("/template").and_then(serde_json::Value::as_array);
+    lines.extend(templates.into_iter().flatten().map(|template| {
+        let part = |key: &str| template.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+        ("template", format!("{}: {}. {}", part("name"), part("title"), part("help")))
+    }));
     Ok(context.out.one(&report, &lines)?)
+}
+
+/// Prints a page of documentation; the file is a component or a `connector.toml`.
+fn docs(context: &Context, args: &InspectArgs) -> Result<(), Failure> {
+    let manifest = manifest(&args.file)?;
+    if context.out.json {
+        return Ok(crate::output::json(&manifest)?);
+    }
+    Ok(context.out.text(contactor_engine::catalogue::connector_page(&manifest).trim_end())?)
+}
+
+/// The manifest of a component, or of a `connector.toml` that is none yet.
+pub(crate) fn manifest(file: &Path) -> Result<contactor_engine::catalogue::Manifest, Failure> {
+    contactor_engine::catalogue::read_manifest(&read(file)?)
+        .map_err(|error| Failure::say(Exit::Failed, format_args!("{}: {error}", file.display())))
 }
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Inspect(args) => inspect(context, &args),
+        local @ (Command::New(_) | Command::Build(_) | Command::Inspect(_) | Command::Docs(_)) => {
+            run_locally(context, &local)
+        }
         Command::Install { file } => {
             let connector = context.client()?.install_connector(read(&file)?).await?;
             show(context, &connector)?;

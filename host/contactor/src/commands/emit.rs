@@ -1,0 +1,286 @@
+//! `contactor emit`: a trigger's sample event, through the whole path in the sandbox.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use contactor_highlevel::http::{Options, client};
+use contactor_server::dto::{
+    CatalogueEntry, CatalogueKind, CatalogueWay, Event, EventState, RecordRef, Run, RunQuery,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::Context;
+use crate::client::Client;
+use crate::exit::{Exit, Failure};
+use crate::output::word;
+
+/// How often the host is asked what became of the event.
+const LOOK: Duration = Duration::from_millis(100);
+/// Events and runs that are looked through.
+const LATEST: u32 = 100;
+
+/// Send a trigger's sample event through the whole path in the sandbox, and say what became of it. The sandbox's doubles do what
+/// sets the trigger off: HighLevel's signs and posts a webhook about a contact that it has, a partner's sends its own or changes a
+/// record that a poll then finds.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  contactor emit acme highlevel.ContactTagUpdate --sandbox http://127.0.0.1:8450
+  contactor emit acme prefinery.reward_delivered --sandbox http://127.0.0.1:8450
+
+`contactor catalog --kind trigger` lists the triggers.")]
+pub(crate) struct Args {
+    /// The workspace's id.
+    workspace: String,
+    /// The trigger, for example `highlevel.ContactCreate`.
+    trigger: String,
+    /// Address of the running sandbox.
+    #[arg(long, value_name = "URL", env = "CONTACTOR_SANDBOX", default_value = "http://127.0.0.1:8450")]
+    sandbox: Url,
+    /// Seconds to wait for what becomes of it.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    wait: u64,
+}
+
+/// What became of it.
+#[derive(Debug, Serialize)]
+struct Report {
+    trigger: String,
+    /// What was done to set it off.
+    done: String,
+    /// Events that the host accepted.
+    events: Vec<Event>,
+    /// Records that were worked on.
+    records: Vec<RecordRef>,
+    runs: Vec<RunLine>,
+}
+
+#[derive(Debug, Serialize)]
+struct RunLine {
+    id: String,
+    connection: String,
+    kind: String,
+    outcome: String,
+    summary: String,
+}
+
+pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
+    let client = context.client()?;
+    let entry = trigger(&client, args).await?;
+    let before = Before::of(&client, &args.workspace).await?;
+    let done = set_off(&client, args, &entry).await?;
+    let report = before.report(&client, args, &entry, done).await?;
+    show(context, &report)?;
+    let nothing = report.events.is_empty() && report.runs.is_empty();
+    if nothing {
+        return Err(Failure::say(
+            Exit::Failed,
+            format_args!(
+                "nothing arrived within {} s; do the sandbox's webhooks go to this host (`contactor sandbox --webhooks-to`)?",
+                args.wait
+            ),
+        ));
+    }
+    Ok(())
+}
+
+async fn trigger(client: &Client, args: &Args) -> Result<CatalogueEntry, Failure> {
+    let entries = client.catalogue(Some(&args.workspace)).await?;
+    let found = entries.iter().find(|entry| entry.id == args.trigger);
+    match found {
+        Some(entry) if entry.kind == CatalogueKind::Trigger => Ok(entry.clone()),
+        Some(_) => Err(Failure::say(
+            Exit::Usage,
+            format_args!(
+                "{} is an action: `contactor run {} {}` does it",
+                args.trigger, args.workspace, args.trigger
+            ),
+        )),
+        None => Err(Failure::say(
+            Exit::NotFound,
+            format_args!(
+                "no trigger `{}` in {}\n`contactor catalog --workspace {} --kind trigger` lists those there are",
+                args.trigger, args.workspace, args.workspace
+            ),
+        )),
+    }
+}
+
+/// Sets the trigger off and says how.
+async fn set_off(client: &Client, args: &Args, entry: &CatalogueEntry) -> Result<String, Failure> {
+    let workspace = client.workspace(&args.workspace).await?;
+    let sandbox = Sandbox { base: &args.sandbox };
+    match entry.way {
+        CatalogueWay::HighlevelWebhook | CatalogueWay::Found => {
+            let body = json!({ "location": workspace.location, "event": entry.name, "body": entry.example });
+            let answer = sandbox.post(&["highlevel", "emit"], &body).await?;
+            if entry.way == CatalogueWay::Found {
+                for connection in client.connections(&args.workspace).await? {
+                    // A connector without streams has nothing to poll; the host's own look is woken all the same.
+                    let _ = client.poll(&args.workspace, &connection.connector).await;
+                }
+                return Ok(format!("HighLevel's double changed {}", answer["about"]));
+            }
+            Ok(format!(
+                "HighLevel's double sent {} webhooks",
+                answer["webhooks"].as_array().map_or(0, Vec::len)
+            ))
+        }
+        CatalogueWay::PartnerWebhook | CatalogueWay::PartnerPoll => {
+            let set_off =
+                sandbox.post(&[entry.owner.as_str(), "emit"], &json!({ "trigger": entry.name })).await;
+            match set_off {
+                Ok(_) if entry.way == CatalogueWay::PartnerPoll => {
+                    client.poll(&args.workspace, &entry.owner).await?;
+                    Ok(format!("the double of {} changed a record, and its streams are polled", entry.owner))
+                }
+                Ok(_) => Ok(format!("the double of {} did what sets it off", entry.owner)),
+                // No double knows it: its manifest's sample is received as if it had been sent.
+                Err(_) if entry.way == CatalogueWay::PartnerWebhook => {
+                    let received = client.sample(&args.workspace, &entry.owner, &entry.name).await?;
+                    let again = if received.new { "" } else { ", which was known already" };
+                    Ok(format!("the manifest's sample was received{again}"))
+                }
+                Err(error) => Err(error),
+            }
+        }
+        CatalogueWay::Timer => Err(Failure::say(
+            Exit::Usage,
+            format_args!("{}: a timer goes off when it is due; nothing sets it off from outside", entry.id),
+        )),
+        CatalogueWay::HighlevelRequest | CatalogueWay::Connector => {
+            Err(Failure::say(Exit::Usage, format_args!("{} is an action", entry.id)))
+        }
+    }
+}
+
+/// The sandbox's control API.
+struct Sandbox<'a> {
+    base: &'a Url,
+}
+
+impl Sandbox<'_> {
+    async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("_control").extend(path);
+        }
+        let http = client(&Options::default()).map_err(|error| Failure::new(Exit::Failed, error))?;
+        let answer = http.post(url).json(body).send().await.map_err(|_| {
+            Failure::say(
+                Exit::Unreachable,
+                format_args!(
+                    "no sandbox answers at {}\nstart one with `contactor sandbox`, or name a running one with --sandbox URL",
+                    self.base
+                ),
+            )
+        })?;
+        let status = answer.status();
+        let text = answer.text().await.unwrap_or_default();
+        let told: Value = serde_json::from_str(&text).unwrap_or_default();
+        if status.is_success() {
+            return Ok(told);
+        }
+        let why = told["error"].as_str().unwrap_or("it says nothing").to_owned();
+        Err(Failure::say(Exit::Refused, format_args!("the sandbox refused it ({status}): {why}")))
+    }
+}
+
+/// What was there before.
+struct Before {
+    event: i64,
+    run: Option<String>,
+}
+
+impl Before {
+    async fn of(client: &Client, workspace: &str) -> Result<Self, Failure> {
+        let event = client.events(workspace, Some(1)).await?.first().map_or(0, |event| event.seq);
+        let run = client.runs(&latest(workspace, 1)).await?.first().map(|run| run.id.clone());
+        Ok(Self { event, run })
+    }
+
+    /// Waits until the host has nothing left to do, and says what it did since.
+    async fn report(
+        &self,
+        client: &Client,
+        args: &Args,
+        entry: &CatalogueEntry,
+        done: String,
+    ) -> Result<Report, Failure> {
+        let deadline = Instant::now() + Duration::from_secs(args.wait);
+        let by_event = matches!(entry.way, CatalogueWay::HighlevelWebhook | CatalogueWay::PartnerWebhook);
+        loop {
+            let events: Vec<Event> = client
+                .events(&args.workspace, Some(LATEST))
+                .await?
+                .into_iter()
+                .filter(|event| event.seq > self.event)
+                .collect();
+            let runs: Vec<Run> = client
+                .runs(&latest(&args.workspace, LATEST))
+                .await?
+                .into_iter()
+                .take_while(|run| self.run.as_ref().is_none_or(|before| run.id > *before))
+                .collect();
+            let arrived = if by_event { !events.is_empty() } else { !runs.is_empty() };
+            let settled = events.iter().all(|event| event.state != EventState::Accepted);
+            let counts = client.health().await?.counts;
+            let idle = counts.waiting == 0 && counts.unread_events == 0;
+            if (arrived && settled && idle) || Instant::now() > deadline {
+                let records: BTreeSet<(String, String, String)> = runs.iter().filter_map(record_of).collect();
+                return Ok(Report {
+                    trigger: entry.id.clone(),
+                    done,
+                    events,
+                    records: records.into_iter().filter_map(record).collect(),
+                    runs: runs.iter().rev().map(line).collect(),
+                });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+fn latest(workspace: &str, limit: u32) -> RunQuery {
+    RunQuery { workspace: Some(workspace.to_owned()), limit: Some(limit), ..RunQuery::default() }
+}
+
+fn record_of(run: &Run) -> Option<(String, String, String)> {
+    let entity = run.entity.clone()?;
+    let highlevel = run.highlevel_id.clone().map(|id| ("highlevel".to_owned(), id));
+    let (side, id) = highlevel.or_else(|| run.partner_id.clone().map(|id| ("partner".to_owned(), id)))?;
+    Some((entity, side, id))
+}
+
+fn record((entity, side, record): (String, String, String)) -> Option<RecordRef> {
+    serde_json::from_value(json!({ "entity": entity, "side": side, "record": record })).ok()
+}
+
+fn line(run: &Run) -> RunLine {
+    RunLine {
+        id: run.id.clone(),
+        connection: run.connection.clone(),
+        kind: word(&run.kind),
+        outcome: word(&run.outcome),
+        summary: run.summary.clone(),
+    }
+}
+
+fn show(context: &Context, report: &Report) -> Result<(), Failure> {
+    let mut lines = vec![("trigger", report.trigger.clone()), ("done", report.done.clone())];
+    lines.extend(
+        report
+            .events
+            .iter()
+            .map(|event| ("event", format!("{} {} {}", event.seq, event.kind, word(&event.state)))),
+    );
+    lines.extend(
+        report.records.iter().map(|record| ("record", format!("{} {}", record.entity, record.record))),
+    );
+    lines.extend(report.runs.iter().map(|run| {
+        ("run", format!("{} {} {} {}: {}", run.id, run.connection, run.kind, run.outcome, run.summary))
+    }));
+    Ok(context.out.one(report, &lines)?)
+}

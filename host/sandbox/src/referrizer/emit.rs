@@ -1,0 +1,51 @@
+//! A trigger by its name: the double does what sets it off, on a contact that is there already or is added.
+
+use serde_json::{Map, Value, json};
+
+use super::error::Fault;
+use super::state::Contact;
+use super::{Change, Referrizer, contacts, rewards};
+use crate::SandboxError;
+
+impl Referrizer {
+    /// Makes a trigger of the connector's manifest happen, and returns the record that it is about. A poll shows it.
+    ///
+    /// # Errors
+    /// When nothing here sets such a trigger off.
+    pub fn emit(&self, trigger: &str) -> Result<Value, SandboxError> {
+        let done = self.change(|change| match trigger {
+            "lead_created" => add(change).map(|contact| contact.to_json(change.guesses)),
+            "status_changed" => {
+                let contact = oldest(change)?;
+                let key = change.guesses.status_key.as_str();
+                let status = if contact.text(key) == "CUSTOMER" { "LEAD" } else { "CUSTOMER" };
+                let fields = fields(json!({ key: status }));
+                contacts::edit(change, &contact.id, &fields, false)
+                    .map(|contact| contact.to_json(change.guesses))
+            }
+            "reward_redeemed" => {
+                let contact = oldest(change)?.id;
+                let reward =
+                    rewards::insert(change, &fields(json!({"title": "Sample reward", "points": 0})))?;
+                rewards::redeem(change, reward["id"].as_str().unwrap_or_default(), &contact, None, None)
+            }
+            _ => Err(Fault::NotFound("a trigger that is set off here was")),
+        });
+        done.map_err(|fault| SandboxError::Refused(fault.message()))
+    }
+}
+
+fn oldest(change: &mut Change<'_>) -> Result<Contact, Fault> {
+    let known = change.state.contacts.values().min_by_key(|contact| contact.created).cloned();
+    known.map_or_else(|| add(change), Ok)
+}
+
+fn add(change: &mut Change<'_>) -> Result<Contact, Fault> {
+    let number = change.state.tick();
+    let email = format!("sample-{number}@example.com");
+    contacts::insert(change, &fields(json!({"firstName": "Sample", "email": email})))
+}
+
+fn fields(value: Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}

@@ -1,0 +1,67 @@
+//! What 123FormBuilder's answers mean: `{data, meta, status_code}` and `{"error": {"message", "status_code"}}`.
+
+use contactor_sdk::json::{id, many, problems};
+use contactor_sdk::partner::{Request, Response};
+use contactor_sdk::{Error, Result, log};
+use serde_json::Value as Json;
+
+/// How long to wait when the plan's calls are used up, in milliseconds. When its day begins is not documented.
+const QUOTA_PAUSE: u64 = 30 * 60 * 1000;
+
+/// The whole answer of a request that was carried out.
+pub(crate) fn answer(request: &Request) -> Result<Json> {
+    request.send()?.ok_or_else(meaning)?.json()
+}
+
+/// One record: the specification wraps it into an array, a working client does not expect that.
+pub(crate) fn one(request: &Request) -> Result<Json> {
+    match answer(request)?["data"].take() {
+        Json::Array(mut items) if !items.is_empty() => Ok(items.swap_remove(0)),
+        Json::Array(_) | Json::Null => {
+            Err(Error::NotFound("123FormBuilder answered without a record".into()))
+        }
+        record => Ok(record),
+    }
+}
+
+/// One page of a list.
+pub(crate) struct Page {
+    pub(crate) items: Vec<Json>,
+    pub(crate) next: Option<u64>,
+}
+
+impl Page {
+    pub(crate) fn get(request: Request, page: u64, per_page: u32) -> Result<Self> {
+        let mut body = answer(&request.query("page", page).query("per_page", per_page))?;
+        let pagination = body["meta"]["pagination"].take();
+        let mut items = many(body["data"].take());
+        let count = items.len();
+        items.retain(|item| id(&item["id"]).is_some());
+        if items.len() < count {
+            log::warn!("{} of {count} records have no `id` and are left out", count - items.len());
+        }
+        let more = match (pagination["current_page"].as_u64(), pagination["total_pages"].as_u64()) {
+            (Some(current), Some(pages)) => current < pages,
+            // Without paging a full page may be followed by another.
+            _ => count >= per_page as usize,
+        };
+        Ok(Self { next: more.then_some(page + 1), items })
+    }
+}
+
+/// Where the vendor's words say more than its status.
+pub(crate) fn meaning(response: &Response) -> Option<Error> {
+    let body: Json = serde_json::from_slice(&response.body).ok()?;
+    let problems = problems(&body["error"]["message"]);
+    let words = problems.iter().map(|problem| problem.problem.as_str()).collect::<Vec<_>>().join(" ");
+    let has = |word: &str| words.to_lowercase().contains(word);
+    match response.status {
+        // The status of a used-up quota is not documented.
+        429 if response.header("retry-after").is_none() => Some(Error::Limited(Some(QUOTA_PAUSE))),
+        400 | 401 | 403 if has("quota") || has("limit") => Some(Error::Limited(Some(QUOTA_PAUSE))),
+        // The host has logged in anew before this is seen.
+        400 if has("token") => Some(Error::Unauthorized(words)),
+        400 | 422 if !problems.is_empty() => Some(Error::Invalid(problems)),
+        _ => None,
+    }
+}

@@ -1,0 +1,79 @@
+//! What happens by itself: the admin's rules, and what no rule can say.
+
+use contactor_sdk::automation::{
+    self, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, TIMERS, WORKFLOWS, actions,
+};
+use contactor_sdk::{Connector, Event, Named, Outcome, Result, tags, tasks};
+
+use crate::settings::{Settings, split};
+use crate::{FormBuilder, actions as own};
+
+/// What rules may do; the manifest's setting `rules` lists the same.
+pub const EFFECTS: Effects = Effects::new(&[
+    CONTACTS,
+    TAGS,
+    TASKS,
+    NOTES,
+    WORKFLOWS,
+    NOTIFICATIONS,
+    TIMERS,
+    actions(<FormBuilder as Connector>::run),
+]);
+
+/// Stands before the id of the submission in the text of a task that belongs to it.
+const REFERENCE: &str = "123FormBuilder submission ";
+
+pub(crate) fn handle(settings: &Settings, event: &Event) -> Result<Outcome> {
+    let own = match event.kind.as_str() {
+        "TaskComplete" => completed(settings, event)?,
+        "ContactCreate" | "ContactTagUpdate" => match &event.contact_id {
+            Some(contact) => automation::route(contact, &settings.tag_workflows, &settings.tag_tags)?,
+            None => None,
+        },
+        "submission_deleted" => soft_deleted(settings, event)?,
+        _ => None,
+    };
+    let ruled = automation::run(event, &settings.rules, &EFFECTS)?;
+    Ok(match (own, ruled) {
+        (None, ruled) => ruled,
+        (Some(own), Outcome::Ignored(_)) => Outcome::Done(own),
+        (Some(own), Outcome::Done(ruled)) => Outcome::Done(format!("{own}; {ruled}")),
+    })
+}
+
+/// The submission's `approved` or `payed` follows the completion of its task.
+fn completed(settings: &Settings, event: &Event) -> Result<Option<String>> {
+    let sets = settings.completion_sets.as_str();
+    if sets == "none" {
+        return Ok(None);
+    }
+    let body = match (event.text("body"), event.contact_id.as_deref(), event.text("id")) {
+        (Some(body), _, _) => Some(body.to_owned()),
+        (None, Some(contact), Some(task)) => tasks::get(contact, task)?.text("body").map(str::to_owned),
+        _ => None,
+    };
+    let Some(id) = body.as_deref().and_then(reference) else { return Ok(None) };
+    let (form, _) = split(id)?;
+    if !settings.form_ids.iter().any(|own| own == form) {
+        return Ok(None);
+    }
+    own::mark(id, sets != "payed", sets != "approved")?;
+    Ok(Some(format!("marked the submission {id} after its task was completed")))
+}
+
+fn reference(body: &str) -> Option<&str> {
+    let rest = body.split_once(REFERENCE)?.1;
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '/').unwrap_or(rest.len());
+    split(&rest[..end]).ok().map(|_| &rest[..end])
+}
+
+/// A deleted submission never deletes a contact: it is tagged, and the host lets the link rest.
+fn soft_deleted(settings: &Settings, event: &Event) -> Result<Option<String>> {
+    match &event.contact_id {
+        Some(contact) if !settings.soft_delete_tag.is_empty() => {
+            tags::add(contact, std::slice::from_ref(&settings.soft_delete_tag))?;
+            Ok(Some(format!("added the tag {}", settings.soft_delete_tag)))
+        }
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,132 @@
+//! Streams: `submissions` reads what is new from the highest number seen on, `all_submissions` walks through everything for
+//! edits, approvals, payments and the bin, which the vendor announces to nobody.
+
+use std::collections::BTreeMap;
+
+use contactor_sdk::paging::Walk;
+use contactor_sdk::seen::Seen;
+use contactor_sdk::{Change, ChangeKind, PollPage, Result, json, partner, state};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::api::{Page, one};
+use crate::settings::{self, Settings};
+use crate::submission::{Submission, change};
+
+/// Where a stream stands. The host stores it together with the changes, so a crash skips nothing.
+#[derive(Default, Serialize, Deserialize)]
+struct Place {
+    /// Highest number seen of each form.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    last: BTreeMap<String, u64>,
+    at: Walk,
+    /// The highest number of this round.
+    top: u64,
+    /// A walk before this one has seen everything.
+    #[serde(default)]
+    again: bool,
+}
+
+impl Place {
+    fn parse(text: Option<&str>) -> Result<Self> {
+        Ok(text.map(serde_json::from_str).transpose()?.unwrap_or_default())
+    }
+}
+
+/// One page of what is new. What was there before the first poll is imported without setting off automations, or not at all.
+pub(crate) fn new(settings: &Settings, cursor: Option<&str>) -> Result<PollPage> {
+    let mut place = Place::parse(cursor)?;
+    let mut changes = Vec::new();
+    if let Some(form) = settings.form_ids.get(place.at.list) {
+        let last = place.last.get(form).copied();
+        let mut next = None;
+        if last.is_none() && !settings.import_history {
+            let shown = one(&partner::get(settings::form(form)))?;
+            let latest = json::id(&shown["latest_submission"]["id"]);
+            place.top = latest.and_then(|id| id.parse().ok()).unwrap_or_default();
+        } else {
+            let page = since(settings, form, last.unwrap_or_default(), place.at.page)?;
+            for submission in page.items.iter().map(|item| Submission::of(settings, form, item)) {
+                let submission = submission?;
+                place.top = place.top.max(submission.number);
+                if !submission.deleted && last.is_none_or(|last| submission.number > last) {
+                    let is_news = last.is_some();
+                    changes.push(if is_news { submission.submitted() } else { submission.imported() });
+                }
+            }
+            next = page.next;
+        }
+        if next.is_none() {
+            let top = place.top.max(last.unwrap_or_default());
+            place.last.insert(form.clone(), top);
+            place.top = 0;
+            remember(form, top)?;
+        }
+        if place.at.forward(next, settings.form_ids.len()) {
+            return Ok(PollPage::more(changes, serde_json::to_string(&place)?));
+        }
+    }
+    // Also when the form that was to come is no more in the settings.
+    place.at = Walk::default();
+    Ok(PollPage::last(changes, Some(serde_json::to_string(&place)?)))
+}
+
+/// One page of a walk through everything; only what is different from the walk before is a change.
+pub(crate) fn all(settings: &Settings, cursor: Option<&str>) -> Result<PollPage> {
+    let mut seen = Seen::open("all_submissions", cursor)?;
+    let mut place = Place::parse(seen.position())?;
+    let mut changes = Vec::new();
+    if let Some(form) = settings.form_ids.get(place.at.list) {
+        let page = since(settings, form, 0, place.at.page)?;
+        for item in &page.items {
+            let submission = Submission::of(settings, form, item)?;
+            let content = json!([item["content"], submission.approved, submission.payed, submission.deleted]);
+            if seen.is_news(&submission.id, &content)? && place.again {
+                changes.extend(different(submission));
+            }
+        }
+        if place.at.forward(page.next, settings.form_ids.len()) {
+            return seen.more(changes, serde_json::to_string(&place)?);
+        }
+    }
+    (place.at, place.again) = (Walk::default(), true);
+    seen.last(changes, Some(serde_json::to_string(&place)?))
+}
+
+fn different(submission: Submission) -> Vec<Change> {
+    if submission.deleted {
+        // The event comes first and apart: the host looks up no contact for a deletion itself.
+        let event = change(ChangeKind::Other, &submission.id, "submission_deleted", &submission.id);
+        return vec![event, Change::new(ChangeKind::Deleted, "contact", submission.id)];
+    }
+    let states = [
+        (submission.approved.as_deref() == Some("approved"), "submission_approved"),
+        (submission.approved.as_deref() == Some("rejected"), "submission_rejected"),
+        (submission.payed.as_deref() == Some("yes"), "submission_payed"),
+    ];
+    let (id, record) = (submission.id.clone(), submission.record.clone());
+    // The host handles each key once, so a later edit does not repeat them.
+    let event =
+        |event| change(ChangeKind::Other, &id, event, &format!("{id}/{event}")).snapshot(record.clone());
+    let events = states.into_iter().filter(|(holds, _)| *holds).map(|(_, name)| event(name));
+    events.chain([Change { kind: ChangeKind::Updated, ..submission.imported() }]).collect()
+}
+
+/// A page of a form's submissions from this number on. Whether the vendor includes the number itself is not documented.
+pub(crate) fn since(settings: &Settings, form: &str, number: u64, page: u64) -> Result<Page> {
+    let mut request = partner::get(settings::submissions(form));
+    if number > 0 {
+        request = request.query("start_submission_id", number);
+    }
+    Page::get(request, page, settings.page_size)
+}
+
+/// The highest number of a form that any look has seen: webhooks that name no submission ask from here on.
+pub(crate) fn newest(form: &str) -> Result<Option<u64>> {
+    state::get_json(&format!("newest/{form}"))
+}
+
+pub(crate) fn remember(form: &str, number: u64) -> Result<()> {
+    let highest = |own: Option<u64>| Ok(own.unwrap_or_default().max(number));
+    state::update_json(&format!("newest/{form}"), highest).map(drop)
+}

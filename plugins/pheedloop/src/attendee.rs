@@ -1,0 +1,158 @@
+//! Between PheedLoop's attendee and the fields of the manifest.
+
+use contactor_sdk::json::id as any_id;
+use contactor_sdk::{Error, Fields, Named, NamedValue, PartnerRecord, Result, Value};
+use serde_json::{Map, Value as Json, json};
+
+use crate::settings::Settings;
+
+/// Fields that are texts and can be written.
+const TEXTS: &str = "email first_name last_name title organization about address_line_1 address_line_2 address_city \
+    address_state address_zip address_country address_phone code_internal code_badge \
+    dietary_restrictions accessibility_requirements linkedin contact_organization membership_tier";
+
+fn is_text(name: &str) -> bool {
+    TEXTS.split(' ').any(|own| own == name)
+}
+
+/// Fields that are lists of names.
+const SETS: [&str; 3] = ["tags", "contact_groups", "designations"];
+
+/// A field of the manifest that begins so is a key of the attendee's `metadata`.
+const METADATA: &str = "metadata.";
+
+/// The keys in which the host shows tasks, notes and appointments.
+const LISTS: [&str; 3] =
+    ["metadata.highlevel_tasks", "metadata.highlevel_notes", "metadata.highlevel_appointments"];
+const OPEN_TASKS: &str = "metadata.highlevel_open_tasks";
+
+/// Only a create knows these; what one is not told it may well take for yes.
+const WELCOMES: [&str; 3] =
+    ["send_app_welcome_email", "send_attendee_portal_welcome", "send_welcome_virtual_portal_email"];
+
+/// An attendee of an event. A person is an attendee once in each event, so the event is part of the identity, and several attendees
+/// may be one contact. The code comes first: it is what an organiser knows, and what a list is sorted by.
+pub(crate) struct Id<'i> {
+    pub(crate) code: &'i str,
+    pub(crate) event: &'i str,
+}
+
+impl<'i> Id<'i> {
+    pub(crate) fn parse(id: &'i str) -> Result<Self> {
+        let parts = id.split_once(':').filter(|(code, event)| !code.is_empty() && !event.is_empty());
+        let (code, event) =
+            parts.ok_or_else(|| Error::NotFound(format!("`{id}` is no attendee of an event")))?;
+        Ok(Self { code, event })
+    }
+
+    pub(crate) fn join(code: &str, event: &str) -> String {
+        format!("{code}:{event}")
+    }
+}
+
+/// An attendee as a record. What the answer does not mention stays unknown.
+pub(crate) fn record(settings: &Settings, event: &str, attendee: &Json) -> Result<PartnerRecord> {
+    let code = any_id(&attendee["code"])
+        .ok_or_else(|| Error::other(format!("PheedLoop answered an attendee of {event} without a code")))?;
+    let mut record = PartnerRecord::new(Id::join(&code, event)).with("event_code", event);
+    for name in TEXTS.split(' ') {
+        if let Some(value) = attendee.get(name) {
+            let placeholder =
+                matches!(name, "first_name" | "last_name").then_some(settings.missing_name.as_str());
+            record = record.with(name, text(value, placeholder));
+        }
+    }
+    for name in SETS {
+        if let Some(value) = attendee.get(name) {
+            record = record.with(name, names(value));
+        }
+    }
+    for name in ["is_checked_in", "checkin_date"] {
+        if let Some(value) = attendee.get(name) {
+            record = record.with(name, Value::from(value.clone()));
+        }
+    }
+    if let Some(metadata) = attendee.get("metadata") {
+        let metadata = object(metadata);
+        for name in LISTS {
+            let list = metadata.get(&name[METADATA.len()..]).filter(|list| !list.is_null());
+            record = record.with(name, list.map(|list| Value::Json(list.to_string())));
+        }
+        record = record.with(OPEN_TASKS, metadata.get(&OPEN_TASKS[METADATA.len()..]).and_then(Json::as_i64));
+    }
+    Ok(record)
+}
+
+/// Whether this is a whole attendee and not just a mention of one.
+pub(crate) fn is_complete(attendee: &Json) -> bool {
+    ["code", "email", "first_name", "tags", "metadata"].into_iter().all(|name| attendee.get(name).is_some())
+}
+
+/// Whether fields lie in `metadata`, which is written as a whole: then the attendee is needed first.
+pub(crate) fn needs_metadata(fields: &Fields) -> bool {
+    fields.values().iter().any(|named| named.name.starts_with(METADATA))
+}
+
+/// Fields as the body of a create or an update, over the `metadata` that is there. Other keys of it are other people's and stay.
+pub(crate) fn to_json(settings: &Settings, fields: &Fields, metadata: &Json) -> Result<Json> {
+    let mut body = Map::new();
+    let mut keys = object(metadata);
+    for NamedValue { name, value } in fields.values() {
+        let json = match (name.as_str(), value) {
+            ("email", Value::Empty) => {
+                return Err(Error::invalid("email", "an attendee's email cannot be cleared"));
+            }
+            ("first_name" | "last_name", Value::Empty) => json!(settings.missing_name),
+            (text, Value::Empty) if is_text(text) => json!(""),
+            (text, value) if is_text(text) => value.to_json()?,
+            (set, Value::Texts(names)) if SETS.contains(&set) => json!(names),
+            (set, Value::Empty) if SETS.contains(&set) => json!([]),
+            (other, value) => match other.strip_prefix(METADATA) {
+                Some(key) => {
+                    match value {
+                        Value::Empty => keys.remove(key),
+                        value => keys.insert(key.to_owned(), value.to_json()?),
+                    };
+                    continue;
+                }
+                None => return Err(Error::invalid(name, "it cannot be written at PheedLoop")),
+            },
+        };
+        body.insert(name.clone(), json);
+    }
+    if needs_metadata(fields) {
+        body.insert("metadata".into(), Json::Object(keys));
+    }
+    Ok(Json::Object(body))
+}
+
+/// Makes a body that of a create: every welcome mail is switched off unless the admin switched it on.
+pub(crate) fn welcome(settings: &Settings, attendee: &mut Json) {
+    for switch in WELCOMES {
+        attendee[switch] = json!(settings.welcome_emails.iter().any(|on| on == switch));
+    }
+}
+
+fn text(value: &Json, placeholder: Option<&str>) -> Value {
+    match value {
+        Json::String(text) if text.trim().is_empty() || placeholder == Some(text.trim()) => Value::Empty,
+        other => Value::from(other.clone()),
+    }
+}
+
+/// Names of a list of texts, or of objects with a name: the vendor's sources show neither.
+fn names(value: &Json) -> Value {
+    let name =
+        |item: &Json| item.as_str().or_else(|| item["name"].as_str()).map(str::trim).map(str::to_owned);
+    let names = value.as_array().into_iter().flatten().filter_map(name).filter(|name| !name.is_empty());
+    Value::Texts(names.collect())
+}
+
+/// `metadata` as an object: it may be null, or JSON in a text.
+fn object(metadata: &Json) -> Map<String, Json> {
+    match metadata {
+        Json::Object(object) => object.clone(),
+        Json::String(text) => serde_json::from_str(text).unwrap_or_default(),
+        _ => Map::new(),
+    }
+}

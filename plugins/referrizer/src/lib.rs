@@ -1,0 +1,156 @@
+//! The Referrizer connector: contacts in step, visits from kept appointments, follow-ups to leads and redemptions.
+//!
+//! Little of Referrizer's reference could be read, so routes and names that are not known are settings; the manifest lists them
+//! under `[[unverified]]`. Referrizer has no tags, tasks and notes: they are shown in custom fields that the settings name.
+//!
+//! Vendor facts come from <https://api.referrizer.com/static/docs/index.html> and from a published connector of Pipedream.
+
+mod actions;
+mod api;
+mod contact;
+mod marks;
+mod settings;
+mod visits;
+mod walk;
+
+use contactor_sdk::automation::{self, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, WORKFLOWS};
+use contactor_sdk::prelude::*;
+use contactor_sdk::{admission, json};
+use serde_json::Value as Json;
+
+use settings::Settings;
+
+/// The manifest, as the build embeds it.
+pub const MANIFEST: &str = include_str!("../connector.toml");
+
+/// What rules can do; the manifest's setting `rules` lists the same.
+pub const EFFECTS: Effects = Effects::new(&[
+    CONTACTS,
+    TAGS,
+    TASKS,
+    NOTES,
+    WORKFLOWS,
+    NOTIFICATIONS,
+    automation::actions(Referrizer::run),
+]);
+
+/// The connector.
+pub struct Referrizer;
+
+impl Connector for Referrizer {
+    fn check() -> Result<Account> {
+        let settings = Settings::get()?;
+        let page = api::list(settings.path("/contacts"), 1, 1, None).map_err(|error| match error {
+            Error::NotFound(_) => Error::invalid("path_prefix", "there are no contacts below this prefix"),
+            error => error,
+        })?;
+        // No operation tells whose token it is.
+        let total = page.total.and_then(|total| i64::try_from(total).ok());
+        Ok(Account::new("account", "the token's account").with("contacts", total))
+    }
+
+    fn admit(entity: &str, direction: Direction, fields: &Fields) -> Result<Decision> {
+        if entity != "contact" {
+            return Ok(Decision::Accept);
+        }
+        let settings = Settings::get()?;
+        let to_partner = direction == Direction::ToPartner;
+        let needs_email = fields.email().is_some() || (to_partner && settings.require_email);
+        let objection = needs_email.then(|| admission::email(fields, &settings.blocked_domains)).flatten();
+        let objection = objection.or_else(|| to_partner.then(|| admission::consent(fields)).flatten());
+        Ok(objection.map_or(Decision::Accept, Decision::Skip))
+    }
+
+    fn read(entity: &str, id: &str) -> Result<PartnerRecord> {
+        only_contacts(entity)?;
+        let settings = Settings::get()?;
+        contact::record(&settings, &contact::read(&settings, id)?)
+    }
+
+    fn find(entity: &str, key: &NamedValue) -> Result<Vec<PartnerRecord>> {
+        only_contacts(entity)?;
+        let settings = Settings::get()?;
+        let member = match key.name.as_str() {
+            "email" => "email",
+            "phone" if settings.phone_key.is_empty() => return Ok(Vec::new()),
+            "phone" => &settings.phone_key,
+            other => {
+                return Err(Error::Unsupported(format!(
+                    "contacts are found by email and phone, not by {other}"
+                )));
+            }
+        };
+        let Some(text) = key.as_text() else { return Ok(Vec::new()) };
+        let found = contact::search(&settings, member, text)?;
+        found.iter().map(|contact| contact::record(&settings, contact)).collect()
+    }
+
+    fn create(entity: &str, fields: &Fields) -> Result<PartnerRecord> {
+        only_contacts(entity)?;
+        let settings = Settings::get()?;
+        if let Some(email) = fields.email() {
+            walk::remember_own(email)?;
+        }
+        contact::record(&settings, &contact::create(&settings, fields)?)
+    }
+
+    fn update(entity: &str, id: &str, fields: &Fields) -> Result<PartnerRecord> {
+        only_contacts(entity)?;
+        let settings = Settings::get()?;
+        contact::record(&settings, &contact::update(&settings, id, fields)?)
+    }
+
+    /// No webhook of Referrizer is documented. Whatever names a contact is a hint to read it.
+    fn receive(webhook: &Webhook) -> Result<Received> {
+        let Ok(body) = serde_json::from_slice::<Json>(&webhook.body) else {
+            return Ok(Received::rejected("the body is no JSON document"));
+        };
+        let places = [
+            "/contactId",
+            "/contact_id",
+            "/contact/id",
+            "/data/contactId",
+            "/data/contact/id",
+            "/data/id",
+            "/id",
+        ];
+        let id = places.iter().find_map(|place| json::id(body.pointer(place)?));
+        Ok(match id {
+            Some(id) => {
+                let change = Change::new(ChangeKind::Updated, "contact", id).event("contact_hint");
+                Received::Changes(vec![change])
+            }
+            None => Received::rejected("the body names no contact"),
+        })
+    }
+
+    fn poll(stream: &str, cursor: Option<&str>) -> Result<PollPage> {
+        walk::poll(&Settings::get()?, stream, cursor)
+    }
+
+    fn handle(event: &Event) -> Result<Outcome> {
+        let settings = Settings::get()?;
+        // The visit comes last: whether there is one already is known from the state, which a repetition finds changed.
+        let rules = automation::run(event, &settings.rules, &EFFECTS)?;
+        Ok(match (visits::handle(&settings, event)?, rules) {
+            (None, rules) => rules,
+            (Some(visit), Outcome::Ignored(_)) => visit,
+            (Some(Outcome::Done(visit) | Outcome::Ignored(visit)), Outcome::Done(rules)) => {
+                Outcome::done(format!("{rules}; {visit}"))
+            }
+        })
+    }
+
+    fn run(action: &str, input: Json) -> Result<Json> {
+        actions::run(&Settings::get()?, action, &input)
+    }
+}
+
+contactor_sdk::export!(Referrizer);
+
+fn only_contacts(entity: &str) -> Result<()> {
+    if entity == "contact" {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!("Referrizer has no `{entity}`, only contacts")))
+}
