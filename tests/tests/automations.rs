@@ -412,6 +412,27 @@ async fn a_receiver_that_is_gone_stops_its_destination_and_one_that_is_unknown_i
     assert!(engine.test_destination(&workspace, "hook").await.is_err());
 }
 
+#[tokio::test]
+async fn a_timers_sample_is_handled_as_if_it_had_gone_off_and_a_real_partner_gets_none() {
+    let scripted = Scripted::new(json!({})).await;
+    let (engine, id) = (&scripted.stand.engine, &scripted.connection.id);
+    for _ in 0..2 {
+        engine.receive_sample(id, "timer:reminder").await.unwrap();
+    }
+    scripted.settle().await;
+    let outcomes = scripted.outcomes().await;
+    assert_eq!(outcomes.len(), 2, "each is an event of its own: {outcomes:?}");
+    assert!(outcomes[0].1.starts_with("timer:reminder: 0 calls"), "{outcomes:?}");
+    let unknown = engine.receive_sample(id, "timer:unknown").await.unwrap_err().to_string();
+    assert!(unknown.contains("timer:unknown"), "{unknown}");
+
+    let elsewhere =
+        Partner { base_url: "https://api.example.com".to_owned(), ..partner(&scripted.stand, &json!({})) };
+    scripted.stand.connect(elsewhere).await.unwrap();
+    let refused = engine.receive_sample(id, "timer:reminder").await.unwrap_err().to_string();
+    assert!(refused.contains("sandbox only"), "{refused}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_is_killed_in_the_middle_of_a_handler_does_everything_once_and_keeps_its_timers() {
     let dir = tempfile::tempdir().unwrap();
