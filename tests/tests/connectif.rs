@@ -210,7 +210,9 @@ async fn c1_a_new_or_changed_contact_follows_with_its_tags_tasks_and_notes() {
     assert_eq!(texts(&there["hl_tags"]), ["trade show", "vip"]);
     assert_eq!(stage.in_highlevel("ada@example.com")["firstName"], "Augusta", "a lagging read is no change");
 
-    stage.highlevel(PersonAct::OptOut { contact: ada });
+    // A reply with STOP fires no webhook; it is seen when the contact is touched.
+    stage.highlevel(PersonAct::OptOut { contact: ada.clone() });
+    stage.highlevel(PersonAct::EditContact { contact: ada, fields: json!({"city": "London"}) });
     stage.settle().await;
     assert_eq!(stage.in_connectif(ADA)["_newsletterSubscriptionStatus"], "unsubscribed");
     stage.stays_as_it_is().await;
