@@ -48,6 +48,8 @@ pub struct Partner {
     pub credentials: BTreeMap<String, String>,
     /// The secret that the double signs its webhooks with.
     pub webhook_secret: Option<String>,
+    /// A template of the manifest; settings and mapping rows lie over it.
+    pub template: Option<String>,
     /// The connection's settings.
     pub settings: Value,
     /// The admin's mapping rows.
@@ -152,6 +154,7 @@ impl Stand {
             auth_scheme: partner.auth,
             credentials: partner.credentials.into_iter().map(|(name, value)| (name, secret(value))).collect(),
             webhook_secret: partner.webhook_secret.map(secret),
+            template: partner.template,
             settings: partner.settings,
             mapping: partner.mapping,
             grants: partner.grants,

@@ -22,6 +22,7 @@ use crate::credentials::{Credentials, Tokens};
 use crate::error::EngineError;
 use crate::failure::{self, Failure};
 use crate::locks::KeyedLocks;
+use crate::notify::NotificationConfig;
 use crate::partner::{PartnerApi, PartnerSetup};
 use crate::scheduler::Wake;
 use crate::subscriptions::Subscriptions;
@@ -76,6 +77,7 @@ struct Inner {
     guests: Mutex<HashMap<ConnectionId, Arc<dyn Guest>>>,
     workspaces: RwLock<HashMap<LocationId, WorkspaceId>>,
     subscriptions: Subscriptions,
+    notifications: RwLock<Arc<NotificationConfig>>,
     custom_fields: Mutex<HashMap<WorkspaceId, Arc<tokio::sync::Mutex<CachedFields>>>>,
     last_webhook: Mutex<Option<Timestamp>>,
     last_expiry: Mutex<Option<Timestamp>>,
@@ -115,6 +117,7 @@ impl Engine {
             guests: Mutex::default(),
             workspaces: RwLock::default(),
             subscriptions: Subscriptions::default(),
+            notifications: RwLock::default(),
             custom_fields: Mutex::default(),
             last_webhook: Mutex::default(),
             last_expiry: Mutex::default(),
@@ -157,6 +160,20 @@ impl Engine {
 
     pub(crate) fn owner(&self) -> &str {
         &self.0.owner
+    }
+
+    /// Sets how messages leave this host. Until then there is no mail server, and only public addresses are reached.
+    pub fn notify_by(&self, config: NotificationConfig) {
+        *self.0.notifications.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    pub(crate) fn notifications(&self) -> Arc<NotificationConfig> {
+        Arc::clone(&self.0.notifications.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The client for everybody but HighLevel: it follows no redirects.
+    pub(crate) fn http_client(&self) -> &reqwest::Client {
+        &self.0.partner_client
     }
 
     pub(crate) fn subscriptions(&self) -> &Subscriptions {

@@ -29,6 +29,7 @@ mod ingest;
 mod journal;
 mod locks;
 mod manage;
+mod notify;
 mod operations;
 mod partner;
 mod progress;
@@ -52,5 +53,6 @@ pub use manage::{
     ActionCall, ActionReport, CheckReport, ConnectionView, ConnectorView, EnableConnection, InspectReport,
     NewWorkspace, ScopeRequest, SettingView, Timeline, TimelineEntry, TimelineKind, inspect,
 };
+pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, Verdict};

@@ -211,7 +211,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the connection has no such stream, or the poll failed.
-    pub async fn poll_now(&self, id: &ConnectionId, stream: &str) -> Result<(), EngineError> {
+    pub async fn poll_stream(&self, id: &ConnectionId, stream: &str) -> Result<(), EngineError> {
         let active = self.active(id).await?;
         if active.manifest.stream(stream).is_none() {
             return Err(EngineError::Invalid(format!("{id} has no stream `{stream}`")));

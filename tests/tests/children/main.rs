@@ -113,7 +113,7 @@ impl World {
 
     /// The partner's changes are polled.
     async fn poll(&self) {
-        self.engine().poll_now(&self.connection, "people").await.unwrap();
+        self.engine().poll_stream(&self.connection, "people").await.unwrap();
     }
 
     /// Delivers and runs until nothing more comes of it.

@@ -212,12 +212,14 @@ impl Before {
         let deadline = Instant::now() + Duration::from_secs(args.wait);
         let by_event = matches!(entry.way, CatalogueWay::HighlevelWebhook | CatalogueWay::PartnerWebhook);
         loop {
-            let events: Vec<Event> = client
+            // Oldest first: the event itself comes before the echoes of what it caused.
+            let mut events: Vec<Event> = client
                 .events(&args.workspace, Some(LATEST))
                 .await?
                 .into_iter()
                 .filter(|event| event.seq > self.event)
                 .collect();
+            events.sort_by_key(|event| event.seq);
             let runs: Vec<Run> = client
                 .runs(&latest(&args.workspace, LATEST))
                 .await?

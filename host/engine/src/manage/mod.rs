@@ -15,3 +15,4 @@ pub use connections::{CheckReport, ConnectionView, EnableConnection, SettingView
 pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};
 pub use history::{Timeline, TimelineEntry, TimelineKind};
 pub use workspaces::NewWorkspace;
+pub(crate) use workspaces::check_id;

@@ -117,3 +117,85 @@ impl Engine {
         Ok(self.store().runs(filter).await?)
     }
 }
+
+/// Whether an input fits the schema that the manifest declares for the action; the answer names what does not.
+fn check_input(
+    manifest: &contactor_manifest::Manifest,
+    name: &str,
+    input: &serde_json::Value,
+) -> Result<(), EngineError> {
+    let Some(action) = manifest.action(name) else { return Ok(()) };
+    let validator = jsonschema::validator_for(&action.input).map_err(|error| {
+        let connector = &manifest.connector.id;
+        EngineError::Invalid(format!(
+            "{connector}: the schema of `{name}` is faulty, its author has to mend it: {error}"
+        ))
+    })?;
+    let problems: Vec<String> = validator
+        .iter_errors(input)
+        .take(5)
+        .map(|error| {
+            let path = error.instance_path().to_string();
+            if path.is_empty() { error.to_string() } else { format!("{path}: {error}") }
+        })
+        .collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(EngineError::Invalid(format!("the input of `{name}` does not fit: {}", problems.join("; "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const MANIFEST: &str = r#"
+[connector]
+id = "test"
+name = "Test"
+version = "0.1.0"
+minimum_host = "0.1.0"
+summary = "For tests."
+
+[partner]
+name = "Test"
+base_url = "https://api.test.example/v1"
+
+[[auth]]
+id = "token"
+title = "Token"
+kind = "bearer"
+token = "{token}"
+credential = [{ name = "token", title = "Token" }]
+
+[[action]]
+name = "points.award"
+title = "Award points"
+writes = true
+input = { type = "object", required = ["email", "points"], additionalProperties = false, properties = { email = { type = "string" }, points = { type = "integer", minimum = 1 } } }
+
+[[action]]
+name = "anything"
+title = "Anything"
+writes = false
+"#;
+
+    #[test]
+    fn an_input_that_does_not_fit_is_refused_before_the_connector_sees_it() {
+        let manifest = contactor_manifest::Manifest::parse(MANIFEST).unwrap();
+        let check = |name: &str, input: serde_json::Value| check_input(&manifest, name, &input);
+        assert!(check("points.award", json!({"email": "a@example.com", "points": 5})).is_ok());
+        assert!(check("anything", json!({"a": 1})).is_ok());
+        assert!(check("anything", json!([])).is_err(), "an input is an object");
+        for (input, part) in [
+            (json!({"email": "a@example.com"}), "points"),
+            (json!({"email": "a@example.com", "points": 0}), "/points"),
+            (json!({"email": "a@example.com", "points": 1, "more": 1}), "more"),
+        ] {
+            let why = check("points.award", input).unwrap_err().to_string();
+            assert!(why.contains("points.award") && why.contains(part), "{why}");
+        }
+    }
+}

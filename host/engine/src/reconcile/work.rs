@@ -155,8 +155,9 @@ impl Engine {
         let active = Arc::clone(&run.active);
         let echo = match active.lists.get(entity) {
             Some(list) => run.is_list_echo(list, claim).await?,
-            // Events reach every connection of the workspace, also those that keep no such list.
+            // Events reach every connection of the workspace, also those that keep no such list or record.
             None if Kind::of_list(entity).is_some() => return Ok(None),
+            None if !active.maps(entity) => return Ok(None),
             None => match Kind::of_entity(entity) {
                 Some(kind) => return self.reconcile_child(run, kind, claim).await,
                 None => is_echo(run, claim).await?,

@@ -7,7 +7,6 @@ use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Expression, State, Value as Data, context, filters, tests};
 
 use super::{ENVIRONMENT, SCOPE, Scope};
-use crate::canonical::e164 as canonical_e164;
 
 /// The functions; they are names that no field can take.
 const FUNCTIONS: [&str; 1] = ["field"];
@@ -36,11 +35,10 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_function("field", field);
 
     // Ours.
-    environment.add_filter("digits", digits);
-    environment.add_filter("e164", e164);
-    environment.add_filter("first_word", first_word);
-    environment.add_filter("rest_words", rest_words);
-    environment.add_filter("times", times);
+    super::dates::install(environment);
+    super::lists::install(environment);
+    super::names::install(environment);
+    super::numbers::install(environment);
     environment.add_filter("with", with);
     environment.add_filter("without", without);
 
@@ -111,7 +109,7 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_test("upper", tests::is_upper);
 }
 
-fn scope(state: &State<'_, '_>) -> Result<Arc<Scope>, Error> {
+pub(super) fn scope(state: &State<'_, '_>) -> Result<Arc<Scope>, Error> {
     let found = state.lookup(SCOPE).and_then(|value| value.downcast_object::<Scope>());
     found.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "there is no record to read"))
 }
@@ -119,51 +117,6 @@ fn scope(state: &State<'_, '_>) -> Result<Arc<Scope>, Error> {
 /// A field whose name is no identifier: `field('utm source')`, `field('customFields.plan')`.
 fn field(state: &State<'_, '_>, name: &str) -> Result<Data, Error> {
     Ok(scope(state)?.record.get(name).unwrap_or(Data::UNDEFINED))
-}
-
-/// The digits 0 to 9 of a text.
-#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
-fn digits(text: String) -> String {
-    text.chars().filter(char::is_ascii_digit).collect()
-}
-
-/// The phone number in E.164, read in the record's country or the given one.
-#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
-fn e164(state: &State<'_, '_>, text: &Data, country: Option<String>) -> Result<Data, Error> {
-    let scope = scope(state)?;
-    let country = country.as_deref().or(scope.record.context.country.as_deref());
-    match text_of(text).trim() {
-        "" => Ok(Data::UNDEFINED),
-        text => canonical_e164(text, country)
-            .map(Data::from)
-            .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string())),
-    }
-}
-
-/// `Ann` of `Ann Marie Smith`.
-#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
-fn first_word(text: String) -> String {
-    text.split_whitespace().next().unwrap_or_default().to_owned()
-}
-
-/// `Marie Smith` of `Ann Marie Smith`.
-#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
-fn rest_words(text: String) -> String {
-    text.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
-}
-
-/// Multiplication of numbers, in place of `*`.
-fn times(number: &Data, factor: &Data) -> Result<Data, Error> {
-    let numbers = number.kind() == ValueKind::Number && factor.kind() == ValueKind::Number;
-    let fault = |text: &'static str| Error::new(ErrorKind::InvalidOperation, text);
-    if !numbers {
-        return Err(fault("`times` multiplies two numbers; `value|float|times(2)` reads a text as a number"));
-    }
-    if number.is_integer() && factor.is_integer() {
-        let product = number.as_i64().zip(factor.as_i64()).and_then(|(a, b)| a.checked_mul(b));
-        return product.map(Data::from).ok_or_else(|| fault("the product is beyond 64 bits"));
-    }
-    Ok(Data::from(f64::try_from(number.clone())? * f64::try_from(factor.clone())?))
 }
 
 /// The set with more elements: `tags|with('customer')`.
@@ -200,7 +153,7 @@ fn elements(data: &Data) -> Result<Vec<String>, Error> {
     })
 }
 
-fn text_of(data: &Data) -> String {
+pub(super) fn text_of(data: &Data) -> String {
     if data.is_undefined() || data.is_none() { String::new() } else { data.to_string() }
 }
 

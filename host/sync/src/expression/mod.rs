@@ -5,7 +5,11 @@
 //! one, so only filters whose cost is bounded by their input are there ([`filters`]), the ones that can grow a text
 //! pay for it from a budget, and `*`, which repeats texts and lists, is refused when the expression is compiled.
 
+mod dates;
 mod filters;
+mod lists;
+mod names;
+mod numbers;
 mod scan;
 
 use std::collections::BTreeSet;
@@ -177,6 +181,11 @@ struct Scope {
 }
 
 impl Scope {
+    /// The country in which national phone numbers are read.
+    fn country(&self) -> Option<&str> {
+        self.record.context.country.as_deref()
+    }
+
     /// Takes `bytes` from what filters may still produce.
     fn grow(&self, bytes: usize) -> Result<(), Error> {
         // One evaluation runs on one thread; the atomic only satisfies `Sync`.

@@ -1,0 +1,95 @@
+//! Filters for names. Their results are no longer than a few times their input.
+
+use minijinja::Environment;
+use minijinja::value::Value as Data;
+
+/// Words that stay small inside a name.
+const PARTICLES: [&str; 18] = [
+    "al", "bin", "da", "de", "del", "della", "den", "der", "di", "dos", "du", "la", "le", "ter", "van",
+    "von", "y", "zu",
+];
+
+pub(super) fn install(environment: &mut Environment<'static>) {
+    environment.add_filter("first_word", first_word);
+    environment.add_filter("rest_words", rest_words);
+    environment.add_filter("last_word", last_word);
+    environment.add_filter("initials", initials);
+    environment.add_filter("name_case", name_case);
+    environment.add_filter("name_parts", name_parts);
+}
+
+/// `Ann` of `Ann Marie Smith`.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
+fn first_word(text: String) -> String {
+    text.split_whitespace().next().unwrap_or_default().to_owned()
+}
+
+/// `Marie Smith` of `Ann Marie Smith`.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
+fn rest_words(text: String) -> String {
+    text.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+}
+
+/// `Smith` of `Ann Marie Smith`.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
+fn last_word(text: String) -> String {
+    text.split_whitespace().last().unwrap_or_default().to_owned()
+}
+
+/// `AMS` of `Ann Marie Smith`.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
+fn initials(text: String) -> String {
+    text.split_whitespace().filter_map(|word| word.chars().next()).flat_map(char::to_uppercase).collect()
+}
+
+/// A name in the case of names. Only words that are all small or all capital are touched: `McDonald` stays what it is.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
+fn name_case(text: String) -> String {
+    let words = text.split_whitespace().enumerate().map(|(index, word)| {
+        let is_mixed = word.chars().any(char::is_lowercase) && word.chars().any(char::is_uppercase);
+        let small = word.to_lowercase();
+        if is_mixed {
+            word.to_owned()
+        } else if index > 0 && PARTICLES.contains(&small.as_str()) {
+            small
+        } else {
+            capitalised(&small)
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// A capital at the beginning, after a hyphen or an apostrophe, and after `Mc`.
+fn capitalised(small: &str) -> String {
+    let mut out = String::with_capacity(small.len());
+    let mut begins = true;
+    for c in small.chars() {
+        if begins {
+            out.extend(c.to_uppercase());
+        } else {
+            out.push(c);
+        }
+        let part = out.rsplit(['-', '\'', '’']).next().unwrap_or_default();
+        // `Mcd…` begins anew; a name that is only `Mc`, or a short word such as `Mck`, is not told apart and need not be.
+        begins = matches!(c, '-' | '\'' | '’') || part == "Mc";
+    }
+    out
+}
+
+/// First, middle and last name of a whole one; `van Beethoven` is one last name.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
+fn name_parts(text: String) -> Data {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut last = words.len().saturating_sub(1).max(1).min(words.len());
+    while last > 1 && PARTICLES.contains(&words[last - 1].to_lowercase().as_str()) {
+        last -= 1;
+    }
+    let joined = |words: Option<&[&str]>| words.unwrap_or_default().join(" ");
+    [
+        ("first", joined(words.get(..1))),
+        ("middle", joined(words.get(1..last))),
+        ("last", joined(words.get(last..))),
+    ]
+    .into_iter()
+    .collect()
+}
