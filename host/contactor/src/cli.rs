@@ -6,8 +6,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    catalog, completions, connection, connector, destination, emit, history, init, parked, run, runs, sandbox,
-    serve, sync, workspace,
+    catalog, completions, connection, connector, destination, emit, history, init, parked, run, runs,
+    sandbox, serve, sync, workspace,
 };
 use crate::exit::Exit;
 
