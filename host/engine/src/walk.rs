@@ -33,6 +33,8 @@ const SWEEP: &str = "sweep";
 const SWEEP_OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 /// Bytes of a connector's cursor.
 const CURSOR: usize = 4_096;
+/// The longest rest that a partner may ask for.
+const LONGEST_REST: SignedDuration = SignedDuration::from_hours(24);
 /// How soon the walker looks again when nothing is due.
 const IDLE: Duration = Duration::from_secs(5);
 /// Connections that walk at the same time, so that a slow partner delays few others.
@@ -304,9 +306,17 @@ impl Engine {
         let (page, marks, deliveries) = match read_page(run, stream, cursor.cursor.as_deref()).await {
             Ok(read) => read,
             Err(failure) => {
-                if !matches!(failure.class, FailureClass::Transient | FailureClass::Quota) {
-                    // What a repetition does not mend rests like a poll that went well, instead of failing every few seconds.
-                    let rest = Cursor { done: true, updated_at: now, ..cursor };
+                let rests_since = match failure.class {
+                    FailureClass::Transient => None,
+                    // A quota of a day must not be asked after every few seconds: those calls may count as well.
+                    FailureClass::Quota => {
+                        failure.retry_after.map(|wait| now + wait.min(LONGEST_REST) - interval)
+                    }
+                    // What a repetition does not mend rests like a poll that went well.
+                    _ => Some(now),
+                };
+                if let Some(updated_at) = rests_since {
+                    let rest = Cursor { done: true, updated_at, ..cursor };
                     self.store().put_cursor(rest).await.map_err(of_store)?;
                 }
                 return Err(self.note_poll(run, stream, brief(failure)).await);
