@@ -19,7 +19,7 @@ use contactor_runtime::{CacheConfig, RuntimeConfig};
 use contactor_sandbox::outbox::Order;
 use contactor_sandbox::{Sandbox, SandboxConfig};
 use contactor_server::{Server, ServerConfig};
-use contactor_store::sqlite::SqliteStore;
+use contactor_store::sqlite::{SqliteOptions, SqliteStore};
 use contactor_store::{ConnectionId, Run, RunFilter, Vault};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -48,6 +48,8 @@ pub struct Partner {
     pub credentials: BTreeMap<String, String>,
     /// The secret that the double signs its webhooks with.
     pub webhook_secret: Option<String>,
+    /// A template of the manifest; settings and mapping rows lie over it.
+    pub template: Option<String>,
     /// The connection's settings.
     pub settings: Value,
     /// The admin's mapping rows.
@@ -63,7 +65,7 @@ pub struct Stand {
     /// The engine, with the workspace [`WORKSPACE`] bound to the doubles' first location. Its time stands still at the
     /// doubles' own.
     pub engine: Engine,
-    /// The clock of the engine.
+    /// The engine's clock.
     pub clock: Clock,
     server: Option<(String, DropGuard)>,
     // Removed when the stand is dropped.
@@ -152,6 +154,7 @@ impl Stand {
             auth_scheme: partner.auth,
             credentials: partner.credentials.into_iter().map(|(name, value)| (name, secret(value))).collect(),
             webhook_secret: partner.webhook_secret.map(secret),
+            template: partner.template,
             settings: partner.settings,
             mapping: partner.mapping,
             grants: partner.grants,
@@ -281,8 +284,9 @@ fn engine(sandbox: &Sandbox, dir: &TempDir, clock: Clock, limited: bool) -> Resu
     let cache = CacheConfig { dir: subdirectory(dir, "cache")?, key: [7; 32] };
     let parts = EngineParts {
         config: EngineConfig::default(),
-        clock,
-        store: Arc::new(SqliteStore::open(&dir.path().join("contactor.db"))?),
+        clock: clock.clone(),
+        store: Arc::new(open_store(&dir.path().join("contactor.db"), &clock)?),
+
         vault: Arc::new(Vault::create_key(&dir.path().join("key"))?),
         highlevel,
         verifier,
@@ -291,6 +295,13 @@ fn engine(sandbox: &Sandbox, dir: &TempDir, clock: Clock, limited: bool) -> Resu
         artefacts: subdirectory(dir, "artefacts")?,
     };
     Ok(Engine::start(parts)?)
+}
+
+/// The store tells the engine's time, or what is due now would be due at another time.
+fn open_store(path: &std::path::Path, clock: &Clock) -> Result<SqliteStore> {
+    let clock = clock.clone();
+    let options = SqliteOptions { clock: Arc::new(move || clock.now()), ..SqliteOptions::default() };
+    Ok(SqliteStore::open_with(path, options)?)
 }
 
 fn subdirectory(dir: &TempDir, name: &str) -> Result<Dir> {
