@@ -161,6 +161,9 @@ impl Engine {
     }
 }
 
+/// The state of a completed task in its fingerprint.
+const DONE: &str = "done";
+
 impl TaskWalk {
     fn compare(&mut self, tasks: &[Task]) -> Page {
         let mut page = Page::default();
@@ -174,7 +177,7 @@ impl TaskWalk {
             if before.as_ref().is_some_and(same) {
                 continue;
             }
-            if before.as_ref().is_some_and(|seen| seen.fingerprint != fingerprint) && !self.first {
+            if before.as_ref().is_some_and(|seen| is_edit(&seen.fingerprint, &fingerprint)) && !self.first {
                 let mut event = fields.clone();
                 event.insert("id".to_owned(), id.as_str().into());
                 event.insert("contactId".to_owned(), contact.as_str().into());
@@ -218,8 +221,21 @@ fn fields(task: &Task) -> Fields {
     fields
 }
 
+/// The digest of what the task says, and whether it is done.
 fn fingerprint(fields: &Fields) -> String {
-    hex::encode(crate::journal::digest(fields))
+    let mut content = fields.clone();
+    let done = content.remove("completed") == Some(Value::Boolean(true));
+    format!("{}/{}", hex::encode(crate::journal::digest(&content)), if done { DONE } else { "open" })
+}
+
+/// Whether a change is one that no webhook told. That a task is done is told by `TaskComplete`; that it is open again is not.
+fn is_edit(before: &str, after: &str) -> bool {
+    let parts =
+        |print: &str| print.split_once('/').map(|(content, state)| (content.to_owned(), state == DONE));
+    match (parts(before), parts(after)) {
+        (Some((content, was_done)), Some((now, done))) => content != now || (was_done && !done),
+        _ => before != after,
+    }
 }
 
 #[cfg(test)]
@@ -259,6 +275,23 @@ mod tests {
         assert_eq!(page.edited.len(), 1);
         assert_eq!(page.edited[0].1["title"], Value::from("Write again"));
         assert!(next.missing.is_empty());
+    }
+
+    #[test]
+    fn a_completion_is_told_by_its_webhook_and_no_edit() {
+        let done = |done: bool, title: &str| {
+            Task::from_json(json!({"id": "t1", "contactId": "c1", "title": title, "completed": done}))
+                .unwrap()
+        };
+        let seen = |task: &Task| walk(vec![]).compare(std::slice::from_ref(task)).seen;
+        let edits = |before: Task, after: Task| walk(seen(&before)).compare(&[after]).edited.len();
+        assert_eq!(edits(done(false, "Call"), done(true, "Call")), 0);
+        assert_eq!(
+            edits(done(true, "Call"), done(false, "Call")),
+            1,
+            "nothing else tells that it is open again"
+        );
+        assert_eq!(edits(done(false, "Call"), done(true, "Call Ann")), 1);
     }
 
     #[test]
