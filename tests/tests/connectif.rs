@@ -5,7 +5,7 @@
 
 use contactor_engine::{ConnectionView, NewDestination, NotificationConfig};
 use contactor_sandbox::SandboxConfig;
-use contactor_sandbox::connectif::{AccountAct, Messages};
+use contactor_sandbox::connectif::{AccountAct, Guesses, Messages};
 use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::{Order, Outbox};
@@ -427,4 +427,18 @@ async fn c5_a_workflows_call_brings_the_contact_into_highlevel_and_rules_act_onc
     stage.poll().await;
     assert_eq!(stage.in_highlevel(ADA)["firstName"], "Mallory", "the next poll finds what no call told");
     stage.stays_as_it_is().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_action_runs_with_its_example_one_after_the_other() {
+    let stage = Stage::start("contacts", json!({})).await;
+    // The first export and the first import of a sandbox have the ids of the examples; the poll at the start was an export already.
+    stage.stand.sandbox.reset();
+    stage.stand.sandbox.connectif().set_guesses(Guesses::default());
+    let manifest =
+        contactor_manifest::Manifest::parse(include_str!("../../plugins/connectif/connector.toml")).unwrap();
+    for action in manifest.actions {
+        let done = stage.stand.run(&stage.connection.id, &action.name, &action.example).await;
+        assert!(done.is_ok(), "{}: {done:?}", action.name);
+    }
 }

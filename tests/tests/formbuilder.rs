@@ -257,15 +257,7 @@ async fn f3_edits_of_a_submission_reach_the_contact_and_the_contacts_own_edits_s
     let contact = stage.contact();
     assert_eq!((&contact["firstName"], &contact["lastName"]), (&json!("Augusta"), &json!("King")));
     assert_eq!(stage.tasks(&contact).len(), 1, "an edit is no new submission");
-<<<<<<< HEAD
-    let walks =
-        |stage: &Stage| stage.stand.sandbox.recorder().count_of("formbuilder.submissions.get").requests;
-    // The sweep looks once more at the contact that was written.
-    stage.next_day().await;
-    let before = walks(&stage);
-=======
     // The sweep looks once at what was just written.
->>>>>>> formbuilder
     stage.next_day().await;
     let reads =
         |stage: &Stage| stage.stand.sandbox.recorder().count_of("formbuilder.submissions.get").requests;
