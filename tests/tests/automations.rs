@@ -5,10 +5,12 @@
 use contactor_engine::{ConnectionView, NewDestination, NotificationConfig};
 use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;
+use contactor_sandbox::{Sandbox, SandboxConfig};
 use contactor_store::{
     AUTOMATION_ENTITY, DestinationKind, MESSAGE_ENTITY, Parked, RunFilter, RunKind, RunOutcome, WorkspaceId,
 };
 use contactor_tests::engine::{Partner, Stand, WORKSPACE};
+use contactor_tests::host::Host;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -408,4 +410,83 @@ async fn a_receiver_that_is_gone_stops_its_destination_and_one_that_is_unknown_i
     assert!(parked[0].reason.contains("nobody"), "{}", parked[0].reason);
     engine.remove_destination(&workspace, "hook").await.unwrap();
     assert!(engine.test_destination(&workspace, "hook").await.is_err());
+}
+
+#[tokio::test]
+async fn a_timers_sample_is_handled_as_if_it_had_gone_off_and_a_real_partner_gets_none() {
+    let scripted = Scripted::new(json!({})).await;
+    let (engine, id) = (&scripted.stand.engine, &scripted.connection.id);
+    for _ in 0..2 {
+        engine.receive_sample(id, "timer:reminder").await.unwrap();
+    }
+    scripted.settle().await;
+    let outcomes = scripted.outcomes().await;
+    assert_eq!(outcomes.len(), 2, "each is an event of its own: {outcomes:?}");
+    assert!(outcomes[0].1.starts_with("timer:reminder: 0 calls"), "{outcomes:?}");
+    let unknown = engine.receive_sample(id, "timer:unknown").await.unwrap_err().to_string();
+    assert!(unknown.contains("timer:unknown"), "{unknown}");
+
+    let elsewhere =
+        Partner { base_url: "https://api.example.com".to_owned(), ..partner(&scripted.stand, &json!({})) };
+    scripted.stand.connect(elsewhere).await.unwrap();
+    let refused = engine.receive_sample(id, "timer:reminder").await.unwrap_err().to_string();
+    assert!(refused.contains("sandbox only"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_is_killed_in_the_middle_of_a_handler_does_everything_once_and_keeps_its_timers() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
+    let location = sandbox.highlevel().first_location();
+    Host::init(dir.path(), &sandbox, "").await.unwrap();
+    let host = Host::start(dir.path()).await.unwrap();
+    let token = sandbox.highlevel().private_token();
+    host.post("/workspaces", &json!({ "id": "acme", "location": location, "token": token })).await.unwrap();
+    host.install("guest-operations").await.unwrap();
+    let in_a_moment = sandbox.clock().now() + SignedDuration::from_secs(5);
+    let timer = json!({ "function": "timers.set", "input": {
+        "name": "reminder/a", "at": in_a_moment.to_string(), "contact-id": "$contact",
+        "payload": json!({ "calls": [create_task("Remind")] }).to_string(),
+    } });
+    let calls = json!({ "calls": [create_task("Welcome"), add_note("Hello"), timer, set_city("Rome")] });
+    let settings = json!({
+        "scripts": { "ContactTagUpdate": calls.to_string() },
+        "rules": [{ "name": "all", "on": ["ContactTagUpdate"], "do": [{ "add-tags": ["unused"] }] }],
+    });
+    let enable = json!({
+        "base_url": sandbox.prefinery_url(),
+        "credentials": { "token": sandbox.prefinery().api_key() },
+        "settings": settings,
+    });
+    host.put("/workspaces/acme/connections/operations", &enable).await.unwrap();
+    let fields = json!({ "firstName": "Ada", "email": "ada@example.com" });
+    let saved = sandbox.highlevel().act(&location, PersonAct::CreateContact { fields }).unwrap();
+    let contact = saved["id"].as_str().unwrap().to_owned();
+
+    // The last call hangs; the host dies while it waits for it.
+    let hang = Fault::always("highlevel.contacts.update", Effect::Delay { millis: 600_000 });
+    sandbox.faults().add(hang);
+    sandbox.highlevel().set_webhook_target(Some(host.webhooks().parse().unwrap()));
+    let act = PersonAct::AddTags { contact: contact.clone(), tags: vec!["vip".to_owned()] };
+    sandbox.highlevel().act(&location, act).unwrap();
+    let notes = async || Ok(!sandbox.highlevel().notes(&location, &contact).is_empty());
+    host.until("the handler has written its note", notes).await.unwrap();
+    host.kill9().await.unwrap();
+    sandbox.faults().clear();
+
+    let host = Host::start(dir.path()).await.unwrap();
+    let done = async || {
+        let city = sandbox.highlevel().contact(&location, &contact).unwrap_or_default()["city"] == "Rome";
+        Ok(city && sandbox.highlevel().tasks(&location, &contact).len() >= 2)
+    };
+    host.until("the handler is done and the timer went off", done).await.unwrap();
+    let idle = async || Ok(host.get("/health").await?["counts"]["deliveries"] == 0);
+    host.until("nothing is left to handle", idle).await.unwrap();
+    let tasks = sandbox.highlevel().tasks(&location, &contact);
+    let mut titles: Vec<_> = tasks.iter().map(|task| task["title"].as_str().unwrap()).collect();
+    titles.sort_unstable();
+    assert_eq!(titles, ["Remind", "Welcome"]);
+    assert_eq!(sandbox.highlevel().notes(&location, &contact).len(), 1);
+    host.stop().await.unwrap();
+    sandbox.shutdown().await;
 }

@@ -3,13 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use contactor_engine::ConnectionView;
+use contactor_engine::{ConnectionView, NewDestination, NotificationConfig};
 use contactor_sandbox::SandboxConfig;
-use contactor_sandbox::connectif::{AccountAct, Messages};
+use contactor_sandbox::connectif::{AccountAct, Guesses, Messages};
 use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::{Order, Outbox};
-use contactor_tests::engine::{Partner, Stand};
+use contactor_store::DestinationKind;
+use contactor_tests::engine::{Partner, Stand, WORKSPACE};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -210,7 +211,9 @@ async fn c1_a_new_or_changed_contact_follows_with_its_tags_tasks_and_notes() {
     assert_eq!(texts(&there["hl_tags"]), ["trade show", "vip"]);
     assert_eq!(stage.in_highlevel("ada@example.com")["firstName"], "Augusta", "a lagging read is no change");
 
-    stage.highlevel(PersonAct::OptOut { contact: ada });
+    // A reply with STOP fires no webhook; it is seen when the contact is touched.
+    stage.highlevel(PersonAct::OptOut { contact: ada.clone() });
+    stage.highlevel(PersonAct::EditContact { contact: ada, fields: json!({"city": "London"}) });
     stage.settle().await;
     assert_eq!(stage.in_connectif(ADA)["_newsletterSubscriptionStatus"], "unsubscribed");
     stage.stays_as_it_is().await;
@@ -315,6 +318,52 @@ async fn c3_a_completed_task_is_one_event_and_a_workflow_completes_a_task() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c3_an_event_whose_address_is_the_secret_is_sent_by_the_host() {
+    let stage =
+        Stage::start("contacts-and-tasks", json!({"task_event_destination": "connectif-event"})).await;
+    stage.stand.engine.notify_by(NotificationConfig { smtp: None, allow_private: true });
+    let path = stage.stand.sandbox.connectif().event_webhook_path().unwrap();
+    let destination = NewDestination {
+        workspace: WORKSPACE.to_owned(),
+        name: "connectif-event".to_owned(),
+        kind: DestinationKind::Webhook,
+        to: Vec::new(),
+        url: Some(format!("{}{path}", stage.stand.sandbox.connectif_url()).into()),
+        secret: Some(stage.stand.sandbox.inbox().secret().into()),
+    };
+    stage.stand.engine.put_destination(destination).await.unwrap();
+    let ada = stage.contact(json!({"firstName": "Ada", "email": ADA}));
+    let call = stage.task(&ada, "Call");
+    stage.settle().await;
+    stage.complete(&ada, &call);
+    stage.settle().await;
+    let events = stage.stand.sandbox.connectif().events();
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!((events[0].email.as_str(), &events[0].body["data"]["task_id"]), (ADA, &json!(call)));
+    stage.stays_as_it_is().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c2_without_custom_fields_nothing_of_tasks_and_tags_is_written_and_nothing_is_lost() {
+    let stage = Stage::start("contacts", json!({})).await;
+    let ada =
+        stage.contact(json!({"firstName": "Ada", "email": ADA, "tags": ["vip"], "companyName": "Engines"}));
+    let call = stage.task(&ada, "Call");
+    stage.settle().await;
+    let patches = stage.stand.sandbox.recorder().requests("connectif.contacts.patch");
+    assert_eq!(patches, 1, "the contact itself");
+    stage.highlevel(PersonAct::AddTags { contact: ada.clone(), tags: vec!["fair".into()] });
+    stage.complete(&ada, &call);
+    stage.settle().await;
+    let contact = stage.in_highlevel(ADA);
+    assert_eq!(texts(&contact["tags"]), ["connectif", "fair", "vip"]);
+    assert_eq!(contact["companyName"], "Engines");
+    assert_eq!(stage.stand.sandbox.highlevel().tasks(&stage.location, &ada).len(), 1);
+    stage.stays_as_it_is().await;
+    assert_eq!(stage.stand.sandbox.recorder().requests("connectif.contacts.patch"), patches);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c4_purchases_and_scores_reach_highlevel_by_the_schedule_and_when_a_contact_is_touched() {
     let stage = Stage::start("enrichment", json!({"rules": []})).await;
     stage.contact(json!({"firstName": "Ada", "email": ADA}));
@@ -378,4 +427,18 @@ async fn c5_a_workflows_call_brings_the_contact_into_highlevel_and_rules_act_onc
     stage.poll().await;
     assert_eq!(stage.in_highlevel(ADA)["firstName"], "Mallory", "the next poll finds what no call told");
     stage.stays_as_it_is().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_action_runs_with_its_example_one_after_the_other() {
+    let stage = Stage::start("contacts", json!({})).await;
+    // The first export and the first import of a sandbox have the ids of the examples; the poll at the start was an export already.
+    stage.stand.sandbox.reset();
+    stage.stand.sandbox.connectif().set_guesses(Guesses::default());
+    let manifest =
+        contactor_manifest::Manifest::parse(include_str!("../../plugins/connectif/connector.toml")).unwrap();
+    for action in manifest.actions {
+        let done = stage.stand.run(&stage.connection.id, &action.name, &action.example).await;
+        assert!(done.is_ok(), "{}: {done:?}", action.name);
+    }
 }

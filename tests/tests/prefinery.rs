@@ -95,6 +95,14 @@ impl Stage {
         }
     }
 
+    /// What the newest runs came to, for a test that fails.
+    async fn runs(&self) -> String {
+        let filter =
+            RunFilter { connection: Some(self.connection.id.clone()), limit: 30, ..RunFilter::default() };
+        let runs = self.stand.engine.runs(filter).await.unwrap();
+        runs.iter().map(|run| format!("{:?} {:?}: {}\n", run.kind, run.outcome, run.summary)).collect()
+    }
+
     /// Both sides' records.
     fn state(&self) -> Value {
         let mut contacts = self.stand.sandbox.highlevel().contacts(&self.location);
@@ -112,7 +120,7 @@ impl Stage {
         self.repeat().await;
         assert_eq!(self.state(), before, "repeated webhooks change nothing");
         let parked = self.stand.engine.parked(&self.connection.workspace).await.unwrap();
-        assert!(parked.is_empty(), "{parked:#?}");
+        assert!(parked.is_empty(), "{parked:#?}\n{}", self.runs().await);
         assert_eq!(self.stand.sandbox.prefinery().mails(self.project), Mails::default());
     }
 }
@@ -253,7 +261,7 @@ async fn p5_groups_follow_tags_and_open_and_completed_tasks() {
     let call = task(&ada);
     task(&ben);
     stage.settle().await;
-    assert_eq!(stage.groups("ada@example.com"), ["open tasks", "priority", "vip"]);
+    assert_eq!(stage.groups("ada@example.com"), ["open tasks", "priority", "vip"], "{}", stage.runs().await);
     let done = json!({"completed": true});
     stage.highlevel(PersonAct::EditTask { contact: ada, task: call, fields: done });
     stage.settle().await;

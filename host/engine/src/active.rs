@@ -183,6 +183,7 @@ fn row_spec(manifest: &Manifest, row: &contactor_manifest::Mapping) -> RowSpec {
         },
         to_partner: row.to_partner.clone(),
         to_highlevel: row.to_highlevel.clone(),
+        values: contactor_sync::Values::default(),
         off: false,
         policy: match row.policy {
             contactor_manifest::Policy::LatestUpdate => contactor_sync::Policy::LatestUpdate,

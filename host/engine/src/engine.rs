@@ -1,6 +1,6 @@
 //! The engine's parts and how they hang together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use crate::notify::NotificationConfig;
 use crate::partner::{PartnerApi, PartnerSetup};
 use crate::scheduler::Wake;
 use crate::subscriptions::Subscriptions;
+use crate::task_walk::TaskWalk;
 
 /// How long the definitions of a location's custom fields are trusted; no webhook tells that they changed.
 const CUSTOM_FIELDS_TTL: Duration = Duration::from_mins(10);
@@ -79,6 +80,8 @@ struct Inner {
     subscriptions: Subscriptions,
     notifications: RwLock<Arc<NotificationConfig>>,
     custom_fields: Mutex<HashMap<WorkspaceId, Arc<tokio::sync::Mutex<CachedFields>>>>,
+    task_walks: Mutex<HashMap<WorkspaceId, TaskWalk>>,
+    told: Mutex<HashSet<(ConnectionId, String)>>,
     last_webhook: Mutex<Option<Timestamp>>,
     last_expiry: Mutex<Option<Timestamp>>,
 }
@@ -119,6 +122,8 @@ impl Engine {
             subscriptions: Subscriptions::default(),
             notifications: RwLock::default(),
             custom_fields: Mutex::default(),
+            task_walks: Mutex::default(),
+            told: Mutex::default(),
             last_webhook: Mutex::default(),
             last_expiry: Mutex::default(),
         })))
@@ -190,6 +195,23 @@ impl Engine {
 
     pub(crate) fn walk_wake(&self) -> &Wake {
         &self.0.walk_wake
+    }
+
+    /// Whether a remark about something of a connection is due: what ten thousand records would repeat is told once, and again
+    /// when the connection was changed.
+    pub(crate) fn tells_once(&self, id: &ConnectionId, about: &str) -> bool {
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert((id.clone(), about.to_owned()))
+    }
+
+    /// Takes the walk over a workspace's tasks that is under way, if one is. A restart begins anew.
+    pub(crate) fn take_task_walk(&self, workspace: &WorkspaceId) -> Option<TaskWalk> {
+        self.0.task_walks.lock().unwrap_or_else(PoisonError::into_inner).remove(workspace)
+    }
+
+    /// Keeps a walk for its next page.
+    pub(crate) fn keep_task_walk(&self, workspace: &WorkspaceId, walk: TaskWalk) {
+        self.0.task_walks.lock().unwrap_or_else(PoisonError::into_inner).insert(workspace.clone(), walk);
     }
 
     pub(crate) fn note_webhook(&self, at: Timestamp) {
@@ -287,6 +309,7 @@ impl Engine {
     /// Forgets a loaded connection, so that its next run sees the stored one.
     pub(crate) fn forget(&self, id: &ConnectionId) {
         self.0.active.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner).retain(|(told, _)| told != id);
         self.0.subscriptions.forget(id);
     }
 

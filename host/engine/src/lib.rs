@@ -39,6 +39,7 @@ mod recorder;
 mod scheduler;
 mod signature;
 mod subscriptions;
+mod task_walk;
 mod walk;
 
 pub use active::Guest;

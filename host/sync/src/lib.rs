@@ -54,6 +54,6 @@ pub use expression::{check_expression, evaluate};
 pub use fingerprint::Fingerprint;
 pub use mapping::{Mapping, MappingError};
 pub use merge::{Merge, MergeError, View, merge, settle};
-pub use offers::{FieldProblem, Offers, Problem};
-pub use spec::{Direction, Policy, RowKey, RowSpec, Side, overlay};
+pub use offers::{FieldProblem, Offers, Problem, RowView};
+pub use spec::{Direction, Policy, RowKey, RowSpec, Side, Values, overlay};
 pub use value::{Fields, Value};

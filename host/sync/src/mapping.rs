@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use crate::expression::{CompileError, Expression};
 use crate::fingerprint::Hasher;
-use crate::offers::{FieldProblem, Offers, Shown, record};
-use crate::{Context, FieldType, Fields, Fingerprint, Policy, RowKey, RowSpec, Side};
+use crate::offers::{FieldProblem, Offers, RowView, Shown, record};
+use crate::{Context, FieldType, Fields, Fingerprint, Policy, RowKey, RowSpec, Side, Value};
 
 /// A mapping that cannot work, found before it meets a record. Whoever wrote the row has to change it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -129,7 +129,9 @@ impl Row {
             (Some(own), Some(its)) => own.source() == its.source() && !own.reads_own_field(),
             _ => false,
         };
-        same_source && self.spec.field_type(target) == other.spec.field_type(target)
+        same_source
+            && self.spec.field_type(target) == other.spec.field_type(target)
+            && self.spec.values.table(source) == other.spec.values.table(source)
     }
 }
 
@@ -188,6 +190,24 @@ impl Mapping {
             }
         }
         offers
+    }
+
+    /// What becomes of a record of `side`, row by row, for a person who tries a mapping out.
+    pub fn explain(&self, side: Side, fields: &Fields, context: &Context) -> Vec<RowView> {
+        let record = record(fields, context);
+        self.leaving(side)
+            .map(|row| {
+                let shown = Shown::of(row, side, &record, context);
+                RowView {
+                    row: row.key.clone(),
+                    source: row.spec.field(side).to_owned(),
+                    target: row.spec.field(side.other()).to_owned(),
+                    raw: fields.get(row.spec.field(side)).cloned().unwrap_or(Value::Null),
+                    computed: shown.computed,
+                    result: shown.offered,
+                }
+            })
+            .collect()
     }
 
     /// The names of the fields of `side` that a merge looks at: every row's own field and what the expressions over

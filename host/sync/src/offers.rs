@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::canonical::canonical;
 use crate::expression::Record;
 use crate::mapping::Row;
-use crate::{CanonicalError, Context, FieldType, Fields, RowKey, Side, Value};
+use crate::{CanonicalError, Context, Fields, RowKey, Side, Value};
 
 /// What one side offers, row by row.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -49,11 +49,30 @@ pub enum Problem {
     },
 }
 
+/// What becomes of one row's value on its way to the other side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowView {
+    /// The row.
+    pub row: RowKey,
+    /// The field that it leaves.
+    pub source: String,
+    /// The field that it would be written to.
+    pub target: String,
+    /// The source's own value, as it is.
+    pub raw: Value,
+    /// The value of the expression and the table, before it was made canonical in the target's type; none when it failed.
+    pub computed: Option<Value>,
+    /// What would be written, or why nothing is.
+    pub result: Result<Value, Problem>,
+}
+
 /// What a side shows in one row.
 #[derive(Clone, Debug)]
 pub(crate) struct Shown {
     /// What it offers to the other side; in a row that does not leave this side, what it holds.
     pub(crate) offered: Result<Value, Problem>,
+    /// What was computed before it was made canonical in the other side's type.
+    pub(crate) computed: Option<Value>,
     /// Its own field: canonical in its own type, or as it is when that fails.
     pub(crate) held: Value,
 }
@@ -61,7 +80,7 @@ pub(crate) struct Shown {
 impl Shown {
     /// What a record that does not exist shows.
     pub(crate) fn nothing() -> Self {
-        Self { offered: Ok(Value::Null), held: Value::Null }
+        Self { offered: Ok(Value::Null), computed: None, held: Value::Null }
     }
 
     pub(crate) fn of(row: &Row, side: Side, record: &Arc<Record>, context: &Context) -> Self {
@@ -75,28 +94,31 @@ impl Shown {
 
         // The elements of a set that cannot be read would be lost when the set is written.
         let fault = match fault {
-            Some(fault) if spec.is_set() => return Self { offered: Err(fault.into()), held },
+            Some(fault) if spec.is_set() => return Self { offered: Err(fault.into()), computed: None, held },
             fault => fault,
         };
         if !spec.direction.flows_from(side) {
-            return Self { offered: Ok(held.clone()), held };
+            return Self { offered: Ok(held.clone()), computed: None, held };
         }
 
         let target = spec.field_type(side.other());
-        let offered = match (row.expression(side), fault) {
+        let computed = match (row.expression(side), fault) {
             (Some(expression), _) => expression
                 .evaluate(record, &held)
-                .map_err(|reason| Problem::Expression { expression: expression.source().to_owned(), reason })
-                .and_then(|value| Ok(canonical(target, &value, context)?)),
+                .map_err(|reason| Problem::Expression { expression: expression.source().to_owned(), reason }),
             (None, Some(fault)) => Err(fault.into()),
-            (None, None) => convert(own_type, target, &held, context),
+            (None, None) => Ok(held.clone()),
         };
-        Self { offered, held }
+        let computed = computed.map(|value| spec.values.apply(side, value));
+        let is_own = row.expression(side).is_none() && spec.values.table(side).is_empty();
+        let offered = match &computed {
+            Err(problem) => Err(problem.clone()),
+            // What was made canonical in this type already stays what it is.
+            Ok(value) if is_own && own_type == target => Ok(value.clone()),
+            Ok(value) => canonical(target, value, context).map_err(Problem::from),
+        };
+        Self { offered, computed: computed.ok(), held }
     }
-}
-
-fn convert(from: FieldType, to: FieldType, held: &Value, context: &Context) -> Result<Value, Problem> {
-    if from == to { Ok(held.clone()) } else { Ok(canonical(to, held, context)?) }
 }
 
 /// A record in the form that expressions read.

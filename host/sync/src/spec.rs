@@ -1,10 +1,11 @@
 //! Mapping rows as a connector author or an admin writes them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::FieldType;
+use crate::{FieldType, Value};
 
 /// A side of the synchronisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,6 +113,9 @@ pub struct RowSpec {
     /// Expression over the partner's record; without one the field itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_highlevel: Option<String>,
+    /// Tables of values that are called otherwise on the other side.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    pub values: Values,
     /// Who wins when both sides changed.
     #[serde(default)]
     pub policy: Policy,
@@ -131,6 +135,7 @@ impl RowSpec {
             direction: Direction::default(),
             to_partner: None,
             to_highlevel: None,
+            values: Values::default(),
             policy: Policy::default(),
             off: false,
         }
@@ -169,6 +174,66 @@ impl RowSpec {
     /// Whether both fields hold sets, which are merged by element.
     pub fn is_set(&self) -> bool {
         self.highlevel_type.is_set() && self.partner_type.is_set()
+    }
+}
+
+/// What values of one side are called on the other. A table is applied to the value of the row's expression, or of its field,
+/// before that is made canonical; to a set, element by element. A value that a table does not name passes unchanged, unless the
+/// table has the name `*`.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Values {
+    /// Names of HighLevel's values, each with the partner's value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub to_partner: BTreeMap<String, serde_json::Value>,
+    /// Names of the partner's values, each with HighLevel's value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub to_highlevel: BTreeMap<String, serde_json::Value>,
+}
+
+/// What a table says of every value that it does not name.
+const ANY_OTHER: &str = "*";
+
+impl Values {
+    /// Whether there is no table.
+    pub fn is_empty(&self) -> bool {
+        self.to_partner.is_empty() && self.to_highlevel.is_empty()
+    }
+
+    /// The table over the values of `side`.
+    pub(crate) fn table(&self, side: Side) -> &BTreeMap<String, serde_json::Value> {
+        match side {
+            Side::Highlevel => &self.to_partner,
+            Side::Partner => &self.to_highlevel,
+        }
+    }
+
+    /// The other side's value for a value of `side`.
+    pub(crate) fn apply(&self, side: Side, value: Value) -> Value {
+        let table = self.table(side);
+        if table.is_empty() {
+            return value;
+        }
+        let named = |name: &str| table.get(name).or_else(|| table.get(ANY_OTHER));
+        let name = match &value {
+            Value::Set(elements) => {
+                let mapped = elements.iter().filter_map(|element| match named(element) {
+                    None => Some(element.clone()),
+                    Some(serde_json::Value::String(text)) => Some(text.clone()),
+                    Some(serde_json::Value::Null) => None,
+                    Some(other) => Some(other.to_string()),
+                });
+                return Value::Set(mapped.collect());
+            }
+            Value::Json(_) => return value,
+            // No value is looked up under the empty name only: `*` is for values.
+            Value::Null => return table.get("").map_or(Value::Null, |found| Value::from_json(found.clone())),
+            Value::Text(text) => text.clone(),
+            Value::Integer(number) => number.to_string(),
+            Value::Number(number) => number.to_string(),
+            Value::Boolean(boolean) => boolean.to_string(),
+        };
+        named(&name).map_or(value, |found| Value::from_json(found.clone()))
     }
 }
 
@@ -242,6 +307,25 @@ mod tests {
         let off = RowSpec { off: true, ..row("firstName", "name") };
         let rows = overlay(vec![row("firstName", "name"), row("lastName", "name")], vec![off]);
         assert_eq!(rows, [row("lastName", "name")]);
+    }
+
+    #[test]
+    fn a_table_says_what_a_value_is_called_on_the_other_side() {
+        let values: Values = serde_json::from_value(serde_json::json!({
+            "to_partner": { "gold": 1, "silver": 2, "*": 0, "": "none" },
+            "to_highlevel": { "1": "gold", "true": "yes" },
+        }))
+        .unwrap();
+        let to_partner = |value: Value| values.apply(Side::Highlevel, value);
+        assert_eq!(to_partner(Value::from("gold")), Value::from(1));
+        assert_eq!(to_partner(Value::from("bronze")), Value::from(0));
+        assert_eq!(to_partner(Value::Null), Value::from("none"));
+        assert_eq!(to_partner(["gold", "x"].into_iter().collect()), ["1", "0"].into_iter().collect());
+        let to_highlevel = |value: Value| values.apply(Side::Partner, value);
+        assert_eq!(to_highlevel(Value::from(1)), Value::from("gold"));
+        assert_eq!(to_highlevel(Value::from(true)), Value::from("yes"));
+        assert_eq!(to_highlevel(Value::from("9")), Value::from("9"), "what is not named passes");
+        assert_eq!(to_highlevel(Value::Null), Value::Null);
     }
 
     #[test]

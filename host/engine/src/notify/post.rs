@@ -168,7 +168,7 @@ mod tests {
             "https://[::1]/x",
             "https://[::ffff:10.0.0.1]/x",
             "https://[fd00::1]/x",
-            "hooks.example.com",
+            "somewhere",
             "",
         ] {
             let why = checked_url(bad, false).unwrap_err();

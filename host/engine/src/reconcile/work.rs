@@ -88,7 +88,7 @@ impl Engine {
             match run.link(&key.entity, key.side, &key.record).await {
                 Ok(link) => claim.link = link,
                 Err(failure) => {
-                    tracing::warn!(connection = %key.connection, reason = failure.message, "a link was not read again")
+                    tracing::warn!(connection = %key.connection, reason = failure.message, "a link was not read again");
                 }
             }
         }
@@ -479,6 +479,7 @@ fn summary(run: &RunContext, plan: &SyncPlan, applied: &Applied) -> String {
         let system = if *side == Side::Partner { partner.as_str() } else { "HighLevel" };
         parts.push(format!("not written to {system}: {reason}"));
     }
+    parts.extend(plan.remarks.iter().cloned());
     parts.extend(applied.notes.iter().cloned());
     if parts.is_empty() { "in step".to_owned() } else { parts.join("; ") }
 }

@@ -56,7 +56,7 @@ impl Default for ConnectifConfig {
                 EventDefinition {
                     id: "6a1d1b8f22e3c4b5d6e7f809".into(),
                     integration: Some("0b9d4c6e-1111-4222-a333-444455556666".into()),
-                    email_pointer: "/fields/email".into(),
+                    email_pointer: "/data/email".into(),
                     fields: Vec::new(),
                 },
             ],

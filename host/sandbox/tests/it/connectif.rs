@@ -331,7 +331,7 @@ async fn a_public_event_is_strict_and_a_webhook_event_creates_the_contact() {
     assert_eq!(api.send("POST", &path, huge).await.status, 413);
 
     let open = format!("{}{}", api.base, sandbox.connectif().event_webhook_path().unwrap());
-    let body = json!({"fields": {"email": "Ben@example.com"}, "anything": [1]});
+    let body = json!({"data": {"email": "Ben@example.com"}, "anything": [1]});
     assert_eq!(answer(api.http.post(&open).json(&body)).await.status, 200, "without a key");
     assert_eq!(answer(api.http.post(open.replace("0b9d", "1b9d")).json(&body)).await.status, 404);
     let events = sandbox.connectif().events();

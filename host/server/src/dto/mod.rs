@@ -19,7 +19,7 @@ mod workspace;
 
 pub use action::{ActionCall, ActionReport, ActionRequest};
 pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueQuery, CatalogueWay};
-pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Setting};
+pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Schedule, Setting};
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use destination::{Destination, DestinationKind, PutDestination};
 pub use emit::SampleAnswer;
