@@ -2,6 +2,8 @@
 //! in the test's own process, and the stories that are played against the doubles.
 
 pub mod artefacts;
+pub mod convergence;
 pub mod engine;
 pub mod host;
+pub mod partners;
 pub mod stories;

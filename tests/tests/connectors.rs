@@ -111,7 +111,11 @@ async fn a_component_that_crashes_loops_or_hoards_ends_its_own_run_and_no_other(
         let run = stand.last_run(&bad).await.unwrap();
         assert_eq!((run.outcome, run.class), (RunOutcome::Parked, Some(FailureClass::GuestBug)), "{attack}");
         assert!(run.summary.contains("misbehave") && run.summary.contains(said), "{attack}: {}", run.summary);
-        assert_eq!(stand.last_run(&good).await.unwrap().outcome, RunOutcome::Applied, "{attack}");
+        assert_eq!(
+            stand.last_run(&good).await.unwrap().outcome,
+            RunOutcome::Unchanged,
+            "{attack}: it only read"
+        );
     }
     // A fresh instance for every call: nothing of what happened is left in the component that misbehaved either.
     assert_eq!(stand.run(&bad, "echo", &json!("still here")).await.unwrap(), "still here");

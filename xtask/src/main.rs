@@ -1,8 +1,9 @@
-//! cargo xtask demo | test | build | bench | docs: the workspace's own commands.
+//! cargo xtask demo | test | build | bench | converge | docs: the workspace's own commands.
 
 mod bench;
 mod cargo;
 mod components;
+mod converge;
 mod demo;
 mod docs;
 #[cfg(test)]
@@ -31,6 +32,8 @@ enum Command {
     Build(components::Build),
     /// Writes the pages of documentation that are made from the code and the manifests.
     Docs(docs::Docs),
+    /// Edits five connections of one workspace at random, with faults, and looks whether all sides agree in the end.
+    Converge(converge::Converge),
     /// Measures the host against floors of the same run.
     Bench(bench::Bench),
 }
@@ -40,6 +43,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
         Command::Build(build) => build.run(),
+        Command::Converge(converge) => converge.run(),
         Command::Docs(docs) => docs.run(),
         Command::Bench(bench) => bench.run(),
     }

@@ -6,8 +6,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    catalog, completions, connection, connector, emit, history, init, mapping, parked, run, runs, sandbox,
-    serve, sync, workspace,
+    catalog, completions, connection, connector, destination, emit, history, init, mapping, parked, run,
+    runs, sandbox, serve, sync, workspace,
 };
 use crate::exit::Exit;
 
@@ -78,6 +78,9 @@ pub(crate) enum Command {
     /// Which fields belong together, and how values travel between them.
     #[command(subcommand)]
     Mapping(mapping::Command),
+    /// Where messages of a workspace can go: mail, chats, webhooks, boards.
+    #[command(subcommand)]
+    Destination(destination::Command),
     /// Bring a connection's contacts in step, or show what that would do.
     Sync(sync::Args),
     /// List every trigger and action of the host and of connectors.

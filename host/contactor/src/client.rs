@@ -5,9 +5,10 @@ use std::time::Duration;
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
     ActionReport, ActionRequest, CatalogueEntry, CatalogueQuery, CheckReport, Conflict, Connection,
-    Connector, EnableConnection, ErrorBody, Event, Health, LimitQuery, MappingRow, MappingRowQuery,
-    MappingTrial, NewWorkspace, Parked, PreviewReport, PreviewRequest, RecordRef, RetryAnswer, Run, RunQuery,
-    SampleAnswer, SetMappingRow, SyncProgress, SyncRequest, Timeline, TrialReport, Workspace,
+    Connector, Destination, EnableConnection, ErrorBody, Event, Health, LimitQuery, MappingRow,
+    MappingRowQuery, MappingTrial, NewWorkspace, Parked, PreviewReport, PreviewRequest, PutDestination,
+    RecordRef, RetryAnswer, Run, RunQuery, SampleAnswer, SetMappingRow, SyncProgress, SyncRequest, Timeline,
+    TrialReport, Workspace,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -240,6 +241,29 @@ impl Client {
     pub(crate) async fn events(&self, workspace: &str, limit: Option<u32>) -> Result<Vec<Event>> {
         let request = self.request(Method::GET, &["workspaces", workspace, "events"]);
         self.json(request.query(&LimitQuery { limit })).await
+    }
+
+    pub(crate) async fn destinations(&self, workspace: &str) -> Result<Vec<Destination>> {
+        self.get(&["workspaces", workspace, "destinations"]).await
+    }
+
+    pub(crate) async fn put_destination(
+        &self,
+        workspace: &str,
+        name: &str,
+        how: &PutDestination,
+    ) -> Result<Destination> {
+        self.json(self.request(Method::PUT, &["workspaces", workspace, "destinations", name]).json(how)).await
+    }
+
+    pub(crate) async fn remove_destination(&self, workspace: &str, name: &str) -> Result<()> {
+        let request = self.request(Method::DELETE, &["workspaces", workspace, "destinations", name]);
+        self.send(request).await.map(drop)
+    }
+
+    pub(crate) async fn test_destination(&self, workspace: &str, name: &str) -> Result<()> {
+        let request = self.request(Method::POST, &["workspaces", workspace, "destinations", name, "test"]);
+        self.send(request).await.map(drop)
     }
 
     // ------------------------------------------------------------------------------------------------------ plumbing

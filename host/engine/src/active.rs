@@ -84,6 +84,11 @@ impl Active {
         })
     }
 
+    /// Whether records of this entity are kept in step at all.
+    pub(crate) fn maps(&self, entity: &str) -> bool {
+        self.mappings.contains_key(entity)
+    }
+
     /// The compiled mapping of an entity.
     pub(crate) fn mapping(&self, entity: &str) -> Result<&Mapping, Failure> {
         self.mappings.get(entity).ok_or_else(|| {

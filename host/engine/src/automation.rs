@@ -6,10 +6,10 @@ use std::time::Instant;
 use contactor_runtime::bindings::automations::{Event, Outcome, Source};
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    ClaimedDelivery, DeliveryCompletion, Disposition, FailureClass, Lease, Origin, Priority, Run, RunKind,
-    RunOutcome,
+    ClaimedDelivery, DeliveryCompletion, Disposition, FailureClass, Lease, LinkState, Origin, Priority,
+    RecordId, Run, RunKind, RunOutcome, Side,
 };
-use contactor_sync::Fields;
+use contactor_sync::{Fields, Value};
 
 use crate::convert;
 use crate::engine::Engine;
@@ -146,6 +146,7 @@ async fn handle(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Outcome, 
     if claimed.source == Origin::Highlevel {
         name_custom_fields(run, &mut fields).await?;
     }
+    let (contact, partner) = concerned(run, claimed).await?;
     let event = Event {
         id: claimed.id.0.to_string(),
         source: match claimed.source {
@@ -154,8 +155,8 @@ async fn handle(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Outcome, 
             Origin::Host => Source::Host,
         },
         kind: claimed.kind.clone(),
-        contact_id: claimed.contact_id.as_ref().map(ToString::to_string),
-        partner_id: claimed.partner_id.as_ref().map(ToString::to_string),
+        contact_id: contact.map(|id| id.to_string()),
+        partner_id: partner.map(|id| id.to_string()),
         at: claimed.at.to_string(),
         fields: convert::fields_to_wit(&fields),
         payload: claimed.payload.clone(),
@@ -165,6 +166,30 @@ async fn handle(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Outcome, 
         Reply::Handle(Err(error)) => Err(run.of_connector("automations.handle", &error)),
         _ => Err(mismatch("automations.handle")),
     }
+}
+
+/// The contact and the partner's record that a delivery is about. HighLevel's `TaskCreate` lacks its contact: it is looked up.
+async fn concerned(
+    run: &RunContext,
+    claimed: &ClaimedDelivery,
+) -> Result<(Option<RecordId>, Option<RecordId>), Failure> {
+    let known = (claimed.contact_id.clone(), claimed.partner_id.clone());
+    let is_task = claimed.source == Origin::Highlevel && claimed.kind.starts_with("Task");
+    if known.0.is_some() || !is_task {
+        return Ok(known);
+    }
+    let text = |name: &str| claimed.fields.get(name).and_then(Value::as_text);
+    let Some(task) = text("id") else { return Ok(known) };
+    let contact = match run.contact_of_task(task, text("title")).await {
+        Ok(Some(contact)) => contact,
+        Ok(None) => return Ok(known),
+        // The token may lack the scope of the search: an event without its contact is better than none.
+        Err(failure) if failure.class == FailureClass::Denied => return Ok(known),
+        Err(failure) => return Err(failure),
+    };
+    let link = run.link("contact", Side::Highlevel, &contact).await?;
+    let partner = link.filter(|link| link.state == LinkState::Active).map(|link| link.partner_id);
+    Ok((Some(contact), partner))
 }
 
 /// Webhooks name custom fields by id; rules and connectors name them by key, as a reading does.

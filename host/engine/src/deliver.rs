@@ -98,7 +98,6 @@ impl Engine {
         Ok(each.collect())
     }
 
-    #[allow(dead_code, reason = "for what polls find out about HighLevel's records")]
     /// Stores what [`host_deliveries`](Self::host_deliveries) answers; tells how many connections have it to handle now.
     pub(crate) async fn host_event(
         &self,

@@ -1,6 +1,6 @@
 //! The engine's parts and how they hang together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -22,9 +22,11 @@ use crate::credentials::{Credentials, Tokens};
 use crate::error::EngineError;
 use crate::failure::{self, Failure};
 use crate::locks::KeyedLocks;
+use crate::notify::NotificationConfig;
 use crate::partner::{PartnerApi, PartnerSetup};
 use crate::scheduler::Wake;
 use crate::subscriptions::Subscriptions;
+use crate::task_walk::TaskWalk;
 
 /// How long the definitions of a location's custom fields are trusted; no webhook tells that they changed.
 const CUSTOM_FIELDS_TTL: Duration = Duration::from_mins(10);
@@ -76,7 +78,10 @@ struct Inner {
     guests: Mutex<HashMap<ConnectionId, Arc<dyn Guest>>>,
     workspaces: RwLock<HashMap<LocationId, WorkspaceId>>,
     subscriptions: Subscriptions,
+    notifications: RwLock<Arc<NotificationConfig>>,
     custom_fields: Mutex<HashMap<WorkspaceId, Arc<tokio::sync::Mutex<CachedFields>>>>,
+    task_walks: Mutex<HashMap<WorkspaceId, TaskWalk>>,
+    told: Mutex<HashSet<(ConnectionId, String)>>,
     last_webhook: Mutex<Option<Timestamp>>,
     last_expiry: Mutex<Option<Timestamp>>,
 }
@@ -115,7 +120,10 @@ impl Engine {
             guests: Mutex::default(),
             workspaces: RwLock::default(),
             subscriptions: Subscriptions::default(),
+            notifications: RwLock::default(),
             custom_fields: Mutex::default(),
+            task_walks: Mutex::default(),
+            told: Mutex::default(),
             last_webhook: Mutex::default(),
             last_expiry: Mutex::default(),
         })))
@@ -128,6 +136,11 @@ impl Engine {
     /// The present instant, by the engine's clock.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// Whether waiting makes the engine's time pass.
+    pub(crate) fn time_passes(&self) -> bool {
+        self.0.clock.is_running()
     }
 
     /// The store, for reading what happened.
@@ -159,6 +172,20 @@ impl Engine {
         &self.0.owner
     }
 
+    /// Sets how messages leave this host. Until then there is no mail server, and only public addresses are reached.
+    pub fn notify_by(&self, config: NotificationConfig) {
+        *self.0.notifications.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    pub(crate) fn notifications(&self) -> Arc<NotificationConfig> {
+        Arc::clone(&self.0.notifications.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The client for everybody but HighLevel: it follows no redirects.
+    pub(crate) fn http_client(&self) -> &reqwest::Client {
+        &self.0.partner_client
+    }
+
     pub(crate) fn subscriptions(&self) -> &Subscriptions {
         &self.0.subscriptions
     }
@@ -173,6 +200,23 @@ impl Engine {
 
     pub(crate) fn walk_wake(&self) -> &Wake {
         &self.0.walk_wake
+    }
+
+    /// Whether a remark about something of a connection is due: what ten thousand records would repeat is told once, and again
+    /// when the connection was changed.
+    pub(crate) fn tells_once(&self, id: &ConnectionId, about: &str) -> bool {
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert((id.clone(), about.to_owned()))
+    }
+
+    /// Takes the walk over a workspace's tasks that is under way, if one is. A restart begins anew.
+    pub(crate) fn take_task_walk(&self, workspace: &WorkspaceId) -> Option<TaskWalk> {
+        self.0.task_walks.lock().unwrap_or_else(PoisonError::into_inner).remove(workspace)
+    }
+
+    /// Keeps a walk for its next page.
+    pub(crate) fn keep_task_walk(&self, workspace: &WorkspaceId, walk: TaskWalk) {
+        self.0.task_walks.lock().unwrap_or_else(PoisonError::into_inner).insert(workspace.clone(), walk);
     }
 
     pub(crate) fn note_webhook(&self, at: Timestamp) {
@@ -280,6 +324,7 @@ impl Engine {
     /// Forgets a loaded connection, so that its next run sees the stored one.
     pub(crate) fn forget(&self, id: &ConnectionId) {
         self.0.active.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner).retain(|(told, _)| told != id);
         self.0.subscriptions.forget(id);
     }
 
@@ -334,7 +379,7 @@ impl Engine {
             base_url: connection.base_url.clone(),
             auth: auth.clone(),
             secrets,
-            quotas: manifest.quotas.clone(),
+            quotas: if self.config().partner_quotas { manifest.quotas.clone() } else { Vec::new() },
             timeout: Duration::from_secs(self.config().partner_timeout),
             log_cap: self.config().log_body_cap,
         })

@@ -29,6 +29,7 @@ mod ingest;
 mod journal;
 mod locks;
 mod manage;
+mod notify;
 mod operations;
 mod partner;
 mod progress;
@@ -38,6 +39,7 @@ mod recorder;
 mod scheduler;
 mod signature;
 mod subscriptions;
+mod task_walk;
 mod walk;
 
 pub use active::Guest;
@@ -53,5 +55,6 @@ pub use manage::{
     MappingRow, MappingTrial, NewWorkspace, RowOrigin, ScopeRequest, SettingView, Timeline, TimelineEntry,
     TimelineKind, TrialProblem, TrialReport, TrialRow, inspect,
 };
+pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, Verdict};

@@ -8,7 +8,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contactor_store::{ClaimedDelivery, ClaimedEvent, ClaimedRecord, Lease, StoreError, WorkspaceId};
+use contactor_store::{
+    ClaimedDelivery, ClaimedEvent, ClaimedMessage, ClaimedRecord, Lease, StoreError, WorkspaceId,
+};
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -19,6 +21,9 @@ use crate::error::EngineError;
 
 /// Longest time between two looks at the store, should a wake-up be missed or another host have marked something.
 const IDLE_POLL: Duration = Duration::from_secs(1);
+
+/// Messages that are claimed at once, so that receivers that hang do not take all the room.
+const MESSAGES: u32 = 16;
 
 /// Wakes the scheduler when there may be work.
 #[derive(Default)]
@@ -43,7 +48,7 @@ enum HandOut {
 /// What a task in flight was for.
 enum Finished {
     Record(WorkspaceId),
-    /// A webhook or a delivery.
+    /// A webhook, a delivery or a message.
     Event,
 }
 
@@ -154,18 +159,27 @@ impl Engine {
             room => self.store().claim_deliveries(lease, now, room, per_workspace).await?,
         };
         let room = room.saturating_sub(u32::try_from(deliveries.len()).unwrap_or(u32::MAX));
+        let messages = match room.min(MESSAGES) {
+            0 => Vec::new(),
+            room => self.store().claim_messages(lease, now, room).await?,
+        };
+        let room = room.saturating_sub(u32::try_from(messages.len()).unwrap_or(u32::MAX));
         let records = if room == 0 {
             Vec::new()
         } else {
             let busy = in_flight.busy(per_workspace);
             self.store().claim_records(lease, now, room, per_workspace, &busy).await?
         };
-        let started = !events.is_empty() || !deliveries.is_empty() || !records.is_empty();
+        let started =
+            !(events.is_empty() && deliveries.is_empty() && messages.is_empty() && records.is_empty());
         for event in events {
             self.start_event(lease, event, in_flight);
         }
         for delivery in deliveries {
             self.start_delivery(lease, delivery, in_flight);
+        }
+        for message in messages {
+            self.start_message(lease, message, in_flight);
         }
         for record in records {
             self.start_record(lease, record, in_flight);
@@ -203,6 +217,19 @@ impl Engine {
             let run = AssertUnwindSafe(engine.run_delivery(&lease, delivery.clone())).catch_unwind();
             if run.await.is_err() {
                 engine.delivery_panicked(&lease, &delivery).await;
+            }
+            Finished::Event
+        });
+    }
+
+    fn start_message(&self, lease: &Lease, message: ClaimedMessage, in_flight: &mut InFlight) {
+        let (engine, lease) = (self.clone(), lease.clone());
+        in_flight.tasks.spawn(async move {
+            let id = message.id.clone();
+            let run = AssertUnwindSafe(engine.run_message(&lease, message)).catch_unwind();
+            if run.await.is_err() {
+                // Its claim is given out again after the next start; meanwhile nobody repeats what may never end.
+                tracing::error!(message = id, "sending a message panicked: this is a defect of the host");
             }
             Finished::Event
         });

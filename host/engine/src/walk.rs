@@ -3,6 +3,7 @@
 //! Each page's marks and the cursor behind it are committed together, so that a crash repeats a page or skips none. Every
 //! state is a row; the walker only asks what is due.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use contactor_runtime::bindings::triggers::PollPage;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
     Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Mark, NewDelivery, Priority, RecordId,
-    Run, RunKind, RunOutcome, Side,
+    Run, RunKind, RunOutcome, Side, WorkspaceId,
 };
 use futures_util::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -21,6 +22,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::{self, Failure};
 use crate::receive::{brief, marks};
+use crate::reconcile::children::{self, Kind};
 use crate::reconcile::{RunContext, mismatch, run_id};
 
 /// Stream names of the walks over HighLevel's contacts.
@@ -31,10 +33,15 @@ const SWEEP: &str = "sweep";
 const SWEEP_OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 /// Bytes of a connector's cursor.
 const CURSOR: usize = 4_096;
+/// The longest rest that a partner may ask for.
+const LONGEST_REST: SignedDuration = SignedDuration::from_hours(24);
 /// How soon the walker looks again when nothing is due.
 const IDLE: Duration = Duration::from_secs(5);
 /// Connections that walk at the same time, so that a slow partner delays few others.
 const WALKS_AT_ONCE: usize = 8;
+/// Appointments that lie this far back and ahead are looked at with every sweep.
+const APPOINTMENTS_BACK: SignedDuration = SignedDuration::from_hours(2 * 24);
+const APPOINTMENTS_AHEAD: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How often what is past its retention is forgotten.
 const EXPIRY_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
@@ -58,13 +65,36 @@ impl Engine {
                 return IDLE;
             }
         };
-        let enabled = connections.into_iter().filter(|c| c.state == ConnectionState::Enabled);
+        let enabled: Vec<_> =
+            connections.into_iter().filter(|c| c.state == ConnectionState::Enabled).collect();
+        let workspaces: BTreeSet<_> = enabled.iter().map(|connection| connection.workspace.clone()).collect();
         let waits = futures_util::stream::iter(enabled)
             .map(|connection| async move { self.walk_safely(&connection).await })
             .buffer_unordered(WALKS_AT_ONCE);
         let next = waits.fold(IDLE, |next, wait| std::future::ready(next.min(wait))).await;
+        let waits = futures_util::stream::iter(workspaces)
+            .map(|workspace| async move { self.walk_tasks_safely(&workspace).await })
+            .buffer_unordered(WALKS_AT_ONCE);
+        let next = waits.fold(next, |next, wait| std::future::ready(next.min(wait))).await;
         self.expire_if_due().await;
         next
+    }
+
+    /// One page of the walk over a workspace's tasks; its failure is nobody else's.
+    async fn walk_tasks_safely(&self, workspace: &WorkspaceId) -> Duration {
+        match AssertUnwindSafe(self.task_walk_step(workspace)).catch_unwind().await {
+            Ok(Ok(true)) => Duration::ZERO,
+            Ok(Ok(false)) => IDLE,
+            Ok(Err(failure)) => {
+                tracing::warn!(%workspace, reason = failure.message, "the walk over the tasks failed and is repeated");
+                let wait = failure.retry_after.and_then(|wait| Duration::try_from(wait).ok());
+                wait.unwrap_or(IDLE).max(Duration::from_millis(100))
+            }
+            Err(_) => {
+                tracing::error!(%workspace, "the walk over the tasks panicked: this is a defect of the host");
+                IDLE
+            }
+        }
     }
 
     /// Walks until every walk rests or waits for its records to be worked off, for a caller that keeps the time itself.
@@ -99,11 +129,12 @@ impl Engine {
         let active = self.active(&connection.id).await.map_err(|error| of_engine(&error))?;
         let id = &connection.id;
         let backfill = self.backfill_step(&self.context(&active, Priority::Backfill, false), id).await?;
-        let sweep = self.sweep_step(&self.context(&active, Priority::Sweep, false), id).await?;
+        let sweep = self.sweep_step(&self.context(&active, Priority::Sweep, false), connection).await?;
         let mut polled = Step::Rest;
         for stream in &active.manifest.streams {
             let run = self.context(&active, Priority::Sweep, false);
-            let interval = SignedDuration::from_secs(i64::from(stream.interval_seconds));
+            let seconds = connection.schedule.poll_interval(&stream.name).unwrap_or(stream.interval_seconds);
+            let interval = SignedDuration::from_secs(i64::from(seconds));
             match self.poll_step(&run, id, &stream.name, interval).await? {
                 Step::Rest => {}
                 step => polled = step,
@@ -154,7 +185,8 @@ impl Engine {
             updated_at: self.now(),
             ..fresh(id, BACKFILL, self.now())
         };
-        self.mark_page(id, &page, Priority::Backfill, moved).await?;
+        let children = children_of(run, &page, |_| true);
+        self.mark_page(id, &page, children, Priority::Backfill, moved).await?;
         Ok(if done { Step::Rest } else { Step::More })
     }
 
@@ -162,10 +194,9 @@ impl Engine {
 
     /// One page of the sweep: contacts whose `dateUpdated` passed the watermark. The cursor is the watermark, and while a
     /// walk is under way `<watermark> <next watermark> <searchAfter>`.
-    async fn sweep_step(&self, run: &RunContext, id: &ConnectionId) -> Result<Step, Failure> {
-        if self.config().sweep_interval == 0 {
-            return Ok(Step::Rest);
-        }
+    async fn sweep_step(&self, run: &RunContext, connection: &Connection) -> Result<Step, Failure> {
+        let id = &connection.id;
+        let Some(interval) = self.sweep_interval(connection) else { return Ok(Step::Rest) };
         let now = self.now();
         let Some(cursor) = self.cursor(id, SWEEP).await? else {
             // The first watermark is the moment of the first look: what lies before it is the backfill's.
@@ -174,8 +205,6 @@ impl Engine {
             self.store().put_cursor(first).await.map_err(of_store)?;
             return Ok(Step::Rest);
         };
-        let interval =
-            SignedDuration::from_secs(i64::try_from(self.config().sweep_interval).unwrap_or(i64::MAX));
         if cursor.done && now.duration_since(cursor.updated_at) < interval {
             return Ok(Step::Rest);
         }
@@ -199,8 +228,36 @@ impl Engine {
             seen: cursor.seen + page.hits.len() as u64,
             ..fresh(id, SWEEP, now)
         };
-        self.mark_page(id, &page, Priority::Sweep, moved).await?;
+        let mut children = children_of(run, &page, |kind| kind != Kind::Task);
+        if done {
+            children.extend(self.coming_appointments(run, now).await?);
+        }
+        self.mark_page(id, &page, children, Priority::Sweep, moved).await?;
         Ok(if done { Step::Rest } else { Step::More })
+    }
+
+    /// Marks on the appointments of contacts that have one about now: an appointment that is moved or kept is not always
+    /// announced, and HighLevel lists no changes of them.
+    async fn coming_appointments(&self, run: &RunContext, now: Timestamp) -> Result<Vec<Mark>, Failure> {
+        let (entity, list) = (Kind::Appointment.entity(), Kind::Appointment.list());
+        if !run.active.lists.contains_key(list) {
+            return Ok(Vec::new());
+        }
+        let id = &run.active.connection.id;
+        let window = now - APPOINTMENTS_BACK..now + APPOINTMENTS_AHEAD;
+        let mut marks = Vec::new();
+        for contact in self.store().parents(id, entity).await.map_err(of_store)? {
+            let links = self.store().child_links(id, entity, &contact).await.map_err(of_store)?;
+            let mut values = links.iter().flat_map(|link| link.base.iter());
+            let coming = values.any(|(_, agreed)| {
+                let instant = agreed.highlevel.as_text().and_then(|text| text.parse::<Timestamp>().ok());
+                instant.is_some_and(|instant| window.contains(&instant))
+            });
+            if coming {
+                marks.push(children::mark(list, Side::Highlevel, &contact));
+            }
+        }
+        Ok(marks)
     }
 
     // --------------------------------------------------------------------------------------------------------------- poll
@@ -249,9 +306,17 @@ impl Engine {
         let (page, marks, deliveries) = match read_page(run, stream, cursor.cursor.as_deref()).await {
             Ok(read) => read,
             Err(failure) => {
-                if !matches!(failure.class, FailureClass::Transient | FailureClass::Quota) {
-                    // What a repetition does not mend rests like a poll that went well, instead of failing every few seconds.
-                    let rest = Cursor { done: true, updated_at: now, ..cursor };
+                let rests_since = match failure.class {
+                    FailureClass::Transient => None,
+                    // A quota of a day must not be asked after every few seconds: those calls may count as well.
+                    FailureClass::Quota => {
+                        failure.retry_after.map(|wait| now + wait.min(LONGEST_REST) - interval)
+                    }
+                    // What a repetition does not mend rests like a poll that went well.
+                    _ => Some(now),
+                };
+                if let Some(updated_at) = rests_since {
+                    let rest = Cursor { done: true, updated_at, ..cursor };
                     self.store().put_cursor(rest).await.map_err(of_store)?;
                 }
                 return Err(self.note_poll(run, stream, brief(failure)).await);
@@ -309,6 +374,7 @@ impl Engine {
         &self,
         id: &ConnectionId,
         page: &ContactPage,
+        children: Vec<Mark>,
         priority: Priority,
         moved: Cursor,
     ) -> Result<(), Failure> {
@@ -323,6 +389,7 @@ impl Engine {
                 snapshot: None,
                 deleted: false,
             })
+            .chain(children)
             .collect();
         self.store().mark(id, marks, priority, Some(moved)).await.map_err(of_store)?;
         self.wake().wake();
@@ -344,6 +411,15 @@ impl Engine {
             Err(error) => tracing::error!(%error, "what is past its retention could not be removed"),
         }
     }
+}
+
+/// Marks on the lists of the contacts of a page. Tasks are walked by themselves; notes and appointments of a contact that
+/// changed may have changed with it.
+fn children_of(run: &RunContext, page: &ContactPage, wanted: impl Fn(Kind) -> bool) -> Vec<Mark> {
+    let lists = run.active.lists.iter().filter(|(_, list)| wanted(list.kind));
+    let lists: Vec<&String> = lists.map(|(name, _)| name).collect();
+    let mark = |contact: &str, list: &String| children::mark(list, Side::Highlevel, &RecordId::new(contact));
+    page.hits.iter().flat_map(|hit| lists.iter().map(move |list| mark(hit.id.as_str(), list))).collect()
 }
 
 /// One page of a stream and the records that it marks.
@@ -437,11 +513,11 @@ fn parse_cursor(text: Option<&str>) -> Result<Option<contactor_highlevel::Cursor
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn of_store(error: contactor_store::StoreError) -> Failure {
+pub(crate) fn of_store(error: contactor_store::StoreError) -> Failure {
     Failure::new(FailureClass::Transient, format!("store: {error}"))
 }
 
-fn of_engine(error: &EngineError) -> Failure {
+pub(crate) fn of_engine(error: &EngineError) -> Failure {
     Failure::new(FailureClass::Config, error.to_string())
 }
 

@@ -18,6 +18,7 @@
 //! | DELETE `/_control/faults` | | removes all faults |
 //! | POST `/_control/clock/advance` | `{"seconds"}` | lets time pass |
 //! | POST `/_control/connectif/act` | `{"act", …}`, an `AccountAct` | acts as a person |
+//! | POST `/_control/connectif/emit` | `{"trigger"}` | does what sets a trigger of the connector off |
 //! | POST `/_control/connectif/load` | `{"count"}` | adds sample contacts |
 //! | PUT `/_control/connectif/settings` | `{"scopes", "limit", "write_lag", "guesses"}` | changes behaviour; `"limit": null` switches it off |
 //! | POST `/_control/connectif/fields` | a [`CustomField`] | adds a custom field |
@@ -99,6 +100,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("DELETE", "/_control/faults"),
     ("POST", "/_control/clock/advance"),
     ("POST", "/_control/connectif/act"),
+    ("POST", "/_control/connectif/emit"),
     ("POST", "/_control/connectif/load"),
     ("PUT", "/_control/connectif/settings"),
     ("POST", "/_control/connectif/fields"),
@@ -283,6 +285,7 @@ fn on_connectif(double: &Connectif, call: &Call, parts: &[&str], mut body: Body)
     let nothing = Ok(json!({}));
     match (call.method.as_str(), parts) {
         ("POST", ["act"]) => double.act(body.all::<connectif::AccountAct>()?),
+        ("POST", ["emit"]) => double.emit(&body.need::<String>("trigger")?),
         ("POST", ["load"]) => Ok(json!({"ids": double.load(body.need("count")?)})),
         ("PUT", ["settings"]) => {
             if let Some(scopes) = body.take("scopes")? {

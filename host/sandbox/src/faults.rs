@@ -118,11 +118,12 @@ pub struct Faults(Mutex<Rules>);
 struct Rules {
     rules: Vec<Fault>,
     random: Random,
+    struck: u64,
 }
 
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Mutex::new(Rules { rules: Vec::new(), random: Random::new(seed, "faults") }))
+        Self(Mutex::new(Rules { rules: Vec::new(), random: Random::new(seed, "faults"), struck: 0 }))
     }
 
     /// Adds a rule behind those already there.
@@ -137,6 +138,11 @@ impl Faults {
         lock(&self.0).rules.clear();
     }
 
+    /// How many requests were struck so far, by rules of any kind.
+    pub fn struck(&self) -> u64 {
+        lock(&self.0).struck
+    }
+
     /// The rules still in force.
     pub fn rules(&self) -> Vec<Fault> {
         lock(&self.0).rules.clone()
@@ -145,7 +151,7 @@ impl Faults {
     /// Takes the effect due for one request of `operation`, if any.
     pub(crate) fn strike(&self, operation: &str) -> Option<Effect> {
         let mut guard = lock(&self.0);
-        let Rules { rules, random } = &mut *guard;
+        let Rules { rules, random, struck: total } = &mut *guard;
         let mut struck = None;
         for (index, rule) in rules.iter_mut().enumerate() {
             if !covers(&rule.operation, operation) {
@@ -169,6 +175,7 @@ impl Faults {
             }
         }
         let (index, effect, spent) = struck?;
+        *total += 1;
         if spent {
             rules.remove(index);
         }

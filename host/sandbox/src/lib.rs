@@ -21,6 +21,7 @@
 //!
 //! * [`formbuilder`]: logins, forms, submissions, groups, users, webhooks.
 //! * [`highlevel`]: locations, tokens, the 32 contact operations and their neighbours, webhooks.
+//! * [`inbox`]: where the messages of a host arrive.
 //! * [`connectif`]: contacts by email, custom fields, events, exports, calls of workflows.
 //! * [`pheedloop`]: events, attendees, registrations, members, REST hooks.
 //! * [`prefinery`]: projects, testers, rewards, points, webhooks.
@@ -34,6 +35,7 @@ pub mod control;
 pub mod faults;
 pub mod formbuilder;
 pub mod highlevel;
+pub mod inbox;
 pub mod outbox;
 pub mod people;
 pub mod pheedloop;
@@ -59,6 +61,7 @@ use crate::connectif::{Connectif, ConnectifConfig};
 use crate::faults::Faults;
 use crate::formbuilder::{FormBuilder, FormBuilderConfig};
 use crate::highlevel::{HighLevel, HighLevelConfig};
+use crate::inbox::Inbox;
 use crate::outbox::Mode;
 use crate::pheedloop::{PheedLoop, PheedLoopConfig};
 use crate::prefinery::{Prefinery, PrefineryConfig};
@@ -175,6 +178,7 @@ pub(crate) struct World {
     pub(crate) recorder: Recorder,
     pub(crate) formbuilder: Arc<FormBuilder>,
     pub(crate) highlevel: Arc<HighLevel>,
+    pub(crate) inbox: Arc<Inbox>,
     pub(crate) connectif: Arc<Connectif>,
     pub(crate) pheedloop: Arc<PheedLoop>,
     pub(crate) prefinery: Arc<Prefinery>,
@@ -190,6 +194,7 @@ impl World {
             recorder: Recorder::new(config.recent_requests),
             formbuilder: Arc::new(FormBuilder::new(config, clock.clone(), client.clone())),
             highlevel: Arc::new(HighLevel::new(config, clock.clone(), client.clone())),
+            inbox: Arc::new(Inbox::new(config.seed, clock.clone())),
             connectif: Arc::new(Connectif::new(config, clock.clone(), client.clone())),
             pheedloop: Arc::new(PheedLoop::new(config, clock.clone(), client.clone())),
             prefinery: Arc::new(Prefinery::new(config, clock.clone(), client)),
@@ -213,6 +218,7 @@ impl World {
         self.recorder.clear();
         self.formbuilder.reset();
         self.highlevel.reset();
+        self.inbox.reset();
         self.connectif.reset();
         self.pheedloop.reset();
         self.prefinery.reset();
@@ -273,6 +279,11 @@ impl Sandbox {
         format!("http://{}", self.address)
     }
 
+    /// Address below which messages arrive: `/chat/<name>`, `/webhook/<name>`, `/board/<name>`.
+    pub fn inbox_url(&self) -> String {
+        format!("http://{}{}", self.address, server::INBOX)
+    }
+
     /// Base URL of the PheedLoop double, without the organisation and a trailing slash. The vendor's is
     /// `https://api.pheedloop.com/api/v3/organization`.
     pub fn pheedloop_url(&self) -> String {
@@ -307,6 +318,11 @@ impl Sandbox {
     /// The HighLevel double: inspection, and acts of a person in the vendor's own interface.
     pub fn highlevel(&self) -> &HighLevel {
         &self.world.highlevel
+    }
+
+    /// What arrived of a host's messages.
+    pub fn inbox(&self) -> &Inbox {
+        &self.world.inbox
     }
 
     /// The PheedLoop double.

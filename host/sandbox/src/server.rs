@@ -36,6 +36,8 @@ pub(crate) const CONTROL: &str = "/_control";
 pub(crate) const CONNECTIF: &str = "/connectif";
 /// Path under which the 123FormBuilder double answers, before the vendor's own `/v2`.
 pub(crate) const FORMBUILDER: &str = "/formbuilder";
+/// Path under which messages of a host arrive.
+pub(crate) const INBOX: &str = "/inbox";
 /// Path under which the PheedLoop double answers, before the vendor's own `/api/v3`.
 pub(crate) const PHEEDLOOP: &str = "/pheedloop";
 /// Path under which the Prefinery double answers, before the vendor's own `/api/v2`.
@@ -91,6 +93,8 @@ async fn serve(world: Arc<World>, request: Request<Incoming>) -> Result<Response
         &*world.connectif
     } else if below(&mut call, FORMBUILDER) {
         &*world.formbuilder
+    } else if below(&mut call, INBOX) {
+        &*world.inbox
     } else if below(&mut call, PHEEDLOOP) {
         &*world.pheedloop
     } else if below(&mut call, PREFINERY) {

@@ -233,6 +233,12 @@ impl Default for Schedule {
 pub const CADENCE_SECONDS: u32 = 900;
 
 impl Schedule {
+    /// Seconds between polls of a stream, if the connection says: its own, else the cadence of one that does not act at once.
+    pub fn poll_interval(&self, stream: &str) -> Option<u32> {
+        let cadence = self.sweep_seconds.filter(|_| !self.realtime);
+        self.poll_seconds.get(stream).copied().or(cadence)
+    }
+
     /// When what a webhook marks at this time is due.
     pub fn due(&self, at: Timestamp) -> Timestamp {
         if self.realtime {

@@ -186,6 +186,8 @@ pub trait Store: Send + Sync + 'static {
         entity: &str,
         parent: &RecordId,
     ) -> Result<Vec<Link>>;
+    /// The contacts that have children of an entity with a link in use.
+    async fn parents(&self, connection: &ConnectionId, entity: &str) -> Result<Vec<RecordId>>;
     /// The links of a connection, those of child records aside, by HighLevel's id, after the given one. Links of several entities that share an id are
     /// never parted, so that no page leaves one out; a page may be that much longer than `limit`.
     async fn links(

@@ -57,7 +57,7 @@ fn import(input: &Json) -> Result<Json> {
     let flag = |name: &str| if input[name] == true { "true" } else { "false" };
     answer(&partner::post("/imports").multipart(&[
         ("type", "contacts"),
-        ("delimiter", &delimiter(input)),
+        ("delimiter", input["delimiter"].as_str().unwrap_or(",")),
         ("overrideExisting", flag("override_existing")),
         ("updateOnlyEmptyFields", flag("only_empty_fields")),
         ("file\"; filename=\"contacts.csv", text(input, "csv")?),
@@ -72,15 +72,11 @@ fn export(input: &Json) -> Json {
     const FILTERS: [&str; 4] = ["segmentId", "reportId", "fromDate", "toDate"];
     let given = FILTERS.into_iter().filter(|name| input[name].is_string());
     let filters: Map<String, Json> = given.map(|name| (name.to_owned(), input[name].clone())).collect();
-    let mut body = json!({ "delimiter": delimiter(input), "filters": filters });
+    let mut body = json!({ "delimiter": input["delimiter"].as_str().unwrap_or(","), "filters": filters });
     if input["type"].is_string() {
         body["exportType"] = input["type"].clone();
     }
     body
-}
-
-fn delimiter(input: &Json) -> String {
-    input["delimiter"].as_str().unwrap_or(",").to_owned()
 }
 
 /// The answer's body, or its status where it has none: a write's answer is not documented.

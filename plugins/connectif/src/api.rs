@@ -2,7 +2,6 @@
 
 use contactor_sdk::partner::Response;
 use contactor_sdk::{Error, FieldProblem, Result, ResultExt, clock, partner};
-use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use crate::contact;
@@ -28,37 +27,22 @@ pub(crate) fn ok(response: Response) -> Result<Response> {
 /// The meaning of `{"status", "title", "detail", "code", "validationErrors": [{"path", "reason"}]}`. The codes' meanings are not
 /// documented, so the status decides, and the words go to the admin.
 fn meaning(response: &Response) -> Option<Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Body {
-        #[serde(default)]
-        detail: String,
-        code: Option<String>,
-        #[serde(default)]
-        validation_errors: Vec<Problem>,
-    }
-    #[derive(Deserialize)]
-    struct Problem {
-        #[serde(default)]
-        path: String,
-        #[serde(default)]
-        reason: String,
-    }
     if response.status == 429 {
         // Only the header of every answer tells when the window ends, in seconds since 1970.
-        let reset = response.header("x-ratelimit-reset").and_then(|text| text.parse::<u64>().ok());
-        let wait = reset.map(|reset| reset.saturating_mul(1000).saturating_sub(clock::now()).max(1_000));
-        return wait.map(|wait| Error::Limited(Some(wait)));
+        let reset = response.header("x-ratelimit-reset").and_then(|text| text.parse::<u64>().ok())?;
+        let wait = reset.saturating_mul(1000).saturating_sub(clock::now()).max(1_000);
+        return Some(Error::Limited(Some(wait)));
     }
-    let body = serde_json::from_slice::<Body>(&response.body).ok()?;
-    if !body.validation_errors.is_empty() {
-        let problem = |problem: Problem| FieldProblem {
-            field: contact::our_name(problem.path.trim_start_matches('/')),
-            problem: problem.reason,
-        };
-        return Some(Error::Invalid(body.validation_errors.into_iter().map(problem).collect()));
+    let body: Json = serde_json::from_slice(&response.body).ok()?;
+    let text = |json: &Json| json.as_str().unwrap_or_default().to_owned();
+    let problem = |error: &Json| FieldProblem {
+        field: contact::our_name(text(&error["path"]).trim_start_matches('/')),
+        problem: text(&error["reason"]),
+    };
+    let problems: Vec<_> = body["validationErrors"].as_array().into_iter().flatten().map(problem).collect();
+    if !problems.is_empty() {
+        return Some(Error::Invalid(problems));
     }
-    let code = body.code.map(|code| format!(" (code {code})")).unwrap_or_default();
-    (matches!(response.status, 400 | 422) && !body.detail.is_empty())
-        .then(|| Error::invalid("", format!("{}{code}", body.detail)))
+    let (detail, code) = (body["detail"].as_str()?, text(&body["code"]));
+    matches!(response.status, 400 | 422).then(|| Error::invalid("", format!("{detail} (code {code})")))
 }

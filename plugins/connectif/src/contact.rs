@@ -97,6 +97,8 @@ pub(crate) fn is_own(key: &str) -> bool {
 
 fn written(settings: &Settings, name: &str, value: &Value) -> Result<Option<Json>> {
     Ok(match value {
+        // Somebody who may be disturbed again is not subscribed by that.
+        Value::Empty if name.ends_with("Status") => None,
         Value::Empty => match settings.clear_with {
             Clearing::Nothing => None,
             Clearing::Null => Some(Json::Null),

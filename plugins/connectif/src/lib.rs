@@ -24,16 +24,10 @@ use settings::Settings;
 /// The manifest, as the build embeds it.
 pub const MANIFEST: &str = include_str!("../connector.toml");
 
+const ACTIONS: automation::Part = automation::actions(<Connectif as Connector>::run);
+
 /// What rules can do and read.
-pub const EFFECTS: Effects = Effects::new(&[
-    CONTACTS,
-    TAGS,
-    TASKS,
-    NOTES,
-    WORKFLOWS,
-    NOTIFICATIONS,
-    automation::actions(<Connectif as Connector>::run),
-]);
+pub const EFFECTS: Effects = Effects::new(&[CONTACTS, TAGS, TASKS, NOTES, WORKFLOWS, NOTIFICATIONS, ACTIONS]);
 
 /// The connector.
 pub struct Connectif;
@@ -105,10 +99,7 @@ impl Connector for Connectif {
         let settings = Settings::get()?;
         let own = tasks::handle(&settings, event)?;
         let by_rules = automation::run(event, &settings.rules, &EFFECTS)?;
-        Ok(match own {
-            Some(own) => own.and(by_rules),
-            None => by_rules,
-        })
+        Ok(own.into_iter().fold(by_rules, |rules, own| own.and(rules)))
     }
 
     fn run(action: &str, input: Json) -> Result<Json> {

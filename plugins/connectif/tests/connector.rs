@@ -429,9 +429,30 @@ mod admission {
             .find(|row| row.highlevel == "dnd")
             .unwrap();
         let _host = host().install();
-        let value =
-            |dnd: bool| rules::evaluate(row.to_partner.as_ref().unwrap(), &Fields::new().with("dnd", dnd));
-        assert_eq!((value(true), value(false)), (Ok(Value::from("unsubscribed")), Ok(Value::Empty)));
+        let value = |fields: &Fields| rules::evaluate(row.to_partner.as_ref().unwrap(), fields);
+        let document = |name: &str, text: &str| Fields::new().with(name, Value::Json(text.into()));
+        for stopped in [
+            Fields::new().with("dnd", true),
+            document("inboundDndSettings", r#"{"all":{"status":"active"}}"#),
+            document("dndSettings", r#"{"Email":{"status":"permanent"}}"#),
+        ] {
+            assert_eq!(value(&stopped), Ok(Value::from("unsubscribed")), "{stopped:?}");
+        }
+        for goes_on in [
+            Fields::new(),
+            Fields::new().with("dnd", false).with("dndSettings", None::<&str>),
+            document("dndSettings", r#"{"SMS":{"status":"active"},"Email":{"status":"inactive"}}"#),
+        ] {
+            assert_eq!(value(&goes_on), Ok(Value::Empty), "{goes_on:?}");
+        }
+    }
+
+    #[test]
+    fn somebody_who_may_be_disturbed_again_is_not_subscribed_by_that() {
+        let host = account(host().setting("clear_with", "null"), &[ada()], 0).install();
+        let cleared = Fields::new().with("newsletterSubscriptionStatus", None::<&str>);
+        Connectif::update("contact", "ada@example.com", &cleared).unwrap();
+        host.assert_no_writes();
     }
 
     #[test]

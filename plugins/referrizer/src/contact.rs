@@ -47,20 +47,17 @@ fn customs(settings: &Settings, contact: &Json) -> Map<String, Json> {
 fn read_custom(field: &str, value: &Json) -> Value {
     let text = value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned());
     let inside = serde_json::from_str::<Json>(&text).ok();
+    let is_blank = value.is_null() || text.is_empty();
     match (field, inside) {
         // Names that a person can read, or JSON when one of them holds a comma.
         ("tags", Some(list @ Json::Array(_))) => split_set(&list),
         ("tags", _) => split_set(value),
-        ("tasks" | "notes" | "appointments", None | Some(Json::Null))
-            if value.is_null() || text.is_empty() =>
-        {
-            Value::Json("[]".into())
-        }
+        ("tasks" | "notes" | "appointments", _) if is_blank => Value::Json("[]".into()),
         ("tasks" | "notes" | "appointments", Some(_)) => Value::Json(text),
         // What a person broke is passed on as it is: the host names the field and shows an excerpt.
         ("tasks" | "notes" | "appointments", None) => Value::Json(value.to_string()),
         ("open_tasks", Some(Json::Number(number))) => Value::from(Json::Number(number)),
-        _ if value.is_null() || text.is_empty() => Value::Empty,
+        _ if is_blank => Value::Empty,
         _ => Value::from(text),
     }
 }

@@ -5,15 +5,17 @@
 //!
 //! Vendor facts come from <https://api.referrizer.com/static/docs/index.html> and from a published connector of Pipedream.
 
-mod actions;
 mod api;
 mod contact;
 mod marks;
+mod operations;
 mod settings;
 mod visits;
 mod walk;
 
-use contactor_sdk::automation::{self, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, WORKFLOWS};
+use contactor_sdk::automation::{
+    self, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, WORKFLOWS, actions,
+};
 use contactor_sdk::prelude::*;
 use contactor_sdk::{admission, json};
 use serde_json::Value as Json;
@@ -24,15 +26,8 @@ use settings::Settings;
 pub const MANIFEST: &str = include_str!("../connector.toml");
 
 /// What rules can do; the manifest's setting `rules` lists the same.
-pub const EFFECTS: Effects = Effects::new(&[
-    CONTACTS,
-    TAGS,
-    TASKS,
-    NOTES,
-    WORKFLOWS,
-    NOTIFICATIONS,
-    automation::actions(Referrizer::run),
-]);
+pub const EFFECTS: Effects =
+    Effects::new(&[CONTACTS, TAGS, TASKS, NOTES, WORKFLOWS, NOTIFICATIONS, actions(Referrizer::run)]);
 
 /// The connector.
 pub struct Referrizer;
@@ -62,22 +57,18 @@ impl Connector for Referrizer {
     }
 
     fn read(entity: &str, id: &str) -> Result<PartnerRecord> {
-        only_contacts(entity)?;
-        let settings = Settings::get()?;
+        let settings = of_contacts(entity)?;
         contact::record(&settings, &contact::read(&settings, id)?)
     }
 
     fn find(entity: &str, key: &NamedValue) -> Result<Vec<PartnerRecord>> {
-        only_contacts(entity)?;
-        let settings = Settings::get()?;
+        let settings = of_contacts(entity)?;
         let member = match key.name.as_str() {
             "email" => "email",
             "phone" if settings.phone_key.is_empty() => return Ok(Vec::new()),
             "phone" => &settings.phone_key,
             other => {
-                return Err(Error::Unsupported(format!(
-                    "contacts are found by email and phone, not by {other}"
-                )));
+                return Err(Error::Unsupported(format!("contacts are not found by {other}")));
             }
         };
         let Some(text) = key.as_text() else { return Ok(Vec::new()) };
@@ -86,8 +77,7 @@ impl Connector for Referrizer {
     }
 
     fn create(entity: &str, fields: &Fields) -> Result<PartnerRecord> {
-        only_contacts(entity)?;
-        let settings = Settings::get()?;
+        let settings = of_contacts(entity)?;
         if let Some(email) = fields.email() {
             walk::remember_own(email)?;
         }
@@ -95,8 +85,7 @@ impl Connector for Referrizer {
     }
 
     fn update(entity: &str, id: &str, fields: &Fields) -> Result<PartnerRecord> {
-        only_contacts(entity)?;
-        let settings = Settings::get()?;
+        let settings = of_contacts(entity)?;
         contact::record(&settings, &contact::update(&settings, id, fields)?)
     }
 
@@ -105,16 +94,9 @@ impl Connector for Referrizer {
         let Ok(body) = serde_json::from_slice::<Json>(&webhook.body) else {
             return Ok(Received::rejected("the body is no JSON document"));
         };
-        let places = [
-            "/contactId",
-            "/contact_id",
-            "/contact/id",
-            "/data/contactId",
-            "/data/contact/id",
-            "/data/id",
-            "/id",
-        ];
-        let id = places.iter().find_map(|place| json::id(body.pointer(place)?));
+        let mut places =
+            ["/contactId", "/contact_id", "/contact/id", "/data/contact/id", "/data/id", "/id"].iter();
+        let id = places.find_map(|place| json::id(body.pointer(place)?));
         Ok(match id {
             Some(id) => {
                 let change = Change::new(ChangeKind::Updated, "contact", id).event("contact_hint");
@@ -142,15 +124,16 @@ impl Connector for Referrizer {
     }
 
     fn run(action: &str, input: Json) -> Result<Json> {
-        actions::run(&Settings::get()?, action, &input)
+        operations::run(&Settings::get()?, action, &input)
     }
 }
 
 contactor_sdk::export!(Referrizer);
 
-fn only_contacts(entity: &str) -> Result<()> {
-    if entity == "contact" {
-        return Ok(());
+/// The settings, for a contact: Referrizer has nothing else.
+fn of_contacts(entity: &str) -> Result<Settings> {
+    match entity {
+        "contact" => Settings::get(),
+        other => Err(Error::Unsupported(format!("Referrizer has no `{other}`, only contacts"))),
     }
-    Err(Error::Unsupported(format!("Referrizer has no `{entity}`, only contacts")))
 }

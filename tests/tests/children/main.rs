@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use contactor_engine::{EnableConnection, Engine};
+use contactor_sandbox::faults::{Effect, Fault, When};
 use contactor_sandbox::highlevel::PersonAct;
-use contactor_store::{ConnectionId, Run, RunFilter, RunOutcome};
+use contactor_store::{ConnectionId, Run, RunFilter, RunOutcome, Schedule, WorkspaceId};
 use contactor_tests::artefacts;
 use contactor_tests::engine::{Stand, WORKSPACE};
 use http::HeaderMap;
@@ -113,7 +114,8 @@ impl World {
 
     /// The partner's changes are polled.
     async fn poll(&self) {
-        self.engine().poll_stream(&self.connection, "people").await.unwrap();
+        self.engine().poll_now(&self.connection).await.unwrap();
+        self.engine().walk_until_rest().await;
     }
 
     /// Delivers and runs until nothing more comes of it.
@@ -140,8 +142,7 @@ impl World {
     }
 
     fn later(&self, by: SignedDuration) {
-        self.stand.clock.advance(by);
-        self.stand.sandbox.advance(by);
+        self.stand.advance(by);
     }
 }
 
@@ -400,4 +401,302 @@ async fn of_many_records_of_one_person_the_newest_is_linked_and_an_older_one_fil
     let parked: Vec<_> = world.runs().await.into_iter().filter(|r| r.outcome == RunOutcome::Parked).collect();
     assert_eq!(parked.len(), 1);
     assert!(parked[0].summary.contains("no identifier"), "{}", parked[0].summary);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_that_no_webhook_announces_is_found_by_the_walk_and_is_an_event() {
+    let world = World::set().await;
+    let contact = world.contact("ann@example.com");
+    let task = world.task(&contact, "Call");
+    world.settle().await;
+    world.later(SignedDuration::from_mins(16));
+    world.settle().await;
+    assert_eq!(world.people.state(|state| state.events.clone()), [], "nothing was edited so far");
+    let runs = world.runs().await.len();
+
+    world.edit_task(&contact, &task, json!({ "title": "Call twice" }));
+    world.settle().await;
+    assert_eq!(subjects(&world.people.field("todos")), ["Call"], "nobody told yet");
+    world.later(SignedDuration::from_mins(16));
+    world.settle().await;
+    assert_eq!(subjects(&world.people.field("todos")), ["Call twice"]);
+    let told = world.people.state(|state| state.events.clone());
+    assert_eq!(told, [("TaskUpdate".to_owned(), Some(contact.clone()))]);
+
+    // A walk that finds nothing costs one page and no run.
+    let (after, requests) = (world.runs().await.len(), world.requests());
+    assert!(after > runs);
+    world.later(SignedDuration::from_mins(16));
+    world.settle().await;
+    assert_eq!(world.runs().await.len(), after);
+    assert!(world.requests() - requests <= 3, "{}", world.requests() - requests);
+
+    // What the partner changes is written to HighLevel and is no news to the partner.
+    let person = world.people.only();
+    let mut list = world.people.field("todos");
+    list[0]["subject"] = json!("Call thrice");
+    world.people.edit(&person, "todos", list);
+    world.settle().await;
+    assert_eq!(world.tasks(&contact)[0]["title"], json!("Call thrice"));
+    let (reads, after) = (world.people.state(|state| state.reads), world.runs().await.len());
+    world.later(SignedDuration::from_mins(16));
+    world.settle().await;
+    assert_eq!(world.people.state(|state| state.reads), reads);
+    let lists = world.runs().await.into_iter().filter(|run| run.entity.as_deref() == Some("tasks"));
+    assert!(lists.count() <= after, "an echo of our own write leaves no run of the list");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appointments_follow_their_contact_and_go_one_way() {
+    let world = World::set().await;
+    let contact = world.contact("ann@example.com");
+    world.settle().await;
+    let start = (world.stand.clock.now() + SignedDuration::from_hours(48)).to_string();
+    let fields = json!({ "calendarId": "SandboxCalendar00001", "contactId": contact, "title": "Visit", "startTime": start });
+    let booked = world.act(PersonAct::Book { fields })["id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    let visits = world.people.field("visits");
+    assert_eq!((visits.as_array().unwrap().len(), &visits[0]["what"]), (1, &json!("Visit")));
+    let person = world.people.only();
+    world.people.edit(
+        &person,
+        "visits",
+        json!([{ "id": booked, "what": "Changed there" }, { "what": "Made there" }]),
+    );
+    world.settle().await;
+    let appointments = world.stand.sandbox.highlevel().appointments(&world.location);
+    assert_eq!((appointments.len(), &appointments[0]["title"]), (1, &json!("Visit")));
+    // It is moved, and the webhook is lost: the next sweep looks at what is about to come.
+    let fields = json!({ "title": "Moved visit" });
+    world.act(PersonAct::EditAppointment { appointment: booked, fields });
+    let all = world.stand.sandbox.highlevel().webhooks().webhooks().len();
+    world.delivered.store(all, Ordering::Relaxed);
+    world.later(SignedDuration::from_mins(16));
+    world.settle().await;
+    let visits = world.people.field("visits");
+    assert_eq!(visits[0]["what"], json!("Moved visit"), "{visits}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preview_shows_what_follows_a_contact_and_writes_nothing() {
+    let world = World::set().await;
+    let contact = world.contact("ann@example.com");
+    let task = world.task(&contact, "Call");
+    world.stand.sandbox.highlevel().refresh_index();
+    let report = world.engine().preview(&world.connection, 10).await.unwrap();
+    let fields: Vec<&str> = report.items[0].changes.iter().map(|change| change.field.as_str()).collect();
+    assert!(fields.contains(&format!("tasks[{task}].subject").as_str()), "{fields:?}");
+    assert!(fields.contains(&"open"), "{fields:?}");
+    assert_eq!(report.items[0].lists, 3);
+    assert_eq!(world.people.state(|state| (state.writes, state.people.len())), (0, 0));
+    world.settle().await;
+    let report = world.engine().preview(&world.connection, 10).await.unwrap();
+    assert_eq!((report.updates, report.unchanged), (0, 1), "{:#?}", report.items);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_with_a_cadence_waits_for_it() {
+    let world = World::set().await;
+    let contact = world.contact("ann@example.com");
+    world.settle().await;
+    let schedule = Schedule { realtime: false, sweep_seconds: Some(3_600), ..Schedule::default() };
+    let request = |schedule| EnableConnection {
+        workspace: WORKSPACE.to_owned(),
+        connector: "people".to_owned(),
+        schedule: Some(schedule),
+        ..EnableConnection::default()
+    };
+    let view = world.engine().enable_connection(request(schedule.clone())).await.unwrap();
+    assert_eq!(view.schedule, schedule);
+    world.task(&contact, "Call");
+    world.settle().await;
+    assert_eq!(world.people.field("todos"), json!(null), "its hour has not come");
+    world.later(SignedDuration::from_mins(61));
+    world.settle().await;
+    assert_eq!(subjects(&world.people.field("todos")), ["Call"]);
+
+    let unknown = Schedule { poll_seconds: [("nobody".to_owned(), 60)].into(), ..Schedule::default() };
+    let refused = world.engine().enable_connection(request(unknown)).await.unwrap_err();
+    assert!(refused.to_string().contains("no stream `nobody`; it has people"), "{refused}");
+    let hasty = Schedule { sweep_seconds: Some(1), ..Schedule::default() };
+    assert!(world.engine().enable_connection(request(hasty)).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_custom_field_that_does_not_exist_is_told_once_with_those_that_do() {
+    let world = World::set().await;
+    world.act(PersonAct::DefineCustomField { name: "Tier".to_owned(), data_type: "TEXT".to_owned() });
+    let row =
+        json!({ "partner": "first", "highlevel": "customFields.nickname", "direction": "to-highlevel" });
+    let mapping = EnableConnection {
+        workspace: WORKSPACE.to_owned(),
+        connector: "people".to_owned(),
+        mapping: json!({ "contact": [row] }),
+        ..EnableConnection::default()
+    };
+    world.engine().enable_connection(mapping).await.unwrap();
+    for n in 0..3 {
+        let fields = json!({ "email": format!("person{n}@example.com"), "first": "Annie" });
+        world.people.state(|state| {
+            state.people.insert(format!("p{n}"), fields.as_object().unwrap().clone());
+            state.changed.push(format!("p{n}"));
+        });
+    }
+    world.settle().await;
+    let runs = world.runs().await;
+    let told: Vec<_> = runs.iter().filter(|run| run.summary.contains("no custom field `nickname`")).collect();
+    assert_eq!(told.len(), 1, "{runs:#?}");
+    assert!(told[0].summary.contains("it has tier"), "{}", told[0].summary);
+    assert!(runs.iter().all(|run| run.outcome != RunOutcome::Parked), "the rest of each record goes on");
+    assert_eq!(world.stand.sandbox.highlevel().contacts(&world.location).len(), 3);
+}
+
+/// Repeatable chance.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+}
+
+impl World {
+    /// One edit by somebody, on either side.
+    fn edit_at_random(&self, dice: &mut Dice, contacts: &[String], number: usize) {
+        let contact = contacts[dice.roll(contacts.len())].clone();
+        let word = format!("text {number}");
+        let tasks = self.tasks(&contact);
+        let notes = self.stand.sandbox.highlevel().notes(&self.location, &contact);
+        let one =
+            |list: &[Value], dice: &mut Dice| list[dice.roll(list.len())]["id"].as_str().unwrap().to_owned();
+        match dice.roll(9) {
+            0 => drop(self.task(&contact, &word)),
+            1 => drop(self.note(&contact, &word)),
+            2 if !tasks.is_empty() => {
+                let fields = json!({ "title": word });
+                self.edit_task(&contact, &one(&tasks, dice), fields);
+            }
+            3 if !tasks.is_empty() => {
+                let fields = json!({ "completed": dice.roll(2) == 0 });
+                self.edit_task(&contact, &one(&tasks, dice), fields);
+            }
+            4 if !notes.is_empty() => {
+                let (note, fields) = (one(&notes, dice), json!({ "body": word }));
+                self.act(PersonAct::EditNote { contact, note, fields });
+            }
+            5 if !tasks.is_empty() => {
+                let task = one(&tasks, dice);
+                self.act(PersonAct::DeleteTask { contact, task });
+            }
+            side => {
+                let Some(person) = self.people.state(|state| {
+                    let all: Vec<_> = state.people.keys().cloned().collect();
+                    (!all.is_empty()).then(|| all[dice.roll(all.len())].clone())
+                }) else {
+                    return;
+                };
+                let (field, name) = if side == 8 { ("memos", "text") } else { ("todos", "subject") };
+                let list = self.people.state(|state| state.people[&person].get(field).cloned());
+                let mut list = list.and_then(|list| list.as_array().cloned()).unwrap_or_default();
+                let at = dice.roll(list.len() + 1);
+                match list.get_mut(at) {
+                    Some(item) => item[name] = json!(word),
+                    None => list.push(json!({ name: word })),
+                }
+                self.people.edit(&person, field, Value::Array(list));
+            }
+        }
+    }
+
+    /// What both sides show of every person's tasks and notes, by email.
+    fn shown(&self) -> (BTreeMap<String, Vec<String>>, BTreeMap<String, Vec<String>>) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let highlevel = self.stand.sandbox.highlevel();
+        let ours = highlevel.contacts(&self.location).into_iter().map(|contact| {
+            let id = contact["id"].as_str().unwrap();
+            let tasks = highlevel.tasks(&self.location, id);
+            let tasks = tasks.iter().map(|t| format!("task {} {}", text(&t["title"]), t["completed"]));
+            let notes = highlevel.notes(&self.location, id);
+            let notes = notes.iter().map(|note| format!("note {}", text(&note["body"])));
+            let mut all: Vec<_> = tasks.chain(notes).collect();
+            all.sort();
+            (text(&contact["email"]), all)
+        });
+        let ours = ours.collect();
+        let theirs = self.people.state(|state| {
+            let of = |person: &serde_json::Map<String, Value>| {
+                let list =
+                    |field: &str| person.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
+                let tasks = list("todos").into_iter();
+                let tasks = tasks.map(|t| format!("task {} {}", text(&t["subject"]), t["done"]));
+                let notes = list("memos").into_iter().map(|note| format!("note {}", text(&note["text"])));
+                let mut all: Vec<_> = tasks.chain(notes).collect();
+                all.sort();
+                (text(&person["email"]), all)
+            };
+            state.people.values().map(of).collect()
+        });
+        (ours, theirs)
+    }
+
+    fn writes(&self) -> u64 {
+        let recorder = self.stand.sandbox.recorder();
+        let kinds = ["tasks.create", "tasks.update", "tasks.complete", "notes.create", "notes.update"];
+        kinds.iter().map(|kind| recorder.requests(&format!("highlevel.{kind}"))).sum::<u64>()
+            + self.people.state(|state| state.writes)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_edits_on_both_sides_with_faults_converge_with_bounded_writes_and_nothing_doubled() {
+    let world = World::set().await;
+    let contacts: Vec<_> = (0..4).map(|n| world.contact(&format!("person{n}@example.com"))).collect();
+    for contact in &contacts {
+        for n in 0..3 {
+            world.task(contact, &format!("first task {n}"));
+            world.note(contact, &format!("first note {n}"));
+        }
+    }
+    world.settle().await;
+    let (ours, theirs) = world.shown();
+    assert_eq!(ours, theirs);
+    let before = world.writes();
+
+    let mut dice = Dice(7);
+    let mut edits = 0;
+    for round in 0..12 {
+        world.people.state(|state| state.trouble = 15);
+        world.stand.sandbox.faults().add(Fault {
+            operation: "highlevel.*".to_owned(),
+            effect: Effect::Answer { status: 503, body: None, retry_after: None, after: round % 2 == 0 },
+            when: When::Probability(0.1),
+            skip: 0,
+        });
+        for _ in 0..5 {
+            edits += 1;
+            world.edit_at_random(&mut dice, &contacts, edits);
+            world.webhooks().await;
+            world.poll().await;
+            world.engine().run_until_idle().await.unwrap();
+        }
+        world.people.state(|state| state.trouble = 0);
+        world.stand.sandbox.faults().clear();
+        // What failed is tried again after its back-off; what no webhook told is found by the walks.
+        for _ in 0..4 {
+            world.later(SignedDuration::from_mins(16));
+            world.settle().await;
+        }
+        let (ours, theirs) = world.shown();
+        assert_eq!(ours, theirs, "round {round}");
+    }
+    let parked = world.engine().store().parked(&WorkspaceId::new(WORKSPACE)).await.unwrap();
+    assert!(parked.is_empty(), "{parked:#?}");
+    // An edit is one write on the other side, one more for a count or an id, and as much again for each lost answer.
+    let writes = world.writes() - before;
+    assert!(writes <= 5 * edits as u64, "{writes} writes for {edits} edits");
+    let rest = world.writes();
+    world.later(SignedDuration::from_mins(16));
+    world.settle().await;
+    assert_eq!(world.writes(), rest, "it rests");
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use contactor_engine::{Capabilities, Guest};
 use contactor_runtime::bindings::adapter::{Account, Decision, PartnerRecord};
+use contactor_runtime::bindings::automations::Outcome;
 use contactor_runtime::bindings::triggers::{Change, ChangeKind, PollPage};
 use contactor_runtime::bindings::types::{Error, NamedValue, Value};
 use contactor_runtime::{CallError, Invocation, Reply};
@@ -194,6 +195,11 @@ partner = "start"
 highlevel = "start"
 direction = "to-partner"
 
+[[trigger]]
+name = "TaskUpdate"
+title = "A task changed"
+source = "highlevel"
+
 [[stream]]
 name = "people"
 entity = "contact"
@@ -206,6 +212,8 @@ pub struct State {
     pub people: BTreeMap<String, Map<String, Json>>,
     /// Who is announced by the next poll.
     pub changed: Vec<String>,
+    /// Events that it was told to handle: the kind and the contact.
+    pub events: Vec<(String, Option<String>)>,
     pub reads: u64,
     pub writes: u64,
     /// The id of a person is its email.
@@ -327,6 +335,10 @@ impl State {
                 };
                 let changes = changed.iter().map(change).collect();
                 Reply::Poll(Ok(PollPage { changes, cursor: None, more: false }))
+            }
+            Invocation::Handle(event) => {
+                self.events.push((event.kind.clone(), event.contact_id.clone()));
+                Reply::Handle(Ok(Outcome::Done(String::new())))
             }
             other => unreachable!("nobody asks for {other:?}"),
         }

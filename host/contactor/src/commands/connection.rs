@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use contactor_server::dto::{Connection, EnableConnection, Secret};
+use contactor_server::dto::{Connection, EnableConnection, Schedule, Secret};
+use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
 use super::Context;
@@ -46,6 +47,7 @@ Examples:
   contactor connection enable acme prefinery --credential key=env:PREFINERY_KEY --settings settings.toml \\
       --grant contacts.readonly --grant contacts.write
   contactor connection enable acme prefinery --template two-way-contacts --credential key=@prefinery.key
+  contactor connection enable acme prefinery --every 15m
 
 `contactor connector inspect FILE` shows which credentials, settings, templates and grants a connector knows.")]
 pub(crate) struct Enable {
@@ -73,6 +75,12 @@ pub(crate) struct Enable {
     /// connector's.
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
+    /// Act on HighLevel's webhooks at once, and poll as the connector says.
+    #[arg(long, conflicts_with = "every")]
+    realtime: bool,
+    /// Act on what changed in HighLevel, and poll the partner, at this cadence, for example 15m or 1h.
+    #[arg(long, value_name = "DURATION", value_parser = cadence)]
+    every: Option<u32>,
     /// Allow this scope; everything that the connector asks for unless given.
     #[arg(long = "grant", value_name = "SCOPE")]
     grants: Vec<String>,
@@ -85,6 +93,12 @@ pub(crate) struct Enable {
     /// SHA-256 of the component to pin.
     #[arg(long)]
     digest: Option<String>,
+}
+
+fn cadence(text: &str) -> Result<u32, String> {
+    let duration: SignedDuration =
+        text.parse().map_err(|_| "a duration is a number with its unit, for example 15m or 1h".to_owned())?;
+    u32::try_from(duration.as_secs()).map_err(|_| "a cadence is not negative and not that long".to_owned())
 }
 
 fn named_secret(text: &str) -> Result<(String, SecretSource), SecretError> {
@@ -118,6 +132,16 @@ impl Enable {
         Ok(Some(Value::Object(settings)))
     }
 
+    /// Another schedule, if one was asked for.
+    fn schedule(&self) -> Option<Schedule> {
+        let schedule =
+            |realtime, sweep_seconds| Schedule { realtime, poll_seconds: BTreeMap::new(), sweep_seconds };
+        match self.every {
+            Some(seconds) => Some(schedule(false, Some(seconds))),
+            None => self.realtime.then(|| schedule(true, None)),
+        }
+    }
+
     fn request(&self) -> Result<EnableConnection, Failure> {
         let mut credentials = BTreeMap::new();
         for (name, source) in &self.credentials {
@@ -142,6 +166,7 @@ impl Enable {
                 .map(|file| object(file, "--mapping"))
                 .transpose()?
                 .map(Value::Object),
+            schedule: self.schedule(),
             grants: (!self.grants.is_empty()).then(|| self.grants.clone()),
         })
     }
@@ -238,6 +263,7 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
         ("withheld", connection.withheld.join(", ")),
         ("partner", connection.base_url.clone()),
         ("authentication", connection.auth_scheme.clone()),
+        ("served", served(&connection.schedule)),
         ("webhook path", connection.webhook_path.clone()),
         ("links", connection.links.to_string()),
         ("waiting", connection.waiting.to_string()),
@@ -276,4 +302,18 @@ mod tests {
         std::fs::write(&path, "[]").unwrap();
         assert!(object(&path, "--mapping").unwrap_err().to_string().starts_with("--mapping: "));
     }
+}
+
+/// When a connection is served, in words.
+fn served(schedule: &Schedule) -> String {
+    let seconds = |seconds: u32| format!("{:#}", SignedDuration::from_secs(seconds.into()));
+    let sweeps = schedule.sweep_seconds.map(seconds);
+    let mut parts = vec![match (schedule.realtime, sweeps) {
+        (true, None) => "at once".to_owned(),
+        (true, Some(sweeps)) => format!("at once; sweeps every {sweeps}"),
+        (false, Some(cadence)) => format!("every {cadence}"),
+        (false, None) => "at the host's cadence".to_owned(),
+    }];
+    parts.extend(schedule.poll_seconds.iter().map(|(stream, n)| format!("{stream} every {}", seconds(*n))));
+    parts.join("; ")
 }

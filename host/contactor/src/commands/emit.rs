@@ -138,18 +138,24 @@ async fn set_off(client: &Client, args: &Args, entry: &CatalogueEntry) -> Result
                 }
                 Ok(_) => Ok(format!("the double of {} did what sets it off", entry.owner)),
                 // No double knows it: its manifest's sample is received as if it had been sent.
-                Err(_) if entry.way == CatalogueWay::PartnerWebhook => {
+                Err(_) => {
                     let received = client.sample(&args.workspace, &entry.owner, &entry.name).await?;
                     let again = if received.new { "" } else { ", which was known already" };
                     Ok(format!("the manifest's sample was received{again}"))
                 }
-                Err(error) => Err(error),
             }
         }
-        CatalogueWay::Timer => Err(Failure::say(
+        CatalogueWay::Timer if entry.owner == "host" => Err(Failure::say(
             Exit::Usage,
-            format_args!("{}: a timer goes off when it is due; nothing sets it off from outside", entry.id),
+            format_args!(
+                "{}: send the sample of a connector's own timer, such as `<connector>.timer:<name>`",
+                entry.id
+            ),
         )),
+        CatalogueWay::Timer => {
+            client.sample(&args.workspace, &entry.owner, &entry.name).await?;
+            Ok("the manifest's sample went off as a timer".to_owned())
+        }
         CatalogueWay::HighlevelRequest | CatalogueWay::Connector => {
             Err(Failure::say(Exit::Usage, format_args!("{} is an action", entry.id)))
         }

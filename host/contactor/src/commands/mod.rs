@@ -4,6 +4,7 @@ pub(crate) mod catalog;
 pub(crate) mod completions;
 pub(crate) mod connection;
 pub(crate) mod connector;
+pub(crate) mod destination;
 pub(crate) mod emit;
 pub(crate) mod health;
 pub(crate) mod history;
@@ -66,6 +67,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Connector(command) => connector::run(context, command).await,
         Command::Catalog(args) => catalog::run(context, &args).await,
         Command::Connection(command) => connection::run(context, command).await,
+        Command::Destination(command) => destination::run(context, command).await,
         Command::Emit(args) => emit::run(context, &args).await,
         Command::Mapping(command) => mapping::run(context, command).await,
         Command::Sync(args) => sync::run(context, &args).await,

@@ -172,7 +172,9 @@ async fn start_engine(config: &Config) -> Result<Engine, Failure> {
         runtime: config.runtime.runtime(cache),
         artefacts: open_dir(&config.path(&config.artefacts.dir))?,
     };
-    Engine::start(parts).map_err(|error| Failure::new(Exit::Usage, error))
+    let engine = Engine::start(parts).map_err(|error| Failure::new(Exit::Usage, error))?;
+    engine.notify_by(config.notifications()?);
+    Ok(engine)
 }
 
 /// A directory of the host's own, made if it is missing, that nobody else can enter.

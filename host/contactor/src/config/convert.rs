@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use contactor_engine::{NotificationConfig, SmtpConfig, SmtpTls};
 use contactor_highlevel::webhook::{LegacyRsa, PUBLISHED_ED25519, Verifier, VerifierConfig};
 use contactor_runtime::{CacheConfig, Limits, RuntimeConfig};
 
-use super::{Config, ConfigError, HighLevelSection, PUBLISHED, RuntimeSection};
+use super::{Config, ConfigError, HighLevelSection, PUBLISHED, RuntimeSection, SmtpSection};
+use crate::secrets::read_private_file;
 
 impl HighLevelSection {
     /// How the vendor's API is reached.
@@ -61,7 +63,40 @@ impl RuntimeSection {
     }
 }
 
+impl SmtpSection {
+    /// The ports of RFC 8314 and RFC 6409, and the old one of a server on this machine.
+    fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.tls {
+            SmtpTls::Implicit => 465,
+            SmtpTls::Starttls => 587,
+            SmtpTls::None => 25,
+        })
+    }
+}
+
 impl Config {
+    /// How messages leave this host. The password is read from its file, which nobody else may read.
+    pub(crate) fn notifications(&self) -> Result<NotificationConfig, ConfigError> {
+        let refuse = |message: String| ConfigError::Value { key: "smtp", message };
+        let smtp = match &self.smtp {
+            None => None,
+            Some(section) => {
+                let password = section.password_file.as_ref().map(|file| read_private_file(&self.path(file)));
+                let smtp = SmtpConfig {
+                    server: section.server.clone(),
+                    port: section.port(),
+                    tls: section.tls,
+                    user: section.user.clone(),
+                    password: password.transpose().map_err(|error| refuse(error.to_string()))?,
+                    from: section.from.clone(),
+                };
+                smtp.check().map_err(refuse)?;
+                Some(smtp)
+            }
+        };
+        Ok(NotificationConfig { smtp, allow_private: self.notifications.allow_private })
+    }
+
     /// The address under which this host's own commands reach it.
     pub(crate) fn server_url(&self) -> Result<String, ConfigError> {
         let listen = self.server.listen;
@@ -102,6 +137,20 @@ mod tests {
         assert!(section.verifier().is_err());
         section.webhook_keys = vec!["no key".to_owned()];
         assert!(section.verifier().unwrap_err().to_string().starts_with("highlevel.webhook-keys: "));
+    }
+
+    #[test]
+    fn the_mail_server_is_complete_or_the_host_does_not_start() {
+        let config = |text: &str| toml::from_str::<Config>(text).unwrap();
+        assert!(config("").notifications().unwrap().smtp.is_none());
+        let full = "[smtp]\nserver = \"mail.example.com\"\nfrom = \"Contactor <contactor@example.com>\"\n";
+        assert_eq!(config(full).notifications().unwrap().smtp.unwrap().port, 465);
+        let starttls = format!("{full}tls = \"starttls\"\n");
+        assert_eq!(config(&starttls).notifications().unwrap().smtp.unwrap().port, 587);
+        for bad in ["tls = \"none\"\n", "user = \"u\"\n", "password-file = \"missing\"\n"] {
+            let error = config(&format!("{full}{bad}")).notifications().unwrap_err().to_string();
+            assert!(error.starts_with("smtp: "), "{error}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod load;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use contactor_engine::EngineConfig;
+use contactor_engine::{EngineConfig, SmtpTls};
 use contactor_highlevel::ApiVersion;
 use contactor_runtime::RuntimeConfig;
 use jiff::Timestamp;
@@ -34,6 +34,9 @@ pub(crate) struct Config {
     pub(crate) highlevel: HighLevelSection,
     pub(crate) runtime: RuntimeSection,
     pub(crate) engine: EngineConfig,
+    pub(crate) notifications: NotificationsSection,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) smtp: Option<SmtpSection>,
     pub(crate) log: LogSection,
     /// The directory that relative paths start from: the file's own.
     #[serde(skip)]
@@ -160,6 +163,28 @@ impl Default for RuntimeSection {
             aot_cache: "aot-cache".into(),
         }
     }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct NotificationsSection {
+    pub(crate) allow_private: bool,
+}
+
+/// The mail server that messages leave by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct SmtpSection {
+    pub(crate) server: String,
+    #[serde(default)]
+    pub(crate) port: Option<u16>,
+    #[serde(default)]
+    pub(crate) tls: SmtpTls,
+    #[serde(default)]
+    pub(crate) user: Option<String>,
+    #[serde(default)]
+    pub(crate) password_file: Option<PathBuf>,
+    pub(crate) from: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use contactor_manifest::{Manifest, Webhook};
 use contactor_runtime::{Grants, Invocation, Reply};
-use contactor_store::{Connection, ConnectionId, ConnectionState, Digest, Priority, RunFilter, WorkspaceId};
+use contactor_store::{
+    Connection, ConnectionId, ConnectionState, Digest, Priority, RunFilter, Schedule, WorkspaceId,
+};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,8 @@ pub struct EnableConnection {
     pub settings: serde_json::Value,
     /// Mapping rows over the connector's, `{"<entity>": [rows]}`; null keeps what is stored.
     pub mapping: serde_json::Value,
+    /// When it is served; the stored schedule stays if absent.
+    pub schedule: Option<Schedule>,
     /// Granted scopes; everything that the manifest asks for if absent.
     pub grants: Option<Vec<String>>,
 }
@@ -72,6 +76,8 @@ pub struct ConnectionView {
     pub settings: Vec<SettingView>,
     /// Mapping rows of the admin.
     pub mapping: serde_json::Value,
+    /// When it is served.
+    pub schedule: Schedule,
     /// Path of the partner's webhooks, to be put behind this host's public address.
     pub webhook_path: String,
     /// Active links.
@@ -159,7 +165,7 @@ impl Engine {
             auth_scheme: auth_scheme(&manifest, &request, present.as_ref())?,
             settings,
             mapping,
-            schedule: present.as_ref().map(|c| c.schedule.clone()).unwrap_or_default(),
+            schedule: schedule(&manifest, &request, present.as_ref())?,
             webhook_token: present.as_ref().map_or_else(webhook_token, |c| c.webhook_token.clone()),
             created_at: present.as_ref().map_or_else(|| self.now(), |c| c.created_at),
         };
@@ -273,6 +279,7 @@ impl Engine {
             base_url: connection.base_url,
             auth_scheme: connection.auth_scheme,
             mapping: connection.mapping,
+            schedule: connection.schedule,
         })
     }
 
@@ -357,6 +364,40 @@ fn granted(
         ))),
         None => Ok(asked),
     }
+}
+
+/// Seconds between polls or sweeps of one connection: faster than that costs a quota for nothing, slower than that is off.
+const CADENCES: std::ops::RangeInclusive<u32> = 10..=30 * 86_400;
+
+fn schedule(
+    manifest: &Manifest,
+    request: &EnableConnection,
+    present: Option<&Connection>,
+) -> Result<Schedule, EngineError> {
+    let stored = || present.map(|connection| connection.schedule.clone()).unwrap_or_default();
+    let schedule = request.schedule.clone().unwrap_or_else(stored);
+    let within = |what: &str, seconds: u32| {
+        if CADENCES.contains(&seconds) {
+            return Ok(());
+        }
+        let (least, most) = (CADENCES.start(), CADENCES.end());
+        Err(EngineError::Invalid(format!("schedule: {what} is {seconds} s; it has to be {least} to {most}")))
+    };
+    if let Some(seconds) = schedule.sweep_seconds {
+        within("sweep_seconds", seconds)?;
+    }
+    for (stream, seconds) in &schedule.poll_seconds {
+        if manifest.stream(stream).is_none() {
+            let known: Vec<_> = manifest.streams.iter().map(|stream| stream.name.as_str()).collect();
+            return Err(EngineError::Invalid(format!(
+                "schedule: {} has no stream `{stream}`; it has {}",
+                request.connector,
+                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+            )));
+        }
+        within(&format!("poll_seconds of `{stream}`"), *seconds)?;
+    }
+    Ok(schedule)
 }
 
 fn auth_scheme(

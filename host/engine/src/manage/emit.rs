@@ -37,8 +37,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Receives the sample of a partner's webhook trigger, signed the way the manifest says, as if the partner had sent it. Only
-    /// for a partner on this machine: at a real one nothing of the kind happened.
+    /// Receives the sample of a partner's webhook trigger, signed the way the manifest says, as if the partner had sent it; lets
+    /// the sample of a timer or of a polled trigger be handled, as if it had gone off or been found. Only for a partner on this
+    /// machine: at a real one nothing of the kind happened.
     ///
     /// # Errors
     /// No such connection or trigger, no sample, no signing secret, or a partner elsewhere.
@@ -57,6 +58,10 @@ impl Engine {
             id: format!("{}.{trigger}", connection.connector),
             hint: "; `contactor catalog` lists those there are".to_owned(),
         })?;
+        if matches!(declared.source, TriggerSource::Timer | TriggerSource::Poll) {
+            self.deliver_sample(id, trigger, None).await?;
+            return Ok(Ingested::New);
+        }
         let (Some(sample), Some(webhook), TriggerSource::Webhook) =
             (&declared.sample, &active.manifest.webhook, declared.source)
         else {

@@ -17,3 +17,4 @@ pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};
 pub use history::{Timeline, TimelineEntry, TimelineKind};
 pub use mapping::{MappingRow, MappingTrial, RowOrigin, TrialProblem, TrialReport, TrialRow};
 pub use workspaces::NewWorkspace;
+pub(crate) use workspaces::check_id;

@@ -81,7 +81,7 @@ fn taken(existing: &Workspace) -> EngineError {
 }
 
 /// Ids become parts of names and paths: letters, digits and hyphens only.
-pub(super) fn check_id(what: &str, id: &str) -> Result<(), EngineError> {
+pub(crate) fn check_id(what: &str, id: &str) -> Result<(), EngineError> {
     let good = (1..=63).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !id.starts_with('-');

@@ -85,12 +85,8 @@ mod tests {
             let mut stranger = operation.example();
             stranger["noSuchThing"] = Value::from(1);
             let problems = schema::check(&operation.parameters(), &stranger).unwrap();
-            assert_eq!(
-                problems.first().map(|problem| problem.path.as_str()),
-                Some("/noSuchThing"),
-                "{}",
-                operation.name
-            );
+            let told = problems.first().is_some_and(|problem| problem.problem.contains("noSuchThing"));
+            assert!(told, "{}: {problems:?}", operation.name);
         }
     }
 }

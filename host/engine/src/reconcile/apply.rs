@@ -7,13 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contactor_highlevel::{self as highlevel, ErrorKind};
 use contactor_store::{FailureClass, FieldChange, Link, LinkState, Side};
-use contactor_sync::{Fields, Mapping, Value, canonical, merge, settle};
+use contactor_sync::{Fields, Mapping, Merge, RowSpec, Value, canonical, merge, settle};
 use jiff::SignedDuration;
 
 use super::plan::SyncPlan;
 use super::sides::{CUSTOM, Created, RunContext, SideRecord, TAGS};
 use crate::convert;
 use crate::failure::{self, Failure};
+use crate::recorder::cut;
+
+/// Bytes of the names of custom fields that a remark lists.
+const NAMES: usize = 500;
 
 /// What a run wrote.
 pub(crate) struct Applied {
@@ -63,6 +67,8 @@ impl RunContext {
             Created::Record(partner) => {
                 // Only now does the partner offer anything: a tag for everybody who is linked, for example.
                 plan.merge.to_highlevel = self.written_back(entity, &highlevel, &partner)?;
+                let remarks = self.leave_out_unknown(self.active.mapping(entity)?, &mut plan.merge).await?;
+                plan.remarks.extend(remarks);
                 let highlevel = self.update_highlevel(&highlevel, &plan.merge.to_highlevel).await?;
                 let applied = self.applied(entity, &plan, &highlevel, &partner)?;
                 return Ok((plan, Applied { created: Some(Side::Partner), ..applied }));
@@ -281,6 +287,38 @@ impl RunContext {
         }
         let definitions = self.engine.custom_fields(&self.active.workspace, &self.location).await?;
         definitions.to_ids(fields).map_err(|problems| refused(&problems))
+    }
+
+    /// Takes custom fields that the location does not have out of the writes. Their rows stay open, so that they are written
+    /// once the field exists. Answers what an admin has not been told yet.
+    pub(crate) async fn leave_out_unknown(
+        &self,
+        mapping: &Mapping,
+        merge: &mut Merge,
+    ) -> Result<Vec<String>, Failure> {
+        let named = |fields: &Fields| -> Vec<String> {
+            fields.keys().filter_map(|name| name.strip_prefix(CUSTOM)).map(str::to_owned).collect()
+        };
+        let wanted = named(&merge.to_highlevel);
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let definitions = self.engine.custom_fields(&self.active.workspace, &self.location).await?;
+        let mut remarks = Vec::new();
+        for key in wanted.iter().filter(|key| definitions.get(key).is_none()) {
+            let field = format!("{CUSTOM}{key}");
+            merge.to_highlevel.remove(&field);
+            merge.open.extend(mapping.rows().filter(|row| row.highlevel == field).map(RowSpec::key));
+            if self.preview || self.engine.tells_once(&self.active.connection.id, &field) {
+                let known: Vec<_> = definitions.iter().filter_map(|definition| definition.key()).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                remarks.push(format!(
+                    "HighLevel has no custom field `{key}`; it has {}. The field is left out until it exists or the mapping names another",
+                    cut(known, NAMES)
+                ));
+            }
+        }
+        Ok(remarks)
     }
 
     /// Some fields are accepted with a 2xx and silently not kept. Said once per run; the settled base keeps it from looping.

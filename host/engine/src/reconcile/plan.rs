@@ -36,6 +36,8 @@ pub(crate) struct SyncPlan {
     pub(crate) merge: Merge,
     /// Directions in which a clean-up rule holds the writes back, with its reason.
     pub(crate) held_back: Vec<(Side, String)>,
+    /// Remarks for the admin.
+    pub(crate) remarks: Vec<String>,
     /// Keeps a second run from creating the same person meanwhile; released after the commit.
     pub(crate) creating: Vec<OwnedMutexGuard<()>>,
 }
@@ -263,6 +265,7 @@ impl RunContext {
         let mut merge =
             merge(mapping, base, highlevel_view.as_ref(), partner_view.as_ref(), &self.active.context)
                 .map_err(|error| Failure::new(FailureClass::Config, format!("mapping: {error}")))?;
+        let remarks = self.leave_out_unknown(mapping, &mut merge).await?;
         let mut held_back = Vec::new();
         // A record without its counterpart was admitted before the search for it.
         if let (Some(highlevel), Some(partner)) = (&highlevel, &partner) {
@@ -279,7 +282,7 @@ impl RunContext {
                 held_back.push((Side::Highlevel, reason));
             }
         }
-        Ok(Plan::Sync(Box::new(SyncPlan { highlevel, partner, link, merge, held_back, creating })))
+        Ok(Plan::Sync(Box::new(SyncPlan { highlevel, partner, link, merge, held_back, remarks, creating })))
     }
 
     /// Whether a link is the link of these two records. A partner that changes ids is known by HighLevel's.

@@ -88,7 +88,7 @@ impl Engine {
             match run.link(&key.entity, key.side, &key.record).await {
                 Ok(link) => claim.link = link,
                 Err(failure) => {
-                    tracing::warn!(connection = %key.connection, reason = failure.message, "a link was not read again")
+                    tracing::warn!(connection = %key.connection, reason = failure.message, "a link was not read again");
                 }
             }
         }
@@ -155,8 +155,9 @@ impl Engine {
         let active = Arc::clone(&run.active);
         let echo = match active.lists.get(entity) {
             Some(list) => run.is_list_echo(list, claim).await?,
-            // Events reach every connection of the workspace, also those that keep no such list.
+            // Events reach every connection of the workspace, also those that keep no such list or record.
             None if Kind::of_list(entity).is_some() => return Ok(None),
+            None if !active.maps(entity) => return Ok(None),
             None => match Kind::of_entity(entity) {
                 Some(kind) => return self.reconcile_child(run, kind, claim).await,
                 None => is_echo(run, claim).await?,
@@ -478,6 +479,7 @@ fn summary(run: &RunContext, plan: &SyncPlan, applied: &Applied) -> String {
         let system = if *side == Side::Partner { partner.as_str() } else { "HighLevel" };
         parts.push(format!("not written to {system}: {reason}"));
     }
+    parts.extend(plan.remarks.iter().cloned());
     parts.extend(applied.notes.iter().cloned());
     if parts.is_empty() { "in step".to_owned() } else { parts.join("; ") }
 }

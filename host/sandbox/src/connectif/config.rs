@@ -56,7 +56,7 @@ impl Default for ConnectifConfig {
                 EventDefinition {
                     id: "6a1d1b8f22e3c4b5d6e7f809".into(),
                     integration: Some("0b9d4c6e-1111-4222-a333-444455556666".into()),
-                    email_pointer: "/fields/email".into(),
+                    email_pointer: "/data/email".into(),
                     fields: Vec::new(),
                 },
             ],
@@ -177,6 +177,9 @@ pub struct Guesses {
     pub null: NullMeans,
     /// A custom field that does not exist is refused; otherwise it is dropped without a word.
     pub refuses_unknown_fields: bool,
+    /// A contact that was just created cannot be read before the lag is over either. Not by default: operations that are tried out
+    /// one after the other would not find each other's contacts.
+    pub new_contacts_lag: bool,
     /// Longest text of a custom field, in characters.
     pub longest_text: usize,
     /// Purchases change a contact's `_updatedAt`.
@@ -208,6 +211,7 @@ impl Default for Guesses {
             email_route_takes_custom_fields: false,
             null: NullMeans::Refused,
             refuses_unknown_fields: true,
+            new_contacts_lag: false,
             longest_text: 10_000,
             purchases_touch: false,
             export_polls: 3,

@@ -75,7 +75,7 @@ pub(super) fn explore(change: &mut Change<'_>, call: &Call) -> Answer {
 fn begin(change: &mut Change<'_>, body: &Map<String, Value>, rows: &[Vec<String>]) -> Answer {
     let delimiter = delimiter(body)?;
     let csv = rows.iter().map(|row| archive::line(row, delimiter)).collect();
-    let (id, token) = (change.account.random.hex(24), change.account.random.hex(32));
+    let (id, token) = (change.account.export_ids.hex(24), change.account.random.hex(32));
     let export = Export { polls: 0, total: rows.len().saturating_sub(1), csv, token };
     change.account.exports.insert(id.clone(), export);
     Ok(Reply::json(201, &json!({"id": id})))
@@ -202,7 +202,7 @@ pub(super) fn import(change: &mut Change<'_>, call: &Call) -> Answer {
             .collect();
         refused += usize::from(upsert(change, &email, &fields, Route::Plain).is_err());
     }
-    let id = change.account.random.hex(24);
+    let id = change.account.import_ids.hex(24);
     change.account.imports.insert(id.clone(), Import { total, refused });
     Ok(Reply::json(201, &json!({"id": id, "total": total})))
 }

@@ -7,6 +7,7 @@
 mod archive;
 mod config;
 mod contacts;
+mod emit;
 mod error;
 mod events;
 mod exports;
@@ -91,7 +92,9 @@ impl Change<'_> {
     }
 
     fn put(&mut self, contact: Contact) {
-        self.account.put(contact, self.lag, self.now);
+        let new = self.account.contact(&contact.email).is_none();
+        let lag = if new && !self.guesses.new_contacts_lag { Lag::None } else { self.lag };
+        self.account.put(contact, lag, self.now);
     }
 }
 

@@ -82,6 +82,9 @@ pub(super) struct Account {
     pub(super) imports: BTreeMap<String, Import>,
     pub(super) messages: Messages,
     pub(super) random: Random,
+    /// Their own, so that the first ones are the same whatever else happened.
+    pub(super) export_ids: Random,
+    pub(super) import_ids: Random,
 }
 
 impl Account {
@@ -95,6 +98,8 @@ impl Account {
             imports: BTreeMap::new(),
             messages: Messages::default(),
             random: Random::new(seed, "connectif"),
+            export_ids: Random::new(seed, "connectif exports"),
+            import_ids: Random::new(seed, "connectif imports"),
         }
     }
 

@@ -176,6 +176,7 @@ async fn the_route_by_email_takes_an_external_id_and_no_custom_fields() {
 async fn a_write_is_readable_after_the_lag_and_a_persons_at_once() {
     let (sandbox, api) = Api::start().await;
     sandbox.connectif().set_write_lag(WriteLag::Millis(2_000));
+    sandbox.connectif().set_guesses(Guesses { new_contacts_lag: true, ..Guesses::default() });
     let name = || async { api.get("/contacts/ann@example.com").await.body["_name"].clone() };
     api.patch("ann@example.com", json!({"_name": "Ann"})).await;
     assert_eq!(name().await, Value::Null);
@@ -330,7 +331,7 @@ async fn a_public_event_is_strict_and_a_webhook_event_creates_the_contact() {
     assert_eq!(api.send("POST", &path, huge).await.status, 413);
 
     let open = format!("{}{}", api.base, sandbox.connectif().event_webhook_path().unwrap());
-    let body = json!({"fields": {"email": "Ben@example.com"}, "anything": [1]});
+    let body = json!({"data": {"email": "Ben@example.com"}, "anything": [1]});
     assert_eq!(answer(api.http.post(&open).json(&body)).await.status, 200, "without a key");
     assert_eq!(answer(api.http.post(open.replace("0b9d", "1b9d")).json(&body)).await.status, 404);
     let events = sandbox.connectif().events();
@@ -371,6 +372,37 @@ async fn a_workflow_calls_out_once_and_unsigned_in_either_shape() {
         (last.standing, last.json()["data"]["contact"]["_email"].clone()),
         (Standing::Failed, json!("ann@example.com"))
     );
+}
+
+#[tokio::test]
+async fn every_trigger_of_the_connector_is_set_off_by_its_name() {
+    let (sandbox, _api) = Api::start().await;
+    let triggers = [
+        "contact.updated",
+        "contact.created",
+        "contact.unsubscribed",
+        "purchase",
+        "cart.abandoned",
+        "segment.entered",
+        "task.completed",
+        "contact.deleted",
+    ];
+    for trigger in triggers {
+        sandbox.connectif().emit(trigger).unwrap();
+        let sent = sandbox.connectif().webhooks().webhooks().pop().unwrap();
+        assert_eq!((sent.event.as_str(), &sent.json()["event"]), (trigger, &json!(trigger)));
+    }
+    assert!(sandbox.connectif().emit("nonsense").is_err());
+}
+
+#[tokio::test]
+async fn a_new_contact_can_be_read_at_once_unless_it_lags_as_well() {
+    let (sandbox, api) = Api::start().await;
+    sandbox.connectif().set_write_lag(WriteLag::Millis(2_000));
+    api.patch("ann@example.com", json!({"_name": "Ann"})).await;
+    assert_eq!(api.get("/contacts/ann@example.com").await.body["_name"], "Ann");
+    api.patch("ann@example.com", json!({"_name": "Anna"})).await;
+    assert_eq!(api.get("/contacts/ann@example.com").await.body["_name"], "Ann");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ pub(crate) mod actions;
 pub(crate) mod catalogue;
 pub(crate) mod connections;
 pub(crate) mod connectors;
+pub(crate) mod destinations;
 pub(crate) mod emit;
 pub(crate) mod health;
 pub(crate) mod history;
@@ -13,7 +14,7 @@ pub(crate) mod workspaces;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, post, put};
 use contactor_store::{ConnectionId, WorkspaceId};
 
 use crate::app::App;
@@ -51,6 +52,12 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces/{workspace}/connections/{connector}/samples/{trigger}", post(emit::sample)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/records", post(sync::record)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/parked/retry", post(history::retry)),
+        ("/api/v1/workspaces/{workspace}/destinations", get(destinations::list)),
+        (
+            "/api/v1/workspaces/{workspace}/destinations/{name}",
+            put(destinations::put).delete(destinations::remove),
+        ),
+        ("/api/v1/workspaces/{workspace}/destinations/{name}/test", post(destinations::test)),
         ("/api/v1/workspaces/{workspace}/contacts/{contact}/timeline", get(history::timeline)),
         ("/api/v1/workspaces/{workspace}/parked", get(history::parked)),
         ("/api/v1/workspaces/{workspace}/conflicts", get(history::conflicts)),

@@ -41,6 +41,8 @@ pub struct Connection {
     /// The admin's mapping rows by entity; they override the connector's.
     #[schema(value_type = Object)]
     pub mapping: serde_json::Value,
+    /// When it is served.
+    pub schedule: Schedule,
     /// Where the partner has to send its webhooks, below the host's public address.
     pub webhook_path: String,
     /// Records that are linked.
@@ -85,12 +87,44 @@ impl From<engine::ConnectionView> for Connection {
             auth_scheme: own.auth_scheme,
             settings: own.settings.into_iter().map(Into::into).collect(),
             mapping: own.mapping,
+            schedule: own.schedule.into(),
             webhook_path: own.webhook_path,
             links: own.links,
             waiting: own.waiting,
             parked: own.parked,
             last_run_at: own.last_run_at,
         }
+    }
+}
+
+/// When a connection is served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// HighLevel's webhooks are acted on at once; otherwise what they mark waits for the next multiple of `sweep_seconds`.
+    #[serde(default = "at_once")]
+    pub realtime: bool,
+    /// Seconds between polls by the name of the stream; the connector's own interval where a stream is not named.
+    #[serde(default)]
+    pub poll_seconds: BTreeMap<String, u32>,
+    /// Seconds between sweeps; the host's interval if absent.
+    #[serde(default)]
+    pub sweep_seconds: Option<u32>,
+}
+
+fn at_once() -> bool {
+    true
+}
+
+impl From<own::Schedule> for Schedule {
+    fn from(own: own::Schedule) -> Self {
+        Self { realtime: own.realtime, poll_seconds: own.poll_seconds, sweep_seconds: own.sweep_seconds }
+    }
+}
+
+impl From<Schedule> for own::Schedule {
+    fn from(dto: Schedule) -> Self {
+        Self { realtime: dto.realtime, poll_seconds: dto.poll_seconds, sweep_seconds: dto.sweep_seconds }
     }
 }
 
@@ -142,6 +176,9 @@ pub struct EnableConnection {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub mapping: Option<serde_json::Value>,
+    /// When it is served; the stored schedule stays if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     /// What to allow; everything that the manifest asks for if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
@@ -165,6 +202,7 @@ impl EnableConnection {
             template: self.template,
             settings: self.settings.unwrap_or_default(),
             mapping: self.mapping.unwrap_or_default(),
+            schedule: self.schedule.map(Into::into),
             grants: self.grants,
         }
     }

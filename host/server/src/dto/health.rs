@@ -32,7 +32,13 @@ pub struct Counts {
     pub waiting: u64,
     /// Partner webhooks that wait for their connector.
     pub unread_events: u64,
-    /// Parked records and events.
+    /// Events that wait for a connector's automation.
+    #[serde(default)]
+    pub deliveries: u64,
+    /// Messages on their way.
+    #[serde(default)]
+    pub messages: u64,
+    /// Parked records, events, automations and messages.
     pub parked: u64,
     /// Active links.
     pub links: u64,
@@ -47,6 +53,8 @@ impl From<own::Counts> for Counts {
         Self {
             waiting: own.dirty,
             unread_events: own.unread_events,
+            deliveries: own.deliveries,
+            messages: own.messages,
             parked: own.parked,
             links: own.links,
             runs: own.runs,

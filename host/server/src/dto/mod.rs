@@ -5,6 +5,7 @@ mod action;
 mod catalogue;
 mod connection;
 mod connector;
+mod destination;
 mod emit;
 mod error;
 mod health;
@@ -19,8 +20,9 @@ mod workspace;
 
 pub use action::{ActionCall, ActionReport, ActionRequest};
 pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueQuery, CatalogueWay};
-pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Setting};
+pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Schedule, Setting};
 pub use connector::{Connector, InspectReport, ScopeRequest};
+pub use destination::{Destination, DestinationKind, PutDestination};
 pub use emit::SampleAnswer;
 pub use error::{ErrorBody, ErrorDetail};
 pub use health::{Counts, Health};

@@ -226,6 +226,12 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn parents(&self, connection: &ConnectionId, entity: &str) -> Result<Vec<RecordId>> {
+        let (connection, entity) = (connection.clone(), entity.to_owned());
+        self.read(move |db| links::parents(db, configuration::owner(db, &connection)?.connection, &entity))
+            .await
+    }
+
     async fn put_run(&self, run: Run) -> Result<()> {
         self.write(move |db| match run.connection.workspace_of_highlevel() {
             Some(workspace) => runs::insert_of_highlevel(db, &workspace, &run),

@@ -77,6 +77,15 @@ pub(super) fn of_parent(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The parents of the active links of one entity.
+pub(super) fn parents(db: &Connection, connection: i64, entity: &str) -> Result<Vec<RecordId>> {
+    let sql = "SELECT DISTINCT parent FROM links \
+               WHERE connection = ?1 AND parent <> '' AND entity = ?2 AND state = 'active' ORDER BY parent";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params![connection, entity], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Links of a connection in the order of HighLevel's ids. Links of several entities that share an id are never parted by a
 /// page, or the next page would leave some out; a page may be that much longer than `limit`.
 pub(super) fn page(

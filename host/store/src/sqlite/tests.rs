@@ -8,3 +8,4 @@ mod crashes;
 mod files;
 mod fixture;
 mod properties;
+mod timers;

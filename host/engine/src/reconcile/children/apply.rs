@@ -64,7 +64,7 @@ impl RunContext {
             Home::Records | Home::Nowhere => self.write_records(list, &plan, &mut steps, &mut applied).await,
         };
         match contact {
-            Ok(written) => self.link_up(list, &plan, steps, written, &mut applied),
+            Ok(written) => self.link_up(list, &plan, steps, &written, &mut applied),
             Err(failure) => {
                 // What HighLevel got is found again by its content; a link needs both sides.
                 applied.failure = Some(applied.failure.take().unwrap_or(failure));
@@ -128,7 +128,14 @@ impl RunContext {
             match written {
                 None => {}
                 Some(Ok(after)) => {
-                    note(Side::Highlevel, list, before.as_ref(), &after.id, fields, &mut applied.changes);
+                    note(
+                        Side::Highlevel,
+                        list,
+                        before.as_ref(),
+                        after.id.as_deref(),
+                        fields,
+                        &mut applied.changes,
+                    );
                     if let (Write::Create, Some(partner)) = (pair.to_highlevel, &step.partner) {
                         step.pair.created(&rules, &after.fields, partner, &self.active.context);
                         if partner.id.is_none() && step.pair.to_partner == Write::Nothing {
@@ -173,13 +180,13 @@ impl RunContext {
             match (step.pair.to_partner, step.pair.partner) {
                 (Write::Remove, Some(at)) => {
                     slots[at] = None;
-                    note(Side::Partner, list, before.as_ref(), &id, &removed(), &mut changes);
+                    note(Side::Partner, list, before.as_ref(), id.as_deref(), &removed(), &mut changes);
                     step.partner = None;
                 }
                 (Write::Create, _) => {
                     let id = id.unwrap_or_default();
                     let element = elements::written(Element::new(), &id, &fields);
-                    note(Side::Partner, list, None, &Some(id.clone()), &fields, &mut changes);
+                    note(Side::Partner, list, None, Some(&id), &fields, &mut changes);
                     step.partner =
                         Some(Child { id: Some(id), fields: elements::fields(&element), updated_at: None });
                     slots.push(Some(element));
@@ -187,7 +194,7 @@ impl RunContext {
                 (Write::Update, Some(at)) => {
                     let id = id.unwrap_or_default();
                     let element = elements::written(slots[at].take().unwrap_or_default(), &id, &fields);
-                    note(Side::Partner, list, before.as_ref(), &Some(id.clone()), &fields, &mut changes);
+                    note(Side::Partner, list, before.as_ref(), Some(&id), &fields, &mut changes);
                     step.partner =
                         Some(Child { id: Some(id), fields: elements::fields(&element), updated_at: None });
                     slots[at] = Some(element);
@@ -272,7 +279,7 @@ impl RunContext {
                 Ok(record) => {
                     let id = record.as_ref().map(|record| record.id.as_str().to_owned());
                     let shown = if record.is_some() { fields.clone() } else { removed() };
-                    note(Side::Partner, list, before.as_ref(), &id, &shown, &mut applied.changes);
+                    note(Side::Partner, list, before.as_ref(), id.as_deref(), &shown, &mut applied.changes);
                     step.partner = record.map(|record| {
                         let mut all = before.map(|child| child.fields).unwrap_or_default();
                         all.extend(fields);
@@ -311,7 +318,7 @@ impl RunContext {
         list: &ChildList,
         plan: &ListPlan,
         steps: Vec<Step>,
-        contact_after: Fields,
+        contact_after: &Fields,
         applied: &mut ListApplied,
     ) {
         let context = &self.active.context;
@@ -345,7 +352,7 @@ impl RunContext {
             }
         }
         if applied.failure.is_none() {
-            applied.link = Some(self.list_link(list, plan, (&highlevel, &partner), &contact_after));
+            applied.link = Some(self.list_link(list, plan, (&highlevel, &partner), contact_after));
         }
     }
 
@@ -451,11 +458,11 @@ fn note(
     side: Side,
     list: &ChildList,
     before: Option<&Child>,
-    id: &Option<String>,
+    id: Option<&str>,
     written: &Fields,
     changes: &mut Vec<FieldChange>,
 ) {
-    let id = id.as_deref().or_else(|| before?.id.as_deref()).unwrap_or("?");
+    let id = id.or_else(|| before?.id.as_deref()).unwrap_or("?");
     changes.extend(written.iter().map(|(field, after)| FieldChange {
         side,
         field: format!("{}[{id}].{field}", list.kind.list()),

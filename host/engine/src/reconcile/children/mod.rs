@@ -179,12 +179,15 @@ impl RunContext {
     }
 
     /// Finds the contact of a task that a webhook named without it.
-    async fn contact_of_task(&self, id: &str, hints: &[Hint]) -> Result<Option<RecordId>, Failure> {
+    pub(crate) async fn contact_of_task(
+        &self,
+        id: &str,
+        title: Option<&str>,
+    ) -> Result<Option<RecordId>, Failure> {
         if let Some(link) = self.child_link(Kind::Task, Side::Highlevel, &RecordId::new(id)).await? {
             return Ok(link.parent);
         }
         // The search knows no ids, but the webhook shows the title.
-        let title = hints.iter().rev().find_map(|hint| hint.snapshot.as_ref()?.get("title")?.as_text());
         for page in 0..PAGES {
             let query = TaskQuery {
                 query: title.map(str::to_owned),
@@ -255,7 +258,8 @@ impl Engine {
         claim: &ClaimedRecord,
         task: &str,
     ) -> Result<Ending, Failure> {
-        Ok(match run.contact_of_task(task, &claim.hints).await? {
+        let shown = claim.hints.iter().rev().find_map(|hint| hint.snapshot.as_ref()?.get("title")?.as_text());
+        Ok(match run.contact_of_task(task, shown).await? {
             Some(contact) => {
                 let marks = vec![mark(list.kind.list(), Side::Highlevel, &contact)];
                 Ending { marks, quiet: true, ..Ending::done(RunOutcome::Unchanged, "") }

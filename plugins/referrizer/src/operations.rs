@@ -9,18 +9,7 @@ use crate::settings::Settings;
 use crate::{contact, visits};
 
 /// Members of a loyalty reward that can be written.
-const REWARD: [&str; 10] = [
-    "title",
-    "points",
-    "quantity",
-    "startDate",
-    "expiredDate",
-    "expires",
-    "type",
-    "value",
-    "itemId",
-    "itemName",
-];
+const REWARD: &str = "title points quantity startDate expiredDate expires type value itemId itemName";
 
 pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Json> {
     let reward_path =
@@ -89,7 +78,7 @@ fn visit(settings: &Settings, input: &Json) -> Result<Json> {
 
 /// A reward's members with those of the input over them.
 fn reward(mut present: Map<String, Json>, input: &Json) -> Map<String, Json> {
-    let known = |name: &String| REWARD.contains(&name.as_str());
+    let known = |name: &String| REWARD.split(' ').any(|known| known == name);
     present.extend(input.as_object().cloned().unwrap_or_default());
     present.into_iter().filter(|(name, _)| known(name)).collect()
 }

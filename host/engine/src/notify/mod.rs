@@ -1,0 +1,165 @@
+//! Messages to people and other systems: where they go, and how they get there.
+//!
+//! A connector hands a message over in its own transaction (see `capabilities/notifications`); from then on it is the host's to
+//! deliver: by email, to a chat's incoming webhook, as a signed webhook, or as a card of a project board. It is delivered at least
+//! once and carries the same id at every attempt, so that the receiver can tell a repetition.
+
+mod admin;
+mod body;
+mod email;
+mod post;
+
+use std::time::Instant;
+
+use contactor_store::{ClaimedMessage, DestinationKind, Disposition, Lease};
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::engine::Engine;
+
+pub use admin::NewDestination;
+pub(crate) use admin::message_id;
+pub(crate) use body::Content;
+pub use email::{SmtpConfig, SmtpTls};
+
+/// Pauses after the first attempts, in seconds: together about eight hours. After the last the message is parked.
+const PAUSES: [i64; 9] = [5, 30, 120, 600, 1_800, 3_600, 7_200, 7_200, 7_200];
+
+/// How messages leave this host.
+#[derive(Clone, Debug, Default)]
+pub struct NotificationConfig {
+    /// The mail server; without one no email can be sent.
+    pub smtp: Option<SmtpConfig>,
+    /// Allows addresses of this machine and of private networks, without TLS: for the sandbox only. Otherwise whoever may add
+    /// a destination could make the host speak to what only the host can reach.
+    pub allow_private: bool,
+}
+
+/// What a destination's sealed credential holds.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Address {
+    pub(crate) url: Option<SecretString>,
+    pub(crate) secret: Option<SecretString>,
+}
+
+/// Why a message did not arrive.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Undelivered {
+    /// It may arrive later.
+    Later {
+        /// What happened.
+        reason: String,
+        /// When the receiver said it is worth trying again.
+        after: Option<SignedDuration>,
+    },
+    /// It will never arrive like this.
+    Never(String),
+    /// The receiver is gone for good: nothing more is sent there.
+    Gone(String),
+}
+
+impl Undelivered {
+    fn later(reason: impl Into<String>) -> Self {
+        Self::Later { reason: reason.into(), after: None }
+    }
+
+    fn into_reason(self) -> String {
+        match self {
+            Self::Later { reason, .. } | Self::Never(reason) | Self::Gone(reason) => reason,
+        }
+    }
+}
+
+impl Engine {
+    /// Makes one attempt at a message and writes down how it ended.
+    pub(crate) async fn run_message(&self, lease: &Lease, message: ClaimedMessage) {
+        let begun = Instant::now();
+        let name = &message.destination.name;
+        let sent = self.dispatch(&message).await;
+        let (disposition, stop, outcome) = match sent {
+            Ok(()) => (Disposition::Done, None, "delivered"),
+            Err(undelivered) => self.undelivered(&message, undelivered),
+        };
+        metrics::counter!("contactor_messages_total", "outcome" => outcome).increment(1);
+        metrics::histogram!("contactor_message_seconds").record(begun.elapsed());
+        if outcome != "delivered" {
+            tracing::warn!(workspace = %message.destination.workspace, destination = name, outcome, "a message did not arrive");
+        }
+        if let Err(error) = self.store().complete_message(lease, &message.id, disposition, stop).await {
+            tracing::warn!(message = message.id, %error, "a message could not be completed; it may be sent again");
+        }
+        self.wake().wake();
+    }
+
+    fn undelivered(
+        &self,
+        message: &ClaimedMessage,
+        undelivered: Undelivered,
+    ) -> (Disposition, Option<String>, &'static str) {
+        let to = format!("message to {}", message.destination.name);
+        match undelivered {
+            Undelivered::Later { reason, after } => match pause(message.attempts) {
+                Some(pause) => {
+                    let pause =
+                        after.map_or(pause, |after| after.clamp(pause, SignedDuration::from_hours(24)));
+                    (Disposition::Retry { at: self.now() + pause, counts: true }, None, "retried")
+                }
+                None => {
+                    let tried = message.attempts + 1;
+                    (
+                        Disposition::Parked { reason: format!("{to}: {reason}; tried {tried} times") },
+                        None,
+                        "parked",
+                    )
+                }
+            },
+            Undelivered::Never(reason) => {
+                (Disposition::Parked { reason: format!("{to}: {reason}") }, None, "parked")
+            }
+            Undelivered::Gone(reason) => {
+                let parked = Disposition::Parked {
+                    reason: format!(
+                        "{to}: {reason}; the destination was stopped: add it anew, then retry this"
+                    ),
+                };
+                (parked, Some(reason), "gone")
+            }
+        }
+    }
+
+    /// Sends a message to where it goes.
+    async fn dispatch(&self, message: &ClaimedMessage) -> Result<(), Undelivered> {
+        let destination = &message.destination;
+        let content = Content::read(&message.message)
+            .map_err(|error| Undelivered::Never(format!("the stored message cannot be read: {error}")))?;
+        let address = self.address(destination).await.map_err(|error| match error {
+            crate::EngineError::Store(_) => Undelivered::later(error.to_string()),
+            other => Undelivered::Never(other.to_string()),
+        })?;
+        match destination.kind {
+            DestinationKind::Email => {
+                email::send(&self.notifications(), destination, &message.id, &content).await
+            }
+            kind => self.post(kind, &address, message, &content).await,
+        }
+    }
+}
+
+/// How long to wait after so many failed attempts; `None` after the last.
+fn pause(attempts: u32) -> Option<SignedDuration> {
+    PAUSES.get(usize::try_from(attempts).ok()?).copied().map(SignedDuration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end() {
+        let pauses: Vec<_> = (0..).map_while(pause).collect();
+        assert_eq!(pauses.len(), PAUSES.len());
+        assert!(pauses.is_sorted());
+        assert_eq!(pause(u32::MAX), None);
+    }
+}

@@ -1,0 +1,304 @@
+//! The walk over all tasks of a location, for edits that no webhook announces.
+//!
+//! HighLevel has no event for an edited or reopened task, no date of change and no listing of changes: its location-wide search
+//! is read from end to end at the sweep interval, once per workspace, and each task is compared with what the last walk saw
+//! of it. What differs marks the list of its contact on every connection that keeps tasks, and an edit is the host's own event
+//! `TaskUpdate`. What was seen is stored page by page together with its marks, so a walk that is cut short repeats nothing.
+//!
+//! Pages are counted by offset, and tasks come and go meanwhile: one that is missed counts as gone until the next walk finds it
+//! again, which costs a run of its list and writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use contactor_highlevel::{Task, TaskQuery};
+use contactor_store::{
+    ConnectionId, ConnectionState, Cursor, FailureClass, Mark, Priority, RecordId, Seen, WorkspaceId,
+};
+use contactor_sync::{Fields, Value};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::active::Active;
+use crate::convert;
+use crate::engine::Engine;
+use crate::failure::{self, Failure};
+use crate::reconcile::RunContext;
+use crate::reconcile::children::{self, Kind, News};
+use crate::walk::{of_engine, of_store};
+
+/// The stream's name in the store, and the name of its cursor.
+const STREAM: &str = "tasks";
+/// The host's own event for a task whose contents changed.
+pub(crate) const TASK_UPDATE: &str = "TaskUpdate";
+/// Tasks per page.
+const PAGE: u32 = 100;
+/// Fields that make a task what it is. The search may show others, which the list of a contact does not.
+const FIELDS: [&str; 5] = ["title", "body", "dueDate", "completed", "assignedTo"];
+
+/// A walk under way.
+pub(crate) struct TaskWalk {
+    skip: u32,
+    /// What earlier walks saw, less what this one met.
+    missing: HashMap<RecordId, Seen>,
+    /// Nothing was ever seen of this location: everything is new, and nothing was edited.
+    first: bool,
+}
+
+/// One page, compared with what was seen before.
+#[derive(Default)]
+struct Page {
+    seen: Vec<Seen>,
+    /// The contact, the task and its fields as they are now.
+    changed: Vec<(RecordId, RecordId, Fields)>,
+    /// Those of them that were known with other contents.
+    edited: Vec<(RecordId, Fields, String)>,
+}
+
+impl Engine {
+    /// One page of the walk over a workspace's tasks, when it is due; answers whether there are more.
+    pub(crate) async fn task_walk_step(&self, workspace: &WorkspaceId) -> Result<bool, Failure> {
+        let mut connections = self.store().connections(Some(workspace)).await.map_err(of_store)?;
+        connections.retain(|connection| connection.state == ConnectionState::Enabled);
+        let mut keepers = Vec::new();
+        for connection in &connections {
+            let active = self.active(&connection.id).await.map_err(|error| of_engine(&error))?;
+            if active.lists.contains_key(Kind::Task.list()) {
+                keepers.push(active);
+            }
+        }
+        let listeners = self.subscribers(workspace, TASK_UPDATE).await.map_err(|error| of_engine(&error))?;
+        let listening = connections.iter().find(|connection| listeners.contains(&connection.id));
+        let carrier = match (keepers.first(), listening) {
+            (Some(active), _) => Arc::clone(active),
+            (None, Some(listener)) => self.active(&listener.id).await.map_err(|error| of_engine(&error))?,
+            (None, None) => return Ok(false),
+        };
+        // Kept with one of the connections: cursors belong to one, and which of them it is does not matter.
+        let id = &carrier.connection.id;
+        let intervals = connections.iter().filter_map(|connection| self.sweep_interval(connection));
+        let Some(interval) = intervals.min() else { return Ok(false) };
+        let now = self.now();
+        let cursor = self.store().cursor(id, STREAM).await.map_err(of_store)?;
+        let rests = cursor.as_ref().is_some_and(|c| c.done && now.duration_since(c.updated_at) < interval);
+        if rests {
+            return Ok(false);
+        }
+        let run = self.context(&carrier, Priority::Sweep, false);
+        self.task_page(&run, workspace, id, &keepers, now).await
+    }
+
+    async fn task_page(
+        &self,
+        run: &RunContext,
+        workspace: &WorkspaceId,
+        carrier: &ConnectionId,
+        keepers: &[Arc<Active>],
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        let mut walk = match self.take_task_walk(workspace) {
+            Some(walk) => walk,
+            None => {
+                let seen = self.store().seen(workspace, STREAM).await.map_err(of_store)?;
+                TaskWalk {
+                    skip: 0,
+                    first: seen.is_empty(),
+                    missing: seen.into_iter().map(|seen| (seen.record.clone(), seen)).collect(),
+                }
+            }
+        };
+        let query = TaskQuery { limit: Some(PAGE), skip: walk.skip, ..TaskQuery::default() };
+        let tasks = match run.location.search_tasks(&query).await {
+            Ok(tasks) => tasks,
+            Err(error) => {
+                let failure = failure::of_highlevel(&error);
+                if matches!(failure.class, FailureClass::Transient | FailureClass::Quota) {
+                    // The walk goes on from this page; what was met so far is stored.
+                    self.keep_task_walk(workspace, walk);
+                } else {
+                    // What a repetition does not mend, such as a scope that the token lacks, rests like a walk that is done.
+                    self.store().put_cursor(cursor(carrier, true, walk.skip, now)).await.map_err(of_store)?;
+                }
+                return Err(failure);
+            }
+        };
+        let page = walk.compare(&tasks);
+        let done = tasks.len() < PAGE as usize;
+        walk.skip += u32::try_from(tasks.len()).unwrap_or(PAGE);
+        let mut marks = marks(keepers, &page.changed);
+        let mut gone = Vec::new();
+        if done {
+            let contacts: BTreeSet<&RecordId> = walk.missing.values().map(|seen| &seen.parent).collect();
+            for contact in contacts {
+                let mark = children::mark(Kind::Task.list(), contactor_store::Side::Highlevel, contact);
+                marks.extend(keepers.iter().map(|keeper| (keeper.connection.id.clone(), mark.clone())));
+            }
+            gone = walk.missing.keys().cloned().collect();
+        }
+        // Events first: one that is told twice is recognised by its key, one that is not told is lost.
+        for (contact, fields, key) in &page.edited {
+            self.host_event(workspace, None, TASK_UPDATE, Some(contact), fields, key)
+                .await
+                .map_err(|error| of_engine(&error))?;
+        }
+        let marked = !marks.is_empty();
+        self.store().put_seen(workspace, STREAM, page.seen, gone, marks).await.map_err(of_store)?;
+        self.store().put_cursor(cursor(carrier, done, walk.skip, now)).await.map_err(of_store)?;
+        if !done {
+            self.keep_task_walk(workspace, walk);
+        }
+        if marked {
+            self.wake().wake();
+        }
+        Ok(!done)
+    }
+
+    /// How long a connection may go without a sweep; `None` when it does without.
+    pub(crate) fn sweep_interval(&self, connection: &contactor_store::Connection) -> Option<SignedDuration> {
+        let host = self.config().sweep_interval;
+        let own = connection.schedule.sweep_seconds.map(u64::from);
+        let seconds = own.unwrap_or(host);
+        (seconds > 0).then(|| SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)))
+    }
+}
+
+/// The state of a completed task in its fingerprint.
+const DONE: &str = "done";
+
+impl TaskWalk {
+    fn compare(&mut self, tasks: &[Task]) -> Page {
+        let mut page = Page::default();
+        for task in tasks {
+            let Some(contact) = &task.contact_id else { continue };
+            let (id, contact) = (RecordId::new(task.id.as_str()), RecordId::new(contact.as_str()));
+            let fields = fields(task);
+            let fingerprint = fingerprint(&fields);
+            let before = self.missing.remove(&id);
+            let same = |seen: &Seen| seen.fingerprint == fingerprint && seen.parent == contact;
+            if before.as_ref().is_some_and(same) {
+                continue;
+            }
+            if before.as_ref().is_some_and(|seen| is_edit(&seen.fingerprint, &fingerprint)) && !self.first {
+                let mut event = fields.clone();
+                event.insert("id".to_owned(), id.as_str().into());
+                event.insert("contactId".to_owned(), contact.as_str().into());
+                page.edited.push((contact.clone(), event, format!("{id}:{fingerprint}")));
+            }
+            page.changed.push((contact.clone(), id.clone(), fields));
+            page.seen.push(Seen { record: id, parent: contact, fingerprint });
+        }
+        page
+    }
+}
+
+fn cursor(carrier: &ConnectionId, done: bool, seen: u32, now: Timestamp) -> Cursor {
+    Cursor {
+        connection: carrier.clone(),
+        stream: STREAM.to_owned(),
+        cursor: None,
+        done,
+        seen: u64::from(seen),
+        total: None,
+        updated_at: now,
+    }
+}
+
+/// The marks that changed tasks leave on each connection that keeps tasks. They show the whole task, so that one which is in
+/// step already costs no call.
+fn marks(keepers: &[Arc<Active>], changed: &[(RecordId, RecordId, Fields)]) -> Vec<(ConnectionId, Mark)> {
+    let marks = changed.iter().filter_map(|(contact, id, fields)| {
+        children::hinted(Kind::Task, id.as_str(), Some(contact.as_str()), News::Told, fields.clone())
+    });
+    marks
+        .flat_map(|mark| keepers.iter().map(move |keeper| (keeper.connection.id.clone(), mark.clone())))
+        .collect()
+}
+
+fn fields(task: &Task) -> Fields {
+    let mut all: BTreeMap<String, serde_json::Value> = task.fields();
+    all.retain(|name, _| FIELDS.contains(&name.as_str()));
+    let mut fields = convert::fields_from_json(all);
+    fields.insert("completed".to_owned(), Value::Boolean(task.is_completed()));
+    fields
+}
+
+/// The digest of what the task says, and whether it is done.
+fn fingerprint(fields: &Fields) -> String {
+    let mut content = fields.clone();
+    let done = content.remove("completed") == Some(Value::Boolean(true));
+    format!("{}/{}", hex::encode(crate::journal::digest(&content)), if done { DONE } else { "open" })
+}
+
+/// Whether a change is one that no webhook told. That a task is done is told by `TaskComplete`; that it is open again is not.
+fn is_edit(before: &str, after: &str) -> bool {
+    let parts =
+        |print: &str| print.split_once('/').map(|(content, state)| (content.to_owned(), state == DONE));
+    match (parts(before), parts(after)) {
+        (Some((content, was_done)), Some((now, done))) => content != now || (was_done && !done),
+        _ => before != after,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn task(id: &str, contact: &str, title: &str) -> Task {
+        Task::from_json(
+            json!({"id": id, "contactId": contact, "title": title, "dueDate": "2026-12-01T10:00:00.000Z"}),
+        )
+        .unwrap()
+    }
+
+    fn walk(seen: Vec<Seen>) -> TaskWalk {
+        let first = seen.is_empty();
+        TaskWalk { skip: 0, first, missing: seen.into_iter().map(|one| (one.record.clone(), one)).collect() }
+    }
+
+    #[test]
+    fn only_what_differs_is_told_and_only_an_edit_is_an_event() {
+        let mut first = walk(vec![]);
+        let page =
+            first.compare(&[task("t1", "c1", "Call"), task("t2", "c1", "Write"), task("t3", "c2", "Go")]);
+        assert_eq!((page.seen.len(), page.edited.len()), (3, 0));
+
+        let mut next = walk(page.seen);
+        let page = next.compare(&[
+            task("t1", "c1", "Call"),
+            task("t2", "c1", "Write again"),
+            task("t3", "c9", "Go"),
+            task("t4", "c2", "New"),
+        ]);
+        let changed: Vec<&str> = page.changed.iter().map(|(_, id, _)| id.as_str()).collect();
+        assert_eq!(changed, ["t2", "t3", "t4"], "edited, moved by a merge, new");
+        assert_eq!(page.edited.len(), 1);
+        assert_eq!(page.edited[0].1["title"], Value::from("Write again"));
+        assert!(next.missing.is_empty());
+    }
+
+    #[test]
+    fn a_completion_is_told_by_its_webhook_and_no_edit() {
+        let done = |done: bool, title: &str| {
+            Task::from_json(json!({"id": "t1", "contactId": "c1", "title": title, "completed": done}))
+                .unwrap()
+        };
+        let seen = |task: &Task| walk(vec![]).compare(std::slice::from_ref(task)).seen;
+        let edits = |before: Task, after: Task| walk(seen(&before)).compare(&[after]).edited.len();
+        assert_eq!(edits(done(false, "Call"), done(true, "Call")), 0);
+        assert_eq!(
+            edits(done(true, "Call"), done(false, "Call")),
+            1,
+            "nothing else tells that it is open again"
+        );
+        assert_eq!(edits(done(false, "Call"), done(true, "Call Ann")), 1);
+    }
+
+    #[test]
+    fn what_a_walk_does_not_meet_is_missing_at_its_end() {
+        let seen = walk(vec![]).compare(&[task("t1", "c1", "Call"), task("t2", "c1", "Write")]).seen;
+        let mut next = walk(seen);
+        next.compare(&[task("t2", "c1", "Write")]);
+        assert_eq!(next.missing.keys().map(RecordId::as_str).collect::<Vec<_>>(), ["t1"]);
+    }
+}
