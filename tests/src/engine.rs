@@ -206,7 +206,7 @@ impl Stand {
     /// As [`settle`](Self::settle).
     pub async fn settle_in(&self, order: Order) -> Result<()> {
         // A loop of two connectors that feed each other would never end.
-        for _ in 0..500 {
+        for _ in 0..5_000 {
             for outbox in self.sandbox.outboxes() {
                 outbox.flush(order).await;
             }
@@ -227,7 +227,10 @@ impl Stand {
             }
         }
         let counts = self.engine.store().counts(None).await?;
-        bail!("the stand does not come to rest: {counts:?}")
+        let newest = self.engine.store().runs(RunFilter { limit: 10, ..RunFilter::default() }).await?;
+        let newest: Vec<_> =
+            newest.iter().map(|run| format!("{}: {}", run.connection, run.summary)).collect();
+        bail!("the stand does not come to rest: {counts:?}\n  {}", newest.join("\n  "))
     }
 
     /// Looks at every walk that is due (backfill, sweep, polls) until each rests.
@@ -283,7 +286,7 @@ fn engine(sandbox: &Sandbox, dir: &TempDir, clock: Clock, limited: bool) -> Resu
     // As a real host has one: without it, installing, enabling and the first call would each compile the component.
     let cache = CacheConfig { dir: subdirectory(dir, "cache")?, key: [7; 32] };
     let parts = EngineParts {
-        config: EngineConfig::default(),
+        config: EngineConfig { partner_quotas: limited, ..EngineConfig::default() },
         clock: clock.clone(),
         store: Arc::new(open_store(&dir.path().join("contactor.db"), &clock)?),
 

@@ -204,6 +204,8 @@ impl Host {
             let progress = self.get("/workspaces/acme/connections/prefinery/sync").await?;
             Ok(health["counts"]["waiting"] == 0
                 && health["counts"]["unread_events"] == 0
+                && health["counts"]["deliveries"] == 0
+                && health["counts"]["messages"] == 0
                 && progress["walking"] == false
                 && progress["waiting"] == 0)
         })

@@ -14,8 +14,13 @@ const REFERRIZER_FIELDS: [&str; 5] = ["Tags", "Tasks", "Open tasks", "Notes", "A
 
 /// Doubles in which all templates find what they need. Time stands still, and HighLevel's limits do not stand in the way.
 pub fn sandbox() -> SandboxConfig {
-    let mut config = SandboxConfig::for_tests();
+    let mut config = with_fields(SandboxConfig::for_tests());
     config.highlevel.limits = None;
+    config
+}
+
+/// The same doubles, with the custom fields that the templates write to.
+pub fn with_fields(mut config: SandboxConfig) -> SandboxConfig {
     config.referrizer.custom_fields = REFERRIZER_FIELDS.map(str::to_owned).to_vec();
     config
 }

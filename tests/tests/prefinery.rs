@@ -2,12 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use contactor_engine::ConnectionView;
+use contactor_engine::{ConnectionView, NewDestination, NotificationConfig};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::{Order, Outbox};
 use contactor_sandbox::prefinery::{Mails, ProjectAct};
-use contactor_store::{RecordId, RunFilter, RunOutcome, Side};
-use contactor_tests::engine::{Partner, Stand};
+use contactor_store::{DestinationKind, RecordId, RunFilter, RunOutcome, Side};
+use contactor_tests::engine::{Partner, Stand, WORKSPACE};
 use serde_json::{Value, json};
 
 /// A host with Prefinery connected, whose webhooks come to it.
@@ -297,4 +297,40 @@ async fn p7_a_reward_is_tagged_and_noted_once_for_each_of_its_stages() {
     assert_eq!(notes, expected);
     assert_eq!(stage.groups("ada@example.com"), ["reward delivered", "reward earned", "reward revoked"]);
     stage.is_stable_and_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p6_the_team_is_told_once_of_new_contacts_sign_ups_and_rewards() {
+    let stage = Stage::start(Some("team-notifications"), json!({})).await;
+    let engine = &stage.stand.engine;
+    // The inbox is on this machine.
+    engine.notify_by(NotificationConfig { smtp: None, allow_private: true });
+    let team = NewDestination {
+        workspace: WORKSPACE.to_owned(),
+        name: "team".to_owned(),
+        kind: DestinationKind::Chat,
+        to: Vec::new(),
+        url: Some(format!("{}/chat/team", stage.stand.sandbox.inbox_url()).into()),
+        secret: None,
+    };
+    engine.put_destination(team).await.unwrap();
+    stage.contact(json!({"email": "ada@example.com", "firstName": "Ada", "lastName": "Byron"}));
+    stage.settle().await;
+    let tester = stage.tester("ada@example.com")["id"].to_string();
+    stage.prefinery(ProjectAct::EarnReward { tester, name: "Mug".to_owned() });
+    stage.prefinery(ProjectAct::CreateTester { fields: json!({"email": "ben@example.com"}) });
+    stage.settle().await;
+    let arrived = || {
+        let messages = stage.stand.sandbox.inbox().messages();
+        let mut texts: Vec<String> = messages.iter().map(|message| text(&message.body["text"])).collect();
+        texts.sort();
+        texts
+    };
+    let told = arrived();
+    for expected in ["New contact: ada@example.com", "Sign-up: ben@example.com", "Mug: reward earned"] {
+        let times = told.iter().filter(|text| text.contains(expected)).count();
+        assert_eq!(times, 1, "{expected}: {told:#?}\n{}", stage.runs().await);
+    }
+    stage.is_stable_and_quiet().await;
+    assert_eq!(arrived(), told, "repeated webhooks tell nobody again");
 }

@@ -50,6 +50,29 @@ fn the_operators_guide_names_every_key_of_the_configuration() {
 }
 
 #[test]
+fn every_flow_is_proved_by_tests_that_are_there() {
+    let mut tests = String::new();
+    sources(&root().join("tests"), &mut tests);
+    let guide = guide("flows.md");
+    for (letter, flows) in [('P', 7), ('C', 5), ('F', 6), ('R', 5), ('L', 5)] {
+        for number in 1..=flows {
+            let flow = format!("{letter}{number}");
+            let row = guide.lines().find(|line| line.starts_with(&format!("| {flow} |")));
+            let row = row.unwrap_or_else(|| panic!("{flow} has no row"));
+            let names: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+            let own = format!("{}_", flow.to_lowercase());
+            assert!(
+                names.iter().any(|name| name.starts_with(&own)),
+                "{flow} has no test of its own: {names:?}"
+            );
+            for name in names {
+                assert!(tests.contains(&format!("fn {name}(")), "{flow}: there is no test {name}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_test_that_stands_for_a_promise_is_there() {
     let mut tests = String::new();
     for directory in ["host", "tests"] {

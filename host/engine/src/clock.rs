@@ -35,6 +35,11 @@ impl Clock {
         Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
     }
 
+    /// Whether it moves by itself.
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self.0, Source::System)
+    }
+
     /// Moves a manual clock; the machine's clock cannot be moved.
     pub fn advance(&self, by: SignedDuration) {
         if let Source::Manual(millis) = &self.0 {

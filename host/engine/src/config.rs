@@ -32,6 +32,9 @@ pub struct EngineConfig {
     pub retention_days: u32,
     /// Seconds that one request to a partner may take.
     pub partner_timeout: u64,
+    /// Keep the rate limits that connectors declare for their partners, before the partner has to refuse. Without, a partner's
+    /// 429 is waited for; for a plan that allows more than the connector assumes.
+    pub partner_quotas: bool,
     /// Bytes of a request or response body kept in a run's log.
     pub log_body_cap: usize,
 }
@@ -50,6 +53,7 @@ impl Default for EngineConfig {
             max_attempts: 10,
             retention_days: 30,
             partner_timeout: 30,
+            partner_quotas: true,
             log_body_cap: 4_096,
         }
     }

@@ -138,6 +138,11 @@ impl Engine {
         self.0.clock.now()
     }
 
+    /// Whether waiting makes the engine's time pass.
+    pub(crate) fn time_passes(&self) -> bool {
+        self.0.clock.is_running()
+    }
+
     /// The store, for reading what happened.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
@@ -364,7 +369,7 @@ impl Engine {
             base_url: connection.base_url.clone(),
             auth: auth.clone(),
             secrets,
-            quotas: manifest.quotas.clone(),
+            quotas: if self.config().partner_quotas { manifest.quotas.clone() } else { Vec::new() },
             timeout: Duration::from_secs(self.config().partner_timeout),
             log_cap: self.config().log_body_cap,
         })

@@ -219,8 +219,7 @@ fn is_success(result: &str) -> bool {
 /// knowing. HighLevel was seen to refuse the values of a contact and to create it all the same.
 fn may_have_happened(result: Option<&str>) -> bool {
     match result.map(answer::<serde::de::IgnoredAny>) {
-        None => true,
-        Some(Ok(_)) => true,
+        None | Some(Ok(_)) => true,
         Some(Err(error)) => matches!(error, Error::Unavailable(_) | Error::Other(_) | Error::Invalid(_)),
     }
 }

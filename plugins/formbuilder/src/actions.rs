@@ -13,6 +13,7 @@ const FORM: &[&str] = &["name", "group_id", "active", "active_date_from", "activ
 const GROUP: &[&str] = &["name", "webhook_url", "parent_id"];
 const USER: &[&str] = &["username", "email", "password"];
 const SUBUSER: &[&str] = &["subuser_id", "subuser_email"];
+const SUBMISSIONS: &[&str] = &["page", "per_page", "start_date", "start_submission_id", "include_recipients"];
 const SUBMISSION: &str = "/forms/{form_id}/submissions/{submission_id}";
 
 /// Bodies are forms, as the specification has it; only an update of a submission goes into the query.
@@ -24,13 +25,7 @@ const OPERATIONS: [Operation; 23] = [
     Operation::put("forms.update", "/forms/{form_id}").form(FORM),
     Operation::delete("forms.delete", "/forms/{form_id}"),
     Operation::delete("forms.delete_several", "/forms/bulk").query(&["form_ids"]),
-    Operation::get("submissions.list", "/forms/{form_id}/submissions").query(&[
-        "page",
-        "per_page",
-        "start_date",
-        "start_submission_id",
-        "include_recipients",
-    ]),
+    Operation::get("submissions.list", "/forms/{form_id}/submissions").query(SUBMISSIONS),
     Operation::get("submissions.get", SUBMISSION).query(&["include_recipients"]),
     Operation::put("submissions.update", SUBMISSION).query(&["approved", "payed"]),
     Operation::delete("submissions.delete", SUBMISSION),

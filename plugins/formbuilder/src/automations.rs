@@ -1,7 +1,7 @@
 //! What happens by itself: the admin's rules, and what no rule can say.
 
 use contactor_sdk::automation::{
-    self, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, TIMERS, WORKFLOWS, actions,
+    self, CONTACTS, Effects, NOTES, NOTIFICATIONS, Part, TAGS, TASKS, TIMERS, WORKFLOWS, actions,
 };
 use contactor_sdk::{Connector, Event, Named, Outcome, Result, tags, tasks};
 
@@ -9,16 +9,9 @@ use crate::settings::{Settings, split};
 use crate::{FormBuilder, actions as own};
 
 /// What rules may do; the manifest's setting `rules` lists the same.
-pub const EFFECTS: Effects = Effects::new(&[
-    CONTACTS,
-    TAGS,
-    TASKS,
-    NOTES,
-    WORKFLOWS,
-    NOTIFICATIONS,
-    TIMERS,
-    actions(<FormBuilder as Connector>::run),
-]);
+pub const EFFECTS: Effects =
+    Effects::new(&[CONTACTS, TAGS, TASKS, NOTES, WORKFLOWS, NOTIFICATIONS, TIMERS, RUN]);
+const RUN: Part = actions(<FormBuilder as Connector>::run);
 
 /// Stands before the id of the submission in the text of a task that belongs to it.
 const REFERENCE: &str = "123FormBuilder submission ";

@@ -53,7 +53,9 @@ impl Connector for FormBuilder {
     }
 
     fn read(entity: &str, id: &str) -> Result<PartnerRecord> {
-        only_submissions(entity)?;
+        if entity != "contact" {
+            return Err(Error::Unsupported(format!("123FormBuilder has no `{entity}`, only submissions")));
+        }
         let settings = Settings::get()?;
         let (form, own) = settings::split(id)?;
         if state::get(&actions::unlinked(id))?.is_some() {
@@ -89,10 +91,3 @@ impl Connector for FormBuilder {
 }
 
 contactor_sdk::export!(FormBuilder);
-
-fn only_submissions(entity: &str) -> Result<()> {
-    if entity == "contact" {
-        return Ok(());
-    }
-    Err(Error::Unsupported(format!("123FormBuilder has no `{entity}`, only submissions, which are contacts")))
-}

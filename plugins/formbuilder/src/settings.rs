@@ -9,7 +9,6 @@ use serde::Deserialize;
 
 /// See `[[setting]]` in the manifest, where each is explained.
 #[derive(Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the admin's")]
 pub(crate) struct Settings {
     pub(crate) form_ids: Vec<String>,
     pub(crate) field_map: BTreeMap<String, String>,

@@ -8,19 +8,8 @@ use crate::answers;
 use crate::settings::Settings;
 
 /// What a form can tell of a person; tags come beside them.
-const PERSON: [&str; 11] = [
-    "email",
-    "phone",
-    "first_name",
-    "last_name",
-    "full_name",
-    "company",
-    "address",
-    "city",
-    "postal_code",
-    "website",
-    "message",
-];
+const PERSON: &str =
+    "email phone first_name last_name full_name company address city postal_code website message";
 /// Meanings of `approved` and `payed`, by number; the vendor lists both.
 const APPROVED: [&str; 3] = ["n/a", "approved", "rejected"];
 const PAYED: [&str; 5] = ["no", "yes", "invoiced", "pending", "declined"];
@@ -56,7 +45,7 @@ impl Submission {
             .with("payed", payed.as_deref())
             .with("answers", Value::Json(json!(answers).to_string()))
             .updated_at(submitted);
-        for field in PERSON {
+        for field in PERSON.split(' ') {
             let separator = if field == "message" { "\n" } else { " " };
             record = record.with(field, person.get(field).map(|values| values.join(separator)));
         }

@@ -21,7 +21,8 @@ where
     T: Serialize + DeserializeOwned,
     F: FnMut(Option<T>) -> Result<T>,
 {
-    let mut attempts = 5;
+    // Each lost race means that another run has won one, so this many runs at once get through.
+    let mut attempts = 24;
     loop {
         let entry = get(key)?;
         let version = entry.as_ref().map_or(0, |entry| entry.version);
@@ -31,6 +32,10 @@ where
         match compare_and_set(key, version, &serde_json::to_vec(&next)?) {
             Ok(_) => return Ok(next),
             Err(Error::Conflict(_)) if attempts > 0 => {}
+            // Nobody is at fault and nothing contradicts: the host tries again later.
+            Err(Error::Conflict(_)) => {
+                return Err(Error::Unavailable(format!("many runs change the state `{key}` at once")));
+            }
             Err(error) => return Err(error),
         }
     }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use contactor_sandbox::{Sandbox, SandboxConfig};
+use contactor_tests::partners;
 use contactor_tests::stories::{Outcome, Stage, play};
 
 /// People in the bulk pull unless told otherwise.
@@ -16,8 +17,10 @@ const CONTACTS: usize = 500;
 async fn main() -> Result<ExitCode> {
     let (exit, contacts) = arguments()?;
     let dir = tempfile::tempdir()?;
-    let sandbox = Sandbox::start(SandboxConfig::default()).await?;
-    println!("Contactor, the main job: HighLevel and Prefinery in step, against faithful doubles of both.\n");
+    let sandbox = Sandbox::start(partners::with_fields(SandboxConfig::default())).await?;
+    println!(
+        "Contactor, the main job: HighLevel and five partners in step, against faithful doubles of all of them.\n"
+    );
     println!(
         "  sandbox    {}   (control and browsing at {})",
         sandbox.highlevel_url(),

@@ -10,6 +10,8 @@ use contactor_sandbox::outbox::{DeliveryEffect, DeliveryFault};
 use contactor_sandbox::prefinery::ProjectAct;
 use serde_json::{Value, json};
 
+use super::partners;
+use crate::engine::Partner;
 use crate::host::{Host, PATIENCE};
 
 /// A sandbox and a host that has Prefinery enabled.
@@ -45,8 +47,36 @@ impl Stage {
         Ok(Self { sandbox, host, location, project })
     }
 
+    /// Installs and enables a partner's connector; answers where its double sends webhooks.
+    pub(super) async fn connect(&self, partner: Partner) -> Result<String> {
+        self.host.install(&partner.component).await?;
+        let body = json!({
+            "base_url": partner.base_url, "credentials": partner.credentials, "webhook_secret": partner.webhook_secret,
+            "template": partner.template, "settings": partner.settings,
+        });
+        let path = format!("/workspaces/acme/connections/{}", partner.component);
+        let connection = self.host.put(&path, &body).await?;
+        let path = connection["webhook_path"].as_str().context("the connection has no webhook path")?;
+        Ok(self.host.at(path))
+    }
+
+    /// The contact with this email.
+    pub(super) fn find(&self, email: &str) -> Result<Value> {
+        find_contact(self, email)
+    }
+
+    /// The titles of a contact's tasks, in order.
+    pub(super) fn tasks(&self, contact: &Value) -> Vec<String> {
+        let tasks =
+            self.sandbox.highlevel().tasks(&self.location, contact["id"].as_str().unwrap_or_default());
+        let mut titles: Vec<String> =
+            tasks.iter().filter_map(|task| task["title"].as_str().map(str::to_owned)).collect();
+        titles.sort();
+        titles
+    }
+
     /// A person edits HighLevel.
-    fn highlevel(&self, act: PersonAct) -> Result<Value> {
+    pub(super) fn highlevel(&self, act: PersonAct) -> Result<Value> {
         Ok(self.sandbox.highlevel().act(&self.location, act)?)
     }
 
@@ -55,7 +85,7 @@ impl Stage {
         Ok(self.sandbox.prefinery().act(self.project, act)?)
     }
 
-    fn new_contact(&self, fields: Value) -> Result<String> {
+    pub(super) fn new_contact(&self, fields: Value) -> Result<String> {
         let contact = self.highlevel(PersonAct::CreateContact { fields })?;
         contact["id"].as_str().map(str::to_owned).context("a contact without an id")
     }
@@ -86,15 +116,12 @@ impl Stage {
     async fn settled_within(&self, patience: Duration) -> Result<()> {
         self.host
             .until_within(patience, "every webhook has arrived and its work has ended", async || {
-                let waiting = self.sandbox.highlevel().webhooks().pending()
-                    + self.sandbox.prefinery().webhooks().pending();
-                if waiting > 0 {
+                let pending = || self.sandbox.outboxes().iter().map(|outbox| outbox.pending()).sum::<usize>();
+                if pending() > 0 {
                     return Ok(false);
                 }
                 self.host.until_idle().await?;
-                Ok(self.sandbox.highlevel().webhooks().pending()
-                    + self.sandbox.prefinery().webhooks().pending()
-                    == 0)
+                Ok(pending() == 0)
             })
             .await
     }
@@ -121,6 +148,13 @@ pub async fn play(stage: &Stage, contacts: usize, mut said: impl FnMut(&Outcome)
     end("a forged webhook is refused", forged(stage).await);
     end("webhooks of every kind are accepted", every_kind(stage).await);
     end("a preview writes nothing", preview(stage).await);
+    end("Connectif: a contact follows with its open tasks", partners::connectif(stage).await);
+    end(
+        "123FormBuilder: a submission is a contact with one welcome task",
+        partners::formbuilder(stage).await,
+    );
+    end("Referrizer: a kept appointment is one visit", partners::referrizer(stage).await);
+    end("PheedLoop: a sign-up is tagged and gets its tasks", partners::pheedloop(stage).await);
     outcomes
 }
 

@@ -1,11 +1,17 @@
 //! `partner`: requests to the partner's own API. Base URL, credential, quota and the limits of a request are
 //! [`crate::partner`]'s; here is what a run adds: the preview and the trace.
 
+use std::time::Duration;
+
 use contactor_runtime::bindings::partner::{Host, Request, Response};
 use contactor_runtime::bindings::types::Error;
 
 use super::Direct;
 use crate::partner::is_write;
+
+/// Longest wait for the partner's quota within one request. A run that is sent away has read both sides for nothing, so a short
+/// wait is cheaper; a long one would hold an instance.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Host for Direct {
     async fn send(&mut self, request: Request) -> Result<Response, Error> {
@@ -15,8 +21,20 @@ impl Host for Direct {
             self.run.recorder.call(self.run.active.partner.held_back(&request));
             return Err(refused);
         }
-        let (call, answer) = self.run.active.partner.send(request, self.run.engine.now()).await;
-        self.run.recorder.call(call);
-        answer
+        let mut left = PATIENCE;
+        loop {
+            let (call, answer) = self.run.active.partner.send(request.clone(), self.run.engine.now()).await;
+            // Nothing was sent: a refusal of the partner itself is an answer.
+            if let Err(Error::Limited(Some(millis))) = &answer
+                && self.run.engine.time_passes()
+                && let Some(rest) = left.checked_sub(Duration::from_millis(*millis))
+            {
+                left = rest;
+                tokio::time::sleep(Duration::from_millis(*millis)).await;
+                continue;
+            }
+            self.run.recorder.call(call);
+            return answer;
+        }
     }
 }

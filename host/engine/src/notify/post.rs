@@ -48,7 +48,7 @@ impl Engine {
         // The address may be a secret: it is in no error's words.
         let answer = request.body(body).send().await;
         let answer = answer
-            .map_err(|error| Undelivered::later(format!("no answer: {}", cause(error.without_url()))))?;
+            .map_err(|error| Undelivered::later(format!("no answer: {}", cause(&error.without_url()))))?;
         judge(
             answer.status(),
             answer.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()),
@@ -57,8 +57,8 @@ impl Engine {
 }
 
 /// The innermost cause: the outer ones only say that something was sent.
-fn cause(error: reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = &error;
+fn cause(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }

@@ -8,10 +8,35 @@ use jiff::{SignedDuration, Timestamp};
 /// A sliding window per quota.
 pub(crate) struct Windows(Vec<Window>);
 
+/// Longest time for which the line of those who were sent away is kept in order, in spans of the window.
+const LINE: i32 = 20;
+
 struct Window {
     requests: usize,
     span: SignedDuration,
     taken: VecDeque<Timestamp>,
+    /// When the last of those who were sent away comes back.
+    line: Timestamp,
+}
+
+impl Window {
+    /// How long it is full.
+    fn wait(&self, now: Timestamp) -> SignedDuration {
+        match self.taken.front() {
+            Some(&oldest) if self.taken.len() >= self.requests => self.span - now.duration_since(oldest),
+            _ => SignedDuration::ZERO,
+        }
+    }
+
+    /// When somebody who is sent away now shall come back: one after the other at the rate of the window. Were all told the
+    /// moment at which it has room again, all but one would read HighLevel for nothing.
+    fn turn(&mut self, now: Timestamp) -> Timestamp {
+        let free = now + self.wait(now);
+        let each = self.span / i32::try_from(self.requests).unwrap_or(i32::MAX);
+        let next = if self.line > now { (self.line + each).max(free) } else { free };
+        self.line = next.min(free + self.span * LINE);
+        self.line
+    }
 }
 
 impl Windows {
@@ -23,26 +48,25 @@ impl Windows {
                     requests: quota.requests as usize,
                     span: SignedDuration::from_secs(i64::from(quota.per_seconds)),
                     taken: VecDeque::new(),
+                    line: Timestamp::UNIX_EPOCH,
                 })
                 .collect(),
         )
     }
 
-    /// Takes one request out of each of these windows, or out of none: then the milliseconds until all have room.
+    /// Takes one request out of each of these windows, or out of none: then the milliseconds after which it is the caller's turn
+    /// again.
     pub(crate) fn take(&mut self, which: &[usize], now: Timestamp) -> Result<(), u64> {
-        let mut wait = SignedDuration::ZERO;
         for &i in which {
             let window = &mut self.0[i];
             while window.taken.front().is_some_and(|&at| now.duration_since(at) >= window.span) {
                 window.taken.pop_front();
             }
-            if window.taken.len() >= window.requests
-                && let Some(&oldest) = window.taken.front()
-            {
-                wait = wait.max(window.span - now.duration_since(oldest));
-            }
         }
-        if wait > SignedDuration::ZERO {
+        let full: Vec<usize> =
+            which.iter().copied().filter(|&i| self.0[i].wait(now) > SignedDuration::ZERO).collect();
+        if let Some(turn) = full.iter().map(|&i| self.0[i].turn(now)).max() {
+            let wait = turn.duration_since(now);
             return Err(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1));
         }
         for &i in which {
@@ -72,6 +96,18 @@ mod tests {
         assert_eq!(windows.take(&[0], at(5_000)), Err(5_000));
         assert_eq!(windows.take(&[0], at(10_000)), Ok(()));
         assert_eq!(windows.take(&[0], at(10_001)), Err(3_999));
+    }
+
+    #[test]
+    fn those_who_are_sent_away_come_back_one_after_the_other() {
+        let mut windows = Windows::new(&[quota(2, 10)]);
+        assert!(windows.take(&[0], at(0)).is_ok() && windows.take(&[0], at(0)).is_ok());
+        assert_eq!(windows.take(&[0], at(1_000)), Err(9_000));
+        assert_eq!(windows.take(&[0], at(1_000)), Err(14_000));
+        assert_eq!(windows.take(&[0], at(1_000)), Err(19_000));
+        let far = (0..1_000).filter_map(|_| windows.take(&[0], at(1_000)).err()).max();
+        assert_eq!(far, Some(9_000 + 20 * 10_000), "the line has an end");
+        assert!(windows.take(&[0], at(10_000)).is_ok());
     }
 
     #[test]
