@@ -99,10 +99,9 @@ impl Connector for PheedLoop {
         only_attendees(entity)?;
         let settings = Settings::get()?;
         let event = settings.event_codes.first().ok_or_else(|| Error::invalid("event_codes", "is empty"))?;
-        if fields.email().is_none() {
-            return Err(Error::invalid("email", "an attendee needs an email address"));
-        }
-        let mut complete = fields.clone();
+        let email =
+            fields.email().ok_or_else(|| Error::invalid("email", "an attendee needs an email address"))?;
+        let mut complete = fields.clone().with("code_internal", format!("{}{email}", attendee::OWN_MARK));
         for name in ["first_name", "last_name"] {
             if fields.text(name).is_none() {
                 complete.set(name, Value::Empty);

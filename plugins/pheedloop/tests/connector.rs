@@ -179,7 +179,8 @@ mod writes {
         };
         let (record, body) = created(host());
         let expected = json!({
-            "email": "ada@example.com", "first_name": "Ada", "last_name": "-", "send_app_welcome_email": false,
+            "email": "ada@example.com", "first_name": "Ada", "last_name": "-",
+            "code_internal": "highlevel:ada@example.com", "send_app_welcome_email": false,
             "send_attendee_portal_welcome": false, "send_welcome_virtual_portal_email": false,
         });
         assert_eq!(body, expected);
@@ -329,7 +330,7 @@ mod triggers {
         assert_eq!((organisers.event.as_str(), organisers.kind), ("signup", ChangeKind::Created));
         assert_eq!(organisers.snapshot.unwrap().email(), Some("ada@example.com"));
         let mut ours = ada();
-        ours["code_internal"] = json!("contact-1");
+        ours["code_internal"] = json!("highlevel:ada@example.com");
         assert_eq!(change(&named("attendee.created", ours)).event, "attendee.created");
         let mention = change(&json!({ "action": "attendee.created", "event_code": "EVE1", "code": "ATT5" }));
         assert_eq!((mention.event.as_str(), mention.snapshot), ("attendee.created", None));
