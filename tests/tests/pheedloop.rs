@@ -164,8 +164,13 @@ async fn l1_a_person_who_registers_becomes_a_contact_whatever_the_hooks_body_loo
         let fields = json!({ "last_name": "Lovelace", "organization": "" });
         world.act(EventAct::EditAttendee { event: None, attendee: code.clone(), fields });
         world.settle().await;
+        if envelope == Envelope::Mention {
+            // A second mention of the same attendee has the bytes of the first and passes for its repetition: the stream finds it.
+            world.stand.advance(SignedDuration::from_hours(1));
+            world.stand.walk().await.unwrap();
+        }
         let contact = world.contact("ada@example.com");
-        assert_eq!(contact["lastName"], "Lovelace");
+        assert_eq!(contact["lastName"], "Lovelace", "{envelope:?}");
         assert!(contact["companyName"].as_str().unwrap_or_default().is_empty(), "{envelope:?}: {contact}");
         let edit = json!({ "firstName": "Augusta" });
         world.in_highlevel(PersonAct::EditContact { contact: world.id("ada@example.com"), fields: edit });
