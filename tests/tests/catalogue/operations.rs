@@ -88,7 +88,10 @@ async fn every_operation_of_highlevel_runs_with_its_example_and_does_what_it_say
         assert!(call.status.is_some_and(|status| (200..300).contains(&status)), "{}: {report:?}", entry.id);
         assert!(!report.output.is_null(), "{} answers nothing", entry.id);
         let changed = stand.sandbox.highlevel().snapshot() != records;
-        assert_eq!(changed, entry.writes, "{}: {}", entry.id, report.output);
+        // The double counts enrolments and keeps no record of them.
+        let enrols =
+            ["highlevel.campaigns.", "highlevel.workflows."].iter().any(|of| entry.id.starts_with(of));
+        assert_eq!(changed, entry.writes && !enrols, "{}: {}", entry.id, report.output);
         let kept = stand.engine.run_detail(&report.run).await.unwrap();
         let outcome = if entry.writes { RunOutcome::Applied } else { RunOutcome::Unchanged };
         assert_eq!((kept.outcome, kept.calls.len()), (outcome, report.calls.len()), "{}", entry.id);
