@@ -1,6 +1,7 @@
 //! `contactor connector`: components, from an empty directory to a running host.
 
 mod build;
+mod check;
 mod new;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ pub(crate) enum Command {
     New(new::NewArgs),
     /// Build a connector's crate into a component, with its manifest inside.
     Build(build::BuildArgs),
+    /// Hold a component to what every connector has to keep, whatever its partner is. No host and no account are needed.
+    Check(check::CheckArgs),
     /// Show what a component says about itself. Nothing of it is run, and no host is needed.
     Inspect(InspectArgs),
     /// Print a connector's page of documentation, out of its manifest.
@@ -52,6 +55,7 @@ pub(crate) fn run_locally(context: &Context, command: &Command) -> Result<(), Fa
     match command {
         Command::New(args) => new::run(context, args),
         Command::Build(args) => build::run(context, args),
+        Command::Check(args) => check::run(context, args),
         Command::Inspect(args) => inspect(context, args),
         Command::Docs(args) => docs(context, args),
         Command::Install { .. } | Command::List => Ok(()),
