@@ -1,6 +1,7 @@
 //! `contactor connector`: components, from an empty directory to a running host.
 
 mod build;
+mod dev;
 mod new;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ pub(crate) enum Command {
     New(new::NewArgs),
     /// Build a connector's crate into a component, with its manifest inside.
     Build(build::BuildArgs),
+    /// Rebuild whenever its sources change, run it in a connection at once, and show what its runs do.
+    Dev(dev::DevArgs),
     /// Show what a component says about itself. Nothing of it is run, and no host is needed.
     Inspect(InspectArgs),
     /// Print a connector's page of documentation, out of its manifest.
@@ -54,7 +57,7 @@ pub(crate) fn run_locally(context: &Context, command: &Command) -> Result<(), Fa
         Command::Build(args) => build::run(context, args),
         Command::Inspect(args) => inspect(context, args),
         Command::Docs(args) => docs(context, args),
-        Command::Install { .. } | Command::List => Ok(()),
+        Command::Dev(_) | Command::Install { .. } | Command::List => Ok(()),
     }
 }
 
@@ -113,6 +116,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         local @ (Command::New(_) | Command::Build(_) | Command::Inspect(_) | Command::Docs(_)) => {
             run_locally(context, &local)
         }
+        Command::Dev(args) => dev::run(context, &args).await,
         Command::Install { file } => {
             let connector = context.client()?.install_connector(read(&file)?).await?;
             show(context, &connector)?;
