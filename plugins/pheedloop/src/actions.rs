@@ -26,9 +26,11 @@ pub(crate) fn run(settings: &Settings, action: &str, mut input: Json) -> Result<
     }
     // No input can ask for a welcome mail that the admin did not choose.
     match action {
-        "attendees.create" => welcome(settings, &mut input["fields"]),
+        "attendees.create" => welcome(settings, &mut input["fields"])?,
         "attendees.create-many" => {
-            input["items"].as_array_mut().into_iter().flatten().for_each(|item| welcome(settings, item));
+            for item in input["items"].as_array_mut().into_iter().flatten() {
+                welcome(settings, item)?;
+            }
         }
         list if list.split('.').next_back() == Some("list") || list == "reports.rows" => {
             let number = input["page"].take().as_u64().unwrap_or(1);

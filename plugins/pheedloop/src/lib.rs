@@ -111,7 +111,7 @@ impl Connector for PheedLoop {
             }
         }
         let mut body = attendee::to_json(&settings, &complete, &Json::Null)?;
-        attendee::welcome(&settings, &mut body);
+        attendee::welcome(&settings, &mut body)?;
         send(&settings, partner::post(settings.event_path(event, "attendees")), event, None, &body)
     }
 
@@ -162,6 +162,9 @@ impl Connector for PheedLoop {
     }
 
     fn run(action: &str, input: Json) -> Result<Json> {
+        if !input.is_object() {
+            return Err(Error::invalid("", "an action's input is a JSON object"));
+        }
         actions::run(&Settings::get()?, action, input)
     }
 }
