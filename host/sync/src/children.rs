@@ -9,10 +9,12 @@
 //! - A child for which the condition `include` does not hold is not shown to the partner. The condition is asked about
 //!   HighLevel's child as it is after the merge, so a task that the partner completed is completed in HighLevel first.
 
+mod echo;
 mod matching;
 
 use std::collections::BTreeSet;
 
+pub use echo::Glimpse;
 use jiff::Timestamp;
 
 use crate::expression::{CompileError, Expression};
@@ -356,30 +358,6 @@ impl Lists<'_> {
     fn is_news(&self, link: &ChildLink, highlevel: &Child) -> bool {
         let offers = self.rules.mapping.offers(Side::Highlevel, &highlevel.fields, self.context);
         offers.values.iter().any(|(row, now)| link.base.get(row).is_some_and(|then| then.highlevel != *now))
-    }
-}
-
-impl Mapping {
-    /// Whether what a hint shows of a record is what both sides agreed on already. Fields that the hint does not show are
-    /// taken as unchanged; one that shows no field of the mapping says nothing.
-    pub fn shows_nothing_new(&self, side: Side, shown: &Fields, base: &Base, context: &Context) -> bool {
-        let record = record(shown, context);
-        let mut looked_at = false;
-        for row in self.compiled().iter().filter(|row| row.spec.direction.flows_from(side)) {
-            if row.reads(side).iter().any(|field| !shown.contains_key(field)) {
-                continue;
-            }
-            let Some(agreed) = base.get(&row.key) else { return false };
-            let before = match side {
-                Side::Highlevel => &agreed.highlevel,
-                Side::Partner => &agreed.partner,
-            };
-            if crate::offers::Shown::of(row, side, &record, context).offered.ok().as_ref() != Some(before) {
-                return false;
-            }
-            looked_at = true;
-        }
-        looked_at
     }
 }
 

@@ -47,7 +47,7 @@ mod value;
 pub use base::{Agreed, Base};
 pub use canonical::{CanonicalError, Context, FieldType, canonical};
 pub use children::{
-    Child, ChildLink, Condition, ListRules, Pair, Then, Write, list_fingerprint, merge_children,
+    Child, ChildLink, Condition, Glimpse, ListRules, Pair, Then, Write, list_fingerprint, merge_children,
 };
 pub use conflict::ConflictRecord;
 pub use expression::{check_expression, evaluate};

@@ -119,6 +119,13 @@ impl Row {
         names
     }
 
+    /// Whether another value of the row's own field on `side` is always another offer: nothing is computed, looked up or cut.
+    pub(crate) fn carries_all(&self, side: Side) -> bool {
+        self.expression(side).is_none()
+            && self.spec.values.table(side).is_empty()
+            && self.spec.highlevel_type == self.spec.partner_type
+    }
+
     /// Whether both rows, which write one field, always write the same value to it or merge theirs in.
     fn agrees_with(&self, other: &Self, source: Side) -> bool {
         if self.spec.is_set() && other.spec.is_set() {

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use contactor_sync::{
-    Child, ChildLink, Condition, Context, Direction, FieldType, Fields, ListRules, Mapping, Pair, RowSpec,
-    Side, Then, Value, Write, merge_children,
+    Base, Child, ChildLink, Condition, Context, Direction, FieldType, Fields, Glimpse, ListRules, Mapping,
+    Pair, RowSpec, Side, Then, Value, Write, merge_children,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -298,19 +298,96 @@ fn of_two_children_with_one_id_each_becomes_its_own() {
     assert_eq!(ids.len(), 2);
 }
 
+/// Whether a hint that shows these fields of a linked, open task "call" tells nothing new.
+fn is_echo(rows: &[RowSpec], include: Option<&str>, whole: Option<&str>, fields: &[(&str, Value)]) -> bool {
+    glimpsed(rows, include, whole, fields, false)
+}
+
+fn glimpsed(
+    rows: &[RowSpec],
+    include: Option<&str>,
+    whole: Option<&str>,
+    fields: &[(&str, Value)],
+    partial: bool,
+) -> bool {
+    let context = Context::default();
+    let mapping = Mapping::compile(rows.to_vec()).unwrap();
+    let whole = whole.map(|expression| {
+        let row = RowSpec::new("tasks", "open", FieldType::Text);
+        let row = RowSpec { direction: Direction::ToPartner, to_partner: Some(expression.to_owned()), ..row };
+        Mapping::compile(vec![row]).unwrap()
+    });
+    let include = include.map(|text| Condition::compile(text).unwrap());
+    let rules =
+        ListRules { mapping: &mapping, direction: Direction::Both, include: include.as_ref(), moved: false };
+    let (before, there) = (task("h1", "call", false), item(Some("h1"), "call", false));
+    let base = Base::of(&mapping, &before.fields, &there.fields, &context);
+    let fields: Fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    rules.shows_nothing_new(whole.as_ref(), Glimpse { fields: &fields, partial }, &base, &context)
+}
+
+fn title() -> RowSpec {
+    RowSpec::new("title", "subject", FieldType::Text)
+}
+
+fn completed() -> RowSpec {
+    RowSpec::new("completed", "done", FieldType::Boolean)
+}
+
 #[test]
 fn a_hint_that_shows_part_of_a_child_is_news_only_if_that_part_is() {
-    let world = in_step(&["call"]);
-    let mapping = mapping();
-    let base = &world.links[0].base;
-    let shown = |fields: &[(&str, Value)]| -> bool {
-        let fields: Fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        mapping.shows_nothing_new(Side::Highlevel, &fields, base, &Context::default())
-    };
+    let shown = |fields: &[(&str, Value)]| is_echo(&[title(), completed()], None, None, fields);
     assert!(shown(&[("title", "call".into())]));
     assert!(shown(&[("title", " call ".into()), ("completed", false.into())]));
     assert!(!shown(&[("title", "call".into()), ("completed", true.into())]));
     assert!(!shown(&[("other", "x".into())]), "it shows nothing that counts");
+}
+
+#[test]
+fn a_field_that_only_the_condition_reads_is_news_when_the_condition_fails_by_it() {
+    let shown = |fields: &[(&str, Value)]| is_echo(&[title()], Some("not completed"), None, fields);
+    assert!(!shown(&[("title", "call".into()), ("completed", true.into())]));
+    assert!(shown(&[("title", "call".into()), ("completed", false.into())]));
+    assert!(shown(&[("title", "call".into())]), "what is not shown did not change");
+    let both = |fields: &[(&str, Value)]| is_echo(&[title()], Some("body or completed"), None, fields);
+    assert!(!both(&[("title", "call".into()), ("completed", false.into())]), "half of it decides nothing");
+}
+
+#[test]
+fn a_field_that_only_the_rows_of_the_list_read_is_news() {
+    let count = Some("tasks|rejectattr('completed')|list|length");
+    let done = [("title", "call".into()), ("completed", true.into())];
+    assert!(!is_echo(&[title()], None, count, &done));
+    let open = [("title", "call".into()), ("completed", false.into()), ("body", "x".into())];
+    assert!(is_echo(&[title(), completed()], None, count, &open), "the row says that it did not change");
+    assert!(is_echo(&[title()], None, Some("tasks|length"), &done), "a task more or less is told otherwise");
+    for any in ["tasks|pluck('body')|join", "tasks", "tasks|where('completed', tasks|length)|length"] {
+        assert!(!is_echo(&[title(), completed()], None, Some(any), &open), "{any} may look at the body");
+    }
+}
+
+#[test]
+fn a_row_of_several_fields_is_news_when_one_of_them_is_shown_that_no_other_row_vouches_for() {
+    let joined = RowSpec {
+        to_partner: Some("title ~ body ~ completed".to_owned()),
+        direction: Direction::ToPartner,
+        ..RowSpec::new("body", "text", FieldType::Text)
+    };
+    let seen = [("title", "call".into()), ("completed", false.into())];
+    assert!(!is_echo(&[title(), joined.clone()], None, None, &seen));
+    assert!(is_echo(&[title(), completed(), joined], None, None, &seen));
+}
+
+#[test]
+fn a_hint_that_never_shows_some_fields_is_news_if_anything_looks_at_them() {
+    let seen = [("title", "call".into())];
+    let partial = |rows: &[RowSpec], include, whole| glimpsed(rows, include, whole, &seen, true);
+    assert!(partial(&[title()], None, None));
+    assert!(partial(&[title()], Some("title"), Some("tasks|length")));
+    assert!(!partial(&[title(), completed()], None, None));
+    assert!(!partial(&[title()], Some("not completed"), None));
+    assert!(!partial(&[title()], None, Some("tasks|where('completed')|length")));
+    assert!(!partial(&[title()], None, Some("tasks")));
 }
 
 // ------------------------------------------------------------------------------------------------------------ properties

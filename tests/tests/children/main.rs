@@ -54,10 +54,13 @@ impl World {
 
     /// With further lines of the manifest for the entities `contact` and `task`.
     async fn set_with(contact: &str, task: &str) -> Self {
+        Self::set_from(&MANIFEST.replace("#CONTACT", contact).replace("#TASK", task)).await
+    }
+
+    async fn set_from(manifest: &str) -> Self {
         let stand = Stand::start().await.unwrap();
-        let manifest = MANIFEST.replace("#CONTACT", contact).replace("#TASK", task);
         let people = People::default();
-        let connection = enable(&stand, &manifest, &people).await;
+        let connection = enable(&stand, manifest, &people).await;
         let location = stand.sandbox.highlevel().first_location();
         let world = Self { stand, people, connection, location, delivered: AtomicUsize::new(0) };
         // The store stamps some marks with the machine's time: what is marked shall be due.
@@ -262,6 +265,26 @@ async fn only_what_the_condition_includes_is_shown() {
     world.settle().await;
     assert_eq!(world.people.field("todos"), json!([]));
     assert_eq!(world.tasks(&contact).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_completed_task_leaves_the_list_and_its_count_although_no_row_of_the_task_says_whether_it_is_done()
+{
+    const ROW: &str = "[[mapping]]\nentity = \"task\"\npartner = \"done\"\nhighlevel = \"completed\"\n";
+    for (include, shown) in [("include = \"not completed\"", 0), ("", 1)] {
+        let manifest = MANIFEST.replace("#CONTACT", "").replace("#TASK", include);
+        assert!(manifest.contains(ROW));
+        let world = World::set_from(&manifest.replace(ROW, "")).await;
+        let contact = world.contact("ann@example.com");
+        let task = world.task(&contact, "Call");
+        world.settle().await;
+        assert_eq!(world.people.field("open"), json!(1));
+        world.edit_task(&contact, &task, json!({ "completed": true }));
+        world.settle().await;
+        assert_eq!(subjects(&world.people.field("todos")).len(), shown, "{include}");
+        assert_eq!(world.people.field("open"), json!(0), "{include}");
+        assert_eq!(world.tasks(&contact).len(), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -90,6 +90,11 @@ impl Expression {
         &self.fields
     }
 
+    /// The members that decide which elements of `list` it counts, if it does nothing else; `None` for any other expression.
+    pub(crate) fn counted_by(&self, list: &str) -> Option<BTreeSet<String>> {
+        scan::counted_by(&self.source, list)
+    }
+
     /// Whether it uses `value`.
     pub(crate) fn reads_own_field(&self) -> bool {
         self.reads_own_field

@@ -40,6 +40,40 @@ pub(super) fn named_fields(source: &str) -> Result<BTreeSet<String>, String> {
     Ok(names)
 }
 
+/// The members by which an expression picks the elements of `list` that it counts, such as `tasks|where('done')|length`.
+/// `None` when it does anything else: then it may look at every member.
+pub(super) fn counted_by(source: &str, list: &str) -> Option<BTreeSet<String>> {
+    const PICKING: [&str; 4] = ["list", "rejectattr", "selectattr", "where"];
+    const COUNTING: [&str; 2] = ["count", "length"];
+
+    let tokens = tokens(source).ok()?;
+    let [Token::Word(first), picking @ .., Token::Symbol('|'), Token::Word(last)] = tokens.as_slice() else {
+        return None;
+    };
+    if *first != list || !COUNTING.contains(last) {
+        return None;
+    }
+    let mut names = BTreeSet::new();
+    for (index, token) in picking.iter().enumerate() {
+        match token {
+            Token::Symbol('|' | '(' | ')' | ',') => {}
+            // Values to compare with are taken for names as well: one name too many costs a look, one too few a change.
+            Token::Text(text) if !text.contains('\\') => {
+                names.insert(text.split('.').next().unwrap_or(text).to_owned());
+            }
+            Token::Symbol(_) | Token::Text(_) => return None,
+            Token::Word(word) => {
+                let is_filter = index.checked_sub(1).is_some_and(|at| picking[at] == Token::Symbol('|'));
+                let is_constant = ["true", "false", "none"].contains(word) || word.parse::<u64>().is_ok();
+                if !(is_constant || (is_filter && PICKING.contains(word))) {
+                    return None;
+                }
+            }
+        }
+    }
+    Some(names)
+}
+
 /// What a word stands for.
 enum Role {
     Filter,

@@ -12,7 +12,7 @@ mod plan;
 
 use contactor_highlevel::TaskQuery;
 use contactor_store::{ClaimedRecord, Hint, Link, LinkState, Mark, RecordId, RecordKey, RunOutcome, Side};
-use contactor_sync::{Fields, Value, list_fingerprint};
+use contactor_sync::{Fields, Glimpse, Value, list_fingerprint};
 
 pub(crate) use apply::ListApplied;
 pub(crate) use list::{ChildList, Home, Kind, compile};
@@ -95,7 +95,7 @@ impl RunContext {
     }
 
     async fn knows_child(&self, list: &ChildList, hint: &Hint) -> Result<bool, Failure> {
-        let (Some(shown), Some(mapping)) = (&hint.snapshot, &list.children) else { return Ok(false) };
+        let (Some(shown), Some(rules)) = (&hint.snapshot, list.rules(false)) else { return Ok(false) };
         let Some(id) = shown.get(CHILD).and_then(Value::as_text) else { return Ok(false) };
         let link = self.child_link(list.kind, Side::Highlevel, &RecordId::new(id)).await?;
         if shown.contains_key(DELETED) {
@@ -103,11 +103,10 @@ impl RunContext {
             return Ok(link.is_none() && list.whole.is_none());
         }
         let Some(link) = link.filter(|link| link.state == LinkState::Active) else { return Ok(false) };
-        let side = contactor_sync::Side::Highlevel;
-        if shown.contains_key(PARTIAL) && mapping.inputs(side).iter().any(|name| !shown.contains_key(name)) {
-            return Ok(false);
-        }
-        Ok(mapping.shows_nothing_new(side, shown, &link.base, &self.active.context))
+        let mut fields = shown.clone();
+        fields.retain(|name, _| ![CHILD, PARTIAL].contains(&name.as_str()));
+        let glimpse = Glimpse { fields: &fields, partial: shown.contains_key(PARTIAL) };
+        Ok(rules.shows_nothing_new(list.whole.as_ref(), glimpse, &link.base, &self.active.context))
     }
 
     /// Whether the partner's contact shows the list as it was left.
