@@ -98,7 +98,13 @@ async fn every_action_of_connectif_runs_with_its_example() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_action_of_123formbuilder_runs_with_its_example() {
-    every_action("formbuilder", |stand| partners::formbuilder(&stand.sandbox), async |stand, connection, id| {
+    let partner = |stand: &Stand| {
+        let mut partner = partners::formbuilder(&stand.sandbox);
+        // Some of them make 123FormBuilder mail the person.
+        partner.settings["allow_mails"] = json!(true);
+        partner
+    };
+    every_action("formbuilder", partner, async |stand, connection, id| {
         let double = stand.sandbox.formbuilder();
         let form = double.first_form();
         let answers = json!({ "Name/First": "Ada", "Email": "ada@example.com" });
@@ -168,7 +174,7 @@ async fn every_action_of_prefinery_runs_with_its_example() {
     };
     every_action("prefinery", partner, async |stand, _, _| {
         let double = stand.sandbox.prefinery();
-        let fields = json!({ "email": "ann@example.com" });
+        let fields = json!({ "email": "ann@example.com", "invitation_code": "abcd1234" });
         let tester = double.act(double.first_project(), ProjectAct::CreateTester { fields }).unwrap();
         double.release();
         json!({ "tester_id": text(&tester["id"]) })

@@ -101,6 +101,9 @@ async fn set_off(connector: &str, trigger: &CatalogueEntry) -> Result<(), String
     let stand = Stand::serve_with(partners::sandbox()).await.unwrap();
     let partner = partners::all(&stand.sandbox).into_iter().find(|partner| partner.component == connector);
     let mut partner = partner.unwrap();
+    if partner.settings.is_null() {
+        partner.settings = json!({});
+    }
     partner.settings["rules"] =
         json!([{ "name": "seen", "on": [trigger.name], "do": [{ "add-tags": ["seen"] }] }]);
     let connection = partners::connect(&stand, partner).await.unwrap();

@@ -116,7 +116,8 @@ impl RunContext {
         }
         // A partner that refuses duplicates itself is asked by the create: one request instead of two for each new person.
         let refuses_duplicates = keys.iter().any(|key| key.unique);
-        let (partner, tombstone) = if refuses_duplicates && !self.preview {
+        let creates = self.active.mapping(entity)?.flows_from(contactor_sync::Side::Highlevel);
+        let (partner, tombstone) = if refuses_duplicates && creates && !self.preview {
             (None, None)
         } else {
             self.counterpart(entity, &keys).await?
@@ -255,6 +256,20 @@ impl RunContext {
         creating: Vec<OwnedMutexGuard<()>>,
     ) -> Result<Plan, Failure> {
         let mapping = self.active.mapping(entity)?;
+        let one_way = |from, to: &str| {
+            let flows = mapping.flows_from(from);
+            (!flows).then(|| {
+                format!("every row of the mapping goes the other way, so nothing is created in {to}")
+            })
+        };
+        let one_way = match (&highlevel, &partner) {
+            (Some(_), None) => one_way(contactor_sync::Side::Highlevel, &self.active.manifest.partner.name),
+            (None, Some(_)) => one_way(contactor_sync::Side::Partner, "HighLevel"),
+            _ => None,
+        };
+        if let Some(reason) = one_way {
+            return Ok(Plan::Skip { reason, highlevel, partner });
+        }
         // A tombstone of another pair says nothing about what these two agreed on.
         let base = link
             .as_ref()
