@@ -192,11 +192,6 @@ impl Mapping {
         offers
     }
 
-    /// Whether any value leaves `side`. Where none does, no record is created on the other side either.
-    pub fn flows_from(&self, side: Side) -> bool {
-        self.leaving(side).next().is_some()
-    }
-
     /// What becomes of a record of `side`, row by row, for a person who tries a mapping out.
     pub fn explain(&self, side: Side, fields: &Fields, context: &Context) -> Vec<RowView> {
         let record = record(fields, context);

@@ -19,6 +19,7 @@ use contactor_sdk::automation::{
     self, APPOINTMENTS, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, TIMERS, WORKFLOWS,
 };
 use contactor_sdk::prelude::*;
+use contactor_sdk::rest_framework::meaning;
 use serde_json::Value as Json;
 
 use attendee::Id;
@@ -59,14 +60,16 @@ impl Connector for PheedLoop {
 
     fn admit(_entity: &str, direction: Direction, fields: &Fields) -> Result<Decision> {
         let settings = Settings::get()?;
-        let objection = admission::email(fields, &settings.blocked_domains).or_else(|| match direction {
-            Direction::ToHighlevel => None,
-            Direction::ToPartner if settings.only_tagged && !is_tagged(fields) => Some(format!(
-                "it does not carry the tag `{OWN_TAG}`, and the setting only_tagged keeps others from being registered"
-            )),
+        let to_partner = direction == Direction::ToPartner;
+        let objection = admission::email(fields, &settings.blocked_domains).or_else(|| {
+            if to_partner && settings.only_tagged && !is_tagged(fields) {
+                return Some(format!(
+                    "it does not carry the tag `{OWN_TAG}`, and the setting only_tagged keeps others from being registered"
+                ));
+            }
             // Nobody is mailed who must not be.
-            Direction::ToPartner if !settings.welcome_emails.is_empty() => admission::consent(fields),
-            Direction::ToPartner => None,
+            let mails = to_partner && !settings.welcome_emails.is_empty();
+            mails.then(|| admission::consent(fields)).flatten()
         });
         Ok(objection.map_or(Decision::Accept, Decision::Skip))
     }
@@ -108,7 +111,7 @@ impl Connector for PheedLoop {
             }
         }
         let mut body = attendee::to_json(&settings, &complete, &Json::Null)?;
-        attendee::welcome(&settings, &mut body);
+        attendee::welcome(&settings, &mut body)?;
         send(&settings, partner::post(settings.event_path(event, "attendees")), event, None, &body)
     }
 
@@ -130,10 +133,7 @@ impl Connector for PheedLoop {
     fn delete(entity: &str, id: &str) -> Result<()> {
         only_attendees(entity)?;
         let Id { code, event } = Id::parse(id)?;
-        partner::delete(Settings::get()?.attendee_path(event, code))
-            .send()?
-            .ok_or_else(api::meaning)
-            .map(drop)
+        partner::delete(Settings::get()?.attendee_path(event, code)).send()?.ok_or_else(meaning).map(drop)
     }
 
     fn receive(webhook: &Webhook) -> Result<Received> {
@@ -162,6 +162,9 @@ impl Connector for PheedLoop {
     }
 
     fn run(action: &str, input: Json) -> Result<Json> {
+        if !input.is_object() {
+            return Err(Error::invalid("", "an action's input is a JSON object"));
+        }
         actions::run(&Settings::get()?, action, input)
     }
 }
@@ -177,7 +180,7 @@ fn send(
     code: Option<&str>,
     body: &Json,
 ) -> Result<PartnerRecord> {
-    let answer: Json = request.json(body)?.send()?.ok_or_else(api::meaning)?.json()?;
+    let answer: Json = request.json(body)?.send()?.ok_or_else(meaning)?.json()?;
     let mut shown = body.clone();
     for (name, value) in answer.as_object().into_iter().flatten() {
         shown[name] = value.clone();
@@ -191,7 +194,7 @@ fn send(
 /// The event itself; its absence is the setting's fault.
 fn event_of(settings: &Settings, code: &str) -> Result<Json> {
     let event = partner::get(settings.path(&format!("events/{}", partner::segment(code)))).send()?;
-    event.ok_or_else(api::meaning).and_then(partner::Response::json).map_err(|error| match error {
+    event.ok_or_else(meaning).and_then(partner::Response::json).map_err(|error| match error {
         Error::NotFound(_) => Error::invalid(
             "event_codes",
             format!(

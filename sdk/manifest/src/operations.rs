@@ -13,6 +13,10 @@ pub struct Stream {
     pub entity: String,
     /// Default interval between two polls, in seconds; at least 10.
     pub interval_seconds: u32,
+    /// Paths to which a poll sends POST so that the partner prepares what it then reads, an export for example. Such a request
+    /// changes no record; any other one that is no GET is a fault of the connector.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prepares: Vec<String>,
     /// What an admin should know about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,

@@ -100,7 +100,7 @@ async fn every_action_of_connectif_runs_with_its_example() {
 async fn every_action_of_123formbuilder_runs_with_its_example() {
     let partner = |stand: &Stand| {
         let mut partner = partners::formbuilder(&stand.sandbox);
-        // Some of them make 123FormBuilder mail the person.
+        // Some of them make 123FormBuilder mail somebody.
         partner.settings["allow_mails"] = json!(true);
         partner
     };
@@ -120,7 +120,11 @@ async fn every_action_of_123formbuilder_runs_with_its_example() {
         if ["formbuilder.groups.share", "formbuilder.groups.unshare", "formbuilder.users.update"].contains(&id) {
             prepare(stand, connection, &[("users.create", json!({ "username": "ben", "email": "ben@example.com" }))]).await;
         }
-        let group = made[2].get("group_id").or(made[2].get("id")).cloned().unwrap_or_default();
+        let id_of = |made: &Value, name: &str| {
+            let places = [format!("/{name}"), "/id".to_owned(), format!("/data/{name}"), "/data/id".to_owned()];
+            places.iter().find_map(|place| made.pointer(place)).map(text).unwrap_or_else(|| panic!("no id in {made}"))
+        };
+        let group = id_of(&made[2], "group_id");
         if id == "formbuilder.groups.unshare" {
             let share = json!({ "group_id": group, "subuser_email": "ben@example.com" });
             prepare(stand, connection, &[("groups.share", share)]).await;
@@ -129,7 +133,7 @@ async fn every_action_of_123formbuilder_runs_with_its_example() {
         if id == "formbuilder.accounts.update" {
             let account = json!({ "username": "branch", "email": "branch@example.com" });
             let made = prepare(stand, connection, &[("accounts.create", account)]).await;
-            known["account_id"] = made[0].get("account_id").or(made[0].get("id")).cloned().unwrap_or_default();
+            known["account_id"] = json!(id_of(&made[0], "account_id"));
         }
         known
     })
@@ -186,7 +190,12 @@ async fn every_action_of_prefinery_runs_with_its_example() {
 async fn every_action_of_referrizer_runs_with_its_example() {
     every_action(
         "referrizer",
-        |stand| partners::referrizer(&stand.sandbox),
+        |stand| {
+            let mut partner = partners::referrizer(&stand.sandbox);
+            // One of them sends the contact a message.
+            partner.settings = json!({ "allow_messages": true });
+            partner
+        },
         async |stand, _, _| {
             let double = stand.sandbox.referrizer();
             let fields = json!({ "firstName": "Ann", "email": "ann@example.com", "phone": "+12025550101" });

@@ -1,9 +1,10 @@
 //! Every template of every connector works as it is.
 
 use contactor_engine::catalogue::read_manifest;
+use contactor_engine::{NewDestination, NotificationConfig};
 use contactor_sandbox::highlevel::PersonAct;
-use contactor_store::{ConnectionId, RecordId, RunFilter, RunOutcome, Side};
-use contactor_tests::engine::{Partner, Stand};
+use contactor_store::{ConnectionId, DestinationKind, RecordId, RunFilter, RunOutcome, Side};
+use contactor_tests::engine::{Partner, Stand, WORKSPACE};
 use contactor_tests::{artefacts, partners};
 use serde_json::json;
 
@@ -16,6 +17,19 @@ async fn every_template_of_every_connector_is_enabled_and_a_contact_synchronised
         assert!(manifest.templates.len() >= 2, "{connector} has {} templates", manifest.templates.len());
         for template in &manifest.templates {
             let stand = Stand::serve_with(partners::sandbox()).await.unwrap();
+            // Some templates tell people, at destinations that an admin sets up first.
+            stand.engine.notify_by(NotificationConfig { smtp: None, allow_private: true });
+            for name in ["team", "board", "on-site"] {
+                let destination = NewDestination {
+                    workspace: WORKSPACE.to_owned(),
+                    name: name.to_owned(),
+                    kind: DestinationKind::Webhook,
+                    to: Vec::new(),
+                    url: Some(format!("{}/webhook/{name}", stand.sandbox.inbox_url()).into()),
+                    secret: Some(stand.sandbox.inbox().secret().into()),
+                };
+                stand.engine.put_destination(destination).await.unwrap();
+            }
             let partner =
                 partners::all(&stand.sandbox).into_iter().find(|partner| partner.component == connector);
             let partner = Partner { template: Some(template.name.clone()), ..partner.unwrap() };

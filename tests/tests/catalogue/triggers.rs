@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use contactor_engine::{CatalogueEntry, CatalogueKind, CatalogueWay, ConnectionView};
 use contactor_sandbox::SandboxError;
+use contactor_sandbox::pheedloop::Envelope;
 use contactor_store::{Run, RunFilter, RunKind, RunOutcome};
 use contactor_tests::engine::{Partner, Stand};
 use contactor_tests::partners;
@@ -101,13 +102,14 @@ async fn set_off(connector: &str, trigger: &CatalogueEntry) -> Result<(), String
     let stand = Stand::serve_with(partners::sandbox()).await.unwrap();
     let partner = partners::all(&stand.sandbox).into_iter().find(|partner| partner.component == connector);
     let mut partner = partner.unwrap();
-    if partner.settings.is_null() {
-        partner.settings = json!({});
-    }
     partner.settings["rules"] =
         json!([{ "name": "seen", "on": [trigger.name], "do": [{ "add-tags": ["seen"] }] }]);
     let connection = partners::connect(&stand, partner).await.unwrap();
     let location = stand.sandbox.highlevel().first_location();
+    // Of the bodies that a REST hook may have, the one that names its action.
+    let mut guesses = stand.sandbox.pheedloop().guesses();
+    guesses.envelope = Envelope::Named;
+    stand.sandbox.pheedloop().set_guesses(guesses);
     stand.walk().await.unwrap();
     // Something to begin with, of which an earlier look has seen everything.
     let later = async || {

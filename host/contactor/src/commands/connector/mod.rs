@@ -1,6 +1,8 @@
 //! `contactor connector`: components, from an empty directory to a running host.
 
 mod build;
+mod check;
+mod dev;
 mod new;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +20,10 @@ pub(crate) enum Command {
     New(new::NewArgs),
     /// Build a connector's crate into a component, with its manifest inside.
     Build(build::BuildArgs),
+    /// Hold a component to what every connector has to keep, whatever its partner is. No host and no account are needed.
+    Check(check::CheckArgs),
+    /// Rebuild whenever its sources change, run it in a connection at once, and show what its runs do.
+    Dev(dev::DevArgs),
     /// Show what a component says about itself. Nothing of it is run, and no host is needed.
     Inspect(InspectArgs),
     /// Print a connector's page of documentation, out of its manifest.
@@ -43,7 +49,7 @@ pub(crate) struct InspectArgs {
 impl Command {
     /// Whether it needs no host.
     pub(crate) fn is_local(&self) -> bool {
-        matches!(self, Self::New(_) | Self::Build(_) | Self::Inspect(_) | Self::Docs(_))
+        matches!(self, Self::New(_) | Self::Build(_) | Self::Check(_) | Self::Inspect(_) | Self::Docs(_))
     }
 }
 
@@ -52,9 +58,10 @@ pub(crate) fn run_locally(context: &Context, command: &Command) -> Result<(), Fa
     match command {
         Command::New(args) => new::run(context, args),
         Command::Build(args) => build::run(context, args),
+        Command::Check(args) => check::run(context, args),
         Command::Inspect(args) => inspect(context, args),
         Command::Docs(args) => docs(context, args),
-        Command::Install { .. } | Command::List => Ok(()),
+        Command::Dev(_) | Command::Install { .. } | Command::List => Ok(()),
     }
 }
 
@@ -110,9 +117,12 @@ pub(crate) fn manifest(file: &Path) -> Result<contactor_engine::catalogue::Manif
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
-        local @ (Command::New(_) | Command::Build(_) | Command::Inspect(_) | Command::Docs(_)) => {
-            run_locally(context, &local)
-        }
+        local @ (Command::New(_)
+        | Command::Build(_)
+        | Command::Check(_)
+        | Command::Inspect(_)
+        | Command::Docs(_)) => run_locally(context, &local),
+        Command::Dev(args) => dev::run(context, &args).await,
         Command::Install { file } => {
             let connector = context.client()?.install_connector(read(&file)?).await?;
             show(context, &connector)?;
