@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// The directory of this build's executables (`target/debug` or `target/release`).
-fn profile_dir() -> Result<PathBuf> {
+pub(crate) fn profile_dir() -> Result<PathBuf> {
     let executable = std::env::current_exe().context("where this program lies")?;
     let dir = executable.parent().context("the program lies in no directory")?;
     // Tests lie one level deeper, in `deps`.

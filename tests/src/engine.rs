@@ -284,7 +284,7 @@ fn engine(sandbox: &Sandbox, dir: &TempDir, clock: Clock, limited: bool) -> Resu
     let key = sandbox.highlevel().webhook_public_key_pem();
     let verifier = Verifier::new(VerifierConfig { ed25519_keys: vec![key], ..VerifierConfig::default() })?;
     // As a real host has one: without it, installing, enabling and the first call would each compile the component.
-    let cache = CacheConfig { dir: subdirectory(dir, "cache")?, key: [7; 32] };
+    let cache = CacheConfig { dir: compiled()?, key: [7; 32] };
     let parts = EngineParts {
         config: EngineConfig { partner_quotas: limited, ..EngineConfig::default() },
         clock: clock.clone(),
@@ -298,6 +298,13 @@ fn engine(sandbox: &Sandbox, dir: &TempDir, clock: Clock, limited: bool) -> Resu
         artefacts: subdirectory(dir, "artefacts")?,
     };
     Ok(Engine::start(parts)?)
+}
+
+/// Compiled components, kept from one stand to the next: compiling them anew would be most of what a test does.
+fn compiled() -> Result<Dir> {
+    let path = artefacts::profile_dir()?.join("compiled-components");
+    std::fs::create_dir_all(&path)?;
+    Ok(Dir::open_ambient_dir(path, ambient_authority())?)
 }
 
 /// The store tells the engine's time, or what is due now would be due at another time.
