@@ -46,7 +46,7 @@ pub(crate) struct InspectArgs {
 impl Command {
     /// Whether it needs no host.
     pub(crate) fn is_local(&self) -> bool {
-        matches!(self, Self::New(_) | Self::Build(_) | Self::Inspect(_) | Self::Docs(_))
+        matches!(self, Self::New(_) | Self::Build(_) | Self::Check(_) | Self::Inspect(_) | Self::Docs(_))
     }
 }
 
@@ -114,9 +114,11 @@ pub(crate) fn manifest(file: &Path) -> Result<contactor_engine::catalogue::Manif
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
-        local @ (Command::New(_) | Command::Build(_) | Command::Inspect(_) | Command::Docs(_)) => {
-            run_locally(context, &local)
-        }
+        local @ (Command::New(_)
+        | Command::Build(_)
+        | Command::Check(_)
+        | Command::Inspect(_)
+        | Command::Docs(_)) => run_locally(context, &local),
         Command::Install { file } => {
             let connector = context.client()?.install_connector(read(&file)?).await?;
             show(context, &connector)?;
