@@ -2,7 +2,7 @@
 
 use contactor_sdk::operations::Operation;
 use contactor_sdk::partner::Request;
-use contactor_sdk::{Error, Result};
+use contactor_sdk::{Error, Result, json};
 use serde_json::{Value as Json, json};
 
 use crate::api::{Page, meaning};
@@ -32,7 +32,7 @@ pub(crate) fn run(settings: &Settings, action: &str, mut input: Json) -> Result<
             input["items"].as_array_mut().into_iter().flatten().for_each(|item| welcome(settings, item));
         }
         list if list.ends_with(".list") || list == "reports.rows" => {
-            let page = input["page"].take().as_u64().unwrap_or(1);
+            let page = json::take(&mut input, "/page").as_u64().unwrap_or(1);
             return self::list(operation.request(&input)?, page);
         }
         _ => {}

@@ -128,8 +128,11 @@ pub(crate) fn to_json(settings: &Settings, fields: &Fields, metadata: &Json) -> 
 
 /// Makes a body that of a create: every welcome mail is switched off unless the admin switched it on.
 pub(crate) fn welcome(settings: &Settings, attendee: &mut Json) {
+    // What is no attendee is the partner's to refuse.
+    let Json::Object(attendee) = attendee else { return };
     for switch in WELCOMES {
-        attendee[switch] = json!(settings.welcome_emails.iter().any(|on| on == switch));
+        let wanted = settings.welcome_emails.iter().any(|on| on == switch);
+        attendee.insert(switch.to_owned(), wanted.into());
     }
 }
 

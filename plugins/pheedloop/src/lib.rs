@@ -14,11 +14,11 @@ mod poll;
 mod settings;
 mod webhook;
 
-use contactor_sdk::admission;
 use contactor_sdk::automation::{
     self, APPOINTMENTS, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, TIMERS, WORKFLOWS,
 };
 use contactor_sdk::prelude::*;
+use contactor_sdk::{admission, json};
 use serde_json::Value as Json;
 
 use attendee::Id;
@@ -119,7 +119,7 @@ impl Connector for PheedLoop {
         let Id { code, event } = Id::parse(id)?;
         // PheedLoop replaces `metadata` as a whole, so what is there is read first.
         let metadata = if attendee::needs_metadata(fields) {
-            api::attendee(&settings, event, code)?["metadata"].take()
+            json::take(&mut api::attendee(&settings, event, code)?, "/metadata")
         } else {
             Json::Null
         };
