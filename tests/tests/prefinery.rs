@@ -100,7 +100,8 @@ impl Stage {
         let filter =
             RunFilter { connection: Some(self.connection.id.clone()), limit: 30, ..RunFilter::default() };
         let runs = self.stand.engine.runs(filter).await.unwrap();
-        runs.iter().map(|run| format!("{:?} {:?}: {}\n", run.kind, run.outcome, run.summary)).collect()
+        let lines = runs.iter().map(|run| format!("{:?} {:?}: {}", run.kind, run.outcome, run.summary));
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// Both sides' records.

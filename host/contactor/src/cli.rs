@@ -6,8 +6,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    catalog, completions, connection, connector, destination, emit, history, init, parked, run, runs,
-    sandbox, serve, sync, workspace,
+    catalog, completions, connection, connector, destination, emit, history, init, mapping, parked, run,
+    runs, sandbox, serve, sync, workspace,
 };
 use crate::exit::Exit;
 
@@ -75,6 +75,9 @@ pub(crate) enum Command {
     /// Connectors enabled in a workspace.
     #[command(subcommand)]
     Connection(connection::Command),
+    /// Which fields belong together, and how values travel between them.
+    #[command(subcommand)]
+    Mapping(mapping::Command),
     /// Where messages of a workspace can go: mail, chats, webhooks, boards.
     #[command(subcommand)]
     Destination(destination::Command),

@@ -5,9 +5,10 @@ use std::time::Duration;
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
     ActionReport, ActionRequest, CatalogueEntry, CatalogueQuery, CheckReport, Conflict, Connection,
-    Connector, Destination, EnableConnection, ErrorBody, Event, Health, LimitQuery, NewWorkspace, Parked,
-    PreviewReport, PreviewRequest, PutDestination, RecordRef, RetryAnswer, Run, RunQuery, SampleAnswer,
-    SyncProgress, SyncRequest, Timeline, Workspace,
+    Connector, Destination, EnableConnection, ErrorBody, Event, Health, LimitQuery, MappingRow,
+    MappingRowQuery, MappingTrial, NewWorkspace, Parked, PreviewReport, PreviewRequest, PutDestination,
+    RecordRef, RetryAnswer, Run, RunQuery, SampleAnswer, SetMappingRow, SyncProgress, SyncRequest, Timeline,
+    TrialReport, Workspace,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -159,6 +160,38 @@ impl Client {
     ) -> Result<ActionReport> {
         let path = ["workspaces", workspace, "actions", action];
         self.json(self.request(Method::POST, &path).json(request)).await
+    }
+
+    pub(crate) async fn mapping(&self, workspace: &str, connector: &str) -> Result<Vec<MappingRow>> {
+        self.json(self.of_connection(Method::GET, workspace, connector, &["mapping"])).await
+    }
+
+    pub(crate) async fn set_mapping(
+        &self,
+        workspace: &str,
+        connector: &str,
+        row: &SetMappingRow,
+    ) -> Result<Vec<MappingRow>> {
+        self.json(self.of_connection(Method::PUT, workspace, connector, &["mapping"]).json(row)).await
+    }
+
+    pub(crate) async fn unset_mapping(
+        &self,
+        workspace: &str,
+        connector: &str,
+        row: &MappingRowQuery,
+    ) -> Result<Vec<MappingRow>> {
+        self.json(self.of_connection(Method::DELETE, workspace, connector, &["mapping"]).query(row)).await
+    }
+
+    pub(crate) async fn test_mapping(
+        &self,
+        workspace: &str,
+        connector: &str,
+        trial: &MappingTrial,
+    ) -> Result<TrialReport> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["mapping", "test"]).json(trial))
+            .await
     }
 
     pub(crate) async fn poll(&self, workspace: &str, connector: &str) -> Result<()> {

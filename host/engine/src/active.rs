@@ -151,7 +151,7 @@ pub(crate) fn compile_mappings(
         names.push(list);
     }
     for name in names {
-        let defaults: Vec<RowSpec> = manifest.mappings_of(name).map(|row| row_spec(manifest, row)).collect();
+        let defaults = default_rows(manifest, name);
         let rows = match overrides.get(name) {
             Some(admin) => contactor_sync::overlay(defaults, admin.clone()),
             None => defaults,
@@ -163,6 +163,17 @@ pub(crate) fn compile_mappings(
         }
     }
     Ok(mappings)
+}
+
+/// The connector's own rows of an entity or of a list.
+pub(crate) fn default_rows(manifest: &Manifest, entity: &str) -> Vec<RowSpec> {
+    manifest.mappings_of(entity).map(|row| row_spec(manifest, row)).collect()
+}
+
+/// Whose fields the rows of a list write: a list as a whole is shown in fields of the partner's contact. None when this is no list
+/// of the connector's.
+pub(crate) fn owner_of(manifest: &Manifest, list: &str) -> Option<&'static str> {
+    Kind::of_list(list).filter(|kind| manifest.entity(kind.entity()).is_some()).map(|_| "contact")
 }
 
 fn row_spec(manifest: &Manifest, row: &contactor_manifest::Mapping) -> RowSpec {
@@ -195,7 +206,7 @@ fn row_spec(manifest: &Manifest, row: &contactor_manifest::Mapping) -> RowSpec {
     }
 }
 
-fn field_type(kind: contactor_manifest::FieldType) -> FieldType {
+pub(crate) fn field_type(kind: contactor_manifest::FieldType) -> FieldType {
     use contactor_manifest::FieldType as M;
     match kind {
         M::Text => FieldType::Text,

@@ -272,6 +272,16 @@ impl Engine {
         Ok(Some(workspace.id))
     }
 
+    /// The same, read now: an admin may just have defined the field that a row names.
+    pub(crate) async fn custom_fields_anew(
+        &self,
+        workspace: &Workspace,
+        location: &Location,
+    ) -> Result<Arc<CustomFields>, Failure> {
+        self.0.custom_fields.lock().unwrap_or_else(PoisonError::into_inner).remove(&workspace.id);
+        self.custom_fields(workspace, location).await
+    }
+
     /// The definitions of a workspace's custom fields.
     pub(crate) async fn custom_fields(
         &self,

@@ -52,7 +52,8 @@ pub use error::{EngineError, IngestError};
 pub use ingest::Ingested;
 pub use manage::{
     ActionCall, ActionReport, CheckReport, ConnectionView, ConnectorView, EnableConnection, InspectReport,
-    NewWorkspace, ScopeRequest, SettingView, Timeline, TimelineEntry, TimelineKind, inspect,
+    MappingRow, MappingTrial, NewWorkspace, RowOrigin, ScopeRequest, SettingView, Timeline, TimelineEntry,
+    TimelineKind, TrialProblem, TrialReport, TrialRow, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};

@@ -262,25 +262,6 @@ impl Engine {
 
     // --------------------------------------------------------------------------------------------------------------- poll
 
-    /// Polls a stream to its end now, whatever its interval says.
-    ///
-    /// # Errors
-    /// When the connection has no such stream, or the poll failed.
-    pub async fn poll_stream(&self, id: &ConnectionId, stream: &str) -> Result<(), EngineError> {
-        let active = self.active(id).await?;
-        if active.manifest.stream(stream).is_none() {
-            return Err(EngineError::Invalid(format!("{id} has no stream `{stream}`")));
-        }
-        let failed = |failure: Failure| EngineError::Invalid(failure.message);
-        loop {
-            let run = self.context(&active, Priority::Interactive, false);
-            match self.poll_step(&run, id, stream, SignedDuration::ZERO).await.map_err(failed)? {
-                Step::More => {}
-                Step::Rest | Step::Full => return Ok(()),
-            }
-        }
-    }
-
     /// One page of a partner's stream.
     async fn poll_step(
         &self,

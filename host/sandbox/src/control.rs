@@ -25,6 +25,7 @@
 //! | POST `/_control/connectif/release` | | makes every write readable |
 //! | POST `/_control/connectif/revoke` | | withdraws the API key |
 //! | POST `/_control/formbuilder/act` | `{"form", "act", …}`, a [`FormAct`] | acts as a person |
+//! | POST `/_control/formbuilder/emit` | `{"form", "trigger"}` | does what sets a trigger of the connector off |
 //! | POST `/_control/formbuilder/load` | `{"form", "count"}` | fills a form in for sample people |
 //! | POST `/_control/formbuilder/webhook` | `{"form", "address"}` | adds a webhook to a form, after a HEAD request |
 //! | PUT `/_control/formbuilder/settings` | `{"daily_quota", "guesses"}` | changes behaviour; `"daily_quota": null` lifts it |
@@ -41,6 +42,7 @@
 //! | POST `/_control/highlevel/uninstall` | `{"app", "location"}` | removes an app |
 //! | POST `/_control/highlevel/revoke` | `{"token"}` | withdraws a token |
 //! | POST `/_control/pheedloop/act` | `{"act", "event", …}`, an [`EventAct`] | acts as a person |
+//! | POST `/_control/pheedloop/emit` | `{"trigger"}` | does what sets a trigger of the connector off |
 //! | POST `/_control/pheedloop/load` | `{"event", "count"}` | adds sample attendees |
 //! | PUT `/_control/pheedloop/settings` | `{"guesses"}` | changes behaviour |
 //! | POST `/_control/pheedloop/events` | an [`EventConfig`] | adds an event |
@@ -107,6 +109,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/connectif/release"),
     ("POST", "/_control/connectif/revoke"),
     ("POST", "/_control/formbuilder/act"),
+    ("POST", "/_control/formbuilder/emit"),
     ("POST", "/_control/formbuilder/load"),
     ("POST", "/_control/formbuilder/webhook"),
     ("PUT", "/_control/formbuilder/settings"),
@@ -123,6 +126,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/highlevel/uninstall"),
     ("POST", "/_control/highlevel/revoke"),
     ("POST", "/_control/pheedloop/act"),
+    ("POST", "/_control/pheedloop/emit"),
     ("POST", "/_control/pheedloop/load"),
     ("PUT", "/_control/pheedloop/settings"),
     ("POST", "/_control/pheedloop/events"),
@@ -246,6 +250,10 @@ async fn on_formbuilder(double: &FormBuilder, call: &Call, parts: &[&str], mut b
         ("POST", ["act"]) => {
             let form = body.take("form")?.unwrap_or_else(|| double.first_form());
             double.act(form, body.all::<FormAct>()?)
+        }
+        ("POST", ["emit"]) => {
+            let form = body.take("form")?.unwrap_or_else(|| double.first_form());
+            double.emit(form, &body.need::<String>("trigger")?)
         }
         ("POST", ["load"]) => {
             let form = body.take("form")?.unwrap_or_else(|| double.first_form());
@@ -387,6 +395,7 @@ fn on_pheedloop(double: &PheedLoop, call: &Call, parts: &[&str], mut body: Body)
     let nothing = Ok(json!({}));
     match (call.method.as_str(), parts) {
         ("POST", ["act"]) => double.act(body.all::<EventAct>()?),
+        ("POST", ["emit"]) => double.emit(&body.need::<String>("trigger")?),
         ("POST", ["load"]) => {
             let event: String = body.take("event")?.unwrap_or_else(|| double.first_event());
             Ok(json!({"ids": double.load(&event, body.need("count")?)?}))

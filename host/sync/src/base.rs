@@ -1,6 +1,6 @@
 //! What both sides offered when they last agreed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,8 @@ impl Base {
     }
 
     /// The base of the same HighLevel record with another record of the partner, which takes the place of the one that the
-    /// base was agreed on with. What the successor does not say counts as unchanged; what it says otherwise is a change.
+    /// base was agreed on with. What the successor does not say counts as unchanged; what it says otherwise is a change. A set that
+    /// lacks something was never agreed on with it: nothing was removed there, and what is missing travels to it.
     #[must_use]
     pub fn for_successor(&self, mapping: &Mapping, partner: &Fields, context: &Context) -> Self {
         let partner = record(partner, context);
@@ -52,9 +53,16 @@ impl Base {
         for row in mapping.compiled() {
             let Some(agreed) = self.get(&row.key) else { continue };
             let offered = Shown::of(row, Side::Partner, &partner, context).offered;
-            let silent = offered.is_ok_and(|value| value == Value::Null);
-            let theirs = if silent { Value::Null } else { agreed.partner.clone() };
-            base.insert(row.key.clone(), Agreed { highlevel: agreed.highlevel.clone(), partner: theirs });
+            let Agreed { mut highlevel, mut partner } = agreed.clone();
+            if let (Value::Set(_), Ok(offered @ (Value::Set(_) | Value::Null))) = (&partner, &offered) {
+                let present: BTreeSet<_> = lower(offered).collect();
+                let missing: BTreeSet<_> = lower(&partner).filter(|name| !present.contains(name)).collect();
+                highlevel = without(&highlevel, &missing);
+                partner = without(&partner, &missing);
+            } else if offered.is_ok_and(|value| value == Value::Null) {
+                partner = Value::Null;
+            }
+            base.insert(row.key.clone(), Agreed { highlevel, partner });
         }
         base
     }
@@ -77,4 +85,14 @@ impl Base {
     pub(crate) fn insert(&mut self, row: RowKey, agreed: Agreed) {
         self.rows.insert(row, agreed);
     }
+}
+
+fn lower(set: &Value) -> impl Iterator<Item = String> {
+    set.elements().into_iter().map(|name| name.to_lowercase())
+}
+
+fn without(set: &Value, missing: &BTreeSet<String>) -> Value {
+    let kept: BTreeSet<String> =
+        set.elements().into_iter().filter(|name| !missing.contains(&name.to_lowercase())).collect();
+    if kept.is_empty() { Value::Null } else { Value::Set(kept) }
 }

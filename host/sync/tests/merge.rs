@@ -306,6 +306,25 @@ fn a_tag_that_is_hidden_from_the_partner_survives_the_partners_edits() {
 // ----------------------------------------------------------------------------------------------------------- expressions
 
 /// HighLevel keeps the parts of a name, the partner the whole.
+#[test]
+fn a_successor_that_lacks_a_tag_takes_it_from_nobody_and_gets_it() {
+    let mapping = mapping([RowSpec::new("tags", "tags", FieldType::Tags)]);
+    let sides =
+        |here: &[&str], there: &[&str]| (fields([("tags", set(here))]), fields([("tags", set(there))]));
+    let (highlevel, first) = sides(&["vip", "summit"], &["vip", "summit"]);
+    let base = agreed(&mapping, &highlevel, &first);
+    for (second, to_highlevel) in
+        [(set(&["vip", "gala"]), Some(set(&["gala", "summit", "vip"]))), (Value::Null, None)]
+    {
+        let second = fields([("tags", second)]);
+        let base = base.for_successor(&mapping, &second, &context());
+        let merge = merged(&mapping, Some(&base), &highlevel, &second);
+        assert_eq!(merge.to_highlevel.get("tags"), to_highlevel.as_ref());
+        let written = &merge.to_partner["tags"];
+        assert!(["summit", "vip"].iter().all(|tag| written.elements().contains(*tag)), "{written:?}");
+    }
+}
+
 fn split_name() -> Mapping {
     let part = |field: &str, filter: &str| RowSpec {
         to_partner: Some("firstName ~ ' ' ~ lastName".into()),

@@ -1,11 +1,10 @@
 //! PheedLoop's own operations: a table, and what is special about a few. The host has checked the input against the manifest's schema.
 
 use contactor_sdk::operations::Operation;
-use contactor_sdk::partner::Request;
-use contactor_sdk::{Error, Result, json};
+use contactor_sdk::rest_framework::{Page, meaning};
+use contactor_sdk::{Result, json};
 use serde_json::{Value as Json, json};
 
-use crate::api::{Page, meaning};
 use crate::attendee::welcome;
 use crate::settings::Settings;
 
@@ -31,9 +30,10 @@ pub(crate) fn run(settings: &Settings, action: &str, mut input: Json) -> Result<
         "attendees.create-many" => {
             input["items"].as_array_mut().into_iter().flatten().for_each(|item| welcome(settings, item));
         }
-        list if list.ends_with(".list") || list == "reports.rows" => {
-            let page = json::take(&mut input, "/page").as_u64().unwrap_or(1);
-            return self::list(operation.request(&input)?, page);
+        list if list.split('.').next_back() == Some("list") || list == "reports.rows" => {
+            let number = json::take(&mut input, "/page").as_u64().unwrap_or(1);
+            let page = Page::read(operation.request(&input)?, number)?;
+            return Ok(json!({ "items": page.rows::<Json>()?, "next_page": page.next, "count": page.count }));
         }
         _ => {}
     }
@@ -44,14 +44,4 @@ pub(crate) fn run(settings: &Settings, action: &str, mut input: Json) -> Result<
         Json::Null => json!({ "status": response.status }),
         other => json!({ "items": other }),
     })
-}
-
-fn list(request: Request, page: u64) -> Result<Json> {
-    let Page { items, next, count } = Page::read(request, page)?;
-    let items: Vec<Json> = items
-        .iter()
-        .map(|item| serde_json::from_str(item.get()))
-        .collect::<Result<_, _>>()
-        .map_err(Error::from)?;
-    Ok(json!({ "items": items, "next_page": next, "count": count }))
 }

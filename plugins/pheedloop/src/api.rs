@@ -1,45 +1,16 @@
-//! PheedLoop's lists and errors, as a public connector's metadata describes them (<https://github.com/MemberJunction/MJ>).
+//! Finding attendees in lists. Pages and errors are those of Django REST Framework, as far as a public connector's metadata shows
+//! (<https://github.com/MemberJunction/MJ>).
 
-use contactor_sdk::json::problems;
-use contactor_sdk::partner::{Request, Response};
-use contactor_sdk::{Error, Result, paging, partner};
+use contactor_sdk::partner::Request;
+use contactor_sdk::rest_framework::{Page, meaning};
+use contactor_sdk::{Error, Result, partner};
 use serde::Deserialize;
 use serde_json::Value as Json;
-use serde_json::value::RawValue;
 
 use crate::settings::Settings;
 
 /// Pages of one list that a call reads at most: with the largest page, 100,000 attendees.
 const PAGES: u64 = 200;
-
-/// One page of a list.
-pub(crate) struct Page {
-    /// Unparsed: whoever looks for one row among thousands parses only that one.
-    pub(crate) items: Vec<Box<RawValue>>,
-    pub(crate) next: Option<u64>,
-    pub(crate) count: Option<u64>,
-}
-
-impl Page {
-    /// Reads page `number` of a list. Beyond the last page PheedLoop answers 404, which is the end and no error.
-    pub(crate) fn read(list: Request, number: u64) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Envelope {
-            results: Vec<Box<RawValue>>,
-            next: Option<String>,
-            count: Option<u64>,
-        }
-        let response = list.query("page", number).send()?;
-        if response.status == 404 && number > 1 {
-            return Ok(Self { items: Vec::new(), next: None, count: None });
-        }
-        let Envelope { results, next, count } = response.ok_or_else(meaning)?.json()?;
-        // Only the number is taken from the address: where requests go is the host's to say.
-        let page = |address: String| paging::parameter(&address, "page").and_then(|page| page.parse().ok());
-        let next = next.map(|address| page(address).unwrap_or(number + 1)).filter(|next| *next > number);
-        Ok(Self { items: results, next, count })
-    }
-}
 
 /// A page of an event's list. Its first page exists for every event, so 404 blames the setting, and never the person who is looked for.
 pub(crate) fn event_page(settings: &Settings, event: &str, list: Request, number: u64) -> Result<Page> {
@@ -109,19 +80,4 @@ pub(crate) fn attendee(settings: &Settings, event: &str, code: &str) -> Result<J
         return Err(Error::Unavailable(format!("the list of attendees moved while {code} was looked for")));
     }
     Err(Error::NotFound(format!("PheedLoop's event {event} has no attendee {code}")))
-}
-
-/// The meaning of `{"<field>": ["<problem>"]}`, which counts more than the status 400. For anything else the usual meaning of the
-/// status applies.
-pub(crate) fn meaning(response: &Response) -> Option<Error> {
-    if response.status != 400 {
-        return None;
-    }
-    let mut problems = problems(&serde_json::from_slice::<Json>(&response.body).ok()?);
-    problems.retain(|problem| problem.field != "detail");
-    let is_taken = |text: &str| text.contains("exist") || text.contains("unique");
-    if problems.iter().any(|problem| problem.field == "email" && is_taken(&problem.problem)) {
-        return Some(Error::Duplicate(String::new()));
-    }
-    (!problems.is_empty()).then_some(Error::Invalid(problems))
 }

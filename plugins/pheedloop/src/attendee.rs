@@ -26,6 +26,9 @@ const LISTS: [&str; 3] =
     ["metadata.highlevel_tasks", "metadata.highlevel_notes", "metadata.highlevel_appointments"];
 const OPEN_TASKS: &str = "metadata.highlevel_open_tasks";
 
+/// The internal code of an attendee that this connector created begins so: an attendee that appears without it signed up.
+pub(crate) const OWN_MARK: &str = "highlevel:";
+
 /// Only a create knows these; what one is not told it may well take for yes.
 const WELCOMES: [&str; 3] =
     ["send_app_welcome_email", "send_attendee_portal_welcome", "send_welcome_virtual_portal_email"];

@@ -17,8 +17,9 @@ mod webhook;
 use contactor_sdk::automation::{
     self, APPOINTMENTS, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, TIMERS, WORKFLOWS,
 };
+use contactor_sdk::json;
 use contactor_sdk::prelude::*;
-use contactor_sdk::{admission, json};
+use contactor_sdk::rest_framework::meaning;
 use serde_json::Value as Json;
 
 use attendee::Id;
@@ -59,14 +60,16 @@ impl Connector for PheedLoop {
 
     fn admit(_entity: &str, direction: Direction, fields: &Fields) -> Result<Decision> {
         let settings = Settings::get()?;
-        let objection = admission::email(fields, &settings.blocked_domains).or_else(|| match direction {
-            Direction::ToHighlevel => None,
-            Direction::ToPartner if settings.only_tagged && !is_tagged(fields) => Some(format!(
-                "it does not carry the tag `{OWN_TAG}`, and the setting only_tagged keeps others from being registered"
-            )),
+        let to_partner = direction == Direction::ToPartner;
+        let objection = admission::email(fields, &settings.blocked_domains).or_else(|| {
+            if to_partner && settings.only_tagged && !is_tagged(fields) {
+                return Some(format!(
+                    "it does not carry the tag `{OWN_TAG}`, and the setting only_tagged keeps others from being registered"
+                ));
+            }
             // Nobody is mailed who must not be.
-            Direction::ToPartner if !settings.welcome_emails.is_empty() => admission::consent(fields),
-            Direction::ToPartner => None,
+            let mails = to_partner && !settings.welcome_emails.is_empty();
+            mails.then(|| admission::consent(fields)).flatten()
         });
         Ok(objection.map_or(Decision::Accept, Decision::Skip))
     }
@@ -99,10 +102,9 @@ impl Connector for PheedLoop {
         only_attendees(entity)?;
         let settings = Settings::get()?;
         let event = settings.event_codes.first().ok_or_else(|| Error::invalid("event_codes", "is empty"))?;
-        if fields.email().is_none() {
-            return Err(Error::invalid("email", "an attendee needs an email address"));
-        }
-        let mut complete = fields.clone();
+        let email =
+            fields.email().ok_or_else(|| Error::invalid("email", "an attendee needs an email address"))?;
+        let mut complete = fields.clone().with("code_internal", format!("{}{email}", attendee::OWN_MARK));
         for name in ["first_name", "last_name"] {
             if fields.text(name).is_none() {
                 complete.set(name, Value::Empty);
@@ -131,10 +133,7 @@ impl Connector for PheedLoop {
     fn delete(entity: &str, id: &str) -> Result<()> {
         only_attendees(entity)?;
         let Id { code, event } = Id::parse(id)?;
-        partner::delete(Settings::get()?.attendee_path(event, code))
-            .send()?
-            .ok_or_else(api::meaning)
-            .map(drop)
+        partner::delete(Settings::get()?.attendee_path(event, code)).send()?.ok_or_else(meaning).map(drop)
     }
 
     fn receive(webhook: &Webhook) -> Result<Received> {
@@ -178,7 +177,7 @@ fn send(
     code: Option<&str>,
     body: &Json,
 ) -> Result<PartnerRecord> {
-    let answer: Json = request.json(body)?.send()?.ok_or_else(api::meaning)?.json()?;
+    let answer: Json = request.json(body)?.send()?.ok_or_else(meaning)?.json()?;
     let mut shown = body.clone();
     for (name, value) in answer.as_object().into_iter().flatten() {
         shown[name] = value.clone();
@@ -192,7 +191,7 @@ fn send(
 /// The event itself; its absence is the setting's fault.
 fn event_of(settings: &Settings, code: &str) -> Result<Json> {
     let event = partner::get(settings.path(&format!("events/{}", partner::segment(code)))).send()?;
-    event.ok_or_else(api::meaning).and_then(partner::Response::json).map_err(|error| match error {
+    event.ok_or_else(meaning).and_then(partner::Response::json).map_err(|error| match error {
         Error::NotFound(_) => Error::invalid(
             "event_codes",
             format!(

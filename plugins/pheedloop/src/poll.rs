@@ -106,8 +106,7 @@ fn page<'s>(
         request = request.query("date_updated_gte", day);
     }
     let found = event_page(settings, event, request, at.page)?;
-    let rows = found.items.iter().map(|item| serde_json::from_str(item.get())).collect::<Result<_, _>>()?;
-    Ok((event, rows, at.forward(found.next, settings.event_codes.len()).then_some(at)))
+    Ok((event, found.rows()?, at.forward(found.next, settings.event_codes.len()).then_some(at)))
 }
 
 /// Whether this happened after the connection was made. A time without a zone tells its day alone.

@@ -69,7 +69,7 @@ fn change(settings: &Settings, event: &str, action: &str, code: &str, record: &J
         "registration.updated" if is_cancelled(record) => cancellation(change, record),
         "attendee.created" | "attendee.updated" | "attendee.deleted" => {
             // What carries our own mark was created by us, and is no sign-up; nor is what does not show whether it does.
-            let signed_up = action == "attendee.created" && record["code_internal"].as_str() == Some("");
+            let signed_up = action == "attendee.created" && !is_ours(record);
             let change = if attendee::is_complete(record) && kind != ChangeKind::Deleted {
                 match attendee::record(settings, event, record) {
                     Ok(record) => change.snapshot(record),
@@ -89,6 +89,15 @@ fn change(settings: &Settings, event: &str, action: &str, code: &str, record: &J
         }
         // Without an action it is not even known whether this is new.
         _ => change,
+    }
+}
+
+/// Whether an attendee was created by us, or does not show by whom.
+fn is_ours(attendee: &Json) -> bool {
+    match attendee.get("code_internal") {
+        Some(Json::String(code)) => code.starts_with(attendee::OWN_MARK),
+        Some(Json::Null) => false,
+        _ => true,
     }
 }
 

@@ -26,7 +26,7 @@ fn ada() -> Json {
     })
 }
 
-fn envelope(results: Json, next: Option<&str>) -> Json {
+fn envelope(results: &Json, next: Option<&str>) -> Json {
     json!({ "count": 1, "next": next, "previous": null, "results": results })
 }
 
@@ -34,7 +34,7 @@ fn envelope(results: Json, next: Option<&str>) -> Json {
 fn one_page(results: &Json) -> impl Fn(&Request) -> Response + use<> {
     let results = results.clone();
     move |request| match request.query_value("page") {
-        Some("1") => json(200, envelope(results.clone(), None)),
+        Some("1") => json(200, envelope(&results, None)),
         _ => json(404, json!({ "detail": "Invalid page." })),
     }
 }
@@ -104,9 +104,9 @@ mod records {
                 json!({ "checked_in": [], "not_checked_in": codes }),
             )
         };
-        let _gone = attendance(json!(["ATT5"])).install();
+        let gone = attendance(json!(["ATT5"])).install();
         assert!(matches!(PheedLoop::read("contact", "ATT6:EVE1"), Err(Error::NotFound(_))));
-        drop(_gone);
+        drop(gone);
         let _moved = attendance(json!(["ATT5", "ATT6"])).install();
         assert!(matches!(PheedLoop::read("contact", "ATT6:EVE1"), Err(Error::Unavailable(_))));
     }
@@ -123,12 +123,12 @@ mod records {
     fn pages_are_walked_to_their_end_and_invalid_page_is_the_end() {
         let page = |request: &Request| match request.query_value("page") {
             Some("1") => {
-                json(200, envelope(json!([ada()]), Some("https://elsewhere.example/x/?page=2&page_size=1")))
+                json(200, envelope(&json!([ada()]), Some("https://elsewhere.example/x/?page=2&page_size=1")))
             }
             Some("2") => {
                 let mut other = ada();
                 other["code"] = json!("ATT6");
-                json(200, envelope(json!([other]), Some("https://elsewhere.example/x/?page=3")))
+                json(200, envelope(&json!([other]), Some("https://elsewhere.example/x/?page=3")))
             }
             _ => json(404, json!({ "detail": "Invalid page." })),
         };
@@ -179,7 +179,8 @@ mod writes {
         };
         let (record, body) = created(host());
         let expected = json!({
-            "email": "ada@example.com", "first_name": "Ada", "last_name": "-", "send_app_welcome_email": false,
+            "email": "ada@example.com", "first_name": "Ada", "last_name": "-",
+            "code_internal": "highlevel:ada@example.com", "send_app_welcome_email": false,
             "send_attendee_portal_welcome": false, "send_welcome_virtual_portal_email": false,
         });
         assert_eq!(body, expected);
@@ -258,10 +259,10 @@ fn a_check_names_the_events_and_blames_the_right_setting() {
     let account = PheedLoop::check().unwrap();
     assert_eq!((account.id.as_str(), account.details), ("ORG1", vec![NamedValue::new("EVE1", "Summit")]));
     drop(good);
-    let _missing = host().reply("GET /ORG1/events/EVE1/", status(404)).install();
+    let missing = host().reply("GET /ORG1/events/EVE1/", status(404)).install();
     let error = PheedLoop::check().unwrap_err();
     assert!(matches!(&error, Error::Invalid(problems) if problems[0].field == "event_codes"), "{error}");
-    drop(_missing);
+    drop(missing);
     let _refused = host().reply("GET /ORG1/events/EVE1/", status(403)).install();
     assert!(matches!(PheedLoop::check(), Err(Error::Unauthorized(_))));
 }
@@ -303,7 +304,7 @@ mod triggers {
         })
     }
 
-    fn named(action: &str, data: Json) -> Json {
+    fn named(action: &str, data: &Json) -> Json {
         json!({ "action": action, "organization_code": "ORG1", "event_code": "EVE1", "data": data })
     }
 
@@ -311,7 +312,7 @@ mod triggers {
     fn a_registration_is_a_sign_up_of_its_attendee_in_every_shape_that_names_the_action() {
         let hook = json!({ "id": 1, "action": "registration.created", "event": "EVE1" });
         for body in
-            [named("registration.created", registration()), json!({ "hook": hook, "data": registration() })]
+            [named("registration.created", &registration()), json!({ "hook": hook, "data": registration() })]
         {
             let change = change(&body);
             assert_eq!((change.id.as_str(), change.event.as_str()), ("ATT5:EVE1", "signup"), "{body}");
@@ -325,15 +326,15 @@ mod triggers {
 
     #[test]
     fn a_whole_attendee_is_a_snapshot_and_what_we_created_is_no_sign_up() {
-        let organisers = change(&named("attendee.created", ada()));
+        let organisers = change(&named("attendee.created", &ada()));
         assert_eq!((organisers.event.as_str(), organisers.kind), ("signup", ChangeKind::Created));
         assert_eq!(organisers.snapshot.unwrap().email(), Some("ada@example.com"));
         let mut ours = ada();
-        ours["code_internal"] = json!("contact-1");
-        assert_eq!(change(&named("attendee.created", ours)).event, "attendee.created");
+        ours["code_internal"] = json!("highlevel:ada@example.com");
+        assert_eq!(change(&named("attendee.created", &ours)).event, "attendee.created");
         let mention = change(&json!({ "action": "attendee.created", "event_code": "EVE1", "code": "ATT5" }));
         assert_eq!((mention.event.as_str(), mention.snapshot), ("attendee.created", None));
-        let gone = change(&named("attendee.deleted", ada()));
+        let gone = change(&named("attendee.deleted", &ada()));
         assert_eq!((gone.kind, gone.snapshot), (ChangeKind::Deleted, None));
     }
 
@@ -359,11 +360,11 @@ mod triggers {
     fn cancellations_and_check_ins_have_their_own_identity() {
         let mut cancelled = registration();
         cancelled["is_canceled"] = json!(true);
-        let cancelled = change(&named("registration.updated", cancelled));
+        let cancelled = change(&named("registration.updated", &cancelled));
         assert_eq!((cancelled.event.as_str(), cancelled.text("key")), ("cancellation", Some("REG1")));
         let mut inside = ada();
         inside["checkin_date"] = json!("2026-12-10T09:00:00Z");
-        let checkin = change(&named("checkin.created", inside));
+        let checkin = change(&named("checkin.created", &inside));
         assert_eq!(
             (checkin.event.as_str(), checkin.text("key")),
             ("checkin", Some("ATT5:EVE1 2026-12-10T09:00:00Z"))
@@ -372,7 +373,7 @@ mod triggers {
 
     #[test]
     fn another_event_is_passed_over_and_garbage_rejected() {
-        let mut other = named("attendee.updated", ada());
+        let mut other = named("attendee.updated", &ada());
         other["event_code"] = json!("EVE9");
         assert!(changes(&other).is_empty());
         let _host = host().install();
@@ -515,7 +516,7 @@ mod actions {
         let manifest = contactor_manifest::Manifest::parse(MANIFEST).unwrap();
         for action in &manifest.actions {
             let mut host = host();
-            let listed = json(200, envelope(json!([]), None));
+            let listed = json(200, envelope(&json!([]), None));
             for depth in 1..=6 {
                 let path = "/*".repeat(depth) + "/";
                 host = host.reply(&format!("GET {path}"), listed.clone());

@@ -52,6 +52,7 @@ pub mod paging;
 pub mod partner;
 pub mod pending;
 mod records;
+pub mod rest_framework;
 pub mod rules;
 pub mod seen;
 pub mod settings;

@@ -60,6 +60,13 @@ impl Stage {
         Ok(self.host.at(path))
     }
 
+    /// Waits until the double was asked for this list: what it held until then was there before the connection.
+    pub(super) async fn first_poll(&self, operation: &str) -> Result<()> {
+        let asked = async || Ok(self.sandbox.recorder().carried_out(operation) > 0);
+        self.host.until("the first poll", asked).await?;
+        self.settled().await
+    }
+
     /// The contact with this email.
     pub(super) fn find(&self, email: &str) -> Result<Value> {
         find_contact(self, email)

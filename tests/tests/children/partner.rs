@@ -12,8 +12,8 @@ use contactor_runtime::bindings::types::{Error, NamedValue, Value};
 use contactor_runtime::{CallError, Invocation, Reply};
 use serde_json::{Map, Value as Json, json};
 
-/// The manifest of its connector: children in fields of the person. `{}` stands for further lines of the task's entity.
-pub const MANIFEST: &str = r#"
+/// The manifest of its connector: children in fields of the person. `#CONTACT` and `#TASK` stand for further lines of those entities.
+pub(crate) const MANIFEST: &str = r#"
 [connector]
 id = "people"
 name = "People"
@@ -208,36 +208,36 @@ interval_seconds = 60
 
 /// What the partner keeps, and what it was asked.
 #[derive(Default)]
-pub struct State {
-    pub people: BTreeMap<String, Map<String, Json>>,
+pub(crate) struct State {
+    pub(crate) people: BTreeMap<String, Map<String, Json>>,
     /// Who is announced by the next poll.
-    pub changed: Vec<String>,
+    pub(crate) changed: Vec<String>,
     /// Events that it was told to handle: the kind and the contact.
-    pub events: Vec<(String, Option<String>)>,
-    pub reads: u64,
-    pub writes: u64,
+    pub(crate) events: Vec<(String, Option<String>)>,
+    pub(crate) reads: u64,
+    pub(crate) writes: u64,
     /// The id of a person is its email.
-    pub by_email: bool,
+    pub(crate) by_email: bool,
     /// When each was changed, where that is known.
-    pub times: BTreeMap<String, String>,
+    pub(crate) times: BTreeMap<String, String>,
     /// The next update takes effect, and its answer is lost.
-    pub lose_next_update: bool,
+    pub(crate) lose_next_update: bool,
     /// In this many of a hundred calls something goes wrong, before or after the call took effect.
-    pub trouble: u64,
+    pub(crate) trouble: u64,
     random: u64,
     next: u64,
 }
 
 #[derive(Clone, Default)]
-pub struct People(Arc<Mutex<State>>);
+pub(crate) struct People(Arc<Mutex<State>>);
 
 impl People {
-    pub fn state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+    pub(crate) fn state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         act(&mut self.0.lock().unwrap())
     }
 
     /// A field of the one person.
-    pub fn field(&self, name: &str) -> Json {
+    pub(crate) fn field(&self, name: &str) -> Json {
         self.state(|state| {
             assert_eq!(state.people.len(), 1, "{:?}", state.people.keys());
             state.people.values().next().unwrap().get(name).cloned().unwrap_or_default()
@@ -245,7 +245,7 @@ impl People {
     }
 
     /// Somebody edits a field of a person; the next poll tells.
-    pub fn edit(&self, id: &str, name: &str, value: Json) {
+    pub(crate) fn edit(&self, id: &str, name: &str, value: Json) {
         self.state(|state| {
             state.people.get_mut(id).unwrap().insert(name.to_owned(), value);
             state.changed.push(id.to_owned());
@@ -253,7 +253,7 @@ impl People {
     }
 
     /// The id of the one person.
-    pub fn only(&self) -> String {
+    pub(crate) fn only(&self) -> String {
         self.state(|state| state.people.keys().next().cloned().unwrap())
     }
 }

@@ -175,7 +175,7 @@ impl Enable {
 }
 
 /// A file of names with values, as the option `of` takes it.
-fn object(file: &Path, of: &str) -> Result<Map<String, Value>, Failure> {
+pub(crate) fn object(file: &Path, of: &str) -> Result<Map<String, Value>, Failure> {
     match document(file)? {
         Value::Object(object) => Ok(object),
         _ => Err(Failure::say(

@@ -18,6 +18,8 @@ use crate::output::word;
 
 /// How often the host is asked what became of the event.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long the host is given to look at the tasks that there are.
+const SEEN: Duration = Duration::from_secs(2);
 /// Events and runs that are looked through.
 const LATEST: u32 = 100;
 
@@ -115,12 +117,13 @@ async fn set_off(client: &Client, args: &Args, entry: &CatalogueEntry) -> Result
     match entry.way {
         CatalogueWay::HighlevelWebhook | CatalogueWay::Found => {
             let body = json!({ "location": workspace.location, "event": entry.name, "body": entry.example });
-            let answer = sandbox.post(&["highlevel", "emit"], &body).await?;
+            let mut answer = sandbox.post(&["highlevel", "emit"], &body).await?;
             if entry.way == CatalogueWay::Found {
-                for connection in client.connections(&args.workspace).await? {
-                    // A connector without streams has nothing to poll; the host's own look is woken all the same.
-                    let _ = client.poll(&args.workspace, &connection.connector).await;
-                }
+                // An edit is found only of a task that an earlier look has seen.
+                poll_all(client, &args.workspace).await?;
+                tokio::time::sleep(SEEN).await;
+                answer = sandbox.post(&["highlevel", "emit"], &body).await?;
+                poll_all(client, &args.workspace).await?;
                 return Ok(format!("HighLevel's double changed {}", answer["about"]));
             }
             Ok(format!(
@@ -145,21 +148,33 @@ async fn set_off(client: &Client, args: &Args, entry: &CatalogueEntry) -> Result
                 }
             }
         }
-        CatalogueWay::Timer if entry.owner == "host" => Err(Failure::say(
-            Exit::Usage,
-            format_args!(
-                "{}: send the sample of a connector's own timer, such as `<connector>.timer:<name>`",
-                entry.id
-            ),
-        )),
         CatalogueWay::Timer => {
-            client.sample(&args.workspace, &entry.owner, &entry.name).await?;
-            Ok("the manifest's sample went off as a timer".to_owned())
+            // The host's timers are those of its connectors.
+            let entries = client.catalogue(Some(&args.workspace)).await?;
+            let is_it = |one: &&CatalogueEntry| {
+                one.way == CatalogueWay::Timer
+                    && one.owner != "host"
+                    && (entry.owner == "host" || one.id == entry.id)
+            };
+            let timer = entries.iter().find(is_it).ok_or_else(|| {
+                Failure::say(Exit::NotFound, "no connector of this workspace declares a timer as a trigger")
+            })?;
+            client.sample(&args.workspace, &timer.owner, &timer.name).await?;
+            Ok(format!("the manifest's sample of {} went off as a timer", timer.id))
         }
         CatalogueWay::HighlevelRequest | CatalogueWay::Connector => {
             Err(Failure::say(Exit::Usage, format_args!("{} is an action", entry.id)))
         }
     }
+}
+
+/// Lets the host look at everything that it polls.
+async fn poll_all(client: &Client, workspace: &str) -> Result<(), Failure> {
+    for connection in client.connections(workspace).await? {
+        // A connector without streams has nothing to poll.
+        let _ = client.poll(workspace, &connection.connector).await;
+    }
+    Ok(())
 }
 
 /// The sandbox's control API.

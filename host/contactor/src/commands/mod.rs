@@ -9,6 +9,7 @@ pub(crate) mod emit;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod init;
+pub(crate) mod mapping;
 pub(crate) mod parked;
 pub(crate) mod progress;
 pub(crate) mod run;
@@ -68,6 +69,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Connection(command) => connection::run(context, command).await,
         Command::Destination(command) => destination::run(context, command).await,
         Command::Emit(args) => emit::run(context, &args).await,
+        Command::Mapping(command) => mapping::run(context, command).await,
         Command::Sync(args) => sync::run(context, &args).await,
         Command::Run(args) => run::run(context, &args).await,
         Command::Runs(command) => runs::run(context, command).await,

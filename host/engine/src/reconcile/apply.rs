@@ -19,6 +19,9 @@ use crate::recorder::cut;
 /// Bytes of the names of custom fields that a remark lists.
 const NAMES: usize = 500;
 
+/// A field that HighLevel's update does not take.
+const COMPANY: &str = "companyName";
+
 /// What a run wrote.
 pub(crate) struct Applied {
     /// The link as it is to be stored.
@@ -242,7 +245,8 @@ impl RunContext {
             return Ok(before.clone());
         }
         let id = highlevel::ContactId::new(before.id.as_str());
-        let (plain, tags) = split_tags(fields);
+        let (mut plain, tags) = split_tags(fields);
+        let company = plain.remove(COMPANY);
         let mut after = before.clone();
         if !plain.is_empty() {
             let plain = self.address_custom_fields(plain).await?;
@@ -253,6 +257,9 @@ impl RunContext {
                 .await
                 .map_err(|error| failure::of_highlevel(&error))?;
             after = self.side_record(&contact).await?;
+        }
+        if let Some(company) = company {
+            after = self.write_company(after, &company).await?;
         }
         if let Some(wanted) = tags {
             let present = tags_of(&before.fields);
@@ -273,6 +280,36 @@ impl RunContext {
             }
         }
         Ok(after)
+    }
+
+    /// The vendor takes a company's name in a create and in an upsert, never in an update. An upsert may hit another person, so it
+    /// is sent only where the vendor's own search, which follows the same settings, finds this contact by its email and phone.
+    /// Elsewhere the name is not written, which the run remarks like any value that was not kept.
+    async fn write_company(&self, contact: SideRecord, company: &Value) -> Result<SideRecord, Failure> {
+        let own = |name: &str| match contact.fields.get(name) {
+            Some(Value::Text(text)) if !text.trim().is_empty() => Some(text.as_str()),
+            _ => None,
+        };
+        let (email, phone) = (own("email"), own("phone"));
+        if email.or(phone).is_none() {
+            return Ok(contact);
+        }
+        let found = self.location.find_duplicate(email, phone).await;
+        let found = found.map_err(|error| failure::of_highlevel(&error))?;
+        if found.is_none_or(|found| found.id.as_str() != contact.id.as_str()) {
+            return Ok(contact);
+        }
+        // A draft leaves null out; an empty text clears.
+        let name = if let Value::Text(name) = company { name.as_str() } else { "" };
+        let fields = [("email", email), ("phone", phone), (COMPANY, Some(name))];
+        let fields: BTreeMap<String, serde_json::Value> = fields
+            .into_iter()
+            .filter_map(|(name, text)| Some((name.to_owned(), serde_json::Value::from(text?))))
+            .collect();
+        let draft = highlevel::ContactDraft::from_fields(fields).map_err(|problems| refused(&problems))?;
+        let upsert = self.location.upsert_contact(&draft, false).await;
+        let upsert = upsert.map_err(|error| failure::of_highlevel(&error))?;
+        self.side_record(&upsert.contact).await
     }
 
     /// Turns `customFields.<key>` back into the id that a write needs.

@@ -116,12 +116,33 @@ impl RunContext {
         }
         // A partner that refuses duplicates itself is asked by the create: one request instead of two for each new person.
         let refuses_duplicates = keys.iter().any(|key| key.unique);
-        let (partner, tombstone) = if refuses_duplicates && !self.preview {
+        let missing = self.never_given(entity)?;
+        let (partner, tombstone) = if refuses_duplicates && missing.is_none() && !self.preview {
             (None, None)
         } else {
             self.counterpart(entity, &keys).await?
         };
+        if let (None, Some(field)) = (&partner, missing) {
+            let partner = &self.active.manifest.partner.name;
+            let reason = format!(
+                "it is not in {partner}, and the mapping gives {partner} no `{field}` to create it with"
+            );
+            return Ok(Plan::Skip { reason, highlevel: Some(record), partner: None });
+        }
         self.sync(entity, Some(record), partner, tombstone, guards).await
+    }
+
+    /// A field without which the partner creates no record, and which no row of the mapping writes: an admin wants the partner's
+    /// records in HighLevel and none of HighLevel's at the partner.
+    fn never_given(&self, entity: &str) -> Result<Option<String>, Failure> {
+        let mapping = self.active.mapping(entity)?;
+        let given = |name: &str| {
+            mapping
+                .rows()
+                .any(|row| row.partner == name && row.direction != contactor_sync::Direction::ToHighlevel)
+        };
+        let mut required = self.active.manifest.fields_of(entity).filter(|field| field.required);
+        Ok(required.find(|field| !given(&field.name)).map(|field| field.name.clone()))
     }
 
     /// The plan for a contact whose create the partner refused as a duplicate; `None` while its search shows nothing.

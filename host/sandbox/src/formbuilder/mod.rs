@@ -4,6 +4,7 @@
 //! as people do who fill in forms or use the vendor's own interface ([`FormAct`]).
 
 mod config;
+mod emit;
 mod error;
 mod forms;
 mod groups;

@@ -7,6 +7,7 @@
 mod attendees;
 mod checkin;
 mod config;
+mod emit;
 mod error;
 mod hooks;
 mod inspect;

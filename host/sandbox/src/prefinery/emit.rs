@@ -68,7 +68,7 @@ fn prepare(change: &mut Change<'_>, trigger: &str) -> Result<Before, Fault> {
 }
 
 fn fields(value: Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap_or_default()
+    if let Value::Object(fields) = value { fields } else { Map::new() }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "fits `map_err`")]

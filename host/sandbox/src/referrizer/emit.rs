@@ -47,5 +47,5 @@ fn add(change: &mut Change<'_>) -> Result<Contact, Fault> {
 }
 
 fn fields(value: Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap_or_default()
+    if let Value::Object(fields) = value { fields } else { Map::new() }
 }

@@ -8,6 +8,7 @@ pub(crate) mod destinations;
 pub(crate) mod emit;
 pub(crate) mod health;
 pub(crate) mod history;
+pub(crate) mod mapping;
 pub(crate) mod sync;
 pub(crate) mod workspaces;
 
@@ -42,6 +43,11 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
             get(sync::progress).post(sync::start),
         ),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/preview", post(sync::preview)),
+        (
+            "/api/v1/workspaces/{workspace}/connections/{connector}/mapping",
+            get(mapping::list).put(mapping::set).delete(mapping::unset),
+        ),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/test", post(mapping::test)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/poll", post(emit::poll)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/samples/{trigger}", post(emit::sample)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/records", post(sync::record)),

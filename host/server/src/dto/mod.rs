@@ -10,6 +10,7 @@ mod emit;
 mod error;
 mod health;
 mod history;
+mod mapping;
 mod preview;
 mod record;
 mod run;
@@ -27,6 +28,9 @@ pub use error::{ErrorBody, ErrorDetail};
 pub use health::{Counts, Health};
 pub use history::{
     Conflict, Event, EventState, LimitQuery, Link, LinkState, Parked, Timeline, TimelineEntry, TimelineKind,
+};
+pub use mapping::{
+    MappingRow, MappingRowQuery, MappingTrial, RowOrigin, SetMappingRow, TrialProblem, TrialReport, TrialRow,
 };
 pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict};
 pub use record::{RecordRef, Side};

@@ -1,5 +1,7 @@
 //! Filters for names. Their results are no longer than a few times their input.
 
+use std::collections::BTreeMap;
+
 use minijinja::Environment;
 use minijinja::value::Value as Data;
 
@@ -85,11 +87,10 @@ fn name_parts(text: String) -> Data {
         last -= 1;
     }
     let joined = |words: Option<&[&str]>| words.unwrap_or_default().join(" ");
-    [
+    let parts = [
         ("first", joined(words.get(..1))),
         ("middle", joined(words.get(1..last))),
         ("last", joined(words.get(last..))),
-    ]
-    .into_iter()
-    .collect()
+    ];
+    Data::from(BTreeMap::from(parts))
 }

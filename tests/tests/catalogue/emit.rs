@@ -1,6 +1,4 @@
-//! The catalogue against the doubles: what is listed can be sent and done, from the command line.
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Triggers and actions from the command line, with the real program and a real host.
 
 use std::process::Stdio;
 

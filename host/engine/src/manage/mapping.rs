@@ -1,0 +1,201 @@
+//! Mapping without code: the rows that count, rows of the admin's own, and what becomes of sample values.
+
+mod fields;
+mod trial;
+
+use contactor_manifest::Manifest;
+use contactor_store::{Connection, ConnectionId};
+use contactor_sync::RowSpec;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::template::pair;
+use crate::active::{compile_mappings, default_rows, owner_of};
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+pub use trial::{MappingTrial, TrialProblem, TrialReport, TrialRow};
+
+/// Who wrote a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowOrigin {
+    /// The connector's author, in the manifest.
+    Connector,
+    /// The admin.
+    Admin,
+}
+
+/// A row that counts, or one that the admin has switched off.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MappingRow {
+    /// The entity.
+    pub entity: String,
+    /// Who wrote it.
+    pub origin: RowOrigin,
+    /// The row: fields, direction, expressions, tables, policy; `off` when it does not count.
+    pub row: RowSpec,
+}
+
+impl Engine {
+    /// The rows of a connection, entity by entity: those that count, and those that the admin has switched off.
+    ///
+    /// # Errors
+    /// No such connection.
+    pub async fn mapping(&self, id: &ConnectionId) -> Result<Vec<MappingRow>, EngineError> {
+        let connection = self.stored(id).await?;
+        let manifest = self.manifest_of(&connection).await?;
+        let effective = compile_mappings(&manifest, &connection.mapping)?;
+        let own = own_rows(&connection.mapping)?;
+        let mut rows = Vec::new();
+        for (entity, mapping) in &effective {
+            for row in mapping.rows() {
+                let is_own = own.iter().any(|(of, own)| of == entity && own.key() == row.key());
+                let origin = if is_own { RowOrigin::Admin } else { RowOrigin::Connector };
+                rows.push(MappingRow { entity: entity.clone(), origin, row: row.clone() });
+            }
+        }
+        let off = own.into_iter().filter(|(_, row)| row.off);
+        rows.extend(off.map(|(entity, row)| MappingRow { entity, origin: RowOrigin::Admin, row }));
+        Ok(rows)
+    }
+
+    /// Writes a row of the admin's, in place of the one that joins the same two fields. Both fields have to be there: the
+    /// partner's in the manifest, HighLevel's among its own or the location's custom fields. Types that are left out are those of
+    /// the fields.
+    ///
+    /// # Errors
+    /// No such connection, a field that does not exist (with those that do), an expression that cannot be compiled, or rows that
+    /// contradict each other. Nothing is stored then.
+    pub async fn set_mapping_row(
+        &self,
+        id: &ConnectionId,
+        entity: &str,
+        row: Value,
+    ) -> Result<Vec<MappingRow>, EngineError> {
+        let mut connection = self.stored(id).await?;
+        let manifest = self.manifest_of(&connection).await?;
+        let row = self.checked_row(&connection, &manifest, entity, row).await?;
+        let rows = rows_of(&mut connection.mapping, entity);
+        rows.retain(|old| pair(old) != pair(&row));
+        rows.push(row);
+        self.store_mapping(connection).await?;
+        self.mapping(id).await
+    }
+
+    /// Takes a row of the admin's away; the connector's own counts again, if it has one.
+    ///
+    /// # Errors
+    /// No such connection, or no such row.
+    pub async fn unset_mapping_row(
+        &self,
+        id: &ConnectionId,
+        entity: &str,
+        highlevel: &str,
+        partner: &str,
+    ) -> Result<Vec<MappingRow>, EngineError> {
+        let mut connection = self.stored(id).await?;
+        let rows = rows_of(&mut connection.mapping, entity);
+        let before = rows.len();
+        rows.retain(|row| pair(row) != (Some(highlevel), Some(partner)));
+        if rows.len() == before {
+            return Err(EngineError::NotFound {
+                what: "mapping row of the admin's",
+                id: format!("{entity} {highlevel}={partner}"),
+                hint: "; a row of the connector's is left out with `contactor mapping set … --off`"
+                    .to_owned(),
+            });
+        }
+        if rows.is_empty()
+            && let Value::Object(mapping) = &mut connection.mapping
+        {
+            mapping.remove(entity);
+        }
+        self.store_mapping(connection).await?;
+        self.mapping(id).await
+    }
+
+    pub(super) async fn manifest_of(&self, connection: &Connection) -> Result<Manifest, EngineError> {
+        let installed = self.installed(&connection.connector, Some(connection.digest.as_str())).await?;
+        Manifest::parse(&installed.manifest)
+            .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))
+    }
+
+    /// A row whose fields are there, with their types filled in.
+    async fn checked_row(
+        &self,
+        connection: &Connection,
+        manifest: &Manifest,
+        entity: &str,
+        mut row: Value,
+    ) -> Result<Value, EngineError> {
+        if manifest.entity(entity).is_none() && owner_of(manifest, entity).is_none() {
+            let known: Vec<_> = manifest.entities.iter().map(|entity| entity.name.as_str()).collect();
+            return Err(EngineError::Invalid(format!(
+                "mapping: {} has no `{entity}`; it has {}",
+                manifest.connector.id,
+                known.join(", ")
+            )));
+        }
+        let (Some(highlevel), Some(partner)) = pair(&row) else {
+            return Err(EngineError::Invalid("mapping: a row names a field of each side".to_owned()));
+        };
+        let (highlevel, partner) = (highlevel.to_owned(), partner.to_owned());
+        let field = fields::of_partner(manifest, entity, &partner)?;
+        let workspace = self.workspace(&connection.workspace).await?;
+        let own_type = fields::of_highlevel(self, &workspace, entity, &highlevel).await?;
+        let default = default_rows(manifest, entity)
+            .into_iter()
+            .find(|row| row.partner == partner && row.highlevel == highlevel);
+        if let Value::Object(members) = &mut row {
+            // As the connector joins them, or else as the fields are.
+            let types = default.map_or((own_type.unwrap_or(field.kind), field.kind), |row| {
+                (row.highlevel_type, row.partner_type)
+            });
+            for (name, kind) in [("highlevel_type", types.0), ("partner_type", types.1)] {
+                members.entry(name).or_insert(serde_json::to_value(kind).unwrap_or_default());
+            }
+        }
+        let parsed: RowSpec = serde_json::from_value(row.clone())
+            .map_err(|error| EngineError::Invalid(format!("mapping row {highlevel}={partner}: {error}")))?;
+        fields::check_direction(&parsed, &field, entity)?;
+        Ok(row)
+    }
+
+    /// Stores rows that compile together with the connector's; the connection keeps its state.
+    async fn store_mapping(&self, connection: Connection) -> Result<(), EngineError> {
+        let id = connection.id.clone();
+        let secrets = self.credentials().partner(&connection.workspace, &connection.id).await?;
+        self.load_with(connection.clone(), secrets).await?;
+        self.store().put_connection(connection).await?;
+        self.forget(&id);
+        Ok(())
+    }
+}
+
+/// The admin's rows of an entity, to be changed.
+fn rows_of<'m>(mapping: &'m mut Value, entity: &str) -> &'m mut Vec<Value> {
+    if !mapping.is_object() {
+        *mapping = Value::Object(Map::new());
+    }
+    let rows = &mut mapping[entity];
+    if !rows.is_array() {
+        *rows = Value::Array(Vec::new());
+    }
+    match rows {
+        Value::Array(rows) => rows,
+        // Made a list two lines above.
+        _ => unreachable!("a list"),
+    }
+}
+
+/// The admin's rows, entity by entity.
+fn own_rows(mapping: &Value) -> Result<Vec<(String, RowSpec)>, EngineError> {
+    let mut own = Vec::new();
+    for (entity, rows) in mapping.as_object().into_iter().flatten() {
+        let rows: Vec<RowSpec> = serde_json::from_value(rows.clone())
+            .map_err(|error| EngineError::Invalid(format!("mapping of `{entity}`: {error}")))?;
+        own.extend(rows.into_iter().map(|row| (entity.clone(), row)));
+    }
+    Ok(own)
+}

@@ -1,0 +1,107 @@
+//! Mapping rows without a file, and trials of them.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::connection_id;
+use crate::app::App;
+use crate::dto::{ErrorBody, MappingRow, MappingRowQuery, MappingTrial, SetMappingRow, TrialReport};
+use crate::error::ApiResult;
+use crate::extract::{ApiJson, ApiPath, ApiQuery};
+
+/// The rows that count, and those that the admin has switched off.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/mapping",
+    tag = "mapping",
+    operation_id = "mapping.list",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    responses((status = 200, body = Vec<MappingRow>), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+) -> ApiResult<Json<Vec<MappingRow>>> {
+    let rows = app.engine.mapping(&connection_id(&workspace, &connector)).await?;
+    Ok(Json(rows.into_iter().map(Into::into).collect()))
+}
+
+/// Writes a row of the admin's, in place of the one that joins the same two fields. Answers all rows.
+#[utoipa::path(
+    put,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/mapping",
+    tag = "mapping",
+    operation_id = "mapping.set",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    request_body = SetMappingRow,
+    responses(
+        (status = 200, body = Vec<MappingRow>),
+        (status = 400, description = "A field does not exist (those that do are named), or the row cannot work.", body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn set(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+    ApiJson(request): ApiJson<SetMappingRow>,
+) -> ApiResult<Json<Vec<MappingRow>>> {
+    let id = connection_id(&workspace, &connector);
+    let rows = app.engine.set_mapping_row(&id, &request.entity, request.row).await?;
+    Ok(Json(rows.into_iter().map(Into::into).collect()))
+}
+
+/// Takes a row of the admin's away; the connector's own counts again. Answers all rows.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/mapping",
+    tag = "mapping",
+    operation_id = "mapping.unset",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+        MappingRowQuery,
+    ),
+    responses((status = 200, body = Vec<MappingRow>), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn unset(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+    ApiQuery(row): ApiQuery<MappingRowQuery>,
+) -> ApiResult<Json<Vec<MappingRow>>> {
+    let id = connection_id(&workspace, &connector);
+    let rows = app.engine.unset_mapping_row(&id, &row.entity, &row.highlevel, &row.partner).await?;
+    Ok(Json(rows.into_iter().map(Into::into).collect()))
+}
+
+/// Tries the mapping, or a draft of it, on sample values. Nothing is written anywhere.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/mapping/test",
+    tag = "mapping",
+    operation_id = "mapping.test",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    request_body = MappingTrial,
+    responses(
+        (status = 200, body = TrialReport),
+        (status = 400, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 502, description = "A vendor did not answer.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn test(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+    ApiJson(trial): ApiJson<MappingTrial>,
+) -> ApiResult<Json<TrialReport>> {
+    let id = connection_id(&workspace, &connector);
+    Ok(Json(app.engine.try_mapping(&id, trial.into()).await?.into()))
+}

@@ -1,0 +1,191 @@
+//! Every trigger, set off: something comes of it.
+
+use std::collections::BTreeMap;
+
+use contactor_engine::{CatalogueEntry, CatalogueKind, CatalogueWay, ConnectionView};
+use contactor_sandbox::SandboxError;
+use contactor_sandbox::pheedloop::Envelope;
+use contactor_store::{Run, RunFilter, RunKind, RunOutcome};
+use contactor_tests::engine::{Partner, Stand};
+use contactor_tests::partners;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::{CONNECTORS, of};
+
+/// The runs of a connection's automations, newest first.
+async fn automations(stand: &Stand, connection: &ConnectionView) -> Vec<Run> {
+    let filter = RunFilter { connection: Some(connection.id.clone()), limit: 200, ..RunFilter::default() };
+    let runs = stand.engine.runs(filter).await.unwrap();
+    runs.into_iter().filter(|run| run.kind == RunKind::Automation).collect()
+}
+
+/// A connector that listens to these kinds and, for each, writes a note about the contact if there is one.
+async fn listener(stand: &Stand, kinds: &[&str]) -> ConnectionView {
+    let calls = json!({ "calls": [] }).to_string();
+    let scripts: BTreeMap<&str, &str> = kinds.iter().map(|kind| (*kind, calls.as_str())).collect();
+    let partner = Partner {
+        component: "guest-operations".to_owned(),
+        base_url: stand.sandbox.prefinery_url(),
+        credentials: [("token".to_owned(), stand.sandbox.prefinery().api_key().to_owned())].into(),
+        settings: json!({
+            "scripts": scripts,
+            "rules": [{ "name": "all", "on": kinds, "do": [{ "add-tags": ["unused"] }] }],
+        }),
+        ..Partner::default()
+    };
+    stand.connect(partner).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_on_any_event_of_highlevel_is_run_when_the_event_comes() {
+    let events = of("highlevel", CatalogueKind::Trigger);
+    assert_eq!(events.len(), 58);
+    let stand = Stand::serve().await.unwrap();
+    let kinds: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
+    let connection = listener(&stand, &kinds).await;
+    let location = stand.sandbox.highlevel().first_location();
+    for event in &events {
+        let before = automations(&stand, &connection).await.len();
+        let sent = stand.sandbox.highlevel().emit(&location, &event.name, event.example.clone()).unwrap();
+        assert_eq!(sent["webhooks"].as_array().map(Vec::len), Some(1), "{}", event.id);
+        stand.settle().await.unwrap();
+        let runs = automations(&stand, &connection).await;
+        assert_eq!(runs.len(), before + 1, "{}", event.id);
+        assert_eq!(runs[0].outcome, RunOutcome::Applied, "{}: {}", event.id, runs[0].summary);
+        assert!(
+            runs[0].summary.starts_with(&format!("{}:", event.name)),
+            "{}: {}",
+            event.id,
+            runs[0].summary
+        );
+        assert!(runs[0].event.is_some(), "{}", event.id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_host_finds_by_itself_and_its_timers_are_events_as_well() {
+    let host: Vec<String> = of("host", CatalogueKind::Trigger).into_iter().map(|entry| entry.name).collect();
+    assert_eq!(host, ["TaskUpdate", "timer"]);
+    let stand = Stand::serve().await.unwrap();
+    let location = stand.sandbox.highlevel().first_location();
+    let connection = listener(&stand, &["TaskUpdate"]).await;
+    let edit = || stand.sandbox.highlevel().emit(&location, "TaskUpdate", Value::Null).unwrap();
+    edit();
+    stand.walk().await.unwrap();
+    stand.advance(SignedDuration::from_mins(16));
+    edit();
+    stand.walk().await.unwrap();
+    let runs = automations(&stand, &connection).await;
+    assert!(runs[0].summary.starts_with("TaskUpdate:"), "{}", runs[0].summary);
+
+    let pheedloop = partners::connect(&stand, partners::pheedloop(&stand.sandbox)).await.unwrap();
+    stand.engine.receive_sample(&pheedloop.id, "timer:appointment").await.unwrap();
+    stand.settle().await.unwrap();
+    assert!(!automations(&stand, &pheedloop).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_trigger_of_every_connector_is_set_off_and_a_rule_on_it_is_run() {
+    let mut faults = Vec::new();
+    for connector in CONNECTORS {
+        for trigger in of(connector, CatalogueKind::Trigger) {
+            if let Err(fault) = set_off(connector, &trigger).await {
+                faults.push(format!("{}: {fault}", trigger.id));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} of them:\n{}", faults.len(), faults.join("\n"));
+}
+
+async fn set_off(connector: &str, trigger: &CatalogueEntry) -> Result<(), String> {
+    let stand = Stand::serve_with(partners::sandbox()).await.unwrap();
+    let partner = partners::all(&stand.sandbox).into_iter().find(|partner| partner.component == connector);
+    let mut partner = partner.unwrap();
+    partner.settings["rules"] =
+        json!([{ "name": "seen", "on": [trigger.name], "do": [{ "add-tags": ["seen"] }] }]);
+    let connection = partners::connect(&stand, partner).await.unwrap();
+    let location = stand.sandbox.highlevel().first_location();
+    // Of the bodies that a REST hook may have, the one that names its action.
+    let mut guesses = stand.sandbox.pheedloop().guesses();
+    guesses.envelope = Envelope::Named;
+    stand.sandbox.pheedloop().set_guesses(guesses);
+    stand.walk().await.unwrap();
+    // Something to begin with, of which an earlier look has seen everything.
+    let later = async || {
+        stand.advance(SignedDuration::from_hours(2));
+        stand.walk().await.unwrap();
+    };
+    match trigger.way {
+        CatalogueWay::HighlevelWebhook => {
+            let sent = stand.sandbox.highlevel().emit(&location, &trigger.name, trigger.example.clone());
+            sent.map_err(|error| error.to_string())?;
+            stand.settle().await.unwrap();
+        }
+        CatalogueWay::PartnerWebhook | CatalogueWay::PartnerPoll => {
+            if let Some(first) = first(&trigger.name) {
+                by_double(&stand, connector, first).map_err(|error| error.to_string())?;
+                stand.settle().await.unwrap();
+                later().await;
+            }
+            match by_double(&stand, connector, &trigger.name) {
+                Ok(_) => {}
+                // The partner has no sender that is known: what its manifest shows comes.
+                Err(_) => {
+                    let received = stand.engine.receive_sample(&connection.id, &trigger.name).await;
+                    received.map_err(|error| error.to_string())?;
+                }
+            }
+            stand.settle().await.unwrap();
+            later().await;
+        }
+        CatalogueWay::Timer => {
+            let received = stand.engine.receive_sample(&connection.id, &trigger.name).await;
+            received.map_err(|error| error.to_string())?;
+            stand.settle().await.unwrap();
+        }
+        other => return Err(format!("nobody knows how {other:?} is set off")),
+    }
+    let runs = automations(&stand, &connection).await;
+    if runs.is_empty() {
+        let filter = RunFilter { connection: Some(connection.id.clone()), limit: 20, ..RunFilter::default() };
+        let all = stand.engine.runs(filter).await.unwrap();
+        let all: Vec<_> = all.iter().map(|run| format!("{:?} {}", run.kind, run.summary)).collect();
+        return Err(format!("no automation ran; {all:?}"));
+    }
+    let bad = runs.iter().find(|run| matches!(run.outcome, RunOutcome::Parked | RunOutcome::Retrying));
+    bad.map_or(Ok(()), |run| Err(format!("{:?}: {}", run.outcome, run.summary)))
+}
+
+/// What has to be there before, so that the trigger changes it.
+fn first(trigger: &str) -> Option<&'static str> {
+    Some(match trigger {
+        "submission_approved" | "submission_rejected" | "submission_payed" | "submission_deleted" => {
+            "submission"
+        }
+        "status_changed" | "reward_redeemed" => "lead_created",
+        "contact.updated"
+        | "contact.deleted"
+        | "contact.unsubscribed"
+        | "purchase"
+        | "cart.abandoned"
+        | "segment.entered"
+        | "task.completed" => "contact.created",
+        "cancellation" | "checkin" => "signup",
+        "attendee.updated" | "attendee.deleted" => "attendee.created",
+        "tester_updated" | "tester_deleted" | "reward_earned" | "reward_delivered" | "reward_revoked"
+        | "points_earned" | "points_revoked" => "tester_created",
+        _ => return None,
+    })
+}
+
+fn by_double(stand: &Stand, connector: &str, trigger: &str) -> Result<Value, SandboxError> {
+    let sandbox = &stand.sandbox;
+    match connector {
+        "connectif" => sandbox.connectif().emit(trigger),
+        "formbuilder" => sandbox.formbuilder().emit(sandbox.formbuilder().first_form(), trigger),
+        "pheedloop" => sandbox.pheedloop().emit(trigger),
+        "prefinery" => sandbox.prefinery().emit(sandbox.prefinery().first_project(), trigger),
+        _ => sandbox.referrizer().emit(trigger),
+    }
+}
