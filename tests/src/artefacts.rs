@@ -26,14 +26,28 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Where cargo builds: what builds there too finds its dependencies built.
+///
+/// # Errors
+/// When this program was not built by cargo.
+pub fn target() -> Result<PathBuf> {
+    profile_dir()?.parent().map(Path::to_owned).context("the profile lies in no target directory")
+}
+
+/// Where a built component lies, by the name of its crate.
+///
+/// # Errors
+/// When this program was not built by cargo.
+pub fn component_path(name: &str) -> Result<PathBuf> {
+    Ok(target()?.join("components").join(format!("{name}.wasm")))
+}
+
 /// A built component, by the name of its crate.
 ///
 /// # Errors
 /// When it was not built; the message says how to.
 pub fn component(name: &str) -> Result<Vec<u8>> {
-    let target =
-        profile_dir()?.parent().map(Path::to_owned).context("the profile lies in no target directory")?;
-    let path = target.join("components").join(format!("{name}.wasm"));
+    let path = component_path(name)?;
     std::fs::read(&path).with_context(|| format!("{}: run `cargo xtask build` first", path.display()))
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// The same on one line.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' | '\t' => ' ',

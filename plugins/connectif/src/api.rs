@@ -16,7 +16,15 @@ pub(crate) fn get(email: &str) -> Result<Response> {
 
 /// Reads a contact; `None` when there is none.
 pub(crate) fn contact(email: &str) -> Result<Option<Shown>> {
-    ok(get(email)?).and_then(|response| Ok(serde_json::from_slice(&response.body)?)).found()
+    let Some(shown) =
+        ok(get(email)?).and_then(|response| Ok(serde_json::from_slice::<Shown>(&response.body)?)).found()?
+    else {
+        return Ok(None);
+    };
+    if ["_email", "id"].into_iter().any(|name| shown.get(name).is_some_and(Json::is_string)) {
+        return Ok(Some(shown));
+    }
+    Err(Error::other(format!("Connectif answered something that is no contact when asked for {email}")))
 }
 
 /// The response if it is a success; otherwise what Connectif means.

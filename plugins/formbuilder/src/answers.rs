@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use contactor_sdk::json::{id as any_id, many, take};
+use contactor_sdk::json::{id as any_id, many};
 use contactor_sdk::labels::{Labels, person_field};
 use contactor_sdk::{Result, partner};
 use serde_json::Value as Json;
 
-use crate::api::one;
+use crate::api::{self, one};
 use crate::settings::{self, Settings};
 
 /// Answers by `fieldid`: the control's id, for a part of a control with `_{n}` behind it.
@@ -44,7 +44,7 @@ fn text(value: &Json) -> String {
 fn labels(form: &str, answers: &Answers) -> Result<Labels> {
     let read = || {
         let mut form = one(&partner::get(format!("{}/fields", settings::form(form))))?;
-        let controls = many(take(&mut form, "/controls/data"));
+        let controls = many(api::part(&mut form, "/controls/data"));
         let named = |control: &Json| Some((any_id(&control["id"])?, control["name"].as_str()?.to_owned()));
         Ok(controls.iter().filter_map(named).collect())
     };

@@ -1,6 +1,6 @@
 //! What 123FormBuilder's answers mean: `{data, meta, status_code}` and `{"error": {"message", "status_code"}}`.
 
-use contactor_sdk::json::{id, many, problems, take};
+use contactor_sdk::json::{id, many, problems};
 use contactor_sdk::partner::{Request, Response};
 use contactor_sdk::{Error, Result, log};
 use serde_json::Value as Json;
@@ -13,9 +13,14 @@ pub(crate) fn answer(request: &Request) -> Result<Json> {
     request.send()?.ok_or_else(meaning)?.json()
 }
 
+/// A part of an answer; null when the answer has another shape.
+pub(crate) fn part(answer: &mut Json, pointer: &str) -> Json {
+    answer.pointer_mut(pointer).map(Json::take).unwrap_or_default()
+}
+
 /// One record: the specification wraps it into an array, a working client does not expect that.
 pub(crate) fn one(request: &Request) -> Result<Json> {
-    match take(&mut answer(request)?, "/data") {
+    match part(&mut answer(request)?, "/data") {
         Json::Array(mut items) if !items.is_empty() => Ok(items.swap_remove(0)),
         Json::Array(_) | Json::Null => {
             Err(Error::NotFound("123FormBuilder answered without a record".into()))
@@ -33,8 +38,8 @@ pub(crate) struct Page {
 impl Page {
     pub(crate) fn get(request: Request, page: u64, per_page: u32) -> Result<Self> {
         let mut body = answer(&request.query("page", page).query("per_page", per_page))?;
-        let pagination = take(&mut body, "/meta/pagination");
-        let mut items = many(take(&mut body, "/data"));
+        let pagination = part(&mut body, "/meta/pagination");
+        let mut items = many(part(&mut body, "/data"));
         let count = items.len();
         items.retain(|item| id(&item["id"]).is_some());
         if items.len() < count {

@@ -52,6 +52,14 @@ impl Connector for FormBuilder {
         })
     }
 
+    /// The vendor has no search, and nothing is ever created there: nobody is found.
+    fn find(entity: &str, _key: &NamedValue) -> Result<Vec<PartnerRecord>> {
+        if entity == "contact" {
+            return Ok(Vec::new());
+        }
+        Err(Error::Unsupported(format!("123FormBuilder has no `{entity}`, only submissions")))
+    }
+
     fn read(entity: &str, id: &str) -> Result<PartnerRecord> {
         if entity != "contact" {
             return Err(Error::Unsupported(format!("123FormBuilder has no `{entity}`, only submissions")));

@@ -1,8 +1,8 @@
 //! PheedLoop's own operations: a table, and what is special about a few. The host has checked the input against the manifest's schema.
 
+use contactor_sdk::Result;
 use contactor_sdk::operations::Operation;
 use contactor_sdk::rest_framework::{Page, meaning};
-use contactor_sdk::{Result, json};
 use serde_json::{Value as Json, json};
 
 use crate::attendee::welcome;
@@ -26,12 +26,14 @@ pub(crate) fn run(settings: &Settings, action: &str, mut input: Json) -> Result<
     }
     // No input can ask for a welcome mail that the admin did not choose.
     match action {
-        "attendees.create" => welcome(settings, &mut input["fields"]),
+        "attendees.create" => welcome(settings, &mut input["fields"])?,
         "attendees.create-many" => {
-            input["items"].as_array_mut().into_iter().flatten().for_each(|item| welcome(settings, item));
+            for item in input["items"].as_array_mut().into_iter().flatten() {
+                welcome(settings, item)?;
+            }
         }
         list if list.split('.').next_back() == Some("list") || list == "reports.rows" => {
-            let number = json::take(&mut input, "/page").as_u64().unwrap_or(1);
+            let number = input["page"].take().as_u64().unwrap_or(1);
             let page = Page::read(operation.request(&input)?, number)?;
             return Ok(json!({ "items": page.rows::<Json>()?, "next_page": page.next, "count": page.count }));
         }

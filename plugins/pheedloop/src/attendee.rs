@@ -130,13 +130,13 @@ pub(crate) fn to_json(settings: &Settings, fields: &Fields, metadata: &Json) -> 
 }
 
 /// Makes a body that of a create: every welcome mail is switched off unless the admin switched it on.
-pub(crate) fn welcome(settings: &Settings, attendee: &mut Json) {
-    // What is no attendee is the partner's to refuse.
-    let Json::Object(attendee) = attendee else { return };
+pub(crate) fn welcome(settings: &Settings, attendee: &mut Json) -> Result<()> {
+    let attendee =
+        attendee.as_object_mut().ok_or_else(|| Error::invalid("fields", "an attendee is a JSON object"))?;
     for switch in WELCOMES {
-        let wanted = settings.welcome_emails.iter().any(|on| on == switch);
-        attendee.insert(switch.to_owned(), wanted.into());
+        attendee.insert(switch.to_owned(), json!(settings.welcome_emails.iter().any(|on| on == switch)));
     }
+    Ok(())
 }
 
 fn text(value: &Json, placeholder: Option<&str>) -> Value {

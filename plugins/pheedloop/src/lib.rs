@@ -14,10 +14,10 @@ mod poll;
 mod settings;
 mod webhook;
 
+use contactor_sdk::admission;
 use contactor_sdk::automation::{
     self, APPOINTMENTS, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, TIMERS, WORKFLOWS,
 };
-use contactor_sdk::json;
 use contactor_sdk::prelude::*;
 use contactor_sdk::rest_framework::meaning;
 use serde_json::Value as Json;
@@ -111,7 +111,7 @@ impl Connector for PheedLoop {
             }
         }
         let mut body = attendee::to_json(&settings, &complete, &Json::Null)?;
-        attendee::welcome(&settings, &mut body);
+        attendee::welcome(&settings, &mut body)?;
         send(&settings, partner::post(settings.event_path(event, "attendees")), event, None, &body)
     }
 
@@ -121,7 +121,7 @@ impl Connector for PheedLoop {
         let Id { code, event } = Id::parse(id)?;
         // PheedLoop replaces `metadata` as a whole, so what is there is read first.
         let metadata = if attendee::needs_metadata(fields) {
-            json::take(&mut api::attendee(&settings, event, code)?, "/metadata")
+            api::attendee(&settings, event, code)?["metadata"].take()
         } else {
             Json::Null
         };
@@ -162,6 +162,9 @@ impl Connector for PheedLoop {
     }
 
     fn run(action: &str, input: Json) -> Result<Json> {
+        if !input.is_object() {
+            return Err(Error::invalid("", "an action's input is a JSON object"));
+        }
         actions::run(&Settings::get()?, action, input)
     }
 }

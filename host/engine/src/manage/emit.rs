@@ -14,28 +14,20 @@ use crate::error::{EngineError, IngestError};
 use crate::ingest::Ingested;
 use crate::signature;
 
-/// The cursor of the walk over a location's tasks.
-const TASKS: &str = "tasks";
-
 impl Engine {
-    /// Makes every polled stream of a connection due, and the walk over tasks that it keeps, and wakes the walker.
+    /// Makes every polled stream of a connection due, and wakes the walker.
     ///
     /// # Errors
     /// No such connection, or one that has no streams.
     pub async fn poll_now(&self, id: &ConnectionId) -> Result<(), EngineError> {
         let active = self.active(id).await?;
-        let mut names: Vec<String> =
-            active.manifest.streams.iter().map(|stream| format!("poll:{}", stream.name)).collect();
-        // The walk over the location's tasks is kept with one of its connections.
-        if self.store().cursor(id, TASKS).await?.is_some() {
-            names.push(TASKS.to_owned());
-        }
-        if names.is_empty() {
+        if active.manifest.streams.is_empty() {
             return Err(EngineError::Invalid(format!(
                 "{id} polls nothing: its connector declares no stream"
             )));
         }
-        for name in names {
+        for stream in &active.manifest.streams {
+            let name = format!("poll:{}", stream.name);
             // A stream without a cursor was never polled: it is due as it is.
             if let Some(cursor) = self.store().cursor(id, &name).await? {
                 self.store().put_cursor(Cursor { updated_at: Timestamp::UNIX_EPOCH, ..cursor }).await?;

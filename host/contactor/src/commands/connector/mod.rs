@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod dev;
 mod new;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Build(build::BuildArgs),
     /// Hold a component to what every connector has to keep, whatever its partner is. No host and no account are needed.
     Check(check::CheckArgs),
+    /// Rebuild whenever its sources change, run it in a connection at once, and show what its runs do.
+    Dev(dev::DevArgs),
     /// Show what a component says about itself. Nothing of it is run, and no host is needed.
     Inspect(InspectArgs),
     /// Print a connector's page of documentation, out of its manifest.
@@ -58,7 +61,7 @@ pub(crate) fn run_locally(context: &Context, command: &Command) -> Result<(), Fa
         Command::Check(args) => check::run(context, args),
         Command::Inspect(args) => inspect(context, args),
         Command::Docs(args) => docs(context, args),
-        Command::Install { .. } | Command::List => Ok(()),
+        Command::Dev(_) | Command::Install { .. } | Command::List => Ok(()),
     }
 }
 
@@ -119,6 +122,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         | Command::Check(_)
         | Command::Inspect(_)
         | Command::Docs(_)) => run_locally(context, &local),
+        Command::Dev(args) => dev::run(context, &args).await,
         Command::Install { file } => {
             let connector = context.client()?.install_connector(read(&file)?).await?;
             show(context, &connector)?;
