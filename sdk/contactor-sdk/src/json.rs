@@ -24,19 +24,6 @@ pub fn many(json: Json) -> Vec<Json> {
     }
 }
 
-/// Takes what stands at a JSON pointer out of a document; null when there is nothing. Indexing to change a document traps when it has
-/// another shape than expected; this does not.
-///
-/// ```
-/// # use contactor_sdk::json::take;
-/// let mut answer = serde_json::json!({ "data": { "items": [1] } });
-/// assert_eq!(take(&mut answer, "/data/items"), serde_json::json!([1]));
-/// assert!(take(&mut serde_json::json!([]), "/data").is_null());
-/// ```
-pub fn take(json: &mut Json, pointer: &str) -> Json {
-    json.pointer_mut(pointer).map(Json::take).unwrap_or_default()
-}
-
 /// The texts of an error, however deep they lie in arrays and objects; the name of the innermost object's member is the field.
 ///
 /// ```
