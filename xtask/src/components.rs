@@ -57,7 +57,7 @@ struct Guest {
 }
 
 /// Guests that exist for the tests alone.
-const TEST_GUESTS: [&str; 2] = ["tests/guest-misbehave", "tests/guest-operations"];
+const TEST_GUESTS: [&str; 3] = ["tests/guest-dishonest", "tests/guest-misbehave", "tests/guest-operations"];
 
 /// The crates below `plugins/` and the guests of the tests. A crate has the name of its directory.
 fn guests(workspace: &Path) -> anyhow::Result<Vec<Guest>> {

@@ -25,8 +25,10 @@ pub(crate) struct Subject {
 }
 
 /// A call that did not come back with the connector's own answer.
-pub(crate) struct Fault {
-    pub(crate) text: String,
+struct Fault {
+    /// The export and what it was about.
+    place: String,
+    reason: String,
 }
 
 /// The most that any call used.
@@ -89,9 +91,24 @@ impl Subject {
         self.connector.manifest().clone()
     }
 
-    /// The faults since this was last asked.
-    pub(crate) fn take_faults(&mut self) -> Vec<Fault> {
-        std::mem::take(&mut self.faults)
+    /// The faults since this was last asked, those of one export for one reason together.
+    pub(crate) fn take_faults(&mut self) -> Vec<String> {
+        let mut groups: Vec<(Fault, usize)> = Vec::new();
+        for fault in std::mem::take(&mut self.faults) {
+            let same = |other: &&mut (Fault, usize)| {
+                other.0.reason == fault.reason
+                    && place_without_input(&other.0.place) == place_without_input(&fault.place)
+            };
+            match groups.iter_mut().find(same) {
+                Some((_, count)) => *count += 1,
+                None => groups.push((fault, 1)),
+            }
+        }
+        let told = |(fault, count): (Fault, usize)| match count {
+            1 => format!("{}: {}", fault.place, fault.reason),
+            count => format!("{} (and {} more inputs): {}", fault.place, count - 1, fault.reason),
+        };
+        groups.into_iter().map(told).collect()
     }
 
     /// One call with an empty state and a HighLevel that works. `about` says what is special about it.
@@ -191,11 +208,11 @@ fn fault(error: &CallError, place: &str, last_line: Option<&String>) -> Fault {
         CallError::Guest { fault, .. } => fault.to_string(),
         CallError::Host { fault, .. } => fault.to_string(),
     };
-    Fault { text: format!("{place}: {reason}{last_line}") }
+    Fault { place: place.to_owned(), reason: format!("{reason}{last_line}") }
 }
 
 fn cut(text: &str) -> String {
-    text.chars().take(300).collect()
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect()
 }
 
 impl Peak {

@@ -70,8 +70,12 @@ impl<C: Connector> automations::Guest for Component<C> {
 impl<C: Connector> actions::Guest for Component<C> {
     fn run(name: String, input: String) -> Result<String> {
         report_panics();
-        let input = serde_json::from_str(&input)
+        let input: serde_json::Value = serde_json::from_str(&input)
             .map_err(|error| Error::invalid("", format!("the action's input is no JSON: {error}")))?;
+        // The host checks the input against the manifest's schema before it comes here; a connector may index it either way.
+        if !input.is_object() {
+            return Err(Error::invalid("", "the action's input is no JSON object"));
+        }
         C::run(&name, input).map(|output| output.to_string())
     }
 }

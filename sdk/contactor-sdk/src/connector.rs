@@ -69,7 +69,7 @@ pub trait Connector {
         Ok(Outcome::Ignored("this connector has no automations".into()))
     }
 
-    /// Runs an action that the manifest declares.
+    /// Runs an action that the manifest declares. The input is a JSON object.
     fn run(action: &str, input: serde_json::Value) -> Result<serde_json::Value> {
         let _ = input;
         Err(not_offered("running", action))

@@ -106,12 +106,14 @@ fn named_secret(text: &str) -> Result<(String, SecretSource), SecretError> {
     Ok((name.to_owned(), source.parse()?))
 }
 
-fn text_setting(text: &str) -> Result<(String, Value), String> {
+/// A setting that is a text.
+pub(crate) fn text_setting(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("a setting is given as NAME=TEXT")?;
     Ok((name.to_owned(), Value::from(value)))
 }
 
-fn json_setting(text: &str) -> Result<(String, Value), String> {
+/// A setting that is anything else.
+pub(crate) fn json_setting(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("a setting is given as NAME=JSON")?;
     let value =
         serde_json::from_str(value).map_err(|_| "the value is no JSON; a text is given with --set")?;

@@ -25,7 +25,7 @@ pub(crate) async fn run(subject: &mut Subject) -> Outcome {
         }
     }
     problems.extend(handled(subject, &manifest).await);
-    problems.extend(subject.take_faults().into_iter().map(|fault| fault.text));
+    problems.extend(subject.take_faults());
     Outcome::of(problems, count(asked, "promise"))
 }
 
@@ -59,7 +59,9 @@ fn of_entity(manifest: &Manifest, entity: &Entity) -> Vec<(String, Invocation)> 
     let name = &entity.name;
     let what = |how: &str| format!("the manifest declares `{name}` as native and {how}");
     let mut promises = vec![(what("so it can be read"), ask::read(name, values::ID))];
-    for key in &entity.natural_keys {
+    // The host looks for a counterpart at the partner before it writes there, and only then.
+    let keys = if entity.direction == Direction::ToHighlevel { &[] } else { entity.natural_keys.as_slice() };
+    for key in keys {
         let kind = manifest.field(name, &key.partner).map(|field| values::of_type(field.kind));
         let value = kind.map_or_else(|| Value::Text(values::EMAIL.to_owned()), values::from_json);
         let how = format!("with the natural key `{}`", key.partner);

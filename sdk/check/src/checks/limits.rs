@@ -1,5 +1,7 @@
 //! A large page and a list without end stay within the limits that the manifest asks for.
 
+use std::sync::Arc;
+
 use contactor_runtime::bindings::types::Value;
 use serde_json::Value as Json;
 
@@ -32,16 +34,16 @@ pub(crate) async fn run(subject: &mut Subject) -> Outcome {
     let mut made = 0;
     for (entity, invocation) in calls {
         for record in values::records(&manifest, &entity.name) {
-            let page = many(&record);
+            let page: Arc<[Json]> = many(&record).into();
             for envelope in Envelope::all(&entity.partner_name) {
-                let about = format!("a page of {LARGE} records");
-                subject.call(invocation.clone(), &about, &envelope.script(&page)).await;
+                let about = format!("a page of as many records as it asks for, at most {LARGE}");
+                subject.call(invocation.clone(), &about, &envelope.paged(Arc::clone(&page))).await;
                 subject.call(invocation.clone(), "a list without end", &envelope.endless(&record)).await;
                 made += 2;
             }
         }
     }
-    let problems = subject.take_faults().into_iter().map(|fault| fault.text).collect();
+    let problems = subject.take_faults();
     if made == 0 {
         return Outcome::skipped("it reads no records");
     }

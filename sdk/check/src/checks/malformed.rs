@@ -24,7 +24,7 @@ pub(crate) async fn run(subject: &mut Subject) -> Outcome {
     fields(subject, &manifest).await;
     inputs(subject, &manifest).await;
     events(subject, &manifest).await;
-    problems.extend(subject.take_faults().into_iter().map(|fault| fault.text));
+    problems.extend(subject.take_faults());
     Outcome::of(problems, count(subject.calls - before, "malformed input"))
 }
 

@@ -78,7 +78,7 @@ pub(crate) async fn run(subject: &mut Subject) -> Outcome {
             problems.push(format!("the same update of a `{}` {difference}", entity.name));
         }
     }
-    problems.extend(subject.take_faults().into_iter().map(|fault| fault.text));
+    problems.extend(subject.take_faults());
     if repeated == 0 {
         return Outcome::skipped("it declares no webhook, stream, event or record that could come twice");
     }

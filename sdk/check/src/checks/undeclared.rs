@@ -46,6 +46,6 @@ pub(crate) async fn run(subject: &mut Subject) -> Outcome {
             ));
         }
     }
-    problems.extend(subject.take_faults().into_iter().map(|fault| fault.text));
+    problems.extend(subject.take_faults());
     Outcome::of(problems, count(number, "question"))
 }

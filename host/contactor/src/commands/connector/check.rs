@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Map, Value as Json};
 
 use super::super::Context;
+use super::super::connection::{json_setting, text_setting};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
@@ -21,20 +22,17 @@ Example:
 pub(crate) struct CheckArgs {
     /// The component file.
     file: PathBuf,
-    /// A setting, for example beta_id=1234 or prefixes='["a"]'. What is required and not given is guessed.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    /// One setting that is a text. What is required and not given is guessed.
+    #[arg(long = "set", value_name = "NAME=TEXT", value_parser = text_setting)]
     set: Vec<(String, Json)>,
-}
-
-/// A value that is no JSON is a text.
-fn setting(text: &str) -> Result<(String, Json), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Json::from(value))))
+    /// One setting that is a number, a boolean or a list, as JSON.
+    #[arg(long = "set-json", value_name = "NAME=JSON", value_parser = json_setting)]
+    set_json: Vec<(String, Json)>,
 }
 
 pub(crate) fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
     let bytes = super::read(&args.file)?;
-    let settings: Map<String, Json> = args.set.iter().cloned().collect();
+    let settings: Map<String, Json> = args.set.iter().chain(&args.set_json).cloned().collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime
         .block_on(contactor_check::check(bytes, &settings))
