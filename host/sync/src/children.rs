@@ -339,7 +339,9 @@ impl Lists<'_> {
     }
 
     fn merged(&self, base: Option<&Base>, highlevel: Option<&Child>, partner: Option<&Child>) -> Merge {
-        let (highlevel, partner) = (highlevel.map(Child::view), partner.map(Child::view));
+        // An element of a list comes whole: it has no keys that are unknown.
+        let whole = |child: &Child| View { fields: self.rules.mapping.whole(&child.fields), ..child.view() };
+        let (highlevel, partner) = (highlevel.map(Child::view), partner.map(whole));
         // It fails only when there is neither.
         merge(self.rules.mapping, base, highlevel.as_ref(), partner.as_ref(), self.context)
             .unwrap_or_default()

@@ -119,6 +119,15 @@ impl Row {
         names
     }
 
+    /// Whether the record does not say what the row reads: only the partner's leaves out what is unknown.
+    pub(crate) fn is_unknown(&self, side: Side, record: &Fields) -> bool {
+        let mentions = |name: &String| {
+            record.contains_key(name)
+                || record.keys().any(|known| is_within(known, name) || is_within(name, known))
+        };
+        side == Side::Partner && !self.reads(side).iter().all(mentions)
+    }
+
     /// Whether another value of the row's own field on `side` is always another offer: nothing is computed, looked up or cut.
     pub(crate) fn carries_all(&self, side: Side) -> bool {
         self.expression(side).is_none()
@@ -225,6 +234,18 @@ impl Mapping {
         self.rows.iter().flat_map(|row| row.reads(side)).collect()
     }
 
+    /// The partner's record with every field that a merge looks at: what it does not mention is empty. For records that are known to
+    /// be whole.
+    pub(crate) fn whole(&self, record: &Fields) -> Fields {
+        let mut whole = record.clone();
+        for row in self.rows.iter().filter(|row| row.is_unknown(Side::Partner, record)) {
+            for name in row.reads(Side::Partner) {
+                whole.entry(name).or_insert(Value::Null);
+            }
+        }
+        whole
+    }
+
     /// Fingerprint of what a record of `side` offers: equal for two records if and only if they offer the same, however
     /// their fields are ordered or spelt. A value that cannot be made canonical counts as it is.
     pub fn fingerprint(&self, side: Side, fields: &Fields, context: &Context) -> Fingerprint {
@@ -255,6 +276,12 @@ impl Mapping {
     fn leaving(&self, side: Side) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(move |row| row.spec.direction.flows_from(side))
     }
+}
+
+/// Whether a field is this one or a part of it. An expression may read a group of fields (`customFields`) or into one
+/// (`address.city`).
+pub(crate) fn is_within(inner: &str, outer: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn one_writer_per_field(rows: &[Row], source: Side) -> Result<(), MappingError> {

@@ -110,6 +110,9 @@ pub enum MergeError {
 ///
 /// A side that is `None` does not have the record yet: everything that the other side offers is written to it.
 ///
+/// A field that the partner's record does not mention is unknown, not empty (HighLevel leaves out what is empty): rows that
+/// read it take the partner's value as it was when both sides last agreed. A row without a base takes it as empty.
+///
 /// A row that goes one way never writes the other way. The source's change replaces the target's own, unless the policy
 /// names the target or asks; as long as the source does not change, the target keeps what it has.
 pub fn merge(
@@ -135,9 +138,9 @@ pub fn merge(
     let mut copies = Vec::new();
     let missing = [Side::Highlevel, Side::Partner].into_iter().find(|side| sides.of(*side).is_none());
     for row in mapping.compiled() {
-        let Some(facts) = merge.look(row, &sides, context) else { continue };
         // A record that is created anew starts without a history.
         let base = base.filter(|_| missing.is_none()).and_then(|base| base.get(&row.key));
+        let Some(facts) = merge.look(row, base, &sides, context) else { continue };
         if row.spec.is_set() {
             merge.join_sets(row, base, &facts);
             continue;
@@ -182,6 +185,18 @@ struct Showing {
     held: Value,
 }
 
+impl Showing {
+    /// A partner's record that does not say what the row reads: it is taken to be as it was agreed on.
+    fn as_agreed(row: &Row, base: &Agreed) -> Self {
+        let both =
+            [Side::Highlevel, Side::Partner].into_iter().all(|side| row.spec.direction.flows_from(side));
+        // What was agreed on in a row that goes both ways is HighLevel's offer; in one that does not leave the partner, its
+        // offer is what it holds.
+        let held = if both { &base.highlevel } else { &base.partner };
+        Self { offered: base.partner.clone(), held: held.clone() }
+    }
+}
+
 impl Facts {
     fn of(&self, side: Side) -> &Showing {
         match side {
@@ -200,8 +215,12 @@ struct Copy<'m> {
 
 impl Merge {
     /// Reads both sides of a row; `None` when one of them cannot be read, which leaves the row open.
-    fn look(&mut self, row: &Row, sides: &Sides, context: &Context) -> Option<Facts> {
+    fn look(&mut self, row: &Row, base: Option<&Agreed>, sides: &Sides, context: &Context) -> Option<Facts> {
         let mut show = |side: Side| {
+            let unknown = sides.of(side).is_some_and(|record| row.is_unknown(side, &record.fields));
+            if let (Some(base), true) = (base, unknown) {
+                return Some(Showing::as_agreed(row, base));
+            }
             let shown =
                 sides.of(side).map_or_else(Shown::nothing, |record| Shown::of(row, side, record, context));
             match shown.offered {

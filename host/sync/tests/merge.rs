@@ -88,6 +88,32 @@ fn a_field_that_was_cleared_is_cleared_on_the_other_side() {
 }
 
 #[test]
+fn a_field_that_the_partner_does_not_mention_is_neither_cleared_nor_forgotten() {
+    let name = RowSpec::new("firstName", "first_name", FieldType::Text);
+    let full = RowSpec {
+        to_highlevel: Some("first_name ~ ' ' ~ last_name".into()),
+        ..RowSpec::new("companyName", "company", FieldType::Text)
+    };
+    let mapping = mapping([name, full]);
+    let highlevel = fields([("firstName", "Ann"), ("companyName", "Ann Smith")]);
+    let partner = fields([("first_name", "Ann"), ("last_name", "Smith"), ("company", "Ann Smith")]);
+    let base = agreed(&mapping, &highlevel, &partner);
+
+    // An answer that shows a part of the record.
+    let partly = fields([("first_name", "Ann")]);
+    let merge = merged(&mapping, Some(&base), &highlevel, &partly);
+    assert!(merge.is_empty(), "{merge:?}");
+    let base = settle(&mapping, Some(&base), &merge, &highlevel, &partly, &context());
+    assert!(merged(&mapping, Some(&base), &highlevel, &partner).is_empty());
+
+    // HighLevel's own change still arrives.
+    let renamed = fields([("firstName", "Anna"), ("companyName", "Ann Smith")]);
+    let merge = merged(&mapping, Some(&base), &renamed, &fields([("last_name", "Smith")]));
+    assert_eq!(merge.to_partner, fields([("first_name", "Anna")]));
+    assert!(merge.to_highlevel.is_empty());
+}
+
+#[test]
 fn a_spelling_is_not_a_change() {
     let mapping = mapping([
         RowSpec::new("phone", "phone", FieldType::Phone),

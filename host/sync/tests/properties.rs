@@ -111,16 +111,16 @@ fn rows(expressions: bool) -> impl Strategy<Value = Vec<RowSpec>> {
         FieldType::Boolean,
         FieldType::Integer,
     ]);
-    let expression = move |field_type: FieldType| -> BoxedStrategy<Option<String>> {
+    let expression = move |field_type: FieldType, own: &'static str| -> BoxedStrategy<Option<String>> {
         let known: &'static [&'static str] = match field_type {
             _ if !expressions => return Just(None).boxed(),
             FieldType::Text => &[
                 "value|upper",
                 "value|first_word",
-                "h0 ~ value ~ p0",
+                "f0 ~ value",
                 "value|default('none')",
                 "value|int",
-                "value ~ h1 ~ p1 ~ h2 ~ p2",
+                "value ~ f1 ~ f2",
             ],
             FieldType::Tags | FieldType::Set => {
                 &["value|without('a')", "value|with('z')", "value|map('upper')"]
@@ -128,14 +128,19 @@ fn rows(expressions: bool) -> impl Strategy<Value = Vec<RowSpec>> {
             FieldType::Boolean => &["not value"],
             _ => return Just(None).boxed(),
         };
-        prop::option::of(prop::sample::select(known).prop_map(str::to_owned)).boxed()
+        let of_own_fields = move |text: &str| {
+            text.replace("f0", &format!("{own}0"))
+                .replace("f1", &format!("{own}1"))
+                .replace("f2", &format!("{own}2"))
+        };
+        prop::option::of(prop::sample::select(known).prop_map(of_own_fields)).boxed()
     };
     let directions =
         prop::sample::select(vec![Direction::Both, Direction::ToPartner, Direction::ToHighlevel]);
     let row = (types, directions, prop::sample::select(&POLICIES[..]), any::<bool>()).prop_flat_map(
         move |(field_type, direction, policy, strict)| {
-            (expression(field_type), expression(field_type)).prop_map(move |(to_partner, to_highlevel)| {
-                RowSpec {
+            (expression(field_type, "h"), expression(field_type, "p")).prop_map(
+                move |(to_partner, to_highlevel)| RowSpec {
                     direction: if expressions { direction } else { Direction::Both },
                     to_partner,
                     to_highlevel,
@@ -145,8 +150,8 @@ fn rows(expressions: bool) -> impl Strategy<Value = Vec<RowSpec>> {
                         policy
                     },
                     ..RowSpec::new("", "", field_type)
-                }
-            })
+                },
+            )
         },
     );
     prop::collection::vec(row, 1..5).prop_map(|rows| {
@@ -159,7 +164,11 @@ fn rows(expressions: bool) -> impl Strategy<Value = Vec<RowSpec>> {
 fn record(rows: &[RowSpec], side: Side) -> BoxedStrategy<Fields> {
     let fields: Vec<_> =
         rows.iter().map(|row| (Just(row.field(side).to_owned()), typed(row.field_type(side)))).collect();
-    fields.prop_map(|fields| fields.into_iter().collect()).boxed()
+    // Expressions mention fields without a row as well; a partner's record says that they are empty.
+    let prefix = if side == Side::Highlevel { "h" } else { "p" };
+    let unmapped = (rows.len()..3).map(move |index| (format!("{prefix}{index}"), Value::Null));
+    let unmapped: Fields = unmapped.collect();
+    fields.prop_map(move |fields| fields.into_iter().chain(unmapped.clone()).collect()).boxed()
 }
 
 #[derive(Clone, Debug)]
@@ -262,6 +271,21 @@ proptest! {
         let second = case.applied(&first).merge();
         let ids = |merge: &Merge| -> BTreeSet<_> { waiting(merge).map(ConflictRecord::id).collect() };
         prop_assert_eq!(ids(&second), ids(&first));
+    }
+
+    #[test]
+    fn what_the_partner_does_not_mention_is_as_it_was_agreed_on(case in case(false), unknown in any::<[bool; 4]>()) {
+        let partner = rename(&case.before.0);
+        let base = Base::of(&case.mapping, &case.before.0, &partner, &context());
+        // A value that nobody can read was never agreed on.
+        prop_assume!(case.mapping.rows().all(|row| base.get(&row.key()).is_some()));
+        let mentioned = partner.clone().into_iter().zip(unknown).filter(|(_, unknown)| !unknown);
+        let mentioned: Fields = mentioned.map(|(field, _)| field).collect();
+        let case = Case { base: Some(base), partner: View::new(partner), ..case };
+        let partly = Case { partner: View::new(mentioned), ..case.clone() };
+        let merge = partly.merge();
+        prop_assert_eq!(&merge, &case.merge());
+        prop_assert_eq!(partly.applied(&merge).base, case.applied(&merge).base);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The base of the next merge.
 
-use crate::mapping::Row;
+use crate::mapping::{Row, is_within};
 use crate::offers::{Shown, record};
 use crate::{Agreed, Base, Context, Fields, Mapping, Merge, Side, Value};
 
@@ -31,7 +31,8 @@ pub fn settle(
             Side::Highlevel => &highlevel,
             Side::Partner => &partner,
         };
-        if written { Shown::of(row, side, after, context).offered.ok() } else { Some(seen.clone()) }
+        let known = !row.is_unknown(side, &after.fields);
+        if written && known { Shown::of(row, side, after, context).offered.ok() } else { Some(seen.clone()) }
     };
 
     let mut base = Base::default();
@@ -48,11 +49,7 @@ pub fn settle(
     base
 }
 
-/// Whether a field that a row reads was written. An expression may read a group of fields (`customFields`) or into one
-/// (`address.city`).
+/// Whether a field that a row reads was written.
 fn wrote(writes: &Fields, field: &str) -> bool {
-    let within = |inner: &str, outer: &str| {
-        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    writes.keys().any(|written| within(written, field) || within(field, written))
+    writes.keys().any(|written| is_within(written, field) || is_within(field, written))
 }
