@@ -194,6 +194,10 @@ impl Client {
             .await
     }
 
+    pub(crate) async fn poll_tasks(&self, workspace: &str) -> Result<()> {
+        self.send(self.request(Method::POST, &["workspaces", workspace, "tasks", "poll"])).await.map(drop)
+    }
+
     pub(crate) async fn poll(&self, workspace: &str, connector: &str) -> Result<()> {
         self.send(self.of_connection(Method::POST, workspace, connector, &["poll"])).await.map(drop)
     }

@@ -21,6 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::active::Active;
 use crate::convert;
 use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::failure::{self, Failure};
 use crate::reconcile::RunContext;
 use crate::reconcile::children::{self, Kind, News};
@@ -85,6 +86,22 @@ impl Engine {
         }
         let run = self.context(&carrier, Priority::Sweep, false);
         self.task_page(&run, workspace, id, &keepers, now).await
+    }
+
+    /// Makes the walk over a workspace's tasks due, and wakes the walker.
+    ///
+    /// # Errors
+    /// No such workspace.
+    pub async fn look_at_tasks(&self, workspace: &WorkspaceId) -> Result<(), EngineError> {
+        self.workspace(workspace).await?;
+        for connection in self.store().connections(Some(workspace)).await? {
+            // Without a cursor there was no walk yet: it is due as it is.
+            if let Some(cursor) = self.store().cursor(&connection.id, STREAM).await? {
+                self.store().put_cursor(Cursor { updated_at: Timestamp::UNIX_EPOCH, ..cursor }).await?;
+            }
+        }
+        self.walk_wake().wake();
+        Ok(())
     }
 
     async fn task_page(

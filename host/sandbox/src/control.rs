@@ -68,6 +68,13 @@
 //! | DELETE `/_control/{vendor}/webhooks/faults` | | removes delivery faults |
 //! | GET `/_control/browse/{vendor}` | | a page with records and recent requests |
 
+mod connectif;
+mod formbuilder;
+mod highlevel;
+mod pheedloop;
+mod prefinery;
+mod referrizer;
+
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
@@ -77,15 +84,9 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::browse;
-use crate::connectif::{self, Connectif, CustomField};
 use crate::faults::{Fault, covers};
-use crate::formbuilder::{self, FormAct, FormBuilder};
-use crate::highlevel::{self, HighLevel, LocationConfig, PersonAct};
 use crate::http::{Call, Reply};
 use crate::outbox::{DeliveryFault, Mode, Order, Outbox};
-use crate::pheedloop::{self, EventAct, EventConfig, PheedLoop};
-use crate::prefinery::{self, Prefinery, ProjectAct};
-use crate::referrizer::{self, Referrizer};
 use crate::{SandboxError, World};
 
 /// Method and path of every route, for the index.
@@ -225,7 +226,7 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
                 _ => return Err(no_route(call)),
             };
             let first = match *vendor {
-                "connectif" => connectif::TARGET.to_owned(),
+                "connectif" => crate::connectif::TARGET.to_owned(),
                 "formbuilder" => world.formbuilder.first_target(),
                 "highlevel" => world.highlevel.app().id,
                 // Targets are REST hooks, which the API sets; the first two belong to somebody else.
@@ -234,244 +235,12 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
             };
             webhooks(outbox, call, rest, body, first).await
         }
-        (_, ["connectif", rest @ ..]) => on_connectif(&world.connectif, call, rest, body),
-        (_, ["formbuilder", rest @ ..]) => on_formbuilder(&world.formbuilder, call, rest, body).await,
-        (_, ["highlevel", rest @ ..]) => on_highlevel(&world.highlevel, call, rest, body),
-        (_, ["pheedloop", rest @ ..]) => on_pheedloop(&world.pheedloop, call, rest, body),
-        (_, ["prefinery", rest @ ..]) => on_prefinery(&world.prefinery, call, rest, body),
-        (_, ["referrizer", rest @ ..]) => on_referrizer(&world.referrizer, call, rest, body),
-        _ => Err(no_route(call)),
-    }
-}
-
-async fn on_formbuilder(double: &FormBuilder, call: &Call, parts: &[&str], mut body: Body) -> Done {
-    let nothing = Ok(json!({}));
-    match (call.method.as_str(), parts) {
-        ("POST", ["act"]) => {
-            let form = body.take("form")?.unwrap_or_else(|| double.first_form());
-            double.act(form, body.all::<FormAct>()?)
-        }
-        ("POST", ["emit"]) => {
-            let form = body.take("form")?.unwrap_or_else(|| double.first_form());
-            double.emit(form, &body.need::<String>("trigger")?)
-        }
-        ("POST", ["load"]) => {
-            let form = body.take("form")?.unwrap_or_else(|| double.first_form());
-            Ok(json!({"ids": double.load(form, body.need("count")?)?}))
-        }
-        ("POST", ["webhook"]) => {
-            let form = body.take("form")?.unwrap_or_else(|| double.first_form());
-            let address: String = body.need("address")?;
-            let address = address.parse();
-            let address =
-                address.map_err(|error| SandboxError::Instruction(format!("`address`: {error}")))?;
-            double.add_webhook(form, address).await?;
-            nothing
-        }
-        ("PUT", ["settings"]) => {
-            if let Some(calls) = body.0.remove("daily_quota") {
-                double.set_daily_quota(read(calls)?);
-            }
-            if let Some(guesses) = body.0.remove("guesses") {
-                double.set_guesses(overlay(&double.guesses(), guesses)?);
-            }
-            body.nothing_left()
-        }
-        ("POST", ["expire"]) => {
-            double.expire_tokens();
-            nothing
-        }
-        ("POST", ["revoke"]) => {
-            double.revoke_login();
-            nothing
-        }
-        _ => Err(no_route(call)),
-    }
-}
-
-fn on_connectif(double: &Connectif, call: &Call, parts: &[&str], mut body: Body) -> Done {
-    let nothing = Ok(json!({}));
-    match (call.method.as_str(), parts) {
-        ("POST", ["act"]) => double.act(body.all::<connectif::AccountAct>()?),
-        ("POST", ["emit"]) => double.emit(&body.need::<String>("trigger")?),
-        ("POST", ["load"]) => Ok(json!({"ids": double.load(body.need("count")?)})),
-        ("PUT", ["settings"]) => {
-            if let Some(scopes) = body.take("scopes")? {
-                double.set_scopes(scopes);
-            }
-            if let Some(limit) = body.0.remove("limit") {
-                double.set_limit(read(limit)?);
-            }
-            if let Some(lag) = body.take("write_lag")? {
-                double.set_write_lag(lag);
-            }
-            if let Some(guesses) = body.0.remove("guesses") {
-                double.set_guesses(overlay(&double.guesses(), guesses)?);
-            }
-            body.nothing_left()
-        }
-        ("POST", ["fields"]) => {
-            double.add_custom_field(body.all::<CustomField>()?);
-            nothing
-        }
-        ("POST", ["release"]) => {
-            double.release();
-            nothing
-        }
-        ("POST", ["revoke"]) => {
-            double.revoke_key();
-            nothing
-        }
-        _ => Err(no_route(call)),
-    }
-}
-
-fn on_highlevel(double: &HighLevel, call: &Call, parts: &[&str], mut body: Body) -> Done {
-    let nothing = Ok(json!({}));
-    match (call.method.as_str(), parts) {
-        ("POST", ["act"]) => {
-            let location = body.take("location")?.unwrap_or_else(|| double.first_location());
-            double.act(&location, body.all::<PersonAct>()?)
-        }
-        ("POST", ["emit"]) => {
-            let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
-            let event: String = body.need("event")?;
-            double.emit(&location, &event, body.take("body")?.unwrap_or_default())
-        }
-        ("POST", ["load"]) => {
-            let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
-            Ok(json!({"ids": double.load(&location, body.need("count")?)?}))
-        }
-        ("PUT", ["settings"]) => {
-            if let Some(limits) = body.0.remove("limits") {
-                let base = double.limits().unwrap_or_default();
-                double.set_limits(if limits.is_null() { None } else { Some(overlay(&base, limits)?) });
-            }
-            if let Some(lag) = body.take("search_lag")? {
-                double.set_search_lag(lag);
-            }
-            if let Some(habits) = body.0.remove("habits") {
-                double.set_habits(overlay(&double.habits(), habits)?);
-            }
-            body.nothing_left()
-        }
-        ("POST", ["refresh-index"]) => {
-            double.refresh_index();
-            nothing
-        }
-        ("POST", ["locations"]) => {
-            double.add_location(body.all::<LocationConfig>()?);
-            nothing
-        }
-        ("POST", ["active"]) => {
-            let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
-            double.set_active(&location, body.need("active")?)?;
-            nothing
-        }
-        ("POST", ["authorize"]) => {
-            let client: String = body.take("client_id")?.unwrap_or_else(|| double.app().client_id);
-            let location: Option<String> = match body.0.remove("location") {
-                None => Some(double.first_location()),
-                Some(Value::Null) => None,
-                Some(other) => Some(read(other)?),
-            };
-            Ok(json!({"code": double.authorize(&client, location.as_deref())?}))
-        }
-        ("POST", ["uninstall"]) => {
-            let app: String = body.take("app")?.unwrap_or_else(|| double.app().id);
-            let location: String = body.take("location")?.unwrap_or_else(|| double.first_location());
-            double.uninstall(&app, &location)?;
-            nothing
-        }
-        ("POST", ["revoke"]) => {
-            double.revoke_token(&body.need::<String>("token")?);
-            nothing
-        }
-        _ => Err(no_route(call)),
-    }
-}
-
-fn on_pheedloop(double: &PheedLoop, call: &Call, parts: &[&str], mut body: Body) -> Done {
-    let nothing = Ok(json!({}));
-    match (call.method.as_str(), parts) {
-        ("POST", ["act"]) => double.act(body.all::<EventAct>()?),
-        ("POST", ["emit"]) => double.emit(&body.need::<String>("trigger")?),
-        ("POST", ["load"]) => {
-            let event: String = body.take("event")?.unwrap_or_else(|| double.first_event());
-            Ok(json!({"ids": double.load(&event, body.need("count")?)?}))
-        }
-        ("PUT", ["settings"]) => {
-            if let Some(guesses) = body.0.remove("guesses") {
-                double.set_guesses(overlay(&double.guesses(), guesses)?);
-            }
-            body.nothing_left()
-        }
-        ("POST", ["events"]) => {
-            double.add_event(body.all::<EventConfig>()?);
-            nothing
-        }
-        ("POST", ["revoke"]) => {
-            double.revoke_key();
-            nothing
-        }
-        _ => Err(no_route(call)),
-    }
-}
-
-fn on_prefinery(double: &Prefinery, call: &Call, parts: &[&str], mut body: Body) -> Done {
-    let nothing = Ok(json!({}));
-    match (call.method.as_str(), parts) {
-        ("POST", ["act"]) => {
-            let project = body.take("project")?.unwrap_or_else(|| double.first_project());
-            double.act(project, body.all::<ProjectAct>()?)
-        }
-        ("POST", ["emit"]) => {
-            let project = body.take("project")?.unwrap_or_else(|| double.first_project());
-            double.emit(project, &body.need::<String>("trigger")?)
-        }
-        ("POST", ["load"]) => {
-            let project = body.take("project")?.unwrap_or_else(|| double.first_project());
-            Ok(json!({"ids": double.load(project, body.need("count")?)?}))
-        }
-        ("PUT", ["settings"]) => {
-            if let Some(limited) = body.take("limited")? {
-                double.set_limited(limited);
-            }
-            if let Some(visibility) = body.take("visibility")? {
-                double.set_visibility(visibility);
-            }
-            if let Some(guesses) = body.0.remove("guesses") {
-                double.set_guesses(overlay(&double.guesses(), guesses)?);
-            }
-            body.nothing_left()
-        }
-        ("POST", ["release"]) => {
-            double.release();
-            nothing
-        }
-        ("POST", ["revoke"]) => {
-            double.revoke_key();
-            nothing
-        }
-        _ => Err(no_route(call)),
-    }
-}
-
-fn on_referrizer(double: &Referrizer, call: &Call, parts: &[&str], mut body: Body) -> Done {
-    match (call.method.as_str(), parts) {
-        ("POST", ["act"]) => double.act(body.all::<referrizer::AccountAct>()?),
-        ("POST", ["emit"]) => double.emit(&body.need::<String>("trigger")?),
-        ("POST", ["load"]) => Ok(json!({"ids": double.load(body.need("count")?)})),
-        ("PUT", ["settings"]) => {
-            if let Some(guesses) = body.0.remove("guesses") {
-                double.set_guesses(overlay(&double.guesses(), guesses)?);
-            }
-            body.nothing_left()
-        }
-        ("POST", ["revoke"]) => {
-            double.revoke_token();
-            Ok(json!({}))
-        }
+        (_, ["connectif", rest @ ..]) => connectif::answer(&world.connectif, call, rest, body),
+        (_, ["formbuilder", rest @ ..]) => formbuilder::answer(&world.formbuilder, call, rest, body).await,
+        (_, ["highlevel", rest @ ..]) => highlevel::answer(&world.highlevel, call, rest, body),
+        (_, ["pheedloop", rest @ ..]) => pheedloop::answer(&world.pheedloop, call, rest, body),
+        (_, ["prefinery", rest @ ..]) => prefinery::answer(&world.prefinery, call, rest, body),
+        (_, ["referrizer", rest @ ..]) => referrizer::answer(&world.referrizer, call, rest, body),
         _ => Err(no_route(call)),
     }
 }
@@ -557,12 +326,12 @@ fn keys(world: &World) -> Value {
 
 /// What a fault may name.
 fn operations() -> impl Iterator<Item = &'static str> {
-    connectif::operations()
-        .chain(formbuilder::operations())
-        .chain(highlevel::operations())
-        .chain(pheedloop::operations())
-        .chain(prefinery::operations())
-        .chain(referrizer::operations())
+    crate::connectif::operations()
+        .chain(crate::formbuilder::operations())
+        .chain(crate::highlevel::operations())
+        .chain(crate::pheedloop::operations())
+        .chain(crate::prefinery::operations())
+        .chain(crate::referrizer::operations())
 }
 
 fn no_route(call: &Call) -> SandboxError {

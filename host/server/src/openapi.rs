@@ -55,6 +55,7 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::destinations::remove,
         api::destinations::test,
         api::emit::poll,
+        api::emit::poll_tasks,
         api::emit::sample,
         api::mapping::list,
         api::mapping::set,

@@ -19,6 +19,10 @@ struct Stage {
 
 impl Stage {
     async fn start() -> Self {
+        Self::start_with(json!({})).await
+    }
+
+    async fn start_with(settings: Value) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
         let location = sandbox.highlevel().first_location();
@@ -26,7 +30,7 @@ impl Stage {
         sandbox.highlevel().act(&location, PersonAct::CreateContact { fields }).unwrap();
         Host::init(dir.path(), &sandbox, "").await.unwrap();
         let host = Host::start(dir.path()).await.unwrap();
-        host.enable_prefinery(&sandbox, json!({})).await.unwrap();
+        host.enable_prefinery(&sandbox, settings).await.unwrap();
         host.until_idle().await.unwrap();
         Self { dir, host, sandbox }
     }
@@ -77,6 +81,16 @@ async fn the_sample_of_a_trigger_goes_the_whole_way_and_one_learns_what_became_o
         .iter()
         .any(|run| run["summary"].as_str().unwrap().contains("created in HighLevel"));
     assert!(created, "{tester}");
+    stage.host.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_edited_task_is_found_at_once_although_no_webhook_tells_of_it() {
+    let rule = json!({ "name": "seen", "on": ["TaskUpdate"], "do": [{ "add-tags": ["edited"] }] });
+    let stage = Stage::start_with(json!({ "rules": [rule] })).await;
+    let edit = stage.emit("host.TaskUpdate").await.unwrap();
+    let run = &edit["runs"][0];
+    assert_eq!((&run["kind"], &run["outcome"]), (&json!("automation"), &json!("applied")), "{edit}");
     stage.host.stop().await.unwrap();
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use contactor_engine::{CatalogueEntry, CatalogueKind, CatalogueWay, ConnectionView};
 use contactor_sandbox::SandboxError;
 use contactor_sandbox::pheedloop::Envelope;
-use contactor_store::{Run, RunFilter, RunKind, RunOutcome};
-use contactor_tests::engine::{Partner, Stand};
+use contactor_store::{Run, RunFilter, RunKind, RunOutcome, WorkspaceId};
+use contactor_tests::engine::{Partner, Stand, WORKSPACE};
 use contactor_tests::partners;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -73,8 +73,10 @@ async fn what_the_host_finds_by_itself_and_its_timers_are_events_as_well() {
     let edit = || stand.sandbox.highlevel().emit(&location, "TaskUpdate", Value::Null).unwrap();
     edit();
     stand.walk().await.unwrap();
-    stand.advance(SignedDuration::from_mins(16));
+    // Shorter than the walk rests.
+    stand.advance(SignedDuration::from_mins(1));
     edit();
+    stand.engine.look_at_tasks(&WorkspaceId::new(WORKSPACE)).await.unwrap();
     stand.walk().await.unwrap();
     let runs = automations(&stand, &connection).await;
     assert!(runs[0].summary.starts_with("TaskUpdate:"), "{}", runs[0].summary);

@@ -120,10 +120,10 @@ async fn set_off(client: &Client, args: &Args, entry: &CatalogueEntry) -> Result
             let mut answer = sandbox.post(&["highlevel", "emit"], &body).await?;
             if entry.way == CatalogueWay::Found {
                 // An edit is found only of a task that an earlier look has seen.
-                poll_all(client, &args.workspace).await?;
+                client.poll_tasks(&args.workspace).await?;
                 tokio::time::sleep(SEEN).await;
                 answer = sandbox.post(&["highlevel", "emit"], &body).await?;
-                poll_all(client, &args.workspace).await?;
+                client.poll_tasks(&args.workspace).await?;
                 return Ok(format!("HighLevel's double changed {}", answer["about"]));
             }
             Ok(format!(
@@ -166,15 +166,6 @@ async fn set_off(client: &Client, args: &Args, entry: &CatalogueEntry) -> Result
             Err(Failure::say(Exit::Usage, format_args!("{} is an action", entry.id)))
         }
     }
-}
-
-/// Lets the host look at everything that it polls.
-async fn poll_all(client: &Client, workspace: &str) -> Result<(), Failure> {
-    for connection in client.connections(workspace).await? {
-        // A connector without streams has nothing to poll.
-        let _ = client.poll(workspace, &connection.connector).await;
-    }
-    Ok(())
 }
 
 /// The sandbox's control API.

@@ -5,7 +5,7 @@ use axum::extract::State;
 use contactor_engine::Ingested;
 use http::StatusCode;
 
-use super::connection_id;
+use super::{connection_id, workspace_id};
 use crate::app::App;
 use crate::dto::{ErrorBody, SampleAnswer};
 use crate::error::ApiResult;
@@ -32,6 +32,26 @@ pub(crate) async fn poll(
     ApiPath((workspace, connector)): ApiPath<(String, String)>,
 ) -> ApiResult<StatusCode> {
     app.engine.poll_now(&connection_id(&workspace, &connector)).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Reads all tasks of the workspace's location as soon as possible, for edits: HighLevel sends no webhook about one.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces/{workspace}/tasks/poll",
+    tag = "sync",
+    operation_id = "tasks.poll",
+    params(("workspace" = String, Path, description = "The workspace's id.")),
+    responses(
+        (status = 202, description = "The walk is due, if a connection keeps tasks or acts on their edits."),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn poll_tasks(
+    State(app): State<App>,
+    ApiPath(workspace): ApiPath<String>,
+) -> ApiResult<StatusCode> {
+    app.engine.look_at_tasks(&workspace_id(workspace)).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

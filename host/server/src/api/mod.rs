@@ -49,6 +49,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/test", post(mapping::test)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/poll", post(emit::poll)),
+        ("/api/v1/workspaces/{workspace}/tasks/poll", post(emit::poll_tasks)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/samples/{trigger}", post(emit::sample)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/records", post(sync::record)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/parked/retry", post(history::retry)),
