@@ -13,7 +13,7 @@ const PAYLOAD: usize = 64 * 1024;
 
 impl Host for Direct {
     async fn set(&mut self, timer: Timer) -> Result<(), Error> {
-        self.may_change()?;
+        self.may_change(|| format!("timers.set {}", timer.name))?;
         let timer = checked(timer)?;
         let at = timer.at;
         self.write_locally(LocalWrite::SetTimer(timer)).await.map_err(of_store)?;
@@ -24,7 +24,7 @@ impl Host for Direct {
     }
 
     async fn cancel(&mut self, name: String) -> Result<(), Error> {
-        self.may_change()?;
+        self.may_change(|| format!("timers.cancel {name}"))?;
         check_name(&name)?;
         self.write_locally(LocalWrite::CancelTimer(name)).await.map(drop).map_err(of_store)
     }
