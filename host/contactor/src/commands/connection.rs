@@ -46,7 +46,7 @@ Examples:
   contactor connection enable acme prefinery --credential key=@prefinery.key --set beta_id=1234
   contactor connection enable acme prefinery --credential key=env:PREFINERY_KEY --settings settings.toml \\
       --grant contacts.readonly --grant contacts.write
-  contactor connection enable acme prefinery --template two-way-contacts --credential key=@prefinery.key
+  contactor connection enable acme prefinery --template two-way-waitlist --credential key=@prefinery.key
   contactor connection enable acme prefinery --every 15m
 
 `contactor connector inspect FILE` shows which credentials, settings, templates and grants a connector knows.")]

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::template;
 use super::workspaces::check_id;
+use super::{rules, template};
 use crate::credentials::webhook_name;
 use crate::engine::Engine;
 use crate::error::{EngineError, IngestError};
@@ -131,6 +131,7 @@ impl Engine {
                 kept(request.mapping.clone(), stored.map(|c| &c.mapping)),
             ),
         };
+        rules::compile(&manifest, &settings)?;
         let connection = Connection {
             id: id.clone(),
             workspace: workspace.id.clone(),

@@ -7,6 +7,7 @@ mod connectors;
 mod emit;
 mod history;
 mod mapping;
+mod rules;
 mod sync;
 mod template;
 mod workspaces;
