@@ -3,6 +3,8 @@
 mod bench;
 mod cargo;
 mod components;
+#[cfg(test)]
+mod connectors;
 mod converge;
 mod demo;
 mod docs;

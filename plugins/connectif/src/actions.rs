@@ -1,15 +1,17 @@
 //! Connectif's own operations. The host has checked the input against the manifest's schema.
 
-use contactor_sdk::partner::{Request, Response, segment};
+use contactor_sdk::json::{text, unpacked};
+use contactor_sdk::partner::{Request, segment};
 use contactor_sdk::{Error, Result, partner};
 use serde_json::{Map, Value as Json, json};
 
+use crate::api::{self, meaning};
 use crate::settings::Settings;
-use crate::{api, contact, export};
+use crate::{contact, export};
 
 pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Json> {
     match action {
-        "contacts.get" => api::ok(api::get(text(input, "email")?)?)?.json(),
+        "contacts.get" => api::get(text(input, "email")?).answer(meaning)?.json(),
         "contacts.upsert" => upsert(settings, "/contacts", input),
         "contacts.upsert-by-email" => upsert(settings, "/contacts/email", input),
         "events.send" => {
@@ -28,7 +30,7 @@ pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Jso
         }
         "imports.create" => import(input),
         "imports.get" => answer(&partner::get(format!("/imports/{}", segment(text(input, "import_id")?)))),
-        other => Err(Error::Unsupported(format!("there is no action `{other}`"))),
+        other => Err(Error::no_such("action", other)),
     }
 }
 
@@ -39,10 +41,7 @@ pub(crate) fn send_event(path: &str, creates: bool, body: &Map<String, Json>) ->
 
 fn upsert(settings: &Settings, route: &str, input: &Json) -> Result<Json> {
     // A rule can give texts only.
-    let fields = match &input["fields"] {
-        Json::String(text) => serde_json::from_str(text)?,
-        fields => fields.clone(),
-    };
+    let fields = unpacked(&input["fields"]);
     for (key, value) in fields.as_object().into_iter().flatten() {
         if !settings.allow_subscriptions && contact::subscribes(key, value) {
             return Err(Error::Denied(format!(
@@ -81,10 +80,5 @@ fn export(input: &Json) -> Json {
 
 /// The answer's body, or its status where it has none: a write's answer is not documented.
 fn answer(request: &Request) -> Result<Json> {
-    let Response { status, body, .. } = api::ok(request.send()?)?;
-    Ok(serde_json::from_slice(&body).unwrap_or_else(|_| json!({ "status": status })))
-}
-
-fn text<'i>(input: &'i Json, name: &str) -> Result<&'i str> {
-    input[name].as_str().ok_or_else(|| Error::invalid(name, "is missing"))
+    Ok(request.answer(meaning)?.json_or_status())
 }

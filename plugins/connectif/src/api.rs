@@ -1,6 +1,6 @@
 //! Requests to Connectif, and what its answers mean.
 
-use contactor_sdk::partner::Response;
+use contactor_sdk::partner::{Request, Response};
 use contactor_sdk::{Error, FieldProblem, Result, ResultExt, clock, partner};
 use serde_json::{Map, Value as Json};
 
@@ -9,32 +9,24 @@ use crate::contact;
 /// A contact as Connectif shows it.
 pub(crate) type Shown = Map<String, Json>;
 
-/// Reads a contact; the answer as it is.
-pub(crate) fn get(email: &str) -> Result<Response> {
-    partner::get(format!("/contacts/{}", partner::segment(email))).send()
+/// Asks for a contact.
+pub(crate) fn get(email: &str) -> Request {
+    partner::get(format!("/contacts/{}", partner::segment(email)))
 }
 
 /// Reads a contact; `None` when there is none.
 pub(crate) fn contact(email: &str) -> Result<Option<Shown>> {
-    let Some(shown) =
-        ok(get(email)?).and_then(|response| Ok(serde_json::from_slice::<Shown>(&response.body)?)).found()?
-    else {
-        return Ok(None);
-    };
+    let Some(response) = get(email).answer(meaning).found()? else { return Ok(None) };
+    let shown: Shown = response.json()?;
     if ["_email", "id"].into_iter().any(|name| shown.get(name).is_some_and(Json::is_string)) {
         return Ok(Some(shown));
     }
     Err(Error::other(format!("Connectif answered something that is no contact when asked for {email}")))
 }
 
-/// The response if it is a success; otherwise what Connectif means.
-pub(crate) fn ok(response: Response) -> Result<Response> {
-    response.ok_or_else(meaning)
-}
-
 /// The meaning of `{"status", "title", "detail", "code", "validationErrors": [{"path", "reason"}]}`. The codes' meanings are not
 /// documented, so the status decides, and the words go to the admin.
-fn meaning(response: &Response) -> Option<Error> {
+pub(crate) fn meaning(response: &Response) -> Option<Error> {
     if response.status == 429 {
         // Only the header of every answer tells when the window ends, in seconds since 1970.
         let reset = response.header("x-ratelimit-reset").and_then(|text| text.parse::<u64>().ok())?;

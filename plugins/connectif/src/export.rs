@@ -8,8 +8,9 @@ use contactor_sdk::{Change, ChangeKind, Error, PollPage, Result, ResultExt, log,
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
+use crate::api::meaning;
+use crate::contact;
 use crate::settings::Settings;
-use crate::{api, contact};
 
 /// Lines of the file for one page.
 const LINES: usize = 500;
@@ -26,8 +27,7 @@ struct Place {
 
 pub(crate) fn poll(settings: &Settings, stream: &str, cursor: Option<&str>) -> Result<PollPage> {
     let mut seen = Seen::open(stream, cursor)?;
-    let place = seen.position().map(serde_json::from_str::<Place>).transpose()?;
-    let Place { job, line } = match place {
+    let Place { job, line } = match paging::place::<Option<_>>(seen.position())? {
         Some(place) => place,
         None => Place { job: begin(settings)?, line: 0 },
     };
@@ -38,7 +38,7 @@ pub(crate) fn poll(settings: &Settings, stream: &str, cursor: Option<&str>) -> R
             log::warn!("Connectif could not finish the export {job}: the next poll begins a new one");
             return seen.last(Vec::new(), None);
         }
-        _ => return seen.last(Vec::new(), Some(serde_json::to_string(&Place { job, line })?)),
+        _ => return seen.last(Vec::new(), Some(paging::cursor(&Place { job, line })?)),
     }
     let rows = rows(&progress)?;
     let mut changes = Vec::new();
@@ -49,7 +49,7 @@ pub(crate) fn poll(settings: &Settings, stream: &str, cursor: Option<&str>) -> R
         }
     }
     if line + LINES < rows.len() {
-        return seen.more(changes, serde_json::to_string(&Place { job, line: line + LINES })?);
+        return seen.more(changes, paging::cursor(&Place { job, line: line + LINES })?);
     }
     seen.last(changes, None)
 }
@@ -58,8 +58,8 @@ pub(crate) fn poll(settings: &Settings, stream: &str, cursor: Option<&str>) -> R
 fn look(settings: &Settings, job: &str) -> Result<Json> {
     let mut progress = json!({ "status": "error" });
     for _ in 0..settings.export_attempts {
-        let response = partner::get(format!("/exports/{}", partner::segment(job))).send()?;
-        let Some(response) = api::ok(response).found()? else { break };
+        let request = partner::get(format!("/exports/{}", partner::segment(job)));
+        let Some(response) = request.answer(meaning).found()? else { break };
         progress = response.json()?;
         if matches!(progress["status"].as_str(), Some("finished" | "error")) {
             break;
@@ -73,9 +73,8 @@ fn begin(settings: &Settings) -> Result<String> {
     if let Some(segment) = &settings.export_segment_id {
         body["filters"] = json!({ "segmentId": segment });
     }
-    let begun: Json = api::ok(partner::post("/exports").json(&body)?.send()?)?.json()?;
-    let nameless = || Error::other("Connectif began an export without an id");
-    contactor_sdk::json::id(&begun["id"]).ok_or_else(nameless)
+    let begun: Json = partner::post("/exports").json(&body)?.answer(meaning)?.json()?;
+    contactor_sdk::json::required_id(&begun["id"], "an export that it began")
 }
 
 /// The lines of a finished export by the names of its columns.
@@ -90,7 +89,7 @@ pub(crate) fn rows(progress: &Json) -> Result<Vec<Map<String, Json>>> {
             address.split(['?', '#']).next().unwrap_or_default(),
         )));
     }
-    let rows = table::rows(&api::ok(response)?.body, DELIMITER)?;
+    let rows = table::rows(&response.ok_or_else(meaning)?.body, DELIMITER)?;
     match rows.first() {
         Some(first) if !first.keys().any(|column| is_email(column)) => {
             let columns: Vec<_> = first.keys().map(String::as_str).collect();

@@ -35,9 +35,9 @@ pub struct Connectif;
 impl Connector for Connectif {
     /// Nothing says whose a key is, so a contact that cannot exist is asked for: a good key is told that there is none.
     fn check() -> Result<Account> {
-        let response = api::get("contactor-check@connectif.invalid")?;
+        let response = api::get("contactor-check@connectif.invalid").send()?;
         let limit = response.header("x-ratelimit-limit").map(str::to_owned);
-        api::ok(response).found()?;
+        response.ok_or_else(api::meaning).found()?;
         Ok(Account::new("connectif", "Connectif account").with("rate_limit", limit))
     }
 
@@ -50,7 +50,7 @@ impl Connector for Connectif {
             }
             _ => None,
         });
-        Ok(objection.map_or(Decision::Accept, Decision::Skip))
+        Ok(objection.into())
     }
 
     fn read(entity: &str, id: &str) -> Result<PartnerRecord> {
@@ -61,18 +61,12 @@ impl Connector for Connectif {
     }
 
     fn find(entity: &str, key: &NamedValue) -> Result<Vec<PartnerRecord>> {
-        let Some(email) = key.as_text().filter(|_| key.name == "email") else {
-            let name = &key.name;
-            return Err(Error::Unsupported(format!("Connectif finds contacts by email, not by {name}")));
-        };
-        Ok(Self::read(entity, &contact::id(email)).found()?.into_iter().collect())
+        Ok(Self::read(entity, &contact::id(key.as_email()?)).found()?.into_iter().collect())
     }
 
     fn create(entity: &str, fields: &Fields) -> Result<PartnerRecord> {
         only_contacts(entity)?;
-        let missing = || Error::invalid("email", "a Connectif contact needs an email address");
-        let email = fields.email().ok_or_else(missing)?;
-        write::write(&Settings::get()?, &contact::id(email), fields)
+        write::write(&Settings::get()?, &contact::id(fields.required("email")?), fields)
     }
 
     fn update(entity: &str, id: &str, fields: &Fields) -> Result<PartnerRecord> {
@@ -85,12 +79,13 @@ impl Connector for Connectif {
     }
 
     fn receive(webhook: &Webhook) -> Result<Received> {
-        Ok(webhook::received(&Settings::get()?, &webhook.body))
+        let settings = Settings::get()?;
+        webhook.json(|body| Ok(webhook::received(&settings, body)))
     }
 
     fn poll(stream: &str, cursor: Option<&str>) -> Result<PollPage> {
         if stream != "contacts" {
-            return Err(Error::Unsupported(format!("there is no stream `{stream}`, only `contacts`")));
+            return Err(Error::no_such("stream", stream));
         }
         export::poll(&Settings::get()?, stream, cursor)
     }
@@ -99,7 +94,7 @@ impl Connector for Connectif {
         let settings = Settings::get()?;
         let own = tasks::handle(&settings, event)?;
         let by_rules = automation::run(event, &settings.rules, &EFFECTS)?;
-        Ok(own.into_iter().fold(by_rules, |rules, own| own.and(rules)))
+        Ok(by_rules.behind(own))
     }
 
     fn run(action: &str, input: Json) -> Result<Json> {
@@ -108,10 +103,3 @@ impl Connector for Connectif {
 }
 
 contactor_sdk::export!(Connectif);
-
-fn only_contacts(entity: &str) -> Result<()> {
-    if entity == "contact" {
-        return Ok(());
-    }
-    Err(Error::Unsupported(format!("Connectif has no `{entity}` of its own, only contacts")))
-}

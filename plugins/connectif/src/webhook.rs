@@ -1,7 +1,7 @@
 //! Calls of Connectif's workflows. Nothing about them is documented, so an admin says where the body has the address, and a call is
 //! only a hint: the contact is read again before anything happens.
 
-use contactor_sdk::{Change, ChangeKind, Received, Value, json};
+use contactor_sdk::{Change, ChangeKind, Received, json};
 use serde_json::Value as Json;
 
 use crate::contact;
@@ -10,10 +10,7 @@ use crate::settings::Settings;
 /// Where further values lie, in this order.
 const PLACES: [&str; 2] = ["/data", ""];
 
-pub(crate) fn received(settings: &Settings, body: &[u8]) -> Received {
-    let Ok(body) = serde_json::from_slice::<Json>(body) else {
-        return Received::rejected("the body is no JSON document");
-    };
+pub(crate) fn received(settings: &Settings, body: &Json) -> Received {
     let find = |pointers: &[String]| pointers.iter().find_map(|pointer| json::id(body.pointer(pointer)?));
     let Some(email) = find(&settings.webhook_email).filter(|email| email.contains('@')) else {
         let places = settings.webhook_email.join(", ");
@@ -28,9 +25,7 @@ pub(crate) fn received(settings: &Settings, body: &[u8]) -> Received {
     };
     let mut change = Change::new(kind, "contact", contact::id(&email)).event(event);
     for object in PLACES.into_iter().filter_map(|place| body.pointer(place)?.as_object()) {
-        for (name, value) in object.iter().filter(|(_, value)| !value.is_object()) {
-            change = change.with(name.as_str(), Value::from(value.clone()));
-        }
+        change = change.with_all(object.iter().filter(|(_, value)| !value.is_object()));
     }
     if let Some(key) = find(&settings.webhook_key) {
         change = change.with("key", key);

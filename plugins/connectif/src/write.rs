@@ -42,7 +42,7 @@ pub(crate) fn move_to(settings: &Settings, id: &str, email: &str, fields: &Field
 /// Writes, and looks whether it can be seen. `creates`: an empty body is sent as well.
 fn patch(settings: &Settings, id: &str, body: &Shown, creates: bool) -> Result<Shown> {
     if !body.is_empty() || creates {
-        let response = api::ok(partner::patch(settings.write_path(id)).json(body)?.send()?)?;
+        let response = partner::patch(settings.write_path(id)).json(body)?.answer(api::meaning)?;
         // Some answers carry the contact; none is documented.
         if let Ok(shown) = serde_json::from_slice::<Shown>(&response.body)
             && shown.contains_key("_email")

@@ -1,11 +1,12 @@
 //! 123FormBuilder's own operations, and those on HighLevel that belong to a form's follow-up. The host has checked the input
 //! against the manifest's schema.
 
+use contactor_sdk::json::text;
 use contactor_sdk::operations::{Operation, request};
-use contactor_sdk::{Error, Result, follow_up, state, tags};
+use contactor_sdk::{Error, Result, follow_up, marks, tags};
 use serde_json::{Value as Json, json};
 
-use crate::api::answer;
+use crate::api::meaning;
 use crate::settings::{Settings, split};
 
 const PAGE: &[&str] = &["page", "per_page"];
@@ -43,6 +44,9 @@ const OPERATIONS: [Operation; 23] = [
     Operation::put("accounts.update", "/accounts/{account_id}").form(USER),
 ];
 
+/// The marks of submissions that an admin took out of the synchronisation.
+pub(crate) const UNLINKED: &str = "unlinked";
+
 /// The vendor may mail somebody: a person whose submission is approved or paid, a user who is created or shared with.
 const MAILING: [&str; 4] = ["submissions.update", "groups.share", "users.create", "accounts.create"];
 
@@ -61,7 +65,7 @@ pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Jso
         "contacts.get" => follow_up::contact_with_tasks(input),
         "tasks.create" => follow_up::create_task(input),
         "tasks.update" => follow_up::update_task(input),
-        _ => answer(&request(&OPERATIONS, action, input)?),
+        _ => request(&OPERATIONS, action, input)?.answer(meaning)?.json(),
     }
 }
 
@@ -75,25 +79,16 @@ pub(crate) fn mark(id: &str, approved: bool, payed: bool) -> Result<()> {
     if payed {
         input["payed"] = json!("yes");
     }
-    answer(&request(&OPERATIONS, "submissions.update", &input)?).map(drop)
+    request(&OPERATIONS, "submissions.update", &input)?.answer(meaning).map(drop)
 }
 
 /// A soft delete: the contact keeps everything and gets a tag; the submission counts as gone, so the host lets the link rest.
 fn unlink(settings: &Settings, input: &Json) -> Result<Json> {
     let contact = text(input, "contact_id")?;
     let id = format!("{}/{}", text(input, "form_id")?, text(input, "submission_id")?);
-    state::update_json(&unlinked(&id), |_| Ok(true))?;
+    marks::put(UNLINKED, &id)?;
     if !settings.soft_delete_tag.is_empty() {
         tags::add(contact, std::slice::from_ref(&settings.soft_delete_tag))?;
     }
     Ok(json!({ "unlinked": id, "contact_id": contact }))
-}
-
-/// Where it is remembered that an admin took a submission out of the synchronisation.
-pub(crate) fn unlinked(id: &str) -> String {
-    format!("unlinked/{id}")
-}
-
-fn text<'i>(input: &'i Json, name: &str) -> Result<&'i str> {
-    input[name].as_str().ok_or_else(|| Error::invalid(name, "is missing"))
 }

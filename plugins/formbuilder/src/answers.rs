@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contactor_sdk::json::{id as any_id, many};
+use contactor_sdk::json::{id as any_id, many, unpacked};
 use contactor_sdk::labels::{Labels, person_field};
 use contactor_sdk::{Result, partner};
 use serde_json::Value as Json;
@@ -16,10 +16,9 @@ pub(crate) type Answers = BTreeMap<String, String>;
 /// The answers in `content`: an object, or (as the specification has it) the JSON text of one. Fields stand in
 /// `fields.field[]`, or are members by their id.
 pub(crate) fn of_content(content: &Json) -> Answers {
-    let parsed = content.as_str().map(|text| serde_json::from_str::<Json>(text).unwrap_or_default());
-    let content = parsed.as_ref().unwrap_or(content);
+    let content = unpacked(content);
     let fields = match &content["fields"]["field"] {
-        Json::Null => content.get("fields").unwrap_or(content),
+        Json::Null => content.get("fields").unwrap_or(&content),
         fields => fields,
     };
     let pair = |field: Json| Some((any_id(&field["fieldid"])?, text(&field["fieldvalue"])));

@@ -1,17 +1,13 @@
 //! What 123FormBuilder's answers mean: `{data, meta, status_code}` and `{"error": {"message", "status_code"}}`.
 
 use contactor_sdk::json::{id, many, problems};
+use contactor_sdk::paging::Page;
 use contactor_sdk::partner::{Request, Response};
 use contactor_sdk::{Error, Result, log};
 use serde_json::Value as Json;
 
 /// How long to wait when the plan's calls are used up, in milliseconds. When its day begins is not documented.
 const QUOTA_PAUSE: u64 = 30 * 60 * 1000;
-
-/// The whole answer of a request that was carried out.
-pub(crate) fn answer(request: &Request) -> Result<Json> {
-    request.send()?.ok_or_else(meaning)?.json()
-}
 
 /// A part of an answer; null when the answer has another shape.
 pub(crate) fn part(answer: &mut Json, pointer: &str) -> Json {
@@ -20,7 +16,7 @@ pub(crate) fn part(answer: &mut Json, pointer: &str) -> Json {
 
 /// One record: the specification wraps it into an array, a working client does not expect that.
 pub(crate) fn one(request: &Request) -> Result<Json> {
-    match part(&mut answer(request)?, "/data") {
+    match part(&mut request.answer(meaning)?.json()?, "/data") {
         Json::Array(mut items) if !items.is_empty() => Ok(items.swap_remove(0)),
         Json::Array(_) | Json::Null => {
             Err(Error::NotFound("123FormBuilder answered without a record".into()))
@@ -30,28 +26,22 @@ pub(crate) fn one(request: &Request) -> Result<Json> {
 }
 
 /// One page of a list.
-pub(crate) struct Page {
-    pub(crate) items: Vec<Json>,
-    pub(crate) next: Option<u64>,
-}
-
-impl Page {
-    pub(crate) fn get(request: Request, page: u64, per_page: u32) -> Result<Self> {
-        let mut body = answer(&request.query("page", page).query("per_page", per_page))?;
-        let pagination = part(&mut body, "/meta/pagination");
-        let mut items = many(part(&mut body, "/data"));
-        let count = items.len();
-        items.retain(|item| id(&item["id"]).is_some());
-        if items.len() < count {
-            log::warn!("{} of {count} records have no `id` and are left out", count - items.len());
-        }
-        let more = match (pagination["current_page"].as_u64(), pagination["total_pages"].as_u64()) {
-            (Some(current), Some(pages)) => current < pages,
-            // Without paging a full page may be followed by another.
-            _ => count >= per_page as usize,
-        };
-        Ok(Self { next: more.then_some(page + 1), items })
+pub(crate) fn page(list: Request, page: u64, per_page: u32) -> Result<Page> {
+    let list = list.query("page", page).query("per_page", per_page);
+    let mut body: Json = list.answer(meaning)?.json()?;
+    let pagination = part(&mut body, "/meta/pagination");
+    let mut items = many(part(&mut body, "/data"));
+    let count = items.len();
+    items.retain(|item| id(&item["id"]).is_some());
+    if items.len() < count {
+        log::warn!("{} of {count} records have no `id` and are left out", count - items.len());
     }
+    let more = match (pagination["current_page"].as_u64(), pagination["total_pages"].as_u64()) {
+        (Some(current), Some(pages)) => current < pages,
+        // Without paging a full page may be followed by another.
+        _ => count >= per_page as usize,
+    };
+    Ok(Page { items, next: more.then_some(page + 1), total: None })
 }
 
 /// Where the vendor's words say more than its status.

@@ -27,11 +27,7 @@ pub(crate) fn handle(settings: &Settings, event: &Event) -> Result<Outcome> {
         _ => None,
     };
     let ruled = automation::run(event, &settings.rules, &EFFECTS)?;
-    Ok(match (own, ruled) {
-        (None, ruled) => ruled,
-        (Some(own), Outcome::Ignored(_)) => Outcome::Done(own),
-        (Some(own), Outcome::Done(ruled)) => Outcome::Done(format!("{own}; {ruled}")),
-    })
+    Ok(ruled.behind(own.map(Outcome::Done)))
 }
 
 /// The submission's `approved` or `payed` follows the completion of its task.

@@ -16,6 +16,7 @@ mod settings;
 mod submission;
 mod webhook;
 
+use contactor_sdk::marks;
 use contactor_sdk::prelude::*;
 use serde_json::Value as Json;
 
@@ -34,10 +35,8 @@ impl Connector for FormBuilder {
         let settings = Settings::get()?;
         let mut names = Vec::new();
         for form in &settings.form_ids {
-            let shown = api::one(&partner::get(settings::form(form))).map_err(|error| match error {
-                Error::NotFound(_) => Error::invalid("form_ids", format!("this account has no form {form}")),
-                error => error,
-            })?;
+            let shown = api::one(&partner::get(settings::form(form)))
+                .blame_setting("form_ids", || format!("this account has no form {form}"))?;
             names.push(shown["name"].as_str().unwrap_or("unnamed form").to_owned());
         }
         Ok(Account::new(settings.form_ids.join(","), names.join(", ")))
@@ -54,19 +53,15 @@ impl Connector for FormBuilder {
 
     /// The vendor has no search, and nothing is ever created there: nobody is found.
     fn find(entity: &str, _key: &NamedValue) -> Result<Vec<PartnerRecord>> {
-        if entity == "contact" {
-            return Ok(Vec::new());
-        }
-        Err(Error::Unsupported(format!("123FormBuilder has no `{entity}`, only submissions")))
+        only_contacts(entity)?;
+        Ok(Vec::new())
     }
 
     fn read(entity: &str, id: &str) -> Result<PartnerRecord> {
-        if entity != "contact" {
-            return Err(Error::Unsupported(format!("123FormBuilder has no `{entity}`, only submissions")));
-        }
+        only_contacts(entity)?;
         let settings = Settings::get()?;
         let (form, own) = settings::split(id)?;
-        if state::get(&actions::unlinked(id))?.is_some() {
+        if marks::has(actions::UNLINKED, id)? {
             return Err(Error::NotFound(format!("{id}: an admin has taken it out of the synchronisation")));
         }
         let submission =
@@ -85,7 +80,7 @@ impl Connector for FormBuilder {
         match stream {
             "submissions" => poll::new(&Settings::get()?, cursor),
             "all_submissions" => poll::all(&Settings::get()?, cursor),
-            other => Err(Error::Unsupported(format!("there is no stream `{other}`"))),
+            other => Err(Error::no_such("stream", other)),
         }
     }
 

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use contactor_sdk::paging::Walk;
+use contactor_sdk::paging::{self, Page, Walk};
 use contactor_sdk::seen::Seen;
 use contactor_sdk::{Change, ChangeKind, PollPage, Result, json, partner, state};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::api::{Page, one};
+use crate::api::{self, one};
 use crate::settings::{self, Settings};
 use crate::submission::{Submission, change};
 
@@ -27,15 +27,9 @@ struct Place {
     again: bool,
 }
 
-impl Place {
-    fn parse(text: Option<&str>) -> Result<Self> {
-        Ok(text.map(serde_json::from_str).transpose()?.unwrap_or_default())
-    }
-}
-
 /// One page of what is new. What was there before the first poll is imported without setting off automations, or not at all.
 pub(crate) fn new(settings: &Settings, cursor: Option<&str>) -> Result<PollPage> {
-    let mut place = Place::parse(cursor)?;
+    let mut place: Place = paging::place(cursor)?;
     let mut changes = Vec::new();
     if let Some(form) = settings.form_ids.get(place.at.list) {
         let last = place.last.get(form).copied();
@@ -63,18 +57,18 @@ pub(crate) fn new(settings: &Settings, cursor: Option<&str>) -> Result<PollPage>
             remember(form, top)?;
         }
         if place.at.forward(next, settings.form_ids.len()) {
-            return Ok(PollPage::more(changes, serde_json::to_string(&place)?));
+            return Ok(PollPage::more(changes, paging::cursor(&place)?));
         }
     }
     // Also when the form that was to come is no more in the settings.
     place.at = Walk::default();
-    Ok(PollPage::last(changes, Some(serde_json::to_string(&place)?)))
+    Ok(PollPage::last(changes, Some(paging::cursor(&place)?)))
 }
 
 /// One page of a walk through everything; only what is different from the walk before is a change.
 pub(crate) fn all(settings: &Settings, cursor: Option<&str>) -> Result<PollPage> {
     let mut seen = Seen::open("all_submissions", cursor)?;
-    let mut place = Place::parse(seen.position())?;
+    let mut place: Place = paging::place(seen.position())?;
     let mut changes = Vec::new();
     if let Some(form) = settings.form_ids.get(place.at.list) {
         let page = since(settings, form, 0, place.at.page)?;
@@ -86,11 +80,11 @@ pub(crate) fn all(settings: &Settings, cursor: Option<&str>) -> Result<PollPage>
             }
         }
         if place.at.forward(page.next, settings.form_ids.len()) {
-            return seen.more(changes, serde_json::to_string(&place)?);
+            return seen.more(changes, paging::cursor(&place)?);
         }
     }
     (place.at, place.again) = (Walk::default(), true);
-    seen.last(changes, Some(serde_json::to_string(&place)?))
+    seen.last(changes, Some(paging::cursor(&place)?))
 }
 
 fn different(submission: Submission) -> Vec<Change> {
@@ -118,7 +112,7 @@ pub(crate) fn since(settings: &Settings, form: &str, number: u64, page: u64) -> 
     if number > 0 {
         request = request.query("start_submission_id", number);
     }
-    Page::get(request, page, settings.page_size)
+    api::page(request, page, settings.page_size)
 }
 
 /// The highest number of a form that any look has seen: webhooks that name no submission ask from here on.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use contactor_sdk::automation::Rule;
 use contactor_sdk::partner::segment;
-use contactor_sdk::{Error, Result, settings};
+use contactor_sdk::{Error, Result, json, settings};
 use serde::Deserialize;
 
 /// See `[[setting]]` in the manifest, where each is explained.
@@ -34,7 +34,7 @@ impl Settings {
 
 /// The parts of a submission's id here, `{form}/{submission}`: the API names no submission without its form.
 pub(crate) fn split(id: &str) -> Result<(&str, &str)> {
-    let parts = id.split_once('/').filter(|(form, own)| !form.is_empty() && !own.is_empty());
+    let parts = json::split_id(id, '/');
     parts.ok_or_else(|| Error::invalid("id", format!("`{id}` is no submission, expected `form/submission`")))
 }
 

@@ -1,7 +1,7 @@
 //! Between a submission and the fields of the manifest.
 
-use contactor_sdk::json::id as any_id;
-use contactor_sdk::{Change, ChangeKind, Error, PartnerRecord, Result, Value, instant};
+use contactor_sdk::json::{id as any_id, required_id, split_set};
+use contactor_sdk::{Change, ChangeKind, PartnerRecord, Result, Value, instant};
 use serde_json::{Value as Json, json};
 
 use crate::answers;
@@ -29,8 +29,7 @@ pub(crate) struct Submission {
 
 impl Submission {
     pub(crate) fn of(settings: &Settings, form: &str, json: &Json) -> Result<Self> {
-        let missing = || Error::other("123FormBuilder answered a submission without an id (`data.id`)");
-        let own = any_id(&json["id"]).ok_or_else(missing)?;
+        let own = required_id(&json["id"], "a submission (`data.id`)")?;
         let (approved, payed) = (name(&APPROVED, &json["approved"]), name(&PAYED, &json["payed"]));
         let answers = answers::of_content(&json["content"]);
         let person = answers::person(settings, form, &answers)?;
@@ -49,15 +48,13 @@ impl Submission {
             let separator = if field == "message" { "\n" } else { " " };
             record = record.with(field, person.get(field).map(|values| values.join(separator)));
         }
-        let tags = person.get("tags").into_iter().flatten().flat_map(|text| text.split(','));
-        let tags = tags.map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty());
         Ok(Self {
             id: record.id.clone(),
             number: own.parse().unwrap_or_default(),
             deleted: matches!(any_id(&json["deleted"]).as_deref(), Some("1")) || json["deleted"] == true,
             approved,
             payed,
-            record: record.with("tags", Value::Texts(tags.collect())),
+            record: record.with("tags", split_set(&json!(person.get("tags").map(|tags| tags.join(","))))),
         })
     }
 

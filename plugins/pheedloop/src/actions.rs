@@ -35,15 +35,11 @@ pub(crate) fn run(settings: &Settings, action: &str, mut input: Json) -> Result<
         list if list.split('.').next_back() == Some("list") || list == "reports.rows" => {
             let number = input["page"].take().as_u64().unwrap_or(1);
             let page = Page::read(operation.request(&input)?, number)?;
-            return Ok(json!({ "items": page.rows::<Json>()?, "next_page": page.next, "count": page.count }));
+            return Ok(json!({ "items": page.rows::<Json>()?, "next_page": page.next, "count": page.total }));
         }
         _ => {}
     }
-    let response = operation.request(&input)?.send()?.ok_or_else(meaning)?;
     // A delete may answer the record or nothing.
-    Ok(match serde_json::from_slice(&response.body).unwrap_or(Json::Null) {
-        record @ Json::Object(_) => record,
-        Json::Null => json!({ "status": response.status }),
-        other => json!({ "items": other }),
-    })
+    let answer = operation.request(&input)?.answer(meaning)?.json_or_status();
+    Ok(if answer.is_object() { answer } else { json!({ "items": answer }) })
 }

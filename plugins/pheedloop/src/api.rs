@@ -3,7 +3,7 @@
 
 use contactor_sdk::partner::Request;
 use contactor_sdk::rest_framework::{Page, meaning};
-use contactor_sdk::{Error, Result, partner};
+use contactor_sdk::{Error, Result, ResultExt, paging, partner};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -14,14 +14,8 @@ const PAGES: u64 = 200;
 
 /// A page of an event's list. Its first page exists for every event, so 404 blames the setting, and never the person who is looked for.
 pub(crate) fn event_page(settings: &Settings, event: &str, list: Request, number: u64) -> Result<Page> {
-    let page = Page::read(list.query("page_size", settings.page_size), number);
-    page.map_err(|error| match error {
-        Error::NotFound(_) => Error::invalid(
-            "event_codes",
-            format!("PheedLoop's organisation {} has no event {event}", settings.organization_code),
-        ),
-        error => error,
-    })
+    Page::read(list.query("page_size", settings.page_size), number)
+        .blame_setting("event_codes", || settings.no_event(event))
 }
 
 /// The attendees of an event that fit, in the list's order: the vendor documents no way to read a single one. `first`: one is enough.
@@ -31,26 +25,16 @@ pub(crate) fn search(
     first: bool,
     fits: impl Fn(&Who) -> bool,
 ) -> Result<Vec<Json>> {
-    let (mut number, mut found) = (1, Vec::new());
-    loop {
-        let list = partner::get(settings.event_path(event, "attendees"));
-        let page = event_page(settings, event, list, number)?;
-        for item in &page.items {
+    let list = || partner::get(settings.event_path(event, "attendees"));
+    let mut found = Vec::new();
+    for page in paging::pages(PAGES, |number| event_page(settings, event, list(), number)) {
+        for item in page?.items {
             if fits(&serde_json::from_str::<Who>(item.get())?) {
                 found.push(serde_json::from_str(item.get())?);
                 if first {
                     return Ok(found);
                 }
             }
-        }
-        match page.next {
-            Some(next) if number < PAGES => number = next,
-            Some(_) => {
-                return Err(Error::other(format!(
-                    "the event {event} has more than {PAGES} pages of attendees"
-                )));
-            }
-            None => break,
         }
     }
     Ok(found)
@@ -68,13 +52,12 @@ pub(crate) struct Who {
 /// gone before the event's attendance, which comes in one piece, says so too.
 pub(crate) fn attendee(settings: &Settings, event: &str, code: &str) -> Result<Json> {
     if settings.attendee_reads == "get" {
-        return partner::get(settings.attendee_path(event, code)).send()?.ok_or_else(meaning)?.json();
+        return partner::get(settings.attendee_path(event, code)).answer(meaning)?.json();
     }
     if let Some(found) = search(settings, event, true, |who| who.code == code)?.pop() {
         return Ok(found);
     }
-    let attendance: Json =
-        partner::get(settings.event_path(event, "attendance")).send()?.ok_or_else(meaning)?.json()?;
+    let attendance: Json = partner::get(settings.event_path(event, "attendance")).answer(meaning)?.json()?;
     let codes = ["checked_in", "not_checked_in"].map(|list| attendance[list].as_array());
     if codes.into_iter().flatten().flatten().any(|own| own.as_str() == Some(code)) {
         return Err(Error::Unavailable(format!("the list of attendees moved while {code} was looked for")));

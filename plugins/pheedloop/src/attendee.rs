@@ -1,6 +1,6 @@
 //! Between PheedLoop's attendee and the fields of the manifest.
 
-use contactor_sdk::json::id as any_id;
+use contactor_sdk::json::{self, members, split_set};
 use contactor_sdk::{Error, Fields, Named, NamedValue, PartnerRecord, Result, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -15,7 +15,10 @@ fn is_text(name: &str) -> bool {
     TEXTS.split(' ').any(|own| own == name)
 }
 
-/// Fields that are lists of names.
+/// Those that PheedLoop insists on: the setting says what stands in the place of an unknown one.
+pub(crate) const NAMES: [&str; 2] = ["first_name", "last_name"];
+
+/// Fields that are lists of names; whether of texts or of objects with a name, the vendor's sources do not show.
 const SETS: [&str; 3] = ["tags", "contact_groups", "designations"];
 
 /// A field of the manifest that begins so is a key of the attendee's `metadata`.
@@ -33,48 +36,26 @@ pub(crate) const OWN_MARK: &str = "highlevel:";
 const WELCOMES: [&str; 3] =
     ["send_app_welcome_email", "send_attendee_portal_welcome", "send_welcome_virtual_portal_email"];
 
-/// An attendee of an event. A person is an attendee once in each event, so the event is part of the identity, and several attendees
-/// may be one contact. The code comes first: it is what an organiser knows, and what a list is sorted by.
-pub(crate) struct Id<'i> {
-    pub(crate) code: &'i str,
-    pub(crate) event: &'i str,
+/// The code and the event of an attendee's id. A person is an attendee once in each event, so the event is part of the identity, and
+/// several attendees may be one contact. The code comes first: it is what an organiser knows, and what a list is sorted by.
+pub(crate) fn split(id: &str) -> Result<(&str, &str)> {
+    json::split_id(id, ':').ok_or_else(|| Error::NotFound(format!("`{id}` is no attendee of an event")))
 }
 
-impl<'i> Id<'i> {
-    pub(crate) fn parse(id: &'i str) -> Result<Self> {
-        let parts = id.split_once(':').filter(|(code, event)| !code.is_empty() && !event.is_empty());
-        let (code, event) =
-            parts.ok_or_else(|| Error::NotFound(format!("`{id}` is no attendee of an event")))?;
-        Ok(Self { code, event })
-    }
-
-    pub(crate) fn join(code: &str, event: &str) -> String {
-        format!("{code}:{event}")
-    }
+pub(crate) fn id(code: &str, event: &str) -> String {
+    format!("{code}:{event}")
 }
 
 /// An attendee as a record. What the answer does not mention stays unknown.
 pub(crate) fn record(settings: &Settings, event: &str, attendee: &Json) -> Result<PartnerRecord> {
-    let code = any_id(&attendee["code"])
-        .ok_or_else(|| Error::other(format!("PheedLoop answered an attendee of {event} without a code")))?;
-    let mut record = PartnerRecord::new(Id::join(&code, event)).with("event_code", event);
-    for name in TEXTS.split(' ') {
-        if let Some(value) = attendee.get(name) {
-            let placeholder =
-                matches!(name, "first_name" | "last_name").then_some(settings.missing_name.as_str());
-            record = record.with(name, text(value, placeholder));
-        }
-    }
-    for name in SETS {
-        if let Some(value) = attendee.get(name) {
-            record = record.with(name, names(value));
-        }
-    }
-    for name in ["is_checked_in", "checkin_date"] {
-        if let Some(value) = attendee.get(name) {
-            record = record.with(name, Value::from(value.clone()));
-        }
-    }
+    let code = json::required_id(&attendee["code"], "an attendee (code)")?;
+    let mut record = PartnerRecord::new(id(&code, event))
+        .with("event_code", event)
+        .with_all(
+            members(attendee, TEXTS.split(' ')).map(|(name, value)| (name, text(settings, name, value))),
+        )
+        .with_all(members(attendee, SETS).map(|(name, value)| (name, split_set(value))))
+        .with_all(members(attendee, ["is_checked_in", "checkin_date"]));
     if let Some(metadata) = attendee.get("metadata") {
         let metadata = object(metadata);
         for name in LISTS {
@@ -105,7 +86,7 @@ pub(crate) fn to_json(settings: &Settings, fields: &Fields, metadata: &Json) -> 
             ("email", Value::Empty) => {
                 return Err(Error::invalid("email", "an attendee's email cannot be cleared"));
             }
-            ("first_name" | "last_name", Value::Empty) => json!(settings.missing_name),
+            (name, Value::Empty) if NAMES.contains(&name) => json!(settings.missing_name),
             (text, Value::Empty) if is_text(text) => json!(""),
             (text, value) if is_text(text) => value.to_json()?,
             (set, Value::Texts(names)) if SETS.contains(&set) => json!(names),
@@ -139,26 +120,16 @@ pub(crate) fn welcome(settings: &Settings, attendee: &mut Json) -> Result<()> {
     Ok(())
 }
 
-fn text(value: &Json, placeholder: Option<&str>) -> Value {
+/// A text of an attendee. What stands in the place of a name that nobody knows is none.
+fn text(settings: &Settings, name: &str, value: &Json) -> Value {
+    let is_placeholder = |text: &str| NAMES.contains(&name) && text == settings.missing_name;
     match value {
-        Json::String(text) if text.trim().is_empty() || placeholder == Some(text.trim()) => Value::Empty,
-        other => Value::from(other.clone()),
+        Json::String(text) if text.trim().is_empty() || is_placeholder(text.trim()) => Value::Empty,
+        other => Value::from(other),
     }
-}
-
-/// Names of a list of texts, or of objects with a name: the vendor's sources show neither.
-fn names(value: &Json) -> Value {
-    let name =
-        |item: &Json| item.as_str().or_else(|| item["name"].as_str()).map(str::trim).map(str::to_owned);
-    let names = value.as_array().into_iter().flatten().filter_map(name).filter(|name| !name.is_empty());
-    Value::Texts(names.collect())
 }
 
 /// `metadata` as an object: it may be null, or JSON in a text.
 fn object(metadata: &Json) -> Map<String, Json> {
-    match metadata {
-        Json::Object(object) => object.clone(),
-        Json::String(text) => serde_json::from_str(text).unwrap_or_default(),
-        _ => Map::new(),
-    }
+    json::unpacked(metadata).as_object().cloned().unwrap_or_default()
 }

@@ -14,15 +14,14 @@ mod poll;
 mod settings;
 mod webhook;
 
-use contactor_sdk::admission;
 use contactor_sdk::automation::{
     self, APPOINTMENTS, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, TIMERS, WORKFLOWS,
 };
 use contactor_sdk::prelude::*;
 use contactor_sdk::rest_framework::meaning;
+use contactor_sdk::{admission, json};
 use serde_json::Value as Json;
 
-use attendee::Id;
 use settings::Settings;
 
 /// The manifest, as the build embeds it.
@@ -62,7 +61,7 @@ impl Connector for PheedLoop {
         let settings = Settings::get()?;
         let to_partner = direction == Direction::ToPartner;
         let objection = admission::email(fields, &settings.blocked_domains).or_else(|| {
-            if to_partner && settings.only_tagged && !is_tagged(fields) {
+            if to_partner && settings.only_tagged && !fields.has("tags", OWN_TAG) {
                 return Some(format!(
                     "it does not carry the tag `{OWN_TAG}`, and the setting only_tagged keeps others from being registered"
                 ));
@@ -71,22 +70,20 @@ impl Connector for PheedLoop {
             let mails = to_partner && !settings.welcome_emails.is_empty();
             mails.then(|| admission::consent(fields)).flatten()
         });
-        Ok(objection.map_or(Decision::Accept, Decision::Skip))
+        Ok(objection.into())
     }
 
     fn read(entity: &str, id: &str) -> Result<PartnerRecord> {
-        only_attendees(entity)?;
+        only_contacts(entity)?;
         let settings = Settings::get()?;
-        let Id { code, event } = Id::parse(id)?;
+        let (code, event) = attendee::split(id)?;
         attendee::record(&settings, event, &api::attendee(&settings, event, code)?)
     }
 
     /// In the first event, in the order of the setting, that has somebody with this email.
     fn find(entity: &str, key: &NamedValue) -> Result<Vec<PartnerRecord>> {
-        only_attendees(entity)?;
-        let ("email", Some(email)) = (key.name.as_str(), key.as_text()) else {
-            return Err(Error::Unsupported(format!("attendees are found by email, not by {}", key.name)));
-        };
+        only_contacts(entity)?;
+        let email = key.as_email()?;
         let settings = Settings::get()?;
         for event in &settings.event_codes {
             let is = |own: &String| own.trim().eq_ignore_ascii_case(email);
@@ -99,13 +96,12 @@ impl Connector for PheedLoop {
     }
 
     fn create(entity: &str, fields: &Fields) -> Result<PartnerRecord> {
-        only_attendees(entity)?;
+        only_contacts(entity)?;
         let settings = Settings::get()?;
         let event = settings.event_codes.first().ok_or_else(|| Error::invalid("event_codes", "is empty"))?;
-        let email =
-            fields.email().ok_or_else(|| Error::invalid("email", "an attendee needs an email address"))?;
+        let email = fields.required("email")?;
         let mut complete = fields.clone().with("code_internal", format!("{}{email}", attendee::OWN_MARK));
-        for name in ["first_name", "last_name"] {
+        for name in attendee::NAMES {
             if fields.text(name).is_none() {
                 complete.set(name, Value::Empty);
             }
@@ -116,9 +112,9 @@ impl Connector for PheedLoop {
     }
 
     fn update(entity: &str, id: &str, fields: &Fields) -> Result<PartnerRecord> {
-        only_attendees(entity)?;
+        only_contacts(entity)?;
         let settings = Settings::get()?;
-        let Id { code, event } = Id::parse(id)?;
+        let (code, event) = attendee::split(id)?;
         // PheedLoop replaces `metadata` as a whole, so what is there is read first.
         let metadata = if attendee::needs_metadata(fields) {
             api::attendee(&settings, event, code)?["metadata"].take()
@@ -131,13 +127,14 @@ impl Connector for PheedLoop {
 
     /// Removes the attendee from its event; the person stays in the organisation and in other events.
     fn delete(entity: &str, id: &str) -> Result<()> {
-        only_attendees(entity)?;
-        let Id { code, event } = Id::parse(id)?;
-        partner::delete(Settings::get()?.attendee_path(event, code)).send()?.ok_or_else(meaning).map(drop)
+        only_contacts(entity)?;
+        let (code, event) = attendee::split(id)?;
+        partner::delete(Settings::get()?.attendee_path(event, code)).answer(meaning).map(drop)
     }
 
     fn receive(webhook: &Webhook) -> Result<Received> {
-        Ok(webhook::received(&Settings::get()?, &webhook.body))
+        let settings = Settings::get()?;
+        webhook.json(|body| Ok(webhook::received(&settings, body)))
     }
 
     fn poll(stream: &str, cursor: Option<&str>) -> Result<PollPage> {
@@ -146,25 +143,20 @@ impl Connector for PheedLoop {
 
     fn handle(event: &Event) -> Result<Outcome> {
         let settings = Settings::get()?;
-        let mut event = event.clone();
-        let rules: Vec<_> = settings.rules.iter().filter(|rule| rule.on.contains(&event.kind)).collect();
-        let mention =
-            |name: &str| rules.iter().any(|rule| rule.expressions().iter().any(|text| text.contains(name)));
-        if let (true, Some(code)) = (mention("event_name"), event.text("event_code").map(str::to_owned)) {
-            let name = match settings.event_names.get(&code) {
+        let mut named = event.clone().with("reminder_destination", settings.reminder_destination.as_str());
+        if let Some(code) = event.text("event_code")
+            && automation::mentions(&settings.rules, &event.kind, "event_name")
+        {
+            let name = match settings.event_names.get(code) {
                 Some(name) => name.clone(),
-                None => event_of(&settings, &code)?["event_name"].as_str().unwrap_or(&code).to_owned(),
+                None => event_of(&settings, code)?["event_name"].as_str().unwrap_or(code).to_owned(),
             };
-            event.fields.push(NamedValue::new("event_name", name));
+            named = named.with("event_name", name);
         }
-        event.fields.push(NamedValue::new("reminder_destination", settings.reminder_destination.as_str()));
-        automation::run(&event, &settings.rules, &EFFECTS)
+        automation::run(&named, &settings.rules, &EFFECTS)
     }
 
     fn run(action: &str, input: Json) -> Result<Json> {
-        if !input.is_object() {
-            return Err(Error::invalid("", "an action's input is a JSON object"));
-        }
         actions::run(&Settings::get()?, action, input)
     }
 }
@@ -180,11 +172,7 @@ fn send(
     code: Option<&str>,
     body: &Json,
 ) -> Result<PartnerRecord> {
-    let answer: Json = request.json(body)?.send()?.ok_or_else(meaning)?.json()?;
-    let mut shown = body.clone();
-    for (name, value) in answer.as_object().into_iter().flatten() {
-        shown[name] = value.clone();
-    }
+    let mut shown = json::overlaid(body.clone(), request.json(body)?.answer(meaning)?.json()?);
     if let Some(code) = code {
         shown["code"] = code.into();
     }
@@ -193,26 +181,6 @@ fn send(
 
 /// The event itself; its absence is the setting's fault.
 fn event_of(settings: &Settings, code: &str) -> Result<Json> {
-    let event = partner::get(settings.path(&format!("events/{}", partner::segment(code)))).send()?;
-    event.ok_or_else(meaning).and_then(partner::Response::json).map_err(|error| match error {
-        Error::NotFound(_) => Error::invalid(
-            "event_codes",
-            format!(
-                "the organisation {} has no event {code} that this key may read",
-                settings.organization_code
-            ),
-        ),
-        error => error,
-    })
-}
-
-fn is_tagged(contact: &Fields) -> bool {
-    contact.texts("tags").is_some_and(|tags| tags.iter().any(|tag| tag == OWN_TAG))
-}
-
-fn only_attendees(entity: &str) -> Result<()> {
-    if entity == "contact" {
-        return Ok(());
-    }
-    Err(Error::Unsupported(format!("PheedLoop has no `{entity}`, only attendees, which are contacts")))
+    let event = partner::get(settings.path(&format!("events/{}", partner::segment(code))));
+    event.answer(meaning).blame_setting("event_codes", || settings.no_event(code))?.json()
 }

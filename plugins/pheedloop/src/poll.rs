@@ -3,12 +3,12 @@
 use contactor_sdk::json::id as any_id;
 use contactor_sdk::paging::Walk;
 use contactor_sdk::seen::Seen;
-use contactor_sdk::{Change, ChangeKind, Error, PollPage, Result, clock, instant, partner};
+use contactor_sdk::{Change, ChangeKind, Error, PollPage, Result, clock, instant, paging, partner};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::api::event_page;
-use crate::attendee::{self, Id};
+use crate::attendee;
 use crate::settings::Settings;
 use crate::webhook::{cancellation, is_cancelled, sign_up};
 
@@ -30,26 +30,20 @@ pub(crate) fn poll(settings: &Settings, stream: &str, cursor: Option<&str>) -> R
     match stream {
         "attendees" => attendees(settings, cursor),
         "registrations" => registrations(settings, cursor),
-        other => {
-            Err(Error::Unsupported(format!("there is no stream `{other}`, only attendees and registrations")))
-        }
+        other => Err(Error::no_such("stream", other)),
     }
 }
 
 /// The list has no filter, so this is a walk through everybody.
 fn attendees(settings: &Settings, cursor: Option<&str>) -> Result<PollPage> {
-    let at = cursor.map(serde_json::from_str).transpose()?.unwrap_or_default();
-    let (event, rows, next) = page(settings, "attendees", None, at)?;
+    let (event, rows, next) = page(settings, "attendees", None, paging::place(cursor)?)?;
     let change = |row: &Json| {
         let record = attendee::record(settings, event, row)?;
         let change = Change::new(ChangeKind::Updated, "contact", record.id.clone());
-        Ok(if attendee::is_complete(row) { change.snapshot(record) } else { change })
+        Ok(change.snapshot_if(attendee::is_complete(row), || Ok(record)))
     };
     let changes = rows.iter().map(change).collect::<Result<_>>()?;
-    Ok(match next {
-        Some(next) => PollPage::more(changes, serde_json::to_string(&next)?),
-        None => PollPage::last(changes, None),
-    })
+    Ok(PollPage::then(changes, next.map(|at| paging::cursor(&at)).transpose()?))
 }
 
 /// PheedLoop filters by whole days and in a time zone that is not told, so each walk begins a day early; what was seen before is
@@ -58,12 +52,9 @@ fn registrations(settings: &Settings, cursor: Option<&str>) -> Result<PollPage> 
     let mut seen = Seen::open("registrations", cursor)?;
     let now = clock::now();
     let yesterday = instant::text(now.saturating_sub(DAY))[..10].to_owned();
-    let place = match seen.position() {
-        Some(position) => serde_json::from_str(position)?,
-        None => {
-            Place { at: Walk::default(), since: yesterday.clone(), live_from: now, next: yesterday.clone() }
-        }
-    };
+    let first =
+        || Place { at: Walk::default(), since: yesterday.clone(), live_from: now, next: yesterday.clone() };
+    let place: Place = paging::place::<Option<_>>(seen.position())?.unwrap_or_else(first);
     let (event, rows, next) = page(settings, "registrations", Some(&place.since), place.at)?;
     let mut changes = Vec::new();
     for row in rows {
@@ -73,7 +64,7 @@ fn registrations(settings: &Settings, cursor: Option<&str>) -> Result<PollPage> 
         if !seen.is_news(&code, &row)? {
             continue;
         }
-        let id = Id::join(&attendee, event);
+        let id = attendee::id(&attendee, event);
         let change = Change::new(ChangeKind::Updated, "contact", id.clone()).with("event_code", event);
         let complete = row["registration_complete"].as_bool() != Some(false);
         changes.push(match is_cancelled(&row) {
@@ -85,10 +76,10 @@ fn registrations(settings: &Settings, cursor: Option<&str>) -> Result<PollPage> 
         });
     }
     match next {
-        Some(at) => seen.more(changes, serde_json::to_string(&Place { at, ..place })?),
+        Some(at) => seen.more(changes, paging::cursor(&Place { at, ..place })?),
         None => {
             let again = Place { at: Walk::default(), since: place.next, next: yesterday, ..place };
-            seen.last(changes, Some(serde_json::to_string(&again)?))
+            seen.last(changes, Some(paging::cursor(&again)?))
         }
     }
 }

@@ -34,6 +34,11 @@ impl Settings {
         format!("/{}/{below}/", segment(&self.organization_code))
     }
 
+    /// What is wrong with the setting when an event is not there.
+    pub(crate) fn no_event(&self, event: &str) -> String {
+        format!("the organisation {} has no event {event} that this key may read", self.organization_code)
+    }
+
     /// A path below an event.
     pub(crate) fn event_path(&self, event: &str, below: &str) -> String {
         self.path(&format!("events/{}/{below}", segment(event)))

@@ -1,11 +1,11 @@
 //! REST hooks. Neither their body nor their signature is known, so the action, the event and the record are looked for in the usual
 //! places. A wrong guess costs one read, because a webhook is only a hint.
 
-use contactor_sdk::json::id as any_id;
-use contactor_sdk::{Change, ChangeKind, Received, Value, log};
+use contactor_sdk::json::{id as any_id, members};
+use contactor_sdk::{Change, ChangeKind, Received};
 use serde_json::Value as Json;
 
-use crate::attendee::{self, Id};
+use crate::attendee;
 use crate::settings::Settings;
 
 /// Where the action may be named.
@@ -22,10 +22,7 @@ const RECORDS: [&str; 5] = ["/data", "/attendee", "/registration", "/object", ""
 const REGISTRATION: [&str; 7] =
     ["first_name", "last_name", "email", "organization", "title", "ticket_name", "registration_category"];
 
-pub(crate) fn received(settings: &Settings, body: &[u8]) -> Received {
-    let Ok(body) = serde_json::from_slice::<Json>(body) else {
-        return Received::rejected("the body is no JSON document");
-    };
+pub(crate) fn received(settings: &Settings, body: &Json) -> Received {
     let action =
         ACTIONS.iter().filter_map(|place| body.pointer(place)?.as_str()).find(|text| text.contains('.'));
     let action = action.unwrap_or_default();
@@ -57,7 +54,7 @@ fn code_of(record: &Json) -> Option<String> {
 }
 
 fn change(settings: &Settings, event: &str, action: &str, code: &str, record: &Json) -> Change {
-    let id = Id::join(code, event);
+    let id = attendee::id(code, event);
     let kind = match action {
         "attendee.created" => ChangeKind::Created,
         "attendee.deleted" => ChangeKind::Deleted,
@@ -70,17 +67,8 @@ fn change(settings: &Settings, event: &str, action: &str, code: &str, record: &J
         "attendee.created" | "attendee.updated" | "attendee.deleted" => {
             // What carries our own mark was created by us, and is no sign-up; nor is what does not show whether it does.
             let signed_up = action == "attendee.created" && !is_ours(record);
-            let change = if attendee::is_complete(record) && kind != ChangeKind::Deleted {
-                match attendee::record(settings, event, record) {
-                    Ok(record) => change.snapshot(record),
-                    Err(error) => {
-                        log::warn!("the webhook's attendee is unusable: {}", error.message());
-                        change
-                    }
-                }
-            } else {
-                change
-            };
+            let whole = attendee::is_complete(record) && kind != ChangeKind::Deleted;
+            let change = change.snapshot_if(whole, || attendee::record(settings, event, record));
             if signed_up { change.event("signup").with("key", id) } else { change.event(action) }
         }
         "checkin.created" => {
@@ -111,16 +99,10 @@ pub(crate) fn cancellation(change: Change, registration: &Json) -> Change {
     with_registration(change.event("cancellation").with("key", code), registration)
 }
 
-fn with_registration(mut change: Change, registration: &Json) -> Change {
-    if let Some(code) = any_id(&registration["code"]) {
-        change = change.with("registration_code", code);
-    }
-    for name in REGISTRATION {
-        if let Some(text) = registration[name].as_str() {
-            change = change.with(name, Value::from(text));
-        }
-    }
-    change
+fn with_registration(change: Change, registration: &Json) -> Change {
+    let code = any_id(&registration["code"]).map(|code| ("registration_code", code));
+    let texts = members(registration, REGISTRATION).filter(|(_, value)| value.is_string());
+    change.with_all(code).with_all(texts)
 }
 
 pub(crate) fn is_cancelled(registration: &Json) -> bool {

@@ -1,11 +1,11 @@
 //! Prefinery's own operations. The host has checked the input against the manifest's schema.
 
-use contactor_sdk::json::{join_set, split_set};
+use contactor_sdk::json::{join_set, split_set, text};
 use contactor_sdk::partner::Request;
 use contactor_sdk::{Error, Result, Value, partner};
 use serde_json::{Value as Json, json};
 
-use crate::api::{Page, meaning};
+use crate::api::{self, meaning};
 use crate::settings::Settings;
 
 pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Json> {
@@ -14,8 +14,8 @@ pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Jso
     };
     match action {
         "projects.list" => list(partner::get(settings.projects_path()), input, &["page"]),
-        "projects.get" => partner::get(settings.project_path()).send()?.ok_or_else(meaning)?.json(),
-        "testers.get" => partner::get(settings.path(&tester("")?)).send()?.ok_or_else(meaning)?.json(),
+        "projects.get" => partner::get(settings.project_path()).answer(meaning)?.json(),
+        "testers.get" => partner::get(settings.path(&tester("")?)).answer(meaning)?.json(),
         "testers.list" => {
             let parameters = ["email_is", "email_contains", "name", "referral_code", "custom_vars", "page"];
             list(partner::get(settings.path("/testers")), input, &parameters)
@@ -24,29 +24,25 @@ pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Jso
         "rewards.list" => list(partner::get(settings.path("/rewards")), input, &["email", "status", "page"]),
         "points.list" => list(partner::get(settings.path("/points")), input, &["email", "page"]),
         "testers.checkin" => {
-            partner::post(settings.path(&tester("/checkin")?)).send()?.ok_or_else(meaning)?;
+            partner::post(settings.path(&tester("/checkin")?)).answer(meaning)?;
             Ok(json!({ "accepted": true }))
         }
         "testers.verify" => {
             let code = text(input, "invitation_code")?;
             let request = partner::get(settings.path(&tester("/verify")?)).query("invitation_code", code);
-            request.send()?.ok_or_else(meaning)?.json()
+            request.answer(meaning)?.json()
         }
         // Unlike a tester, a point and an invitation are not wrapped.
-        "points.award" => {
-            partner::post(settings.path("/points")).json(input)?.send()?.ok_or_else(meaning)?.json()
-        }
+        "points.award" => partner::post(settings.path("/points")).json(input)?.answer(meaning)?.json(),
         "friends.invite" if !settings.allow_email_side_effects => Err(Error::Denied(
             "Prefinery would mail the friend; the setting allow_email_side_effects is off".into(),
         )),
         "friends.invite" => {
-            let response = partner::post(settings.path("/friend_invitations")).json(input)?.send()?;
+            let request = partner::post(settings.path("/friend_invitations")).json(input)?;
             // The answer's body is not documented.
-            let response = response.ok_or_else(meaning)?;
-            Ok(serde_json::from_slice(&response.body)
-                .unwrap_or_else(|_| json!({ "status": response.status })))
+            Ok(request.answer(meaning)?.json_or_status())
         }
-        other => Err(Error::Unsupported(format!("there is no action `{other}`"))),
+        other => Err(Error::no_such("action", other)),
     }
 }
 
@@ -56,7 +52,7 @@ fn groups(path: &str, input: &Json) -> Result<Json> {
         Value::Texts(names) => names,
         _ => Vec::new(),
     };
-    let tester: Json = partner::get(path).send()?.ok_or_else(meaning)?.json()?;
+    let tester: Json = partner::get(path).answer(meaning)?.json()?;
     let (present, add, remove) = (names(&tester["groups"]), names(&input["add"]), names(&input["remove"]));
     let same = |a: &String, b: &String| a.to_lowercase() == b.to_lowercase();
     let mut groups = present.clone();
@@ -69,7 +65,7 @@ fn groups(path: &str, input: &Json) -> Result<Json> {
     let changed = groups != present;
     if changed {
         let body = json!({ "tester": { "groups": join_set("groups", &Value::Texts(groups.clone()))? } });
-        partner::put(path).json(&body)?.send()?.ok_or_else(meaning)?;
+        partner::put(path).json(&body)?.answer(meaning)?;
     }
     Ok(json!({ "groups": groups, "changed": changed }))
 }
@@ -82,10 +78,6 @@ fn list(mut request: Request, input: &Json, parameters: &[&str]) -> Result<Json>
             other => request = request.query(name, other),
         }
     }
-    let page = Page::of(request.send()?)?;
+    let page = api::page(&request)?;
     Ok(json!({ "items": page.items, "next_page": page.next }))
-}
-
-fn text<'i>(input: &'i Json, name: &str) -> Result<&'i str> {
-    input[name].as_str().ok_or_else(|| Error::invalid(name, "is missing"))
 }

@@ -1,33 +1,27 @@
 //! What Prefinery's answers mean.
 
-use contactor_sdk::partner::Response;
+use contactor_sdk::paging::Page;
+use contactor_sdk::partner::{Request, Response};
 use contactor_sdk::{Error, FieldProblem, Result};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 /// One page of a list: a bare array, and the paging in the header `X-Pagination`.
-pub(crate) struct Page {
-    pub(crate) items: Vec<Json>,
-    pub(crate) next: Option<u64>,
-}
-
-impl Page {
-    pub(crate) fn of(response: Response) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Pagination {
-            next_page: Option<u64>,
-        }
-        let response = response.ok_or_else(meaning)?;
-        let header = response.header("x-pagination").map(str::to_owned);
-        let items: Vec<Json> = response.json()?;
-        let next = match header {
-            Some(header) => serde_json::from_str::<Pagination>(&header)?.next_page,
-            None if items.is_empty() => None,
-            // To stop here would silently leave out every further page.
-            None => return Err(Error::other("Prefinery's list came without the header X-Pagination")),
-        };
-        Ok(Self { items, next })
+pub(crate) fn page(list: &Request) -> Result<Page> {
+    #[derive(Deserialize)]
+    struct Pagination {
+        next_page: Option<u64>,
     }
+    let response = list.answer(meaning)?;
+    let header = response.header("x-pagination").map(str::to_owned);
+    let items: Vec<Json> = response.json()?;
+    let next = match header {
+        Some(header) => serde_json::from_str::<Pagination>(&header)?.next_page,
+        None if items.is_empty() => None,
+        // To stop here would silently leave out every further page.
+        None => return Err(Error::other("Prefinery's list came without the header X-Pagination")),
+    };
+    Ok(Page { items, next, total: None })
 }
 
 /// The meaning of `{"errors": [{"code", "message"}]}`, which counts more than the status. Where the body has no such list, or the

@@ -17,7 +17,6 @@ use contactor_sdk::automation::{self, CONTACTS, Effects, NOTES, NOTIFICATIONS, T
 use contactor_sdk::prelude::*;
 use serde_json::Value as Json;
 
-use api::Page;
 use settings::Settings;
 
 /// The manifest, as the build embeds it.
@@ -41,12 +40,8 @@ impl Connector for Prefinery {
     fn check() -> Result<Account> {
         let settings = Settings::get()?;
         let beta: Json =
-            partner::get(settings.project_path()).send()?.json().map_err(|error| match error {
-                Error::NotFound(_) => Error::invalid(
-                    "beta_id",
-                    format!("Prefinery has no project {} that this key may read", settings.beta_id),
-                ),
-                error => error,
+            partner::get(settings.project_path()).send()?.json().blame_setting("beta_id", || {
+                format!("Prefinery has no project {} that this key may read", settings.beta_id)
             })?;
         let name = beta["name"].as_str().unwrap_or("unnamed project");
         Ok(Account::new(settings.beta_id, name).with("testers_count", beta["testers_count"].as_i64()))
@@ -54,27 +49,22 @@ impl Connector for Prefinery {
 
     fn admit(_entity: &str, direction: Direction, fields: &Fields) -> Result<Decision> {
         let settings = Settings::get()?;
-        Ok(rules::objection(&settings, direction, fields).map_or(Decision::Accept, Decision::Skip))
+        Ok(rules::objection(&settings, direction, fields).into())
     }
 
     fn read(entity: &str, id: &str) -> Result<PartnerRecord> {
-        only_testers(entity)?;
+        only_contacts(entity)?;
         let settings = Settings::get()?;
         let tester: Json = partner::get(settings.tester_path(id)).send()?.json()?;
         tester::record(&settings, &tester)
     }
 
     fn find(entity: &str, key: &NamedValue) -> Result<Vec<PartnerRecord>> {
-        only_testers(entity)?;
-        let email = match (key.name.as_str(), key.as_text()) {
-            ("email", Some(email)) => email,
-            (other, _) => {
-                return Err(Error::Unsupported(format!("testers are found by email, not by {other}")));
-            }
-        };
+        only_contacts(entity)?;
+        let email = key.as_email()?;
         let settings = Settings::get()?;
         let request = partner::get(settings.path("/testers")).query(&settings.email_search_param, email);
-        let page = Page::of(request.send()?)?;
+        let page = api::page(&request)?;
         // The older `email` parameter is not documented to be exact.
         let same =
             |tester: &&Json| tester["email"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(email));
@@ -82,11 +72,9 @@ impl Connector for Prefinery {
     }
 
     fn create(entity: &str, fields: &Fields) -> Result<PartnerRecord> {
-        only_testers(entity)?;
+        only_contacts(entity)?;
         let settings = Settings::get()?;
-        if fields.email().is_none() {
-            return Err(Error::invalid("email", "a tester needs an email address"));
-        }
+        fields.required("email")?;
         let mut fields = fields.clone();
         if fields.text("status").is_none() {
             fields.set("status", settings.default_status.as_str());
@@ -96,37 +84,35 @@ impl Connector for Prefinery {
     }
 
     fn update(entity: &str, id: &str, fields: &Fields) -> Result<PartnerRecord> {
-        only_testers(entity)?;
+        only_contacts(entity)?;
         let settings = Settings::get()?;
         send(&settings, partner::put(settings.tester_path(id)), fields)
     }
 
     fn delete(entity: &str, id: &str) -> Result<()> {
-        only_testers(entity)?;
-        partner::delete(Settings::get()?.tester_path(id)).send()?.ok_or_else(api::meaning).map(drop)
+        only_contacts(entity)?;
+        partner::delete(Settings::get()?.tester_path(id)).answer(api::meaning).map(drop)
     }
 
     fn receive(webhook: &Webhook) -> Result<Received> {
-        Ok(webhook::received(&Settings::get()?, &webhook.body))
+        let settings = Settings::get()?;
+        webhook.json(|body| Ok(webhook::received(&settings, body)))
     }
 
     fn poll(stream: &str, cursor: Option<&str>) -> Result<PollPage> {
         if stream != "testers" {
-            return Err(Error::Unsupported(format!("there is no stream `{stream}`, only `testers`")));
+            return Err(Error::no_such("stream", stream));
         }
         let settings = Settings::get()?;
         let request = partner::get(settings.path("/testers")).query("page", cursor.unwrap_or("1"));
-        let page = Page::of(request.send()?)?;
+        let page = api::page(&request)?;
         let change = |tester: &Json| {
             let record = tester::record(&settings, tester)?;
             let change = Change::new(ChangeKind::Updated, "contact", record.id.clone());
-            Ok(if tester::is_complete(tester) { change.snapshot(record) } else { change })
+            Ok(change.snapshot_if(tester::is_complete(tester), || Ok(record)))
         };
         let changes = page.items.iter().map(change).collect::<Result<_>>()?;
-        Ok(match page.next {
-            Some(next) => PollPage::more(changes, next.to_string()),
-            None => PollPage::last(changes, None),
-        })
+        Ok(PollPage::then(changes, page.next))
     }
 
     fn handle(event: &Event) -> Result<Outcome> {
@@ -142,13 +128,6 @@ contactor_sdk::export!(Prefinery);
 
 /// Creates or updates a tester; answers it as it is afterwards.
 fn send(settings: &Settings, request: partner::Request, fields: &Fields) -> Result<PartnerRecord> {
-    let response = request.json(&tester::to_json(settings, fields)?)?.send()?;
-    tester::record(settings, &response.ok_or_else(api::meaning)?.json()?)
-}
-
-fn only_testers(entity: &str) -> Result<()> {
-    if entity == "contact" {
-        return Ok(());
-    }
-    Err(Error::Unsupported(format!("Prefinery has no `{entity}`, only testers, which are contacts")))
+    let request = request.json(&tester::to_json(settings, fields)?)?;
+    tester::record(settings, &request.answer(api::meaning)?.json()?)
 }

@@ -1,6 +1,6 @@
 //! Between Prefinery's tester and the fields of the manifest.
 
-use contactor_sdk::json::{id as any_id, join_set, split_set};
+use contactor_sdk::json::{id as any_id, join_set, members, split_set};
 use contactor_sdk::{Error, Fields, Named, NamedValue, PartnerRecord, Result, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -19,23 +19,17 @@ const MAILING: [&str; 2] = ["invited", "rejected"];
 /// A tester as a record. What the answer does not mention stays unknown.
 pub(crate) fn record(settings: &Settings, tester: &Json) -> Result<PartnerRecord> {
     let id = id(tester).ok_or_else(|| Error::other("Prefinery answered a tester without an id"))?;
-    let mut record = PartnerRecord::new(id).updated_at(tester["updated_at"].as_str());
-    for name in PLAIN {
-        if let Some(value) = tester.get(name) {
-            record = record.with(name, Value::from(value.clone()));
-        }
-    }
+    let mut record = PartnerRecord::new(id)
+        .updated_at(tester["updated_at"].as_str())
+        .with_all(members(tester, PLAIN))
+        .with_all(members(tester, ["groups"]).map(|(name, groups)| (name, split_set(groups))));
     for name in PROFILE {
         // Whether a list shows names beside the profile is not documented, so both places are read.
         let Some(value) = tester["profile"].get(name).or_else(|| tester.get(name)) else { continue };
-        let value = Value::from(value.clone());
         record = match settings.phone_field() {
             Some(phone) if phone == name => record.with("phone", value),
             _ => record.with(format!("profile.{name}"), value),
         };
-    }
-    if let Some(groups) = tester.get("groups") {
-        record = record.with("groups", split_set(groups));
     }
     Ok(record)
 }

@@ -16,24 +16,21 @@ const PLACES: [&str; 4] = ["/data", "/payload", "/object", ""];
 /// What the object is called there; directly there comes last.
 const OBJECTS: [&str; 5] = ["/tester", "/user", "/reward", "/point", ""];
 
-pub(crate) fn received(settings: &Settings, body: &[u8]) -> Received {
-    let Ok(body) = serde_json::from_slice::<Json>(body) else {
-        return Received::rejected("the body is no JSON document");
-    };
+pub(crate) fn received(settings: &Settings, body: &Json) -> Received {
     let Some(event) = NAMES.iter().find_map(|place| body.pointer(place)?.as_str()) else {
         return Received::rejected("the body names no event");
     };
-    let Some((id, object)) = subject(&body) else {
+    // Points are the manifest's word; it is not known whether the vendor says `point_earned` for them.
+    let event =
+        &event.strip_prefix("point_").map_or(event.to_owned(), |happened| format!("points_{happened}"));
+    let Some((id, object)) = subject(body) else {
         return Received::rejected(format!("the event `{event}` names no tester"));
     };
     let kind = kind(settings, event);
-    let mut change = Change::new(kind, "contact", id).event(event);
-    if tester::is_complete(object) && kind != ChangeKind::Deleted {
-        match tester::record(settings, object) {
-            Ok(record) => change = change.snapshot(record),
-            Err(error) => log::warn!("the webhook's tester is unusable: {}", error.message()),
-        }
-    } else {
+    let whole = tester::is_complete(object) && kind != ChangeKind::Deleted;
+    let change = Change::new(kind, "contact", id).event(event);
+    let mut change = change.snapshot_if(whole, || tester::record(settings, object));
+    if !whole {
         change = change.with("object", Value::Json(object.to_string()));
         // A reward or a point happens once, however often and under whatever envelope it is told.
         if let Some(id) = json::id(&object["id"]).filter(|_| object.get("user_id").is_some()) {

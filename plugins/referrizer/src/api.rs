@@ -1,28 +1,22 @@
 //! What Referrizer's answers mean.
 
+use contactor_sdk::paging::{self, Page};
 use contactor_sdk::partner::{self, Response};
-use contactor_sdk::{Error, Result, paging};
+use contactor_sdk::{Error, Result};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 /// Most items of a page that Referrizer gives.
 pub(crate) const MOST: u64 = 100;
 
-/// One page of a list: a bare array, and the number of all items in the header `X-Total-Count`.
-pub(crate) struct Page {
-    pub(crate) items: Vec<Json>,
-    pub(crate) next: Option<u64>,
-    /// Items in all, if the answer tells.
-    pub(crate) total: Option<u64>,
-}
-
-/// Reads page `page`, counted from 1, with a query parameter if there is one.
+/// One page of a list, by its number from 1, with a query parameter if there is one: a bare array, and the number of all items in the
+/// header `X-Total-Count`.
 pub(crate) fn list(path: String, page: u64, per_page: u64, query: Option<(&str, &str)>) -> Result<Page> {
     let mut request = partner::get(path).query("page", page).query("perPage", per_page);
     if let Some((name, value)) = query {
         request = request.query(name, value);
     }
-    let response = request.send()?.ok_or_else(meaning)?;
+    let response = request.answer(meaning)?;
     let total = response.header("x-total-count").and_then(|total| total.trim().parse().ok());
     let items = match response.json()? {
         Json::Array(items) => items,

@@ -1,8 +1,8 @@
 //! Between Referrizer's contact and the fields of the manifest. What Referrizer has no place for (tags, tasks, notes, appointments)
 //! lies in the custom fields that the setting `custom_fields` names.
 
-use contactor_sdk::json::{id as any_id, join_set, split_set};
-use contactor_sdk::{Error, Fields, Named, NamedValue, PartnerRecord, Result, Value, partner};
+use contactor_sdk::json::{id as any_id, join_set, overlaid, required_id, split_set};
+use contactor_sdk::{Error, Fields, Named, NamedValue, PartnerRecord, Result, Value, paging, partner};
 use serde_json::{Map, Value as Json, json};
 
 use crate::api::{self, MOST, meaning};
@@ -17,19 +17,12 @@ fn members(settings: &Settings) -> impl Iterator<Item = (&'static str, &str)> {
 
 /// A contact as a record. What the answer does not mention stays unknown.
 pub(crate) fn record(settings: &Settings, contact: &Json) -> Result<PartnerRecord> {
-    let id =
-        any_id(&contact["id"]).ok_or_else(|| Error::other("Referrizer answered a contact without an id"))?;
-    let mut record = PartnerRecord::new(id).updated_at(contact["updatedAt"].as_str());
-    for (field, key) in members(settings) {
-        if let Some(value) = contact.get(key) {
-            record = record.with(field, Value::from(value.clone()));
-        }
-    }
     let custom = customs(settings, contact);
-    for (field, name) in settings.custom_fields.pairs() {
-        record = record.with(field, read_custom(field, custom.get(name).unwrap_or(&Json::Null)));
-    }
-    Ok(record)
+    let read = |name: &str, field: &str| read_custom(field, custom.get(name).unwrap_or(&Json::Null));
+    Ok(PartnerRecord::new(required_id(&contact["id"], "a contact")?)
+        .updated_at(contact["updatedAt"].as_str())
+        .with_all(members(settings).filter_map(|(field, key)| Some((field, contact.get(key)?))))
+        .with_all(settings.custom_fields.pairs().map(|(field, name)| (field, read(name, field)))))
 }
 
 /// The contact's custom fields by name, in whichever of the two shapes they come.
@@ -105,7 +98,7 @@ fn body(settings: &Settings, present: Map<String, Json>, fields: &Fields) -> Res
 
 pub(crate) fn read(settings: &Settings, id: &str) -> Result<Json> {
     if let Some(path) = settings.read_path(id) {
-        return partner::get(path).send()?.ok_or_else(meaning)?.json();
+        return partner::get(path).answer(meaning)?.json();
     }
     let found = search(settings, "id", id)?.into_iter().next();
     found.ok_or_else(|| Error::NotFound(format!("Referrizer's list has no contact {id}")))
@@ -119,22 +112,19 @@ pub(crate) fn search(settings: &Settings, key: &str, text: &str) -> Result<Vec<J
     let same = |contact: &Json| {
         any_id(&contact[key]).is_some_and(|own| own.trim().eq_ignore_ascii_case(text.trim()))
     };
-    let mut next = Some(1);
-    while let Some(number) = next {
-        let page = api::list(settings.path("/contacts"), number, MOST, query)?;
-        let found: Vec<Json> = page.items.into_iter().filter(same).collect();
+    for page in paging::pages(u64::MAX, |number| api::list(settings.path("/contacts"), number, MOST, query)) {
+        let found: Vec<Json> = page?.items.into_iter().filter(same).collect();
         if !found.is_empty() {
             return Ok(found);
         }
-        next = page.next;
     }
     Ok(Vec::new())
 }
 
 pub(crate) fn create(settings: &Settings, fields: &Fields) -> Result<Json> {
     let sent = body(settings, Map::new(), fields)?;
-    let response = settings.create_request().json(&sent)?.send()?.ok_or_else(meaning)?;
-    let contact = overlay(sent, &response.body);
+    let answer = settings.create_request().json(&sent)?.answer(meaning)?.json_or_null();
+    let contact = overlaid(sent, answer);
     if any_id(&contact["id"]).is_some() {
         return Ok(contact);
     }
@@ -150,17 +140,8 @@ pub(crate) fn update(settings: &Settings, id: &str, fields: &Fields) -> Result<J
     let part = |name: &String| whole || *name == settings.custom_fields_key;
     let kept = present.as_object().cloned().unwrap_or_default().into_iter().filter(|(name, _)| part(name));
     let sent = body(settings, kept.collect(), fields)?;
-    let response = settings.update_request(id).json(&sent)?.send()?.ok_or_else(meaning)?;
-    let sent = sent.to_string();
-    let mut contact = overlay(overlay(present, sent.as_bytes()), &response.body);
+    let answer = settings.update_request(id).json(&sent)?.answer(meaning)?.json_or_null();
+    let mut contact = overlaid(overlaid(present, sent), answer);
     contact["id"] = json!(id);
     Ok(contact)
-}
-
-/// `below` with the members of an answer over it, if the answer is an object.
-fn overlay(mut below: Json, answer: &[u8]) -> Json {
-    if let (Json::Object(below), Ok(Json::Object(mut over))) = (&mut below, serde_json::from_slice(answer)) {
-        below.append(&mut over);
-    }
-    below
 }

@@ -7,7 +7,6 @@
 
 mod api;
 mod contact;
-mod marks;
 mod operations;
 mod settings;
 mod visits;
@@ -29,16 +28,18 @@ pub const MANIFEST: &str = include_str!("../connector.toml");
 pub const EFFECTS: Effects =
     Effects::new(&[CONTACTS, TAGS, TASKS, NOTES, WORKFLOWS, NOTIFICATIONS, actions(Referrizer::run)]);
 
+/// Where a webhook may name a contact.
+const CONTACT_IDS: [&str; 6] =
+    ["/contactId", "/contact_id", "/contact/id", "/data/contact/id", "/data/id", "/id"];
+
 /// The connector.
 pub struct Referrizer;
 
 impl Connector for Referrizer {
     fn check() -> Result<Account> {
         let settings = Settings::get()?;
-        let page = api::list(settings.path("/contacts"), 1, 1, None).map_err(|error| match error {
-            Error::NotFound(_) => Error::invalid("path_prefix", "there are no contacts below this prefix"),
-            error => error,
-        })?;
+        let page = api::list(settings.path("/contacts"), 1, 1, None)
+            .blame_setting("path_prefix", || "there are no contacts below this prefix".into())?;
         // No operation tells whose token it is.
         let total = page.total.and_then(|total| i64::try_from(total).ok());
         Ok(Account::new("account", "the token's account").with("contacts", total))
@@ -53,16 +54,18 @@ impl Connector for Referrizer {
         let needs_email = fields.email().is_some() || (to_partner && settings.require_email);
         let objection = needs_email.then(|| admission::email(fields, &settings.blocked_domains)).flatten();
         let objection = objection.or_else(|| to_partner.then(|| admission::consent(fields)).flatten());
-        Ok(objection.map_or(Decision::Accept, Decision::Skip))
+        Ok(objection.into())
     }
 
     fn read(entity: &str, id: &str) -> Result<PartnerRecord> {
-        let settings = of_contacts(entity)?;
+        only_contacts(entity)?;
+        let settings = Settings::get()?;
         contact::record(&settings, &contact::read(&settings, id)?)
     }
 
     fn find(entity: &str, key: &NamedValue) -> Result<Vec<PartnerRecord>> {
-        let settings = of_contacts(entity)?;
+        only_contacts(entity)?;
+        let settings = Settings::get()?;
         let member = match key.name.as_str() {
             "email" => "email",
             "phone" if settings.phone_key.is_empty() => return Ok(Vec::new()),
@@ -77,7 +80,8 @@ impl Connector for Referrizer {
     }
 
     fn create(entity: &str, fields: &Fields) -> Result<PartnerRecord> {
-        let settings = of_contacts(entity)?;
+        only_contacts(entity)?;
+        let settings = Settings::get()?;
         if let Some(email) = fields.email() {
             walk::remember_own(email)?;
         }
@@ -85,24 +89,20 @@ impl Connector for Referrizer {
     }
 
     fn update(entity: &str, id: &str, fields: &Fields) -> Result<PartnerRecord> {
-        let settings = of_contacts(entity)?;
+        only_contacts(entity)?;
+        let settings = Settings::get()?;
         contact::record(&settings, &contact::update(&settings, id, fields)?)
     }
 
     /// No webhook of Referrizer is documented. Whatever names a contact is a hint to read it.
     fn receive(webhook: &Webhook) -> Result<Received> {
-        let Ok(body) = serde_json::from_slice::<Json>(&webhook.body) else {
-            return Ok(Received::rejected("the body is no JSON document"));
-        };
-        let mut places =
-            ["/contactId", "/contact_id", "/contact/id", "/data/contact/id", "/data/id", "/id"].iter();
-        let id = places.find_map(|place| json::id(body.pointer(place)?));
-        Ok(match id {
-            Some(id) => {
-                let change = Change::new(ChangeKind::Updated, "contact", id).event("contact_hint");
-                Received::Changes(vec![change])
-            }
-            None => Received::rejected("the body names no contact"),
+        webhook.json(|body| {
+            let id = CONTACT_IDS.iter().find_map(|place| json::id(body.pointer(place)?));
+            let change = |id| Change::new(ChangeKind::Updated, "contact", id).event("contact_hint");
+            Ok(id.map_or_else(
+                || Received::rejected("the body names no contact"),
+                |id| Received::Changes(vec![change(id)]),
+            ))
         })
     }
 
@@ -114,13 +114,7 @@ impl Connector for Referrizer {
         let settings = Settings::get()?;
         // The visit comes last: whether there is one already is known from the state, which a repetition finds changed.
         let rules = automation::run(event, &settings.rules, &EFFECTS)?;
-        Ok(match (visits::handle(&settings, event)?, rules) {
-            (None, rules) => rules,
-            (Some(visit), Outcome::Ignored(_)) => visit,
-            (Some(Outcome::Done(visit) | Outcome::Ignored(visit)), Outcome::Done(rules)) => {
-                Outcome::done(format!("{rules}; {visit}"))
-            }
-        })
+        Ok(rules.behind(visits::handle(&settings, event)?))
     }
 
     fn run(action: &str, input: Json) -> Result<Json> {
@@ -129,11 +123,3 @@ impl Connector for Referrizer {
 }
 
 contactor_sdk::export!(Referrizer);
-
-/// The settings, for a contact: Referrizer has nothing else.
-fn of_contacts(entity: &str) -> Result<Settings> {
-    match entity {
-        "contact" => Settings::get(),
-        other => Err(Error::Unsupported(format!("Referrizer has no `{other}`, only contacts"))),
-    }
-}

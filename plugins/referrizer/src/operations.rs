@@ -1,5 +1,6 @@
 //! Referrizer's own operations. The host has checked the input against the manifest's schema.
 
+use contactor_sdk::json::text;
 use contactor_sdk::partner::{self, segment};
 use contactor_sdk::{Error, Result, clock, instant};
 use serde_json::{Map, Value as Json, json};
@@ -21,20 +22,19 @@ pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Jso
         "contacts.invite" => invite(settings, text(input, "contact_id")?, text(input, "message")?),
         "visits.create" => visit(settings, input),
         "rewards.list" => list(settings, "/loyalty-rewards", input),
-        "rewards.get" => partner::get(reward_path()?).send()?.ok_or_else(meaning)?.json(),
+        "rewards.get" => partner::get(reward_path()?).answer(meaning)?.json(),
         "rewards.create" => {
-            let request =
-                partner::post(settings.path("/loyalty-rewards")).json(&reward(Map::new(), input))?;
-            request.send()?.ok_or_else(meaning)?.json()
+            let body = reward(Map::new(), input);
+            partner::post(settings.path("/loyalty-rewards")).json(&body)?.answer(meaning)?.json()
         }
         // An update replaces the reward: read it, change it, write it.
         "rewards.update" => {
             let path = reward_path()?;
-            let present = partner::get(path.as_str()).send()?.ok_or_else(meaning)?.json()?;
-            partner::put(path).json(&reward(present, input))?.send()?.ok_or_else(meaning)?.json()
+            let present = partner::get(path.as_str()).answer(meaning)?.json()?;
+            partner::put(path).json(&reward(present, input))?.answer(meaning)?.json()
         }
         "redeems.list" => list(settings, "/loyalty-rewards/redeems", input),
-        other => Err(Error::Unsupported(format!("there is no action `{other}`"))),
+        other => Err(Error::no_such("action", other)),
     }
 }
 
@@ -52,7 +52,7 @@ fn invite(settings: &Settings, id: &str, message: &str) -> Result<Json> {
     }
     let request = partner::post(settings.invite_path(id)).json(&json!({ "message": message }))?;
     // The answer's body is not documented.
-    Ok(json!({ "status": request.send()?.ok_or_else(meaning)?.status }))
+    Ok(json!({ "status": request.answer(meaning)?.status }))
 }
 
 fn visit(settings: &Settings, input: &Json) -> Result<Json> {
@@ -81,8 +81,4 @@ fn reward(mut present: Map<String, Json>, input: &Json) -> Map<String, Json> {
     let known = |name: &String| REWARD.split(' ').any(|known| known == name);
     present.extend(input.as_object().cloned().unwrap_or_default());
     present.into_iter().filter(|(name, _)| known(name)).collect()
-}
-
-fn text<'i>(input: &'i Json, name: &str) -> Result<&'i str> {
-    input[name].as_str().ok_or_else(|| Error::invalid(name, "is missing"))
 }

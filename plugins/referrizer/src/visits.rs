@@ -1,10 +1,9 @@
 //! Visits: one for each appointment that was kept.
 
-use contactor_sdk::{Error, Event, Named, Outcome, Result, clock, instant, partner};
+use contactor_sdk::{Error, Event, Named, Outcome, Result, clock, instant, marks, partner};
 use serde_json::{Map, Value as Json, json};
 
 use crate::api::meaning;
-use crate::marks;
 use crate::settings::Settings;
 
 /// The marks of appointments that have their visit.
@@ -24,7 +23,7 @@ pub(crate) fn record(settings: &Settings, body: &Map<String, Json>) -> Result<Op
             "Referrizer may message the customer of a visit without date; the setting allow_messages is off";
         return Err(Error::Denied(why.into()));
     }
-    match partner::post(settings.path("/visits")).json(body)?.send()?.ok_or_else(meaning) {
+    match partner::post(settings.path("/visits")).json(body)?.answer(meaning) {
         Ok(response) => response.json().map(Some),
         Err(Error::Conflict(_)) => Ok(None),
         Err(error) => Err(error),

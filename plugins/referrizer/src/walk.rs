@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use contactor_sdk::seen::Seen;
-use contactor_sdk::{Change, ChangeKind, Error, PollPage, Result, Value, json, partner};
+use contactor_sdk::{Change, ChangeKind, Error, PollPage, Result, json, marks, partner};
 use serde_json::Value as Json;
 
 use crate::api::{self, MOST, meaning};
+use crate::contact;
 use crate::settings::Settings;
-use crate::{contact, marks};
 
 /// Walks that only learn what is there. Two, because a change during the first may move a contact to a page that was read already.
 const LEARNING: u64 = 2;
@@ -21,7 +21,7 @@ pub(crate) fn poll(settings: &Settings, stream: &str, cursor: Option<&str>) -> R
     let path = match stream {
         "contacts" => "/contacts",
         "redeems" => "/loyalty-rewards/redeems",
-        other => return Err(Error::Unsupported(format!("there is no stream `{other}`"))),
+        other => return Err(Error::no_such("stream", other)),
     };
     let mut seen = Seen::open(stream, cursor)?;
     let place = seen.position().and_then(|place| place.split_once('/'));
@@ -83,10 +83,8 @@ fn redeems(settings: &Settings, items: &[Json], walk: u64, seen: &mut Seen) -> R
         let mut change = Change::new(ChangeKind::Other, "contact", contact).event("reward_redeemed");
         change =
             change.with("key", key).with("reward_title", titles[&reward].as_str()).with("reward_id", reward);
-        for name in ["points", "date", "employeeId", "note"] {
-            change = change.with(name, Value::from(item[name].clone()));
-        }
-        changes.push(change);
+        let told = ["points", "date", "employeeId", "note"].map(|name| (name, &item[name]));
+        changes.push(change.with_all(told));
     }
     Ok(changes)
 }

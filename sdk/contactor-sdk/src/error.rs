@@ -11,6 +11,11 @@ impl Error {
         Self::Invalid(vec![FieldProblem { field: field.into(), problem: problem.into() }])
     }
 
+    /// The connector has no such thing: a stream, an action, an entity.
+    pub fn no_such(what: &str, name: &str) -> Self {
+        Self::Unsupported(format!("there is no {what} `{name}`"))
+    }
+
     /// Anything that no other case describes.
     pub fn other(message: impl Into<String>) -> Self {
         Self::Other(message.into())
@@ -48,10 +53,25 @@ impl From<serde_json::Error> for Error {
     }
 }
 
-/// Turns one case of an error into a value.
+/// For a connector's methods that know of one kind of record, the contact: [`Error::Unsupported`] for any other entity.
+///
+/// # Errors
+/// [`Error::Unsupported`], which names the entity.
+pub fn only_contacts(entity: &str) -> Result<()> {
+    if entity == "contact" {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!("this connector has no `{entity}`, only contacts")))
+}
+
+/// Turns [`Error::NotFound`] into what it means here.
 pub trait ResultExt<T> {
     /// `None` instead of [`Error::NotFound`].
     fn found(self) -> Result<Option<T>>;
+
+    /// [`Error::Invalid`] for a setting instead of [`Error::NotFound`]: what is not there is what an admin named, and not the
+    /// record that the host asked for, which would lose its link.
+    fn blame_setting(self, setting: &str, problem: impl FnOnce() -> String) -> Result<T>;
 }
 
 impl<T> ResultExt<T> for Result<T> {
@@ -61,6 +81,13 @@ impl<T> ResultExt<T> for Result<T> {
             Err(Error::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn blame_setting(self, setting: &str, problem: impl FnOnce() -> String) -> Self {
+        self.map_err(|error| match error {
+            Error::NotFound(_) => Error::invalid(setting, problem()),
+            error => error,
+        })
     }
 }
 
@@ -75,6 +102,21 @@ mod tests {
             FieldProblem { field: String::new(), problem: "too many requests".into() },
         ]);
         assert_eq!(error.message(), "refused: email: is empty; too many requests");
+    }
+
+    #[test]
+    fn only_not_found_is_blamed_on_a_setting() {
+        let blamed = |error| Err::<(), _>(error).blame_setting("form_ids", || "there is no form 7".into());
+        let is = Err(Error::invalid("form_ids", "there is no form 7"));
+        assert_eq!(blamed(Error::NotFound("x".into())), is);
+        assert_eq!(blamed(Error::Limited(None)), Err(Error::Limited(None)));
+    }
+
+    #[test]
+    fn contacts_are_the_only_entity() {
+        assert_eq!(only_contacts("contact"), Ok(()));
+        let error = only_contacts("company").unwrap_err();
+        assert_eq!(error.message(), "not supported: this connector has no `company`, only contacts");
     }
 
     #[test]

@@ -3,8 +3,9 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::json::text;
 use crate::tasks::Task;
-use crate::{Error, Fields, Named, Result, clock, contacts, instant, tasks};
+use crate::{Fields, Named, Result, clock, contacts, instant, tasks};
 
 /// A day, in milliseconds.
 const DAY: u64 = 86_400_000;
@@ -60,10 +61,6 @@ fn shown(task: Task) -> Result<Json> {
     let mut fields = Fields::from(task.fields).to_json()?;
     fields.extend([("id".into(), json!(task.id)), ("completed".into(), json!(task.completed))]);
     Ok(Json::Object(fields))
-}
-
-fn text<'i>(input: &'i Json, name: &str) -> Result<&'i str> {
-    input[name].as_str().ok_or_else(|| Error::invalid(name, "is missing"))
 }
 
 #[cfg(test)]

@@ -15,6 +15,57 @@ pub fn id(json: &Json) -> Option<String> {
     }
 }
 
+/// The id of a record that a partner answered, called `whose` in the error.
+///
+/// # Errors
+/// [`Error::Other`] when it is no id: nothing can be done with such a record.
+pub fn required_id(json: &Json, whose: &str) -> Result<String> {
+    id(json).ok_or_else(|| Error::other(format!("the partner answered {whose} without an id")))
+}
+
+/// The two parts of an id that a connector joined, because the partner's own is unique only below something else: an attendee of an
+/// event, a submission of a form. None unless both are there.
+pub fn split_id(id: &str, separator: char) -> Option<(&str, &str)> {
+    id.split_once(separator).filter(|(first, second)| !first.is_empty() && !second.is_empty())
+}
+
+/// A text that an action needs of its input.
+///
+/// # Errors
+/// [`Error::Invalid`] for this member when it is not there or no text.
+pub fn text<'i>(input: &'i Json, name: &str) -> Result<&'i str> {
+    input[name].as_str().ok_or_else(|| Error::invalid(name, "is missing"))
+}
+
+/// The members of these names that an object has. What it does not mention stays unknown; null is a member, which is empty.
+///
+/// ```
+/// # use contactor_sdk::{json, PartnerRecord};
+/// let person = serde_json::json!({"email": "ada@example.com", "phone": null, "internal": 7});
+/// let record = PartnerRecord::new("1").with_all(json::members(&person, ["email", "phone", "city"]));
+/// assert_eq!(record, PartnerRecord::new("1").with("email", "ada@example.com").with("phone", None::<&str>));
+/// ```
+pub fn members<'j, 'n>(
+    object: &'j Json,
+    names: impl IntoIterator<Item = &'n str>,
+) -> impl Iterator<Item = (&'n str, &'j Json)> {
+    names.into_iter().filter_map(|name| Some((name, object.get(name)?)))
+}
+
+/// JSON that a partner, or the rule of an admin, writes as a text of it. Whatever is no such text stays as it is.
+pub fn unpacked(json: &Json) -> Json {
+    json.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json.clone())
+}
+
+/// An object with the members of another one over its own. If one of them is no object, there is nothing to put over it.
+#[must_use]
+pub fn overlaid(mut below: Json, over: Json) -> Json {
+    if let (Json::Object(below), Json::Object(mut over)) = (&mut below, over) {
+        below.append(&mut over);
+    }
+    below
+}
+
 /// A list, also where one thing stands in the place of a list of one, as converters from XML leave it. Null is the empty list.
 pub fn many(json: Json) -> Vec<Json> {
     match json {
@@ -47,11 +98,14 @@ pub fn problems(json: &Json) -> Vec<FieldProblem> {
     problems
 }
 
-/// A set that a partner writes as one comma-separated text, or as an array. Names are trimmed; null is the empty set.
+/// A set that a partner writes as one comma-separated text, or as an array of texts or of objects with a `name`. Names are trimmed;
+/// null is the empty set.
 pub fn split_set(json: &Json) -> Value {
     let names: Vec<&str> = match json {
         Json::String(text) => text.split(',').collect(),
-        Json::Array(items) => items.iter().filter_map(Json::as_str).collect(),
+        Json::Array(items) => {
+            items.iter().filter_map(|item| item.as_str().or_else(|| item["name"].as_str())).collect()
+        }
         _ => Vec::new(),
     };
     let names = names.into_iter().map(str::trim).filter(|name| !name.is_empty());
@@ -98,6 +152,13 @@ impl From<Json> for Value {
             }
             other => Self::Json(other.to_string()),
         }
+    }
+}
+
+impl From<&Json> for Value {
+    /// As of the JSON itself.
+    fn from(json: &Json) -> Self {
+        Self::from(json.clone())
     }
 }
 
@@ -178,7 +239,7 @@ mod tests {
     #[test]
     fn sets_survive_the_way_through_a_comma_separated_text() {
         assert_eq!(split_set(&json!(" b, a ,,")), Value::from(["b", "a"]));
-        assert_eq!(split_set(&json!(["a", 1])), Value::from(["a"]));
+        assert_eq!(split_set(&json!(["a", 1, {"name": " c "}])), Value::from(["a", "c"]));
         assert_eq!(split_set(&json!(null)), Value::Texts(Vec::new()));
         assert_eq!(join_set("groups", &Value::from(["b", "a", "b"])), Ok(json!("a,b")));
         assert_eq!(join_set("groups", &Value::Empty), Ok(json!("")));
@@ -197,6 +258,36 @@ mod tests {
         assert_eq!(id(&json!(7)).as_deref(), Some("7"));
         assert_eq!(id(&json!("x")).as_deref(), Some("x"));
         assert_eq!((id(&json!("")), id(&json!(null)), id(&json!({}))), (None, None, None));
+    }
+
+    #[test]
+    fn a_joined_id_has_both_of_its_parts() {
+        assert_eq!(split_id("7/a/b", '/'), Some(("7", "a/b")));
+        assert_eq!((split_id("7/", '/'), split_id("/7", '/'), split_id("7", '/')), (None, None, None));
+        assert_eq!(
+            required_id(&json!({}), "a tester").unwrap_err().message(),
+            "the partner answered a tester without an id"
+        );
+    }
+
+    #[test]
+    fn a_text_of_json_is_unpacked_and_any_other_stays() {
+        assert_eq!(unpacked(&json!(r#"{"a": [1]}"#)), json!({"a": [1]}));
+        for json in [json!("Ada"), json!(["1"]), json!(null)] {
+            assert_eq!(unpacked(&json), json);
+        }
+    }
+
+    #[test]
+    fn members_of_an_object_lie_over_those_of_another_one() {
+        assert_eq!(overlaid(json!({"a": 1, "b": 2}), json!({"b": null})), json!({"a": 1, "b": null}));
+        assert_eq!(overlaid(json!({"a": 1}), json!([1])), json!({"a": 1}));
+    }
+
+    #[test]
+    fn a_missing_text_of_an_input_is_named() {
+        assert_eq!(text(&json!({"a": "x"}), "a"), Ok("x"));
+        assert_eq!(text(&json!({"a": 1}), "a"), Err(Error::invalid("a", "is missing")));
     }
 
     #[test]

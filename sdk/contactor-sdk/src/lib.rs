@@ -47,6 +47,7 @@ pub mod instant;
 pub mod json;
 pub mod labels;
 pub mod log;
+pub mod marks;
 pub mod operations;
 pub mod paging;
 pub mod partner;
@@ -66,7 +67,7 @@ mod webhook;
 #[doc(hidden)]
 pub use component::Component;
 pub use connector::Connector;
-pub use error::{Result, ResultExt};
+pub use error::{Result, ResultExt, only_contacts};
 pub use imports::{
     appointments, bulk, campaigns, clock, contacts, notes, notifications, tags, tasks, timers, workflows,
 };
@@ -81,7 +82,7 @@ pub mod prelude {
     };
     pub use crate::{
         appointments, automation, bulk, campaigns, clock, contacts, instant, log, notes, notifications,
-        paging, partner, rules, settings, state, tags, tasks, timers, workflows,
+        only_contacts, paging, partner, rules, settings, state, tags, tasks, timers, workflows,
     };
 }
 

@@ -111,7 +111,7 @@ impl Operation {
     /// [`Error::Unsupported`] when there is none; [`Error::Other`] when it is no row, which is its author's fault.
     pub fn row(table: &'static str, action: &str) -> Result<Self> {
         let row = table.lines().find(|line| line.split_whitespace().next() == Some(action));
-        let row = row.ok_or_else(|| Error::Unsupported(format!("there is no action `{action}`")))?;
+        let row = row.ok_or_else(|| Error::no_such("action", action))?;
         Self::parse(row).ok_or_else(|| Error::other(format!("`{row}` is no row of a table of operations")))
     }
 
@@ -191,7 +191,7 @@ impl Operation {
 /// [`Error::Unsupported`] when the table has no such action, and as [`Operation::request`].
 pub fn request(table: &[Operation], action: &str, input: &Json) -> Result<Request> {
     let operation = table.iter().find(|operation| operation.action == action);
-    operation.ok_or_else(|| Error::Unsupported(format!("there is no action `{action}`")))?.request(input)
+    operation.ok_or_else(|| Error::no_such("action", action))?.request(input)
 }
 
 /// A value as a parameter; an empty text is one, null is none. Several are joined by commas.

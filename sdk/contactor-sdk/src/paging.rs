@@ -1,6 +1,10 @@
 //! Paging as partners do it.
 
+use std::fmt::Display;
+
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::{Error, Result};
 
@@ -63,9 +67,70 @@ pub fn all<T>(
             None => return Ok(all),
         }
     }
-    Err(Error::other(format!(
-        "the partner's list has more than {most} pages, which is too much for one call"
-    )))
+    Err(too_many(most))
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T = Json> {
+    /// Its records.
+    pub items: Vec<T>,
+    /// The number of the next page; none behind the last.
+    pub next: Option<u64>,
+    /// Records in all, if the partner tells.
+    pub total: Option<u64>,
+}
+
+/// The pages of a list one after the other, from the first, for a search that may end early. Each is read when it is asked for.
+///
+/// After `most` pages that are followed by yet another one comes [`Error::Other`], and after any error nothing more: a part of the list
+/// passes for the whole nowhere.
+///
+/// ```
+/// # use contactor_sdk::{Error, paging::{Page, pages}};
+/// let read = |number| Ok(Page { items: vec![number * 10], next: Some(number + 1), total: None });
+/// for page in pages(9, read) {
+///     if page?.items.contains(&30) {
+///         break;
+///     }
+/// }
+/// # Ok::<(), Error>(())
+/// ```
+pub fn pages<T>(
+    most: u64,
+    mut read: impl FnMut(u64) -> Result<Page<T>>,
+) -> impl Iterator<Item = Result<Page<T>>> {
+    let (mut next, mut count) = (Some(1), 0);
+    std::iter::from_fn(move || {
+        let number = next.take()?;
+        if count == most {
+            return Some(Err(too_many(most)));
+        }
+        count += 1;
+        Some(read(number).inspect(|page| next = page.next))
+    })
+}
+
+fn too_many(most: impl Display) -> Error {
+    Error::other(format!("the partner's list has more than {most} pages, which is too much for one call"))
+}
+
+/// A place that a connector keeps in a cursor, as [`cursor`] wrote it; the beginning without one.
+///
+/// # Errors
+/// [`Error::Other`] when the cursor is not one of this connector.
+pub fn place<T: DeserializeOwned + Default>(cursor: Option<&str>) -> Result<T> {
+    let Some(text) = cursor else { return Ok(T::default()) };
+    serde_json::from_str(text)
+        .map_err(|error| Error::other(format!("the stream cannot go on from the cursor `{text}`: {error}")))
+}
+
+/// The cursor of a place, which [`place`] reads.
+///
+/// # Errors
+/// [`Error::Other`] when it cannot be serialised.
+pub fn cursor(place: &impl Serialize) -> Result<String> {
+    Ok(serde_json::to_string(place)?)
 }
 
 /// Where a walk over several lists stands, for example over the submissions of each form: which list, and which page of it, from 1.
@@ -101,6 +166,31 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_are_read_until_the_last_and_no_further_than_allowed() {
+        let numbers = |most, last| {
+            let read = |number| {
+                Ok(Page { items: vec![number], next: (number < last).then_some(number + 1), total: None })
+            };
+            pages(most, read).map(|page| page.map(|page| page.items[0])).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(3, 3), [Ok(1), Ok(2), Ok(3)]);
+        let cut = numbers(2, 3);
+        assert_eq!((cut.len(), &cut[..2]), (3, &[Ok(1), Ok(2)][..]));
+        assert!(cut[2].as_ref().is_err_and(|error| error.message().contains("more than 2 pages")));
+        let failed: Vec<_> = pages(9, |_| Err::<Page, _>(Error::Limited(None))).collect();
+        assert_eq!(failed, [Err(Error::Limited(None))]);
+    }
+
+    #[test]
+    fn a_place_survives_the_way_through_a_cursor() {
+        let there = Walk { list: 2, page: 3 };
+        assert_eq!(place(Some(&cursor(&there).unwrap())), Ok(there));
+        assert_eq!(place(None), Ok(Walk::default()));
+        let error = place::<Walk>(Some("page 3")).unwrap_err().message();
+        assert!(error.contains("cannot go on from the cursor `page 3`"), "{error}");
+    }
 
     #[test]
     fn a_walk_goes_through_the_pages_of_each_list_and_ends_at_the_start() {

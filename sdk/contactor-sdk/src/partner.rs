@@ -17,6 +17,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use crate::imports::partner::Partner;
@@ -128,6 +129,15 @@ impl Request {
     pub fn send(&self) -> Result<Response> {
         send(self)
     }
+
+    /// Sends the request and answers the response if it is a success. Otherwise the partner's own meaning of it counts, or the usual
+    /// one where `meaning` has none.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send) and [`Response::ok_or_else`].
+    pub fn answer(&self, meaning: impl FnOnce(&Response) -> Option<Error>) -> Result<Response> {
+        self.send()?.ok_or_else(meaning)
+    }
 }
 
 impl Response {
@@ -167,6 +177,19 @@ impl Response {
     /// As [`ok`](Self::ok), or [`Error::Other`] when the body has another shape.
     pub fn json<T: DeserializeOwned>(self) -> Result<T> {
         Ok(serde_json::from_slice(&self.ok()?.body)?)
+    }
+
+    /// The body as JSON, or null where it has none: what a write answers is often not documented.
+    pub fn json_or_null(&self) -> Json {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// The body as JSON, or `{"status": …}` where it has none: for the output of an action.
+    pub fn json_or_status(&self) -> Json {
+        match self.json_or_null() {
+            Json::Null => serde_json::json!({ "status": self.status }),
+            body => body,
+        }
     }
 
     /// What the status usually means. `Retry-After` is understood in seconds.
@@ -239,6 +262,15 @@ mod tests {
     #[test]
     fn the_body_of_an_error_is_not_decoded_as_the_answer() {
         assert!(matches!(response(500, "{}").json::<serde_json::Value>(), Err(Error::Unavailable(_))));
+    }
+
+    #[test]
+    fn an_answer_without_a_body_is_its_status() {
+        assert_eq!(response(201, "{\"id\": 7}").json_or_status(), serde_json::json!({ "id": 7 }));
+        for body in ["", "null", "OK"] {
+            assert_eq!(response(204, body).json_or_status(), serde_json::json!({ "status": 204 }));
+            assert_eq!(response(204, body).json_or_null(), Json::Null);
+        }
     }
 
     #[test]

@@ -20,16 +20,9 @@ use serde_json::value::RawValue;
 use crate::partner::{Request, Response};
 use crate::{Error, Result, json, paging};
 
-/// One page of a list: `{"count", "next", "previous", "results"}`.
-#[derive(Debug)]
-pub struct Page {
-    /// The rows, unparsed: whoever looks for one among thousands parses only that one.
-    pub items: Vec<Box<RawValue>>,
-    /// The number of the next page; none behind the last.
-    pub next: Option<u64>,
-    /// Rows in all.
-    pub count: Option<u64>,
-}
+/// One page of a list: `{"count", "next", "previous", "results"}`. Its rows are unparsed: whoever looks for one among thousands parses
+/// only that one.
+pub type Page = paging::Page<Box<RawValue>>;
 
 impl Page {
     /// Reads page `number` of a list, from 1. Beyond the last page the framework answers 404, which is the end and no error; at the
@@ -46,13 +39,13 @@ impl Page {
         }
         let response = list.query("page", number).send()?;
         if response.status == 404 && number > 1 {
-            return Ok(Self { items: Vec::new(), next: None, count: None });
+            return Ok(Self { items: Vec::new(), next: None, total: None });
         }
         let Envelope { results, next, count } = response.ok_or_else(meaning)?.json()?;
         // Only the number is taken from the address: where requests go is the host's to say.
         let page = |address: String| paging::parameter(&address, "page").and_then(|page| page.parse().ok());
         let next = next.map(|address| page(address).unwrap_or(number + 1)).filter(|next| *next > number);
-        Ok(Self { items: results, next, count })
+        Ok(Self { items: results, next, total: count })
     }
 
     /// All rows.

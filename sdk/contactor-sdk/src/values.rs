@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use crate::{NamedValue, Value};
+use crate::{Error, NamedValue, Result, Value};
 
 /// Something with named values: a record, a contact, an event, or just [`Fields`].
 ///
@@ -56,6 +56,19 @@ pub trait Named {
             Value::Integer(number) => Some(*number as f64),
             _ => None,
         }
+    }
+
+    /// A text that is not blank and without which the partner has no such record.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for this field when there is none.
+    fn required(&self, name: &str) -> Result<&str> {
+        self.text(name).ok_or_else(|| Error::invalid(name, "is missing, and the partner needs it"))
+    }
+
+    /// Whether one of several texts is this one.
+    fn has(&self, name: &str, text: &str) -> bool {
+        self.texts(name).is_some_and(|texts| texts.iter().any(|own| own == text))
     }
 
     /// The email address in the field `email`.
@@ -155,6 +168,17 @@ impl NamedValue {
     pub fn as_text(&self) -> Option<&str> {
         std::slice::from_ref(self).text(&self.name)
     }
+
+    /// The address of a natural key, for a partner whose records are found by `email` alone.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for any other key.
+    pub fn as_email(&self) -> Result<&str> {
+        let email = self.as_text().filter(|_| self.name == "email");
+        email.ok_or_else(|| {
+            Error::Unsupported(format!("records are found by an email address, not by {}", self.name))
+        })
+    }
 }
 
 impl From<&str> for Value {
@@ -217,6 +241,12 @@ mod tests {
             .with("age", 36)
             .with("tags", ["a", "b"])
             .with("phone", None::<&str>);
+        assert!(
+            fields.has("tags", "b") && !fields.has("tags", "c") && !fields.has("email", "ada@example.com")
+        );
+        assert_eq!(fields.required("email"), Ok("ada@example.com"));
+        let missing = fields.required("name").unwrap_err().message();
+        assert_eq!(missing, "refused: name: is missing, and the partner needs it");
         assert_eq!(fields.email(), Some("ada@example.com"));
         assert_eq!(fields.text("name"), None);
         assert_eq!(fields.integer("age"), Some(36));
@@ -225,6 +255,14 @@ mod tests {
         assert_eq!(fields.texts("tags").map(<[String]>::len), Some(2));
         assert_eq!(fields.value("phone"), Some(&Value::Empty));
         assert_eq!(fields.value("city"), None);
+    }
+
+    #[test]
+    fn a_key_that_is_no_email_address_is_refused() {
+        assert_eq!(NamedValue::new("email", "ada@example.com").as_email(), Ok("ada@example.com"));
+        for key in [NamedValue::new("phone", "+1"), NamedValue::new("email", Value::Empty)] {
+            assert!(matches!(key.as_email(), Err(Error::Unsupported(_))), "{key:?}");
+        }
     }
 
     #[test]

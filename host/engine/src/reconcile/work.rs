@@ -474,7 +474,7 @@ fn summary(run: &RunContext, plan: &SyncPlan, applied: &Applied) -> String {
         parts.push(format!("conflict on {}", conflict.highlevel_field));
     }
     for problem in &plan.merge.problems {
-        parts.push(format!("{} left out: {}", problem.field, problem.problem));
+        parts.push(problem.to_string());
     }
     for (side, reason) in &plan.held_back {
         let system = if *side == Side::Partner { partner.as_str() } else { "HighLevel" };

@@ -115,6 +115,12 @@ pub fn run(event: &Event, rules: &[Rule], effects: &Effects) -> Result<Outcome> 
     Ok(if acted { Outcome::Done(line) } else { Outcome::Ignored(line) })
 }
 
+/// Whether a rule on this kind of event mentions a name: a connector whose events get a value that costs a call spares it otherwise.
+pub fn mentions(rules: &[Rule], kind: &str, name: &str) -> bool {
+    let on_kind = rules.iter().filter(|rule| rule.on.iter().any(|own| own == kind));
+    on_kind.flat_map(Rule::expressions).any(|expression| expression.contains(name))
+}
+
 /// Evaluates a rule. Reads, but writes nothing.
 fn judge(rule: &Rule, scope: &Scope<'_>, effects: &Effects) -> Result<Verdict> {
     if let Some(condition) = &rule.when

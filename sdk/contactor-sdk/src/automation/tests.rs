@@ -74,6 +74,14 @@ fn literal_texts_cost_no_call_and_nothing_is_read_that_nobody_mentions() {
 }
 
 #[test]
+fn only_a_rule_on_this_kind_of_event_mentions_a_name() {
+    let rules = doing(json!([{ "add-note": { "body": "of {{ event_name }}", "title": "plan" } }]));
+    assert!(automation::mentions(&rules, &rules[0].on[0], "event_name"));
+    assert!(!automation::mentions(&rules, &rules[0].on[0], "plan"), "a plain text is no mention");
+    assert!(!automation::mentions(&rules, "other", "event_name"));
+}
+
+#[test]
 fn a_task_gets_its_due_date_from_the_runs_clock_or_from_a_value() {
     let host = host().install();
     let event = sign_up().with("until", "2026-02-03");

@@ -1,7 +1,6 @@
 //! Events for tests of [`handle`](crate::Connector::handle).
 
-use crate::values::set;
-use crate::{Event, Source, Value};
+use crate::{Event, Source};
 
 /// An event of the partner of this kind, at 1970. A kind that begins with `timer:` comes from the host, one in camel case
 /// (`ContactCreate`) from HighLevel.
@@ -25,13 +24,6 @@ pub fn event(kind: &str) -> Event {
 
 /// What tests put into an event.
 impl Event {
-    /// Adds a field.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        set(&mut self.fields, name.to_owned(), value.into());
-        self
-    }
-
     /// HighLevel's contact is this one.
     #[must_use]
     pub fn of_contact(mut self, id: &str) -> Self {
