@@ -194,6 +194,9 @@ async fn why_nothing_came(sandbox: &Sandbox<'_>, entry: &CatalogueEntry) -> Stri
     let double = match entry.way {
         CatalogueWay::HighlevelWebhook => "highlevel",
         CatalogueWay::PartnerWebhook => entry.owner.as_str(),
+        CatalogueWay::PartnerPoll => {
+            return "a poll tells what changed since an earlier one: run it once more".to_owned();
+        }
         _ => return "`contactor health` shows whether the host is at work".to_owned(),
     };
     let told = sandbox.send(Method::GET, &[double, "webhooks"], None).await.unwrap_or_default();
