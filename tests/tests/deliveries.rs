@@ -52,7 +52,8 @@ struct World {
 }
 
 impl World {
-    /// A connection with a rule on each of its webhooks but deletions that leaves a tag and mostly a task and a note, and two records that both sides have.
+    /// A connection with a rule on each of its webhooks but deletions, which leaves a tag and mostly a task and a note; and two records
+    /// that both sides have.
     async fn new(connector: &str, copies: u32) -> Self {
         let stand = Stand::serve_with(partners::sandbox()).await.unwrap();
         // Of the bodies that a REST hook may have, the one that names its action.
