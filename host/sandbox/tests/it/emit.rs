@@ -3,7 +3,7 @@
 use contactor_sandbox::{Sandbox, SandboxConfig, SandboxError};
 use serde_json::{Value, json};
 
-use crate::client::Receiver;
+use crate::client::{Receiver, start};
 
 fn bodies(sandbox: &Sandbox) -> Vec<Value> {
     sandbox.highlevel().webhooks().webhooks().iter().map(contactor_sandbox::outbox::Webhook::json).collect()
@@ -61,11 +61,10 @@ async fn a_trigger_of_prefinery_is_set_off_by_what_really_sets_it_off() {
 
 #[tokio::test]
 async fn a_double_is_told_where_to_send_over_http_and_says_what_nothing_sets_off() {
-    let sandbox = Sandbox::start(SandboxConfig::for_tests()).await.unwrap();
-    let http = reqwest::Client::new();
+    let (sandbox, _, client) = start().await;
     let post = async |path: &str, body: Value| {
         let url = format!("{}/{path}", sandbox.control_url());
-        let answer = http.post(url).json(&body).send().await.unwrap();
+        let answer = client.http.post(url).json(&body).send().await.unwrap();
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
     };
     let receiver = Receiver::start().await;
