@@ -95,10 +95,8 @@ fn words(line: &str) -> Vec<String> {
     for letter in line.chars().chain([' ']) {
         match (quote, letter) {
             (Some(end), _) if letter == end => quote = None,
-            (Some(_), _) => word.push(letter),
             (None, '\'' | '"') => (quote, begun) = (Some(letter), true),
-            (None, '#') if word.is_empty() && !begun => break,
-            (None, '&' | '>' | '|') if word.is_empty() && !begun => break,
+            (None, '#' | '&' | '>' | '|') if word.is_empty() && !begun => break,
             (None, ' ') => {
                 if begun || !word.is_empty() {
                     words.push(std::mem::take(&mut word));
@@ -110,7 +108,7 @@ fn words(line: &str) -> Vec<String> {
                     break;
                 }
             }
-            (None, _) => word.push(letter),
+            _ => word.push(letter),
         }
     }
     words
