@@ -6,6 +6,7 @@ mod connectors;
 mod emit;
 mod history;
 mod mapping;
+mod secrets;
 mod sync;
 mod template;
 mod workspaces;
