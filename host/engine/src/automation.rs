@@ -148,7 +148,9 @@ impl Engine {
 
 async fn handle(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Outcome, Failure> {
     if let Some(what) = own_write(run, claimed).await? {
-        return Ok(Outcome::Ignored(format!("left alone: this connection {what} itself")));
+        let line =
+            format!("left alone: this connection {what} itself, when it handled another {}", claimed.kind);
+        return Ok(Outcome::Ignored(line));
     }
     let mut fields = claimed.fields.clone();
     if claimed.source == Origin::Highlevel {
@@ -179,8 +181,9 @@ async fn handle(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Outcome, 
     }
 }
 
-/// What this connection's own handlers did, when the event tells of nothing else: a rule that answers it would feed itself. Other
-/// connections handle the event like any other.
+/// What this connection's own handler of such an event did, when this event tells of nothing else: a rule that answers it would feed
+/// itself. What it did for an event of another kind is handled, so that rules can follow one another (a submission makes a task, and
+/// a new task a card), and other connections handle the event like any other. A longer circle is stopped by the count of writes.
 async fn own_write(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Option<&'static str>, Failure> {
     if claimed.source != Origin::Highlevel {
         return Ok(None);
@@ -207,7 +210,8 @@ async fn own_write(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Option
     let since = if is_state { run.started_at.saturating_sub(ECHO) } else { Ok(Timestamp::UNIX_EPOCH) };
     let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
     let store = run.engine.store();
-    let known = store.own_write(&claimed.connection, operations, &record, since, is_state).await;
+    let known =
+        store.own_write(&claimed.connection, operations, &record, &claimed.kind, since, is_state).await;
     let known =
         known.map_err(|error| Failure::new(FailureClass::Transient, format!("the host's store: {error}")))?;
     match known {

@@ -278,13 +278,14 @@ pub trait Store: Send + Sync + 'static {
     /// Whether a handler of this connection is known to have created this record.
     async fn journalled(&self, connection: &ConnectionId, operation: &str, record: &RecordId)
     -> Result<bool>;
-    /// Whether a handler of this connection wrote a record by one of these calls, in a delivery that was begun at `since` or
-    /// later. With `once`, a handler's write is answered with `Yes` one time only.
+    /// Whether a handler of this connection wrote a record by one of these calls, in a delivery of this kind that was begun at
+    /// `since` or later. With `once`, a handler's write is answered with `Yes` one time only.
     async fn own_write(
         &self,
         connection: &ConnectionId,
         operations: &[&str],
         record: &RecordId,
+        kind: &str,
         since: Timestamp,
         once: bool,
     ) -> Result<OwnWrite>;

@@ -546,7 +546,12 @@ pub(super) async fn what_a_connections_own_handler_wrote_is_known(engine: Arc<dy
     let (record, since) = (RecordId::new("t1"), jiff::Timestamp::UNIX_EPOCH);
     let own = |connection: &ConnectionId, once: bool| {
         let (store, connection, record) = (Arc::clone(&world.store), connection.clone(), record.clone());
-        async move { store.own_write(&connection, &["tasks.create"], &record, since, once).await.unwrap() }
+        async move {
+            store
+                .own_write(&connection, &["tasks.create"], &record, "reward_earned", since, once)
+                .await
+                .unwrap()
+        }
     };
     assert_eq!(own(&prefinery(), false).await, OwnWrite::No);
     world.store.journal_intent(world.slot(claimed.id, 0, "tasks.create")).await.unwrap();
@@ -556,6 +561,10 @@ pub(super) async fn what_a_connections_own_handler_wrote_is_known(engine: Arc<dy
     world.store.journal_result(&world.lease, claimed.id, 0, answer, Some(record.clone())).await.unwrap();
     world.end(claimed.id, Disposition::Done).await;
     assert_eq!(own(&prefinery(), false).await, OwnWrite::Yes);
+    let connection = prefinery();
+    let of_another =
+        world.store.own_write(&connection, &["tasks.create"], &record, "TaskCreate", since, false);
+    assert_eq!(of_another.await.unwrap(), OwnWrite::No, "it was written for an event of another kind");
     assert_eq!(own(&prefinery(), true).await, OwnWrite::Yes);
     assert_eq!(own(&prefinery(), true).await, OwnWrite::No, "it was answered once");
 }

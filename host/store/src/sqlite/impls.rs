@@ -383,14 +383,15 @@ impl Store for SqliteStore {
         connection: &ConnectionId,
         operations: &[&str],
         record: &RecordId,
+        kind: &str,
         since: Timestamp,
         once: bool,
     ) -> Result<OwnWrite> {
         let operations: Vec<String> = operations.iter().map(ToString::to_string).collect();
-        let (connection, record) = (connection.clone(), record.clone());
+        let (connection, record, kind) = (connection.clone(), record.clone(), kind.to_owned());
         let look = move |db: &rusqlite::Connection| {
             let owner = configuration::owner(db, &connection)?;
-            journal::own_write(db, owner.connection, &operations, &record, since, once)
+            journal::own_write(db, owner.connection, &operations, &record, &kind, since, once)
         };
         // To look costs no commit.
         if once { self.write(look).await } else { self.read(look).await }
