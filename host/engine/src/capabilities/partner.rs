@@ -18,12 +18,15 @@ impl Host for Direct {
         if is_write(request.method)
             && let Err(refused) = access::hold_back(self.run.preview)
         {
-            self.run.recorder.call(self.run.active.partner.held_back(&request));
+            let hidden = self.run.recorder.hidden();
+            self.run.recorder.call(self.run.active.partner.held_back(&request, hidden));
             return Err(refused);
         }
         let mut left = PATIENCE;
         loop {
-            let (call, answer) = self.run.active.partner.send(request.clone(), self.run.engine.now()).await;
+            let hidden = self.run.recorder.hidden();
+            let sent = self.run.active.partner.send(request.clone(), hidden, self.run.engine.now());
+            let (call, answer) = sent.await;
             // Nothing was sent: a refusal of the partner itself is an answer.
             if let Err(Error::Limited(Some(millis))) = &answer
                 && self.run.engine.time_passes()

@@ -8,6 +8,7 @@ mod emit;
 mod history;
 mod mapping;
 mod rules;
+mod secrets;
 mod sync;
 mod template;
 mod workspaces;
