@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::canonical::canonical;
+use crate::canonical::{canonical, shown};
 use crate::expression::Record;
 use crate::mapping::Row;
 use crate::{CanonicalError, Context, Fields, RowKey, Side, Value};
@@ -40,10 +40,12 @@ pub enum Problem {
     #[error("{0}")]
     Canonical(#[from] CanonicalError),
     /// The mapping's expression failed for this record.
-    #[error("the mapping's expression `{expression}` failed: {reason}")]
+    #[error("the mapping's expression `{expression}` failed for the value {value}: {reason}")]
     Expression {
         /// The expression as the mapping has it.
         expression: String,
+        /// The value of the row's own field, shortened.
+        value: String,
         /// What the evaluation said.
         reason: String,
     },
@@ -103,9 +105,13 @@ impl Shown {
 
         let target = spec.field_type(side.other());
         let computed = match (row.expression(side), fault) {
-            (Some(expression), _) => expression
-                .evaluate(record, &held)
-                .map_err(|reason| Problem::Expression { expression: expression.source().to_owned(), reason }),
+            (Some(expression), _) => {
+                expression.evaluate(record, &held).map_err(|reason| Problem::Expression {
+                    expression: expression.source().to_owned(),
+                    value: shown(&held),
+                    reason,
+                })
+            }
             (None, Some(fault)) => Err(fault.into()),
             (None, None) => Ok(held.clone()),
         };

@@ -519,7 +519,7 @@ fn a_bad_value_leaves_out_its_row_and_nothing_else() {
     assert_eq!(merge.to_partner, fields([("first_name", "Anna")]));
     let told: Vec<String> = merge.problems.iter().map(ToString::to_string).collect();
     assert!(told[0].contains("`phone` of HighLevel") && told[0].contains("`+178655689546`"), "{told:?}");
-    assert!(told[1].contains("`value|int` failed: invalid operation"), "{told:?}");
+    assert!(told[1].contains("`value|int` failed for the value `many`: invalid operation"), "{told:?}");
 
     let (.., settled) = applied(&mapping, Some(&base), &merge, &highlevel, &partner);
     let phone = RowSpec::new("phone", "phone", FieldType::Phone).key();

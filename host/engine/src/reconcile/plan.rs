@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use contactor_runtime::bindings::types::Direction;
 use contactor_store::{ConnectionId, FailureClass, Link, LinkState, RecordId, RecordKey, Side};
-use contactor_sync::{Fields, Merge, Value, merge};
+use contactor_sync::{CanonicalError, FieldProblem, Fields, Merge, Problem, Value, merge};
 use tokio::sync::OwnedMutexGuard;
 
 use super::sides::{RunContext, SideRecord};
@@ -286,6 +286,9 @@ impl RunContext {
         let mut merge =
             merge(mapping, base, highlevel_view.as_ref(), partner_view.as_ref(), &self.active.context)
                 .map_err(|error| Failure::new(FailureClass::Config, format!("mapping: {error}")))?;
+        if let (Some(record), Some(problem)) = (&partner, wrong_shape(&merge)) {
+            return Err(self.misunderstood(entity, &record.id, problem));
+        }
         let remarks = self.leave_out_unknown(mapping, &mut merge).await?;
         let mut held_back = Vec::new();
         // A record without its counterpart was admitted before the search for it.
@@ -304,6 +307,19 @@ impl RunContext {
             }
         }
         Ok(Plan::Sync(Box::new(SyncPlan { highlevel, partner, link, merge, held_back, remarks, creating })))
+    }
+
+    /// The partner answers in another shape than its manifest says. What else it says of the record may be misread, too.
+    fn misunderstood(&self, entity: &str, record: &RecordId, problem: &FieldProblem) -> Failure {
+        let partner = &self.active.manifest.partner.name;
+        Failure::new(
+            FailureClass::Data,
+            format!(
+                "{partner} answered the {entity} {record} in an unexpected shape: `{}`: {}; nothing of it is written until \
+                 {partner} answers as before or the connector is brought up to date, then retry",
+                problem.field, problem.problem
+            ),
+        )
     }
 
     /// Whether a link is the link of these two records. A partner that changes ids is known by HighLevel's.
@@ -418,4 +434,12 @@ fn ambiguous(system: &str, count: usize, keys: &[NaturalKey]) -> Failure {
             keys.join(" or ")
         ),
     )
+}
+
+/// A value of the partner's that is of no shape that its field can have.
+fn wrong_shape(merge: &Merge) -> Option<&FieldProblem> {
+    merge.problems.iter().find(|problem| {
+        problem.side == contactor_sync::Side::Partner
+            && matches!(problem.problem, Problem::Canonical(CanonicalError::Shape { .. }))
+    })
 }

@@ -18,7 +18,8 @@ pub(crate) use phone::e164;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FieldType {
-    /// Text without blanks around it and with `\n` for line ends. An empty text is no value.
+    /// Text without blanks around it and with `\n` for line ends. An empty text is no value. A number or a truth value is written
+    /// out, a list of such is joined with commas; an object is no text.
     #[default]
     Text,
     /// One email address, in lower case.
@@ -71,6 +72,15 @@ pub enum CanonicalError {
     /// A value of a kind that this type cannot hold.
     #[error("{found} cannot be read as {expected}")]
     Kind {
+        /// What was found, shortened.
+        found: String,
+        /// What the field holds.
+        expected: &'static str,
+    },
+    /// A JSON array or object where one value belongs: no person types that, so a program answers in another way than it was
+    /// understood.
+    #[error("{found} is not of the shape of {expected}")]
+    Shape {
         /// What was found, shortened.
         found: String,
         /// What the field holds.
@@ -134,7 +144,7 @@ pub fn canonical(field_type: FieldType, value: &Value, context: &Context) -> Res
         return Ok(Value::Null);
     }
     match field_type {
-        FieldType::Text => Ok(text::non_empty(text::of(value))),
+        FieldType::Text => text::text(value),
         FieldType::Email => text::email(value),
         FieldType::Phone => phone::canonical(value, context),
         FieldType::Tags => text::elements(value, str::to_lowercase),
@@ -149,7 +159,7 @@ pub fn canonical(field_type: FieldType, value: &Value, context: &Context) -> Res
 }
 
 /// A value for an error message: quoted, and cut after 60 characters.
-fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value) -> String {
     const LONGEST: usize = 60;
     let text = match value {
         Value::Text(text) => text.clone(),
@@ -162,7 +172,13 @@ fn shown(value: &Value) -> String {
 }
 
 fn wrong_kind(value: &Value, expected: &'static str) -> CanonicalError {
-    CanonicalError::Kind { found: shown(value), expected }
+    let found = shown(value);
+    match value {
+        Value::Json(serde_json::Value::Array(_) | serde_json::Value::Object(_)) => {
+            CanonicalError::Shape { found, expected }
+        }
+        _ => CanonicalError::Kind { found, expected },
+    }
 }
 
 /// The text of a value that has to be one, trimmed; `None` when it is empty.

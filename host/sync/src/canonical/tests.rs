@@ -26,6 +26,11 @@ fn text_is_trimmed_and_an_empty_text_is_no_value() {
     assert_eq!(read(FieldType::Text, 5), Ok(Value::from("5")));
     assert_eq!(read(FieldType::Text, true), Ok(Value::from("true")));
     assert_eq!(read(FieldType::Text, ["b", "a"].into_iter().collect::<Value>()), Ok(Value::from("a, b")));
+    let json = |json: serde_json::Value| read(FieldType::Text, Value::Json(json));
+    assert_eq!(json(serde_json::json!(["b", 1, null])), Ok(Value::from("b, 1")));
+    for shape in [serde_json::json!({ "given": "Ann" }), serde_json::json!([["Ann"]])] {
+        assert!(matches!(json(shape), Err(CanonicalError::Shape { .. })));
+    }
 }
 
 #[test]

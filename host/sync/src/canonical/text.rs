@@ -20,7 +20,20 @@ pub(super) fn of(value: &Value) -> String {
     text.replace('\0', "").replace("\r\n", "\n").replace('\r', "\n").trim().to_owned()
 }
 
-pub(super) fn non_empty(text: String) -> Value {
+/// A text; what has parts with names is none.
+pub(super) fn text(value: &Value) -> Result<Value, CanonicalError> {
+    match value {
+        Value::Json(Json::Array(list)) if list.iter().all(|item| !item.is_array() && !item.is_object()) => {
+            let words = list.iter().filter(|item| !item.is_null());
+            let words: Vec<_> = words.map(|item| of(&Value::Json(item.clone()))).collect();
+            Ok(non_empty(words.join(", ").trim().to_owned()))
+        }
+        Value::Json(Json::Array(_) | Json::Object(_)) => Err(wrong_kind(value, "a text")),
+        _ => Ok(non_empty(of(value))),
+    }
+}
+
+fn non_empty(text: String) -> Value {
     if text.is_empty() { Value::Null } else { Value::Text(text) }
 }
 
