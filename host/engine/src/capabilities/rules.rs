@@ -56,3 +56,51 @@ impl Host for Direct {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use contactor_runtime::bindings::types::FieldProblem;
+
+    use super::super::testing::Bench;
+    use super::*;
+
+    fn text(name: &str, value: String) -> NamedValue {
+        NamedValue { name: name.to_owned(), value: Value::Text(value) }
+    }
+
+    fn problem(result: Result<Value, Error>) -> String {
+        match result {
+            Err(Error::Invalid(problems)) => {
+                problems.into_iter().map(|FieldProblem { problem, .. }| problem).collect()
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_evaluation_waits_for_its_place_and_leaves_the_worker_free() {
+        let bench = Bench::new().await;
+        let mut host = bench.allowed();
+        let places = u32::try_from(EVALUATIONS.available_permits()).unwrap();
+        let others = EVALUATIONS.acquire_many(places).await.unwrap();
+
+        let mut call = std::pin::pin!(host.evaluate("a|upper".to_owned(), vec![text("a", "x".to_owned())]));
+        // A future that never gives the worker back would be ready at once.
+        let first = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_pending()));
+        assert!(first.await);
+        drop(others);
+        assert!(matches!(call.await, Ok(Value::Text(text)) if text == "X"));
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_or_nests_too_far_is_refused_with_a_reason() {
+        let bench = Bench::new().await;
+        let mut host = bench.allowed();
+        let large = vec![text("a", "x".repeat(MOST_BYTES))];
+        assert!(problem(host.evaluate("a".to_owned(), large).await).contains("at most 2097152"));
+        let deep = format!("{}1", "-".repeat(1_990));
+        assert!(problem(host.evaluate(deep, vec![]).await).contains("nests more than 32"));
+    }
+}
