@@ -23,7 +23,7 @@ impl Host for Direct {
         if !self.run.active.connection.grants.iter().any(|granted| granted == SCOPE) {
             return Err(Error::Denied(SCOPE.to_owned()));
         }
-        self.may_change()?;
+        self.may_change(|| format!("notifications.send {destination}"))?;
         let content = self.checked(message)?;
         let message = serde_json::to_value(content).map_err(|error| Error::Other(error.to_string()))?;
         let new = NewMessage { id: message_id(), destination, message };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use contactor_runtime::bindings::partner::{Host, Request, Response};
 use contactor_runtime::bindings::types::Error;
 
-use super::Direct;
+use super::{Direct, access};
 use crate::partner::is_write;
 
 /// Longest wait for the partner's quota within one request. A run that is sent away has read both sides for nothing, so a short
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 impl Host for Direct {
     async fn send(&mut self, request: Request) -> Result<Response, Error> {
         if is_write(request.method)
-            && let Err(refused) = self.may_change()
+            && let Err(refused) = access::hold_back(self.run.preview)
         {
             let hidden = self.run.recorder.hidden();
             self.run.recorder.call(self.run.active.partner.held_back(&request, hidden));

@@ -16,7 +16,7 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
 impl Host for Direct {
     async fn set(&mut self, timer: Timer) -> Result<(), Error> {
-        self.may_change()?;
+        self.may_change(|| format!("timers.set {}", timer.name))?;
         let mut timer = checked(timer)?;
         let now = self.run.engine.now();
         let journal = self.run.journal.clone();
@@ -37,7 +37,7 @@ impl Host for Direct {
     }
 
     async fn cancel(&mut self, name: String) -> Result<(), Error> {
-        self.may_change()?;
+        self.may_change(|| format!("timers.cancel {name}"))?;
         check_name(&name)?;
         self.write_locally(LocalWrite::CancelTimer(name)).await.map(drop).map_err(of_store)
     }

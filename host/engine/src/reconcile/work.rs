@@ -209,8 +209,9 @@ impl Engine {
             Priority::Backfill => HlPriority::Backfill,
         };
         let calls = HighLevelCalls::new(Arc::clone(&recorder), self.config().log_body_cap);
+        let location = self.location(&active.workspace).priority(priority).recorded(Arc::new(calls));
         RunContext {
-            location: self.location(&active.workspace).priority(priority).recorded(Arc::new(calls)),
+            location: if preview { location.holding_back() } else { location },
             engine: self.clone(),
             active: Arc::clone(active),
             recorder,
