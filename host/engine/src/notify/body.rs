@@ -44,7 +44,7 @@ impl Content {
             // A card as Trello's API takes it.
             DestinationKind::Board => json!({
                 "name": self.title,
-                "desc": plain_markdown(&self.text),
+                "desc": plain_markdown(&uncalled(&self.text)),
                 "due": self.due(),
                 "labels": self.labels(),
             }),
@@ -72,7 +72,26 @@ impl Content {
 /// receivers that follow it (Mattermost, Discord) also take plain `@channel` and `[text](address)` for more than text.
 fn escaped(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    text.replace('@', "@\u{200b}").replace("](", "]\u{200b}(").replace("][", "]\u{200b}[")
+    uncalled(&text).replace("](", "]\u{200b}(").replace("][", "]\u{200b}[")
+}
+
+/// Words that call everybody when they stand behind an `@`, wherever that stands (Discord looks nowhere else).
+const EVERYBODY: [&str; 2] = ["everyone", "here"];
+
+/// A text whose `@` calls nobody: an invisible space parts it from the name. An address stays one that can be copied.
+fn uncalled(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (place, c) in text.char_indices() {
+        out.push(c);
+        let name = &text[place + c.len_utf8()..];
+        let in_address =
+            text[..place].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+'));
+        let calls = |word: &&str| name.get(..word.len()).is_some_and(|name| name.eq_ignore_ascii_case(word));
+        if c == '@' && (!in_address || EVERYBODY.iter().any(|word| calls(&word))) {
+            out.push('\u{200b}');
+        }
+    }
+    out
 }
 
 /// A text in Markdown that shows as it is: each sign that may mean something is escaped (CommonMark, backslash escapes).
@@ -96,9 +115,6 @@ fn plain_markdown(text: &str) -> String {
                 out.push('\\');
             }
             out.push(c);
-            if c == '@' {
-                out.push('\u{200b}');
-            }
         }
     }
     out
@@ -162,13 +178,13 @@ mod tests {
     fn a_chat_calls_nobody_and_links_nothing_because_of_a_contacts_name() {
         let hostile = Content {
             title: "@channel <!here> [Bank](https://evil.example)".to_owned(),
-            text: "[a][b] @everyone".to_owned(),
+            text: "[a][b] x@everyone ada.l@allexample.com".to_owned(),
             ..content()
         };
         let chat = hostile.body(DestinationKind::Chat)["text"].as_str().unwrap().to_owned();
         assert_eq!(
             chat,
-            "*@\u{200b}channel &lt;!here&gt; [Bank]\u{200b}(https://evil.example)*\n[a]\u{200b}[b] @\u{200b}everyone"
+            "*@\u{200b}channel &lt;!here&gt; [Bank]\u{200b}(https://evil.example)*\n[a]\u{200b}[b] x@\u{200b}everyone ada.l@allexample.com"
         );
     }
 
