@@ -252,6 +252,7 @@ pub struct Destination {
 
 /// How many messages are on their way at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "each says of what it is the most")]
 pub struct MessageLimits {
     /// In flight to one destination.
     pub per_destination: u32,
