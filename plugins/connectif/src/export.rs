@@ -74,7 +74,7 @@ fn begin(settings: &Settings) -> Result<String> {
         body["filters"] = json!({ "segmentId": segment });
     }
     let begun: Json = partner::post("/exports").json(&body)?.answer(meaning)?.json()?;
-    contactor_sdk::json::required_id(&begun["id"], "an export that it began")
+    contactor_sdk::json::required_id(&begun, "/id")
 }
 
 /// The lines of a finished export by the names of its columns.

@@ -14,7 +14,7 @@ mod tester;
 mod webhook;
 
 use contactor_sdk::automation::{self, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, WORKFLOWS};
-use contactor_sdk::prelude::*;
+use contactor_sdk::{items, prelude::*};
 use serde_json::Value as Json;
 
 use settings::Settings;
@@ -106,12 +106,11 @@ impl Connector for Prefinery {
         let settings = Settings::get()?;
         let request = partner::get(settings.path("/testers")).query("page", cursor.unwrap_or("1"));
         let page = api::page(&request)?;
-        let change = |tester: &Json| {
+        let changes = items::changes("contact", &page.items, tester::id, |tester| {
             let record = tester::record(&settings, tester)?;
             let change = Change::new(ChangeKind::Updated, "contact", record.id.clone());
-            Ok(change.snapshot_if(tester::is_complete(tester), || Ok(record)))
-        };
-        let changes = page.items.iter().map(change).collect::<Result<_>>()?;
+            Ok([change.snapshot_if(tester::is_complete(tester), || Ok(record))])
+        })?;
         Ok(PollPage::then(changes, page.next))
     }
 

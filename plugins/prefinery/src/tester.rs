@@ -1,6 +1,6 @@
 //! Between Prefinery's tester and the fields of the manifest.
 
-use contactor_sdk::json::{id as any_id, join_set, members, split_set};
+use contactor_sdk::json::{id as any_id, join_set, members, required_id, split_set};
 use contactor_sdk::{Error, Fields, Named, NamedValue, PartnerRecord, Result, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -18,7 +18,7 @@ const MAILING: [&str; 2] = ["invited", "rejected"];
 
 /// A tester as a record. What the answer does not mention stays unknown.
 pub(crate) fn record(settings: &Settings, tester: &Json) -> Result<PartnerRecord> {
-    let id = id(tester).ok_or_else(|| Error::other("Prefinery answered a tester without an id"))?;
+    let id = id(tester).map_or_else(|| required_id(tester, "/id"), Ok)?;
     let mut record = PartnerRecord::new(id)
         .updated_at(tester["updated_at"].as_str())
         .with_all(members(tester, PLAIN))
