@@ -25,6 +25,7 @@
 mod events;
 mod highlevel;
 mod partner;
+mod schema;
 mod services;
 
 use std::cell::{Cell, RefCell};
