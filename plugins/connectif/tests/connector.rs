@@ -613,6 +613,32 @@ mod polls {
     }
 
     #[test]
+    fn a_file_that_the_host_does_not_hand_over_is_told_with_its_size_and_what_to_do() {
+        let said = "the partner's answer is larger than 4194304 bytes";
+        let _host = export(1, FILE).fail("GET /files/*", Error::other(said)).install();
+        let error = Connectif::poll("contacts", None).unwrap_err();
+        assert!(matches!(error, Error::Unsupported(_)), "{error}");
+        let said = error.message();
+        assert!(said.contains("4194304 bytes") && said.contains("export_segment_id"), "{said}");
+    }
+
+    #[test]
+    fn a_file_without_news_is_one_page_and_a_line_without_an_address_stops_nobody() {
+        let lines: Vec<String> = (0..1200).map(|number| format!("p{number}@example.com")).collect();
+        let file: &'static str = format!("Email\n{}\nnobody\n\n", lines.join("\n")).leak();
+        let host = export(1, file).install();
+        let first = Connectif::poll("contacts", None).unwrap();
+        let second = Connectif::poll("contacts", first.cursor.as_deref()).unwrap();
+        assert_eq!((first.changes.len(), second.changes.len(), second.more), (1000, 201, false));
+        let problem = second.changes[200].problem().unwrap();
+        assert!(problem.contains("`/_email`: expected an address, found \"nobody\""), "{problem}");
+        let downloads = || requests(&host).iter().filter(|line| line.contains("/files/")).count();
+        let before = downloads();
+        let again = Connectif::poll("contacts", second.cursor.as_deref()).unwrap();
+        assert_eq!((again.more, downloads() - before), (false, 1), "nothing is news but the bad line");
+    }
+
+    #[test]
     fn a_long_file_is_read_page_by_page() {
         let lines: Vec<String> = (0..1200).map(|number| format!("p{number}@example.com")).collect();
         let file: &'static str = format!("Email\n{}\n", lines.join("\n")).leak();
@@ -626,7 +652,7 @@ mod polls {
                 break;
             }
         }
-        assert_eq!(pages, [500, 500, 200]);
+        assert_eq!(pages, [1000, 200]);
     }
 }
 

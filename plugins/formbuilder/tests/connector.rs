@@ -180,7 +180,7 @@ mod records {
     fn ids_name_form_and_submission_and_cannot_leave_their_segments() {
         let host = host().answer("GET /forms/*/submissions/*", one(ada(5))).install();
         for wrong in ["5", "77/", "/5"] {
-            assert!(matches!(FormBuilder::read("contact", wrong), Err(Error::Invalid(_))), "{wrong}");
+            assert!(matches!(FormBuilder::read("contact", wrong), Err(Error::NotFound(_))), "{wrong}");
         }
         host.assert_no_partner_calls();
         FormBuilder::read("contact", "77/../8").unwrap();

@@ -80,13 +80,19 @@ impl Connector for Prefinery {
             fields.set("status", settings.default_status.as_str());
         }
         // The answer is the record: a search would not find it for minutes.
-        send(&settings, partner::post(settings.path("/testers")), &fields)
+        let body = tester::to_json(&settings, &fields)?;
+        send(&settings, partner::post(settings.path("/testers")), &body)
     }
 
     fn update(entity: &str, id: &str, fields: &Fields) -> Result<PartnerRecord> {
         only_contacts(entity)?;
         let settings = Settings::get()?;
-        send(&settings, partner::put(settings.tester_path(id)), fields)
+        let mut body = tester::to_json(&settings, fields)?;
+        if settings.sends_whole_profile() && body["tester"].get("profile").is_some() {
+            let present: Json = partner::get(settings.tester_path(id)).answer(api::meaning)?.json()?;
+            body = tester::with_whole_profile(body, &present);
+        }
+        send(&settings, partner::put(settings.tester_path(id)), &body)
     }
 
     fn delete(entity: &str, id: &str) -> Result<()> {
@@ -126,7 +132,6 @@ impl Connector for Prefinery {
 contactor_sdk::export!(Prefinery);
 
 /// Creates or updates a tester; answers it as it is afterwards.
-fn send(settings: &Settings, request: partner::Request, fields: &Fields) -> Result<PartnerRecord> {
-    let request = request.json(&tester::to_json(settings, fields)?)?;
-    tester::record(settings, &request.answer(api::meaning)?.json()?)
+fn send(settings: &Settings, request: partner::Request, body: &Json) -> Result<PartnerRecord> {
+    tester::record(settings, &request.json(body)?.answer(api::meaning)?.json()?)
 }

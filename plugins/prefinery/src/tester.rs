@@ -1,6 +1,6 @@
 //! Between Prefinery's tester and the fields of the manifest.
 
-use contactor_sdk::json::{id as any_id, join_set, members, required_id, split_set};
+use contactor_sdk::json::{id as any_id, join_set, members, overlaid, required_id, split_set};
 use contactor_sdk::{Error, Fields, Named, NamedValue, PartnerRecord, Result, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -53,10 +53,10 @@ pub(crate) fn to_json(settings: &Settings, fields: &Fields) -> Result<Json> {
             ("email", _) => tester.insert(name.clone(), value.to_json()?),
             ("status", _) => tester.insert(name.clone(), status(settings, value)?),
             ("groups", _) => tester.insert(name.clone(), join_set(name, value)?),
-            ("phone", Some(phone)) => profile.insert(phone.to_owned(), value.to_json()?),
+            ("phone", Some(phone)) => profile.insert(phone.to_owned(), in_profile(settings, value)?),
             (_, phone) => match name.strip_prefix("profile.") {
                 Some(field) if PROFILE.contains(&field) && phone != Some(field) => {
-                    profile.insert(field.to_owned(), value.to_json()?)
+                    profile.insert(field.to_owned(), in_profile(settings, value)?)
                 }
                 _ => {
                     let problem =
@@ -70,6 +70,20 @@ pub(crate) fn to_json(settings: &Settings, fields: &Fields) -> Result<Json> {
         tester.insert("profile".into(), Json::Object(profile));
     }
     Ok(json!({ "tester": tester }))
+}
+
+/// A value of the profile.
+fn in_profile(settings: &Settings, value: &Value) -> Result<Json> {
+    if *value == Value::Empty { Ok(settings.cleared()) } else { value.to_json() }
+}
+
+/// The body of an update with every field that the tester's profile has: whether one that is left out stays is not documented.
+pub(crate) fn with_whole_profile(mut body: Json, present: &Json) -> Json {
+    let own = members(&present["profile"], PROFILE).filter(|(_, value)| !value.is_null());
+    let own = own.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+    let changed = body["tester"]["profile"].take();
+    body["tester"]["profile"] = overlaid(Json::Object(own), changed);
+    body
 }
 
 fn status(settings: &Settings, value: &Value) -> Result<Json> {

@@ -36,6 +36,14 @@ use crate::{Change, ChangeKind, Error, Named, Result, json};
 /// The value of a change by which the host knows that its record could not be read. See `wit/triggers.wit`.
 const UNREADABLE: &str = "contactor:unreadable";
 
+/// Records of one page that may be unreadable. With more of them it is the partner's whole answer that has another shape: the page fails,
+/// so that nothing of it is passed over, and an admin sees one failure in the place of thousands.
+const MOST: usize = 100;
+
+/// What an admin has to know of a record that no later reading can be told to be of.
+const NAMELESS: &str =
+    "; it has no id: a retry takes it off the list, and it comes back if the partner still shows it so";
+
 /// The changes of each record, and for one that cannot be read a change that says so.
 ///
 /// `id` is the record's id where it has one, as `read` would give it: the host parks a record under it, and a later good reading of
@@ -43,18 +51,39 @@ const UNREADABLE: &str = "contactor:unreadable";
 ///
 /// # Errors
 /// What `read` answers, unless it is about the record: [`Error::Invalid`] and [`Error::Other`] are. Every other error is about the
-/// call, and the host reads the page again.
+/// call, and the host reads the page again. So it does when more than 100 records of one page cannot be read: that is no bad record but
+/// another answer than the one that the connector knows.
 pub fn changes<C: IntoIterator<Item = Change>>(
     entity: &str,
     items: &[Json],
     id: impl Fn(&Json) -> Option<String>,
-    mut read: impl FnMut(&Json) -> Result<C>,
+    read: impl FnMut(&Json) -> Result<C>,
 ) -> Result<Vec<Change>> {
-    let mut all = Vec::new();
+    each(items, read, |item, error| Change::unreadable(entity, id(item), item, error))
+}
+
+/// The changes of each record, or the one that `unreadable` makes of its error.
+pub(crate) fn each<C: IntoIterator<Item = Change>>(
+    items: &[Json],
+    mut read: impl FnMut(&Json) -> Result<C>,
+    mut unreadable: impl FnMut(&Json, Error) -> Result<Change>,
+) -> Result<Vec<Change>> {
+    let (mut all, mut bad) = (Vec::new(), 0);
     for item in items {
         match read(item) {
             Ok(changes) => all.extend(changes),
-            Err(error) => all.push(Change::unreadable(entity, id(item), item, error)?),
+            Err(error) => {
+                let change = unreadable(item, error)?;
+                bad += 1;
+                if bad > MOST {
+                    let problem = change.problem().unwrap_or_default();
+                    let many = format!(
+                        "more than {MOST} records of one page cannot be read, the last because {problem}"
+                    );
+                    return Err(Error::other(many));
+                }
+                all.push(change);
+            }
         }
     }
     Ok(all)
@@ -72,8 +101,11 @@ impl Change {
             error @ Error::Invalid(_) => error.message(),
             error => return Err(error),
         };
-        let id = id.unwrap_or_else(|| format!("unreadable-{:016x}", fingerprint(item)));
-        let problem = format!("{problem}; the record begins {}", json::excerpt(item));
+        let mut problem = format!("{problem}; the record begins {}", json::excerpt(item));
+        let id = id.unwrap_or_else(|| {
+            problem.push_str(NAMELESS);
+            format!("unreadable-{:016x}", fingerprint(item))
+        });
         Ok(Self::new(ChangeKind::Other, entity, id).with(UNREADABLE, problem))
     }
 
@@ -120,6 +152,14 @@ mod tests {
         let nameless = |email: &str| all(&[json!({"email": email})]).remove(0).id;
         assert_eq!(nameless("a@example.com"), nameless("a@example.com"));
         assert_ne!(nameless("a@example.com"), nameless("b@example.com"));
+    }
+
+    #[test]
+    fn a_page_of_nothing_but_bad_records_is_one_failure() {
+        let page = |bad| changes("contact", &vec![json!({"id": []}); bad], |_| None, read);
+        assert_eq!(page(MOST).unwrap().len(), MOST);
+        let problem = page(MOST + 1).unwrap_err().message();
+        assert!(problem.contains("more than 100 records") && problem.contains("`/id`"), "{problem}");
     }
 
     #[test]

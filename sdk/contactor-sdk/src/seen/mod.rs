@@ -49,7 +49,7 @@ pub use fingerprint::fingerprint;
 use fingerprint::of_text;
 use tree::Tree;
 
-use crate::{Change, Error, PollPage, Result, state};
+use crate::{Change, Error, PollPage, Result, items, state};
 
 /// Bytes of a noted record: the fingerprint of its id, and of its content.
 const ENTRY: usize = 16;
@@ -132,21 +132,19 @@ impl Seen {
         id: impl Fn(&Json) -> Option<String>,
         mut read: impl FnMut(&mut Self, &Json) -> Result<C>,
     ) -> Result<Vec<Change>> {
-        let mut all = Vec::new();
-        for item in items {
-            match read(self, item) {
-                Ok(changes) => all.extend(changes),
-                Err(error) => {
-                    let id = id(item);
-                    if let Some(id) = &id {
-                        // No content has this fingerprint but by chance.
-                        self.noted.insert(of_text(id), !fingerprint(item));
-                    }
-                    all.push(Change::unreadable(entity, id, item, error)?);
-                }
-            }
-        }
-        Ok(all)
+        let mut unreadable = Vec::new();
+        let changes = items::each(
+            items,
+            |item| read(self, item),
+            |item, error| {
+                let id = id(item);
+                // No content has this fingerprint but by chance.
+                unreadable.extend(id.as_deref().map(|id| (of_text(id), !fingerprint(item))));
+                Change::unreadable(entity, id, item, error)
+            },
+        )?;
+        self.noted.extend(unreadable);
+        Ok(changes)
     }
 
     /// The answer of `poll` when another page follows at this position.
