@@ -1,19 +1,15 @@
 //! Everything at once: five connections on one workspace, people who edit on all sides at random, and faults. Afterwards
 //! all sides have to agree, nothing may be there twice, and the writes have to be in proportion to the edits.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod agreement;
+mod edits;
 
 use anyhow::{Context as _, Result, ensure};
-use contactor_engine::{ConnectionView, Verdict};
-use contactor_sandbox::connectif::AccountAct as ConnectifAct;
+use contactor_engine::ConnectionView;
 use contactor_sandbox::faults::{Effect, Fault, When};
-use contactor_sandbox::formbuilder::FormAct;
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::{DeliveryEffect, DeliveryFault, Order};
-use contactor_sandbox::pheedloop::EventAct;
-use contactor_sandbox::prefinery::ProjectAct;
 use contactor_sandbox::random::Random;
-use contactor_sandbox::referrizer::AccountAct as ReferrizerAct;
 use contactor_store::WorkspaceId;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -45,6 +41,8 @@ pub struct Report {
     pub differing: Vec<String>,
     /// Things that are there twice.
     pub doubled: Vec<String>,
+    /// Mails and messages that partners sent to people: no setting asks for any.
+    pub mailed: Vec<String>,
 }
 
 impl std::fmt::Display for Report {
@@ -99,6 +97,7 @@ pub async fn play(contacts: usize, edits: usize, seed: u64) -> Result<Report> {
         parked: world.parked().await?,
         differing: world.differing().await?,
         doubled: world.doubled(),
+        mailed: world.mailed(),
     })
 }
 
@@ -119,6 +118,7 @@ impl World {
         config.prefinery.limited = false;
         config.formbuilder.daily_quota = None;
         config.connectif.limit = None;
+        config.referrizer.guesses.per_minute = None;
         let stand = Stand::serve_with(config).await?;
         let location = stand.sandbox.highlevel().first_location();
         let mut connections = Vec::new();
@@ -202,88 +202,6 @@ impl World {
         self.stand.sandbox.faults().struck()
     }
 
-    /// One edit of one person on one side.
-    fn edit(&mut self, number: usize) -> Result<()> {
-        let at = self.random.below(self.people.len());
-        let (id, email) = self.people[at].clone();
-        let name = format!("Edited{number}");
-        let sandbox = &self.stand.sandbox;
-        match self.random.below(14) {
-            0 | 1 => {
-                let fields = json!({ "lastName": name });
-                self.highlevel(PersonAct::EditContact { contact: id, fields })?;
-            }
-            2 => {
-                self.highlevel(PersonAct::AddTags { contact: id, tags: vec![format!("tag {number}")] })?;
-            }
-            3 => {
-                let fields = json!({ "firstName": name });
-                self.highlevel(PersonAct::EditContact { contact: id, fields })?;
-            }
-            4 => {
-                self.new_task(&id, &format!("Task {number}"))?;
-            }
-            5 | 6 => self.edit_task(&id, number)?,
-            7 => {
-                let fields = json!({ "body": format!("Note {number}") });
-                self.highlevel(PersonAct::CreateNote { contact: id, fields })?;
-            }
-            8 => {
-                let project = sandbox.prefinery().first_project();
-                if let Some(tester) = sandbox.prefinery().tester(project, &email) {
-                    let fields = json!({ "profile": { "last_name": name } });
-                    let tester = tester["id"].to_string();
-                    sandbox.prefinery().act(project, ProjectAct::EditTester { tester, fields })?;
-                }
-            }
-            9 | 10 => {
-                if sandbox.connectif().contact(&email).is_some() {
-                    let fields = json!({ "_surname": name });
-                    sandbox.connectif().act(ConnectifAct::EditContact { email, fields })?;
-                }
-            }
-            11 => {
-                if let Some(contact) = sandbox.referrizer().contact(&email) {
-                    let contact = contact["id"].as_str().unwrap_or_default().to_owned();
-                    let fields = json!({ "lastName": name });
-                    sandbox.referrizer().act(ReferrizerAct::EditContact { contact, fields })?;
-                }
-            }
-            12 => {
-                let event = sandbox.pheedloop().first_event();
-                if let Some(attendee) = sandbox.pheedloop().attendee(&event, &email) {
-                    let attendee = attendee["code"].as_str().unwrap_or_default().to_owned();
-                    let fields = json!({ "last_name": name });
-                    sandbox.pheedloop().act(EventAct::EditAttendee { event: None, attendee, fields })?;
-                }
-            }
-            _ => {
-                let answers = json!({ "Email": email, "Name/First": name, "Name/Last": "Form" });
-                let form = sandbox.formbuilder().first_form();
-                sandbox.formbuilder().act(form, FormAct::Submit { answers })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Completes, renames or deletes one of the contact's tasks.
-    fn edit_task(&mut self, contact: &str, number: usize) -> Result<()> {
-        let tasks = self.stand.sandbox.highlevel().tasks(&self.location, contact);
-        if tasks.is_empty() {
-            return Ok(());
-        }
-        let task = tasks[self.random.below(tasks.len())]["id"].as_str().unwrap_or_default().to_owned();
-        let contact = contact.to_owned();
-        let act = match self.random.below(3) {
-            0 => PersonAct::EditTask { contact, task, fields: json!({ "completed": true }) },
-            1 => {
-                PersonAct::EditTask { contact, task, fields: json!({ "title": format!("Renamed {number}") }) }
-            }
-            _ => PersonAct::DeleteTask { contact, task },
-        };
-        self.highlevel(act).map(drop)
-    }
-
     /// Long enough for everything that is found without a webhook.
     async fn rest(&self) -> Result<()> {
         for _ in 0..3 {
@@ -304,85 +222,6 @@ impl World {
         let parked = self.stand.engine.parked(&WorkspaceId::new(WORKSPACE)).await?;
         Ok(parked.into_iter().map(|one| format!("{:?}: {}", one.key, one.reason)).collect())
     }
-
-    /// What a preview of every connection would still write, and where the doubles themselves show different people.
-    async fn differing(&self) -> Result<Vec<String>> {
-        let mut differing = Vec::new();
-        let limit = u32::try_from(self.people.len() + 10)?;
-        for connection in &self.connections {
-            let report = self.stand.engine.preview(&connection.id, limit).await?;
-            let open = report.items.iter().filter(|item| {
-                !matches!(item.verdict, Verdict::Unchanged | Verdict::Skip)
-                    && connection.connector != "formbuilder"
-            });
-            differing.extend(open.map(|item| format!("{}: {item:?}", connection.id)));
-        }
-        for (id, email) in &self.people {
-            let contact = self.stand.sandbox.highlevel().contact(&self.location, id).unwrap_or_default();
-            for (partner, last_name) in self.last_names(email) {
-                if contact["lastName"] != last_name {
-                    differing.push(format!(
-                        "{email}: {} in HighLevel, {last_name} at {partner}",
-                        contact["lastName"]
-                    ));
-                }
-            }
-        }
-        Ok(differing)
-    }
-
-    /// A person's last name as each partner that edits it shows it.
-    fn last_names(&self, email: &str) -> BTreeMap<&'static str, Value> {
-        let sandbox = &self.stand.sandbox;
-        let (project, event) = (sandbox.prefinery().first_project(), sandbox.pheedloop().first_event());
-        [
-            ("Connectif", sandbox.connectif().contact(email).map(|one| one["_surname"].clone())),
-            ("PheedLoop", sandbox.pheedloop().attendee(&event, email).map(|one| one["last_name"].clone())),
-            (
-                "Prefinery",
-                sandbox.prefinery().tester(project, email).map(|one| one["profile"]["last_name"].clone()),
-            ),
-            ("Referrizer", sandbox.referrizer().contact(email).map(|one| one["lastName"].clone())),
-        ]
-        .into_iter()
-        .map(|(partner, name)| (partner, name.unwrap_or_default()))
-        .collect()
-    }
-
-    /// People that a side has twice, tasks and notes that a contact has twice.
-    fn doubled(&self) -> Vec<String> {
-        let sandbox = &self.stand.sandbox;
-        let (project, event) = (sandbox.prefinery().first_project(), sandbox.pheedloop().first_event());
-        let contacts = sandbox.highlevel().contacts(&self.location);
-        let sides = [
-            ("HighLevel", "email", contacts.clone()),
-            ("Connectif", "_email", sandbox.connectif().contacts()),
-            ("PheedLoop", "email", sandbox.pheedloop().attendees(&event)),
-            ("Prefinery", "email", sandbox.prefinery().testers(project)),
-            ("Referrizer", "email", sandbox.referrizer().contacts()),
-        ];
-        let mut doubled = Vec::new();
-        for (side, field, people) in sides {
-            doubled.extend(twice(&people, field).map(|email| format!("{side}: {email}")));
-        }
-        for contact in &contacts {
-            let id = contact["id"].as_str().unwrap_or_default();
-            let tasks = sandbox.highlevel().tasks(&self.location, id);
-            // A welcome task for each submission may well have the title of another one.
-            let titles = twice(&tasks, "title").filter(|title| !title.starts_with("Welcome"));
-            doubled.extend(titles.map(|title| format!("task of {id}: {title}")));
-            let notes = sandbox.highlevel().notes(&self.location, id);
-            doubled.extend(twice(&notes, "body").map(|body| format!("note of {id}: {body}")));
-        }
-        doubled
-    }
-}
-
-/// Values of a field that more than one record has.
-fn twice<'r>(records: &'r [Value], field: &str) -> impl Iterator<Item = &'r str> {
-    let mut seen = BTreeSet::new();
-    let values: Vec<&str> = records.iter().filter_map(|record| record[field].as_str()).collect();
-    values.into_iter().filter(move |value| !seen.insert(*value))
 }
 
 /// Whether an operation of a double changes something.
@@ -402,6 +241,7 @@ pub fn check(report: &Report, writes_per_edit: u64) -> Result<()> {
     let show = |list: &[String]| list.iter().take(5).cloned().collect::<Vec<_>>().join("\n  ");
     ensure!(report.differing.is_empty(), "sides differ:\n  {}", show(&report.differing));
     ensure!(report.doubled.is_empty(), "there twice:\n  {}", show(&report.doubled));
+    ensure!(report.mailed.is_empty(), "people were written to:\n  {}", show(&report.mailed));
     ensure!(report.parked.is_empty(), "parked:\n  {}", show(&report.parked));
     ensure!(report.late_writes == 0, "{} writes although nothing had changed", report.late_writes);
     let bound = report.edits as u64 * writes_per_edit;

@@ -3,9 +3,9 @@
 
 use std::hint::black_box;
 
-use contactor_sdk::json;
 use contactor_sdk::prelude::*;
 use contactor_sdk::seen::Seen;
+use contactor_sdk::{items, json};
 use serde_json::{Value as Json, json as object};
 
 /// The connector.
@@ -170,12 +170,13 @@ fn person(person: &Json) -> Result<PartnerRecord> {
 /// Remembers what it has shown before the host has it.
 fn forgetful(page: &[Json]) -> Result<PollPage> {
     let known: Vec<String> = state::get_json("known")?.unwrap_or_default();
-    let records = page.iter().map(person).collect::<Result<Vec<_>>>()?;
-    let ids: Vec<String> = records.iter().map(|record| record.id.clone()).collect();
+    let id = |one: &Json| json::id(&one["id"]);
+    let ids: Vec<String> = page.iter().filter_map(id).collect();
     state::update_json("known", |_: Option<Vec<String>>| Ok(ids.clone()))?;
-    let fresh = records.into_iter().filter(|record| !known.contains(&record.id));
-    let change = |record: PartnerRecord| {
-        Change::new(ChangeKind::Updated, "contact", record.id.clone()).snapshot(record)
-    };
-    Ok(PollPage::last(fresh.map(change).collect(), None))
+    let changes = items::changes("contact", page, id, |one| {
+        let record = person(one)?;
+        let change = Change::new(ChangeKind::Updated, "contact", record.id.clone());
+        Ok((!known.contains(&record.id)).then(|| change.snapshot(record)))
+    })?;
+    Ok(PollPage::last(changes, None))
 }

@@ -23,6 +23,7 @@ fn of_kind(kind: &ErrorKind, said: String) -> Error {
         }
         ErrorKind::MissingScope { scope } => Error::Denied((*scope).to_owned()),
         ErrorKind::Forbidden { .. } => Error::Denied(said),
+        ErrorKind::HeldBack => Error::Denied(kind.to_string()),
         ErrorKind::Token(TokenError::Unavailable(_))
         | ErrorKind::Unavailable { .. }
         | ErrorKind::Transport { .. } => Error::Unavailable(said),
