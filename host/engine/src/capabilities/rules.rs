@@ -1,4 +1,5 @@
-//! `rules`: expressions of an admin's settings, in the language of the mapping. They see what the connector gives them.
+//! `rules`: expressions of an admin's settings, in the language of the mapping. They see what the connector gives them. And what
+//! they hand to an action, held against its schema.
 //!
 //! A connector may ask thousands of times, with the costliest expression there is. So an evaluation runs neither on the guest's
 //! fiber, whose stack is small, nor on the runtime's workers, and only a few run at the same time.
@@ -6,12 +7,13 @@
 use std::sync::{Arc, LazyLock};
 
 use contactor_runtime::bindings::rules::Host;
-use contactor_runtime::bindings::types::{Error, NamedValue, Value};
+use contactor_runtime::bindings::types::{Error, FieldProblem, NamedValue, Value};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::{Direct, errors};
 use crate::convert;
+use crate::operations::schema;
 
 /// Most bytes of the fields of one evaluation, all together: what an expression may read of them is less.
 const MOST_BYTES: usize = 2 * 1024 * 1024;
@@ -54,6 +56,20 @@ impl Host for Direct {
             Ok((expression, Err(reason))) => Err(errors::invalid(&expression, reason)),
             Err(fault) => Err(errors::invalid("an expression", fault.to_string())),
         }
+    }
+
+    async fn check_input(&mut self, action: String, input: String) -> Result<(), Error> {
+        let declared = self.run.active.manifest.action(&action);
+        let declared = declared.ok_or_else(|| Error::NotFound(format!("the action {action}")))?;
+        let input = serde_json::from_str(&input).map_err(|error| errors::invalid("", error.to_string()))?;
+        let problems = schema::check(&declared.input, &input).map_err(|why| {
+            Error::Other(format!("{action}: its schema cannot be used: {why}; this is its author's to mend"))
+        })?;
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let problem = |found: schema::Problem| FieldProblem { field: found.path, problem: found.problem };
+        Err(Error::Invalid(problems.into_iter().map(problem).collect()))
     }
 }
 
