@@ -4,7 +4,7 @@ use contactor_sync::Fields;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectionId, EventSeq, LocationId, RecordId, Side, WorkspaceId};
+use super::{ConnectionId, EventSeq, LocationId, RecordId, Seen, Side, WorkspaceId};
 use crate::automation::NewDelivery;
 
 /// An event to be appended.
@@ -35,6 +35,8 @@ pub struct NewEvent {
     pub needs_receive: bool,
     /// What connectors have to handle because of it. One of a connection that is switched off is left out.
     pub deliveries: Vec<NewDelivery>,
+    /// What it shows of a record of a stream that is also walked, by the stream's name: the walk then knows that it was told.
+    pub seen: Option<(String, Seen)>,
 }
 
 /// What became of an event at ingest.

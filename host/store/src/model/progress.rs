@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectionId, RecordId};
+use super::{ConnectionId, Mark, RecordId};
+use crate::automation::NewDelivery;
 
 /// How far a stream of a connection was read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,19 @@ pub struct Cursor {
     pub total: Option<u64>,
     /// When it last moved.
     pub updated_at: Timestamp,
+    /// What went wrong since it last moved.
+    pub trouble: Option<Trouble>,
+}
+
+/// Why a stream does not move, and when it is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// Failures in a row, at least 1.
+    pub failures: u32,
+    /// It is not read before this time.
+    pub retry_at: Timestamp,
+    /// What the last failure said.
+    pub problem: String,
 }
 
 /// A record as the last walk over a list saw it; for lists that do not say what changed.
@@ -36,6 +50,19 @@ pub struct Seen {
     pub parent: RecordId,
     /// What tells its content from any other.
     pub fingerprint: String,
+}
+
+/// What a page of such a walk showed, to be stored as one.
+#[derive(Clone, Debug, Default)]
+pub struct SeenPage {
+    /// What was seen of these records takes the place of what was seen before.
+    pub seen: Vec<Seen>,
+    /// Records that are not there any more.
+    pub gone: Vec<RecordId>,
+    /// Records of connections that are dirty now, with priority `Sweep`.
+    pub marks: Vec<(ConnectionId, Mark)>,
+    /// What connectors have to handle because of it.
+    pub deliveries: Vec<NewDelivery>,
 }
 
 /// Counts for health, progress and metrics.

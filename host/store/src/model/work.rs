@@ -86,6 +86,9 @@ pub struct Link {
     pub highlevel_fingerprint: Fingerprint,
     /// Fingerprint of what the partner last showed or was last written.
     pub partner_fingerprint: Fingerprint,
+    /// When the record takes place, for one that has a time at HighLevel, such as an appointment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurs_at: Option<Timestamp>,
     /// Whether the link is in use.
     pub state: LinkState,
     /// When it was made.

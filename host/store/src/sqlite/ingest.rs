@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::events::Stage;
-use super::{Result, configuration, deliveries, dirty, events, kv, unread};
+use super::{Result, configuration, deliveries, dirty, events, kv, seen, unread};
 use crate::automation::NewDelivery;
 use crate::error::StoreError;
 use crate::model::{
@@ -28,6 +28,9 @@ pub(super) fn append(db: &Connection, event: &NewEvent) -> Result<Accepted> {
         }
     }
     deliver(db, &event.deliveries, target.workspace, Some(seq), event.received_at)?;
+    if let (Some(workspace), Some((stream, shown))) = (target.workspace, &event.seen) {
+        seen::put(db, workspace, stream, std::slice::from_ref(shown), &[])?;
+    }
     if target.stage(event) == Stage::Unread
         && let Some(connection) = target.connection
     {

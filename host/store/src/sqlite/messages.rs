@@ -37,6 +37,16 @@ pub(super) fn put_destination(db: &Connection, new: &Destination) -> Result<()> 
         new.stopped,
         At(new.created_at)
     ])?;
+    if let Some(pk) = destination_pk(db, workspace, &new.name)? {
+        hold(db, pk, new.stopped.is_some())?;
+    }
+    Ok(())
+}
+
+/// Messages of a destination wait aside while it is stopped, so that no claim has to step over them.
+fn hold(db: &Connection, destination: i64, held: bool) -> Result<()> {
+    let sql = "UPDATE outgoing SET held = ?2 WHERE destination = ?1 AND held <> ?2";
+    db.prepare_cached(sql)?.execute(params![destination, held])?;
     Ok(())
 }
 
@@ -77,10 +87,12 @@ pub(super) fn remove_destination(db: &Connection, workspace: &WorkspaceId, name:
 
 /// Stops sending to the destination of a message.
 pub(super) fn stop_destination(db: &Connection, message: &str, reason: &str) -> Result<()> {
-    let sql =
-        "UPDATE destinations SET stopped = ?2 WHERE pk = (SELECT destination FROM outgoing WHERE id = ?1)";
-    db.prepare_cached(sql)?.execute(params![message, reason])?;
-    Ok(())
+    let sql = "UPDATE destinations SET stopped = ?2 WHERE pk = (SELECT destination FROM outgoing WHERE id = ?1) RETURNING pk";
+    let stopped = db.prepare_cached(sql)?.query_row(params![message, reason], |row| row.get(0)).optional()?;
+    match stopped {
+        Some(destination) => hold(db, destination, true),
+        None => Ok(()),
+    }
 }
 
 // ------------------------------------------------------------------------------------------------------------- messages
@@ -93,8 +105,8 @@ pub(super) fn send(
 ) -> Result<()> {
     let destination = destination_pk(db, owner.workspace, &new.destination)?
         .ok_or_else(|| StoreError::not_found("destination", &new.destination))?;
-    let sql = "INSERT INTO outgoing (id, connection, destination, message, created_at, due_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+    let sql = "INSERT INTO outgoing (id, connection, destination, message, created_at, due_at, held) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?5, (SELECT stopped IS NOT NULL FROM destinations WHERE pk = ?3))";
     db.prepare_cached(sql)?.execute(params![
         new.id,
         owner.connection,
@@ -105,15 +117,20 @@ pub(super) fn send(
     Ok(())
 }
 
+pub(super) const DUE: &str = "SELECT o.id, c.id, o.message, o.created_at, o.attempts, w.id, t.name, t.kind, t.target, \
+                                  t.stopped, t.created_at \
+                              FROM outgoing o CROSS JOIN destinations t ON t.pk = o.destination \
+                                  JOIN workspaces w ON w.pk = t.workspace JOIN connections c ON c.pk = o.connection \
+                                  JOIN leases l ON l.shard = w.shard \
+                              WHERE o.state = 0 AND o.claim = 0 AND o.held = 0 AND o.due_at <= ?1 AND l.token = ?2 \
+                              ORDER BY o.due_at, o.pk LIMIT ?3";
+
+pub(super) const NEXT_DUE: &str =
+    "SELECT due_at FROM outgoing WHERE state = 0 AND claim = 0 AND held = 0 ORDER BY due_at LIMIT 1";
+
 /// Claims messages that are due.
 pub(super) fn claim(db: &Connection, token: i64, now: Timestamp, limit: u32) -> Result<Vec<ClaimedMessage>> {
-    let sql = "SELECT o.id, c.id, o.message, o.created_at, o.attempts, w.id, t.name, t.kind, t.target, t.stopped, \
-                   t.created_at \
-               FROM outgoing o JOIN destinations t ON t.pk = o.destination JOIN workspaces w ON w.pk = t.workspace \
-                   JOIN connections c ON c.pk = o.connection JOIN leases l ON l.shard = w.shard \
-               WHERE o.state = 0 AND o.claim = 0 AND o.due_at <= ?1 AND t.stopped IS NULL AND l.token = ?2 \
-               ORDER BY o.due_at, o.pk LIMIT ?3";
-    let mut statement = db.prepare_cached(sql)?;
+    let mut statement = db.prepare_cached(DUE)?;
     let rows = statement.query_map(params![At(now), token, limit], |row| {
         Ok(ClaimedMessage {
             id: row.get(0)?,
@@ -134,9 +151,7 @@ pub(super) fn claim(db: &Connection, token: i64, now: Timestamp, limit: u32) -> 
 
 /// When the next message is due.
 pub(super) fn next_due(db: &Connection) -> Result<Option<Timestamp>> {
-    let sql = "SELECT o.due_at FROM outgoing o JOIN destinations t ON t.pk = o.destination \
-               WHERE o.state = 0 AND o.claim = 0 AND t.stopped IS NULL ORDER BY o.due_at LIMIT 1";
-    Ok(db.prepare_cached(sql)?.query_row([], |row| row.get::<_, At>(0)).optional()?.map(|at| at.0))
+    Ok(db.prepare_cached(NEXT_DUE)?.query_row([], |row| row.get::<_, At>(0)).optional()?.map(|at| at.0))
 }
 
 /// Frees what was claimed under other leases, in the shards of this one.
