@@ -25,7 +25,7 @@ impl Host for Direct {
         let content = self.checked(message)?;
         let message = serde_json::to_value(content).map_err(|error| Error::Other(error.to_string()))?;
         let new = NewMessage { id: message_id(), destination, message };
-        self.write_locally(LocalWrite::Send(new)).await.map_err(of_store)?;
+        self.write_locally(LocalWrite::Send(new)).await.map_err(errors::of_store)?;
         self.run.engine.wake().wake();
         Ok(())
     }
@@ -54,12 +54,5 @@ impl Direct {
         let data = serde_json::from_str(data)
             .map_err(|error| errors::invalid("data", format!("expected a JSON object: {error}")))?;
         Ok(Content { kind: line(message.kind), title, text: message.text, data, at: self.run.started_at })
-    }
-}
-
-fn of_store(error: StoreError) -> Error {
-    match error {
-        StoreError::NotFound { .. } => Error::NotFound(error.to_string()),
-        error => Error::Unavailable(format!("the host's store: {error}")),
     }
 }

@@ -16,7 +16,7 @@ impl Host for Direct {
         self.may_change()?;
         let timer = checked(timer)?;
         let at = timer.at;
-        self.write_locally(LocalWrite::SetTimer(timer)).await.map_err(of_store)?;
+        self.write_locally(LocalWrite::SetTimer(timer)).await.map_err(errors::of_store)?;
         if at <= self.run.engine.now() {
             self.run.engine.wake().wake();
         }
@@ -26,7 +26,7 @@ impl Host for Direct {
     async fn cancel(&mut self, name: String) -> Result<(), Error> {
         self.may_change()?;
         check_name(&name)?;
-        self.write_locally(LocalWrite::CancelTimer(name)).await.map(drop).map_err(of_store)
+        self.write_locally(LocalWrite::CancelTimer(name)).await.map(drop).map_err(errors::of_store)
     }
 }
 
@@ -62,13 +62,6 @@ fn checked(timer: Timer) -> Result<NewTimer, Error> {
         payload: timer.payload,
         name: timer.name,
     })
-}
-
-fn of_store(error: StoreError) -> Error {
-    match error {
-        StoreError::Invalid(why) => errors::invalid("name", why),
-        error => Error::Unavailable(format!("the host's store: {error}")),
-    }
 }
 
 #[cfg(test)]

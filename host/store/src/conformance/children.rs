@@ -144,7 +144,7 @@ pub(super) async fn what_a_walk_saw_is_kept_by_record(engine: Arc<dyn Engine>) {
     // A webhook that shows such a record is stored together with what it shows.
     let shown = seen("t3", "d");
     world
-        .append(NewEvent { seen: Some(("tasks".to_owned(), shown.clone())), ..event("e1", Vec::new()) })
+        .append(NewEvent { seen: vec![("tasks".to_owned(), shown.clone())], ..event("e1", Vec::new()) })
         .await;
     assert_eq!(world.store.seen(&acme, "tasks").await.unwrap(), [seen("t2", "c"), shown]);
     assert_eq!(world.claim_one().await.key.record.as_str(), "h1");

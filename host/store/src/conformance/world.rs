@@ -153,7 +153,7 @@ pub(super) fn event(key: &str, marks: Vec<Mark>) -> NewEvent {
         marks,
         needs_receive: false,
         deliveries: Vec::new(),
-        seen: None,
+        seen: Vec::new(),
     }
 }
 

@@ -35,8 +35,8 @@ pub struct NewEvent {
     pub needs_receive: bool,
     /// What connectors have to handle because of it. One of a connection that is switched off is left out.
     pub deliveries: Vec<NewDelivery>,
-    /// What it shows of a record of a stream that is also walked, by the stream's name: the walk then knows that it was told.
-    pub seen: Option<(String, Seen)>,
+    /// What it shows of records that are also walked, by the stream's name: the walk then knows that it was told.
+    pub seen: Vec<(String, Seen)>,
 }
 
 /// What became of an event at ingest.

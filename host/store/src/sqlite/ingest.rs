@@ -28,8 +28,10 @@ pub(super) fn append(db: &Connection, event: &NewEvent) -> Result<Accepted> {
         }
     }
     deliver(db, &event.deliveries, target.workspace, Some(seq), event.received_at)?;
-    if let (Some(workspace), Some((stream, shown))) = (target.workspace, &event.seen) {
-        seen::put(db, workspace, stream, std::slice::from_ref(shown), &[])?;
+    if let Some(workspace) = target.workspace {
+        for (stream, shown) in &event.seen {
+            seen::put(db, workspace, stream, std::slice::from_ref(shown), &[])?;
+        }
     }
     if target.stage(event) == Stage::Unread
         && let Some(connection) = target.connection

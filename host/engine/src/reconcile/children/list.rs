@@ -59,7 +59,7 @@ pub(crate) enum Home {
 }
 
 /// One list of a connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ChildList {
     pub(crate) kind: Kind,
     pub(crate) home: Home,
