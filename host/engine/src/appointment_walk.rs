@@ -20,7 +20,7 @@ use contactor_store::{
 use contactor_sync::Fields;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::convert;
 use crate::deliver::HostEvent;
@@ -340,7 +340,7 @@ mod tests {
     }
 
     fn appointment(status: &str, start: &str) -> Appointment {
-        let body: Json = json!({"id": "a1", "contactId": "c1", "calendarId": "k1", "title": "Visit",
+        let body: serde_json::Value = json!({"id": "a1", "contactId": "c1", "calendarId": "k1", "title": "Visit",
             "appointmentStatus": status, "startTime": start, "endTime": "2026-12-01T12:00:00Z",
             "dateAdded": "2026-11-20T10:00:00Z", "dateUpdated": "2026-11-25T10:00:00Z"});
         Appointment::from_json(body).unwrap()

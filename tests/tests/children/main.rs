@@ -556,7 +556,10 @@ async fn a_custom_field_that_does_not_exist_is_told_once_with_those_that_do() {
         ..EnableConnection::default()
     };
     let refused = world.engine().enable_connection(mapping()).await.unwrap_err().to_string();
-    assert!(refused.contains("no custom field `customFields.nickname`; it has customFields.tier"), "{refused}");
+    assert!(
+        refused.contains("no custom field `customFields.nickname`; it has customFields.tier"),
+        "{refused}"
+    );
     // While HighLevel cannot be asked, the admin goes on; the first run that misses a field tells.
     world.stand.sandbox.faults().add(Fault {
         operation: "highlevel.*".to_owned(),

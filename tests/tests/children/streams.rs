@@ -51,7 +51,9 @@ async fn a_stream_that_fails_rests_longer_each_time_and_keeps_no_other_from_bein
     assert_eq!(world.noted().await, 1);
 
     // Another reason is news.
-    world.people.state(|state| state.ill.insert("ill".to_owned(), Error::Unavailable("answered 504".to_owned())));
+    world
+        .people
+        .state(|state| state.ill.insert("ill".to_owned(), Error::Unavailable("answered 504".to_owned())));
     world.pass(1_500).await;
     assert_eq!(world.noted().await, 2);
     let cursor = world.engine().store().cursor(&world.connection, "poll:ill").await.unwrap().unwrap();
@@ -95,7 +97,7 @@ async fn tasks_are_walked_as_often_as_those_want_who_keep_them() {
         ..EnableConnection::default()
     };
     world.engine().enable_connection(hasty).await.unwrap();
-    let walked = || world.stand.sandbox.recorder().requests("highlevel.tasks.search");
+    let walked = || world.stand.sandbox.recorder().requests("highlevel.location_tasks.search");
     world.engine().walk_until_rest().await;
     let before = walked();
     assert!(before > 0);

@@ -3,7 +3,7 @@
 
 use contactor_runtime::bindings::notifications::{Host, Message};
 use contactor_runtime::bindings::types::Error;
-use contactor_store::{LocalWrite, NewMessage, StoreError};
+use contactor_store::{LocalWrite, NewMessage};
 
 use super::{Direct, errors};
 use crate::notify::{Content, message_id};

@@ -2,7 +2,7 @@
 
 use contactor_runtime::bindings::state::{Entry, Host};
 use contactor_runtime::bindings::types::Error;
-use contactor_store::{LocalWrite, StoreError};
+use contactor_store::LocalWrite;
 
 use super::{Direct, errors};
 

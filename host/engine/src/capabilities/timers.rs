@@ -2,7 +2,7 @@
 
 use contactor_runtime::bindings::timers::{Host, Timer};
 use contactor_runtime::bindings::types::Error;
-use contactor_store::{LocalWrite, NewTimer, RecordId, StoreError};
+use contactor_store::{LocalWrite, NewTimer, RecordId};
 use jiff::Timestamp;
 
 use super::{Direct, errors};

@@ -297,7 +297,7 @@ impl ChildList {
     /// How its children are merged; `None` when the partner keeps none.
     pub(crate) fn rules(&self, moved: bool) -> Option<ListRules<'_>> {
         let mapping = self.children.as_ref()?;
-        Some(ListRules { mapping, direction: self.direction, include: self.include.as_ref(), moved })
+        Some(ListRules { mapping, direction: self.direction, include: self.include.as_deref(), moved })
     }
 }
 
