@@ -118,6 +118,7 @@ impl World {
         config.prefinery.limited = false;
         config.formbuilder.daily_quota = None;
         config.connectif.limit = None;
+        config.referrizer.guesses.per_minute = None;
         let stand = Stand::serve_with(config).await?;
         let location = stand.sandbox.highlevel().first_location();
         let mut connections = Vec::new();

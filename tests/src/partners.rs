@@ -12,6 +12,16 @@ use crate::engine::{Partner, Stand};
 /// The custom fields that Referrizer's template for tasks and notes writes to.
 const REFERRIZER_FIELDS: [&str; 5] = ["Tags", "Tasks", "Open tasks", "Notes", "Appointments"];
 
+/// The actions that PheedLoop's manifest tells an admin to subscribe to.
+const PHEEDLOOP_HOOKS: [&str; 6] = [
+    "registration.created",
+    "registration.updated",
+    "attendee.created",
+    "attendee.updated",
+    "attendee.deleted",
+    "checkin.created",
+];
+
 /// Doubles in which all templates find what they need. Time stands still, and HighLevel's limits do not stand in the way.
 pub fn sandbox() -> SandboxConfig {
     let mut config = with_fields(SandboxConfig::for_tests());
@@ -110,8 +120,7 @@ pub async fn connect(stand: &Stand, partner: Partner) -> Result<ConnectionView> 
         }
         "pheedloop" => {
             let event = sandbox.pheedloop().first_event();
-            for action in ["attendee.created", "attendee.updated", "attendee.deleted", "registration.created"]
-            {
+            for action in PHEEDLOOP_HOOKS {
                 let input = json!({ "event": event, "action": action, "endpoint": url });
                 stand.run(&connection.id, "resthooks.subscribe", &input).await?;
             }

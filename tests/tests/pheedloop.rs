@@ -10,7 +10,8 @@ use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::{DeliveryEffect, DeliveryFault, Order};
 use contactor_sandbox::pheedloop::{Envelope, EventAct, PheedLoop};
-use contactor_tests::engine::{Partner, Stand};
+use contactor_store::WorkspaceId;
+use contactor_tests::engine::{Partner, Stand, WORKSPACE};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -120,6 +121,42 @@ impl World {
         titles
     }
 
+    /// Both sides, as far as repeated webhooks could change them: contacts with their tags, tasks and notes, and attendees, each without
+    /// what tells only when it was written last; and mails to attendees.
+    fn state(&self) -> Value {
+        let highlevel = self.stand.sandbox.highlevel();
+        let mut contacts = highlevel.contacts(&self.location);
+        for contact in &mut contacts {
+            let id = contact["id"].as_str().unwrap().to_owned();
+            contact["tasks"] = json!(highlevel.tasks(&self.location, &id));
+            contact["notes"] = json!(highlevel.notes(&self.location, &id));
+        }
+        let attendees = [EVENT, SECOND].map(|event| self.pheedloop().attendees(event));
+        json!({ "contacts": contacts, "attendees": attendees, "mails": self.pheedloop().welcomes().total() })
+    }
+
+    /// Delivers every webhook so far five times more, each time in another order, and looks whether anything is different then.
+    async fn stays_as_it_is(&self) {
+        let before = self.state();
+        let outboxes = self.stand.sandbox.outboxes();
+        let known = outboxes.iter().map(|outbox| outbox.webhooks()).collect::<Vec<_>>();
+        for order in [Order::Shuffled, Order::Reversed, Order::Queued, Order::Shuffled, Order::Reversed] {
+            for (outbox, webhooks) in outboxes.iter().zip(&known) {
+                assert!(webhooks.iter().all(|webhook| outbox.redeliver(webhook.sequence)));
+            }
+            self.stand.settle_in(order).await.unwrap();
+        }
+        assert_eq!(self.state(), before, "repeated webhooks change nothing");
+        let parked = self.stand.engine.parked(&WorkspaceId::new(WORKSPACE)).await.unwrap();
+        assert!(parked.is_empty(), "{parked:#?}");
+    }
+
+    /// Tags, sorted; titles of tasks, sorted; number of notes.
+    fn counts(&self, email: &str) -> (BTreeSet<String>, Vec<String>, usize) {
+        let notes = self.stand.sandbox.highlevel().notes(&self.location, &self.id(email));
+        (self.tags(email), self.tasks(email), notes.len())
+    }
+
     /// Every webhook of both sides arrives this often, in whatever order the stand is told.
     fn repeat(&self, copies: u32) {
         for outbox in self.stand.sandbox.outboxes() {
@@ -150,8 +187,9 @@ fn ada() -> Value {
 async fn l1_a_person_who_registers_becomes_a_contact_whatever_the_hooks_body_looks_like() {
     for envelope in [Envelope::Bare, Envelope::Named, Envelope::RestHook, Envelope::Mention] {
         let world = World::new(Some(envelope), json!({})).await;
+        world.repeat(5);
         let code = world.register(EVENT, ada());
-        world.settle().await;
+        world.stand.settle_in(Order::Shuffled).await.unwrap();
         let contact = world.contact("ada@example.com");
         assert_eq!(
             (&contact["firstName"], &contact["companyName"]),
@@ -163,7 +201,7 @@ async fn l1_a_person_who_registers_becomes_a_contact_whatever_the_hooks_body_loo
 
         let fields = json!({ "last_name": "Lovelace", "organization": "" });
         world.act(EventAct::EditAttendee { event: None, attendee: code.clone(), fields });
-        world.settle().await;
+        world.stand.settle_in(Order::Reversed).await.unwrap();
         if envelope == Envelope::Mention {
             // A second mention of the same attendee has the bytes of the first and passes for its repetition: the stream finds it.
             world.stand.advance(SignedDuration::from_hours(1));
@@ -174,8 +212,16 @@ async fn l1_a_person_who_registers_becomes_a_contact_whatever_the_hooks_body_loo
         assert!(contact["companyName"].as_str().unwrap_or_default().is_empty(), "{envelope:?}: {contact}");
         let edit = json!({ "firstName": "Augusta" });
         world.in_highlevel(PersonAct::EditContact { contact: world.id("ada@example.com"), fields: edit });
-        world.settle().await;
+        world.stand.settle_in(Order::Shuffled).await.unwrap();
         assert_eq!(world.attendee(EVENT, &code)["first_name"], "Augusta");
+
+        assert_eq!(world.pheedloop().attendees(EVENT).len(), 1, "{envelope:?}");
+        let (tags, tasks, notes) = world.counts("ada@example.com");
+        // A body without an action does not say that somebody signed up, and whom the streams find first was there before them.
+        let says_so = matches!(envelope, Envelope::Named | Envelope::RestHook);
+        let expected = if says_so { (3, 2, 0) } else { (2, 0, 0) };
+        assert_eq!((tags.len(), tasks.len(), notes), expected, "{envelope:?}: {tags:?} {tasks:?}");
+        world.stays_as_it_is().await;
     }
 }
 
@@ -204,6 +250,7 @@ async fn l1_without_hooks_the_streams_find_who_registered_and_who_was_there_befo
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l1_a_tagged_contact_is_registered_once_even_if_the_answer_is_lost_and_nobody_is_mailed() {
     let world = World::new(Some(Envelope::Named), json!({})).await;
+    world.repeat(5);
     let lost = Fault::next(1, "pheedloop.attendees.create", Effect::Drop { after: true });
     world.stand.sandbox.faults().add(lost);
     let fields = json!({ "firstName": "Cy", "email": "cy@example.com", "tags": ["pheedloop"] });
@@ -211,7 +258,7 @@ async fn l1_a_tagged_contact_is_registered_once_even_if_the_answer_is_lost_and_n
     world.in_highlevel(PersonAct::CreateContact {
         fields: json!({ "firstName": "Di", "email": "di@example.com" }),
     });
-    world.settle().await;
+    world.stand.settle_in(Order::Shuffled).await.unwrap();
     let attendees = world.pheedloop().attendees(EVENT);
     assert_eq!(attendees.len(), 1, "{attendees:?}");
     assert_eq!((&attendees[0]["email"], &attendees[0]["last_name"]), (&json!("cy@example.com"), &json!("-")));
@@ -221,6 +268,7 @@ async fn l1_a_tagged_contact_is_registered_once_even_if_the_answer_is_lost_and_n
         Vec::<String>::new(),
         "whom we registered ourselves did not sign up"
     );
+    world.stays_as_it_is().await;
 }
 
 fn list(attendee: &Value, name: &str) -> Vec<Value> {
@@ -291,23 +339,45 @@ async fn l2_tasks_and_notes_of_a_contact_are_kept_on_the_attendee_it_belongs_to(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l3_tags_and_the_organisation_travel_both_ways() {
-    let world = World::new(Some(Envelope::RestHook), json!({ "rules": [] })).await;
-    let code = world.register(EVENT, ada());
-    world.settle().await;
-    let contact = world.id("ada@example.com");
-    world.in_highlevel(PersonAct::AddTags { contact: contact.clone(), tags: vec!["speaker".into()] });
-    world.in_highlevel(PersonAct::RemoveTags { contact: contact.clone(), tags: vec!["vip".into()] });
-    let edit = json!({ "companyName": "Engines Ltd" });
-    world.in_highlevel(PersonAct::EditContact { contact, fields: edit });
-    world.settle().await;
-    let attendee = world.attendee(EVENT, &code);
-    assert_eq!((&attendee["tags"], &attendee["organization"]), (&json!(["speaker"]), &json!("Engines Ltd")));
+    let mut ends = BTreeSet::new();
+    for (copies, order) in [(1, Order::Queued), (5, Order::Shuffled), (5, Order::Reversed)] {
+        let world = World::new(Some(Envelope::RestHook), json!({ "rules": [] })).await;
+        world.repeat(copies);
+        let code = world.register(EVENT, ada());
+        world.stand.settle_in(order).await.unwrap();
+        let contact = world.id("ada@example.com");
+        world.in_highlevel(PersonAct::AddTags { contact: contact.clone(), tags: vec!["speaker".into()] });
+        world.in_highlevel(PersonAct::RemoveTags { contact: contact.clone(), tags: vec!["vip".into()] });
+        let edit = json!({ "companyName": "Engines Ltd" });
+        world.in_highlevel(PersonAct::EditContact { contact: contact.clone(), fields: edit });
+        let fields = json!({ "title": "Call", "dueDate": "2026-12-01T10:00:00Z", "completed": false });
+        world.in_highlevel(PersonAct::CreateTask { contact: contact.clone(), fields });
+        world.in_highlevel(PersonAct::CreateNote { contact, fields: json!({ "body": "Speaks first" }) });
+        world.stand.settle_in(order).await.unwrap();
+        let attendee = world.attendee(EVENT, &code);
+        assert_eq!(
+            (&attendee["tags"], &attendee["organization"]),
+            (&json!(["speaker"]), &json!("Engines Ltd"))
+        );
 
-    let fields = json!({ "tags": ["speaker", "press"], "organization": "Looms Inc" });
-    world.act(EventAct::EditAttendee { event: None, attendee: code.clone(), fields });
-    world.settle().await;
-    assert_eq!(world.tags("ada@example.com"), ["pheedloop", "press", "speaker"].map(str::to_owned).into());
-    assert_eq!(world.contact("ada@example.com")["companyName"], "Looms Inc");
+        let fields = json!({ "tags": ["speaker", "press"], "organization": "Looms Inc" });
+        world.act(EventAct::EditAttendee { event: None, attendee: code.clone(), fields });
+        world.stand.settle_in(order).await.unwrap();
+        let attendee = world.attendee(EVENT, &code);
+        assert_eq!(world.contact("ada@example.com")["companyName"], "Looms Inc");
+        assert_eq!(attendee["organization"], "Looms Inc");
+        let counts = world.counts("ada@example.com");
+        let tags = ["pheedloop", "press", "speaker"].map(str::to_owned).into();
+        assert_eq!(counts, (tags, vec!["Call".to_owned()], 1), "{copies} times, {order:?}");
+        assert_eq!(
+            (titles(&attendee), list(&attendee, "highlevel_notes").len()),
+            (vec!["Call".to_owned()], 1)
+        );
+        assert_eq!(world.pheedloop().attendees(EVENT).len(), 1);
+        ends.insert(format!("{counts:?} {} {}", attendee["tags"], attendee["organization"]));
+        world.stays_as_it_is().await;
+    }
+    assert_eq!(ends.len(), 1, "one end however the webhooks came: {ends:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -110,6 +110,9 @@ pub(crate) enum Command {
 }
 
 #[cfg(test)]
+mod told;
+
+#[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 

@@ -64,6 +64,11 @@ impl Client {
         Ok(Self { http: client(&options).map_err(ClientError::Setup)?, base, token })
     }
 
+    /// An address of the host, for others to send to.
+    pub(crate) fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.base.as_str().trim_end_matches('/'))
+    }
+
     pub(crate) async fn health(&self) -> Result<Health> {
         self.get(&["health"]).await
     }

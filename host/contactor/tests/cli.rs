@@ -125,6 +125,26 @@ fn a_file_that_is_no_component_is_refused_without_a_host() {
 }
 
 #[test]
+fn a_new_connector_needs_a_name_and_a_directory_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["../x", "", "match", "Acme_People"] {
+        let (code, out, err) = run(dir.path(), &["connector", "new", name]);
+        assert_eq!((code, out.as_str()), (2, ""), "{name}: {err}");
+        assert!(err.contains("for example `"), "{name}: {err}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "something was written");
+    // This program was built from a checkout, whose SDK is taken.
+    let (code, out, err) = run(dir.path(), &["connector", "new", "acme-people"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let manifest = std::fs::read_to_string(dir.path().join("acme-people/Cargo.toml")).unwrap();
+    let sdk = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/contactor-sdk").canonicalize();
+    assert!(manifest.contains(sdk.unwrap().to_str().unwrap()), "{manifest}");
+    let (code, _, err) = run(dir.path(), &["connector", "new", "acme-people"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("is not empty"), "{err}");
+}
+
+#[test]
 fn completions_are_written_for_every_shell() {
     let dir = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

@@ -6,23 +6,28 @@ use std::time::Instant;
 use contactor_runtime::bindings::automations::{Event, Outcome, Source};
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    ClaimedDelivery, DeliveryCompletion, Disposition, FailureClass, Lease, LinkState, Origin, Priority,
-    RecordId, Run, RunKind, RunOutcome, Side,
+    ClaimedDelivery, DeliveryCompletion, Disposition, FailureClass, Lease, LinkState, Origin, OwnWrite,
+    Priority, RecordId, Run, RunKind, RunOutcome, Side,
 };
 use contactor_sync::{Fields, Value};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::convert;
 use crate::engine::Engine;
 use crate::failure::Failure;
-use crate::journal::Journal;
+use crate::journal::{Journal, tags_state};
 use crate::receive::brief;
 use crate::reconcile::{RunContext, mismatch, outcome_name, run_id};
 use crate::recorder::cut;
 
 /// Bytes of a connector's words in a run's summary.
 const WORDS: usize = 1_024;
+/// How long after a handler changed tags an event that shows exactly these is the echo of it.
+const ECHO: SignedDuration = SignedDuration::from_mins(10);
+/// How long an event waits for the answer of a call that may have caused it.
+const ANSWERED: SignedDuration = SignedDuration::from_mins(1);
 /// How long a delivery waits whose connection cannot be loaded.
-const UNLOADED: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+const UNLOADED: SignedDuration = SignedDuration::from_secs(60);
 
 /// How an attempt ended.
 struct Ending {
@@ -142,11 +147,19 @@ impl Engine {
 }
 
 async fn handle(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Outcome, Failure> {
+    if let Some(what) = own_write(run, claimed).await? {
+        let line =
+            format!("left alone: this connection {what} itself, when it handled another {}", claimed.kind);
+        return Ok(Outcome::Ignored(line));
+    }
     let mut fields = claimed.fields.clone();
     if claimed.source == Origin::Highlevel {
         name_custom_fields(run, &mut fields).await?;
     }
     let (contact, partner) = concerned(run, claimed).await?;
+    if let Some(journal) = &run.journal {
+        journal.is_about(contact.as_ref());
+    }
     let event = Event {
         id: claimed.id.0.to_string(),
         source: match claimed.source {
@@ -165,6 +178,54 @@ async fn handle(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Outcome, 
         Reply::Handle(Ok(outcome)) => Ok(outcome),
         Reply::Handle(Err(error)) => Err(run.of_connector("automations.handle", &error)),
         _ => Err(mismatch("automations.handle")),
+    }
+}
+
+/// What this connection's own handler of such an event did, when this event tells of nothing else: a rule that answers it would feed
+/// itself. What it did for an event of another kind is handled, so that rules can follow one another (a submission makes a task, and
+/// a new task a card), and other connections handle the event like any other. A longer circle is stopped by the count of writes.
+async fn own_write(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Option<&'static str>, Failure> {
+    if claimed.source != Origin::Highlevel {
+        return Ok(None);
+    }
+    let text = |name: &str| claimed.fields.get(name).and_then(Value::as_text);
+    let created: Option<(&[&str], &str)> = match claimed.kind.as_str() {
+        "TaskCreate" => Some((&["tasks.create"], "created the task")),
+        "NoteCreate" => Some((&["notes.create"], "created the note")),
+        "ContactCreate" => Some((&["contacts.create"], "created the contact")),
+        "ContactTagUpdate" => Some((&["tags.add", "tags.remove"], "changed the tags")),
+        _ => None,
+    };
+    let Some((operations, what)) = created else { return Ok(None) };
+    let is_state = claimed.kind == "ContactTagUpdate";
+    let record = match (is_state, &claimed.contact_id, claimed.fields.get("tags")) {
+        (false, ..) => text("id").map(RecordId::new),
+        (true, Some(contact), Some(Value::Set(tags))) => {
+            Some(tags_state(contact.as_str(), &tags.iter().cloned().collect::<Vec<_>>()))
+        }
+        (true, ..) => None,
+    };
+    let Some(record) = record else { return Ok(None) };
+    // A record is created once. A state may come again by somebody else's hand: it is an echo soon after the write, and once.
+    let since = if is_state { run.started_at.saturating_sub(ECHO) } else { Ok(Timestamp::UNIX_EPOCH) };
+    let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
+    let store = run.engine.store();
+    let known =
+        store.own_write(&claimed.connection, operations, &record, &claimed.kind, since, is_state).await;
+    let known =
+        known.map_err(|error| Failure::new(FailureClass::Transient, format!("the host's store: {error}")))?;
+    match known {
+        OwnWrite::No => Ok(None),
+        OwnWrite::Yes => Ok(Some(what)),
+        // The event came before the answer of the call that may have caused it.
+        OwnWrite::Unknown if run.engine.now().duration_since(claimed.begun_at) < ANSWERED => Err(Failure {
+            retry_after: Some(SignedDuration::from_secs(1)),
+            ..Failure::new(
+                FailureClass::Quota,
+                "a handler of this connection is about to answer whether it is its own doing",
+            )
+        }),
+        OwnWrite::Unknown => Ok(None),
     }
 }
 

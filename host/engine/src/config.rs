@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use contactor_highlevel::search::MAX_PAGE;
+use contactor_store::{RecordId, WriteLimit};
 use serde::{Deserialize, Serialize};
 
 use crate::error::EngineError;
@@ -28,6 +29,13 @@ pub struct EngineConfig {
     pub backfill_window: u64,
     /// Failed attempts before a record is parked.
     pub max_attempts: u32,
+    /// Writes of one record by one connection within `record_writes_minutes`, and half of those of all connections of its
+    /// workspace; beyond, what would write it again is parked, because connections then feed each other. 0 switches this off.
+    pub record_writes: u32,
+    /// Minutes that `record_writes` looks back.
+    pub record_writes_minutes: u32,
+    /// Messages that one destination is sent within a minute; the others wait.
+    pub messages_per_minute: u32,
     /// Days that runs and event bodies are kept.
     pub retention_days: u32,
     /// Seconds that one request to a partner may take.
@@ -51,6 +59,11 @@ impl Default for EngineConfig {
             backfill_window: 1_000,
             // With the schedule of `failure::backoff` ten attempts span about an hour.
             max_attempts: 10,
+            // A flow of a busy day writes a contact ten times within a minute; a circle passes fifty within seconds.
+            record_writes: 50,
+            record_writes_minutes: 10,
+            // Chats take one message a second (Slack's documented limit of an incoming webhook).
+            messages_per_minute: 60,
             retention_days: 30,
             partner_timeout: 30,
             partner_quotas: true,
@@ -80,7 +93,16 @@ impl EngineConfig {
         within("page-size", self.page_size.into(), 1, MAX_PAGE.into())?;
         within("backfill-window", self.backfill_window, 1, u64::MAX)?;
         within("max-attempts", self.max_attempts.into(), 1, u32::MAX.into())?;
+        within("record-writes", self.record_writes.into(), 0, 1_000_000)?;
+        within("record-writes-minutes", self.record_writes_minutes.into(), 1, 1_440)?;
+        within("messages-per-minute", self.messages_per_minute.into(), 1, 1_000_000)?;
         within("retention-days", self.retention_days.into(), 1, 100 * 365)
+    }
+
+    /// What a write of this record is counted as; `None` when writes are not counted.
+    pub(crate) fn write_limit(&self, record: RecordId) -> Option<WriteLimit> {
+        let (writes, minutes) = (self.record_writes, self.record_writes_minutes);
+        (writes > 0).then_some(WriteLimit { record, writes, minutes })
     }
 
     pub(crate) fn lease_ttl(&self) -> Duration {
@@ -114,6 +136,8 @@ mod tests {
             (EngineConfig { page_size: 501, ..default() }, "engine.page-size "),
             (EngineConfig { backfill_window: 0, ..default() }, "engine.backfill-window "),
             (EngineConfig { max_attempts: 0, ..default() }, "engine.max-attempts "),
+            (EngineConfig { record_writes_minutes: 0, ..default() }, "engine.record-writes-minutes "),
+            (EngineConfig { messages_per_minute: 0, ..default() }, "engine.messages-per-minute "),
             (EngineConfig { retention_days: 0, ..default() }, "engine.retention-days "),
             (EngineConfig { partner_timeout: 0, ..default() }, "engine.partner-timeout "),
         ] {

@@ -23,7 +23,7 @@ use crate::credentials::{Credentials, Tokens};
 use crate::error::EngineError;
 use crate::failure::{self, Failure};
 use crate::locks::KeyedLocks;
-use crate::notify::NotificationConfig;
+use crate::notify::{NotificationConfig, PublicOnly};
 use crate::partner::{PartnerApi, PartnerSetup};
 use crate::scheduler::Wake;
 use crate::subscriptions::Subscriptions;
@@ -69,6 +69,7 @@ struct Inner {
     highlevel_config: contactor_highlevel::Config,
     verifier: Verifier,
     partner_client: reqwest::Client,
+    public_client: reqwest::Client,
     runtime: Runtime<Capabilities>,
     artefacts: Artefacts,
     owner: String,
@@ -98,6 +99,11 @@ impl Engine {
         let partner_client =
             contactor_highlevel::http::client(&contactor_highlevel::http::Options::default())
                 .map_err(|error| EngineError::Invalid(format!("HTTP client: {error}")))?;
+        let public_client = contactor_highlevel::http::client(&contactor_highlevel::http::Options {
+            resolver: Some(Arc::new(PublicOnly)),
+            ..contactor_highlevel::http::Options::default()
+        })
+        .map_err(|error| EngineError::Invalid(format!("HTTP client: {error}")))?;
         let runtime =
             Runtime::new(parts.runtime).map_err(|error| EngineError::Invalid(format!("runtime: {error}")))?;
         Ok(Self(Arc::new(Inner {
@@ -110,6 +116,7 @@ impl Engine {
             highlevel_config,
             verifier: parts.verifier,
             partner_client,
+            public_client,
             runtime,
             artefacts: Artefacts::new(parts.artefacts),
             // A restart is another owner: its predecessor's claims are free once the lease is taken over.
@@ -185,6 +192,11 @@ impl Engine {
     /// The client for everybody but HighLevel: it follows no redirects.
     pub(crate) fn http_client(&self) -> &reqwest::Client {
         &self.0.partner_client
+    }
+
+    /// The same, which reaches public addresses only: for messages, whose addresses come from the admins of workspaces.
+    pub(crate) fn public_client(&self) -> &reqwest::Client {
+        &self.0.public_client
     }
 
     pub(crate) fn subscriptions(&self) -> &Subscriptions {

@@ -10,14 +10,17 @@
 //!   more is written, and a person decides. When the person has it tried again, reads are made anew and finished writes are
 //!   recognised by their content instead of their place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use contactor_runtime::bindings::types::Error;
-use contactor_store::{ClaimedDelivery, DeliveryId, JournalEntry, JournalSlot, Lease};
+use contactor_store::{ClaimedDelivery, DeliveryId, JournalEntry, JournalSlot, Lease, Origin, RecordId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
+
+/// How the kinds of timers begin.
+pub(crate) const TIMER: &str = "timer:";
 
 /// Bytes of answered reads that the journal of one delivery keeps. Beyond it a replay reads anew.
 const READS: usize = 1024 * 1024;
@@ -27,10 +30,14 @@ pub(crate) struct Journal {
     lease: Lease,
     delivery: DeliveryId,
     by_content: bool,
+    /// The kind of the timer that is handled, if one is.
+    timer: Option<String>,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
+    contact: Option<RecordId>,
+    counted_timer: bool,
     past: BTreeMap<u32, JournalEntry>,
     last: Option<u32>,
     next: u32,
@@ -64,7 +71,11 @@ impl Journal {
             lease: lease.clone(),
             delivery: claimed.id,
             by_content: claimed.retried,
+            timer: Some(claimed.kind.clone())
+                .filter(|kind| claimed.source == Origin::Host && kind.starts_with(TIMER)),
             inner: Mutex::new(Inner {
+                contact: claimed.contact_id.clone(),
+                counted_timer: false,
                 next: if claimed.retried { last.map_or(0, |last| last + 1) } else { 0 },
                 past,
                 last,
@@ -88,6 +99,32 @@ impl Journal {
     pub(crate) fn stop(&self, why: String) -> Error {
         let mut inner = self.lock();
         Error::Other(inner.stopped.get_or_insert(why).clone())
+    }
+
+    /// The contact turned out only now: writes count as writes of it.
+    pub(crate) fn is_about(&self, contact: Option<&RecordId>) {
+        self.lock().contact = contact.cloned();
+    }
+
+    /// What a write counts as a write of.
+    pub(crate) fn contact(&self) -> Option<RecordId> {
+        self.lock().contact.clone()
+    }
+
+    /// Whether a timer is handled.
+    pub(crate) fn is_of_timer(&self) -> bool {
+        self.timer.is_some()
+    }
+
+    /// What a timer that is set now counts as a write of, and by how many the limit is wider: nothing, unless a timer is handled and
+    /// this is the first that its handler sets. Timers without a contact stand for many things of one kind.
+    pub(crate) fn chain_of_timers(&self) -> Option<(RecordId, u32)> {
+        let kind = self.timer.as_ref()?;
+        let mut inner = self.lock();
+        if std::mem::replace(&mut inner.counted_timer, true) {
+            return None;
+        }
+        Some(inner.contact.clone().map_or_else(|| (RecordId::new(format!("({kind})")), 10), |id| (id, 1)))
     }
 
     /// A call begins.
@@ -171,7 +208,13 @@ impl Journal {
             result: None,
         };
         Ticket {
-            slot: JournalSlot { lease: self.lease.clone(), delivery: self.delivery, call, reads },
+            slot: JournalSlot {
+                lease: self.lease.clone(),
+                delivery: self.delivery,
+                call,
+                reads,
+                limit: None,
+            },
             unsure,
         }
     }
@@ -195,6 +238,13 @@ impl Journal {
 pub(crate) fn digest(arguments: &impl Serialize) -> Vec<u8> {
     // The types of wit/ are plain data: writing them as JSON cannot fail.
     Sha256::digest(serde_json::to_vec(arguments).unwrap_or_default()).to_vec()
+}
+
+/// A contact with exactly these tags, as one id: what the journal keeps of a change of tags.
+pub(crate) fn tags_state(contact: &str, tags: &[String]) -> RecordId {
+    // HighLevel keeps tags in lower case, and in no order.
+    let tags: BTreeSet<String> = tags.iter().map(|tag| tag.trim().to_lowercase()).collect();
+    RecordId::new(format!("tags:{}", hex::encode(digest(&(contact, tags)))))
 }
 
 /// An answer as the journal keeps it.
@@ -226,7 +276,7 @@ fn may_have_happened(result: Option<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use contactor_store::{ConnectionId, Origin, WorkspaceId};
+    use contactor_store::{ConnectionId, WorkspaceId};
 
     use super::*;
 

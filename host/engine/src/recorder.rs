@@ -2,10 +2,12 @@
 //!
 //! A guest call may be dropped in the middle (time-out, trap); the recorder is therefore shared and filled as calls end.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use contactor_highlevel::{CallRecord, Recorder};
 use contactor_store::Call;
+
+use crate::partner::{Redactor, blank};
 
 /// Lines a connector may write in one run; the rest is counted.
 const LOG_LINES: usize = 100;
@@ -18,6 +20,8 @@ const BODIES: usize = 512 * 1024;
 #[derive(Default)]
 pub(crate) struct RunRecorder {
     inner: Mutex<Recorded>,
+    hidden: OnceLock<Redactor>,
+    nothing_hidden: Redactor,
 }
 
 #[derive(Default)]
@@ -29,8 +33,26 @@ struct Recorded {
 }
 
 impl RunRecorder {
+    /// Keeps these values out of what the run leaves behind. They are given once, before the run makes its first call.
+    pub(crate) fn hide(&self, hidden: Redactor) {
+        // A second giving would be a mistake of the caller, and the first one stays.
+        let _ = self.hidden.set(hidden);
+    }
+
+    /// What the run must not keep.
+    pub(crate) fn hidden(&self) -> &Redactor {
+        self.hidden.get().unwrap_or(&self.nothing_hidden)
+    }
+
+    /// A text as the run may keep it.
+    pub(crate) fn shown(&self, text: String) -> String {
+        blank(&self.hidden().hide(text))
+    }
+
     /// Notes a finished call.
     pub(crate) fn call(&self, mut call: Call) {
+        // A failure may repeat what the connector was given.
+        call.error = call.error.map(|error| self.hidden().hide(error));
         let mut inner = self.lock();
         for body in [&mut call.request, &mut call.response].into_iter().flatten() {
             if inner.bodies + body.len() > BODIES {
@@ -49,7 +71,7 @@ impl RunRecorder {
             inner.dropped += 1;
             return;
         }
-        inner.log.push(cut(line, LOG_LINE));
+        inner.log.push(blank(&cut(self.hidden().hide(line), LOG_LINE)));
     }
 
     /// How many calls to HighLevel were made so far.
@@ -85,7 +107,8 @@ impl HighLevelCalls {
 
 impl Recorder for HighLevelCalls {
     fn record(&self, call: CallRecord) {
-        let capped = |body: Option<String>| body.map(|body| cut(body, self.body_cap));
+        let hidden = self.recorder.hidden();
+        let capped = |body: Option<String>| body.map(|body| blank(&cut(hidden.hide(body), self.body_cap)));
         self.recorder.call(Call {
             target: "highlevel".to_owned(),
             operation: call.operation.to_owned(),

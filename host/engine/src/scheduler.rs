@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contactor_store::{
-    ClaimedDelivery, ClaimedEvent, ClaimedMessage, ClaimedRecord, Lease, StoreError, WorkspaceId,
+    ClaimedDelivery, ClaimedEvent, ClaimedMessage, ClaimedRecord, Lease, MessageLimits, StoreError,
+    WorkspaceId,
 };
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +24,16 @@ use crate::error::EngineError;
 /// Longest time between two looks at the store, should a wake-up be missed or another host have marked something.
 const IDLE_POLL: Duration = Duration::from_secs(1);
 
-/// Messages that are claimed at once, so that receivers that hang do not take all the room.
+/// How soon to look again at work that was due and not given out, because its workspace or destination has what it may have at
+/// once. The end of any of it wakes the loop; this is for what ends elsewhere.
+const BLOCKED_POLL: Duration = Duration::from_millis(100);
+
+/// Messages in flight at once, beside the room of all other work: a receiver that hangs holds its messages for as long as a request
+/// may take, and nobody else is to wait for it.
 const MESSAGES: u32 = 16;
+/// Of these to one destination, and of one workspace.
+const MESSAGES_PER_DESTINATION: u32 = 2;
+const MESSAGES_PER_WORKSPACE: u32 = 8;
 
 /// Wakes the scheduler when there may be work.
 #[derive(Default)]
@@ -39,8 +49,8 @@ impl Wake {
 enum HandOut {
     /// Runs were started; there may be more to claim when they end.
     Started,
-    /// Nothing is due now.
-    NothingDue,
+    /// Nothing was due at this instant, or nothing that its workspace or destination has room for.
+    NothingDue(Timestamp),
     /// Too little room: asking for one record at a time would cost a commit each.
     Full,
 }
@@ -48,19 +58,26 @@ enum HandOut {
 /// What a task in flight was for.
 enum Finished {
     Record(WorkspaceId),
-    /// A webhook, a delivery or a message.
+    /// A webhook or a delivery.
     Event,
+    Message,
 }
 
 /// Runs in flight.
 struct InFlight {
     tasks: JoinSet<Finished>,
     per_workspace: HashMap<WorkspaceId, u32>,
+    messages: u32,
 }
 
 impl InFlight {
     fn new() -> Self {
-        Self { tasks: JoinSet::new(), per_workspace: HashMap::new() }
+        Self { tasks: JoinSet::new(), per_workspace: HashMap::new(), messages: 0 }
+    }
+
+    /// What runs in the room of `concurrency`: everything but messages.
+    fn running(&self) -> u32 {
+        u32::try_from(self.tasks.len()).unwrap_or(u32::MAX).saturating_sub(self.messages)
     }
 
     fn busy(&self, limit: u32) -> Vec<WorkspaceId> {
@@ -78,6 +95,7 @@ impl InFlight {
                 }
             }
             Ok(Finished::Event) => {}
+            Ok(Finished::Message) => self.messages = self.messages.saturating_sub(1),
             // Panics are caught in the task: this is the one of their handling, and a restart frees the claim.
             Err(error) => tracing::error!(%error, "a task ended badly: this is a defect of the host"),
         }
@@ -95,7 +113,7 @@ impl Engine {
         while !stop.is_cancelled() {
             let wait = match self.hand_out(&lease, &mut in_flight).await {
                 Ok(HandOut::Started | HandOut::Full) => Duration::ZERO,
-                Ok(HandOut::NothingDue) => self.idle_time().await,
+                Ok(HandOut::NothingDue(asked_at)) => self.idle_time(asked_at).await,
                 Err(error) => {
                     tracing::error!(%error, "the store gives out no work");
                     IDLE_POLL
@@ -133,7 +151,7 @@ impl Engine {
                     runs += 1;
                     in_flight.ended(finished);
                 }
-                None if matches!(handed_out, HandOut::NothingDue) => return Ok(runs),
+                None if matches!(handed_out, HandOut::NothingDue(_)) => return Ok(runs),
                 None => {}
             }
         }
@@ -143,14 +161,22 @@ impl Engine {
         self.store().acquire_lease(self.owner(), self.config().lease_ttl()).await
     }
 
-    /// Claims what there is room for and starts it.
+    /// Claims what there is room for and starts it. Messages have a room of their own.
     async fn hand_out(&self, lease: &Lease, in_flight: &mut InFlight) -> Result<HandOut, StoreError> {
-        let running = u32::try_from(in_flight.tasks.len()).unwrap_or(u32::MAX);
-        let room = self.config().concurrency.saturating_sub(running);
+        let now = self.now();
+        let room = MESSAGES.saturating_sub(in_flight.messages);
+        let messages = match room {
+            0 => Vec::new(),
+            room => self.store().claim_messages(lease, now, room, self.message_limits()).await?,
+        };
+        let mut started = !messages.is_empty();
+        for message in messages {
+            self.start_message(lease, message, in_flight);
+        }
+        let room = self.config().concurrency.saturating_sub(in_flight.running());
         if room < (self.config().concurrency / 4).max(1) {
             return Ok(HandOut::Full);
         }
-        let now = self.now();
         let events = self.store().claim_events(lease, now, room).await?;
         let room = room.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
         let per_workspace = self.config().concurrency_per_workspace;
@@ -159,32 +185,31 @@ impl Engine {
             room => self.store().claim_deliveries(lease, now, room, per_workspace).await?,
         };
         let room = room.saturating_sub(u32::try_from(deliveries.len()).unwrap_or(u32::MAX));
-        let messages = match room.min(MESSAGES) {
-            0 => Vec::new(),
-            room => self.store().claim_messages(lease, now, room).await?,
-        };
-        let room = room.saturating_sub(u32::try_from(messages.len()).unwrap_or(u32::MAX));
         let records = if room == 0 {
             Vec::new()
         } else {
             let busy = in_flight.busy(per_workspace);
             self.store().claim_records(lease, now, room, per_workspace, &busy).await?
         };
-        let started =
-            !(events.is_empty() && deliveries.is_empty() && messages.is_empty() && records.is_empty());
+        started |= !(events.is_empty() && deliveries.is_empty() && records.is_empty());
         for event in events {
             self.start_event(lease, event, in_flight);
         }
         for delivery in deliveries {
             self.start_delivery(lease, delivery, in_flight);
         }
-        for message in messages {
-            self.start_message(lease, message, in_flight);
-        }
         for record in records {
             self.start_record(lease, record, in_flight);
         }
-        Ok(if started { HandOut::Started } else { HandOut::NothingDue })
+        Ok(if started { HandOut::Started } else { HandOut::NothingDue(now) })
+    }
+
+    fn message_limits(&self) -> MessageLimits {
+        MessageLimits {
+            per_destination: MESSAGES_PER_DESTINATION,
+            per_workspace: MESSAGES_PER_WORKSPACE,
+            per_minute: self.config().messages_per_minute,
+        }
     }
 
     fn start_record(&self, lease: &Lease, record: ClaimedRecord, in_flight: &mut InFlight) {
@@ -223,6 +248,7 @@ impl Engine {
     }
 
     fn start_message(&self, lease: &Lease, message: ClaimedMessage, in_flight: &mut InFlight) {
+        in_flight.messages += 1;
         let (engine, lease) = (self.clone(), lease.clone());
         in_flight.tasks.spawn(async move {
             let id = message.id.clone();
@@ -231,13 +257,14 @@ impl Engine {
                 // Its claim is given out again after the next start; meanwhile nobody repeats what may never end.
                 tracing::error!(message = id, "sending a message panicked: this is a defect of the host");
             }
-            Finished::Event
+            Finished::Message
         });
     }
 
-    /// How long nothing will be due.
-    async fn idle_time(&self) -> Duration {
+    /// How long nothing will be due. What was due when work was asked for has its share in flight already.
+    async fn idle_time(&self, asked_at: Timestamp) -> Duration {
         match self.store().next_due().await {
+            Ok(Some(due)) if due <= asked_at => BLOCKED_POLL,
             Ok(Some(due)) => {
                 let wait = self.now().until(due).map(|span| span.get_milliseconds()).unwrap_or(0);
                 Duration::from_millis(u64::try_from(wait).unwrap_or(0).max(5)).min(IDLE_POLL)

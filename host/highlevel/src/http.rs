@@ -1,9 +1,10 @@
 //! The one HTTP client builder of the product: for HighLevel and, from the engine, for the partners.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a client connects. The defaults suit HighLevel and the partners.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Longest time to connect, TLS included.
     pub connect_timeout: Duration,
@@ -13,6 +14,8 @@ pub struct Options {
     pub idle_timeout: Duration,
     /// Unused connections kept per host.
     pub idle_per_host: usize,
+    /// Finds the addresses of names, and may refuse some; the system's own way unless given. Addresses in a URL are not asked for.
+    pub resolver: Option<Arc<dyn reqwest::dns::Resolve>>,
 }
 
 impl Default for Options {
@@ -22,6 +25,7 @@ impl Default for Options {
             timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(1),
             idle_per_host: 32,
+            resolver: None,
         }
     }
 }
@@ -38,7 +42,7 @@ pub const USER_AGENT: &str = concat!("contactor/", env!("CARGO_PKG_VERSION"));
 pub fn client(options: &Options) -> Result<reqwest::Client, reqwest::Error> {
     // The first installation in a process wins; a second one reports an error that means "there is one already".
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -48,6 +52,9 @@ pub fn client(options: &Options) -> Result<reqwest::Client, reqwest::Error> {
         .timeout(options.timeout)
         .pool_idle_timeout(options.idle_timeout)
         .pool_max_idle_per_host(options.idle_per_host)
-        .tcp_nodelay(true)
-        .build()
+        .tcp_nodelay(true);
+    match &options.resolver {
+        Some(resolver) => builder.dns_resolver(Arc::clone(resolver)).build(),
+        None => builder.build(),
+    }
 }

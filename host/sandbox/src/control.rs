@@ -2,7 +2,7 @@
 //! demonstrations.
 //!
 //! Bodies and answers are JSON. `location`, `project`, `form` and `event` may be left out and mean the first one. `{vendor}`
-//! is a double's name. Errors answer 4xx with `{"error": "…"}`.
+//! is a double's name. Errors answer 4xx with `{"error": "…"}`; a trigger that nothing sets off has the `code` `no-such-trigger`.
 //!
 //! | method and path | body | does |
 //! |---|---|---|
@@ -60,6 +60,7 @@
 //! | POST `/_control/referrizer/revoke` | | withdraws the token |
 //! | GET `/_control/{vendor}/webhooks` | | webhooks and what became of them |
 //! | PUT `/_control/{vendor}/webhooks` | `{"for", "target", "mode"}` | address (`null`: nobody) and mode (`automatic`, `on_flush`) |
+//! | POST `/_control/{vendor}/webhooks/listen` | `{"address"}` | as a person does in the vendor's interface: all that the first project, form or event tells goes to an address, too; `{"sends"}` says whether the vendor sends any |
 //! | DELETE `/_control/{vendor}/webhooks` | | forgets webhooks, sent or not |
 //! | POST `/_control/{vendor}/webhooks/flush` | `{"order"}` | sends what is due: `queued`, `reversed`, `shuffled` |
 //! | POST `/_control/{vendor}/webhooks/release` | | lets held webhooks go |
@@ -145,6 +146,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/_control/referrizer/revoke"),
     ("GET", "/_control/{vendor}/webhooks"),
     ("PUT", "/_control/{vendor}/webhooks"),
+    ("POST", "/_control/{vendor}/webhooks/listen"),
     ("DELETE", "/_control/{vendor}/webhooks"),
     ("POST", "/_control/{vendor}/webhooks/flush"),
     ("POST", "/_control/{vendor}/webhooks/release"),
@@ -164,8 +166,16 @@ pub(crate) async fn answer(world: &World, call: &Call) -> Reply {
     match route(world, call, &parts).await {
         Ok(value) => Reply::json(200, &value),
         Err(error) => {
-            let status = if matches!(error, SandboxError::Unknown { .. }) { 404 } else { 400 };
-            Reply::json(status, &json!({"error": error.to_string()}))
+            let status = if matches!(error, SandboxError::Unknown { .. } | SandboxError::NoTrigger(_)) {
+                404
+            } else {
+                400
+            };
+            let mut told = json!({"error": error.to_string()});
+            if matches!(error, SandboxError::NoTrigger(_)) {
+                told["code"] = json!("no-such-trigger");
+            }
+            Reply::json(status, &told)
         }
     }
 }
@@ -216,6 +226,12 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
             world.advance(SignedDuration::from_secs(body.need("seconds")?));
             Ok(json!({"now": world.clock.now().to_string()}))
         }
+        ("POST", [vendor, "webhooks", "listen"]) => {
+            let address: String = body.need("address")?;
+            let address =
+                address.parse().map_err(|error| SandboxError::Instruction(format!("`address`: {error}")))?;
+            listen(world, call, vendor, address).await
+        }
         ("GET" | "PUT" | "POST" | "DELETE", [vendor, "webhooks", rest @ ..]) => {
             let outbox = match *vendor {
                 "connectif" => world.connectif.webhooks(),
@@ -243,6 +259,21 @@ async fn route(world: &World, call: &Call, parts: &[&str]) -> Done {
         (_, ["referrizer", rest @ ..]) => referrizer::answer(&world.referrizer, call, rest, body),
         _ => Err(no_route(call)),
     }
+}
+
+/// Lets a double's webhooks go to an address, the way that its vendor offers.
+async fn listen(world: &World, call: &Call, vendor: &str, address: Url) -> Done {
+    match vendor {
+        "connectif" => world.connectif.set_webhook_target(Some(address)),
+        "formbuilder" => world.formbuilder.listen(address).await?,
+        "highlevel" => world.highlevel.set_webhook_target(Some(address)),
+        "pheedloop" => world.pheedloop.listen(&address)?,
+        "prefinery" => world.prefinery.set_webhook_target(world.prefinery.first_project(), Some(address)),
+        // It sends none that is known.
+        "referrizer" => return Ok(json!({"sends": false})),
+        _ => return Err(no_route(call)),
+    }
+    Ok(json!({"sends": true}))
 }
 
 async fn webhooks(outbox: &Outbox, call: &Call, parts: &[&str], mut body: Body, first: String) -> Done {

@@ -44,6 +44,10 @@ pub mod random;
 pub mod recorder;
 pub mod referrizer;
 
+/// The names of the doubles, as the control API takes them.
+pub const DOUBLES: [&str; 6] =
+    ["highlevel", "connectif", "formbuilder", "pheedloop", "prefinery", "referrizer"];
+
 mod browse;
 mod http;
 mod server;
@@ -166,6 +170,9 @@ pub enum SandboxError {
     /// The vendor's own interface would refuse this.
     #[error("the vendor would refuse this: {0}")]
     Refused(String),
+    /// A trigger that no act of a person or a record sets off here.
+    #[error("nothing here sets off a trigger `{0}`")]
+    NoTrigger(String),
     /// The control request made no sense.
     #[error("the sandbox does not understand the instruction: {0}")]
     Instruction(String),

@@ -16,6 +16,9 @@ pub const LASTING: SignedDuration = SignedDuration::from_hours(400 * 24);
 /// Timers that may wait in a connection; `wit/timers.wit` documents it.
 pub const TIMERS: u32 = 10_000;
 
+/// Messages that may wait in a connection.
+pub const MESSAGES: u32 = 1_000;
+
 /// The entity of a parked delivery in its [`RecordKey`](crate::RecordKey); the record is the number of the delivery.
 pub const AUTOMATION_ENTITY: &str = "(automation)";
 
@@ -141,6 +144,30 @@ pub struct JournalSlot {
     pub call: JournalEntry,
     /// Answered reads since the previous write.
     pub reads: Vec<JournalEntry>,
+    /// What the call is counted as, when it is one that may be part of a circle. A call that is noted again is not counted again.
+    pub limit: Option<WriteLimit>,
+}
+
+/// How often a record may be written, before a person has to look: connections may feed each other, or one itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteLimit {
+    /// The record: HighLevel's id of a contact, or another name for what is written again and again.
+    pub record: RecordId,
+    /// Writes by one connection; all connections of the workspace together may make twice as many.
+    pub writes: u32,
+    /// Within so many minutes.
+    pub minutes: u32,
+}
+
+/// Whether an event is the echo of what a connection's own handler wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnWrite {
+    /// No handler of the connection is known to have written it.
+    No,
+    /// A handler of the connection wrote it.
+    Yes,
+    /// A handler of the connection makes such a call at this moment and has no answer yet.
+    Unknown,
 }
 
 /// A change of the host's own store, which is made together with its note in the journal, or not at all.
@@ -150,7 +177,8 @@ pub enum LocalWrite {
     SetTimer(NewTimer),
     /// Takes a timer back.
     CancelTimer(String),
-    /// Hands a message over. `NotFound` when the workspace has no such destination.
+    /// Hands a message over. `NotFound` when the workspace has no such destination, `Conflict` when it was stopped, `Limited`
+    /// when [`MESSAGES`] of the connection wait already.
     Send(NewMessage),
     /// Writes the connector's state; see [`Store::state_set`](crate::Store::state_set). Answers the new version.
     SetState {
@@ -220,6 +248,17 @@ pub struct Destination {
     pub stopped: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// How many messages are on their way at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageLimits {
+    /// In flight to one destination.
+    pub per_destination: u32,
+    /// In flight of one workspace.
+    pub per_workspace: u32,
+    /// Attempts at one destination within a minute, at least 1; the others wait.
+    pub per_minute: u32,
 }
 
 /// A message that this host has claimed.

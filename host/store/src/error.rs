@@ -54,6 +54,9 @@ pub enum StoreError {
     /// The request contradicts itself: a fault of the caller.
     #[error("refused: {0}")]
     Invalid(String),
+    /// A limit is reached: so much waits, or was written, that no more is taken for now. Names the limit and what helps.
+    #[error("{0}")]
+    Limited(String),
     /// The work was given to somebody else meanwhile, or was never claimed under this lease.
     #[error(
         "{what} is not ours under lease token {token}: its lease or its claim ended, and somebody else will do it"

@@ -264,8 +264,8 @@ pub trait Store: Send + Sync + 'static {
     /// created. `Parked` lists it under [`AUTOMATION_ENTITY`], from where it can be retried; its journal stays.
     /// `Fenced` when the lease, or the claim, is no longer ours: nothing was written.
     async fn complete_delivery(&self, lease: &Lease, completion: DeliveryCompletion) -> Result<()>;
-    /// Notes a writing call before it is made, and the reads before it. `Fenced` when the claim is no longer ours: then the
-    /// call must not be made.
+    /// Notes a writing call before it is made, and the reads before it. `Fenced` when the claim is no longer ours, `Limited` when
+    /// it is one too many of its [`WriteLimit`]: then the call must not be made.
     async fn journal_intent(&self, slot: JournalSlot) -> Result<()>;
     /// Notes the answer of a writing call, and the id of the record that it created. `Fenced` as above.
     async fn journal_result(
@@ -279,6 +279,21 @@ pub trait Store: Send + Sync + 'static {
     /// Whether a handler of this connection is known to have created this record.
     async fn journalled(&self, connection: &ConnectionId, operation: &str, record: &RecordId)
     -> Result<bool>;
+    /// Whether a handler of this connection wrote a record by one of these calls, in a delivery of this kind that was begun at
+    /// `since` or later. With `once`, a handler's write is answered with `Yes` one time only.
+    async fn own_write(
+        &self,
+        connection: &ConnectionId,
+        operations: &[&str],
+        record: &RecordId,
+        kind: &str,
+        since: Timestamp,
+        once: bool,
+    ) -> Result<OwnWrite>;
+    /// Whether a connection may write a record once more: `Limited`, with who wrote it how often, when not. Runs of records that
+    /// changed something are counted when they are completed, handlers' calls when they are noted. A person who has something
+    /// parked done again begins the count anew.
+    async fn may_write(&self, connection: &ConnectionId, limit: WriteLimit) -> Result<()>;
     /// Makes a change of the store itself, and notes call and answer in the same transaction, if there is a journal. The
     /// answer is noted as `{"Ok": null}`, or with the new version of a state. Nothing is noted when it fails.
     async fn write_locally(
@@ -296,8 +311,15 @@ pub trait Store: Send + Sync + 'static {
     async fn destination(&self, workspace: &WorkspaceId, name: &str) -> Result<Option<Destination>>;
     /// Removes a destination and its messages; answers whether it was there.
     async fn remove_destination(&self, workspace: &WorkspaceId, name: &str) -> Result<bool>;
-    /// Claims messages that are due, oldest first; those of a destination that was stopped wait. `Fenced` as above.
-    async fn claim_messages(&self, lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<ClaimedMessage>>;
+    /// Claims messages that are due: equal parts to all destinations, which take turns, and of each the oldest first. Those of a
+    /// destination that was stopped wait. `Fenced` as above.
+    async fn claim_messages(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+        limits: MessageLimits,
+    ) -> Result<Vec<ClaimedMessage>>;
     /// Ends an attempt at a message; with a reason its destination is stopped. `Parked` lists it under [`MESSAGE_ENTITY`].
     /// `Fenced` as above.
     async fn complete_message(

@@ -208,6 +208,53 @@ fn the_list_of_another_record_is_filled_again() {
 }
 
 #[test]
+fn two_long_lists_are_matched_without_a_merge_of_every_pair() {
+    // A merge of each child with each would be two million merges for either list, which takes minutes in this build.
+    let count = 1_500;
+    let world = |subject: &dyn Fn(usize) -> String| World {
+        highlevel: (0..count).map(|at| task(&format!("h{at}"), &format!("task {at}"), at % 2 == 0)).collect(),
+        partner: (0..count)
+            .rev()
+            .map(|at| item(Some(&format!("p{at}")), &subject(at), at % 2 == 0))
+            .collect(),
+        ..World::default()
+    };
+    let setup = Setup::new(Direction::Both, None);
+    let both = |pairs: &[Pair]| {
+        pairs.iter().filter(|pair| pair.highlevel.is_some() && pair.partner.is_some()).count()
+    };
+
+    let equal = world(&|at| format!("task {at}")).plan(&setup);
+    assert_eq!(both(&equal), count);
+    assert!(
+        equal.iter().all(|pair| (pair.to_highlevel, pair.to_partner) == (Write::Nothing, Write::Nothing))
+    );
+
+    let different = world(&|at| format!("other {at}")).plan(&setup);
+    assert_eq!((both(&different), different.len()), (0, 2 * count));
+}
+
+#[test]
+fn a_child_that_is_equal_goes_before_one_that_is_only_alike() {
+    let mut bare = item(Some("p1"), "Call", false);
+    bare.fields.remove("done");
+    for partner in
+        [vec![bare.clone(), item(Some("p2"), "Call", true)], vec![item(Some("p2"), "Call", true), bare]]
+    {
+        let highlevel = vec![task("h1", "Call", true), task("h2", "Call", false)];
+        let world = World { highlevel, partner, ..World::default() };
+        let pairs = world.plan(&Setup::new(Direction::Both, None));
+        let of = |pair: &Pair| {
+            let id = |child: &Child| child.id.clone().unwrap_or_default();
+            (pair.highlevel.map(|at| id(&world.highlevel[at])), pair.partner.map(|at| id(&world.partner[at])))
+        };
+        let pairs: BTreeSet<_> = pairs.iter().map(of).collect();
+        let pair = |one: &str, other: &str| (Some(one.to_owned()), Some(other.to_owned()));
+        assert_eq!(pairs, BTreeSet::from([pair("h1", "p2"), pair("h2", "p1")]));
+    }
+}
+
+#[test]
 fn an_unlinked_equal_pair_is_linked_and_not_doubled() {
     let setup = Setup::new(Direction::Both, None);
     let mut world = World {

@@ -20,6 +20,9 @@ pub(crate) fn received(settings: &Settings, body: &Json) -> Received {
     let Some(event) = NAMES.iter().find_map(|place| body.pointer(place)?.as_str()) else {
         return Received::rejected("the body names no event");
     };
+    // Points are the manifest's word; it is not known whether the vendor says `point_earned` for them.
+    let event =
+        &event.strip_prefix("point_").map_or(event.to_owned(), |happened| format!("points_{happened}"));
     let Some((id, object)) = subject(body) else {
         return Received::rejected(format!("the event `{event}` names no tester"));
     };

@@ -399,6 +399,17 @@ mod triggers {
     }
 
     #[test]
+    fn points_have_the_manifests_name_whether_the_vendor_says_point_or_points() {
+        let keys = ["point_earned", "points_earned"].map(|name| {
+            let point = json!({ "id": 901, "user_id": 5, "quantity": 10 });
+            let change = change(receive(host(), &json!({ "event": name, "point": point })));
+            assert_eq!((change.event.as_str(), change.kind), ("points_earned", ChangeKind::Other));
+            change.text("key").unwrap().to_owned()
+        });
+        assert_eq!(keys[0], keys[1], "it happened once");
+    }
+
+    #[test]
     fn an_unknown_event_is_passed_on_unless_the_admin_knows_it() {
         let body = json!({ "event": "tester_sparkled", "tester": ada() });
         assert_eq!(change(receive(host(), &body)).kind, ChangeKind::Other);

@@ -70,6 +70,9 @@ pub struct Action {
     pub help: Option<String>,
     /// It changes something at the partner: a preview does not run it.
     pub writes: bool,
+    /// Scopes of HighLevel's that it needs, for an action that does something there as well; each is one of the `[[scope]]`s.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
     /// JSON Schema of its input, written as a TOML table or as JSON text.
     #[serde(default = "any_object", deserialize_with = "schema")]
     pub input: Value,

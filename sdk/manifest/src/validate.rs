@@ -336,6 +336,14 @@ impl<'m> Check<'m> {
         for (index, action) in manifest.actions.iter().enumerate() {
             self.name(place("action", index, ".name"), &action.name);
             self.text(place("action", index, ".title"), &action.title);
+            for scope in &action.scopes {
+                if !manifest.scopes.iter().any(|declared| declared.name == *scope) {
+                    self.problem(
+                        place("action", index, ".scopes"),
+                        format!("there is no [[scope]] `{scope}`"),
+                    );
+                }
+            }
         }
         self.templates();
         self.unique("scope", manifest.scopes.iter().map(|scope| &scope.name));

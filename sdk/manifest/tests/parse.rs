@@ -333,3 +333,13 @@ fn wrong_settings_are_each_named_with_what_is_expected() {
     let whole = manifest.validate_settings(&json!([1])).unwrap_err();
     assert!(whole[0].to_string().starts_with("settings: expected an object"));
 }
+
+#[test]
+fn an_action_that_needs_highlevel_names_scopes_that_the_connector_asks_for() {
+    let action =
+        "[[action]]\nname = \"welcome\"\ntitle = \"Welcome\"\nwrites = true\nscopes = [\"contacts.write\"]\n";
+    assert_refused(action, &["action[1].scopes", "there is no [[scope]] `contacts.write`"]);
+    let scope = "[[scope]]\nname = \"contacts.write\"\nwhy = \"A welcome task.\"\n";
+    let manifest = parse(&format!("{action}{scope}")).unwrap();
+    assert_eq!(manifest.actions[0].scopes, ["contacts.write"]);
+}

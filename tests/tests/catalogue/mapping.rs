@@ -4,6 +4,7 @@ use contactor_engine::{ConnectionView, EngineError, MappingTrial, RowOrigin, Tri
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_store::{RecordId, Side};
 use contactor_tests::engine::Stand;
+use contactor_tests::partners;
 use serde_json::{Value, json};
 
 struct Mapped {
@@ -173,4 +174,36 @@ async fn a_trial_shows_values_losses_and_problems_row_by_row_and_writes_nothing(
         problem.reason
     );
     assert_eq!(mapped.stand.records(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trial_reads_a_task_of_a_contact_and_says_what_a_task_of_the_partners_lacks() {
+    let stand = Stand::start_with(partners::sandbox()).await.unwrap();
+    let connection = stand.connect(partners::referrizer(&stand.sandbox)).await.unwrap();
+    let location = stand.sandbox.highlevel().first_location();
+    let act = |act: PersonAct| stand.sandbox.highlevel().act(&location, act).unwrap();
+    let contact = act(PersonAct::CreateContact { fields: json!({ "email": "ann@example.com" }) });
+    let contact = contact["id"].as_str().unwrap().to_owned();
+    let fields = json!({ "title": "Call", "dueDate": "2026-12-01T09:00:00Z", "completed": false });
+    let task =
+        act(PersonAct::CreateTask { contact: contact.clone(), fields })["id"].as_str().unwrap().to_owned();
+    let sample =
+        MappingTrial { entity: "task".to_owned(), contact: Some(contact), ..MappingTrial::default() };
+    let try_out = async |trial: MappingTrial| stand.engine.try_mapping(&connection.id, trial).await;
+
+    let report = try_out(MappingTrial { record: Some(task), ..sample.clone() }).await.unwrap();
+    assert_eq!(report.highlevel.unwrap()["title"], "Call");
+    let title = report.rows.iter().find(|row| row.to == Side::Partner && row.source == "title").unwrap();
+    assert_eq!(title.after, json!("Call"));
+    let given = MappingTrial {
+        entity: "task".to_owned(),
+        partner: values(json!({ "id": "x" })),
+        ..MappingTrial::default()
+    };
+    let missing = try_out(given).await.unwrap().missing;
+    assert!(missing.contains(&"HighLevel: title".to_owned()), "{missing:?}");
+    // Which task is not said, or is of nobody.
+    assert!(try_out(sample.clone()).await.unwrap_err().to_string().contains("id of a task"));
+    let unknown = try_out(MappingTrial { record: Some("nobodys".to_owned()), ..sample }).await.unwrap_err();
+    assert!(unknown.to_string().contains("nobodys"), "{unknown}");
 }

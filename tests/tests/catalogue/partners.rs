@@ -1,6 +1,6 @@
 //! The partners' actions, each with its example.
 
-use contactor_engine::{CatalogueKind, ConnectionView};
+use contactor_engine::{CatalogueEntry, CatalogueKind, ConnectionView};
 use contactor_sandbox::formbuilder::FormAct;
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::pheedloop::EventAct;
@@ -23,6 +23,14 @@ async fn prepare(stand: &Stand, connection: &ConnectionView, actions: &[(&str, V
     made
 }
 
+/// Actions that reach HighLevel and whose manifest does not name their scopes yet.
+const WITHOUT_SCOPES: [&str; 4] = [
+    "formbuilder.submissions.unlink",
+    "formbuilder.contacts.get",
+    "formbuilder.tasks.create",
+    "formbuilder.tasks.update",
+];
+
 /// Runs every action of a connector with its example. `known` says, action by action, what ids are there.
 async fn every_action(
     connector: &str,
@@ -38,6 +46,10 @@ async fn every_action(
         let connection = stand.connect(partner(&stand)).await.unwrap();
         let known = known(&stand, &connection, &entry.id).await;
         let input = bound(&entry.example, known.as_object().unwrap_or(&Map::new()));
+        if let Err(fault) = previewed(&stand, &entry, input.clone()).await {
+            faults.push(format!("{} {input}: {fault}", entry.id));
+        }
+        stand.sandbox.recorder().clear();
         let report = match stand.engine.run_named(&workspace, &entry.id, input.clone(), false).await {
             Ok(report) => report,
             Err(error) => {
@@ -52,10 +64,40 @@ async fn every_action(
         if !succeeded {
             faults.push(format!("{} {input}: {report:?}", entry.id));
         }
+        if entry.scopes.is_empty()
+            && !WITHOUT_SCOPES.contains(&entry.id.as_str())
+            && stand.sandbox.recorder().requests("highlevel.") > 0
+        {
+            faults
+                .push(format!("{}: it reaches HighLevel, and its manifest names no scope for it", entry.id));
+        }
         let kept = stand.engine.run_detail(&report.run).await.unwrap();
         assert!(kept.calls.len() > report.calls.len(), "{}: the call into the connector is kept", entry.id);
     }
     assert!(faults.is_empty(), "{} of them:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// A preview of an action holds every write back: neither the doubles' records nor their counters of writes know of it.
+async fn previewed(stand: &Stand, entry: &CatalogueEntry, input: Value) -> Result<(), String> {
+    let before = stand.records();
+    stand.sandbox.recorder().clear();
+    let report = stand.engine.run_named(&WorkspaceId::new(WORKSPACE), &entry.id, input, true).await;
+    let report = report.map_err(|error| format!("preview: {error}"))?;
+    // A session that is begun is no record.
+    let writes = stand.sandbox.recorder().recent().into_iter().filter(|seen| {
+        seen.method != "GET" && !seen.operation.contains(".login") && !seen.operation.contains(".oauth.")
+    });
+    let writes: Vec<String> = writes.map(|seen| format!("{} {}", seen.method, seen.path)).collect();
+    if !writes.is_empty() {
+        return Err(format!("a preview sent {writes:?}"));
+    }
+    if stand.records() != before {
+        return Err("a preview changed a record".to_owned());
+    }
+    if report.calls.iter().any(|call| call.write && !call.held_back) || !report.preview {
+        return Err(format!("a preview says that it wrote: {report:?}"));
+    }
+    Ok(())
 }
 
 fn contact(stand: &Stand) -> (String, String) {

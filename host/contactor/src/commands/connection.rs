@@ -26,7 +26,7 @@ pub(crate) enum Command {
         /// The workspace's id.
         workspace: String,
     },
-    /// Ask the partner and HighLevel whether the stored credentials are good.
+    /// Ask the partner and HighLevel whether the stored credentials are good, and which scopes the location's token lacks.
     Check(Which),
 }
 
@@ -46,7 +46,7 @@ Examples:
   contactor connection enable acme prefinery --credential key=@prefinery.key --set beta_id=1234
   contactor connection enable acme prefinery --credential key=env:PREFINERY_KEY --settings settings.toml \\
       --grant contacts.readonly --grant contacts.write
-  contactor connection enable acme prefinery --template two-way-contacts --credential key=@prefinery.key
+  contactor connection enable acme prefinery --template two-way-waitlist --credential key=@prefinery.key
   contactor connection enable acme prefinery --every 15m
 
 `contactor connector inspect FILE` shows which credentials, settings, templates and grants a connector knows.")]
@@ -242,6 +242,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
             ];
             lines.extend(report.details.iter().map(|(name, value)| (name.as_str(), value.clone())));
             lines.extend(report.problems.iter().map(|problem| ("problem", problem.clone())));
+            lines.extend(report.warnings.iter().map(|warning| ("warning", warning.clone())));
             context.out.one(&report, &lines)?;
             if !report.ok {
                 return Err(Failure::say(

@@ -7,6 +7,7 @@ use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
     CatalogueEntry, CatalogueKind, CatalogueWay, Event, EventState, RecordRef, Run, RunQuery,
 };
+use reqwest::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
 use url::Url;
@@ -25,14 +26,15 @@ const LATEST: u32 = 100;
 
 /// Send a trigger's sample event through the whole path in the sandbox, and say what became of it. The sandbox's doubles do what
 /// sets the trigger off: HighLevel's signs and posts a webhook about a contact that it has, a partner's sends its own or changes a
-/// record that a poll then finds.
+/// record that a poll then finds. Their webhooks are told to go to this host.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  contactor emit acme highlevel.ContactTagUpdate --sandbox http://127.0.0.1:8450
-  contactor emit acme prefinery.reward_delivered --sandbox http://127.0.0.1:8450
+  contactor emit acme highlevel.TaskComplete
+  contactor emit acme prefinery.reward_delivered
 
-`contactor catalog --kind trigger` lists the triggers.")]
+It speaks to a running `contactor sandbox`. Where a partner signs its webhooks, the connection needs the secret that the sandbox
+prints (`contactor connection enable --webhook-secret`). `contactor catalog --kind trigger` lists the triggers.")]
 pub(crate) struct Args {
     /// The workspace's id.
     workspace: String,
@@ -72,17 +74,16 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let client = context.client()?;
     let entry = trigger(&client, args).await?;
     let before = Before::of(&client, &args.workspace).await?;
-    let done = set_off(&client, args, &entry).await?;
+    let sandbox = Sandbox { base: &args.sandbox };
+    let done = set_off(&client, &sandbox, args, &entry).await?;
     let report = before.report(&client, args, &entry, done).await?;
     show(context, &report)?;
     let nothing = report.events.is_empty() && report.runs.is_empty();
     if nothing {
+        let why = why_nothing_came(&sandbox, &entry).await;
         return Err(Failure::say(
             Exit::Failed,
-            format_args!(
-                "nothing arrived within {} s; do the sandbox's webhooks go to this host (`contactor sandbox --webhooks-to`)?",
-                args.wait
-            ),
+            format_args!("nothing arrived within {} s; {why}", args.wait),
         ));
     }
     Ok(())
@@ -100,22 +101,38 @@ async fn trigger(client: &Client, args: &Args) -> Result<CatalogueEntry, Failure
                 args.trigger, args.workspace, args.trigger
             ),
         )),
-        None => Err(Failure::say(
-            Exit::NotFound,
-            format_args!(
-                "no trigger `{}` in {}\n`contactor catalog --workspace {} --kind trigger` lists those there are",
-                args.trigger, args.workspace, args.workspace
-            ),
-        )),
+        None => {
+            let same = |entry: &&CatalogueEntry| {
+                entry.kind == CatalogueKind::Trigger && entry.name.eq_ignore_ascii_case(&args.trigger)
+            };
+            let meant: Vec<&str> = entries.iter().filter(same).map(|entry| entry.id.as_str()).collect();
+            let meant = if meant.is_empty() {
+                String::new()
+            } else {
+                format!("; did you mean {}?", meant.join(" or "))
+            };
+            Err(Failure::say(
+                Exit::NotFound,
+                format_args!(
+                    "no trigger `{}` in {}{meant}\n`contactor catalog --workspace {} --kind trigger` lists those there are",
+                    args.trigger, args.workspace, args.workspace
+                ),
+            ))
+        }
     }
 }
 
 /// Sets the trigger off and says how.
-async fn set_off(client: &Client, args: &Args, entry: &CatalogueEntry) -> Result<String, Failure> {
+async fn set_off(
+    client: &Client,
+    sandbox: &Sandbox<'_>,
+    args: &Args,
+    entry: &CatalogueEntry,
+) -> Result<String, Failure> {
     let workspace = client.workspace(&args.workspace).await?;
-    let sandbox = Sandbox { base: &args.sandbox };
     match entry.way {
         CatalogueWay::HighlevelWebhook | CatalogueWay::Found => {
+            sandbox.listen("highlevel", &client.address("/webhooks/highlevel")).await?;
             let body = json!({ "location": workspace.location, "event": entry.name, "body": entry.example });
             let mut answer = sandbox.post(&["highlevel", "emit"], &body).await?;
             if entry.way == CatalogueWay::Found {
@@ -132,20 +149,24 @@ async fn set_off(client: &Client, args: &Args, entry: &CatalogueEntry) -> Result
             ))
         }
         CatalogueWay::PartnerWebhook | CatalogueWay::PartnerPoll => {
-            let set_off =
-                sandbox.post(&[entry.owner.as_str(), "emit"], &json!({ "trigger": entry.name })).await;
-            match set_off {
+            if entry.way == CatalogueWay::PartnerWebhook {
+                let connection = client.connection(&args.workspace, &entry.owner).await?;
+                sandbox.listen(&entry.owner, &client.address(&connection.webhook_path)).await?;
+            }
+            let body = json!({ "trigger": entry.name });
+            match sandbox.post(&[entry.owner.as_str(), "emit"], &body).await {
                 Ok(_) if entry.way == CatalogueWay::PartnerPoll => {
                     client.poll(&args.workspace, &entry.owner).await?;
                     Ok(format!("the double of {} changed a record, and its streams are polled", entry.owner))
                 }
                 Ok(_) => Ok(format!("the double of {} did what sets it off", entry.owner)),
-                // No double knows it: its manifest's sample is received as if it had been sent.
-                Err(_) => {
+                // Nothing is known of how the vendor sets it off: its manifest's sample is received as if it had been sent.
+                Err(Refusal::NoTrigger) => {
                     let received = client.sample(&args.workspace, &entry.owner, &entry.name).await?;
                     let again = if received.new { "" } else { ", which was known already" };
-                    Ok(format!("the manifest's sample was received{again}"))
+                    Ok(format!("the double has no sender for it; the manifest's sample was received{again}"))
                 }
+                Err(Refusal::Failed(failure)) => Err(failure),
             }
         }
         CatalogueWay::Timer => {
@@ -168,26 +189,92 @@ async fn set_off(client: &Client, args: &Args, entry: &CatalogueEntry) -> Result
     }
 }
 
+/// What the sandbox knows of a webhook that did not lead to anything.
+async fn why_nothing_came(sandbox: &Sandbox<'_>, entry: &CatalogueEntry) -> String {
+    let double = match entry.way {
+        CatalogueWay::HighlevelWebhook => "highlevel",
+        CatalogueWay::PartnerWebhook => entry.owner.as_str(),
+        CatalogueWay::PartnerPoll => {
+            return "a poll tells what changed since an earlier one: run it once more".to_owned();
+        }
+        _ => return "`contactor health` shows whether the host is at work".to_owned(),
+    };
+    let told = sandbox.send(Method::GET, &[double, "webhooks"], None).await.unwrap_or_default();
+    let last = told["webhooks"].as_array().and_then(|all| all.last()).cloned().unwrap_or_default();
+    unheard(double, &last)
+}
+
+/// Why the last webhook of a double was not heard, from what became of it.
+fn unheard(double: &str, last: &Value) -> String {
+    match (last["standing"].as_str(), last["lastStatus"].as_u64()) {
+        (Some("no_target"), _) => {
+            format!("the double of {double} sends webhooks of this kind to nobody")
+        }
+        (_, Some(401 | 403)) => format!(
+            "the host refused the webhook of the double of {double}: its signature does not fit the key of the configuration, or the \
+             connection's --webhook-secret"
+        ),
+        (_, Some(status)) if status >= 400 => {
+            format!("the host answered {status} to the webhook of the double of {double}; its log says why")
+        }
+        (Some("delivered"), _) => format!("the double of {double} sent a webhook of which nothing is new"),
+        (Some(_), None) => {
+            format!("the double of {double} has a webhook that it could not deliver to this host")
+        }
+        _ => format!("the double of {double} sent no webhook"),
+    }
+}
+
 /// The sandbox's control API.
 struct Sandbox<'a> {
     base: &'a Url,
 }
 
+/// Why the sandbox did not do it.
+enum Refusal {
+    /// Nothing of its double sets such a trigger off.
+    NoTrigger,
+    Failed(Failure),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoTrigger => Self::say(Exit::Refused, "nothing in the sandbox sets such a trigger off"),
+            Refusal::Failed(failure) => failure,
+        }
+    }
+}
+
 impl Sandbox<'_> {
-    async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
+    async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Refusal> {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    /// Lets a double's webhooks go to an address, too.
+    async fn listen(&self, double: &str, address: &str) -> Result<(), Refusal> {
+        self.post(&[double, "webhooks", "listen"], &json!({ "address": address })).await.map(drop)
+    }
+
+    async fn send(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Value, Refusal> {
+        let failed = Refusal::Failed;
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("_control").extend(path);
         }
-        let http = client(&Options::default()).map_err(|error| Failure::new(Exit::Failed, error))?;
-        let answer = http.post(url).json(body).send().await.map_err(|_| {
-            Failure::say(
+        let http = client(&Options::default()).map_err(|error| failed(Failure::new(Exit::Failed, error)))?;
+        let mut request = http.request(method, url);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.map_err(|_| {
+            failed(Failure::say(
                 Exit::Unreachable,
                 format_args!(
                     "no sandbox answers at {}\nstart one with `contactor sandbox`, or name a running one with --sandbox URL",
                     self.base
                 ),
-            )
+            ))
         })?;
         let status = answer.status();
         let text = answer.text().await.unwrap_or_default();
@@ -195,8 +282,11 @@ impl Sandbox<'_> {
         if status.is_success() {
             return Ok(told);
         }
+        if told["code"] == "no-such-trigger" {
+            return Err(Refusal::NoTrigger);
+        }
         let why = told["error"].as_str().unwrap_or("it says nothing").to_owned();
-        Err(Failure::say(Exit::Refused, format_args!("the sandbox refused it ({status}): {why}")))
+        Err(failed(Failure::say(Exit::Refused, format_args!("the sandbox refused it ({status}): {why}"))))
     }
 }
 
@@ -297,4 +387,18 @@ fn show(context: &Context, report: &Report) -> Result<(), Failure> {
         ("run", format!("{} {} {} {}: {}", run.id, run.connection, run.kind, run.outcome, run.summary))
     }));
     Ok(context.out.one(report, &lines)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_that_was_not_heard_says_what_to_mend() {
+        assert!(unheard("highlevel", &json!({ "standing": "no_target" })).contains("to nobody"));
+        let refused = json!({ "standing": "queued", "lastStatus": 401 });
+        assert!(unheard("prefinery", &refused).contains("--webhook-secret"));
+        assert!(unheard("prefinery", &json!({ "standing": "queued", "lastStatus": 503 })).contains("503"));
+        assert!(unheard("prefinery", &Value::Null).contains("sent no webhook"));
+    }
 }

@@ -92,6 +92,7 @@ pub(crate) struct Unset {
 Examples:
   contactor mapping test acme prefinery --contact ocQHyuzHvysMo5N5VsXc
   contactor mapping test acme prefinery --given sample.toml --mapping draft.toml
+  contactor mapping test acme referrizer --entity task --contact ocQHyuzHvysMo5N5VsXc --record wYb2kAPiFH5eVu0XcXhq
 
 A file of sample values has a table for each side: [highlevel] and [partner].")]
 pub(crate) struct Test {
@@ -100,10 +101,10 @@ pub(crate) struct Test {
     /// The kind of record.
     #[arg(long, default_value = "contact")]
     entity: String,
-    /// A contact of HighLevel's; its counterpart is read, too.
+    /// A contact of HighLevel's; its counterpart is read, too. With --entity task, note or appointment: whose record it is.
     #[arg(long, value_name = "ID")]
     contact: Option<String>,
-    /// A record of the partner's; its counterpart is read, too.
+    /// A record of the partner's; its counterpart is read, too. With --entity task, note or appointment: HighLevel's, of that contact.
     #[arg(long, value_name = "ID")]
     record: Option<String>,
     /// A stored event, which shows the record as it was then; `contactor events list` numbers them.

@@ -10,15 +10,18 @@ use crate::exit::{Exit, Failure};
 use crate::output;
 
 /// Run doubles of HighLevel and the partners, to try everything without an account. They behave like the vendors, request
-/// limits and bad habits included, keep everything in memory, and hold no real data. The control API lists itself.
+/// limits and bad habits included, keep everything in memory, and hold no real data. Each has a page with its records and the
+/// requests that it got; the addresses are printed. The control API lists itself.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example, in two terminals:
-  contactor sandbox --listen 127.0.0.1:8450 --webhooks-to http://127.0.0.1:8440 --people 200
-  contactor serve            with the [highlevel] section that the sandbox prints")]
+  contactor sandbox --webhooks-to http://127.0.0.1:8440 --people 200
+  contactor serve            with the [highlevel] section that the sandbox prints
+
+`contactor emit` then sets off any trigger.")]
 pub(crate) struct Args {
     /// Address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8450")]
     listen: SocketAddr,
     /// Decides ids, keys and sample people: the same number gives the same sandbox.
     #[arg(long, default_value_t = 1)]
@@ -61,6 +64,11 @@ fn prepare(sandbox: &Sandbox, args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The addresses of the doubles' pages.
+fn pages(control: &str) -> Vec<String> {
+    contactor_sandbox::DOUBLES.map(|double| format!("{control}/browse/{double}")).to_vec()
+}
+
 fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
     let (formbuilder, highlevel, pheedloop) =
         (sandbox.formbuilder(), sandbox.highlevel(), sandbox.pheedloop());
@@ -99,6 +107,7 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
                 "secret": sandbox.connectif().key_parts().1,
             },
             "control": sandbox.control_url(),
+            "pages": pages(&sandbox.control_url()),
         }));
     }
     context.out.text(&format!(
@@ -106,9 +115,12 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
          HighLevel  {highlevel_url}   location {location}   token {token}\n\
          Connectif  {connectif_url}   key {connectif_key}\n\
          PheedLoop  {pheedloop_url}   organisation {organization}   event {event}   key {pheedloop_key}   secret {pheedloop_secret}\n\
-         Prefinery  {prefinery_url}   project {project}   key {key}\n\
+         Prefinery  {prefinery_url}   project {project}   key {key}   webhook secret {secret}\n\
          Referrizer {referrizer_url}   token {referrizer_token}\n\
          123FormBuilder  {formbuilder_url}   form {form}   user {username}   password {password}\n\
+         \n\
+         # pages with records and requests, for a browser\n\
+         {pages}\n\
          \n\
          # for contactor.toml\n\
          [highlevel]\n\
@@ -132,6 +144,8 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
         prefinery_url = sandbox.prefinery_url(),
         project = prefinery.first_project(),
         key = prefinery.api_key(),
+        secret = prefinery.signing_secret(prefinery.first_project()).unwrap_or_default(),
+        pages = pages(&sandbox.control_url()).join("\n"),
         referrizer_url = sandbox.referrizer_url(),
         referrizer_token = referrizer.token(),
         pem = highlevel.webhook_public_key_pem(),

@@ -23,6 +23,7 @@ fn of_kind(kind: &ErrorKind, said: String) -> Error {
         }
         ErrorKind::MissingScope { scope } => Error::Denied((*scope).to_owned()),
         ErrorKind::Forbidden { .. } => Error::Denied(said),
+        ErrorKind::HeldBack => Error::Denied(kind.to_string()),
         ErrorKind::Token(TokenError::Unavailable(_))
         | ErrorKind::Unavailable { .. }
         | ErrorKind::Transport { .. } => Error::Unavailable(said),
@@ -49,6 +50,7 @@ pub(super) fn of_store(error: StoreError) -> Error {
     match error {
         StoreError::NotFound { .. } => Error::NotFound(error.to_string()),
         StoreError::Conflict { .. } => Error::Conflict(error.to_string()),
+        StoreError::Limited(why) => Error::Conflict(why),
         StoreError::Invalid(why) => invalid("", why),
         error => Error::Unavailable(format!("the host's store: {error}")),
     }

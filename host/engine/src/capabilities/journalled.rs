@@ -6,7 +6,7 @@ use contactor_runtime::bindings::{
     appointments, bulk, campaigns, clock, contacts, log, notes, notifications, partner, rules, settings,
     state, tags, tasks, timers, workflows,
 };
-use contactor_store::RecordId;
+use contactor_store::{RecordId, StoreError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -48,8 +48,11 @@ impl Capabilities {
         let Some(journal) = &self.direct.run.journal else { return Ok(Step::Make(None)) };
         match journal.begin(operation, &journal::digest(arguments), kind != Kind::Read)? {
             Begun::Answered(answer) => Ok(Step::Answered(journal::answer(&answer))),
-            Begun::Make(ticket) => {
+            Begun::Make(mut ticket) => {
                 if kind == Kind::Write {
+                    let contact = journal.contact();
+                    let config = self.direct.run.engine.config();
+                    ticket.slot.limit = contact.and_then(|contact| config.write_limit(contact));
                     let noted = self.direct.run.engine.store().journal_intent(ticket.slot.clone()).await;
                     noted.map_err(|error| journal.stop(unnoted(operation, &error)))?;
                 }
@@ -97,8 +100,12 @@ impl Capabilities {
     }
 }
 
-fn unnoted(operation: &str, error: &contactor_store::StoreError) -> String {
-    format!("{operation} could not be noted in the journal: {error}")
+fn unnoted(operation: &str, error: &StoreError) -> String {
+    match error {
+        // No failure of the journal: the call is one too many.
+        StoreError::Limited(why) => format!("{operation} was not made: {why}"),
+        error => format!("{operation} could not be noted in the journal: {error}"),
+    }
 }
 
 /// What a call does.
@@ -162,6 +169,14 @@ macro_rules! call {
         let record = answer.as_ref().ok().map(|record| RecordId::new(record.id()));
         $self.end(ticket, answer, record).await
     }};
+    // The state that the write led to is remembered, so that the event of it is recognised.
+    (tags $self:ident $interface:ident $function:ident $name:tt ($id:ident, $tags:ident)) => {{
+        let ticket = made!($self.begin($name, &(&$id, &$tags), Kind::Write).await?);
+        let answer = $interface::Host::$function(&mut $self.direct, $id.clone(), $tags).await;
+        let changed = answer.as_ref().ok().filter(|change| !change.changed.is_empty());
+        let state = changed.map(|change| journal::tags_state(&$id, &change.tags));
+        $self.end(ticket, answer, state).await
+    }};
     (local $self:ident $interface:ident $function:ident $name:tt ($($argument:ident),*)) => {{
         let ticket = made!($self.begin($name, &($(&$argument,)*), Kind::Local).await?);
         $self.direct.slot = ticket.map(|ticket| ticket.slot);
@@ -214,8 +229,8 @@ calls! {
     }
     tags {
         "tags.list-all": [read] fn list_all(contact_id: String) -> Result<Vec<String>, Error>;
-        "tags.add": [write] fn add(contact_id: String, tags: Vec<String>) -> Result<tags::TagChange, Error>;
-        "tags.remove": [write] fn remove(contact_id: String, tags: Vec<String>) -> Result<tags::TagChange, Error>;
+        "tags.add": [tags] fn add(contact_id: String, tags: Vec<String>) -> Result<tags::TagChange, Error>;
+        "tags.remove": [tags] fn remove(contact_id: String, tags: Vec<String>) -> Result<tags::TagChange, Error>;
     }
     appointments {
         "appointments.list-all": [read] fn list_all(contact_id: String) -> Result<Vec<appointments::Appointment>, Error>;

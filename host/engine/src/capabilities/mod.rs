@@ -32,10 +32,15 @@ mod workflows;
 use std::fmt;
 
 use contactor_runtime::bindings::types::{self, Error};
-use contactor_store::{JournalSlot, LocalWrite, StoreError};
+use contactor_store::{Call, JournalSlot, LocalWrite, StoreError};
 
+use crate::partner::HELD_BACK;
 use crate::reconcile::RunContext;
+use crate::recorder::cut;
 use access::Access;
+
+/// Bytes of what a preview says that it held back.
+const SHOWN: usize = 256;
 
 /// The imports of one guest call: the capabilities behind the journal of the handler that uses them.
 #[derive(Clone)]
@@ -61,7 +66,7 @@ impl Capabilities {
 impl Direct {
     /// Whether this run may reach HighLevel's contacts in this way.
     fn may(&self, access: Access) -> Result<(), Error> {
-        access::check(&self.run.active.connection.grants, self.run.preview, access)
+        access::check(&self.run.active.connection.grants, access)
     }
 
     /// Makes a change of the host's own store, together with its note in the journal.
@@ -74,9 +79,23 @@ impl Direct {
         answer
     }
 
-    /// Whether this run may change anything outside HighLevel: the partner's records, the connection's state.
-    fn may_change(&self) -> Result<(), Error> {
-        access::hold_back(self.run.preview)
+    /// Whether this run may change what the host keeps for the connection or sends for it. What a preview holds back is noted.
+    fn may_change(&self, what: impl FnOnce() -> String) -> Result<(), Error> {
+        let may = access::hold_back(self.run.preview);
+        if may.is_err() {
+            self.run.recorder.call(Call {
+                target: "host".to_owned(),
+                operation: cut(what(), SHOWN),
+                status: None,
+                quota_remaining: None,
+                duration_us: 0,
+                write: true,
+                request: None,
+                response: None,
+                error: Some(HELD_BACK.to_owned()),
+            });
+        }
+        may
     }
 }
 

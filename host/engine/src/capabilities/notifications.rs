@@ -3,7 +3,7 @@
 
 use contactor_runtime::bindings::notifications::{Host, Message};
 use contactor_runtime::bindings::types::Error;
-use contactor_store::{LocalWrite, NewMessage};
+use contactor_store::{LocalWrite, NewMessage, StoreError};
 
 use super::{Direct, errors};
 use crate::notify::{Content, message_id};
@@ -15,17 +15,26 @@ const KIND: usize = 128;
 const TITLE: usize = 512;
 const TEXT: usize = 16 * 1024;
 const DATA: usize = 64 * 1024;
+/// Milliseconds after which a connection whose messages wait may try again.
+const FULL: u64 = 60_000;
 
 impl Host for Direct {
     async fn send(&mut self, destination: String, message: Message) -> Result<(), Error> {
         if !self.run.active.connection.grants.iter().any(|granted| granted == SCOPE) {
             return Err(Error::Denied(SCOPE.to_owned()));
         }
-        self.may_change()?;
+        self.may_change(|| format!("notifications.send {destination}"))?;
         let content = self.checked(message)?;
         let message = serde_json::to_value(content).map_err(|error| Error::Other(error.to_string()))?;
         let new = NewMessage { id: message_id(), destination, message };
-        self.write_locally(LocalWrite::Send(new)).await.map_err(errors::of_store)?;
+        if let Err(error) = self.write_locally(LocalWrite::Send(new)).await {
+            if let StoreError::Limited(why) = &error {
+                // The guest's error has no room for words.
+                self.run.recorder.line(format!("notifications.send: {why}"));
+                return Err(Error::Limited(Some(FULL)));
+            }
+            return Err(errors::of_store(error));
+        }
         self.run.engine.wake().wake();
         Ok(())
     }

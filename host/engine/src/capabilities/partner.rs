@@ -6,7 +6,7 @@ use std::time::Duration;
 use contactor_runtime::bindings::partner::{Host, Request, Response};
 use contactor_runtime::bindings::types::Error;
 
-use super::Direct;
+use super::{Direct, access};
 use crate::partner::is_write;
 
 /// Longest wait for the partner's quota within one request. A run that is sent away has read both sides for nothing, so a short
@@ -16,14 +16,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 impl Host for Direct {
     async fn send(&mut self, request: Request) -> Result<Response, Error> {
         if is_write(request.method)
-            && let Err(refused) = self.may_change()
+            && let Err(refused) = access::hold_back(self.run.preview)
         {
-            self.run.recorder.call(self.run.active.partner.held_back(&request));
+            let hidden = self.run.recorder.hidden();
+            self.run.recorder.call(self.run.active.partner.held_back(&request, hidden));
             return Err(refused);
         }
         let mut left = PATIENCE;
         loop {
-            let (call, answer) = self.run.active.partner.send(request.clone(), self.run.engine.now()).await;
+            let hidden = self.run.recorder.hidden();
+            let sent = self.run.active.partner.send(request.clone(), hidden, self.run.engine.now());
+            let (call, answer) = sent.await;
             // Nothing was sent: a refusal of the partner itself is an answer.
             if let Err(Error::Limited(Some(millis))) = &answer
                 && self.run.engine.time_passes()

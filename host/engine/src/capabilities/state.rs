@@ -19,7 +19,7 @@ impl Host for Direct {
     }
 
     async fn compare_and_set(&mut self, key: String, expected: u64, value: Vec<u8>) -> Result<u64, Error> {
-        self.may_change()?;
+        self.may_change(|| format!("state.compare-and-set {key}"))?;
         check_key(&key)?;
         check_value(&value)?;
         let store = self.run.engine.store();
@@ -33,7 +33,7 @@ impl Host for Direct {
     }
 
     async fn delete(&mut self, key: String) -> Result<(), Error> {
-        self.may_change()?;
+        self.may_change(|| format!("state.delete {key}"))?;
         check_key(&key)?;
         self.write_locally(LocalWrite::DeleteState(key)).await.map(drop).map_err(errors::of_store)
     }

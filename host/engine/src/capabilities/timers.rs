@@ -2,8 +2,8 @@
 
 use contactor_runtime::bindings::timers::{Host, Timer};
 use contactor_runtime::bindings::types::Error;
-use contactor_store::{LocalWrite, NewTimer, RecordId};
-use jiff::Timestamp;
+use contactor_store::{LocalWrite, NewTimer, RecordId, WriteLimit};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Direct, errors};
 
@@ -11,23 +11,42 @@ use super::{Direct, errors};
 const NAME: usize = 256;
 const PAYLOAD: usize = 64 * 1024;
 
+/// Least time between a timer and one that its handler sets.
+const PAUSE: SignedDuration = SignedDuration::from_secs(60);
+
 impl Host for Direct {
     async fn set(&mut self, timer: Timer) -> Result<(), Error> {
-        self.may_change()?;
-        let timer = checked(timer)?;
+        self.may_change(|| format!("timers.set {}", timer.name))?;
+        let mut timer = checked(timer)?;
+        let now = self.run.engine.now();
+        let journal = self.run.journal.clone();
+        timer.at = timer.at.max(earliest(now, journal.as_ref().is_some_and(|journal| journal.is_of_timer())));
         let at = timer.at;
+        if let (Some(slot), Some(journal)) = (&mut self.slot, &journal) {
+            let chain = journal.chain_of_timers();
+            slot.limit = chain.and_then(|(record, wider)| {
+                let limit = self.run.engine.config().write_limit(record)?;
+                Some(WriteLimit { writes: limit.writes.saturating_mul(wider), ..limit })
+            });
+        }
         self.write_locally(LocalWrite::SetTimer(timer)).await.map_err(errors::of_store)?;
-        if at <= self.run.engine.now() {
+        if at <= now {
             self.run.engine.wake().wake();
         }
         Ok(())
     }
 
     async fn cancel(&mut self, name: String) -> Result<(), Error> {
-        self.may_change()?;
+        self.may_change(|| format!("timers.cancel {name}"))?;
         check_name(&name)?;
         self.write_locally(LocalWrite::CancelTimer(name)).await.map(drop).map_err(errors::of_store)
     }
+}
+
+/// When a timer goes off at the earliest. One that is set while another one is handled waits, or a rule that reminds of itself at an
+/// instant of the past would be handled again and again without a pause.
+fn earliest(now: Timestamp, in_timer: bool) -> Timestamp {
+    if in_timer { now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX) } else { now }
 }
 
 fn check_name(name: &str) -> Result<(), Error> {
@@ -78,6 +97,13 @@ mod tests {
         assert_eq!(kind("reminder/a1/b").kind, "timer:reminder");
         assert_eq!(kind("daily").kind, "timer:daily");
         assert_eq!(kind("daily").at, "2026-12-01T08:00:00Z".parse().unwrap());
+    }
+
+    #[test]
+    fn a_timer_goes_off_at_once_at_the_earliest_and_one_set_by_a_timer_a_minute_later() {
+        let now: Timestamp = "2026-12-01T08:00:00Z".parse().unwrap();
+        assert_eq!(earliest(now, false), now);
+        assert_eq!(earliest(now, true), "2026-12-01T08:01:00Z".parse().unwrap());
     }
 
     #[test]

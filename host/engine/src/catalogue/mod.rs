@@ -214,7 +214,7 @@ pub fn of_connector(manifest: &Manifest) -> Vec<CatalogueEntry> {
         way: CatalogueWay::Connector,
         name: action.name.clone(),
         parameters: action.input.clone(),
-        scopes: Vec::new(),
+        scopes: action.scopes.clone(),
         writes: action.writes,
         example: action.example.clone(),
         unverified: action.unverified.then(|| NOT_CHECKED.to_owned()),

@@ -15,12 +15,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::secrets;
 use crate::active::Active;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::{self, Failure};
 use crate::operations::{self, Desk, VendorOperation, schema};
-use crate::partner::HELD_BACK;
+use crate::partner::{HELD_BACK, Redactor};
 use crate::reconcile::{mismatch, run_id};
 use crate::recorder::{HighLevelCalls, RunRecorder};
 
@@ -131,6 +132,7 @@ impl Engine {
     ) -> Result<(ActionReport, Result<(), Failure>), EngineError> {
         let begun = Instant::now();
         let run = self.context(active, Priority::Interactive, preview);
+        run.recorder.hide(Redactor::of_values(&secrets::of_input(&declared.input, input)));
         let name = &declared.name;
         let call = Invocation::Run { name: name.clone(), input: input.to_string() };
         let result = match run.invoke("actions.run", call).await {
@@ -142,6 +144,9 @@ impl Engine {
             Ok(_) => Err(mismatch("actions.run")),
             Err(failure) => Err(failure),
         };
+        // A connector's words may repeat what it was given.
+        let shown = |failure: Failure| Failure { message: run.recorder.shown(failure.message), ..failure };
+        let result = result.map_err(shown);
         let (calls, log) = run.recorder.take();
         let held = calls.iter().any(is_held_back);
         // What a connector makes of a refused write is its own affair; that it was refused is ours.
@@ -170,6 +175,7 @@ impl Engine {
     ) -> Result<ActionReport, EngineError> {
         let (begun, started_at) = (Instant::now(), self.now());
         let tee = Arc::new(Tee::new(self.config().log_body_cap));
+        tee.run.hide(Redactor::of_values(&secrets::of_input(&operation.parameters(), &input)));
         let mut location =
             self.location(workspace).priority(HlPriority::Interactive).recorded(Arc::clone(&tee) as _);
         if preview {
@@ -330,7 +336,7 @@ impl Recorder for Tee {
             write: call.write,
             held_back,
             status: call.status,
-            body: call.request_body.clone().filter(|_| held_back),
+            body: call.request_body.clone().filter(|_| held_back).map(|body| self.run.shown(body)),
         });
         self.calls.record(call);
     }

@@ -3,22 +3,20 @@
 use std::collections::BTreeMap;
 
 use contactor_manifest::{Manifest, Webhook};
-use contactor_runtime::{Grants, Invocation, Reply};
-use contactor_store::{
-    Connection, ConnectionId, ConnectionState, Digest, Priority, RunFilter, Schedule, WorkspaceId,
-};
+use contactor_runtime::Grants;
+use contactor_store::{Connection, ConnectionId, ConnectionState, Digest, RunFilter, Schedule, WorkspaceId};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::mapping::check_custom_fields;
-use super::template;
 use super::workspaces::check_id;
+use super::{rules, template};
 use crate::active::compile_mappings;
 use crate::credentials::webhook_name;
 use crate::engine::Engine;
 use crate::error::{EngineError, IngestError};
-use crate::{convert, partner};
+use crate::partner;
 
 /// A connector to be switched on in a workspace, or a connection to be changed.
 #[derive(Clone, Debug, Default)]
@@ -103,19 +101,6 @@ pub struct SettingView {
     pub value: serde_json::Value,
 }
 
-/// Whether a connection could work.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CheckReport {
-    /// Nothing is wrong.
-    pub ok: bool,
-    /// Whose credential it is at the partner.
-    pub account: Option<String>,
-    /// What else the partner says about the account, and HighLevel about the location.
-    pub details: BTreeMap<String, String>,
-    /// What is wrong, whose fault it is, and what to do.
-    pub problems: Vec<String>,
-}
-
 /// A partner's webhook endpoint.
 pub(crate) struct Endpoint {
     pub(crate) connection: Connection,
@@ -148,6 +133,7 @@ impl Engine {
                 kept(request.mapping.clone(), stored.map(|c| &c.mapping)),
             ),
         };
+        rules::compile(&manifest, &settings)?;
         let connection = Connection {
             id: id.clone(),
             workspace: workspace.id.clone(),
@@ -287,49 +273,6 @@ impl Engine {
             mapping: connection.mapping,
             schedule: connection.schedule,
         })
-    }
-
-    /// Asks both systems whether the connection could work. Writes nothing.
-    pub async fn check_connection(&self, id: &ConnectionId) -> Result<CheckReport, EngineError> {
-        let active = self.active(id).await?;
-        let run = self.context(&active, Priority::Interactive, true);
-        let mut report =
-            CheckReport { ok: true, account: None, details: BTreeMap::new(), problems: Vec::new() };
-        match run.invoke("adapter.check", Invocation::Check).await {
-            Ok(Reply::Check(Ok(account))) => {
-                report.account = Some(format!("{} ({})", account.name, account.id));
-                for (name, value) in convert::fields_from_wit(&account.details) {
-                    report.details.insert(name, convert::show(&value));
-                }
-            }
-            Ok(Reply::Check(Err(error))) => {
-                report.problems.push(run.of_connector("adapter.check", &error).message);
-            }
-            Ok(_) => report.problems.push(crate::reconcile::mismatch("adapter.check").message),
-            Err(failure) => report.problems.push(failure.message),
-        }
-        match run.location.info().await {
-            Ok(info) => {
-                if info.allows_duplicate_contacts() == Some(true) {
-                    report.details.insert(
-                        "HighLevel".to_owned(),
-                        "the location allows duplicate contacts: people with one email may become two"
-                            .to_owned(),
-                    );
-                }
-            }
-            Err(error) => report.problems.push(format!("HighLevel: {error}")),
-        }
-        for scope in &active.manifest.scopes {
-            if !active.connection.grants.contains(&scope.name) {
-                report.problems.push(format!(
-                    "the scope {} was not granted; it is needed because: {}",
-                    scope.name, scope.why
-                ));
-            }
-        }
-        report.ok = report.problems.is_empty();
-        Ok(report)
     }
 
     /// The connection behind an unguessable webhook path.

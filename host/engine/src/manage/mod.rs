@@ -1,18 +1,22 @@
 //! What admins and operators do: workspaces, connectors, connections, syncs, and looking at what happened.
 
 mod actions;
+mod check;
 mod connections;
 mod connectors;
 mod emit;
 mod history;
 mod mapping;
+mod rules;
+mod secrets;
 mod sync;
 mod template;
 mod workspaces;
 
 pub use actions::{ActionCall, ActionReport};
+pub use check::CheckReport;
 pub(crate) use connections::interfaces;
-pub use connections::{CheckReport, ConnectionView, EnableConnection, SettingView};
+pub use connections::{ConnectionView, EnableConnection, SettingView};
 pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};
 pub use history::{Timeline, TimelineEntry, TimelineKind};
 pub(crate) use mapping::is_known;

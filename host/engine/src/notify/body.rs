@@ -37,14 +37,14 @@ impl Content {
     /// The body of a POST.
     pub(super) fn body(&self, kind: DestinationKind) -> Json {
         match kind {
-            // Slack-compatible chats take one text; their markup is switched off by escaping its three characters.
+            // Slack-compatible chats take one text.
             DestinationKind::Chat => {
                 json!({ "text": format!("*{}*\n{}", escaped(&self.title), escaped(&self.text)).trim_end() })
             }
             // A card as Trello's API takes it.
             DestinationKind::Board => json!({
                 "name": self.title,
-                "desc": self.text,
+                "desc": plain_markdown(&uncalled(&self.text)),
                 "due": self.due(),
                 "labels": self.labels(),
             }),
@@ -68,8 +68,56 @@ impl Content {
     }
 }
 
+/// A text as a chat shows it, whatever a contact's name holds. Slack's own markup is switched off by escaping its three characters;
+/// receivers that follow it (Mattermost, Discord) also take plain `@channel` and `[text](address)` for more than text.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    uncalled(&text).replace("](", "]\u{200b}(").replace("][", "]\u{200b}[")
+}
+
+/// Words that call everybody when they stand behind an `@`, wherever that stands (Discord looks nowhere else).
+const EVERYBODY: [&str; 2] = ["everyone", "here"];
+
+/// A text whose `@` calls nobody: an invisible space parts it from the name. An address stays one that can be copied.
+fn uncalled(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (place, c) in text.char_indices() {
+        out.push(c);
+        let name = &text[place + c.len_utf8()..];
+        let in_address =
+            text[..place].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+'));
+        let calls = |word: &&str| name.get(..word.len()).is_some_and(|name| name.eq_ignore_ascii_case(word));
+        if c == '@' && (!in_address || EVERYBODY.iter().any(|word| calls(&word))) {
+            out.push('\u{200b}');
+        }
+    }
+    out
+}
+
+/// A text in Markdown that shows as it is: each sign that may mean something is escaped (CommonMark, backslash escapes).
+fn plain_markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (number, line) in text.split('\n').enumerate() {
+        if number > 0 {
+            out.push('\n');
+        }
+        // A number and a point at the beginning make a list, a line of `=` or `-` a heading.
+        let begins = line.trim_start();
+        let digits = begins.bytes().take_while(u8::is_ascii_digit).count();
+        let point = (line.len() - begins.len()) + digits;
+        for (place, c) in line.char_indices() {
+            let is_point = digits > 0 && place == point && matches!(c, '.' | ')');
+            let at_begin = place == line.len() - begins.len() && matches!(c, '+' | '-' | '=' | '#');
+            if matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '~' | '!' | '|' | '&')
+                || is_point
+                || at_begin
+            {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// The signature of a webhook by the Standard Webhooks scheme: `v1,<base64>` over `<id>.<seconds>.<body>`.
@@ -124,6 +172,35 @@ mod tests {
         let bare = Content { data: Map::new(), text: String::new(), ..content() };
         assert_eq!(bare.body(DestinationKind::Board)["due"], Json::Null);
         assert_eq!(bare.body(DestinationKind::Chat)["text"], "*Call &lt;Ada&gt; &amp; co*");
+    }
+
+    #[test]
+    fn a_chat_calls_nobody_and_links_nothing_because_of_a_contacts_name() {
+        let hostile = Content {
+            title: "@channel <!here> [Bank](https://evil.example)".to_owned(),
+            text: "[a][b] x@everyone ada.l@allexample.com".to_owned(),
+            ..content()
+        };
+        let chat = hostile.body(DestinationKind::Chat)["text"].as_str().unwrap().to_owned();
+        assert_eq!(
+            chat,
+            "*@\u{200b}channel &lt;!here&gt; [Bank]\u{200b}(https://evil.example)*\n[a]\u{200b}[b] x@\u{200b}everyone ada.l@allexample.com"
+        );
+    }
+
+    #[test]
+    fn a_card_shows_a_text_as_it_is_and_no_markdown_of_it() {
+        for (text, shown) in [
+            ("It is done.", "It is done."),
+            ("[a](https://x.example) ![b](c)", r"\[a\](https://x.example) \!\[b\](c)"),
+            ("# One\n1. two\n- three\n---", "\\# One\n1\\. two\n\\- three\n\\---"),
+            ("*b* _i_ `c` ~~s~~ <b> &lt;", r"\*b\* \_i\_ \`c\` \~\~s\~\~ \<b\> \&lt;"),
+            ("a-b 2.5 é", "a-b 2.5 é"),
+            ("@all", "@\u{200b}all"),
+        ] {
+            let card = Content { text: text.to_owned(), ..content() }.body(DestinationKind::Board);
+            assert_eq!(card["desc"], shown);
+        }
     }
 
     /// Checked against an independent calculation (Python's `hmac`), with a secret that protects nothing.

@@ -22,6 +22,7 @@ pub use admin::NewDestination;
 pub(crate) use admin::message_id;
 pub(crate) use body::Content;
 pub use email::{SmtpConfig, SmtpTls};
+pub(crate) use post::PublicOnly;
 
 /// Pauses after the first attempts, in seconds: together about eight hours. After the last the message is parked.
 const PAUSES: [i64; 9] = [5, 30, 120, 600, 1_800, 3_600, 7_200, 7_200, 7_200];

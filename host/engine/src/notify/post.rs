@@ -1,11 +1,12 @@
 //! Messages over HTTP.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use contactor_store::{ClaimedMessage, DestinationKind};
 use http::StatusCode;
 use jiff::SignedDuration;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use secrecy::ExposeSecret;
 use url::{Host, Url};
 
@@ -27,15 +28,10 @@ impl Engine {
             address.url.as_ref().ok_or_else(|| Undelivered::Never("its address is not stored".to_owned()))?;
         let allow_private = self.notifications().allow_private;
         let url = checked_url(stored.expose_secret(), allow_private).map_err(Undelivered::Never)?;
-        if !allow_private {
-            refuse_private_addresses(&url).await?;
-        }
+        let client = if allow_private { self.http_client() } else { self.public_client() };
         let body = content.body(kind).to_string();
-        let mut request = self
-            .http_client()
-            .post(url)
-            .timeout(TIMEOUT)
-            .header(http::header::CONTENT_TYPE, "application/json");
+        let mut request =
+            client.post(url).timeout(TIMEOUT).header(http::header::CONTENT_TYPE, "application/json");
         if let Some(secret) = &address.secret {
             let seconds = self.now().as_second();
             let signature = body::signature(secret, &message.id, seconds, body.as_bytes())
@@ -47,8 +43,7 @@ impl Engine {
         }
         // The address may be a secret: it is in no error's words.
         let answer = request.body(body).send().await;
-        let answer = answer
-            .map_err(|error| Undelivered::later(format!("no answer: {}", cause(&error.without_url()))))?;
+        let answer = answer.map_err(|error| unanswered(&error.without_url()))?;
         judge(
             answer.status(),
             answer.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()),
@@ -56,13 +51,16 @@ impl Engine {
     }
 }
 
-/// The innermost cause: the outer ones only say that something was sent.
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
+/// Why there is no answer. The innermost cause tells: the outer ones only say that something was sent.
+fn unanswered(error: &reqwest::Error) -> Undelivered {
+    let mut innermost: &(dyn std::error::Error + 'static) = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    if innermost.is::<PrivateAddress>() {
+        return Undelivered::Never(innermost.to_string());
+    }
+    Undelivered::later(format!("no answer: {innermost}"))
 }
 
 /// What an answer means. Redirects are not followed: a message goes where an admin said and nowhere else.
@@ -110,17 +108,30 @@ pub(super) fn checked_url(text: &str, allow_private: bool) -> Result<Url, String
     Ok(url)
 }
 
-/// A public name may stand for a private address.
-async fn refuse_private_addresses(url: &Url) -> Result<(), Undelivered> {
-    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return Ok(()) };
-    let found = tokio::net::lookup_host((host, port)).await;
-    let mut found = found.map_err(|error| Undelivered::later(format!("its host is not found: {error}")))?;
-    if found.any(|address| is_private(address.ip())) {
-        return Err(Undelivered::Never(
-            "its host stands for an address of this machine or of a private network".to_owned(),
-        ));
+/// Resolves names to public addresses only. A client that is built with it connects to the very addresses that were checked: a name
+/// that stands for a public address at one look and for a private one at the next gets nobody in.
+#[derive(Debug)]
+pub(crate) struct PublicOnly;
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            // The port is the client's to set.
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let checked: Addrs = Box::new(only_public(found)?.into_iter());
+            Ok(checked)
+        })
     }
-    Ok(())
+}
+
+/// A name stands for an address that messages must not go to.
+#[derive(Debug, thiserror::Error)]
+#[error("its host stands for an address of this machine or of a private network")]
+struct PrivateAddress;
+
+/// These addresses, when all of them are public.
+fn only_public(found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, PrivateAddress> {
+    if found.iter().any(|address| is_private(address.ip())) { Err(PrivateAddress) } else { Ok(found) }
 }
 
 fn is_private(ip: IpAddr) -> bool {
@@ -179,6 +190,30 @@ mod tests {
             checked_url("http://hooks.example.com/x", true).is_err(),
             "the public is never reached without TLS"
         );
+    }
+
+    /// The name is of this machine everywhere (RFC 6761), and no address in the URL says so.
+    #[tokio::test]
+    async fn the_addresses_that_are_checked_are_those_that_are_connected_to() {
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://localhost:{}/x", socket.local_addr().unwrap().port());
+        let options = contactor_highlevel::http::Options {
+            resolver: Some(std::sync::Arc::new(PublicOnly)),
+            ..contactor_highlevel::http::Options::default()
+        };
+        let client = contactor_highlevel::http::client(&options).unwrap();
+        let refused = unanswered(&client.post(url).send().await.unwrap_err());
+        assert!(
+            matches!(&refused, Undelivered::Never(why) if why.contains("private network")),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
+    fn one_private_address_among_public_ones_is_enough_to_refuse_a_name() {
+        let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
+        assert!(only_public(addresses(&["93.184.215.14:0", "[2606:2800::1]:0"])).is_ok());
+        assert!(only_public(addresses(&["93.184.215.14:0", "10.0.0.7:0"])).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Requests to the partner: the connector gives a relative path, the host adds base URL and credential and keeps the quota.
 
 mod auth;
+mod names;
 mod quota;
 mod redact;
 mod request;
@@ -20,8 +21,9 @@ use url::Url;
 use crate::error::EngineError;
 use crate::recorder;
 use quota::Windows;
-use redact::Redactor;
 
+pub(crate) use names::{blank, is_secret};
+pub(crate) use redact::Redactor;
 pub(crate) use request::base_url;
 
 /// Largest answer that is passed on, in bytes; the interface documents it.
@@ -93,15 +95,21 @@ impl PartnerApi {
     }
 
     /// Sends a connector's request. Answers the call's trace in any case, and the response or why there is none.
-    pub(crate) async fn send(&self, request: Request, now: Timestamp) -> (Call, Result<Response, Error>) {
+    /// `hidden` is what the run must not keep beside the credential.
+    pub(crate) async fn send(
+        &self,
+        request: Request,
+        hidden: &Redactor,
+        now: Timestamp,
+    ) -> (Call, Result<Response, Error>) {
         let begun = Instant::now();
-        let mut call = self.trace(&request);
+        let mut call = self.trace(&request, hidden);
         let result = self.send_checked(&request, now).await;
         call.duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         match &result {
             Ok(response) => {
                 call.status = Some(response.status);
-                call.response = Some(self.capped(&response.body));
+                call.response = Some(self.capped(&response.body, hidden));
             }
             Err(error) => call.error = Some(in_words(error)),
         }
@@ -109,19 +117,19 @@ impl PartnerApi {
     }
 
     /// The trace of a write that a preview holds back, as it would have been sent.
-    pub(crate) fn held_back(&self, request: &Request) -> Call {
-        Call { error: Some(HELD_BACK.to_owned()), ..self.trace(request) }
+    pub(crate) fn held_back(&self, request: &Request, hidden: &Redactor) -> Call {
+        Call { error: Some(HELD_BACK.to_owned()), ..self.trace(request, hidden) }
     }
 
-    fn trace(&self, request: &Request) -> Call {
+    fn trace(&self, request: &Request, hidden: &Redactor) -> Call {
         Call {
             target: "partner".to_owned(),
-            operation: format!("{} {}", method_name(request.method), self.shown(&request.path)),
+            operation: format!("{} {}", method_name(request.method), self.shown(&request.path, hidden)),
             status: None,
             quota_remaining: None,
             duration_us: 0,
             write: is_write(request.method),
-            request: request.body.as_deref().map(|body| self.capped(body)),
+            request: request.body.as_deref().map(|body| self.capped(body, hidden)),
             response: None,
             error: None,
         }
@@ -175,15 +183,21 @@ impl PartnerApi {
         windows.take(&matching, now).map_err(|wait| Error::Limited(Some(wait)))
     }
 
-    /// A body for the run's log: redacted first and cut second, so that a secret on the edge does not leave its first half.
-    fn capped(&self, body: &[u8]) -> String {
-        recorder::cut(self.redacted(String::from_utf8_lossy(body).into_owned()), self.log_cap)
+    /// A body for the run's log: redacted first and cut second, so that a secret on the edge does not leave its first half. Names
+    /// of secrets are looked for last: what is cut off behind a name is blanked all the same, and a large answer costs no more.
+    fn capped(&self, body: &[u8], hidden: &Redactor) -> String {
+        self.kept(String::from_utf8_lossy(body).into_owned(), self.log_cap, hidden)
     }
 
     /// A connector's path for the run's log; it may be one that is refused.
-    fn shown(&self, path: &str) -> String {
+    fn shown(&self, path: &str, hidden: &Redactor) -> String {
         let line = path.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        recorder::cut(self.redacted(line), OPERATION_CAP)
+        self.kept(line, OPERATION_CAP, hidden)
+    }
+
+    fn kept(&self, text: String, cap: usize, hidden: &Redactor) -> String {
+        let text = recorder::cut(hidden.hide(self.redacted(text)), cap);
+        recorder::cut(blank(&text), cap)
     }
 
     /// A text without the credential, for what is kept of a run.
@@ -303,11 +317,11 @@ mod tests {
     fn a_body_in_the_log_shows_no_part_of_a_secret_wherever_it_is_cut() {
         let body = format!("{SECRET}{SECRET} and {SECRET}");
         for cap in 0..=body.len() {
-            let shown = api(cap).capped(body.as_bytes());
+            let shown = api(cap).capped(body.as_bytes(), &Redactor::default());
             assert!(!shown.contains("fake") && !shown.contains("0123"), "{cap}: {shown}");
             assert!(shown.len() <= cap + "…".len(), "{cap}: {shown}");
         }
-        assert_eq!(api(100).capped(b"nothing secret"), "nothing secret");
+        assert_eq!(api(100).capped(b"nothing secret", &Redactor::default()), "nothing secret");
     }
 
     #[test]
@@ -329,6 +343,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_value_that_the_run_hides_or_that_has_a_secrets_name_is_not_kept() {
+        let hidden = Redactor::of_values(&[SecretString::from("hunter2-plain")]);
+        let body = br#"{"login":"ada","pwd":"hunter2-plain","nested":[{"client-secret":"other"}]}"#;
+        for cap in 0..=body.len() + 20 {
+            let shown = api(cap).capped(body, &hidden);
+            assert!(!shown.contains("hunter") && !shown.contains("oth"), "{cap}: {shown}");
+        }
+        assert_eq!(api(4_096).capped(b"user=ada&password=x", &hidden), "user=ada&password=[redacted]");
+        assert_eq!(
+            api(4_096).shown("/users?api_key=abc&page=1", &hidden),
+            "/users?api_key=[redacted]&page=1"
+        );
+    }
+
     fn get(path: &str, query: &[(&str, &str)]) -> Request {
         let pair =
             |(name, value): &(&str, &str)| Pair { name: (*name).to_owned(), value: (*value).to_owned() };
@@ -339,7 +368,8 @@ mod tests {
     #[tokio::test]
     async fn a_refused_path_is_kept_short_on_one_line_and_without_the_secret() {
         let hostile = format!("no-slash/{SECRET}\u{1b}[2J\n{}", "x".repeat(1 << 20));
-        let (call, result) = api(100).send(get(&hostile, &[]), Timestamp::UNIX_EPOCH).await;
+        let (call, result) =
+            api(100).send(get(&hostile, &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await;
         assert!(matches!(result, Err(Error::Invalid(_))));
         assert!(call.operation.starts_with("GET no-slash/[redacted]"), "{}", call.operation);
         assert!(call.operation.len() < 2 * OPERATION_CAP && !call.operation.chars().any(char::is_control));
@@ -350,7 +380,8 @@ mod tests {
         let scheme = Scheme::Query { parameter: "api_key".to_owned(), value: template("{token}") };
         // Nothing listens there: the request is refused before it is sent.
         let api = api_by(scheme, SECRET, "http://127.0.0.1:9", 100);
-        let (_, result) = api.send(get("/x", &[("API_key", "own")]), Timestamp::UNIX_EPOCH).await;
+        let (_, result) =
+            api.send(get("/x", &[("API_key", "own")]), &Redactor::default(), Timestamp::UNIX_EPOCH).await;
         assert!(
             matches!(&result, Err(Error::Invalid(problems)) if problems[0].field == "query"),
             "{result:?}"
@@ -397,11 +428,12 @@ mod tests {
         let router = axum::Router::new().route("/login", post(login)).route("/read", on_get(read));
         let url = serve(router.with_state(std::sync::Arc::clone(&logins))).await;
         let api = api_by_login(&url, contactor_manifest::Placement::Bearer);
-        let first = api.send(get("/read", &[]), Timestamp::UNIX_EPOCH).await.1.unwrap();
+        let first = api.send(get("/read", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await.1.unwrap();
         assert_eq!((first.status, logins.load(Ordering::SeqCst)), (401, 2), "once, and no loop");
-        let second = api.send(get("/read", &[]), Timestamp::UNIX_EPOCH).await.1.unwrap();
+        let second =
+            api.send(get("/read", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await.1.unwrap();
         assert_eq!((second.status, logins.load(Ordering::SeqCst)), (200, 3));
-        api.send(get("/read", &[]), Timestamp::UNIX_EPOCH).await.1.unwrap();
+        api.send(get("/read", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await.1.unwrap();
         assert_eq!(logins.load(Ordering::SeqCst), 3, "a good token is kept");
     }
 
@@ -419,7 +451,7 @@ mod tests {
             let headers = headers.iter().map(pair).collect();
             let body = body.map(|body| body.as_bytes().to_vec());
             let request = Request { method, headers, body, ..get("/echo", &[("page", "1")]) };
-            let answer = api.send(request, Timestamp::UNIX_EPOCH).await.1;
+            let answer = api.send(request, &Redactor::default(), Timestamp::UNIX_EPOCH).await.1;
             answer.map(|answer| String::from_utf8(answer.body).unwrap())
         };
         assert_eq!(send(Method::Get, &[], None).await.unwrap(), "/echo?page=1&JWT=t%2F1 ");
@@ -447,7 +479,7 @@ mod tests {
             );
         let url = serve(router).await;
         let api = api_by_login(&url, contactor_manifest::Placement::Bearer);
-        let (call, result) = api.send(get("/echo", &[]), Timestamp::UNIX_EPOCH).await;
+        let (call, result) = api.send(get("/echo", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await;
         assert_eq!(result.unwrap().body, format!("Bearer {token}").into_bytes());
         assert_eq!(call.response.as_deref(), Some("Bearer [redacted]"));
     }

@@ -8,12 +8,13 @@ use secrecy::{ExposeSecret, SecretString};
 use super::Secrets;
 use super::auth::render;
 
-const REDACTED: &str = "[redacted]";
+pub(super) const REDACTED: &str = "[redacted]";
 /// Shorter parts are no secrets, and replacing them would make every text unreadable.
 const SHORTEST: usize = 4;
 
 /// What must not be kept, in every spelling that it may have.
-pub(super) struct Redactor(Vec<SecretString>);
+#[derive(Default)]
+pub(crate) struct Redactor(Vec<SecretString>);
 
 impl Redactor {
     /// For a connection's credential.
@@ -25,7 +26,16 @@ impl Redactor {
             let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
             hidden.extend(spellings(&SecretString::from(pair)));
         }
-        // The longest first: a part may lie within another one.
+        Self::in_order(hidden)
+    }
+
+    /// For values that one run is given.
+    pub(crate) fn of_values(values: &[SecretString]) -> Self {
+        Self::in_order(values.iter().flat_map(spellings).collect())
+    }
+
+    /// The longest first: a part may lie within another one.
+    fn in_order(mut hidden: Vec<SecretString>) -> Self {
         hidden.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
         Self(hidden)
     }
@@ -39,6 +49,11 @@ impl Redactor {
             }
         }
         text
+    }
+
+    /// A text without these values.
+    pub(crate) fn hide(&self, text: String) -> String {
+        self.text(text, None)
     }
 }
 

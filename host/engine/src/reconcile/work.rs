@@ -167,9 +167,21 @@ impl Engine {
             metrics::counter!("contactor_echoes_total").increment(1);
             return Ok(None);
         }
+        self.may_write(claim).await?;
         match active.lists.get(entity) {
             Some(list) => self.reconcile_list(run, list, claim).await,
             None => self.reconcile(run, claim, guards).await.map(Some),
+        }
+    }
+
+    /// A record that was written again and again is one that connections pass to and fro: a person has to look.
+    async fn may_write(&self, claim: &ClaimedRecord) -> Result<(), Failure> {
+        let record = claim.link.as_ref().map_or(&claim.key.record, |link| &link.highlevel_id);
+        let Some(limit) = self.config().write_limit(record.clone()) else { return Ok(()) };
+        match self.store().may_write(&claim.key.connection, limit).await {
+            Ok(()) => Ok(()),
+            Err(StoreError::Limited(why)) => Err(Failure::new(FailureClass::Conflict, why)),
+            Err(error) => Err(Failure::new(FailureClass::Transient, format!("the host's store: {error}"))),
         }
     }
 
@@ -197,8 +209,9 @@ impl Engine {
             Priority::Backfill => HlPriority::Backfill,
         };
         let calls = HighLevelCalls::new(Arc::clone(&recorder), self.config().log_body_cap);
+        let location = self.location(&active.workspace).priority(priority).recorded(Arc::new(calls));
         RunContext {
-            location: self.location(&active.workspace).priority(priority).recorded(Arc::new(calls)),
+            location: if preview { location.holding_back() } else { location },
             engine: self.clone(),
             active: Arc::clone(active),
             recorder,

@@ -21,7 +21,7 @@ impl Connectif {
             "cart.abandoned" => json!({"id": "cart-77", "amount": 20}),
             "segment.entered" => json!({"segment": "vip"}),
             "task.completed" => json!({"task_id": "wYb2kAPiFH5eVu0XcXhq"}),
-            _ => return Err(SandboxError::Refused(format!("nothing here sets off a trigger `{trigger}`"))),
+            _ => return Err(SandboxError::NoTrigger(trigger.to_owned())),
         };
         let known = lock(&self.account).contacts.values().next().map(|stored| stored.contact.email.clone());
         let fresh = || format!("sample-{}@example.com", lock(&self.account).contacts.len() + 1);

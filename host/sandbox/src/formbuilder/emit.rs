@@ -7,8 +7,7 @@ use crate::SandboxError;
 use crate::recorder::lock;
 
 impl FormBuilder {
-    /// Makes a trigger of the connector's manifest happen in a form, and returns the submission that it is about; null when it is
-    /// gone.
+    /// Makes a trigger of the connector's manifest happen in a form, and returns the submission that it is about.
     ///
     /// # Errors
     /// When the form is unknown, or nothing here sets such a trigger off.
@@ -28,10 +27,9 @@ impl FormBuilder {
             "submission_payed" => {
                 self.act(form, FormAct::MarkPayed { submission: self.some(form)?, payed: 1 })
             }
-            "submission_deleted" => {
-                self.act(form, FormAct::DeleteSubmission { submission: self.some(form)? })
-            }
-            _ => Err(SandboxError::Refused(format!("nothing here sets off a trigger `{trigger}`"))),
+            // Into the bin: one that is deleted for good is seen by nobody.
+            "submission_deleted" => self.act(form, FormAct::BinSubmission { submission: self.some(form)? }),
+            _ => Err(SandboxError::NoTrigger(trigger.to_owned())),
         }
     }
 

@@ -107,6 +107,17 @@ impl FormBuilder {
         Ok(())
     }
 
+    /// Adds a webhook to the first form, unless it has it already.
+    pub(crate) async fn listen(&self, address: Url) -> Result<(), SandboxError> {
+        let form = self.first_form();
+        let listens =
+            |place: usize| self.outbox.target(&webhooks::form_target(form, place)).as_ref() == Some(&address);
+        if (1..=webhooks::PER_FORM).any(listens) {
+            return Ok(());
+        }
+        self.add_webhook(form, address).await
+    }
+
     /// Puts a form into a group, whose webhook then hears of it too.
     ///
     /// # Errors

@@ -24,7 +24,13 @@ impl PheedLoop {
                 };
                 self.act(EventAct::CancelRegistration { event, registration })
             }
-            "attendee.created" => self.act(EventAct::CreateAttendee { event, fields: self.somebody() }),
+            // With the mark of the connector's own attendees: anybody else's is a sign-up.
+            "attendee.created" => {
+                let mut fields = self.somebody();
+                fields["code_internal"] =
+                    json!(format!("highlevel:{}", fields["email"].as_str().unwrap_or_default()));
+                self.act(EventAct::CreateAttendee { event, fields })
+            }
             "attendee.updated" => {
                 let fields = json!({ "title": format!("Sample {}", self.clock.millis()) });
                 self.act(EventAct::EditAttendee { event, attendee: self.some_attendee()?, fields })
@@ -33,7 +39,7 @@ impl PheedLoop {
                 self.act(EventAct::DeleteAttendee { event, attendee: self.some_attendee()? })
             }
             "checkin" => self.act(EventAct::CheckIn { event, attendee: self.some_attendee()? }),
-            _ => Err(SandboxError::Refused(format!("nothing here sets off a trigger `{trigger}`"))),
+            _ => Err(SandboxError::NoTrigger(trigger.to_owned())),
         }
     }
 

@@ -58,6 +58,21 @@ pub(super) fn create(change: &mut Change<'_>, call: &Call, ids: &[&str]) -> Answ
     Ok(Reply::json(201, &Value::Object(hook)))
 }
 
+/// Subscribes an address to every action of an event to which it does not listen yet.
+pub(super) fn subscribe(change: &mut Change<'_>, event: &str, endpoint: &Url) -> Result<(), Fault> {
+    for action in ACTIONS {
+        let listens =
+            |hook: &Object| text(hook, "action") == action && text(hook, "endpoint") == endpoint.as_str();
+        if change.event(event)?.hooks.iter().any(listens) {
+            continue;
+        }
+        let (id, _) =
+            change.organization.add_hook(event, action, endpoint.as_str()).ok_or(Fault::NotFound)?;
+        change.retargeted.push((id.to_string(), Some(endpoint.clone())));
+    }
+    Ok(())
+}
+
 pub(super) fn replace(change: &mut Change<'_>, call: &Call, ids: &[&str]) -> Answer {
     change.event(ids[0])?.hooks.get(ids[1]).ok_or(Fault::NotFound)?;
     let (action, endpoint) = subscription(&records::body(call)?)?;

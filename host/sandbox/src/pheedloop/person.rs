@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use url::Url;
 
 use super::records::MEMBERS;
-use super::{PheedLoop, attendees, checkin};
+use super::{PheedLoop, attendees, checkin, hooks};
 use crate::SandboxError;
 
 /// One act. `event` may be left out and means the first one; `fields` are those of the API.
@@ -69,6 +70,13 @@ impl PheedLoop {
             };
             Ok(attendees::shown(&row, change.guesses.tags))
         });
+        done.map_err(|fault| SandboxError::Refused(fault.message()))
+    }
+
+    /// Subscribes an address to everything that the first event tells.
+    pub(crate) fn listen(&self, address: &Url) -> Result<(), SandboxError> {
+        let first = self.first_event();
+        let done = self.change("", false, |change| hooks::subscribe(change, &first, address));
         done.map_err(|fault| SandboxError::Refused(fault.message()))
     }
 }

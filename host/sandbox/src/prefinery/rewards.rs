@@ -55,14 +55,14 @@ pub(super) fn award(
     let id = change.project.new_id();
     let point = Point { id, user_id, quantity, activity: "bonus", reason, created_at: change.now };
     change.project.points.push(point.clone());
-    change.emit("point_earned", "point", &point.to_json());
+    change.emit("points_earned", "point", &point.to_json());
     Ok(point)
 }
 
 /// The newest points are taken back. Whether the vendor keeps them with a mark is not known; here they go.
 pub(super) fn revoke_points(change: &mut Change<'_>) -> Result<Value, Fault> {
     let point = change.project.points.pop().ok_or(Fault::NotFound("There are no points"))?;
-    change.emit("point_revoked", "point", &point.to_json());
+    change.emit("points_revoked", "point", &point.to_json());
     Ok(point.to_json())
 }
 

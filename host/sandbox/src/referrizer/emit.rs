@@ -14,25 +14,28 @@ impl Referrizer {
     /// When nothing here sets such a trigger off.
     pub fn emit(&self, trigger: &str) -> Result<Value, SandboxError> {
         let done = self.change(|change| match trigger {
-            "lead_created" => add(change).map(|contact| contact.to_json(change.guesses)),
-            "status_changed" => {
-                let contact = oldest(change)?;
-                let key = change.guesses.status_key.as_str();
-                let status = if contact.text(key) == "CUSTOMER" { "LEAD" } else { "CUSTOMER" };
-                let fields = fields(json!({ key: status }));
-                contacts::edit(change, &contact.id, &fields, false)
-                    .map(|contact| contact.to_json(change.guesses))
-            }
-            "reward_redeemed" => {
-                let contact = oldest(change)?.id;
-                let reward =
-                    rewards::insert(change, &fields(json!({"title": "Sample reward", "points": 0})))?;
-                rewards::redeem(change, reward["id"].as_str().unwrap_or_default(), &contact, None, None)
-            }
-            _ => Err(Fault::NotFound("a trigger that is set off here was")),
+            "lead_created" => Some(add(change).map(|contact| contact.to_json(change.guesses))),
+            "status_changed" => Some(change_status(change)),
+            "reward_redeemed" => Some(redeem(change)),
+            _ => None,
         });
+        let done = done.ok_or_else(|| SandboxError::NoTrigger(trigger.to_owned()))?;
         done.map_err(|fault| SandboxError::Refused(fault.message()))
     }
+}
+
+fn change_status(change: &mut Change<'_>) -> Result<Value, Fault> {
+    let contact = oldest(change)?;
+    let key = change.guesses.status_key.as_str();
+    let status = if contact.text(key) == "CUSTOMER" { "LEAD" } else { "CUSTOMER" };
+    let fields = fields(json!({ key: status }));
+    contacts::edit(change, &contact.id, &fields, false).map(|contact| contact.to_json(change.guesses))
+}
+
+fn redeem(change: &mut Change<'_>) -> Result<Value, Fault> {
+    let contact = oldest(change)?.id;
+    let reward = rewards::insert(change, &fields(json!({"title": "Sample reward", "points": 0})))?;
+    rewards::redeem(change, reward["id"].as_str().unwrap_or_default(), &contact, None, None)
 }
 
 fn oldest(change: &mut Change<'_>) -> Result<Contact, Fault> {

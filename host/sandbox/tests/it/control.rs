@@ -130,3 +130,33 @@ async fn the_pages_show_records_and_escape_them() {
     assert!(html.contains("&lt;b&gt;Ann") && !html.contains("<b>Ann"));
     assert!(html.contains("highlevel.contacts.create"));
 }
+
+#[tokio::test]
+async fn the_pages_show_bodies_of_requests_and_what_belongs_to_a_contact() {
+    let (sandbox, location, client) = start().await;
+    let emit = |event| sandbox.highlevel().emit(&location, event, Value::Null).unwrap();
+    let task = emit("TaskCreate")["about"].as_str().unwrap().to_owned();
+    let note = emit("NoteCreate")["about"].as_str().unwrap().to_owned();
+    let long = format!("<i>{}", "x".repeat(3000));
+    client
+        .post("/contacts/", json!({ "locationId": location, "email": "b@example.com", "name": long }))
+        .await;
+    let page = async |double: &str| {
+        let url = format!("{}/browse/{double}", sandbox.control_url());
+        client.http.get(url).send().await.unwrap().text().await.unwrap()
+    };
+    let html = page("highlevel").await;
+    for shown in ["<h2>Tasks</h2>", "<h2>Notes</h2>", task.as_str(), note.as_str(), "b@example.com&quot;"] {
+        assert!(html.contains(shown), "{shown}");
+    }
+    // Escaped, and cut.
+    assert!(html.contains("&lt;i&gt;xxx") && !html.contains("<i>") && !html.contains(&"x".repeat(1001)));
+
+    sandbox.pheedloop().emit("signup").unwrap();
+    let registered = sandbox.pheedloop().registrations(&sandbox.pheedloop().first_event());
+    assert!(page("pheedloop").await.contains(registered[0]["code"].as_str().unwrap()));
+    let contact = sandbox.referrizer().emit("lead_created").unwrap()["id"].as_str().unwrap().to_owned();
+    sandbox.referrizer().act(contactor_sandbox::referrizer::AccountAct::CheckIn { contact }).unwrap();
+    assert!(page("referrizer").await.contains(sandbox.referrizer().visits()[0]["id"].as_str().unwrap()));
+    assert!(page("connectif").await.contains("<h2>Received events</h2>"));
+}

@@ -1,7 +1,9 @@
 //! Triggers by name.
 
-use contactor_sandbox::{Sandbox, SandboxConfig};
+use contactor_sandbox::{Sandbox, SandboxConfig, SandboxError};
 use serde_json::{Value, json};
+
+use crate::client::{Receiver, start};
 
 fn bodies(sandbox: &Sandbox) -> Vec<Value> {
     sandbox.highlevel().webhooks().webhooks().iter().map(contactor_sandbox::outbox::Webhook::json).collect()
@@ -50,10 +52,33 @@ async fn a_trigger_of_prefinery_is_set_off_by_what_really_sets_it_off() {
         sandbox.prefinery().webhooks().clear();
         sandbox.prefinery().emit(project, trigger).unwrap();
         let sent = sandbox.prefinery().webhooks().webhooks();
-        // The vendor's own name for points is in the singular.
-        let name = trigger.replace("points", "point");
-        assert_eq!(sent.iter().map(|webhook| webhook.event.as_str()).collect::<Vec<_>>(), [name.as_str()]);
+        assert_eq!(sent.iter().map(|webhook| webhook.event.as_str()).collect::<Vec<_>>(), [trigger]);
     }
-    assert!(sandbox.prefinery().emit(project, "nonsense").is_err());
+    let unknown = sandbox.prefinery().emit(project, "nonsense");
+    assert!(matches!(unknown, Err(SandboxError::NoTrigger(_))), "{unknown:?}");
     assert_eq!(sandbox.prefinery().mails(project), Default::default());
+}
+
+#[tokio::test]
+async fn a_double_is_told_where_to_send_over_http_and_says_what_nothing_sets_off() {
+    let (sandbox, _, client) = start().await;
+    let post = async |path: &str, body: Value| {
+        let url = format!("{}/{path}", sandbox.control_url());
+        let answer = client.http.post(url).json(&body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let receiver = Receiver::start().await;
+    let address = json!({ "address": receiver.url.as_str() });
+    for double in contactor_sandbox::DOUBLES {
+        // Twice is once.
+        for _ in 0..2 {
+            let told = post(&format!("{double}/webhooks/listen"), address.clone()).await;
+            assert_eq!(told, (200, json!({ "sends": double != "referrizer" })), "{double}");
+        }
+    }
+    let event = sandbox.pheedloop().first_event();
+    let hooks = sandbox.pheedloop().hooks(&event);
+    assert_eq!(hooks.iter().filter(|hook| hook["endpoint"] == receiver.url.as_str()).count(), 9, "{hooks:?}");
+    let (status, refused) = post("pheedloop/emit", json!({ "trigger": "nonsense" })).await;
+    assert_eq!((status, &refused["code"]), (404, &json!("no-such-trigger")), "{refused}");
 }

@@ -211,7 +211,7 @@ impl EnableConnection {
 /// Whether a connection's credential is good, and whose it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CheckReport {
-    /// Everything that was tried worked.
+    /// Everything that was tried worked, but for what the warnings say.
     pub ok: bool,
     /// The partner account that the credential belongs to.
     pub account: Option<String>,
@@ -219,11 +219,19 @@ pub struct CheckReport {
     pub details: BTreeMap<String, String>,
     /// What does not work.
     pub problems: Vec<String>,
+    /// What works in part: scopes that the location's token lacks, with what stops without each.
+    pub warnings: Vec<String>,
 }
 
 impl From<engine::CheckReport> for CheckReport {
     fn from(own: engine::CheckReport) -> Self {
-        Self { ok: own.ok, account: own.account, details: own.details, problems: own.problems }
+        Self {
+            ok: own.ok,
+            account: own.account,
+            details: own.details,
+            problems: own.problems,
+            warnings: own.warnings,
+        }
     }
 }
 

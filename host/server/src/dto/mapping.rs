@@ -73,10 +73,10 @@ pub struct MappingTrial {
     /// The entity; `contact` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entity: Option<String>,
-    /// A contact of HighLevel's; its counterpart is read, too.
+    /// A contact of HighLevel's; its counterpart is read, too. For a task, note or appointment: whose it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact: Option<String>,
-    /// A record of the partner's; its counterpart is read, too.
+    /// A record of the partner's; its counterpart is read, too. For a task, note or appointment: HighLevel's, of that contact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
     /// A stored event, which shows the record as it was then.

@@ -66,6 +66,7 @@ impl World {
                 result: None,
             },
             reads: Vec::new(),
+            limit: None,
         }
     }
 
@@ -340,50 +341,241 @@ pub(super) async fn a_timer_to_come_keeps_no_event_of_its_contact_waiting(engine
     assert_eq!(world.due_one().await.kind, "timer:t");
 }
 
-pub(super) async fn a_message_is_claimed_until_it_arrived(engine: Arc<dyn Engine>) {
-    let world = World::new(engine).await;
-    let destination = Destination {
-        workspace: acme(),
-        name: "team".to_owned(),
+const LIMITS: MessageLimits = MessageLimits { per_destination: 2, per_workspace: 3, per_minute: 60 };
+
+fn destination(workspace: &str, name: &str) -> Destination {
+    Destination {
+        workspace: WorkspaceId::new(workspace),
+        name: name.to_owned(),
         kind: DestinationKind::Webhook,
         target: json!({"host": "hooks.example.com"}),
         stopped: None,
         created_at: at(1),
-    };
-    let connection = prefinery();
-    let send = |id: &str| {
-        let message =
-            NewMessage { id: id.to_owned(), destination: "team".to_owned(), message: json!({"title": id}) };
-        world.store.write_locally(&connection, LocalWrite::Send(message), None)
-    };
+    }
+}
+
+impl World {
+    async fn send(&self, connection: &ConnectionId, destination: &str, id: &str) -> Result<u64, StoreError> {
+        let message = NewMessage {
+            id: id.to_owned(),
+            destination: destination.to_owned(),
+            message: json!({"title": id}),
+        };
+        self.store.write_locally(connection, LocalWrite::Send(message), None).await
+    }
+
+    async fn messages(&self, now: jiff::Timestamp, limits: MessageLimits) -> Vec<String> {
+        let claimed = self.store.claim_messages(&self.lease, now, 100, limits).await.unwrap();
+        claimed.into_iter().map(|claimed| claimed.id).collect()
+    }
+
+    async fn sent(&self, id: &str) {
+        self.store.complete_message(&self.lease, id, Disposition::Done, None).await.unwrap();
+    }
+}
+
+pub(super) async fn a_message_is_claimed_until_it_arrived(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let (destination, connection) = (destination("acme", "team"), prefinery());
+    let send = |id: &'static str| world.send(&connection, "team", id);
     let unknown = send("m0").await;
     assert!(matches!(unknown, Err(StoreError::NotFound { .. })), "{unknown:?}");
     world.store.put_destination(destination.clone()).await.unwrap();
     send("m1").await.unwrap();
-    let claimed = world.store.claim_messages(&world.lease, LATER, 10).await.unwrap();
+    let claimed = world.store.claim_messages(&world.lease, LATER, 10, LIMITS).await.unwrap();
     assert_eq!((claimed[0].id.as_str(), &claimed[0].destination), ("m1", &destination));
-    assert!(world.store.claim_messages(&world.lease, LATER, 10).await.unwrap().is_empty());
+    assert!(world.messages(LATER, LIMITS).await.is_empty());
     let retry = Disposition::Retry { at: at(50), counts: true };
     world.store.complete_message(&world.lease, "m1", retry, None).await.unwrap();
-    assert_eq!(world.store.claim_messages(&world.lease, LATER, 10).await.unwrap()[0].attempts, 1);
+    let again = world.store.claim_messages(&world.lease, LATER, 10, LIMITS).await.unwrap();
+    assert_eq!(again[0].attempts, 1);
+    send("m2").await.unwrap();
     let gone = Some("answered 410".to_owned());
     world.store.complete_message(&world.lease, "m1", parked("gone"), gone.clone()).await.unwrap();
     let late = world.store.complete_message(&world.lease, "m1", Disposition::Done, None).await;
     assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
     assert_eq!(world.store.destination(&acme(), "team").await.unwrap().unwrap().stopped, gone);
 
-    send("m2").await.unwrap();
+    let refused = send("m3").await.unwrap_err();
+    assert!(matches!(refused, StoreError::Conflict { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("answered 410"), "{refused}");
     let listed = world.store.parked(&acme()).await.unwrap();
     assert_eq!(listed[0].key.entity, MESSAGE_ENTITY);
     assert!(world.store.retry_parked(&listed[0].key).await.unwrap());
-    assert!(world.store.claim_messages(&world.lease, LATER, 10).await.unwrap().is_empty(), "it is stopped");
+    assert!(world.messages(LATER, LIMITS).await.is_empty(), "it is stopped");
+    assert_eq!(world.store.next_due().await.unwrap(), None);
     world.store.put_destination(destination).await.unwrap();
-    let claimed = world.store.claim_messages(&world.lease, LATER, 10).await.unwrap();
-    assert_eq!(claimed.iter().map(|claimed| claimed.id.as_str()).collect::<Vec<_>>(), ["m2", "m1"]);
-    world.store.complete_message(&world.lease, "m1", Disposition::Done, None).await.unwrap();
+    assert_eq!(world.messages(LATER, LIMITS).await, ["m2", "m1"]);
+    world.sent("m1").await;
     assert!(world.store.remove_destination(&acme(), "team").await.unwrap());
     assert!(!world.store.remove_destination(&acme(), "team").await.unwrap());
     assert_eq!(world.store.counts(None).await.unwrap().messages, 0);
+}
+
+pub(super) async fn a_destination_that_does_not_answer_has_its_share_and_no_more(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let other = world.add("other", "prefinery").await;
+    for (workspace, name) in [("acme", "hangs"), ("acme", "team"), ("acme", "desk"), ("other", "team")] {
+        world.store.put_destination(destination(workspace, name)).await.unwrap();
+    }
+    for number in 0..9 {
+        world.send(&prefinery(), "hangs", &format!("h{number}")).await.unwrap();
+    }
+    world.send(&prefinery(), "team", "t0").await.unwrap();
+    world.send(&prefinery(), "desk", "d0").await.unwrap();
+    world.send(&other, "team", "o0").await.unwrap();
+    let mut first = world.messages(LATER, LIMITS).await;
+    first.sort();
+    // Three of the workspace, at most two to one destination, and the other workspace has its own.
+    assert_eq!(first.len(), 4, "{first:?}");
+    assert!(first.contains(&"o0".to_owned()), "{first:?}");
+    let hanging: Vec<_> = first.iter().filter(|id| id.starts_with('h')).cloned().collect();
+    assert!(!hanging.is_empty() && hanging.len() <= 2, "{first:?}");
+    for id in first.iter().filter(|id| !id.starts_with('h')) {
+        world.sent(id).await;
+    }
+    // What hangs goes on to hang: nobody else waits for it.
+    let mut rest = world.messages(LATER, LIMITS).await;
+    rest.retain(|id| !id.starts_with('h'));
+    assert_eq!(rest.len() + first.len() - hanging.len(), 3, "{rest:?} after {first:?}");
+    assert!(world.messages(LATER, LIMITS).await.is_empty());
+    let all = MessageLimits { per_workspace: 100, ..LIMITS };
+    assert!(world.messages(LATER, all).await.len() <= 1, "two hang, and that is the most to one destination");
+}
+
+pub(super) async fn a_destination_is_sent_so_many_messages_a_minute_and_the_rest_wait(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    world.store.put_destination(destination("acme", "team")).await.unwrap();
+    for number in 0..5 {
+        world.send(&prefinery(), "team", &format!("m{number}")).await.unwrap();
+    }
+    let limits = MessageLimits { per_destination: 100, per_workspace: 100, per_minute: 2 };
+    assert_eq!(world.messages(LATER, limits).await, ["m0", "m1"]);
+    assert!(world.messages(LATER + SignedDuration::from_secs(59), limits).await.is_empty());
+    let minute = SignedDuration::from_secs(60);
+    assert_eq!(world.store.next_due().await.unwrap(), Some(LATER + minute), "no earlier look is worth it");
+    assert_eq!(world.messages(LATER + minute, limits).await, ["m2", "m3"]);
+    assert_eq!(world.messages(LATER + minute + minute, limits).await, ["m4"]);
+}
+
+pub(super) async fn messages_that_wait_are_bounded_and_those_to_a_stopped_destination_expire(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    let other = world.add("acme", "connectif").await;
+    world.store.put_destination(destination("acme", "team")).await.unwrap();
+    for number in 0..MESSAGES {
+        world.send(&prefinery(), "team", &format!("m{number}")).await.unwrap();
+    }
+    let refused = world.send(&prefinery(), "team", "more").await.unwrap_err();
+    assert!(matches!(refused, StoreError::Limited(_)), "{refused:?}");
+    world.send(&other, "team", "of another connection").await.unwrap();
+    let [first] = &world.messages(LATER, MessageLimits { per_destination: 1, ..LIMITS }).await[..] else {
+        panic!("not one")
+    };
+    world
+        .store
+        .complete_message(&world.lease, first, parked("gone"), Some("answered 410".to_owned()))
+        .await
+        .unwrap();
+    let now = jiff::Timestamp::now();
+    let day = Duration::from_hours(24);
+    world.store.expire(now, day).await.unwrap();
+    assert_eq!(
+        world.store.counts(None).await.unwrap().messages,
+        u64::from(MESSAGES),
+        "they may still be sent"
+    );
+    world.store.expire(now + SignedDuration::from_hours(25), day).await.unwrap();
+    assert_eq!(world.store.counts(None).await.unwrap().messages, 0);
+}
+
+pub(super) async fn a_record_is_written_so_often_and_then_a_person_has_to_look(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let other = world.add("acme", "connectif").await;
+    let limit = || WriteLimit { record: RecordId::new("h1"), writes: 3, minutes: 10 };
+    world.store.deliver(vec![of_contact("k1", "h1")]).await.unwrap();
+    let claimed = world.due_one().await;
+    let noted = |position: u32| {
+        let slot = JournalSlot { limit: Some(limit()), ..world.slot(claimed.id, position, "tasks.create") };
+        world.store.journal_intent(slot)
+    };
+    for position in [0, 0, 1, 1, 2] {
+        noted(position).await.unwrap();
+    }
+    let refused = noted(3).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Limited(_)), "{refused:?}");
+    let words = refused.to_string();
+    assert!(words.contains("acme/prefinery 3 times") && words.contains("parked retry"), "{words}");
+    noted(1).await.expect("what was noted is not counted again");
+    let elsewhere = WriteLimit { record: RecordId::new("h2"), ..limit() };
+    world.store.may_write(&prefinery(), elsewhere).await.unwrap();
+
+    // The other connection has its own count, until all of them together are too many.
+    for _ in 0..3 {
+        world.store.may_write(&other, limit()).await.unwrap();
+        let key = RecordKey { connection: other.clone(), ..mark_key("h1") };
+        world.store.mark(&other, vec![mark(Side::Highlevel, "h1")], Priority::Webhook, None).await.unwrap();
+        let claims = world.claim().await;
+        let claim = claims.into_iter().find(|claim| claim.key == key).unwrap();
+        let number = i64::try_from(
+            world.store.runs(RunFilter { limit: 100, ..RunFilter::default() }).await.unwrap().len(),
+        );
+        let run = Run { connection: other.clone(), ..run(number.unwrap()) };
+        let done = Completion { run: Some(run), ..completion(claim, Disposition::Done) };
+        world.store.complete_record(&world.lease, done).await.unwrap();
+    }
+    let both = world.store.may_write(&other, limit()).await.unwrap_err().to_string();
+    assert!(both.contains("acme/prefinery 3 times") && both.contains("acme/connectif 3 times"), "{both}");
+    assert!(both.contains("feed each other"), "{both}");
+
+    // A person who looked at it begins anew.
+    world.end(claimed.id, parked("too many")).await;
+    let listed = world.store.parked(&acme()).await.unwrap();
+    assert!(world.store.retry_parked(&listed[0].key).await.unwrap());
+    world.store.may_write(&other, limit()).await.unwrap();
+}
+
+pub(super) async fn what_a_connections_own_handler_wrote_is_known(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let other = world.add("acme", "connectif").await;
+    world.store.deliver(vec![of_contact("k1", "h1")]).await.unwrap();
+    let claimed = world.due_one().await;
+    let (record, since) = (RecordId::new("t1"), jiff::Timestamp::UNIX_EPOCH);
+    let own = |connection: &ConnectionId, once: bool| {
+        let (store, connection, record) = (Arc::clone(&world.store), connection.clone(), record.clone());
+        async move {
+            store
+                .own_write(&connection, &["tasks.create"], &record, "reward_earned", since, once)
+                .await
+                .unwrap()
+        }
+    };
+    assert_eq!(own(&prefinery(), false).await, OwnWrite::No);
+    world.store.journal_intent(world.slot(claimed.id, 0, "tasks.create")).await.unwrap();
+    assert_eq!(own(&prefinery(), false).await, OwnWrite::Unknown, "its answer is not seen yet");
+    assert_eq!(own(&other, false).await, OwnWrite::No);
+    let answer = "{\"Ok\":null}".to_owned();
+    world.store.journal_result(&world.lease, claimed.id, 0, answer, Some(record.clone())).await.unwrap();
+    world.end(claimed.id, Disposition::Done).await;
+    assert_eq!(own(&prefinery(), false).await, OwnWrite::Yes);
+    let connection = prefinery();
+    let of_another =
+        world.store.own_write(&connection, &["tasks.create"], &record, "TaskCreate", since, false);
+    assert_eq!(of_another.await.unwrap(), OwnWrite::No, "it was written for an event of another kind");
+    assert_eq!(own(&prefinery(), true).await, OwnWrite::Yes);
+    assert_eq!(own(&prefinery(), true).await, OwnWrite::No, "it was answered once");
+}
+
+fn mark_key(record: &str) -> RecordKey {
+    RecordKey {
+        connection: prefinery(),
+        entity: "contact".to_owned(),
+        side: Side::Highlevel,
+        record: RecordId::new(record),
+    }
 }
 
 pub(super) async fn lasting_keys_outlive_events_and_others_do_not(engine: Arc<dyn Engine>) {

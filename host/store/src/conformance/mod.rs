@@ -63,6 +63,11 @@ cases! {
         a_timer_goes_off_once_in_the_place_of_its_predecessor,
         a_timer_to_come_keeps_no_event_of_its_contact_waiting,
         a_message_is_claimed_until_it_arrived,
+        a_destination_that_does_not_answer_has_its_share_and_no_more,
+        a_destination_is_sent_so_many_messages_a_minute_and_the_rest_wait,
+        messages_that_wait_are_bounded_and_those_to_a_stopped_destination_expire,
+        a_record_is_written_so_often_and_then_a_person_has_to_look,
+        what_a_connections_own_handler_wrote_is_known,
         lasting_keys_outlive_events_and_others_do_not;
     configuration:
         everything_configured_survives_a_restart,

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::configuration::{self, Owner};
 use super::fair::{Queue, Room, share_out};
 use super::{Result, deliveries, dirty, events, journal, leases, links, marks, messages, unread};
-use crate::automation::{ClaimedDelivery, ClaimedMessage};
+use crate::automation::{ClaimedDelivery, ClaimedMessage, MessageLimits};
 use crate::model::{
     ClaimedEvent, ClaimedRecord, ConnectionState, Lease, Priority, RecordKey, Side, WorkspaceId,
 };
@@ -24,6 +24,7 @@ pub(super) struct Turns {
     records: [AtomicI64; PRIORITIES.len()],
     events: AtomicI64,
     deliveries: AtomicI64,
+    messages: AtomicI64,
 }
 
 /// What a host asks for.
@@ -183,15 +184,52 @@ fn claimed_delivery(db: &Connection, owner: &Owner, row: deliveries::Row) -> Res
     })
 }
 
-/// Claims messages.
+/// Claims messages: destinations are the queues, and one that does not answer has only so many in flight.
 pub(super) fn messages(
     db: &Connection,
     lease: &Lease,
+    turns: &Turns,
     now: Timestamp,
     limit: u32,
+    limits: MessageLimits,
 ) -> Result<Vec<ClaimedMessage>> {
-    leases::shards(db, lease)?;
-    messages::claim(db, lease.token, now, limit)
+    let shards = leases::shards(db, lease)?;
+    let in_flight = messages::in_flight(db, lease.token)?;
+    let mut room = Room::new(limits.per_workspace);
+    for (destination, count) in &in_flight {
+        room.fill(messages::seat(db, *destination)?.workspace, *count);
+    }
+    let mut queues = Vec::new();
+    let mut left: HashMap<i64, u32> = HashMap::new();
+    let start = turns.messages.load(Ordering::Relaxed);
+    let mut lap = Lap { start, position: start, wrapped: false };
+    let next = |after| messages::next_group(db, after);
+    while u32::try_from(queues.len()).is_ok_and(|seats| seats < limit)
+        && let Some((destination, due_at)) = lap.step(&next)?
+    {
+        let seat = messages::seat(db, destination)?;
+        let in_flight = in_flight.get(&destination).copied().unwrap_or(0);
+        let free = limits.per_destination.saturating_sub(in_flight).min(seat.left(now, limits.per_minute));
+        let works = seat.stopped.is_none() && shards.contains(&seat.shard);
+        if works && due_at <= now && free > 0 && room.left(seat.workspace) > 0 {
+            queues.push(Queue { connection: destination, workspace: seat.workspace });
+            left.insert(destination, free);
+        }
+    }
+    let mut claimed = Vec::new();
+    share_out(limit, &queues, &mut room, |queue, count| {
+        let free = left.entry(queue.connection).or_default();
+        let count = count.min(*free);
+        let got = messages::claim_due(db, queue.connection, now, count, limits.per_minute, lease.token)?;
+        let taken = u32::try_from(got.len()).unwrap_or(count);
+        *free -= taken;
+        if taken > 0 {
+            turns.messages.store(queue.connection, Ordering::Relaxed);
+        }
+        claimed.extend(got);
+        Ok::<_, crate::StoreError>(taken)
+    })?;
+    Ok(claimed)
 }
 
 /// When the next record, webhook, delivery or message of a working connection is due.

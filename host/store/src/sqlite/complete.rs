@@ -7,6 +7,7 @@ use super::events::{self, Stage};
 use super::parked::{self, Subject};
 use super::{
     Result, configuration, deliveries, dirty, ingest, journal, kv, leases, links, messages, runs, unread,
+    writes,
 };
 use crate::automation::{
     AUTOMATION_ENTITY, DeliveryCompletion, DeliveryId, JournalSlot, LocalWrite, MESSAGE_ENTITY, NewDelivery,
@@ -14,7 +15,7 @@ use crate::automation::{
 use crate::error::StoreError;
 use crate::model::{
     ClaimedRecord, Completion, ConnectionId, Disposition, EventSeq, EventState, Lease, Link, LinkState, Mark,
-    Priority, RecordId, RecordKey, Run, Side, WEBHOOK_ENTITY,
+    Priority, RecordId, RecordKey, Run, RunOutcome, Side, WEBHOOK_ENTITY,
 };
 
 /// Ends the run of a record.
@@ -52,6 +53,9 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
     let key = address(&claim.key, link.as_ref());
     if let Some(run) = run {
         runs::insert(db, &owner, run)?;
+        if run.outcome == RunOutcome::Applied && !run.changes.is_empty() {
+            writes::note(db, &owner, run.highlevel_id.as_ref().unwrap_or(&key.record), now)?;
+        }
         for conflict in conflicts {
             runs::insert_conflict(db, &owner, run, &key, conflict)?;
         }
@@ -228,8 +232,14 @@ fn claimed_delivery(db: &Connection, lease: &Lease, id: DeliveryId) -> Result<co
 }
 
 /// Notes a call that is about to be made.
-pub(super) fn intent(db: &Connection, slot: &JournalSlot) -> Result<()> {
-    claimed_delivery(db, &slot.lease, slot.delivery)?;
+pub(super) fn intent(db: &Connection, slot: &JournalSlot, now: Timestamp) -> Result<()> {
+    let owner = claimed_delivery(db, &slot.lease, slot.delivery)?;
+    if let Some(limit) = &slot.limit
+        && !journal::is_noted(db, slot.delivery, slot.call.position)?
+    {
+        writes::check(db, &owner, limit, now)?;
+        writes::note(db, &owner, &limit.record, now)?;
+    }
     for entry in slot.reads.iter().chain([&slot.call]) {
         journal::put(db, slot.delivery, entry)?;
     }
@@ -259,7 +269,7 @@ pub(super) fn local(
 ) -> Result<u64> {
     let owner = configuration::owner(db, connection)?;
     if let Some(slot) = slot {
-        intent(db, slot)?;
+        intent(db, slot, now)?;
     }
     let answer = match write {
         LocalWrite::SetTimer(timer) => deliveries::set_timer(db, owner.connection, timer).map(|()| 0),

@@ -282,6 +282,12 @@ pub(super) fn claimed(db: &Connection, id: DeliveryId, token: i64) -> Result<Opt
     Ok(db.prepare_cached(sql)?.query_row(params![id.0, token], |row| row.get(0)).optional()?)
 }
 
+/// The contact of a delivery, as far as its row knows it.
+pub(super) fn contact(db: &Connection, id: DeliveryId) -> Result<Option<RecordId>> {
+    let sql = "SELECT contact FROM deliveries WHERE id = ?1";
+    Ok(db.prepare_cached(sql)?.query_row([id.0], |row| row.get(0)).optional()?.flatten())
+}
+
 /// Gives a claimed delivery back, to be tried again.
 pub(super) fn retry(db: &Connection, id: DeliveryId, at: Timestamp, counts: bool) -> Result<()> {
     let sql = "UPDATE deliveries SET claim = 0, due_at = ?2, attempts = attempts + ?3 WHERE id = ?1";

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// A queue of waiting work: one connection's.
+/// A queue of waiting work: one connection's, or of messages: one destination's, whose row key is in the connection's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Queue {
     pub(super) connection: i64,

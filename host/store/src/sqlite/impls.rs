@@ -12,7 +12,7 @@ use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
     Result, SqliteStore, configuration, counts, dirty, events, expire, ingest, journal, kv, leases, links,
-    messages, parked, runs, seen,
+    messages, parked, runs, seen, writes,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -362,7 +362,8 @@ impl Store for SqliteStore {
     }
 
     async fn journal_intent(&self, slot: JournalSlot) -> Result<()> {
-        self.write(move |db| complete::intent(db, &slot)).await
+        let now = self.now();
+        self.write(move |db| complete::intent(db, &slot, now)).await
     }
 
     async fn journal_result(
@@ -389,6 +390,30 @@ impl Store for SqliteStore {
             journal::created(db, owner.connection, &operation, &record)
         })
         .await
+    }
+
+    async fn own_write(
+        &self,
+        connection: &ConnectionId,
+        operations: &[&str],
+        record: &RecordId,
+        kind: &str,
+        since: Timestamp,
+        once: bool,
+    ) -> Result<OwnWrite> {
+        let operations: Vec<String> = operations.iter().map(ToString::to_string).collect();
+        let (connection, record, kind) = (connection.clone(), record.clone(), kind.to_owned());
+        let look = move |db: &rusqlite::Connection| {
+            let owner = configuration::owner(db, &connection)?;
+            journal::own_write(db, owner.connection, &operations, &record, &kind, since, once)
+        };
+        // To look costs no commit.
+        if once { self.write(look).await } else { self.read(look).await }
+    }
+
+    async fn may_write(&self, connection: &ConnectionId, limit: WriteLimit) -> Result<()> {
+        let (connection, now) = (connection.clone(), self.now());
+        self.read(move |db| writes::check(db, &configuration::owner(db, &connection)?, &limit, now)).await
     }
 
     async fn write_locally(
@@ -420,9 +445,15 @@ impl Store for SqliteStore {
         self.write(move |db| messages::remove_destination(db, &workspace, &name)).await
     }
 
-    async fn claim_messages(&self, lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<ClaimedMessage>> {
-        let lease = lease.clone();
-        self.write(move |db| claim::messages(db, &lease, now, limit)).await
+    async fn claim_messages(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+        limits: MessageLimits,
+    ) -> Result<Vec<ClaimedMessage>> {
+        let (lease, turns) = (lease.clone(), self.turns.clone());
+        self.write(move |db| claim::messages(db, &lease, &turns, now, limit, limits)).await
     }
 
     async fn complete_message(

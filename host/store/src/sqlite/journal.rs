@@ -1,9 +1,11 @@
 //! The journal of a delivery's handler.
 
-use rusqlite::{Connection, params};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Result;
-use crate::automation::{DeliveryId, JournalEntry};
+use super::codec::At;
+use crate::automation::{DeliveryId, JournalEntry, OwnWrite};
 use crate::model::RecordId;
 
 pub(super) fn entries(db: &Connection, delivery: DeliveryId) -> Result<Vec<JournalEntry>> {
@@ -19,6 +21,12 @@ pub(super) fn entries(db: &Connection, delivery: DeliveryId) -> Result<Vec<Journ
         })
     })?;
     Ok(entries.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether a call is noted at this place.
+pub(super) fn is_noted(db: &Connection, delivery: DeliveryId, position: u32) -> Result<bool> {
+    let sql = "SELECT 1 FROM journal WHERE delivery = ?1 AND position = ?2";
+    Ok(db.prepare_cached(sql)?.exists(params![delivery.0, position])?)
 }
 
 /// Notes a call. One that is made again takes the place of its failed attempt.
@@ -53,4 +61,43 @@ pub(super) fn created(db: &Connection, connection: i64, operation: &str, record:
     let sql = "SELECT 1 FROM journal j JOIN deliveries d ON d.id = j.delivery \
                WHERE j.record IS NOT NULL AND j.record = ?3 AND j.operation = ?2 AND d.connection = ?1";
     Ok(db.prepare_cached(sql)?.exists(params![connection, operation, record])?)
+}
+
+/// Whether a handler of this connection wrote a record by one of these calls, for an event of this kind; with `once` it is forgotten that it did.
+pub(super) fn own_write(
+    db: &Connection,
+    connection: i64,
+    operations: &[String],
+    record: &RecordId,
+    kind: &str,
+    since: Timestamp,
+    once: bool,
+) -> Result<OwnWrite> {
+    let found = "SELECT j.delivery, j.position FROM journal j JOIN deliveries d ON d.id = j.delivery \
+                 WHERE j.record IS NOT NULL AND j.record = ?3 AND j.operation = ?2 AND d.connection = ?1 \
+                     AND d.begun_at >= ?4 AND d.kind = ?5 LIMIT 1";
+    // Few are in flight, however many wait.
+    let under_way = "SELECT 1 FROM deliveries d INDEXED BY deliveries_work JOIN journal j ON j.delivery = d.id \
+                     WHERE d.state = 0 AND d.place < 2 AND d.claim > 0 AND d.connection = ?1 AND j.operation = ?2 \
+                         AND j.writes = 1 AND j.result IS NULL AND d.kind = ?3";
+    let mut answer = OwnWrite::No;
+    for operation in operations {
+        let place: Option<(i64, u32)> = db
+            .prepare_cached(found)?
+            .query_row(params![connection, operation, record, At(since), kind], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        if let Some((delivery, position)) = place {
+            if once {
+                let sql = "UPDATE journal SET record = NULL WHERE delivery = ?1 AND position = ?2";
+                db.prepare_cached(sql)?.execute(params![delivery, position])?;
+            }
+            return Ok(OwnWrite::Yes);
+        }
+        if db.prepare_cached(under_way)?.exists(params![connection, operation, kind])? {
+            answer = OwnWrite::Unknown;
+        }
+    }
+    Ok(answer)
 }

@@ -36,6 +36,7 @@ mod seen;
 mod tests;
 mod unread;
 mod writer;
+mod writes;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::codec::{At, count};
 use super::counts::Scope;
 use super::events::{self, Stage};
-use super::{Result, configuration, deliveries, dirty, messages, unread};
+use super::{Result, configuration, deliveries, dirty, messages, unread, writes};
 use crate::automation::{AUTOMATION_ENTITY, DeliveryId, MESSAGE_ENTITY};
 use crate::model::{
     EventSeq, Mark, Parked, Priority, RecordId, RecordKey, RunId, Side, WEBHOOK_ENTITY, WorkspaceId,
@@ -45,7 +45,8 @@ pub(super) fn clear(db: &Connection, subject: Subject<'_>) -> Result<bool> {
 
 /// Takes an entry off the list and has it done again, as something that a person waits for.
 pub(super) fn retry(db: &Connection, key: &RecordKey, now: Timestamp) -> Result<bool> {
-    let connection = configuration::owner(db, &key.connection)?.connection;
+    let owner = configuration::owner(db, &key.connection)?;
+    let connection = owner.connection;
     let subject = Subject { connection, entity: &key.entity, side: key.side, record: &key.record };
     if !clear(db, subject)? {
         return Ok(false);
@@ -56,10 +57,12 @@ pub(super) fn retry(db: &Connection, key: &RecordKey, now: Timestamp) -> Result<
         unread::insert(db, seq, connection, now)?;
     } else if key.entity == AUTOMATION_ENTITY {
         let Ok(id) = key.record.as_str().parse().map(DeliveryId) else { return Ok(false) };
+        writes::forget(db, &owner, deliveries::contact(db, id)?.as_ref())?;
         return deliveries::retry_parked(db, connection, id, now);
     } else if key.entity == MESSAGE_ENTITY {
         return messages::retry_parked(db, connection, key.record.as_str(), now);
     } else {
+        writes::forget(db, &owner, Some(&key.record))?;
         let mark = Mark {
             entity: key.entity.clone(),
             side: key.side,

@@ -8,29 +8,36 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
 use minijinja::value::{Rest, Value as Data};
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::{Error, ErrorKind};
 
+use super::budget::{Cost, Metered};
 use super::filters::text_of;
 
 /// Longest format, in bytes: what one element of it produces is bounded by the library.
 const LONGEST_FORMAT: usize = 100;
+/// Longest text that is read as a day or an instant, in bytes.
+const LONGEST_TEXT: usize = 200;
 /// Furthest that a filter adds, in days: more is a mistake in the expression.
 const FURTHEST: i64 = 366_000;
 
-pub(super) fn install(environment: &mut Environment<'static>) {
-    environment.add_filter("parse_date", parse_date);
-    environment.add_filter("parse_time", parse_time);
-    environment.add_filter("date_format", date_format);
-    environment.add_filter("date_of", date_of);
-    environment.add_filter("in_zone", in_zone);
-    environment.add_filter("add_days", add_days);
-    environment.add_filter("add_hours", add_hours);
-    environment.add_filter("add_months", add_months);
-    environment.add_filter("days_until", days_until);
+pub(super) fn install(environment: &mut Metered<'_>) {
+    environment.add_filter("parse_date", Cost::DATE, parse_date);
+    environment.add_filter("parse_time", Cost::DATE, parse_time);
+    environment.add_filter("date_format", Cost::DATE, date_format);
+    environment.add_filter("date_of", Cost::DATE, date_of);
+    environment.add_filter("in_zone", Cost::DATE, in_zone);
+    environment.add_filter("add_days", Cost::DATE, add_days);
+    environment.add_filter("add_hours", Cost::DATE, add_hours);
+    environment.add_filter("add_months", Cost::DATE, add_months);
+    environment.add_filter("days_until", Cost::DATE, days_until);
 }
 
 fn fault(text: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, text.into())
+}
+
+fn too_long() -> Error {
+    fault(format!("a day or a time has at most {LONGEST_TEXT} bytes"))
 }
 
 /// A day or an instant.
@@ -47,6 +54,9 @@ impl When {
         let text = text.trim();
         if text.is_empty() {
             return Ok(None);
+        }
+        if text.len() > LONGEST_TEXT {
+            return Err(too_long());
         }
         if let Ok(instant) = text.parse::<Timestamp>() {
             return Ok(Some(Self::Instant(instant)));
@@ -93,11 +103,15 @@ fn checked_format(format: &str) -> Result<&str, Error> {
 }
 
 /// The day in a text, by the first format that fits.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
 fn parse_date(value: &Data, formats: Rest<String>) -> Result<Data, Error> {
     let text = text_of(value);
     let text = text.trim();
     if text.is_empty() {
         return Ok(Data::UNDEFINED);
+    }
+    if text.len() > LONGEST_TEXT {
+        return Err(too_long());
     }
     if formats.is_empty() {
         return Err(fault("`parse_date` needs a format, for example `parse_date('%d.%m.%Y')`"));
@@ -118,6 +132,9 @@ fn parse_time(value: &Data, format: String, name: Option<String>) -> Result<Data
     let text = text.trim();
     if text.is_empty() {
         return Ok(Data::UNDEFINED);
+    }
+    if text.len() > LONGEST_TEXT {
+        return Err(too_long());
     }
     let shown: String = text.chars().take(40).collect();
     let no = || fault(format!("`{shown}` is no time in the format {format}"));

@@ -1,12 +1,14 @@
 //! What expressions can call. The list is closed: a filter that a new minijinja brings is not there until its cost has
 //! been looked at.
 
-use std::sync::{Arc, LazyLock};
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
-use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
-use minijinja::{Environment, Error, ErrorKind, Expression, State, Value as Data, context, filters, tests};
+use minijinja::value::{Kwargs, Rest, ValueKind};
+use minijinja::{Error, ErrorKind, Expression, State, Value as Data, context, filters, tests};
 
-use super::{ENVIRONMENT, SCOPE, Scope};
+use super::ENVIRONMENT;
+use super::budget::{Cost, Metered, scope};
 
 /// The functions; they are names that no field can take.
 const FUNCTIONS: [&str; 1] = ["field"];
@@ -31,54 +33,54 @@ fn compiled(source: &'static str) -> Expression<'static, 'static> {
     ENVIRONMENT.compile_expression(source).expect("a constant expression, compiled in every test")
 }
 
-pub(super) fn install(environment: &mut Environment<'static>) {
-    environment.add_function("field", field);
+pub(super) fn install(environment: &mut Metered<'_>) {
+    environment.0.add_function("field", field);
 
     // Ours.
     super::dates::install(environment);
     super::lists::install(environment);
     super::names::install(environment);
     super::numbers::install(environment);
-    environment.add_filter("with", with);
-    environment.add_filter("without", without);
+    environment.add_filter("with", Cost::LINEAR, with);
+    environment.add_filter("without", Cost::LINEAR, without);
 
-    // minijinja's that can make a text longer than their input; they pay for it.
-    environment.add_filter("join", join);
-    environment.add_filter("map", map);
-    environment.add_filter("replace", replace);
+    // minijinja's that would do more than their input warrants; see each.
+    environment.add_filter("join", Cost::LINEAR, join);
+    environment.add_filter("replace", Cost::LINEAR, replace);
+    environment.add_filter("sum", Cost::EACH, sum);
+    environment.add_filter("trim", Cost::LINEAR, trim);
 
-    // minijinja's whose result is no larger than their input.
-    environment.add_filter("abs", filters::abs);
-    environment.add_filter("attr", filters::attr);
-    environment.add_filter("bool", filters::bool);
-    environment.add_filter("capitalize", filters::capitalize);
-    environment.add_filter("count", filters::length);
-    environment.add_filter("d", filters::default);
-    environment.add_filter("default", filters::default);
-    environment.add_filter("first", filters::first);
-    environment.add_filter("float", filters::float);
-    environment.add_filter("int", filters::int);
-    environment.add_filter("last", filters::last);
-    environment.add_filter("length", filters::length);
-    environment.add_filter("lines", filters::lines);
-    environment.add_filter("list", filters::list);
-    environment.add_filter("lower", filters::lower);
-    environment.add_filter("max", filters::max);
-    environment.add_filter("min", filters::min);
-    environment.add_filter("reject", filters::reject);
-    environment.add_filter("rejectattr", filters::rejectattr);
-    environment.add_filter("reverse", filters::reverse);
-    environment.add_filter("round", filters::round);
-    environment.add_filter("select", filters::select);
-    environment.add_filter("selectattr", filters::selectattr);
-    environment.add_filter("sort", filters::sort);
-    environment.add_filter("split", filters::split);
-    environment.add_filter("string", filters::string);
-    environment.add_filter("sum", filters::sum);
-    environment.add_filter("title", filters::title);
-    environment.add_filter("trim", filters::trim);
-    environment.add_filter("unique", filters::unique);
-    environment.add_filter("upper", filters::upper);
+    // minijinja's as they are.
+    environment.add_filter("abs", Cost::LINEAR, filters::abs);
+    environment.add_filter("attr", Cost::LINEAR, filters::attr);
+    environment.add_filter("bool", Cost::LINEAR, filters::bool);
+    environment.add_filter("capitalize", Cost::CHARACTERS, filters::capitalize);
+    environment.add_filter("count", Cost::LINEAR, filters::length);
+    environment.add_filter("d", Cost::LINEAR, filters::default);
+    environment.add_filter("default", Cost::LINEAR, filters::default);
+    environment.add_filter("first", Cost::LINEAR, filters::first);
+    environment.add_filter("float", Cost::LINEAR, filters::float);
+    environment.add_filter("int", Cost::LINEAR, filters::int);
+    environment.add_filter("last", Cost::LINEAR, filters::last);
+    environment.add_filter("length", Cost::LINEAR, filters::length);
+    environment.add_filter("lines", Cost::CHARACTERS, filters::lines);
+    environment.add_filter("list", Cost::CHARACTERS, filters::list);
+    environment.add_filter("lower", Cost::CHARACTERS, filters::lower);
+    environment.add_filter("map", Cost::EACH, filters::map);
+    environment.add_filter("max", Cost::RESPELT, filters::max);
+    environment.add_filter("min", Cost::RESPELT, filters::min);
+    environment.add_filter("reject", Cost::EACH, filters::reject);
+    environment.add_filter("rejectattr", Cost::EACH, filters::rejectattr);
+    environment.add_filter("reverse", Cost::CHARACTERS, filters::reverse);
+    environment.add_filter("round", Cost::DIGITS, filters::round);
+    environment.add_filter("select", Cost::EACH, filters::select);
+    environment.add_filter("selectattr", Cost::EACH, filters::selectattr);
+    environment.add_filter("sort", Cost::RESPELT, filters::sort);
+    environment.add_filter("split", Cost::CHARACTERS, filters::split);
+    environment.add_filter("string", Cost::CHARACTERS, filters::string);
+    environment.add_filter("title", Cost::WRITTEN, filters::title);
+    environment.add_filter("unique", Cost::SORTED, filters::unique);
+    environment.add_filter("upper", Cost::CHARACTERS, filters::upper);
 
     // Tests only look.
     environment.add_test("boolean", tests::is_boolean);
@@ -88,7 +90,6 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_test("eq", tests::is_eq);
     environment.add_test("even", tests::is_even);
     environment.add_test("false", tests::is_false);
-    environment.add_test("filter", tests::is_filter);
     environment.add_test("ge", tests::is_ge);
     environment.add_test("gt", tests::is_gt);
     environment.add_test("in", tests::is_in);
@@ -103,29 +104,27 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_test("odd", tests::is_odd);
     environment.add_test("startingwith", tests::is_startingwith);
     environment.add_test("string", tests::is_string);
-    environment.add_test("test", tests::is_test);
     environment.add_test("true", tests::is_true);
     environment.add_test("undefined", tests::is_undefined);
     environment.add_test("upper", tests::is_upper);
-}
-
-pub(super) fn scope(state: &State<'_, '_>) -> Result<Arc<Scope>, Error> {
-    let found = state.lookup(SCOPE).and_then(|value| value.downcast_object::<Scope>());
-    found.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "there is no record to read"))
+    // Not metered: they look at names alone, and compiling an expression asks them.
+    environment.0.add_test("filter", tests::is_filter);
+    environment.0.add_test("test", tests::is_test);
 }
 
 /// A field whose name is no identifier: `field('utm source')`, `field('customFields.plan')`.
 fn field(state: &State<'_, '_>, name: &str) -> Result<Data, Error> {
-    Ok(scope(state)?.record.get(name).unwrap_or(Data::UNDEFINED))
+    Ok(scope(state)?.get(name).unwrap_or(Data::UNDEFINED))
 }
 
 /// The set with more elements: `tags|with('customer')`.
 #[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
 fn with(set: &Data, more: Rest<Data>) -> Result<Vec<String>, Error> {
     let mut elements = elements(set)?;
+    let mut known: BTreeSet<String> = elements.iter().cloned().collect();
     for addition in more.iter() {
         for element in self::elements(addition)? {
-            if !elements.contains(&element) {
+            if known.insert(element.clone()) {
                 elements.push(element);
             }
         }
@@ -136,12 +135,11 @@ fn with(set: &Data, more: Rest<Data>) -> Result<Vec<String>, Error> {
 /// The set without some elements: `tags|without('internal', 'test')`.
 #[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
 fn without(set: &Data, fewer: Rest<Data>) -> Result<Vec<String>, Error> {
-    let mut elements = elements(set)?;
+    let mut removed = BTreeSet::new();
     for removal in fewer.iter() {
-        let removal = self::elements(removal)?;
-        elements.retain(|element| !removal.contains(element));
+        removed.extend(elements(removal)?);
     }
-    Ok(elements)
+    Ok(elements(set)?.into_iter().filter(|element| !removed.contains(element)).collect())
 }
 
 /// A list's elements as texts; a single value is a list of one, no value an empty one.
@@ -157,44 +155,52 @@ pub(super) fn text_of(data: &Data) -> String {
     if data.is_undefined() || data.is_none() { String::new() } else { data.to_string() }
 }
 
-/// Bytes that a value contributes when it is turned into text, roughly.
-fn bytes(data: &Data) -> usize {
-    data.as_str().map_or(16, str::len)
-}
-
-fn all_bytes(data: &Data) -> Result<(usize, usize), Error> {
-    let mut sum = (0, 0);
-    if !data.is_undefined() && !data.is_none() {
-        for element in data.try_iter()? {
-            sum = (sum.0 + 1, sum.1 + bytes(&element));
-        }
-    }
-    Ok(sum)
-}
-
-fn join(state: &mut State<'_, '_>, value: &Data, joiner: Option<&str>) -> Result<Data, Error> {
+/// The elements as one text. The text between them is paid for before it is written.
+fn join(state: &State<'_, '_>, value: &Data, joiner: Option<&str>) -> Result<Data, Error> {
     let joiner = joiner.unwrap_or_default();
-    let (count, size) = all_bytes(value)?;
-    scope(state)?.grow(size.saturating_add(count.saturating_mul(joiner.len())))?;
     let parts: Vec<String> = match value.kind() {
         ValueKind::Undefined | ValueKind::None => Vec::new(),
         _ => value.try_iter()?.map(|element| text_of(&element)).collect(),
     };
+    scope(state)?.budget.grow(parts.len().saturating_mul(joiner.len()))?;
     Ok(Data::from(parts.join(joiner)))
 }
 
+/// minijinja's, except that what it inserts is paid for before it is written.
 #[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
-fn replace(state: &mut State<'_, '_>, text: &Data, from: String, to: String) -> Result<String, Error> {
+fn replace(state: &State<'_, '_>, text: &Data, from: String, to: String) -> Result<String, Error> {
     let text = text_of(text);
     let places = text.matches(from.as_str()).count();
-    scope(state)?.grow(text.len().saturating_add(places.saturating_mul(to.len())))?;
+    scope(state)?.budget.grow(places.saturating_mul(to.len()))?;
     Ok(text.replace(from.as_str(), &to))
 }
 
-fn map(state: &mut State<'_, '_>, value: Data, args: Rest<ValueOrKwargs>) -> Result<Vec<Data>, Error> {
-    let given: Vec<Data> = args.0.iter().map(|argument| argument.clone().into()).collect();
-    let per_element = given.iter().map(bytes).sum::<usize>();
-    let (count, size) = all_bytes(&value)?;
-    scope(state)?.grow(size.saturating_add(count.saturating_mul(per_element)))?;
-    filters::map(state, value, args)
+/// minijinja's, except that the characters to remove are a set rather than a list that is searched for each one.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
+fn trim(text: String, characters: Option<String>) -> String {
+    match characters {
+        None => text.trim().to_owned(),
+        Some(characters) => {
+            let characters: BTreeSet<char> = characters.chars().collect();
+            text.trim_matches(|c| characters.contains(&c)).to_owned()
+        }
+    }
+}
+
+/// minijinja's, except that it starts from a number: it would put texts together by copying them for every element.
+fn sum(
+    state: &State<'_, '_>,
+    values: Data,
+    attribute: Option<&str>,
+    start: Option<Data>,
+    named: Kwargs,
+) -> Result<Data, Error> {
+    let start = match start {
+        None => named.get::<Option<Data>>("start")?,
+        given => given,
+    };
+    if start.as_ref().is_some_and(|start| start.kind() != ValueKind::Number) {
+        return Err(Error::new(ErrorKind::InvalidOperation, "`sum` starts from a number"));
+    }
+    filters::sum(state, values, attribute, start, named)
 }

@@ -1,17 +1,18 @@
 //! Filters for lists of objects, such as a contact's tasks, and for look-up tables. Each looks at an element once.
 
 use minijinja::value::{Rest, Value as Data, ValueKind};
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::{Error, ErrorKind};
 
+use super::budget::{Cost, Metered};
 use super::filters::text_of;
 
-pub(super) fn install(environment: &mut Environment<'static>) {
-    environment.add_filter("where", where_field);
-    environment.add_filter("pluck", pluck);
-    environment.add_filter("compact", compact);
-    environment.add_filter("take", take);
-    environment.add_filter("sort_by", sort_by);
-    environment.add_filter("lookup", lookup);
+pub(super) fn install(environment: &mut Metered<'_>) {
+    environment.add_filter("where", Cost::EACH, where_field);
+    environment.add_filter("pluck", Cost::EACH, pluck);
+    environment.add_filter("compact", Cost::LINEAR, compact);
+    environment.add_filter("take", Cost::LINEAR, take);
+    environment.add_filter("sort_by", Cost::SORTED, sort_by);
+    environment.add_filter("lookup", Cost::LINEAR, lookup);
 }
 
 /// A list's elements; no value is an empty list, a single value a list of one.
@@ -24,7 +25,7 @@ fn items(value: &Data) -> Result<Vec<Data>, Error> {
 }
 
 /// A member by its name, or by names with dots between.
-fn member(value: &Data, path: &str) -> Data {
+pub(super) fn member(value: &Data, path: &str) -> Data {
     let mut found = value.clone();
     for name in path.split('.') {
         found = found.get_attr(name).unwrap_or(Data::UNDEFINED);
@@ -83,6 +84,7 @@ fn sort_by(value: &Data, field: String) -> Result<Vec<Data>, Error> {
 }
 
 /// What a table says of a value, or of each element of a list. What it does not say is the default, or nothing.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
 fn lookup(value: &Data, table: &Data, default: Rest<Data>) -> Result<Data, Error> {
     if table.kind() != ValueKind::Map {
         let text = "`lookup` needs a table, for example `lookup({'gold': 1, 'silver': 2}, 0)`";

@@ -1,40 +1,41 @@
 //! Mapping expressions: minijinja expressions over one side's record.
 //!
 //! An expression is written by a connector author or an admin and runs for every record, so it has to be harmless: it
-//! reads the record and nothing else, and it ends. minijinja's fuel counts instructions but not what a filter does with
-//! one, so only filters whose cost is bounded by their input are there ([`filters`]), the ones that can grow a text
-//! pay for it from a budget, and `*`, which repeats texts and lists, is refused when the expression is compiled.
+//! reads the record and nothing else, it ends within some tens of milliseconds, and a small stack is enough for it:
+//!
+//! - Its text is short, and nests and chains little ([`shape`]): minijinja compiles it by recursion. `*`, which repeats texts
+//!   and lists, is refused, and `~` and slices are counted.
+//! - minijinja's fuel counts instructions but not what a filter does with one. So what is read, what filters add and what
+//!   they do is taken from a [`budget`], and the list of filters is closed ([`filters`]).
 
+mod budget;
+mod convert;
 mod dates;
 mod filters;
 mod lists;
 mod names;
 mod numbers;
 mod scan;
+mod shape;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use minijinja::value::{Enumerator, Object, Serde, ValueKind};
+use minijinja::value::{Enumerator, Object};
 use minijinja::{Environment, Error, UndefinedBehavior, Value as Data};
 
+use self::budget::{Budget, Metered};
+use self::convert::{from_data, to_data};
 use crate::{Context, Fields, Value};
 
 /// Instructions per evaluation. An expression of the greatest length compiles to fewer; this is the second fence.
 const FUEL: u64 = 20_000;
 /// Longest expression, in bytes.
 const LONGEST: usize = 2_000;
-/// Most bytes of one field that an expression may read.
-const LARGEST_INPUT: usize = 128 * 1024;
-/// Most bytes that the filters of one evaluation may produce by growing texts.
-const GROWTH: usize = 1024 * 1024;
-/// Most bytes of a result.
-const LARGEST_RESULT: usize = 256 * 1024;
-/// Most elements of a list in a result.
-const MOST_ELEMENTS: usize = 10_000;
+/// Longest reason for a failure, in characters: some of minijinja's repeat the value.
+const LONGEST_REASON: usize = 300;
 
 /// The row's own field.
 const OWN: &str = "value";
@@ -46,7 +47,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_fuel(Some(FUEL));
     // A contact without a last name is no fault of the expression that joins the names.
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-    filters::install(&mut environment);
+    filters::install(&mut Metered(&mut environment));
     environment
 });
 
@@ -102,7 +103,16 @@ impl Expression {
 
     /// The expression's value for a record whose own field in this row is `own`.
     pub(crate) fn evaluate(&self, record: &Arc<Record>, own: &Value) -> Result<Value, String> {
-        let scope = Scope { record: Arc::clone(record), own: own.clone(), growth: AtomicUsize::new(GROWTH) };
+        self.evaluate_within(&Arc::default(), record, own)
+    }
+
+    fn evaluate_within(
+        &self,
+        budget: &Arc<Budget>,
+        record: &Arc<Record>,
+        own: &Value,
+    ) -> Result<Value, String> {
+        let scope = Scope { record: Arc::clone(record), own: own.clone(), budget: Arc::clone(budget) };
         // A result may be lazy: reading it is part of the evaluation.
         contained(|| {
             let result = self.compiled.eval(Data::from_object(scope)).map_err(|error| reason(&error))?;
@@ -145,10 +155,11 @@ impl fmt::Debug for Expression {
 }
 
 fn reason(error: &Error) -> String {
-    match error.detail() {
+    let text = match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
-    }
+    };
+    text.chars().take(LONGEST_REASON).collect()
 }
 
 /// One side's record as expressions see it.
@@ -162,27 +173,14 @@ impl Record {
     pub(crate) fn new(fields: Fields, context: Context) -> Self {
         Self { fields, context }
     }
-
-    /// A field by its full name, or the group of the fields whose names begin with `name` and a dot.
-    fn get(self: &Arc<Self>, name: &str) -> Option<Data> {
-        if let Some(value) = self.fields.get(name) {
-            return Some(to_data(name, value));
-        }
-        let prefix = format!("{name}.");
-        let mut from_prefix = self.fields.range(prefix.clone()..);
-        from_prefix
-            .next()
-            .filter(|(name, _)| name.starts_with(&prefix))
-            .map(|_| Data::from_object(Group { record: Arc::clone(self), prefix }))
-    }
 }
 
-/// The names of one evaluation.
+/// The names of one evaluation, and what it may still do.
 #[derive(Debug)]
 struct Scope {
     record: Arc<Record>,
     own: Value,
-    growth: AtomicUsize,
+    budget: Arc<Budget>,
 }
 
 impl Scope {
@@ -191,25 +189,28 @@ impl Scope {
         self.record.context.country.as_deref()
     }
 
-    /// Takes `bytes` from what filters may still produce.
-    fn grow(&self, bytes: usize) -> Result<(), Error> {
-        // One evaluation runs on one thread; the atomic only satisfies `Sync`.
-        let left = self.growth.load(Ordering::Relaxed).checked_sub(bytes);
-        left.map(|left| self.growth.store(left, Ordering::Relaxed)).ok_or_else(|| {
-            let text = format!("the result would grow beyond {GROWTH} bytes");
-            Error::new(minijinja::ErrorKind::InvalidOperation, text)
-        })
+    /// A field by its full name, or the group of the fields whose names begin with `name` and a dot.
+    fn get(self: &Arc<Self>, name: &str) -> Option<Data> {
+        if let Some(value) = self.record.fields.get(name) {
+            return Some(to_data(name, value, &self.budget));
+        }
+        let prefix = format!("{name}.");
+        let mut from_prefix = self.record.fields.range(prefix.clone()..);
+        from_prefix
+            .next()
+            .filter(|(name, _)| name.starts_with(&prefix))
+            .map(|_| Data::from_object(Group { scope: Arc::clone(self), prefix }))
     }
 }
 
 impl Object for Scope {
     fn get_value(self: &Arc<Self>, key: &Data) -> Option<Data> {
         match key.as_str()? {
-            OWN => Some(to_data(OWN, &self.own)),
+            OWN => Some(to_data(OWN, &self.own, &self.budget)),
             SCOPE => Some(Data::from_dyn_object(Arc::clone(self))),
             // A field of that name is still in reach, as `field('field')`.
             name if filters::is_function(name) => None,
-            name => self.record.get(name),
+            name => self.get(name),
         }
     }
 
@@ -221,86 +222,18 @@ impl Object for Scope {
 /// Fields whose names share a prefix: `customFields` of `customFields.plan`.
 #[derive(Debug)]
 struct Group {
-    record: Arc<Record>,
+    scope: Arc<Scope>,
     prefix: String,
 }
 
 impl Object for Group {
     fn get_value(self: &Arc<Self>, key: &Data) -> Option<Data> {
-        self.record.get(&format!("{}{}", self.prefix, key.as_str()?))
+        self.scope.get(&format!("{}{}", self.prefix, key.as_str()?))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::NonEnumerable
     }
-}
-
-/// No value is undefined rather than none, so that it prints as nothing and `default` replaces it.
-fn to_data(name: &str, value: &Value) -> Data {
-    if size(value) > LARGEST_INPUT {
-        let text =
-            format!("`{name}` holds more than {LARGEST_INPUT} bytes, which is too much for an expression");
-        return Data::from(Error::new(minijinja::ErrorKind::InvalidOperation, text));
-    }
-    match value {
-        Value::Null => Data::UNDEFINED,
-        Value::Text(text) => Data::from(text.as_str()),
-        Value::Integer(number) => Data::from(*number),
-        Value::Number(number) => Data::from(*number),
-        Value::Boolean(boolean) => Data::from(*boolean),
-        Value::Set(set) => set.iter().map(|element| Data::from(element.as_str())).collect(),
-        Value::Json(json) => Data::from(Serde(json)),
-    }
-}
-
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Text(text) => text.len(),
-        Value::Set(set) => set.iter().map(String::len).sum(),
-        Value::Json(json) => json_size(json),
-        _ => 0,
-    }
-}
-
-fn json_size(json: &serde_json::Value) -> usize {
-    match json {
-        serde_json::Value::String(text) => text.len(),
-        serde_json::Value::Array(items) => items.iter().map(|item| 1 + json_size(item)).sum(),
-        serde_json::Value::Object(object) => {
-            object.iter().map(|(key, value)| key.len() + json_size(value)).sum()
-        }
-        _ => 8,
-    }
-}
-
-fn from_data(data: &Data) -> Result<Value, String> {
-    let value = match data.kind() {
-        ValueKind::Undefined | ValueKind::None => Value::Null,
-        ValueKind::Bool => Value::Boolean(data.is_true()),
-        ValueKind::String => Value::from(data.as_str().unwrap_or_default()),
-        ValueKind::Number => match (data.is_integer(), data.as_i64()) {
-            (true, Some(whole)) => Value::Integer(whole),
-            _ => f64::try_from(data.clone()).map(Value::Number).map_err(|error| reason(&error))?,
-        },
-        ValueKind::Seq | ValueKind::Iterable => {
-            let items: Vec<Data> =
-                data.try_iter().map_err(|error| reason(&error))?.take(MOST_ELEMENTS + 1).collect();
-            if items.len() > MOST_ELEMENTS {
-                return Err(format!("the result has more than {MOST_ELEMENTS} elements"));
-            }
-            Value::from_json(json(&Data::from(items))?)
-        }
-        ValueKind::Map => Value::Json(json(data)?),
-        _ => return Err("the result is not a text, number, truth value, list or map".into()),
-    };
-    if size(&value) > LARGEST_RESULT {
-        return Err(format!("the result is larger than {LARGEST_RESULT} bytes"));
-    }
-    Ok(value)
-}
-
-fn json(data: &Data) -> Result<serde_json::Value, String> {
-    serde_json::to_value(data).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

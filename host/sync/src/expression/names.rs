@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use minijinja::Environment;
 use minijinja::value::Value as Data;
+
+use super::budget::{Cost, Metered};
 
 /// Words that stay small inside a name.
 const PARTICLES: [&str; 18] = [
@@ -11,13 +12,13 @@ const PARTICLES: [&str; 18] = [
     "von", "y", "zu",
 ];
 
-pub(super) fn install(environment: &mut Environment<'static>) {
-    environment.add_filter("first_word", first_word);
-    environment.add_filter("rest_words", rest_words);
-    environment.add_filter("last_word", last_word);
-    environment.add_filter("initials", initials);
-    environment.add_filter("name_case", name_case);
-    environment.add_filter("name_parts", name_parts);
+pub(super) fn install(environment: &mut Metered<'_>) {
+    environment.add_filter("first_word", Cost::CHARACTERS, first_word);
+    environment.add_filter("rest_words", Cost::CHARACTERS, rest_words);
+    environment.add_filter("last_word", Cost::CHARACTERS, last_word);
+    environment.add_filter("initials", Cost::CHARACTERS, initials);
+    environment.add_filter("name_case", Cost::CHARACTERS, name_case);
+    environment.add_filter("name_parts", Cost::CHARACTERS, name_parts);
 }
 
 /// `Ann` of `Ann Marie Smith`.
@@ -65,15 +66,19 @@ fn name_case(text: String) -> String {
 fn capitalised(small: &str) -> String {
     let mut out = String::with_capacity(small.len());
     let mut begins = true;
+    let mut part = 0;
     for c in small.chars() {
         if begins {
             out.extend(c.to_uppercase());
         } else {
             out.push(c);
         }
-        let part = out.rsplit(['-', '\'', '’']).next().unwrap_or_default();
+        let separates = matches!(c, '-' | '\'' | '’');
+        if separates {
+            part = out.len();
+        }
         // `Mcd…` begins anew; a name that is only `Mc`, or a short word such as `Mck`, is not told apart and need not be.
-        begins = matches!(c, '-' | '\'' | '’') || part == "Mc";
+        begins = separates || &out[part..] == "Mc";
     }
     out
 }
@@ -93,4 +98,33 @@ fn name_parts(text: String) -> Data {
         ("last", joined(words.get(last..))),
     ];
     Data::from(BTreeMap::from(parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capitals_come_first_after_separators_and_after_mc() {
+        for (small, expected) in [
+            ("smith", "Smith"),
+            ("smith-jones", "Smith-Jones"),
+            ("o'neil", "O'Neil"),
+            ("d’arcy", "D’Arcy"),
+            ("mcdonald", "McDonald"),
+            ("ann-mcdonald", "Ann-McDonald"),
+            ("tomcat", "Tomcat"),
+            ("--a", "--A"),
+            ("ßx", "SSx"),
+        ] {
+            assert_eq!(capitalised(small), expected);
+        }
+    }
+
+    #[test]
+    fn a_long_word_is_gone_through_once() {
+        // Going back to the beginning of the word for each of its letters would be 2^36 steps.
+        let word = "x".repeat(1 << 18);
+        assert_eq!(capitalised(&word).len(), word.len());
+    }
 }

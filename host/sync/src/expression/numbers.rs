@@ -1,25 +1,26 @@
 //! Filters for phones, numbers and truth values.
 
 use minijinja::value::{Value as Data, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State};
+use minijinja::{Error, ErrorKind, State};
 
-use super::filters::{scope, text_of};
+use super::budget::{Cost, Metered, scope};
+use super::filters::text_of;
 use crate::canonical::e164 as canonical_e164;
 
 /// Digits after the point that `fixed` writes at most.
 const DIGITS: usize = 12;
 
-pub(super) fn install(environment: &mut Environment<'static>) {
-    environment.add_filter("digits", digits);
-    environment.add_filter("e164", e164);
-    environment.add_filter("national_phone", national_phone);
-    environment.add_filter("calling_code", calling_code);
-    environment.add_filter("number", number);
-    environment.add_filter("times", times);
-    environment.add_filter("fixed", fixed);
-    environment.add_filter("clamp", clamp);
-    environment.add_filter("yes_no", yes_no);
-    environment.add_filter("choose", choose);
+pub(super) fn install(environment: &mut Metered<'_>) {
+    environment.add_filter("digits", Cost::LINEAR, digits);
+    environment.add_filter("e164", Cost::PHONE, e164);
+    environment.add_filter("national_phone", Cost::PHONE, national_phone);
+    environment.add_filter("calling_code", Cost::PHONE, calling_code);
+    environment.add_filter("number", Cost::LINEAR, number);
+    environment.add_filter("times", Cost::LINEAR, times);
+    environment.add_filter("fixed", Cost::DIGITS, fixed);
+    environment.add_filter("clamp", Cost::LINEAR, clamp);
+    environment.add_filter("yes_no", Cost::CHARACTERS, yes_no);
+    environment.add_filter("choose", Cost::LINEAR, choose);
 }
 
 fn fault(text: impl Into<String>) -> Error {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::filters;
+use super::{filters, shape};
 
 /// The names in `field('…')`. Also refuses what would make the cost or the inputs of an expression unknowable, and the
 /// names of filters, tests and functions that do not exist: minijinja would say so for each record only.
@@ -15,6 +15,8 @@ pub(super) fn named_fields(source: &str) -> Result<BTreeSet<String>, String> {
     if tokens.contains(&Token::Symbol('*')) {
         return Err(STAR.to_owned());
     }
+    // Before anything is compiled, a filter's name included.
+    shape::check(&tokens)?;
     let mut names = BTreeSet::new();
     for (index, token) in tokens.iter().enumerate() {
         let Token::Word(word) = *token else { continue };
@@ -102,7 +104,7 @@ fn role(tokens: &[Token<'_>], index: usize) -> Role {
 }
 
 #[derive(Debug, PartialEq)]
-enum Token<'s> {
+pub(super) enum Token<'s> {
     /// A name or number.
     Word(&'s str),
     /// What stands between quotes, its escapes as they are.

@@ -17,17 +17,21 @@ const FILES: [(&str, &str); 5] = [
     (".gitignore", include_str!("template/gitignore")),
 ];
 
+/// Where this program was built.
+const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
 #[derive(Args)]
 #[command(after_help = "\
 Example:
-  contactor connector new acme-people
+  contactor connector new acme-people --sdk ~/contactor
   cd acme-people && cargo test
   contactor connector build
   contactor connector check target/components/acme-people.wasm")]
 pub(crate) struct NewArgs {
-    /// Name of the connector, its crate and its directory: lower-case letters, digits and hyphens.
+    /// Name of the connector, its crate and its directory: words of lower-case letters and digits with hyphens between them.
     name: String,
-    /// The SDK: a directory, or the address of a git repository. The release of this program unless given.
+    /// The SDK: a checkout of this repository, or the address of one in git. The checkout that this program was built from, if it is
+    /// still there, unless given.
     #[arg(long, value_name = "PATH|URL")]
     sdk: Option<String>,
     /// Where the connector's directory is made.
@@ -38,8 +42,9 @@ pub(crate) struct NewArgs {
 pub(crate) fn run(context: &Context, args: &NewArgs) -> Result<(), Failure> {
     let name = checked(&args.name).map_err(|problem| Failure::say(Exit::Usage, problem))?;
     let directory = args.dir.join(name);
-    if directory.exists() {
-        let problem = format!("{} is there already; nothing was written", directory.display());
+    if !is_free(&directory)? {
+        let problem =
+            format!("{} is there already and is not empty; nothing was written", directory.display());
         return Err(Failure::say(Exit::Usage, problem));
     }
     let sdk = Sdk::of(args.sdk.as_deref()).map_err(|problem| Failure::say(Exit::Usage, problem))?;
@@ -57,6 +62,82 @@ pub(crate) fn run(context: &Context, args: &NewArgs) -> Result<(), Failure> {
     ))?)
 }
 
+/// Whether nothing is in the way: no such directory, or an empty one.
+fn is_free(directory: &Path) -> std::io::Result<bool> {
+    match fs::read_dir(directory) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Words of Rust, which no crate can be called, and crates that one of such a name would hide.
+const TAKEN: [&str; 62] = [
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "contactor-sdk",
+    "continue",
+    "core",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "proc-macro",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "serde",
+    "serde-json",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "union",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
+    "build",
+    "target",
+];
+
 /// The name, if it can be that of a crate, of a directory and of a connector.
 fn checked(name: &str) -> Result<&str, String> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -66,13 +147,16 @@ fn checked(name: &str) -> Result<&str, String> {
         && name.len() <= 63
         && name.bytes().all(fits);
     if !good {
-        return Err(format!("`{name}` is no name for a connector, expected for example `acme-people`"));
+        return Err(format!(
+            "`{name}` is no name for a connector: up to 63 lower-case letters and digits, a letter first, with single hyphens between \
+             words, for example `acme-people`"
+        ));
     }
-    // A crate of such a name would shadow another, or is a word of Rust.
-    if ["test", "core", "std", "alloc", "contactor-sdk", "serde-json", "self", "super", "crate"]
-        .contains(&name)
-    {
-        return Err(format!("`{name}` is taken: a crate of this name would hide another one"));
+    if TAKEN.contains(&name) {
+        return Err(format!(
+            "`{name}` cannot be the name of a crate: it is a word of Rust or the name of another crate; take for example \
+             `{name}-people`"
+        ));
     }
     Ok(name)
 }
@@ -87,15 +171,22 @@ struct Sdk {
 
 impl Sdk {
     fn of(given: Option<&str>) -> Result<Self, String> {
-        let version = env!("CARGO_PKG_VERSION");
-        let url = match given {
-            Some(url) if url.contains("://") => url,
-            Some(path) => return Self::local(Path::new(path)),
-            None => env!("CARGO_PKG_REPOSITORY"),
-        };
-        let tag =
-            if given.is_none() { format!(", tag = {:?}", format!("v{version}")) } else { String::new() };
-        Ok(Self { dependency: format!("{{ git = {url:?}{tag} }}"), lock: None })
+        match given {
+            Some(url) if url.contains("://") => {
+                Ok(Self { dependency: format!("{{ git = {url:?} }}"), lock: None })
+            }
+            Some(path) => Self::local(Path::new(path)),
+            None => Self::beside(Path::new(CHECKOUT)),
+        }
+    }
+
+    /// The SDK of the checkout that this program was built from.
+    fn beside(checkout: &Path) -> Result<Self, String> {
+        Self::local(checkout).map_err(|_| {
+            "the checkout that this program was built from is not there any more: name the SDK with --sdk, a checkout of the \
+             repository or its address in git"
+                .to_owned()
+        })
     }
 
     /// The SDK's own directory, or that of the repository.
@@ -144,9 +235,21 @@ mod tests {
         for name in ["acme", "acme-people", "a1"] {
             assert_eq!(checked(name), Ok(name));
         }
-        for name in ["", "Acme", "1a", "a_b", "a-", "a--b", "../a", "test", "ä"] {
-            assert!(checked(name).is_err(), "{name}");
+        for name in ["", "Acme", "1a", "a_b", "a-", "a--b", "../a", "a/b", "a b", "ä"] {
+            let problem = checked(name).unwrap_err();
+            assert!(problem.contains("lower-case letters") && problem.contains("`acme-people`"), "{problem}");
         }
+        for name in ["test", "impl", "async", "match", "std", "contactor-sdk"] {
+            assert!(checked(name).unwrap_err().contains("word of Rust"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_directory_with_something_in_it_is_not_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(is_free(dir.path()).unwrap() && is_free(&dir.path().join("new")).unwrap());
+        fs::write(dir.path().join("notes"), "mine").unwrap();
+        assert!(!is_free(dir.path()).unwrap() && !is_free(&dir.path().join("notes")).unwrap());
     }
 
     #[test]
@@ -163,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sdk_is_a_directory_a_repository_or_the_release_of_this_program() {
+    fn the_sdk_is_a_directory_a_repository_or_the_checkout_of_this_program() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let local = Sdk::of(Some(&here.display().to_string())).unwrap();
         assert!(
@@ -173,7 +276,9 @@ mod tests {
         );
         let git = Sdk::of(Some("https://example.com/fork")).unwrap();
         assert_eq!(git.dependency, r#"{ git = "https://example.com/fork" }"#);
-        assert!(Sdk::of(None).unwrap().dependency.contains("tag = \"v"));
+        assert_eq!(Sdk::of(None).unwrap().dependency, local.dependency);
+        let gone = Sdk::beside(Path::new("/nowhere")).err().unwrap();
+        assert!(gone.contains("--sdk"), "{gone}");
         assert!(Sdk::of(Some("/nowhere")).is_err());
     }
 }

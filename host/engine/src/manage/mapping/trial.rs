@@ -15,6 +15,7 @@ use crate::convert;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::Failure;
+use crate::reconcile::children::Kind;
 use crate::reconcile::{RunContext, contact_fields, mismatch, partner_record};
 
 const CUSTOM: &str = "customFields.";
@@ -24,9 +25,10 @@ const CUSTOM: &str = "customFields.";
 pub struct MappingTrial {
     /// The entity.
     pub entity: String,
-    /// A contact of HighLevel's; its counterpart is read, too, if it has one.
+    /// A contact of HighLevel's; its counterpart is read, too, if it has one. For tasks, notes and appointments it is the contact
+    /// that `record` belongs to.
     pub contact: Option<String>,
-    /// A record of the partner's; its counterpart is read, too, if it has one.
+    /// A record of the partner's; its counterpart is read, too, if it has one. For tasks, notes and appointments it is HighLevel's.
     pub record: Option<String>,
     /// A stored event, which shows the record as it was then.
     pub event: Option<EventSeq>,
@@ -144,10 +146,8 @@ impl Engine {
         let mut samples = Samples::default();
         let asked = [trial.contact.is_some(), trial.record.is_some(), trial.event.is_some()];
         if asked.contains(&true) && trial.entity != "contact" {
-            return Err(EngineError::Invalid(format!(
-                "only contacts are read; give values of a `{}` with `given`",
-                trial.entity
-            )));
+            samples.highlevel = Some(child(run, trial).await?);
+            return Ok(samples);
         }
         let link = |side: Side, record: RecordId| async move {
             self.store().link(id, "contact", side, &record).await.map_err(EngineError::from)
@@ -190,6 +190,22 @@ impl Engine {
         let contact = run.location.contact(&contactor_highlevel::ContactId::new(id.as_str())).await?;
         named(run, contact_fields(contact.fields(), &contact.tags)).await
     }
+}
+
+/// A child of a contact's, by its id.
+async fn child(run: &RunContext, trial: &MappingTrial) -> Result<Fields, EngineError> {
+    let entity = &trial.entity;
+    let asked = (Kind::of_entity(entity), trial.contact.as_deref(), trial.record.as_deref(), trial.event);
+    let (Some(kind), Some(contact), Some(record), None) = asked else {
+        return Err(EngineError::Invalid(format!(
+            "a sample of a `{entity}` is a contact and, as the record, the id of a task, note or appointment of it; other values are \
+             given"
+        )));
+    };
+    let children = run.read_children(kind, &RecordId::new(contact)).await.map_err(told)?;
+    let children = children.ok_or_else(|| missing("contact", contact))?;
+    let found = children.into_iter().find(|child| child.id.as_deref() == Some(record));
+    Ok(found.ok_or_else(|| missing(kind.entity(), record))?.fields)
 }
 
 /// Custom fields by key, whether or not the stored mapping uses them: a draft may.
@@ -275,9 +291,7 @@ fn report(
     if let Some(fields) = &samples.partner {
         let views = mapping.explain(contactor_sync::Side::Partner, fields, context);
         let written = written(&views);
-        if entity == "contact" && !written.contains_key("email") && !written.contains_key("phone") {
-            missing.push("HighLevel: an email or a phone".to_owned());
-        }
+        missing.extend(needed(entity, &written).map(|name| format!("HighLevel: {name}")));
         rows.extend(views.iter().map(|view| row(view, Side::Highlevel, samples.highlevel.as_ref())));
     }
     TrialReport {
@@ -286,6 +300,22 @@ fn report(
         rows,
         missing,
     }
+}
+
+/// What HighLevel needs of a new record and would not get, with what the host does about it.
+fn needed(entity: &str, written: &BTreeMap<&str, &Value>) -> impl Iterator<Item = &'static str> {
+    let gets = |names: &[&str]| names.iter().any(|name| written.contains_key(name));
+    let needs: &[(&[&str], &str)] = match entity {
+        "contact" => &[(&["email", "phone"], "an email or a phone")],
+        "task" => &[
+            (&["title"], "title"),
+            (&["dueDate"], "dueDate (a task without one is due when it is first seen)"),
+            (&["completed"], "completed (a task without it is open)"),
+        ],
+        "note" => &[(&["body"], "body")],
+        _ => &[],
+    };
+    needs.iter().filter(|(names, _)| !gets(names)).map(|(_, name)| *name).collect::<Vec<_>>().into_iter()
 }
 
 /// The fields that would get a value.
@@ -316,4 +346,27 @@ fn row(view: &RowView, to: Side, target: Option<&Fields>) -> TrialRow {
 
 fn json(fields: &Fields) -> Map<String, Json> {
     fields.iter().map(|(name, value)| (name.clone(), value.to_json())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lacks(entity: &str, written: &[(&str, Value)]) -> Vec<&'static str> {
+        needed(entity, &written.iter().map(|(name, value)| (*name, value)).collect()).collect()
+    }
+
+    #[test]
+    fn what_highlevel_needs_of_each_kind_of_record_is_named() {
+        assert_eq!(lacks("contact", &[]), ["an email or a phone"]);
+        assert_eq!(lacks("contact", &[("phone", Value::from("+1"))]), Vec::<&str>::new());
+        assert_eq!(lacks("task", &[]).len(), 3);
+        let task = lacks(
+            "task",
+            &[("title", Value::from("Call")), ("completed", Value::from_json(Json::Bool(false)))],
+        );
+        assert!(task.len() == 1 && task[0].starts_with("dueDate"), "{task:?}");
+        assert_eq!(lacks("note", &[]), ["body"]);
+        assert_eq!(lacks("appointment", &[]), Vec::<&str>::new());
+    }
 }

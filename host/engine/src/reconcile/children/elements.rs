@@ -11,13 +11,15 @@ use crate::recorder::cut;
 
 /// Bytes of a value of the wrong shape that a message repeats.
 const EXCERPT: usize = 200;
+/// Most elements of a list. Each may become a record of HighLevel's, and a list is written as a whole for every change.
+const MOST: usize = 500;
 /// The member that names an element.
 const ID: &str = "id";
 
 /// One element as it is kept, with whatever members nobody maps.
 pub(crate) type Element = Map<String, Json>;
 
-/// Reads the field. No value is an empty list.
+/// Reads the field. No value is an empty list. One of more than [`MOST`] elements is refused as data to be put right.
 pub(crate) fn parse(partner: &str, field: &str, value: Option<&Value>) -> Result<Vec<Element>, Failure> {
     let json = match value {
         None | Some(Value::Null) => return Ok(Vec::new()),
@@ -37,6 +39,16 @@ pub(crate) fn parse(partner: &str, field: &str, value: Option<&Value>) -> Result
     let Json::Array(items) = json else {
         return Err(wrong(format!("$.{field}"), &json, "an array of objects"));
     };
+    if items.len() > MOST {
+        return Err(Failure::new(
+            FailureClass::Data,
+            format!(
+                "{partner} answered {} elements in the list `{field}`, at most {MOST} are synchronised; shorten it there, \
+                 then retry",
+                items.len()
+            ),
+        ));
+    }
     let element = |(at, item): (usize, Json)| match item {
         Json::Object(element) => match element.get(ID) {
             None | Some(Json::Null | Json::String(_) | Json::Number(_)) => Ok(element),
@@ -128,6 +140,17 @@ mod tests {
         ] {
             let said = read(wrong).unwrap_err();
             assert!(said.contains(path) && said.len() < 400, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_is_refused_with_both_numbers() {
+        let elements = |count: usize| json!(vec![json!({"title": "Call"}); count]);
+        assert_eq!(read(elements(500)).unwrap().len(), 500);
+        let refused = parse("Acme", "tasks", Some(&Value::from_json(elements(501)))).unwrap_err();
+        assert_eq!(refused.class, FailureClass::Data);
+        for part in ["Acme", "`tasks`", "501 elements", "at most 500"] {
+            assert!(refused.message.contains(part), "{}", refused.message);
         }
     }
 

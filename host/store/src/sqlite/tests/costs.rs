@@ -111,15 +111,15 @@ async fn with_much_ended() -> (tempfile::TempDir, SqliteStore) {
         INSERT INTO destinations (workspace, name, kind, target, stopped, created_at)
             VALUES (1, 'gone', 'webhook', '{}', 'answered 410', 0), (1, 'team', 'webhook', '{}', NULL, 0);
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
-        INSERT INTO outgoing (id, connection, destination, message, created_at, due_at, held)
-            SELECT 'm' || i, 1, 1, '{}', 0, 0, 1 FROM n;
+        INSERT INTO outgoing (id, connection, destination, message, created_at, due_at)
+            SELECT 'm' || i, 1, 1, '{}', 0, 0 FROM n;
         INSERT INTO outgoing (id, connection, destination, message, created_at, due_at) VALUES ('live', 1, 2, '{}', 0, 5);";
     store.write(move |db| Ok(db.execute_batch(sql)?)).await.unwrap();
     (directory, store)
 }
 
 #[tokio::test]
-async fn what_has_ended_or_is_held_costs_nothing() {
+async fn what_has_ended_or_waits_for_a_stopped_destination_costs_nothing() {
     let (_directory, store) = with_much_ended().await;
     let children = links::of_parent_sql();
     let by_connection =
@@ -138,8 +138,9 @@ async fn what_has_ended_or_is_held_costs_nothing() {
                 cost(db, &children, &[&1, &"h7", &"appointment"])?,
                 cost(db, links::OCCURRING, &[&1, &"appointment", &100, &105])?,
                 cost(db, &by_connection, &[&"other/prefinery", &10])?,
-                cost(db, messages::DUE, &[&far, &1, &16])?,
-                cost(db, messages::NEXT_DUE, &[])?,
+                cost(db, messages::NEXT_GROUP, &[&0])?,
+                cost(db, messages::NEXT_GROUP, &[&1])?,
+                cost(db, messages::DUE, &[&2, &far, &16])?,
             ])
         })
         .await
@@ -152,17 +153,6 @@ async fn what_has_ended_or_is_held_costs_nothing() {
             scans.filter(|line| !line.contains("_waiting") && !line.contains("_work")).collect();
         assert!(scans.is_empty() && !plan.contains("FOR ORDER BY"), "{plan}");
     }
-}
-
-#[tokio::test]
-async fn messages_of_a_destination_that_works_again_are_claimed() {
-    let (_directory, store) = with_much_ended().await;
-    let lease = store.acquire_lease("one", Duration::from_hours(1)).await.unwrap();
-    let claimed = store.claim_messages(&lease, LATER, 10).await.unwrap();
-    assert_eq!(claimed.iter().map(|message| message.id.as_str()).collect::<Vec<_>>(), ["live"]);
-    let gone = store.destination(&WorkspaceId::new("acme"), "gone").await.unwrap().unwrap();
-    store.put_destination(Destination { stopped: None, ..gone }).await.unwrap();
-    assert_eq!(store.claim_messages(&lease, LATER, 10).await.unwrap().len(), 10);
 }
 
 #[tokio::test]
