@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::journal::{Journal, tags_state};
 use crate::receive::brief;
-use crate::reconcile::{RunContext, mismatch, run_id};
+use crate::reconcile::{RunContext, mismatch, outcome_name, run_id};
 use crate::recorder::cut;
 
 /// Bytes of a connector's words in a run's summary.
@@ -285,15 +285,5 @@ fn of_kind(disposition: Disposition, kind: &str) -> Disposition {
     match disposition {
         Disposition::Parked { reason } => Disposition::Parked { reason: format!("{kind}: {reason}") },
         other => other,
-    }
-}
-
-fn outcome_name(outcome: RunOutcome) -> &'static str {
-    match outcome {
-        RunOutcome::Applied => "applied",
-        RunOutcome::Unchanged => "unchanged",
-        RunOutcome::Skipped => "skipped",
-        RunOutcome::Retrying => "retrying",
-        RunOutcome::Parked => "parked",
     }
 }

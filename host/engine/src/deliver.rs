@@ -65,57 +65,44 @@ impl Engine {
         Ok(each.collect())
     }
 
-    /// An event that the host itself found out, such as a task whose contents changed, for all connections that want it, or for
-    /// one of them. `key` tells it from others of its kind. Answers what is to be stored, so that it can be committed together
-    /// with what showed it.
+    /// An event that the host itself found out, such as a task whose contents changed, for all connections that want it. Answers
+    /// what is to be stored in one transaction with what showed the host: then it is told once, however often it happens again,
+    /// and a walk that is cut short tells it neither twice nor never.
     pub(crate) async fn host_deliveries(
         &self,
         workspace: &WorkspaceId,
-        connection: Option<&ConnectionId>,
-        kind: &str,
-        contact: Option<&RecordId>,
-        fields: &Fields,
-        key: &str,
+        event: &HostEvent,
     ) -> Result<Vec<NewDelivery>, EngineError> {
         let now = self.now();
-        let subscribers = self.subscribers(workspace, kind).await?.into_iter();
-        let wanted = subscribers.filter(|id| connection.is_none_or(|only| only == id));
-        let payload =
-            Json::Object(fields.iter().map(|(name, value)| (name.clone(), value.to_json())).collect());
-        let each = wanted.map(|connection| NewDelivery {
+        let subscribers = self.subscribers(workspace, event.kind).await?;
+        let key = format!("o:{}:{}", event.kind, uuid::Uuid::now_v7());
+        let each = subscribers.into_iter().map(|connection| NewDelivery {
             connection,
-            key: format!("o:{kind}:{}", short(key)),
+            key: key.clone(),
             lasting: false,
             source: Origin::Highlevel,
-            kind: kind.to_owned(),
+            kind: event.kind.to_owned(),
             entity: None,
-            contact_id: contact.cloned(),
+            contact_id: event.contact.clone(),
             partner_id: None,
             at: now,
-            fields: fields.clone(),
-            payload: Some(payload.to_string()),
+            fields: event.fields.clone(),
+            payload: Some(event.payload.to_string()),
         });
         Ok(each.collect())
     }
+}
 
-    /// Stores what [`host_deliveries`](Self::host_deliveries) answers; tells how many connections have it to handle now.
-    pub(crate) async fn host_event(
-        &self,
-        workspace: &WorkspaceId,
-        connection: Option<&ConnectionId>,
-        kind: &str,
-        contact: Option<&RecordId>,
-        fields: &Fields,
-        key: &str,
-    ) -> Result<u64, EngineError> {
-        let new = self.host_deliveries(workspace, connection, kind, contact, fields, key).await?;
-        if new.is_empty() {
-            return Ok(0);
-        }
-        let stored = self.store().deliver(new).await?;
-        self.wake().wake();
-        Ok(stored)
-    }
+/// An event that no webhook told.
+pub(crate) struct HostEvent {
+    /// Its kind, as HighLevel's webhook or the catalogue names it.
+    pub(crate) kind: &'static str,
+    /// The contact that it is about.
+    pub(crate) contact: Option<RecordId>,
+    /// The record's values.
+    pub(crate) fields: Fields,
+    /// What a handler finds as the event's body.
+    pub(crate) payload: Json,
 }
 
 impl Engine {

@@ -8,7 +8,8 @@ use contactor_highlevel::webhook::Verifier;
 use contactor_highlevel::{CustomFields, HighLevel, Location, LocationId as HlLocationId};
 use contactor_runtime::{Runtime, RuntimeConfig};
 use contactor_store::{
-    Connection, ConnectionId, LocationId, Store, StoreError, Vault, Workspace, WorkspaceId,
+    Connection, ConnectionId, LocationId, RecordId, Seen, SeenPage, Store, StoreError, Vault, Workspace,
+    WorkspaceId,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -215,10 +216,30 @@ impl Engine {
     }
 
     /// Whether a remark about something of a connection is due: what ten thousand records would repeat is told once, and again
-    /// when the connection was changed.
-    pub(crate) fn tells_once(&self, id: &ConnectionId, about: &str) -> bool {
-        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.insert((id.clone(), about.to_owned()))
+    /// when the mapping was changed. The store remembers it, so that a restart is no reason to repeat it.
+    pub(crate) async fn tells_once(&self, connection: &Connection, about: &str) -> bool {
+        let is_new = {
+            let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.insert((connection.id.clone(), about.to_owned()))
+        };
+        if !is_new {
+            return false;
+        }
+        let remark = Seen {
+            record: RecordId::new(about),
+            parent: RecordId::new(connection.id.as_str()),
+            fingerprint: hex::encode(crate::journal::digest(&connection.mapping)),
+        };
+        let stream = format!("told:{}", connection.id);
+        let known = self.store().seen_of(&connection.workspace, &stream, &remark.record).await;
+        if matches!(&known, Ok(Some(known)) if *known == remark) {
+            return false;
+        }
+        let page = SeenPage { seen: vec![remark], ..SeenPage::default() };
+        if let Err(error) = self.store().put_seen(&connection.workspace, &stream, page).await {
+            tracing::warn!(connection = %connection.id, %error, "a remark may be repeated after a restart");
+        }
+        true
     }
 
     /// Takes the walk over a workspace's tasks that is under way, if one is. A restart begins anew.

@@ -29,7 +29,8 @@ impl Failure {
         Self { class, message: message.into(), retry_after: None }
     }
 
-    fn wait(&self) -> Option<SignedDuration> {
+    /// How long the other system asked to be left alone, within reason.
+    pub(crate) fn wait(&self) -> Option<SignedDuration> {
         self.retry_after.map(|wait| wait.clamp(SignedDuration::ZERO, LONGEST_WAIT))
     }
 
@@ -67,6 +68,27 @@ impl Failure {
 pub(crate) fn backoff(attempts: u32, jitter: f64) -> SignedDuration {
     let seconds = 2.0 * 2f64.powi(i32::try_from(attempts.min(12)).unwrap_or(12));
     SignedDuration::from_secs_f64(seconds.min(600.0) * (0.75 + jitter.clamp(0.0, 1.0) / 2.0))
+}
+
+/// An error of the host's own store.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(crate) fn of_store(error: contactor_store::StoreError) -> Failure {
+    Failure::new(FailureClass::Transient, format!("store: {error}"))
+}
+
+/// An error of the engine outside of a run: the connection cannot be loaded, for example.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(crate) fn of_engine(error: crate::error::EngineError) -> Failure {
+    Failure::new(FailureClass::Config, error.to_string())
+}
+
+/// The mapping writes values that HighLevel does not take.
+pub(crate) fn of_problems(problems: &[highlevel::FieldProblem]) -> Failure {
+    let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    Failure::new(
+        FailureClass::Config,
+        format!("the mapping writes what HighLevel does not take: {}", list.join("; ")),
+    )
 }
 
 /// An error that a connector answered.

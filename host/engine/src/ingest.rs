@@ -57,10 +57,19 @@ impl Engine {
         };
         let marks = marks(&envelope);
         let key = envelope.dedupe_key(&body);
-        let deliveries = match &workspace {
+        let mut deliveries = match &workspace {
             Some(workspace) => self.deliveries_of_highlevel(workspace, &envelope, &key, now).await?,
             None => Vec::new(),
         };
+        let (seen, told) = match &workspace {
+            Some(workspace) if !deliveries.is_empty() => {
+                self.appointment_of_webhook(workspace, &envelope, now).await?
+            }
+            _ => (Vec::new(), false),
+        };
+        if told {
+            deliveries.clear();
+        }
         let accepted = self
             .store()
             .append_event(NewEvent {
@@ -76,6 +85,7 @@ impl Engine {
                 marks,
                 needs_receive: false,
                 deliveries,
+                seen,
             })
             .await?;
         self.accepted(accepted);
@@ -108,6 +118,7 @@ impl Engine {
                 marks: Vec::new(),
                 needs_receive: true,
                 deliveries: Vec::new(),
+                seen: Vec::new(),
             })
             .await?;
         self.accepted(accepted);

@@ -13,6 +13,7 @@
 //! decides. The plan is free of effects, so a preview is the same code without the second half.
 
 mod active;
+mod appointment_walk;
 mod artefacts;
 mod automation;
 mod capabilities;
@@ -40,7 +41,9 @@ mod scheduler;
 mod signature;
 mod subscriptions;
 mod task_walk;
+mod trouble;
 mod walk;
+mod workspace_walk;
 
 pub use active::Guest;
 pub use capabilities::Capabilities;

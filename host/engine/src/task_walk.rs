@@ -13,19 +13,19 @@ use std::sync::Arc;
 
 use contactor_highlevel::{Task, TaskQuery};
 use contactor_store::{
-    ConnectionId, ConnectionState, Cursor, FailureClass, Mark, Priority, RecordId, Seen, WorkspaceId,
+    ConnectionId, Cursor, FailureClass, Mark, Priority, RecordId, Seen, SeenPage, WorkspaceId,
 };
 use contactor_sync::{Fields, Value};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::active::Active;
 use crate::convert;
+use crate::deliver::HostEvent;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::failure::{self, Failure};
+use crate::failure::{self, Failure, of_engine, of_store};
 use crate::reconcile::RunContext;
 use crate::reconcile::children::{self, Kind, News};
-use crate::walk::{of_engine, of_store};
 
 /// The stream's name in the store, and the name of its cursor.
 const STREAM: &str = "tasks";
@@ -52,40 +52,29 @@ struct Page {
     /// The contact, the task and its fields as they are now.
     changed: Vec<(RecordId, RecordId, Fields)>,
     /// Those of them that were known with other contents.
-    edited: Vec<(RecordId, Fields, String)>,
+    edited: Vec<HostEvent>,
 }
 
 impl Engine {
     /// One page of the walk over a workspace's tasks, when it is due; answers whether there are more.
     pub(crate) async fn task_walk_step(&self, workspace: &WorkspaceId) -> Result<bool, Failure> {
-        let mut connections = self.store().connections(Some(workspace)).await.map_err(of_store)?;
-        connections.retain(|connection| connection.state == ConnectionState::Enabled);
-        let mut keepers = Vec::new();
-        for connection in &connections {
-            let active = self.active(&connection.id).await.map_err(|error| of_engine(&error))?;
-            if active.lists.contains_key(Kind::Task.list()) {
-                keepers.push(active);
-            }
-        }
-        let listeners = self.subscribers(workspace, TASK_UPDATE).await.map_err(|error| of_engine(&error))?;
-        let listening = connections.iter().find(|connection| listeners.contains(&connection.id));
-        let carrier = match (keepers.first(), listening) {
-            (Some(active), _) => Arc::clone(active),
-            (None, Some(listener)) => self.active(&listener.id).await.map_err(|error| of_engine(&error))?,
-            (None, None) => return Ok(false),
+        let Some(walkers) = self.walkers(workspace, Kind::Task, &[TASK_UPDATE]).await? else {
+            return Ok(false);
         };
-        // Kept with one of the connections: cursors belong to one, and which of them it is does not matter.
-        let id = &carrier.connection.id;
-        let intervals = connections.iter().filter_map(|connection| self.sweep_interval(connection));
-        let Some(interval) = intervals.min() else { return Ok(false) };
+        let id = &walkers.carrier.connection.id;
         let now = self.now();
         let cursor = self.store().cursor(id, STREAM).await.map_err(of_store)?;
-        let rests = cursor.as_ref().is_some_and(|c| c.done && now.duration_since(c.updated_at) < interval);
-        if rests {
+        if !walkers.is_due(cursor.as_ref(), now) {
             return Ok(false);
         }
-        let run = self.context(&carrier, Priority::Sweep, false);
-        self.task_page(&run, workspace, id, &keepers, now).await
+        let run = self.context(&walkers.carrier, Priority::Sweep, false);
+        match self.task_page(&run, workspace, id, &walkers.keepers, now).await {
+            Ok(more) => Ok(more),
+            Err(failure) => {
+                let cursor = cursor.unwrap_or_else(|| self::cursor(id, true, 0, Timestamp::UNIX_EPOCH));
+                self.troubled(&run, cursor, walkers.interval, failure).await.map(|()| false)
+            }
+        }
     }
 
     /// Makes the walk over a workspace's tasks due, and wakes the walker.
@@ -97,7 +86,9 @@ impl Engine {
         for connection in self.store().connections(Some(workspace)).await? {
             // Without a cursor there was no walk yet: it is due as it is.
             if let Some(cursor) = self.store().cursor(&connection.id, STREAM).await? {
-                self.store().put_cursor(Cursor { updated_at: Timestamp::UNIX_EPOCH, ..cursor }).await?;
+                self.store()
+                    .put_cursor(Cursor { updated_at: Timestamp::UNIX_EPOCH, trouble: None, ..cursor })
+                    .await?;
             }
         }
         self.walk_wake().wake();
@@ -128,12 +119,10 @@ impl Engine {
             Ok(tasks) => tasks,
             Err(error) => {
                 let failure = failure::of_highlevel(&error);
+                // What a repetition does not mend, such as a scope that the token lacks, begins anew.
                 if matches!(failure.class, FailureClass::Transient | FailureClass::Quota) {
                     // The walk goes on from this page; what was met so far is stored.
                     self.keep_task_walk(workspace, walk);
-                } else {
-                    // What a repetition does not mend, such as a scope that the token lacks, rests like a walk that is done.
-                    self.store().put_cursor(cursor(carrier, true, walk.skip, now)).await.map_err(of_store)?;
                 }
                 return Err(failure);
             }
@@ -151,14 +140,13 @@ impl Engine {
             }
             gone = walk.missing.keys().cloned().collect();
         }
-        // Events first: one that is told twice is recognised by its key, one that is not told is lost.
-        for (contact, fields, key) in &page.edited {
-            self.host_event(workspace, None, TASK_UPDATE, Some(contact), fields, key)
-                .await
-                .map_err(|error| of_engine(&error))?;
+        let mut deliveries = Vec::new();
+        for event in &page.edited {
+            deliveries.extend(self.host_deliveries(workspace, event).await.map_err(of_engine)?);
         }
-        let marked = !marks.is_empty();
-        self.store().put_seen(workspace, STREAM, page.seen, gone, marks).await.map_err(of_store)?;
+        let marked = !marks.is_empty() || !deliveries.is_empty();
+        let page = SeenPage { seen: page.seen, gone, marks, deliveries };
+        self.store().put_seen(workspace, STREAM, page).await.map_err(of_store)?;
         self.store().put_cursor(cursor(carrier, done, walk.skip, now)).await.map_err(of_store)?;
         if !done {
             self.keep_task_walk(workspace, walk);
@@ -167,14 +155,6 @@ impl Engine {
             self.wake().wake();
         }
         Ok(!done)
-    }
-
-    /// How long a connection may go without a sweep; `None` when it does without.
-    pub(crate) fn sweep_interval(&self, connection: &contactor_store::Connection) -> Option<SignedDuration> {
-        let host = self.config().sweep_interval;
-        let own = connection.schedule.sweep_seconds.map(u64::from);
-        let seconds = own.unwrap_or(host);
-        (seconds > 0).then(|| SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)))
     }
 }
 
@@ -198,7 +178,13 @@ impl TaskWalk {
                 let mut event = fields.clone();
                 event.insert("id".to_owned(), id.as_str().into());
                 event.insert("contactId".to_owned(), contact.as_str().into());
-                page.edited.push((contact.clone(), event, format!("{id}:{fingerprint}")));
+                let payload = event.iter().map(|(name, value)| (name.clone(), value.to_json()));
+                page.edited.push(HostEvent {
+                    kind: TASK_UPDATE,
+                    contact: Some(contact.clone()),
+                    payload: serde_json::Value::Object(payload.collect()),
+                    fields: event,
+                });
             }
             page.changed.push((contact.clone(), id.clone(), fields));
             page.seen.push(Seen { record: id, parent: contact, fingerprint });
@@ -216,6 +202,7 @@ fn cursor(carrier: &ConnectionId, done: bool, seen: u32, now: Timestamp) -> Curs
         seen: u64::from(seen),
         total: None,
         updated_at: now,
+        trouble: None,
     }
 }
 
@@ -290,7 +277,7 @@ mod tests {
         let changed: Vec<&str> = page.changed.iter().map(|(_, id, _)| id.as_str()).collect();
         assert_eq!(changed, ["t2", "t3", "t4"], "edited, moved by a merge, new");
         assert_eq!(page.edited.len(), 1);
-        assert_eq!(page.edited[0].1["title"], Value::from("Write again"));
+        assert_eq!(page.edited[0].fields["title"], Value::from("Write again"));
         assert!(next.missing.is_empty());
     }
 

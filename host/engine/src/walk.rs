@@ -11,19 +11,19 @@ use contactor_highlevel::{ContactPage, Filter, SearchRequest, Sort};
 use contactor_runtime::bindings::triggers::PollPage;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Found, Mark, Priority, RecordId, Run,
-    RunKind, RunOutcome, Side, WorkspaceId,
+    Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Found, Mark, Priority, RecordId, RunKind,
+    Side, WorkspaceId,
 };
 use futures_util::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::deliver;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::failure::{self, Failure};
-use crate::receive::{brief, told};
+use crate::failure::{self, Failure, of_engine, of_store};
+use crate::receive::told;
 use crate::reconcile::children::{self, Kind};
-use crate::reconcile::{RunContext, mismatch, run_id};
+use crate::reconcile::{RunContext, mismatch};
+use crate::{deliver, trouble};
 
 /// Stream names of the walks over HighLevel's contacts.
 pub(crate) const BACKFILL: &str = "backfill";
@@ -33,15 +33,15 @@ const SWEEP: &str = "sweep";
 const SWEEP_OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 /// Bytes of a connector's cursor.
 const CURSOR: usize = 4_096;
-/// The longest rest that a partner may ask for.
-const LONGEST_REST: SignedDuration = SignedDuration::from_hours(24);
 /// How soon the walker looks again when nothing is due.
 const IDLE: Duration = Duration::from_secs(5);
+/// The rest of a walk over HighLevel's contacts whose failure a repetition does not mend.
+const LOOK: SignedDuration = SignedDuration::from_mins(5);
 /// Connections that walk at the same time, so that a slow partner delays few others.
 const WALKS_AT_ONCE: usize = 8;
 /// Appointments that lie this far back and ahead are looked at with every sweep.
-const APPOINTMENTS_BACK: SignedDuration = SignedDuration::from_hours(2 * 24);
-const APPOINTMENTS_AHEAD: SignedDuration = SignedDuration::from_hours(14 * 24);
+pub(crate) const APPOINTMENTS_BACK: SignedDuration = SignedDuration::from_hours(2 * 24);
+pub(crate) const APPOINTMENTS_AHEAD: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How often what is past its retention is forgotten.
 const EXPIRY_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
@@ -73,25 +73,29 @@ impl Engine {
             .buffer_unordered(WALKS_AT_ONCE);
         let next = waits.fold(IDLE, |next, wait| std::future::ready(next.min(wait))).await;
         let waits = futures_util::stream::iter(workspaces)
-            .map(|workspace| async move { self.walk_tasks_safely(&workspace).await })
+            .map(|workspace| async move { self.walk_workspace_safely(&workspace).await })
             .buffer_unordered(WALKS_AT_ONCE);
         let next = waits.fold(next, |next, wait| std::future::ready(next.min(wait))).await;
         self.expire_if_due().await;
         next
     }
 
-    /// One page of the walk over a workspace's tasks; its failure is nobody else's.
-    async fn walk_tasks_safely(&self, workspace: &WorkspaceId) -> Duration {
-        match AssertUnwindSafe(self.task_walk_step(workspace)).catch_unwind().await {
+    /// One step of the walks over a workspace's tasks and appointments; their failure is nobody else's.
+    async fn walk_workspace_safely(&self, workspace: &WorkspaceId) -> Duration {
+        let steps = async {
+            let tasks = self.task_walk_step(workspace).await;
+            let appointments = self.appointment_walk_step(workspace).await;
+            tasks.and_then(|more| appointments.map(|()| more))
+        };
+        match AssertUnwindSafe(steps).catch_unwind().await {
             Ok(Ok(true)) => Duration::ZERO,
             Ok(Ok(false)) => IDLE,
             Ok(Err(failure)) => {
-                tracing::warn!(%workspace, reason = failure.message, "the walk over the tasks failed and is repeated");
-                let wait = failure.retry_after.and_then(|wait| Duration::try_from(wait).ok());
-                wait.unwrap_or(IDLE).max(Duration::from_millis(100))
+                tracing::warn!(%workspace, reason = failure.message, "a walk over the workspace failed and is repeated");
+                IDLE
             }
             Err(_) => {
-                tracing::error!(%workspace, "the walk over the tasks panicked: this is a defect of the host");
+                tracing::error!(%workspace, "a walk over the workspace panicked: this is a defect of the host");
                 IDLE
             }
         }
@@ -115,8 +119,7 @@ impl Engine {
                 } else {
                     tracing::warn!(connection = %id, reason = failure.message, "a walk failed and is repeated");
                 }
-                let wait = failure.retry_after.and_then(|wait| Duration::try_from(wait).ok());
-                wait.unwrap_or(IDLE).max(Duration::from_millis(100))
+                IDLE
             }
             Err(_) => {
                 tracing::error!(connection = %id, "a walk panicked: this is a defect of the host");
@@ -126,16 +129,20 @@ impl Engine {
     }
 
     async fn walk_connection(&self, connection: &Connection) -> Result<Step, Failure> {
-        let active = self.active(&connection.id).await.map_err(|error| of_engine(&error))?;
+        let active = self.active(&connection.id).await.map_err(of_engine)?;
         let id = &connection.id;
-        let backfill = self.backfill_step(&self.context(&active, Priority::Backfill, false), id).await?;
-        let sweep = self.sweep_step(&self.context(&active, Priority::Sweep, false), connection).await?;
+        let run = self.context(&active, Priority::Backfill, false);
+        let backfill = self.in_turn(&run, BACKFILL, LOOK, self.backfill_step(&run, id)).await?;
+        let run = self.context(&active, Priority::Sweep, false);
+        let sweep = self.in_turn(&run, SWEEP, LOOK, self.sweep_step(&run, connection)).await?;
         let mut polled = Step::Rest;
         for stream in &active.manifest.streams {
             let run = self.context(&active, Priority::Sweep, false);
             let seconds = connection.schedule.poll_interval(&stream.name).unwrap_or(stream.interval_seconds);
             let interval = SignedDuration::from_secs(i64::from(seconds));
-            match self.poll_step(&run, id, &stream.name, interval).await? {
+            let name = format!("poll:{}", stream.name);
+            let step = self.poll_step(&run, &name, &stream.name, interval);
+            match self.in_turn(&run, &name, interval, step).await? {
                 Step::Rest => {}
                 step => polled = step,
             }
@@ -145,6 +152,31 @@ impl Engine {
             (Step::Full, _, _) | (_, _, Step::Full) => Step::Full,
             _ => Step::Rest,
         })
+    }
+
+    /// One step of one stream. A stream that fails rests by itself and the next has its turn; only a credential that was refused,
+    /// which stops the connection, is a failure of all.
+    async fn in_turn(
+        &self,
+        run: &RunContext,
+        stream: &str,
+        interval: SignedDuration,
+        step: impl Future<Output = Result<Step, Failure>>,
+    ) -> Result<Step, Failure> {
+        let id = &run.active.connection.id;
+        if trouble::rests(self.cursor(id, stream).await?.as_ref(), self.now()) {
+            return Ok(Step::Rest);
+        }
+        let failure = match step.await {
+            Ok(step) => return Ok(step),
+            Err(failure) => failure,
+        };
+        if failure.class == FailureClass::Auth {
+            return Err(failure);
+        }
+        let cursor = self.cursor(id, stream).await?.unwrap_or_else(|| never_read(id, stream));
+        self.troubled(run, cursor, interval, failure).await?;
+        Ok(Step::Rest)
     }
 
     // ----------------------------------------------------------------------------------------------------------- backfill
@@ -165,7 +197,7 @@ impl Engine {
         if cursor.done {
             return Ok(Step::Rest);
         }
-        let waiting = self.store().counts(Some(&run.active.workspace.id)).await.map_err(of_store)?.dirty;
+        let waiting = self.store().waiting(&run.active.workspace.id).await.map_err(of_store)?;
         if waiting >= self.config().backfill_window {
             return Ok(Step::Full);
         }
@@ -244,20 +276,9 @@ impl Engine {
             return Ok(Vec::new());
         }
         let id = &run.active.connection.id;
-        let window = now - APPOINTMENTS_BACK..now + APPOINTMENTS_AHEAD;
-        let mut marks = Vec::new();
-        for contact in self.store().parents(id, entity).await.map_err(of_store)? {
-            let links = self.store().child_links(id, entity, &contact).await.map_err(of_store)?;
-            let mut values = links.iter().flat_map(|link| link.base.iter());
-            let coming = values.any(|(_, agreed)| {
-                let instant = agreed.highlevel.as_text().and_then(|text| text.parse::<Timestamp>().ok());
-                instant.is_some_and(|instant| window.contains(&instant))
-            });
-            if coming {
-                marks.push(children::mark(list, Side::Highlevel, &contact));
-            }
-        }
-        Ok(marks)
+        let (from, until) = (now - APPOINTMENTS_BACK, now + APPOINTMENTS_AHEAD);
+        let contacts = self.store().occurring(id, entity, from, until).await.map_err(of_store)?;
+        Ok(contacts.iter().map(|contact| children::mark(list, Side::Highlevel, contact)).collect())
     }
 
     // --------------------------------------------------------------------------------------------------------------- poll
@@ -266,82 +287,32 @@ impl Engine {
     async fn poll_step(
         &self,
         run: &RunContext,
-        id: &ConnectionId,
+        name: &str,
         stream: &str,
         interval: SignedDuration,
     ) -> Result<Step, Failure> {
-        let name = format!("poll:{stream}");
+        let id = &run.active.connection.id;
         let now = self.now();
-        let cursor = match self.cursor(id, &name).await? {
-            Some(cursor) => cursor,
-            None => Cursor { updated_at: Timestamp::UNIX_EPOCH, done: true, ..fresh(id, &name, now) },
-        };
-        if cursor.done && now.duration_since(cursor.updated_at) < interval {
+        let cursor = self.cursor(id, name).await?.unwrap_or_else(|| never_read(id, name));
+        // A stream that failed is due when its rest is over.
+        if cursor.trouble.is_none() && cursor.done && now.duration_since(cursor.updated_at) < interval {
             return Ok(Step::Rest);
         }
         // A stream that never ends is read no faster than its records are worked off.
-        let waiting = self.store().counts(Some(&run.active.workspace.id)).await.map_err(of_store)?.dirty;
+        let waiting = self.store().waiting(&run.active.workspace.id).await.map_err(of_store)?;
         if waiting >= self.config().backfill_window {
             return Ok(Step::Full);
         }
-        let (page, found) = match read_page(run, stream, cursor.cursor.as_deref()).await {
-            Ok(read) => read,
-            Err(failure) => {
-                let rests_since = match failure.class {
-                    FailureClass::Transient => None,
-                    // A quota of a day must not be asked after every few seconds: those calls may count as well.
-                    FailureClass::Quota => {
-                        failure.retry_after.map(|wait| now + wait.min(LONGEST_REST) - interval)
-                    }
-                    // What a repetition does not mend rests like a poll that went well.
-                    _ => Some(now),
-                };
-                if let Some(updated_at) = rests_since {
-                    let rest = Cursor { done: true, updated_at, ..cursor };
-                    self.store().put_cursor(rest).await.map_err(of_store)?;
-                }
-                return Err(self.note_poll(run, stream, brief(failure)).await);
-            }
-        };
+        let (page, found) = read_page(run, stream, cursor.cursor.as_deref()).await?;
         let moved = Cursor {
             cursor: page.cursor,
             done: !page.more,
             seen: cursor.seen + found.marks.len() as u64,
-            ..fresh(id, &name, now)
+            ..fresh(id, name, now)
         };
         self.store().mark_found(id, found, Priority::Sweep, Some(moved)).await.map_err(of_store)?;
         self.wake().wake();
         Ok(if page.more { Step::More } else { Step::Rest })
-    }
-
-    /// A poll that failed leaves a run; one that only found changes is seen in theirs.
-    async fn note_poll(&self, run: &RunContext, stream: &str, failure: Failure) -> Failure {
-        if failure.class == FailureClass::Quota {
-            return failure;
-        }
-        let (calls, log) = run.recorder.take();
-        let entry = Run {
-            id: run_id(),
-            workspace: run.active.workspace.id.clone(),
-            connection: run.active.connection.id.clone(),
-            kind: RunKind::Poll,
-            entity: None,
-            highlevel_id: None,
-            partner_id: None,
-            event: None,
-            started_at: run.started_at,
-            duration_us: calls.iter().map(|call| call.duration_us).sum(),
-            outcome: RunOutcome::Retrying,
-            class: Some(failure.class),
-            summary: format!("poll of {stream}: {}", failure.message),
-            changes: Vec::new(),
-            calls,
-            log,
-        };
-        if let Err(error) = self.store().put_run(entry).await {
-            tracing::error!(%error, "a failed poll could not be written down");
-        }
-        failure
     }
 
     // ------------------------------------------------------------------------------------------------------------- shared
@@ -482,7 +453,13 @@ fn fresh(connection: &ConnectionId, stream: &str, now: Timestamp) -> Cursor {
         seen: 0,
         total: None,
         updated_at: now,
+        trouble: None,
     }
+}
+
+/// The cursor of a stream before its first page: it is due.
+fn never_read(connection: &ConnectionId, stream: &str) -> Cursor {
+    Cursor { done: true, ..fresh(connection, stream, Timestamp::UNIX_EPOCH) }
 }
 
 fn parse_cursor(text: Option<&str>) -> Result<Option<contactor_highlevel::Cursor>, Failure> {
@@ -490,15 +467,6 @@ fn parse_cursor(text: Option<&str>) -> Result<Option<contactor_highlevel::Cursor
     contactor_highlevel::Cursor::from_text(text).map(Some).ok_or_else(|| {
         Failure::new(FailureClass::Config, "a stored cursor is unreadable: begin the sync anew with --full")
     })
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-pub(crate) fn of_store(error: contactor_store::StoreError) -> Failure {
-    Failure::new(FailureClass::Transient, format!("store: {error}"))
-}
-
-pub(crate) fn of_engine(error: &EngineError) -> Failure {
-    Failure::new(FailureClass::Config, error.to_string())
 }
 
 #[cfg(test)]

@@ -184,8 +184,14 @@ pub trait Store: Send + Sync + 'static {
         entity: &str,
         parent: &RecordId,
     ) -> Result<Vec<Link>>;
-    /// The contacts that have children of an entity with a link in use.
-    async fn parents(&self, connection: &ConnectionId, entity: &str) -> Result<Vec<RecordId>>;
+    /// The contacts that have children of an entity, with a link in use, which take place within a window; its end is outside.
+    async fn occurring(
+        &self,
+        connection: &ConnectionId,
+        entity: &str,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<RecordId>>;
     /// The links of a connection, those of child records aside, by HighLevel's id, after the given one. Links of several entities that share an id are
     /// never parted, so that no page leaves one out; a page may be that much longer than `limit`.
     async fn links(
@@ -215,16 +221,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// What the last walk over a stream of a workspace saw, by record.
     async fn seen(&self, workspace: &WorkspaceId, stream: &str) -> Result<Vec<Seen>>;
-    /// Replaces what was seen of these records, forgets the ones that are `gone`, and marks records of connections dirty
-    /// with priority `Sweep`, all or nothing.
-    async fn put_seen(
-        &self,
-        workspace: &WorkspaceId,
-        stream: &str,
-        seen: Vec<Seen>,
-        gone: Vec<RecordId>,
-        marks: Vec<(ConnectionId, Mark)>,
-    ) -> Result<()>;
+    /// What was last seen of one record of a stream.
+    async fn seen_of(&self, workspace: &WorkspaceId, stream: &str, record: &RecordId)
+    -> Result<Option<Seen>>;
+    /// Stores what a page of a walk showed, all or nothing; answers how many of the deliveries were new.
+    async fn put_seen(&self, workspace: &WorkspaceId, stream: &str, page: SeenPage) -> Result<u64>;
 
     /// A connector's state: value and version.
     async fn state_get(&self, connection: &ConnectionId, key: &str) -> Result<Option<(Vec<u8>, u64)>>;
@@ -329,6 +330,8 @@ pub trait Store: Send + Sync + 'static {
 
     // ---------------------------------------------------------------------------------------------------------- operation
 
+    /// How many dirty records of a workspace wait or run: [`Counts::dirty`] alone, which is asked for every page of a walk.
+    async fn waiting(&self, workspace: &WorkspaceId) -> Result<u64>;
     /// Counts for a workspace, or for all.
     async fn counts(&self, workspace: Option<&WorkspaceId>) -> Result<Counts>;
     /// Counts for one connection.

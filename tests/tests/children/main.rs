@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
 
+mod lost;
+mod merges;
 mod partner;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -137,6 +140,28 @@ impl World {
         let filter =
             RunFilter { connection: Some(self.connection.clone()), limit: 1_000, ..RunFilter::default() };
         self.engine().store().runs(filter).await.unwrap()
+    }
+
+    /// How many runs of an entity or a list there were.
+    async fn runs_of(&self, entity: &str) -> usize {
+        self.runs().await.iter().filter(|run| run.entity.as_deref() == Some(entity)).count()
+    }
+
+    /// The webhooks that HighLevel has queued are lost.
+    fn lose_webhooks(&self) {
+        let all = self.stand.sandbox.highlevel().webhooks().webhooks().len();
+        self.delivered.store(all, Ordering::Relaxed);
+    }
+
+    /// Time passes until the next sweep and the walks, and what they find is done.
+    async fn sweep(&self) {
+        self.later(SignedDuration::from_mins(16));
+        self.settle().await;
+    }
+
+    /// The events of a kind that the partner's connector was told.
+    fn told(&self, kind: &str) -> usize {
+        self.people.state(|state| state.events.iter().filter(|(told, _)| told == kind).count())
     }
 
     /// Requests to HighLevel in all.
@@ -288,33 +313,6 @@ async fn a_completed_task_leaves_the_list_and_its_count_although_no_row_of_the_t
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_merge_of_contacts_takes_their_tasks_along() {
-    let world = World::set().await;
-    let (master, loser) = (world.contact("ann@example.com"), world.contact("anna@example.com"));
-    world.task(&master, "Call");
-    let moved = world.task(&loser, "Write");
-    world.settle().await;
-    world.act(PersonAct::MergeContacts { master: master.clone(), losers: vec![loser] });
-    world.settle().await;
-    // No webhook tells of the tasks: whatever marks the survivor's list finds them.
-    world.task(&master, "Third");
-    world.settle().await;
-    let id = world.people.state(|state| {
-        let ann = state.people.iter().find(|(_, fields)| fields["email"] == "ann@example.com").unwrap();
-        assert_eq!(subjects(&ann.1["todos"]), ["Call", "Third", "Write"]);
-        ann.0.clone()
-    });
-    assert_eq!(world.tasks(&master).len(), 3);
-    world.edit_task(&master, &moved, json!({ "completed": true }));
-    world.settle().await;
-    world.people.state(|state| {
-        let list = state.people[&id]["todos"].as_array().unwrap();
-        let write: Vec<_> = list.iter().filter(|item| item["subject"] == "Write").collect();
-        assert_eq!((write.len(), &write[0]["done"]), (1, &json!(true)));
-    });
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_of_the_wrong_shape_parks_that_list_alone_and_names_the_place() {
     let world = World::set().await;
     let contact = world.contact("ann@example.com");
@@ -461,12 +459,12 @@ async fn an_edit_that_no_webhook_announces_is_found_by_the_walk_and_is_an_event(
     world.people.edit(&person, "todos", list);
     world.settle().await;
     assert_eq!(world.tasks(&contact)[0]["title"], json!("Call thrice"));
-    let (reads, after) = (world.people.state(|state| state.reads), world.runs().await.len());
+    let (reads, lists) = (world.people.state(|state| state.reads), world.runs_of("tasks").await);
+    assert!(lists > 0);
     world.later(SignedDuration::from_mins(16));
     world.settle().await;
     assert_eq!(world.people.state(|state| state.reads), reads);
-    let lists = world.runs().await.into_iter().filter(|run| run.entity.as_deref() == Some("tasks"));
-    assert!(lists.count() <= after, "an echo of our own write leaves no run of the list");
+    assert_eq!(world.runs_of("tasks").await, lists, "an echo of our own write leaves no run of the list");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -492,8 +490,7 @@ async fn appointments_follow_their_contact_and_go_one_way() {
     // It is moved, and the webhook is lost: the next sweep looks at what is about to come.
     let fields = json!({ "title": "Moved visit" });
     world.act(PersonAct::EditAppointment { appointment: booked, fields });
-    let all = world.stand.sandbox.highlevel().webhooks().webhooks().len();
-    world.delivered.store(all, Ordering::Relaxed);
+    world.lose_webhooks();
     world.later(SignedDuration::from_mins(16));
     world.settle().await;
     let visits = world.people.field("visits");
@@ -551,13 +548,27 @@ async fn a_custom_field_that_does_not_exist_is_told_once_with_those_that_do() {
     world.act(PersonAct::DefineCustomField { name: "Tier".to_owned(), data_type: "TEXT".to_owned() });
     let row =
         json!({ "partner": "first", "highlevel": "customFields.nickname", "direction": "to-highlevel" });
-    let mapping = EnableConnection {
+    let read = json!({ "partner": "first", "highlevel": "firstName", "to_partner": "firstName or customFields.titel" });
+    let mapping = || EnableConnection {
         workspace: WORKSPACE.to_owned(),
         connector: "people".to_owned(),
-        mapping: json!({ "contact": [row] }),
+        mapping: json!({ "contact": [row, read] }),
         ..EnableConnection::default()
     };
-    world.engine().enable_connection(mapping).await.unwrap();
+    let refused = world.engine().enable_connection(mapping()).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("no custom field `customFields.nickname`; it has customFields.tier"),
+        "{refused}"
+    );
+    // While HighLevel cannot be asked, the admin goes on; the first run that misses a field tells.
+    world.stand.sandbox.faults().add(Fault {
+        operation: "highlevel.*".to_owned(),
+        effect: Effect::Answer { status: 503, body: None, retry_after: None, after: false },
+        when: When::Probability(1.0),
+        skip: 0,
+    });
+    world.engine().enable_connection(mapping()).await.unwrap();
+    world.stand.sandbox.faults().clear();
     for n in 0..3 {
         let fields = json!({ "email": format!("person{n}@example.com"), "first": "Annie" });
         world.people.state(|state| {
@@ -567,8 +578,11 @@ async fn a_custom_field_that_does_not_exist_is_told_once_with_those_that_do() {
     }
     world.settle().await;
     let runs = world.runs().await;
+    for name in ["nickname", "titel"] {
+        let what = format!("no custom field `{name}`");
+        assert_eq!(runs.iter().filter(|run| run.summary.contains(&what)).count(), 1, "{runs:#?}");
+    }
     let told: Vec<_> = runs.iter().filter(|run| run.summary.contains("no custom field `nickname`")).collect();
-    assert_eq!(told.len(), 1, "{runs:#?}");
     assert!(told[0].summary.contains("it has tier"), "{}", told[0].summary);
     assert!(runs.iter().all(|run| run.outcome != RunOutcome::Parked), "the rest of each record goes on");
     assert_eq!(world.stand.sandbox.highlevel().contacts(&world.location).len(), 3);

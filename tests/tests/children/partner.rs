@@ -200,6 +200,16 @@ name = "TaskUpdate"
 title = "A task changed"
 source = "highlevel"
 
+[[trigger]]
+name = "AppointmentCreate"
+title = "An appointment was booked"
+source = "highlevel"
+
+[[trigger]]
+name = "AppointmentUpdate"
+title = "An appointment changed"
+source = "highlevel"
+
 [[stream]]
 name = "people"
 entity = "contact"
@@ -212,6 +222,10 @@ pub(crate) struct State {
     pub(crate) people: BTreeMap<String, Map<String, Json>>,
     /// Who is announced by the next poll.
     pub(crate) changed: Vec<String>,
+    /// Streams that answer nothing but this.
+    pub(crate) ill: BTreeMap<String, Error>,
+    /// How often each stream was asked.
+    pub(crate) polls: BTreeMap<String, u32>,
     /// Events that it was told to handle: the kind and the contact.
     pub(crate) events: Vec<(String, Option<String>)>,
     pub(crate) reads: u64,
@@ -323,7 +337,11 @@ impl State {
                 self.people.insert(id.clone(), person);
                 Reply::Update(self.record(&id))
             }
-            Invocation::Poll { .. } => {
+            Invocation::Poll { stream, .. } => {
+                *self.polls.entry(stream.clone()).or_default() += 1;
+                if let Some(error) = self.ill.get(stream) {
+                    return Reply::Poll(Err(error.clone()));
+                }
                 let changed = std::mem::take(&mut self.changed);
                 let change = |id: &String| Change {
                     entity: "contact".to_owned(),

@@ -3,7 +3,7 @@
 use contactor_highlevel as highlevel;
 use contactor_highlevel::{ErrorKind, TokenError};
 use contactor_runtime::bindings::types::{Error, FieldProblem};
-use contactor_store::FailureClass;
+use contactor_store::{FailureClass, StoreError};
 
 use crate::failure::Failure;
 
@@ -42,6 +42,17 @@ fn of_kind(kind: &ErrorKind, said: String) -> Error {
         }
         // `Rejected`, and kinds that are newer than this table.
         _ => Error::Other(said),
+    }
+}
+
+/// An error of the host's own store.
+pub(super) fn of_store(error: StoreError) -> Error {
+    match error {
+        StoreError::NotFound { .. } => Error::NotFound(error.to_string()),
+        StoreError::Conflict { .. } => Error::Conflict(error.to_string()),
+        StoreError::Limited(why) => Error::Conflict(why),
+        StoreError::Invalid(why) => invalid("", why),
+        error => Error::Unavailable(format!("the host's store: {error}")),
     }
 }
 

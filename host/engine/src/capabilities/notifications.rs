@@ -31,8 +31,9 @@ impl Host for Direct {
             if let StoreError::Limited(why) = &error {
                 // The guest's error has no room for words.
                 self.run.recorder.line(format!("notifications.send: {why}"));
+                return Err(Error::Limited(Some(FULL)));
             }
-            return Err(of_store(error));
+            return Err(errors::of_store(error));
         }
         self.run.engine.wake().wake();
         Ok(())
@@ -62,14 +63,5 @@ impl Direct {
         let data = serde_json::from_str(data)
             .map_err(|error| errors::invalid("data", format!("expected a JSON object: {error}")))?;
         Ok(Content { kind: line(message.kind), title, text: message.text, data, at: self.run.started_at })
-    }
-}
-
-fn of_store(error: StoreError) -> Error {
-    match error {
-        StoreError::NotFound { .. } => Error::NotFound(error.to_string()),
-        StoreError::Conflict { .. } => Error::Conflict(error.to_string()),
-        StoreError::Limited(_) => Error::Limited(Some(FULL)),
-        error => Error::Unavailable(format!("the host's store: {error}")),
     }
 }

@@ -2,7 +2,7 @@
 
 use contactor_runtime::bindings::state::{Entry, Host};
 use contactor_runtime::bindings::types::Error;
-use contactor_store::{LocalWrite, StoreError};
+use contactor_store::LocalWrite;
 
 use super::{Direct, errors};
 
@@ -15,7 +15,7 @@ impl Host for Direct {
     async fn get(&mut self, key: String) -> Result<Option<Entry>, Error> {
         check_key(&key)?;
         let found = self.run.engine.store().state_get(&self.run.active.connection.id, &key).await;
-        Ok(found.map_err(of_store)?.map(|(value, version)| Entry { value, version }))
+        Ok(found.map_err(errors::of_store)?.map(|(value, version)| Entry { value, version }))
     }
 
     async fn compare_and_set(&mut self, key: String, expected: u64, value: Vec<u8>) -> Result<u64, Error> {
@@ -27,20 +27,25 @@ impl Host for Direct {
         // Only a new key can be one too many. Two runs that create at once may pass by a few: the limit guards the
         // store's size, nothing else depends on it.
         if expected == 0 {
-            check_room(&store.state_keys(connection, "").await.map_err(of_store)?, &key)?;
+            check_room(&store.state_keys(connection, "").await.map_err(errors::of_store)?, &key)?;
         }
-        self.write_locally(LocalWrite::SetState { key, expected, value }).await.map_err(of_store)
+        self.write_locally(LocalWrite::SetState { key, expected, value }).await.map_err(errors::of_store)
     }
 
     async fn delete(&mut self, key: String) -> Result<(), Error> {
         self.may_change(|| format!("state.delete {key}"))?;
         check_key(&key)?;
-        self.write_locally(LocalWrite::DeleteState(key)).await.map(drop).map_err(of_store)
+        self.write_locally(LocalWrite::DeleteState(key)).await.map(drop).map_err(errors::of_store)
     }
 
     async fn keys(&mut self, prefix: String) -> Result<Vec<String>, Error> {
         check_text("prefix", &prefix)?;
-        self.run.engine.store().state_keys(&self.run.active.connection.id, &prefix).await.map_err(of_store)
+        self.run
+            .engine
+            .store()
+            .state_keys(&self.run.active.connection.id, &prefix)
+            .await
+            .map_err(errors::of_store)
     }
 }
 
@@ -78,13 +83,6 @@ fn check_room(keys: &[String], key: &str) -> Result<(), Error> {
         ));
     }
     Ok(())
-}
-
-fn of_store(error: StoreError) -> Error {
-    match error {
-        conflict @ StoreError::Conflict { .. } => Error::Conflict(conflict.to_string()),
-        error => Error::Unavailable(format!("the host's store: {error}")),
-    }
 }
 
 #[cfg(test)]

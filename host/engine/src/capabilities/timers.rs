@@ -2,7 +2,7 @@
 
 use contactor_runtime::bindings::timers::{Host, Timer};
 use contactor_runtime::bindings::types::Error;
-use contactor_store::{LocalWrite, NewTimer, RecordId, StoreError, WriteLimit};
+use contactor_store::{LocalWrite, NewTimer, RecordId, WriteLimit};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Direct, errors};
@@ -29,7 +29,7 @@ impl Host for Direct {
                 Some(WriteLimit { writes: limit.writes.saturating_mul(wider), ..limit })
             });
         }
-        self.write_locally(LocalWrite::SetTimer(timer)).await.map_err(of_store)?;
+        self.write_locally(LocalWrite::SetTimer(timer)).await.map_err(errors::of_store)?;
         if at <= now {
             self.run.engine.wake().wake();
         }
@@ -39,7 +39,7 @@ impl Host for Direct {
     async fn cancel(&mut self, name: String) -> Result<(), Error> {
         self.may_change(|| format!("timers.cancel {name}"))?;
         check_name(&name)?;
-        self.write_locally(LocalWrite::CancelTimer(name)).await.map(drop).map_err(of_store)
+        self.write_locally(LocalWrite::CancelTimer(name)).await.map(drop).map_err(errors::of_store)
     }
 }
 
@@ -81,14 +81,6 @@ fn checked(timer: Timer) -> Result<NewTimer, Error> {
         payload: timer.payload,
         name: timer.name,
     })
-}
-
-fn of_store(error: StoreError) -> Error {
-    match error {
-        StoreError::Invalid(why) => errors::invalid("name", why),
-        StoreError::Limited(why) => Error::Conflict(why),
-        error => Error::Unavailable(format!("the host's store: {error}")),
-    }
 }
 
 #[cfg(test)]

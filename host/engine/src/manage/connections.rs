@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::mapping::check_custom_fields;
 use super::workspaces::check_id;
 use super::{rules, template};
+use crate::active::compile_mappings;
 use crate::credentials::webhook_name;
 use crate::engine::Engine;
 use crate::error::{EngineError, IngestError};
@@ -156,6 +158,10 @@ impl Engine {
             created_at: present.as_ref().map_or_else(|| self.now(), |c| c.created_at),
         };
         let secrets = self.merged_credentials(&connection, &manifest, &request).await?;
+        let after = compile_mappings(&manifest, &connection.mapping)?;
+        // A mapping that does not fit the component any more is no reason to refuse the next one.
+        let before = stored.and_then(|stored| compile_mappings(&manifest, &stored.mapping).ok());
+        check_custom_fields(self, &workspace, &before.unwrap_or_default(), &after).await?;
         // A request that fails the check leaves the stored credential alone.
         self.load_with(connection.clone(), secrets.clone()).await?;
         if !request.credentials.is_empty() {

@@ -30,7 +30,9 @@ impl Engine {
             let name = format!("poll:{}", stream.name);
             // A stream without a cursor was never polled: it is due as it is.
             if let Some(cursor) = self.store().cursor(id, &name).await? {
-                self.store().put_cursor(Cursor { updated_at: Timestamp::UNIX_EPOCH, ..cursor }).await?;
+                self.store()
+                    .put_cursor(Cursor { updated_at: Timestamp::UNIX_EPOCH, trouble: None, ..cursor })
+                    .await?;
             }
         }
         self.walk_wake().wake();

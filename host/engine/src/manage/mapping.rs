@@ -14,6 +14,8 @@ use crate::active::{compile_mappings, default_rows, owner_of};
 use crate::engine::Engine;
 use crate::error::EngineError;
 
+pub(super) use fields::check_custom_fields;
+pub(crate) use fields::is_known;
 pub use trial::{MappingTrial, TrialProblem, TrialReport, TrialRow};
 
 /// Who wrote a row.
@@ -76,9 +78,14 @@ impl Engine {
         let mut connection = self.stored(id).await?;
         let manifest = self.manifest_of(&connection).await?;
         let row = self.checked_row(&connection, &manifest, entity, row).await?;
+        let before = compile_mappings(&manifest, &connection.mapping)?;
         let rows = rows_of(&mut connection.mapping, entity);
         rows.retain(|old| pair(old) != pair(&row));
         rows.push(row);
+        let workspace = self.workspace(&connection.workspace).await?;
+        let after = compile_mappings(&manifest, &connection.mapping)?;
+        // The row's own field was looked up; its expressions may name others.
+        check_custom_fields(self, &workspace, &before, &after).await?;
         self.store_mapping(connection).await?;
         self.mapping(id).await
     }

@@ -19,6 +19,7 @@ pub(crate) use connections::interfaces;
 pub use connections::{ConnectionView, EnableConnection, SettingView};
 pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};
 pub use history::{Timeline, TimelineEntry, TimelineKind};
+pub(crate) use mapping::is_known;
 pub use mapping::{MappingRow, MappingTrial, RowOrigin, TrialProblem, TrialReport, TrialRow};
 pub use workspaces::NewWorkspace;
 pub(crate) use workspaces::check_id;

@@ -14,6 +14,7 @@ use super::plan::SyncPlan;
 use super::sides::{CUSTOM, Created, RunContext, SideRecord, TAGS};
 use crate::convert;
 use crate::failure::{self, Failure};
+use crate::manage::is_known;
 use crate::recorder::cut;
 
 /// Bytes of the names of custom fields that a remark lists.
@@ -185,6 +186,7 @@ impl RunContext {
             highlevel_id: highlevel.id.clone(),
             partner_id: partner.id.clone(),
             parent: None,
+            occurs_at: None,
             base,
             highlevel_fingerprint: print(contactor_sync::Side::Highlevel, &highlevel.fields),
             partner_fingerprint: print(contactor_sync::Side::Partner, &partner.fields),
@@ -215,7 +217,8 @@ impl RunContext {
     async fn create_highlevel(&self, fields: &Fields) -> Result<SideRecord, Failure> {
         let (plain, tags) = split_tags(fields);
         let plain = self.address_custom_fields(plain).await?;
-        let draft = highlevel::ContactDraft::from_fields(plain).map_err(|problems| refused(&problems))?;
+        let draft = highlevel::ContactDraft::from_fields(plain)
+            .map_err(|problems| failure::of_problems(&problems))?;
         let tags: Vec<String> = tags.unwrap_or_default().into_iter().collect();
         let created = self.location.create_contact(&draft, &tags).await;
         match created {
@@ -250,7 +253,8 @@ impl RunContext {
         let mut after = before.clone();
         if !plain.is_empty() {
             let plain = self.address_custom_fields(plain).await?;
-            let patch = highlevel::ContactPatch::from_fields(plain).map_err(|problems| refused(&problems))?;
+            let patch = highlevel::ContactPatch::from_fields(plain)
+                .map_err(|problems| failure::of_problems(&problems))?;
             let contact = self
                 .location
                 .update_contact(&id, &patch)
@@ -306,7 +310,8 @@ impl RunContext {
             .into_iter()
             .filter_map(|(name, text)| Some((name.to_owned(), serde_json::Value::from(text?))))
             .collect();
-        let draft = highlevel::ContactDraft::from_fields(fields).map_err(|problems| refused(&problems))?;
+        let draft = highlevel::ContactDraft::from_fields(fields)
+            .map_err(|problems| failure::of_problems(&problems))?;
         let upsert = self.location.upsert_contact(&draft, false).await;
         let upsert = upsert.map_err(|error| failure::of_highlevel(&error))?;
         self.side_record(&upsert.contact).await
@@ -323,7 +328,7 @@ impl RunContext {
             return Ok(fields);
         }
         let definitions = self.engine.custom_fields(&self.active.workspace, &self.location).await?;
-        definitions.to_ids(fields).map_err(|problems| refused(&problems))
+        definitions.to_ids(fields).map_err(|problems| failure::of_problems(&problems))
     }
 
     /// Takes custom fields that the location does not have out of the writes. Their rows stay open, so that they are written
@@ -337,25 +342,47 @@ impl RunContext {
             fields.keys().filter_map(|name| name.strip_prefix(CUSTOM)).map(str::to_owned).collect()
         };
         let wanted = named(&merge.to_highlevel);
-        if wanted.is_empty() {
+        let read = mapping.inputs(contactor_sync::Side::Highlevel);
+        let read = read.iter().filter_map(|name| name.strip_prefix(CUSTOM)).collect::<Vec<_>>();
+        if wanted.is_empty() && read.is_empty() {
             return Ok(Vec::new());
         }
-        let definitions = self.engine.custom_fields(&self.active.workspace, &self.location).await?;
+        let definitions = match self.engine.custom_fields(&self.active.workspace, &self.location).await {
+            Ok(definitions) => definitions,
+            // What is only read and has no value needs no definition.
+            Err(_) if wanted.is_empty() => return Ok(Vec::new()),
+            Err(failure) => return Err(failure),
+        };
         let mut remarks = Vec::new();
+        let list = || {
+            let known: Vec<_> = definitions.iter().filter_map(|definition| definition.key()).collect();
+            cut(if known.is_empty() { "none".to_owned() } else { known.join(", ") }, NAMES)
+        };
+        for key in read.into_iter().filter(|key| !is_known(&definitions, key)) {
+            if !wanted.iter().any(|wanted| wanted == key) && self.tells(&format!("{CUSTOM}{key}")).await {
+                remarks.push(format!(
+                    "HighLevel has no custom field `{key}`; it has {}. What the mapping makes of it is empty until it exists or the mapping names another",
+                    list()
+                ));
+            }
+        }
         for key in wanted.iter().filter(|key| definitions.get(key).is_none()) {
             let field = format!("{CUSTOM}{key}");
             merge.to_highlevel.remove(&field);
             merge.open.extend(mapping.rows().filter(|row| row.highlevel == field).map(RowSpec::key));
-            if self.preview || self.engine.tells_once(&self.active.connection.id, &field) {
-                let known: Vec<_> = definitions.iter().filter_map(|definition| definition.key()).collect();
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            if self.tells(&field).await {
                 remarks.push(format!(
                     "HighLevel has no custom field `{key}`; it has {}. The field is left out until it exists or the mapping names another",
-                    cut(known, NAMES)
+                    list()
                 ));
             }
         }
         Ok(remarks)
+    }
+
+    /// Whether a remark about something of this connection is to be made: in every preview, and else once.
+    async fn tells(&self, about: &str) -> bool {
+        self.preview || self.engine.tells_once(&self.active.connection, about).await
     }
 
     /// Some fields are accepted with a 2xx and silently not kept. Said once per run; the settled base keeps it from looping.
@@ -422,12 +449,4 @@ pub(crate) fn note_writes(
             after: convert::value_to_json(after),
         }
     }));
-}
-
-fn refused(problems: &[highlevel::FieldProblem]) -> Failure {
-    let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    Failure::new(
-        FailureClass::Config,
-        format!("the mapping writes what HighLevel does not take: {}", list.join("; ")),
-    )
 }

@@ -12,4 +12,4 @@ mod work;
 
 pub use preview::{PlannedChange, PreviewItem, PreviewReport, Verdict};
 pub(crate) use sides::{RunContext, contact_fields, mismatch, partner_record};
-pub(crate) use work::run_id;
+pub(crate) use work::{outcome_name, run_id};

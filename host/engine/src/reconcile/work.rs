@@ -11,7 +11,7 @@ use contactor_store::{
 use contactor_sync::ConflictRecord;
 
 use super::apply::{Applied, note_writes};
-use super::children::Kind;
+use super::children::{Emptied, Kind};
 use super::plan::{Plan, SyncPlan, record_lock};
 use super::sides::{RunContext, SideRecord};
 use crate::active::Active;
@@ -290,12 +290,22 @@ impl Engine {
         link: contactor_store::Link,
         side: Side,
     ) -> Result<Ending, Failure> {
-        let mut marks = Vec::new();
-        if side == Side::Highlevel && link.state == LinkState::Active && !run.active.lists.is_empty() {
-            let survivor = run.survivor(&link).await?;
-            marks.extend(survivor.iter().flat_map(|id| run.list_marks(Side::Highlevel, id)));
-        }
-        Ok(Ending { marks, ..gone(run, link, side) })
+        let lost_lists =
+            side == Side::Highlevel && link.state == LinkState::Active && !run.active.lists.is_empty();
+        let survivor = if lost_lists { run.survivor(&link).await? } else { None };
+        let Some(survivor) = survivor else { return Ok(gone(run, link, side)) };
+        let Emptied { changes, unlinked } = run.empty_lists(&link, &survivor).await?;
+        let marks = run.list_marks(Side::Highlevel, &survivor);
+        let ending = gone(run, link, side);
+        let summary = match changes.len() {
+            0 => ending.summary,
+            count => {
+                let name = &run.active.manifest.partner.name;
+                let what = format!("its lists are {survivor}'s now and were emptied");
+                format!("{}; {what}; {name}: {count} values", ending.summary)
+            }
+        };
+        Ok(Ending { marks, changes, unlinked, summary, ..ending })
     }
 
     /// A failure decides what becomes of the record; a refused credential stops the connection.
@@ -497,7 +507,8 @@ fn summary(run: &RunContext, plan: &SyncPlan, applied: &Applied) -> String {
     if parts.is_empty() { "in step".to_owned() } else { parts.join("; ") }
 }
 
-fn outcome_name(outcome: RunOutcome) -> &'static str {
+/// The outcome as a metric's label.
+pub(crate) fn outcome_name(outcome: RunOutcome) -> &'static str {
     match outcome {
         RunOutcome::Applied => "applied",
         RunOutcome::Unchanged => "unchanged",

@@ -10,7 +10,7 @@ use super::Engine;
 use super::world::*;
 use crate::*;
 
-fn delivery(key: &str) -> NewDelivery {
+pub(super) fn delivery(key: &str) -> NewDelivery {
     NewDelivery {
         connection: prefinery(),
         key: key.to_owned(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::automations::delivery;
 use super::world::*;
 use crate::*;
 
@@ -48,10 +49,6 @@ pub(super) async fn children_are_written_with_the_run_of_their_list(engine: Arc<
     let lost = Link { state: LinkState::PartnerDeleted, ..child("t2", "2", "h1") };
     world.run_of_list("h1", vec![lost.clone()], vec![child("t1", "1", "h1")]).await;
     assert_eq!(world.children("h1").await, [lost]);
-    let connection = prefinery();
-    let parents = |entity| world.store.parents(&connection, entity);
-    assert_eq!(parents("task").await.unwrap(), [RecordId::new("h2")], "h1 has lost its only one");
-    assert_eq!(parents("note").await.unwrap(), []);
     // Children and lists are no records of their own.
     assert_eq!(world.store.links(&prefinery(), None, 10).await.unwrap(), []);
     assert_eq!(world.store.counts(None).await.unwrap().links, 0);
@@ -67,6 +64,26 @@ pub(super) async fn children_are_written_with_the_run_of_their_list(engine: Arc<
     let refused = world.store.complete_record(&world.lease, twice).await;
     assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
     assert_eq!(world.children("h2").await, [child("t3", "1", "h2")]);
+}
+
+pub(super) async fn contacts_are_found_by_when_their_children_take_place(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let visit =
+        |id: &str, contact: &str, second| Link { occurs_at: Some(at(second)), ..child(id, id, contact) };
+    world.run_of_list("h1", vec![visit("a1", "h1", 100), visit("a2", "h1", 110)], vec![]).await;
+    world.run_of_list("h2", vec![visit("a3", "h2", 200), child("a4", "a4", "h2")], vec![]).await;
+    let lost = Link { state: LinkState::PartnerDeleted, ..visit("a5", "h3", 105) };
+    world.run_of_list("h3", vec![lost], vec![]).await;
+    let world = world.restart().await;
+    let connection = prefinery();
+    let found = |from, until| world.store.occurring(&connection, "task", at(from), at(until));
+    assert_eq!(found(100, 200).await.unwrap(), [RecordId::new("h1")]);
+    assert_eq!(found(200, 201).await.unwrap(), [RecordId::new("h2")]);
+    assert_eq!(found(111, 200).await.unwrap(), []);
+    assert_eq!(world.children("h1").await[0].occurs_at, Some(at(100)));
+    // It is moved.
+    world.run_of_list("h1", vec![visit("a1", "h1", 150), visit("a2", "h1", 900)], vec![]).await;
+    assert_eq!(found(111, 200).await.unwrap(), [RecordId::new("h1")]);
 }
 
 pub(super) async fn a_child_moves_to_the_parent_that_has_it_now(engine: Arc<dyn Engine>) {
@@ -103,13 +120,33 @@ pub(super) async fn what_a_walk_saw_is_kept_by_record(engine: Arc<dyn Engine>) {
         fingerprint: fingerprint.to_owned(),
     };
     let acme = acme();
-    let put = |seen, gone, marks| world.store.put_seen(&acme, "tasks", seen, gone, marks);
-    put(vec![seen("t2", "b"), seen("t1", "a")], vec![], vec![]).await.unwrap();
-    let marks = vec![(prefinery(), mark(Side::Highlevel, "h1"))];
-    put(vec![seen("t2", "c")], vec![RecordId::new("t1")], marks).await.unwrap();
+    let put = |page| world.store.put_seen(&acme, "tasks", page);
+    put(SeenPage { seen: vec![seen("t2", "b"), seen("t1", "a")], ..SeenPage::default() }).await.unwrap();
+    let page = || SeenPage {
+        seen: vec![seen("t2", "c")],
+        gone: vec![RecordId::new("t1")],
+        marks: vec![(prefinery(), mark(Side::Highlevel, "h1"))],
+        deliveries: vec![delivery("edit")],
+    };
+    // What cannot be delivered is not seen either: the next walk meets it again.
+    let mut refused = page();
+    refused.deliveries[0].connection = ConnectionId::new("acme/nobody");
+    put(refused).await.unwrap_err();
+    assert_eq!(
+        world.store.seen_of(&acme, "tasks", &RecordId::new("t2")).await.unwrap(),
+        Some(seen("t2", "b"))
+    );
+    assert_eq!(put(page()).await.unwrap(), 1);
+    assert_eq!(put(page()).await.unwrap(), 0, "its key is known");
     let world = world.restart().await;
     assert_eq!(world.store.seen(&acme, "tasks").await.unwrap(), [seen("t2", "c")]);
     assert_eq!(world.store.seen(&acme, "notes").await.unwrap(), []);
+    // A webhook that shows such a record is stored together with what it shows.
+    let shown = seen("t3", "d");
+    world
+        .append(NewEvent { seen: vec![("tasks".to_owned(), shown.clone())], ..event("e1", Vec::new()) })
+        .await;
+    assert_eq!(world.store.seen(&acme, "tasks").await.unwrap(), [seen("t2", "c"), shown]);
     assert_eq!(world.claim_one().await.key.record.as_str(), "h1");
 }
 

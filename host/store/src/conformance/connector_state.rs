@@ -58,6 +58,7 @@ pub(super) async fn cursors_are_kept_per_stream(engine: Arc<dyn Engine>) {
         seen,
         total: None,
         updated_at: at(3),
+        trouble: None,
     };
     world.store.put_cursor(cursor("sweep", 1)).await.unwrap();
     world.store.put_cursor(cursor("poll:testers", 2)).await.unwrap();

@@ -115,6 +115,7 @@ cases! {
         pages_of_links_leave_none_out;
     children:
         children_are_written_with_the_run_of_their_list,
+        contacts_are_found_by_when_their_children_take_place,
         a_child_moves_to_the_parent_that_has_it_now,
         marks_of_a_completion_are_dirty_afterwards,
         what_a_walk_saw_is_kept_by_record,

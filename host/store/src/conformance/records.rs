@@ -170,6 +170,7 @@ pub(super) async fn a_cursor_moves_only_together_with_its_marks(engine: Arc<dyn 
         seen: 100,
         total: Some(250),
         updated_at: at(7),
+        trouble: Some(Trouble { failures: 3, retry_at: at(9), problem: "503".to_owned() }),
     };
     let marks = vec![mark(Side::Highlevel, "h1"), mark(Side::Highlevel, "h2")];
     let moved = cursor(prefinery());

@@ -153,6 +153,7 @@ pub(super) fn event(key: &str, marks: Vec<Mark>) -> NewEvent {
         marks,
         needs_receive: false,
         deliveries: Vec::new(),
+        seen: Vec::new(),
     }
 }
 
@@ -184,6 +185,7 @@ pub(super) fn link(highlevel: &str, partner: &str) -> Link {
         highlevel_id: RecordId::new(highlevel),
         partner_id: RecordId::new(partner),
         parent: None,
+        occurs_at: None,
         base: serde_json::from_value(
             json!({"email=email": {"highlevel": "a@example.com", "partner": "a@example.com"}}),
         )

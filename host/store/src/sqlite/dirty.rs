@@ -204,10 +204,13 @@ pub(super) fn readdress(db: &Connection, connection: i64, id: i64, highlevel: &R
     Ok(())
 }
 
+pub(super) fn waiting_sql(scope: Scope) -> String {
+    format!("SELECT count(*), min(first_marked_at) FROM dirty WHERE {}", scope.filter())
+}
+
 /// How many wait or run, and since when the oldest does.
 pub(super) fn waiting(db: &Connection, scope: Scope) -> Result<(u64, Option<Timestamp>)> {
-    let sql = format!("SELECT count(*), min(first_marked_at) FROM dirty WHERE {}", scope.filter());
-    Ok(db.prepare_cached(&sql)?.query_row([scope.pk()], |row| {
+    Ok(db.prepare_cached(&waiting_sql(scope))?.query_row([scope.pk()], |row| {
         Ok((count(row.get(0)?), row.get::<_, Option<At>>(1)?.map(|at| at.0)))
     })?)
 }

@@ -11,8 +11,8 @@ use super::claim::{self, Demand};
 use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
-    Result, SqliteStore, configuration, counts, events, expire, ingest, journal, kv, leases, links, messages,
-    parked, runs, seen, writes,
+    Result, SqliteStore, configuration, counts, dirty, events, expire, ingest, journal, kv, leases, links,
+    messages, parked, runs, seen, writes,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -221,10 +221,19 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn parents(&self, connection: &ConnectionId, entity: &str) -> Result<Vec<RecordId>> {
+    async fn occurring(
+        &self,
+        connection: &ConnectionId,
+        entity: &str,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<RecordId>> {
         let (connection, entity) = (connection.clone(), entity.to_owned());
-        self.read(move |db| links::parents(db, configuration::owner(db, &connection)?.connection, &entity))
-            .await
+        self.read(move |db| {
+            let owner = configuration::owner(db, &connection)?;
+            links::occurring(db, owner.connection, &entity, from, until)
+        })
+        .await
     }
 
     async fn put_run(&self, run: Run) -> Result<()> {
@@ -267,22 +276,27 @@ impl Store for SqliteStore {
         self.read(move |db| seen::all(db, configuration::workspace_pk(db, &workspace)?, &stream)).await
     }
 
-    async fn put_seen(
+    async fn seen_of(
         &self,
         workspace: &WorkspaceId,
         stream: &str,
-        seen: Vec<Seen>,
-        gone: Vec<RecordId>,
-        marks: Vec<(ConnectionId, Mark)>,
-    ) -> Result<()> {
+        record: &RecordId,
+    ) -> Result<Option<Seen>> {
+        let (workspace, stream, record) = (workspace.clone(), stream.to_owned(), record.clone());
+        self.read(move |db| seen::one(db, configuration::workspace_pk(db, &workspace)?, &stream, &record))
+            .await
+    }
+
+    async fn put_seen(&self, workspace: &WorkspaceId, stream: &str, page: SeenPage) -> Result<u64> {
         let (workspace, stream, now) = (workspace.clone(), stream.to_owned(), self.now());
         self.write(move |db| {
-            seen::put(db, configuration::workspace_pk(db, &workspace)?, &stream, &seen, &gone)?;
-            for (connection, mark) in &marks {
+            let workspace = configuration::workspace_pk(db, &workspace)?;
+            seen::put(db, workspace, &stream, &page.seen, &page.gone)?;
+            for (connection, mark) in &page.marks {
                 let found = Found { marks: vec![mark.clone()], ..Found::default() };
                 ingest::mark(db, connection, &found, Priority::Sweep, None, now)?;
             }
-            Ok(())
+            ingest::deliver(db, &page.deliveries, Some(workspace), None, now)
         })
         .await
     }
@@ -447,6 +461,15 @@ impl Store for SqliteStore {
     ) -> Result<()> {
         let (lease, id, now) = (lease.clone(), id.to_owned(), self.now());
         self.write(move |db| complete::message(db, &lease, &id, &disposition, stop.as_deref(), now)).await
+    }
+
+    async fn waiting(&self, workspace: &WorkspaceId) -> Result<u64> {
+        let workspace = workspace.clone();
+        self.read(move |db| {
+            let scope = Scope::Workspace(configuration::workspace_pk(db, &workspace)?);
+            Ok(dirty::waiting(db, scope)?.0)
+        })
+        .await
     }
 
     async fn counts(&self, workspace: Option<&WorkspaceId>) -> Result<Counts> {

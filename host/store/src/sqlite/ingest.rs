@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use super::configuration::Owner;
 use super::events::Stage;
 use super::parked::{self, Subject};
-use super::{Result, configuration, deliveries, dirty, events, kv, runs, unread};
+use super::{Result, configuration, deliveries, dirty, events, kv, runs, seen, unread};
 use crate::automation::{Found, NewDelivery};
 use crate::error::StoreError;
 use crate::model::{
@@ -30,6 +30,11 @@ pub(super) fn append(db: &Connection, event: &NewEvent) -> Result<Accepted> {
         }
     }
     deliver(db, &event.deliveries, target.workspace, Some(seq), event.received_at)?;
+    if let Some(workspace) = target.workspace {
+        for (stream, shown) in &event.seen {
+            seen::put(db, workspace, stream, std::slice::from_ref(shown), &[])?;
+        }
+    }
     if target.stage(event) == Stage::Unread
         && let Some(connection) = target.connection
     {

@@ -5,10 +5,10 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::Result;
 use super::codec::{At, count, integer};
 use crate::error::StoreError;
-use crate::model::{ConnectionId, Cursor};
+use crate::model::{ConnectionId, Cursor, Trouble};
 
 pub(super) fn cursor(db: &Connection, connection: &ConnectionId, stream: &str) -> Result<Option<Cursor>> {
-    let sql = "SELECT s.cursor, s.done, s.seen, s.total, s.updated_at \
+    let sql = "SELECT s.cursor, s.done, s.seen, s.total, s.updated_at, s.failures, s.retry_at, s.problem \
                FROM cursors s JOIN connections c ON c.pk = s.connection WHERE c.id = ?1 AND s.stream = ?2";
     let cursor = db.prepare_cached(sql)?.query_row(params![connection, stream], |row| {
         Ok(Cursor {
@@ -19,15 +19,24 @@ pub(super) fn cursor(db: &Connection, connection: &ConnectionId, stream: &str) -
             seen: count(row.get(2)?),
             total: row.get::<_, Option<i64>>(3)?.map(count),
             updated_at: row.get::<_, At>(4)?.0,
+            trouble: match row.get::<_, Option<At>>(6)? {
+                Some(retry_at) => {
+                    Some(Trouble { failures: row.get(5)?, retry_at: retry_at.0, problem: row.get(7)? })
+                }
+                None => None,
+            },
         })
     });
     Ok(cursor.optional()?)
 }
 
 pub(super) fn put_cursor(db: &Connection, connection: i64, cursor: &Cursor) -> Result<()> {
-    let sql = "INSERT INTO cursors (connection, stream, cursor, done, seen, total, updated_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (connection, stream) DO UPDATE SET \
-                   cursor = ?3, done = ?4, seen = ?5, total = ?6, updated_at = ?7";
+    let sql = "INSERT INTO cursors (connection, stream, cursor, done, seen, total, updated_at, failures, retry_at, \
+                   problem) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (connection, stream) DO UPDATE SET \
+                   cursor = ?3, done = ?4, seen = ?5, total = ?6, updated_at = ?7, failures = ?8, retry_at = ?9, \
+                   problem = ?10";
+    let trouble = cursor.trouble.as_ref();
     db.prepare_cached(sql)?.execute(params![
         connection,
         cursor.stream,
@@ -36,6 +45,9 @@ pub(super) fn put_cursor(db: &Connection, connection: i64, cursor: &Cursor) -> R
         integer(cursor.seen),
         cursor.total.map(integer),
         At(cursor.updated_at),
+        trouble.map_or(0, |trouble| trouble.failures),
+        trouble.map(|trouble| At(trouble.retry_at)),
+        trouble.map(|trouble| &trouble.problem),
     ])?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Links: HighLevel id ↔ partner id, unique both ways.
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::Result;
@@ -9,7 +10,7 @@ use crate::error::StoreError;
 use crate::model::{Link, RecordId, Side};
 
 const LINK: &str = "SELECT c.id, l.entity, l.highlevel_id, l.partner_id, l.base, l.highlevel_fingerprint, \
-                    l.partner_fingerprint, l.state, l.created_at, l.updated_at, l.parent \
+                    l.partner_fingerprint, l.state, l.created_at, l.updated_at, l.parent, l.occurs_at \
                     FROM links l JOIN connections c ON c.pk = l.connection";
 
 fn link_row(row: &Row<'_>) -> rusqlite::Result<Link> {
@@ -25,6 +26,7 @@ fn link_row(row: &Row<'_>) -> rusqlite::Result<Link> {
         created_at: row.get::<_, At>(8)?.0,
         updated_at: row.get::<_, At>(9)?.0,
         parent: Some(row.get::<_, RecordId>(10)?).filter(|parent| !parent.as_str().is_empty()),
+        occurs_at: row.get::<_, Option<At>>(11)?.map(|at| at.0),
     })
 }
 
@@ -61,6 +63,15 @@ pub(super) fn highlevel_id(
         .optional()?)
 }
 
+/// The statement of [`of_parent`]. Its index is named: without statistics SQLite takes one that begins with the connection alone,
+/// and reads all links of it.
+pub(super) fn of_parent_sql() -> String {
+    let link = LINK.replace("FROM links l ", "FROM links l INDEXED BY links_of_parent ");
+    format!(
+        "{link} WHERE l.connection = ?1 AND l.parent = ?2 AND l.parent <> '' AND l.entity = ?3 ORDER BY l.highlevel_id"
+    )
+}
+
 /// The links of a parent's children of one entity.
 pub(super) fn of_parent(
     db: &Connection,
@@ -68,21 +79,24 @@ pub(super) fn of_parent(
     entity: &str,
     parent: &RecordId,
 ) -> Result<Vec<Link>> {
-    let sql = format!(
-        "{LINK} WHERE l.connection = ?1 AND l.parent = ?2 AND l.parent <> '' AND l.entity = ?3 \
-         ORDER BY l.highlevel_id"
-    );
-    let mut statement = db.prepare_cached(&sql)?;
+    let mut statement = db.prepare_cached(&of_parent_sql())?;
     let rows = statement.query_map(params![connection, parent, entity], link_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The parents of the active links of one entity.
-pub(super) fn parents(db: &Connection, connection: i64, entity: &str) -> Result<Vec<RecordId>> {
-    let sql = "SELECT DISTINCT parent FROM links \
-               WHERE connection = ?1 AND parent <> '' AND entity = ?2 AND state = 'active' ORDER BY parent";
-    let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map(params![connection, entity], |row| row.get(0))?;
+pub(super) const OCCURRING: &str = "SELECT DISTINCT parent FROM links WHERE connection = ?1 AND entity = ?2 \
+                                    AND state = 'active' AND occurs_at >= ?3 AND occurs_at < ?4";
+
+/// The parents of the active links of one entity whose records take place within a window.
+pub(super) fn occurring(
+    db: &Connection,
+    connection: i64,
+    entity: &str,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<RecordId>> {
+    let mut statement = db.prepare_cached(OCCURRING)?;
+    let rows = statement.query_map(params![connection, entity, At(from), At(until)], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -123,11 +137,11 @@ pub(super) fn write(db: &Connection, connection: i64, replaced: Option<&Link>, l
         let sql = "DELETE FROM links WHERE connection = ?1 AND highlevel_id = ?2 AND entity = ?3";
         db.prepare_cached(sql)?.execute(params![connection, old.highlevel_id, old.entity])?;
     }
-    let sql = "INSERT INTO links (connection, entity, highlevel_id, partner_id, parent, state, created_at, updated_at, \
+    let sql = "INSERT INTO links (connection, entity, highlevel_id, partner_id, parent, occurs_at, state, created_at, updated_at, \
                    highlevel_fingerprint, partner_fingerprint, base) \
-               VALUES (:connection, :entity, :highlevel_id, :partner_id, :parent, :state, :created_at, :updated_at, \
+               VALUES (:connection, :entity, :highlevel_id, :partner_id, :parent, :occurs_at, :state, :created_at, :updated_at, \
                    :highlevel_fingerprint, :partner_fingerprint, :base) \
-               ON CONFLICT (connection, highlevel_id, entity) DO UPDATE SET partner_id = :partner_id, parent = :parent, state = :state, \
+               ON CONFLICT (connection, highlevel_id, entity) DO UPDATE SET partner_id = :partner_id, parent = :parent, occurs_at = :occurs_at, state = :state, \
                    created_at = :created_at, updated_at = :updated_at, highlevel_fingerprint = :highlevel_fingerprint, \
                    partner_fingerprint = :partner_fingerprint, base = :base \
                WHERE partner_id = :partner_id OR partner_id IS :replaced";
@@ -139,6 +153,7 @@ pub(super) fn write(db: &Connection, connection: i64, replaced: Option<&Link>, l
         ":highlevel_id": link.highlevel_id,
         ":partner_id": link.partner_id,
         ":parent": link.parent.as_ref().map_or("", RecordId::as_str),
+        ":occurs_at": link.occurs_at.map(At),
         ":state": Word(link.state),
         ":created_at": At(link.created_at),
         ":updated_at": At(link.updated_at),

@@ -105,43 +105,51 @@ pub(super) fn run(db: &Connection, id: &RunId) -> Result<Option<Run>> {
     Ok(run.optional()?)
 }
 
-/// Runs without their calls, newest first: the ids sort by time.
-pub(super) fn list(db: &Connection, filter: &RunFilter) -> Result<Vec<Run>> {
+/// The statement that lists runs, newest first: the ids sort by time.
+pub(super) fn listing(filter: &RunFilter) -> String {
     let mut conditions = vec!["1"];
-    let mut params: Vec<(&str, &dyn rusqlite::ToSql)> = vec![(":limit", &filter.limit)];
-    if let Some(workspace) = &filter.workspace {
+    if filter.workspace.is_some() {
         conditions.push("r.workspace = (SELECT pk FROM workspaces WHERE id = :workspace)");
-        params.push((":workspace", workspace));
     }
-    let of_highlevel = filter.connection.as_ref().and_then(ConnectionId::workspace_of_highlevel);
-    if let Some(workspace) = &of_highlevel {
-        conditions.push("r.workspace = (SELECT pk FROM workspaces WHERE id = :of_highlevel)");
-        conditions.push("r.connection IS NULL");
-        params.push((":of_highlevel", workspace));
-    } else if let Some(connection) = &filter.connection {
-        // A connection is of one workspace, and runs are indexed by workspace.
-        conditions.push("r.workspace = (SELECT workspace FROM connections WHERE id = :connection)");
-        conditions.push("r.connection = (SELECT pk FROM connections WHERE id = :connection)");
-        params.push((":connection", connection));
+    match filter.connection.as_ref().map(ConnectionId::workspace_of_highlevel) {
+        Some(Some(_)) => {
+            conditions.push("r.workspace = (SELECT pk FROM workspaces WHERE id = :of_highlevel)");
+            conditions.push("r.connection IS NULL");
+        }
+        Some(None) => conditions.push("r.connection = (SELECT pk FROM connections WHERE id = :connection)"),
+        None => {}
     }
-    if let Some(record) = &filter.record {
+    if filter.record.is_some() {
         conditions.push(
             "r.pk IN (SELECT pk FROM runs WHERE highlevel_id = :record \
              UNION SELECT pk FROM runs WHERE partner_id = :record)",
         );
-        params.push((":record", record));
     }
-    let outcome = filter.outcome.map(Word);
-    if let Some(outcome) = &outcome {
+    if filter.outcome.is_some() {
         conditions.push("r.outcome = :outcome");
-        params.push((":outcome", outcome));
     }
-    if let Some(before) = &filter.before {
+    if filter.before.is_some() {
         conditions.push("r.id < :before");
-        params.push((":before", before));
     }
-    let sql = format!("{RUN} {FROM} WHERE {} ORDER BY r.id DESC LIMIT :limit", conditions.join(" AND "));
-    let mut statement = db.prepare_cached(&sql)?;
+    format!("{RUN} {FROM} WHERE {} ORDER BY r.id DESC LIMIT :limit", conditions.join(" AND "))
+}
+
+/// Runs without their calls.
+pub(super) fn list(db: &Connection, filter: &RunFilter) -> Result<Vec<Run>> {
+    let of_highlevel = filter.connection.as_ref().and_then(ConnectionId::workspace_of_highlevel);
+    let connection = filter.connection.as_ref().filter(|_| of_highlevel.is_none());
+    let outcome = filter.outcome.map(Word);
+    let given: [(&str, Option<&dyn rusqlite::ToSql>); 7] = [
+        (":limit", Some(&filter.limit)),
+        (":workspace", filter.workspace.as_ref().map(|value| value as _)),
+        (":of_highlevel", of_highlevel.as_ref().map(|value| value as _)),
+        (":connection", connection.map(|value| value as _)),
+        (":record", filter.record.as_ref().map(|value| value as _)),
+        (":outcome", outcome.as_ref().map(|value| value as _)),
+        (":before", filter.before.as_ref().map(|value| value as _)),
+    ];
+    let params: Vec<_> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let mut statement = db.prepare_cached(&listing(filter))?;
     let runs = statement.query_map(params.as_slice(), run_row)?;
     Ok(runs.collect::<rusqlite::Result<_>>()?)
 }

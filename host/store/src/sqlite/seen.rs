@@ -1,6 +1,6 @@
 //! What the last walk over a list saw.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Result;
 use crate::model::{RecordId, Seen};
@@ -14,6 +14,16 @@ pub(super) fn all(db: &Connection, workspace: i64, stream: &str) -> Result<Vec<S
         Ok(Seen { record: row.get(0)?, parent: row.get(1)?, fingerprint: row.get(2)? })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What was seen of one record.
+pub(super) fn one(db: &Connection, workspace: i64, stream: &str, record: &RecordId) -> Result<Option<Seen>> {
+    let sql =
+        "SELECT record, parent, fingerprint FROM seen WHERE workspace = ?1 AND stream = ?2 AND record = ?3";
+    let seen = db.prepare_cached(sql)?.query_row(params![workspace, stream, record], |row| {
+        Ok(Seen { record: row.get(0)?, parent: row.get(1)?, fingerprint: row.get(2)? })
+    });
+    Ok(seen.optional()?)
 }
 
 /// Replaces what was seen of some records and forgets others.

@@ -1,9 +1,11 @@
 //! Whether the two fields of a row are there, and what they hold.
 
-use contactor_highlevel::{ContactDraft, ContactPatch, CustomFieldDefinition};
+use std::collections::{BTreeMap, BTreeSet};
+
+use contactor_highlevel::{ContactDraft, ContactPatch, CustomFieldDefinition, CustomFields};
 use contactor_manifest::Manifest;
 use contactor_store::Workspace;
-use contactor_sync::{FieldType, RowSpec, Side};
+use contactor_sync::{FieldType, Mapping, RowSpec, Side};
 
 use crate::active::{field_type, owner_of};
 use crate::engine::Engine;
@@ -94,17 +96,58 @@ async fn custom_field(
     let fields = engine.custom_fields_anew(workspace, &location).await.map_err(|failure| {
         EngineError::Invalid(format!("mapping: custom fields cannot be read: {}", failure.message))
     })?;
-    if let Some(definition) = fields.get(key) {
-        return Ok(Some(of_definition(definition)));
+    match fields.get(key) {
+        Some(definition) => Ok(Some(of_definition(definition))),
+        None => Err(no_custom_field(key, &fields)),
     }
+}
+
+fn no_custom_field(key: &str, fields: &CustomFields) -> EngineError {
     let mut known: Vec<String> =
         fields.iter().filter_map(CustomFieldDefinition::key).map(|key| format!("{CUSTOM}{key}")).collect();
     known.sort();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    Err(EngineError::Invalid(format!(
+    EngineError::Invalid(format!(
         "mapping: the location has no custom field `{CUSTOM}{key}`; it has {}",
         if known.is_empty() { "none: define it in HighLevel first".to_owned() } else { listed(&known) }
-    )))
+    ))
+}
+
+/// The custom fields that rows or their expressions name, by key.
+fn custom_fields_of(mappings: &BTreeMap<String, Mapping>) -> BTreeSet<String> {
+    let Some(contact) = mappings.get("contact") else { return BTreeSet::new() };
+    let rows = contact.rows().map(|row| row.highlevel.clone());
+    let names = contact.inputs(Side::Highlevel).into_iter().chain(rows);
+    names.filter_map(|name| name.strip_prefix(CUSTOM).map(str::to_owned)).collect()
+}
+
+/// Whether the location has every custom field that a mapping names and the one before it did not. When HighLevel cannot be
+/// asked, nothing is refused: the first run that misses a field tells.
+pub(in crate::manage) async fn check_custom_fields(
+    engine: &Engine,
+    workspace: &Workspace,
+    before: &BTreeMap<String, Mapping>,
+    after: &BTreeMap<String, Mapping>,
+) -> Result<(), EngineError> {
+    let (before, after) = (custom_fields_of(before), custom_fields_of(after));
+    if after.is_subset(&before) {
+        return Ok(());
+    }
+    let fields = match engine.custom_fields_anew(workspace, &engine.location(workspace)).await {
+        Ok(fields) => fields,
+        Err(failure) => {
+            tracing::warn!(workspace = %workspace.id, reason = failure.message, "custom fields of a mapping were not looked up");
+            return Ok(());
+        }
+    };
+    let missing = after.difference(&before).find(|key| !is_known(&fields, key));
+    missing.map_or(Ok(()), |key| Err(no_custom_field(key, &fields)))
+}
+
+/// An expression may reach into the value of a field.
+pub(crate) fn is_known(fields: &CustomFields, key: &str) -> bool {
+    let outer = key.split('.').next().unwrap_or(key);
+    fields.get(key).or_else(|| fields.get(outer)).is_some()
 }
 
 fn of_definition(definition: &CustomFieldDefinition) -> FieldType {

@@ -9,12 +9,17 @@ use contactor_sync::{
     Child, ChildLink, ConflictRecord, Fields, Pair, Then, Value, Write, list_fingerprint, settle,
 };
 
+use jiff::Timestamp;
+
 use super::elements::{self, Element};
 use super::highlevel::missing;
 use super::list::{ChildList, Home};
 use super::plan::{CONTACT_ID, ListPlan, REMOVED, whole_fields};
 use crate::failure::Failure;
 use crate::reconcile::sides::{Created, RunContext};
+
+/// The field of a child that says when it begins.
+const START: &str = "start";
 
 /// What a run of a list wrote.
 #[derive(Default)]
@@ -379,6 +384,7 @@ impl RunContext {
                 Some(contactor_sync::Side::Highlevel) => LinkState::HighlevelDeleted,
                 Some(contactor_sync::Side::Partner) => LinkState::PartnerDeleted,
             },
+            occurs_at: occurs_at(plan, link),
             created_at: previous.map_or(self.started_at, |link| link.created_at),
             updated_at: self.started_at,
         };
@@ -422,6 +428,7 @@ impl RunContext {
             base,
             highlevel_fingerprint: print(contactor_sync::Side::Highlevel, highlevel),
             partner_fingerprint: print(contactor_sync::Side::Partner, partner),
+            occurs_at: None,
             state: LinkState::Active,
             created_at: previous.map_or(self.started_at, |link| link.created_at),
             updated_at: self.started_at,
@@ -440,6 +447,12 @@ impl Step {
         };
         own.or_else(had).or_else(adopted).or_else(|| self.highlevel.as_ref()?.id.clone())
     }
+}
+
+/// When a child takes place, by HighLevel.
+fn occurs_at(plan: &ListPlan, link: &ChildLink) -> Option<Timestamp> {
+    let child = plan.highlevel.iter().find(|child| child.id.as_deref() == Some(link.highlevel_id.as_str()));
+    child?.fields.get(START)?.as_text()?.parse().ok()
 }
 
 /// A child as a remark names it.

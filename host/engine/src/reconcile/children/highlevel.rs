@@ -52,11 +52,13 @@ impl RunContext {
             Kind::Task => {
                 // HighLevel wants a date of every task; one that has none is due when it is first seen.
                 fields.entry("dueDate".to_owned()).or_insert_with(|| self.started_at.to_string().into());
-                let draft = highlevel::TaskDraft::from_fields(fields).map_err(|p| refused(&p))?;
+                let draft =
+                    highlevel::TaskDraft::from_fields(fields).map_err(|p| failure::of_problems(&p))?;
                 self.location.create_task(&contact, &draft).await.map(|created| task(&created))
             }
             Kind::Note => {
-                let draft = highlevel::NoteDraft::from_fields(fields).map_err(|p| refused(&p))?;
+                let draft =
+                    highlevel::NoteDraft::from_fields(fields).map_err(|p| failure::of_problems(&p))?;
                 self.location.create_note(&contact, &draft).await.map(|created| note(&created))
             }
             Kind::Appointment => return Err(no_appointments()),
@@ -84,14 +86,16 @@ impl RunContext {
                 match (fields.len(), fields.get("completed").and_then(serde_json::Value::as_bool)) {
                     (1, Some(completed)) => self.location.set_task_completed(&contact, &id, completed).await,
                     _ => {
-                        let patch = highlevel::TaskPatch::from_fields(fields).map_err(|p| refused(&p))?;
+                        let patch = highlevel::TaskPatch::from_fields(fields)
+                            .map_err(|p| failure::of_problems(&p))?;
                         self.location.update_task(&contact, &id, &patch).await
                     }
                 }
                 .map(|updated| task(&updated))
             }
             Kind::Note => {
-                let patch = highlevel::NotePatch::from_fields(fields).map_err(|p| refused(&p))?;
+                let patch =
+                    highlevel::NotePatch::from_fields(fields).map_err(|p| failure::of_problems(&p))?;
                 let id = highlevel::NoteId::new(id);
                 self.location.update_note(&contact, &id, &patch).await.map(|updated| note(&updated))
             }
@@ -152,14 +156,6 @@ fn appointment(one: &highlevel::Appointment, zone: Option<&TimeZone>) -> Child {
     rename("endTime", "end", instant(one.end));
     rename("appointmentStatus", "status", one.status.clone().map(Value::Text));
     Child { id: Some(one.id.to_string()), fields, updated_at: None }
-}
-
-fn refused(problems: &[highlevel::FieldProblem]) -> Failure {
-    let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    Failure::new(
-        FailureClass::Config,
-        format!("the mapping writes what HighLevel does not take: {}", list.join("; ")),
-    )
 }
 
 fn no_appointments() -> Failure {

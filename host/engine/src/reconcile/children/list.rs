@@ -1,6 +1,7 @@
 //! Which lists of child records a connection keeps, and how.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use contactor_manifest::{Manifest, Support};
 use contactor_sync::{Condition, Direction, Mapping};
@@ -59,12 +60,12 @@ pub(crate) enum Home {
 }
 
 /// One list of a connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ChildList {
     pub(crate) kind: Kind,
     pub(crate) home: Home,
     pub(crate) direction: Direction,
-    pub(crate) include: Option<Condition>,
+    pub(crate) include: Option<Arc<Condition>>,
     /// Rows of the children; none when the partner keeps no children.
     pub(crate) children: Option<Mapping>,
     /// Rows of the list as a whole.
@@ -110,7 +111,7 @@ pub(crate) fn compile(
         let include = entity.include.as_deref().map(Condition::compile).transpose();
         let include = include
             .map_err(|reason| EngineError::Invalid(format!("`include` of `{}`: {reason}", entity.name)))?;
-        let list = ChildList { kind, home, direction, include, children, whole };
+        let list = ChildList { kind, home, direction, include: include.map(Arc::new), children, whole };
         lists.insert(kind.list().to_owned(), list);
     }
     Ok(lists)

@@ -8,6 +8,7 @@ mod apply;
 mod elements;
 mod highlevel;
 mod list;
+mod merged;
 mod plan;
 
 use contactor_highlevel::TaskQuery;
@@ -16,9 +17,11 @@ use contactor_sync::{Fields, Glimpse, Value, list_fingerprint};
 
 pub(crate) use apply::ListApplied;
 pub(crate) use list::{ChildList, Home, Kind, compile};
+pub(crate) use merged::Emptied;
 
 use super::sides::RunContext;
 use super::work::Ending;
+use crate::appointment_walk::calendar_of;
 use crate::engine::Engine;
 use crate::failure::{self, Failure};
 
@@ -127,7 +130,7 @@ impl RunContext {
         for list in self.active.lists.keys() {
             let id = &self.active.connection.id;
             let link = self.engine.store().link(id, list, Side::Highlevel, &contact.highlevel_id).await;
-            let link = link.map_err(|error| plan::of_store(&error))?;
+            let link = link.map_err(failure::of_store)?;
             lists.extend(link.map(|link| Link { partner_id: contact.partner_id.clone(), ..link }));
         }
         Ok(lists)
@@ -157,7 +160,7 @@ impl RunContext {
     async fn contact_of(&self, key: &RecordKey) -> Result<Option<Link>, Failure> {
         let found =
             self.engine.store().link(&self.active.connection.id, "contact", key.side, &key.record).await;
-        let link = found.map_err(|error| plan::of_store(&error))?;
+        let link = found.map_err(failure::of_store)?;
         Ok(link.filter(|link| link.state == LinkState::Active))
     }
 
@@ -231,6 +234,10 @@ impl Engine {
                     .between(Some(contact.highlevel_id), Some(contact.partner_id)),
             ));
         };
+        if list.kind == Kind::Appointment {
+            let calendars = plan.highlevel.iter().filter_map(|child| calendar_of(&child.fields));
+            self.know_calendars(&run.active.workspace.id, calendars).await?;
+        }
         let link = plan.link.clone();
         let applied = run.apply_list(list, plan).await;
         Ok(Some(self.list_ending(run, list, claim, (contact, link), applied).await))

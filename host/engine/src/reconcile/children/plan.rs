@@ -10,7 +10,7 @@ use contactor_sync::{
 
 use super::elements::{self, Element};
 use super::list::{ChildList, Home, Kind};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::reconcile::preview::PlannedChange;
 use crate::reconcile::sides::{RunContext, SideRecord, mismatch};
 
@@ -117,12 +117,12 @@ impl RunContext {
         let nobody = SideRecord { id: RecordId::new(""), fields: Fields::new(), updated_at: None };
         let id = &self.active.connection.id;
         let link = self.engine.store().link(id, list.kind.list(), Side::Highlevel, contact).await;
-        let link = link.map_err(|error| of_store(&error))?;
+        let link = link.map_err(failure::of_store)?;
         let record = counterpart.unwrap_or(nobody);
         self.plan_read_list(list, contact.clone(), highlevel, record, link).await.map(Some)
     }
 
-    async fn plan_read_list(
+    pub(crate) async fn plan_read_list(
         &self,
         list: &ChildList,
         contact: RecordId,
@@ -142,7 +142,11 @@ impl RunContext {
         Ok(ListPlan { contact, highlevel, partner, links, adopted, pairs, whole, link })
     }
 
-    async fn partner_list(&self, list: &ChildList, contact: SideRecord) -> Result<PartnerList, Failure> {
+    pub(crate) async fn partner_list(
+        &self,
+        list: &ChildList,
+        contact: SideRecord,
+    ) -> Result<PartnerList, Failure> {
         let (children, elements) = match &list.home {
             Home::Field(field) => {
                 let name = format!("{}'s contact {}", self.active.manifest.partner.name, contact.id);
@@ -159,9 +163,13 @@ impl RunContext {
         Ok(PartnerList { contact, children, elements, moved_away: BTreeSet::new() })
     }
 
-    async fn links_of(&self, kind: Kind, contact: &RecordId) -> Result<BTreeMap<RecordId, Link>, Failure> {
+    pub(crate) async fn links_of(
+        &self,
+        kind: Kind,
+        contact: &RecordId,
+    ) -> Result<BTreeMap<RecordId, Link>, Failure> {
         let links = self.engine.store().child_links(&self.active.connection.id, kind.entity(), contact).await;
-        let links = links.map_err(|error| of_store(&error))?;
+        let links = links.map_err(failure::of_store)?;
         Ok(links.into_iter().map(|link| (link.highlevel_id.clone(), link)).collect())
     }
 
@@ -227,7 +235,7 @@ impl RunContext {
         id: &RecordId,
     ) -> Result<Option<Link>, Failure> {
         let link = self.engine.store().link(&self.active.connection.id, kind.entity(), side, id).await;
-        link.map_err(|error| of_store(&error))
+        link.map_err(failure::of_store)
     }
 
     fn pairs(
@@ -289,7 +297,7 @@ impl ChildList {
     /// How its children are merged; `None` when the partner keeps none.
     pub(crate) fn rules(&self, moved: bool) -> Option<ListRules<'_>> {
         let mapping = self.children.as_ref()?;
-        Some(ListRules { mapping, direction: self.direction, include: self.include.as_ref(), moved })
+        Some(ListRules { mapping, direction: self.direction, include: self.include.as_deref(), moved })
     }
 }
 
@@ -323,8 +331,4 @@ fn child_link(link: &Link) -> ChildLink {
             LinkState::PartnerDeleted => Some(contactor_sync::Side::Partner),
         },
     }
-}
-
-pub(crate) fn of_store(error: &contactor_store::StoreError) -> Failure {
-    Failure::new(FailureClass::Transient, format!("store: {error}"))
 }

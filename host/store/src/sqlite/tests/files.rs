@@ -81,6 +81,40 @@ fn a_database_of_the_first_version_keeps_what_it_holds() {
 }
 
 #[test]
+fn appointments_that_were_linked_before_are_found_by_their_time() {
+    let (_directory, path) = directory();
+    let old = Connection::open(&path).unwrap();
+    for step in [
+        include_str!("../schema/001.sql"),
+        include_str!("../schema/002.sql"),
+        include_str!("../schema/003.sql"),
+        include_str!("../schema/004.sql"),
+    ] {
+        old.execute_batch(step).unwrap();
+    }
+    old.execute_batch(
+        r#"PRAGMA application_id = 1129598802; PRAGMA user_version = 4;
+         INSERT INTO workspaces VALUES (1, 'acme', 0, 'Acme', 'loc', NULL, NULL, 0);
+         INSERT INTO connections VALUES (7, 'acme/prefinery', 1, 'prefinery', 'd', 'enabled', NULL, '[]', 'https://x', 'key',
+             '{}', '[]', 'token', 0, '{}');
+         INSERT INTO links VALUES (3, 7, 'appointment', 'a1', 'p1', 'h1', 'active', 1, 2, 'f1', 'f2',
+             '{"title=what":{"highlevel":"Visit","partner":"Visit"},"start=start":{"highlevel":"2026-12-01T10:00:00.000Z","partner":null}}');"#,
+    )
+    .unwrap();
+    drop(old);
+    let store = SqliteStore::open(&path).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let connection = crate::ConnectionId::new("acme/prefinery");
+        let at = |text: &str| text.parse().unwrap();
+        let found = |from, until| store.occurring(&connection, "appointment", at(from), at(until));
+        let around = found("2026-12-01T10:00:00Z", "2026-12-01T10:00:01Z").await.unwrap();
+        assert_eq!(around, [crate::RecordId::new("h1")]);
+        assert_eq!(found("2026-12-01T10:00:01Z", "2027-01-01T00:00:00Z").await.unwrap(), []);
+    });
+}
+
+#[test]
 fn a_database_of_a_newer_version_is_left_alone() {
     let (_directory, path) = directory();
     drop(SqliteStore::open(&path).unwrap());

@@ -75,6 +75,7 @@ pub(super) fn event(key: &str, contact: &str) -> NewEvent {
         marks: vec![mark(Side::Highlevel, contact)],
         needs_receive: false,
         deliveries: Vec::new(),
+        seen: Vec::new(),
     }
 }
 

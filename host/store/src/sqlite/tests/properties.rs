@@ -269,6 +269,7 @@ fn link(record: usize) -> Link {
         highlevel_id: RecordId::new(name(Side::Highlevel, record)),
         partner_id: RecordId::new(name(Side::Partner, record)),
         parent: None,
+        occurs_at: None,
         base: serde_json::from_value(json!({})).unwrap(),
         highlevel_fingerprint: fingerprint(),
         partner_fingerprint: fingerprint(),

@@ -1,0 +1,15 @@
+//! What the store keeps: identifiers, rows and the requests that change them.
+
+mod configuration;
+mod events;
+mod ids;
+mod progress;
+mod runs;
+mod work;
+
+pub use configuration::*;
+pub use events::*;
+pub use ids::*;
+pub use progress::*;
+pub use runs::*;
+pub use work::*;

@@ -1,0 +1,185 @@
+//! Work on records: claims, links, and how a run of one ends.
+
+use contactor_sync::{Base, ConflictRecord, Fields, Fingerprint};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{ConnectionId, Event, EventSeq, Mark, Priority, RecordId, Run, RunId, Side, WorkspaceId};
+
+/// A record of one connection, by one side's id. When a link is known it is always addressed by HighLevel's id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RecordKey {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The entity.
+    pub entity: String,
+    /// Which side's id follows.
+    pub side: Side,
+    /// The id.
+    pub record: RecordId,
+}
+
+/// A dirty record that this host has claimed, with everything that its run needs from the store.
+#[derive(Clone, Debug)]
+pub struct ClaimedRecord {
+    /// The record.
+    pub key: RecordKey,
+    /// Its workspace.
+    pub workspace: WorkspaceId,
+    /// Its priority.
+    pub priority: Priority,
+    /// How often a run of it failed since the last success.
+    pub attempts: u32,
+    /// The mark's generation at claiming. A mark that arrives during the run makes the record dirty again.
+    pub generation: i64,
+    /// The hints since the last run, oldest first. `None` marks one without a snapshot: the record has to be read.
+    pub hints: Vec<Hint>,
+    /// The link, if the record has one.
+    pub link: Option<Link>,
+    /// When the oldest hint was received.
+    pub first_marked_at: Timestamp,
+}
+
+/// One mark on a dirty record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hint {
+    /// The event; `None` for a sweep, a backfill or an operator.
+    pub event: Option<EventSeq>,
+    /// Which side spoke.
+    pub side: Side,
+    /// The values it carried.
+    pub snapshot: Option<Fields>,
+    /// It said that the record was deleted.
+    pub deleted: bool,
+}
+
+/// A claimed event that the connector has to turn into changes.
+#[derive(Clone, Debug)]
+pub struct ClaimedEvent {
+    /// The event.
+    pub event: Event,
+    /// The connection that it belongs to.
+    pub connection: ConnectionId,
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// How often reading it failed.
+    pub attempts: u32,
+}
+
+/// HighLevel id ↔ partner id for one record, with what both sides last agreed on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The entity.
+    pub entity: String,
+    /// HighLevel's id.
+    pub highlevel_id: RecordId,
+    /// The partner's id.
+    pub partner_id: RecordId,
+    /// HighLevel's contact that the record belongs to, for a child record and for a contact's list of them. The partner's id
+    /// of a child is unique within its parent only.
+    pub parent: Option<RecordId>,
+    /// The values both sides last agreed on, per mapping row.
+    pub base: Base,
+    /// Fingerprint of what HighLevel last showed or was last written.
+    pub highlevel_fingerprint: Fingerprint,
+    /// Fingerprint of what the partner last showed or was last written.
+    pub partner_fingerprint: Fingerprint,
+    /// When the record takes place, for one that has a time at HighLevel, such as an appointment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurs_at: Option<Timestamp>,
+    /// Whether the link is in use.
+    pub state: LinkState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Whether a link is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkState {
+    /// Both records are kept in step.
+    Active,
+    /// HighLevel's record is gone. Kept at least 60 days: the vendor can restore it.
+    HighlevelDeleted,
+    /// The partner's record is gone.
+    PartnerDeleted,
+}
+
+/// How a run of a record ended, and what the store has to do in the same transaction.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// The record that was claimed.
+    pub claim: ClaimedRecord,
+    /// What becomes of the dirty record.
+    pub disposition: Disposition,
+    /// The link to write, if it changed.
+    pub link: Option<Link>,
+    /// Links of child records to write, each in the place of the one with its HighLevel id.
+    pub children: Vec<Link>,
+    /// Links of child records that go.
+    pub unlinked: Vec<Link>,
+    /// Other records of the connection that are dirty now.
+    pub marks: Vec<Mark>,
+    /// Conflicts that the merge decided.
+    pub conflicts: Vec<ConflictRecord>,
+    /// The run. `None` leaves no trace (an echo that needed no read is only counted).
+    pub run: Option<Run>,
+}
+
+impl Completion {
+    /// A completion that leaves nothing behind but the disposition.
+    pub fn new(claim: ClaimedRecord, disposition: Disposition) -> Self {
+        Self {
+            claim,
+            disposition,
+            link: None,
+            children: Vec::new(),
+            unlinked: Vec::new(),
+            marks: Vec::new(),
+            conflicts: Vec::new(),
+            run: None,
+        }
+    }
+}
+
+/// What becomes of a dirty record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Disposition {
+    /// Clean, unless it was marked again meanwhile.
+    Done,
+    /// Try again at this time.
+    Retry {
+        /// When.
+        at: Timestamp,
+        /// Whether it counts as a failed attempt (waiting for a quota does not).
+        counts: bool,
+    },
+    /// A person must look at it.
+    Parked {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// The entity of a parked partner webhook in its [`RecordKey`]; the record is the number of the event. No connector can
+/// declare an entity of this name.
+pub const WEBHOOK_ENTITY: &str = "(webhook)";
+
+/// A record or event that a person must look at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parked {
+    /// The record.
+    pub key: RecordKey,
+    /// Its workspace.
+    pub workspace: WorkspaceId,
+    /// Why.
+    pub reason: String,
+    /// The run that parked it.
+    pub run: Option<RunId>,
+    /// Since when.
+    pub since: Timestamp,
+}
