@@ -2,7 +2,6 @@
 //! begins it and looks a few times, the next poll goes on. Of the file's lines only those that are new or different count; their
 //! contacts are read again, so no value of the file itself is relied on, and purchases count, which do not touch `_updatedAt`.
 
-use contactor_sdk::partner::Request;
 use contactor_sdk::seen::Seen;
 use contactor_sdk::table::{Row, Table};
 use contactor_sdk::{Change, ChangeKind, Error, PollPage, Result, ResultExt, log, paging, partner};
@@ -90,7 +89,11 @@ fn begin(settings: &Settings) -> Result<String> {
 /// The file of a finished export.
 pub(crate) fn table(progress: &Json) -> Result<Table> {
     let address = progress["fileUrl"].as_str().unwrap_or_default();
-    let response = file(address)?.send().map_err(too_large)?;
+    // Its path counts from the API's own host; what stands before it may be a path of the connection's base address.
+    let file = partner::linked(address, &["/files/", "/exports/"]);
+    let file =
+        file.ok_or_else(|| Error::other(format!("the export's file has no address but `{address}`")))?;
+    let response = file.send().map_err(too_large)?;
     if matches!(response.status, 401 | 403 | 404) {
         // The connector reaches the API's own host alone, whatever host the address names.
         return Err(Error::Unsupported(format!(
@@ -121,20 +124,6 @@ fn too_large(error: Error) -> Error {
         )),
         error => error,
     }
-}
-
-/// The request for a file by its address. Its path counts from the API's own host, where everything else of Connectif lies; what stands
-/// before it may be a path of the connection's base address.
-fn file(address: &str) -> Result<Request> {
-    let (place, query) = address.split_once('?').unwrap_or((address, ""));
-    let start = ["/files/", "/exports/"].iter().find_map(|folder| place.find(folder));
-    let start = start.or_else(|| Some(place.find("://")? + 3 + place.split_once("://")?.1.find('/')?));
-    let none = || Error::other(format!("the export's file has no address but `{address}`"));
-    let start = start.ok_or_else(none)?;
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    Ok(pairs.fold(partner::get(&place[start..]), |request, (name, value)| {
-        request.query(&paging::decode(name), paging::decode(value))
-    }))
 }
 
 /// The columns' names are not documented: `_email` in the API, perhaps `Email` in a file.

@@ -3,11 +3,11 @@
 
 use contactor_sdk::json::text;
 use contactor_sdk::operations::{Operation, request};
-use contactor_sdk::{Error, Result, follow_up, marks, tags};
+use contactor_sdk::{Error, Result, follow_up, marks, partner, tags};
 use serde_json::{Value as Json, json};
 
 use crate::api::meaning;
-use crate::settings::{Settings, split};
+use crate::settings::{Settings, split, submission};
 
 const PAGE: &[&str] = &["page", "per_page"];
 const FORM: &[&str] = &["name", "group_id", "active", "active_date_from", "active_date_to", "active_days"];
@@ -70,16 +70,12 @@ pub(crate) fn run(settings: &Settings, action: &str, input: &Json) -> Result<Jso
 }
 
 /// Sets `approved` or `payed`, the only fields of a submission that the API can write.
-pub(crate) fn mark(id: &str, approved: bool, payed: bool) -> Result<()> {
-    let (form, id) = split(id)?;
-    let mut input = json!({ "form_id": form, "submission_id": id });
-    if approved {
-        input["approved"] = json!(1);
-    }
-    if payed {
-        input["payed"] = json!("yes");
-    }
-    request(&OPERATIONS, "submissions.update", &input)?.answer(meaning).map(drop)
+pub(crate) fn mark(id: &str, sets: &str) -> Result<()> {
+    let (form, own) = split(id)?;
+    let values = [("approved", "1", "payed"), ("payed", "yes", "approved")];
+    let meant = values.into_iter().filter(|(_, _, other)| sets != *other);
+    let request = partner::put(submission(form, own));
+    meant.fold(request, |request, (name, value, _)| request.query(name, value)).answer(meaning).map(drop)
 }
 
 /// A soft delete: the contact keeps everything and gets a tag; the submission counts as gone, so the host lets the link rest.

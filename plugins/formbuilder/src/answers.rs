@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use contactor_sdk::json::{excerpt, id as any_id, many, unpacked};
+use contactor_sdk::json::{excerpt, id as any_id, many, plain, take, unpacked};
 use contactor_sdk::labels::{Labels, person_field};
 use contactor_sdk::{Error, Result, partner};
 use serde_json::Value as Json;
 
-use crate::api::{self, one};
+use crate::api::one;
 use crate::settings::{self, Settings};
 
 /// Answers by `fieldid`: the control's id, for a part of a control with `_{n}` behind it.
@@ -24,29 +24,20 @@ pub(crate) fn of_content(content: &Json) -> Result<Answers> {
         Json::Null => content.get("fields").unwrap_or(&content),
         fields => fields,
     };
-    let pair = |field: Json| Some((any_id(&field["fieldid"])?, text(&field["fieldvalue"])));
+    let pair = |field: Json| Some((any_id(&field["fieldid"])?, plain(&field["fieldvalue"])));
     Ok(match fields {
         Json::Object(members) if !members.contains_key("fieldid") => {
-            members.iter().map(|(id, value)| (id.clone(), text(value))).collect()
+            members.iter().map(|(id, value)| (id.clone(), plain(value))).collect()
         }
         fields => many(fields.clone()).into_iter().filter_map(pair).collect(),
     })
-}
-
-fn text(value: &Json) -> String {
-    match value {
-        Json::Null => String::new(),
-        Json::String(text) => text.trim().to_owned(),
-        Json::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    }
 }
 
 /// Labels of a form's controls, remembered, because each call counts against the day's quota.
 fn labels(form: &str, answers: &Answers) -> Result<Labels> {
     let read = || {
         let mut form = one(&partner::get(format!("{}/fields", settings::form(form))))?;
-        let controls = many(api::part(&mut form, "/controls/data"));
+        let controls = many(take(&mut form, "/controls/data"));
         let named = |control: &Json| Some((any_id(&control["id"])?, control["name"].as_str()?.to_owned()));
         Ok(controls.iter().filter_map(named).collect())
     };

@@ -1,5 +1,6 @@
 //! What happens by itself: the admin's rules, and what no rule can say.
 
+use contactor_sdk::admission::is_same_person;
 use contactor_sdk::automation::{
     self, CONTACTS, Effects, NOTES, NOTIFICATIONS, Part, TAGS, TASKS, TIMERS, WORKFLOWS, actions,
 };
@@ -46,13 +47,13 @@ fn completed(settings: &Settings, event: &Event) -> Result<Option<String>> {
     if !settings.form_ids.iter().any(|own| own == form) || !belongs(id, event)? {
         return Ok(None);
     }
-    own::mark(id, sets != "payed", sets != "approved")?;
+    own::mark(id, sets)?;
     Ok(Some(format!("marked the submission {id} after its task was completed")))
 }
 
 /// The submission that a line of the task names, if the line is nothing else: the words of a form may be in a task as well.
 fn reference(body: &str) -> Option<&str> {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let mut named = body.lines().filter_map(|line| line.trim().strip_prefix(REFERENCE));
     named.find(|id| split(id).is_ok_and(|(form, own)| is_number(form) && is_number(own)))
 }
@@ -64,25 +65,15 @@ fn belongs(id: &str, event: &Event) -> Result<bool> {
         return Ok(true);
     }
     let Some(contact) = &event.contact_id else { return Ok(false) };
-    let (Some(contact), Some(submission)) =
-        (contacts::get(contact).found()?, FormBuilder::read("contact", id).found()?)
-    else {
-        return Ok(false);
-    };
-    let same = |name: &str| {
-        let own = contact.text(name).map(str::trim).filter(|own| !own.is_empty());
-        own.is_some_and(|own| submission.text(name).is_some_and(|told| told.trim().eq_ignore_ascii_case(own)))
-    };
-    Ok(same("email") || same("phone"))
+    let contact = contacts::get(contact).found()?;
+    let submission = FormBuilder::read("contact", id).found()?;
+    Ok(contact.zip(submission).is_some_and(|(contact, submission)| is_same_person(&contact, &submission)))
 }
 
 /// A deleted submission never deletes a contact: it is tagged, and the host lets the link rest.
 fn soft_deleted(settings: &Settings, event: &Event) -> Result<Option<String>> {
-    match &event.contact_id {
-        Some(contact) if !settings.soft_delete_tag.is_empty() => {
-            tags::add(contact, std::slice::from_ref(&settings.soft_delete_tag))?;
-            Ok(Some(format!("added the tag {}", settings.soft_delete_tag)))
-        }
-        _ => Ok(None),
-    }
+    let tag = &settings.soft_delete_tag;
+    let Some(contact) = event.contact_id.as_ref().filter(|_| !tag.is_empty()) else { return Ok(None) };
+    tags::add(contact, std::slice::from_ref(tag))?;
+    Ok(Some(format!("added the tag {tag}")))
 }

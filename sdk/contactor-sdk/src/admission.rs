@@ -47,6 +47,14 @@ pub fn consent(contact: &Fields) -> Option<String> {
     }
 }
 
+/// Whether two records, of whatever side, are of one person: their fields `email` or `phone` are the same.
+pub fn is_same_person(one: &impl Named, other: &impl Named) -> bool {
+    ["email", "phone"].into_iter().any(|name| {
+        let own = one.text(name).map(str::trim).filter(|own| !own.is_empty());
+        own.zip(other.text(name)).is_some_and(|(own, told)| own.eq_ignore_ascii_case(told.trim()))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +62,15 @@ mod tests {
 
     fn with_email(email: &str) -> Fields {
         Fields::new().with("email", email)
+    }
+
+    #[test]
+    fn one_address_or_one_number_is_one_person_and_nothing_is_nobody() {
+        let of = |email: &str, phone: &str| Fields::new().with("email", email).with("phone", phone);
+        assert!(is_same_person(&of("Ada@example.com ", "1"), &of("ada@example.com", "2")));
+        assert!(is_same_person(&of("", "+1"), &of("ada@example.com", "+1")));
+        assert!(!is_same_person(&of("", ""), &of("", "")));
+        assert!(!is_same_person(&of("a@example.com", ""), &of("b@example.com", "")));
     }
 
     #[test]

@@ -81,6 +81,26 @@ pub fn split_id(id: &str, separator: char) -> Option<(&str, &str)> {
     id.split_once(separator).filter(|(first, second)| !first.is_empty() && !second.is_empty())
 }
 
+/// What a person reads of an answer: a text without blanks around it, the items of a list behind commas, nothing for null.
+///
+/// ```
+/// # use contactor_sdk::json::plain;
+/// assert_eq!(plain(&serde_json::json!([" Trees", ["Ponds", 7], null])), "Trees, Ponds, 7, ");
+/// ```
+pub fn plain(json: &Json) -> String {
+    match json {
+        Json::Null => String::new(),
+        Json::String(text) => text.trim().to_owned(),
+        Json::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// A part of a document by its JSON pointer, taken out of it; null when it is not there.
+pub fn take(document: &mut Json, pointer: &str) -> Json {
+    document.pointer_mut(pointer).map(Json::take).unwrap_or_default()
+}
+
 /// A text that an action needs of its input.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ use serde_json::Value as Json;
 #[cfg(not(target_arch = "wasm32"))]
 pub use crate::imports::partner::Partner;
 pub use crate::imports::partner::{Method, Pair, Request, Response, send};
-use crate::{Error, Result, json};
+use crate::{Error, Result, json, paging};
 
 /// A GET request for a path below the connection's base URL.
 pub fn get(path: impl Into<String>) -> Request {
@@ -66,6 +66,25 @@ pub fn segment(text: &str) -> String {
         }
     }
     segment
+}
+
+/// The request for what an answer links to: the path of the address from the first of these folders on, or else whole, with its
+/// parameters. The host goes to the connection's own base address, whatever address stands before it. None when it is no address.
+///
+/// ```
+/// # use contactor_sdk::partner;
+/// let file = partner::linked("https://api.partner.example/v1/files/7.zip?signature=a%2Bb", &["/files/"]).unwrap();
+/// assert_eq!((file.path.as_str(), file.query[0].value.as_str()), ("/files/7.zip", "a+b"));
+/// assert!(partner::linked("7.zip", &["/files/"]).is_none());
+/// ```
+pub fn linked(address: &str, folders: &[&str]) -> Option<Request> {
+    let (place, query) = address.split_once('?').unwrap_or((address, ""));
+    let start = folders.iter().find_map(|folder| place.find(folder));
+    let start = start.or_else(|| Some(place.find("://")? + 3 + place.split_once("://")?.1.find('/')?))?;
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    Some(pairs.fold(get(&place[start..]), |request, (name, value)| {
+        request.query(&paging::decode(name), paging::decode(value))
+    }))
 }
 
 impl Request {

@@ -260,7 +260,7 @@ async fn an_export_is_finished_after_a_few_polls_and_its_file_is_a_zip() {
     assert_eq!((polls, &export["total"]), (3, &json!(2)));
     assert_eq!(&api.file(&export).await[..4], b"PK\x03\x04");
 
-    let guesses = Guesses { export_file: ExportFile::Csv, export_polls: 1, ..Guesses::default() };
+    let guesses = Guesses { export_file: ExportFile::Csv, export_polls: 1, ..sandbox.connectif().guesses() };
     sandbox.connectif().set_guesses(guesses.clone());
     let csv = String::from_utf8(api.file(&api.export(contacts).await.0).await).unwrap();
     let lines: Vec<&str> = csv.lines().collect();
