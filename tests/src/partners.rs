@@ -29,9 +29,10 @@ pub fn sandbox() -> SandboxConfig {
     config
 }
 
-/// The same doubles, with the custom fields that the templates write to.
+/// The same doubles, with the custom fields that the templates write to, and with Connectif's exports where a connector reaches them.
 pub fn with_fields(mut config: SandboxConfig) -> SandboxConfig {
     config.referrizer.custom_fields = REFERRIZER_FIELDS.map(str::to_owned).to_vec();
+    config.connectif.guesses.export_at_own_host = true;
     config
 }
 

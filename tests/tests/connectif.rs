@@ -9,7 +9,7 @@ use contactor_sandbox::connectif::{AccountAct, Guesses, Messages};
 use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::{Order, Outbox};
-use contactor_store::DestinationKind;
+use contactor_store::{DestinationKind, FailureClass, RunFilter, RunKind};
 use contactor_tests::engine::{Partner, Stand, WORKSPACE};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -28,6 +28,7 @@ impl Stage {
         let mut config = SandboxConfig::for_tests();
         config.highlevel.limits = None;
         config.connectif.guesses.new_contacts_lag = true;
+        config.connectif.guesses.export_at_own_host = true;
         let stand = Stand::serve_with(config).await.unwrap();
         let location = stand.sandbox.highlevel().first_location();
         if template == "enrichment" {
@@ -434,11 +435,59 @@ async fn every_action_runs_with_its_example_one_after_the_other() {
     let stage = Stage::start("contacts", json!({})).await;
     // The first export and the first import of a sandbox have the ids of the examples; the poll at the start was an export already.
     stage.stand.sandbox.reset();
-    stage.stand.sandbox.connectif().set_guesses(Guesses::default());
+    stage.stand.sandbox.connectif().set_guesses(Guesses { export_at_own_host: true, ..Guesses::default() });
     let manifest =
         contactor_manifest::Manifest::parse(include_str!("../../plugins/connectif/connector.toml")).unwrap();
     for action in manifest.actions {
         let done = stage.stand.run(&stage.connection.id, &action.name, &action.example).await;
         assert!(done.is_ok(), "{}: {done:?}", action.name);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_of_another_shape_parks_its_contact_with_the_field_and_an_excerpt() {
+    let stage = Stage::start("contacts", json!({})).await;
+    stage.connectif(AccountAct::CreateContact { email: ADA.into(), fields: json!({"_name": "Ada"}) });
+    stage.settle().await;
+    stage.poll().await;
+    let body = Some(json!({ "_email": ADA, "_name": { "given": "Ann" }, "_surname": "King" }));
+    let effect = Effect::Answer { status: 200, body, retry_after: None, after: false };
+    stage.stand.sandbox.faults().add(Fault::always("connectif.contacts.get", effect));
+    let event = "contact.updated".into();
+    stage.connectif(AccountAct::RunWorkflow { email: ADA.into(), event, fields: serde_json::Map::new() });
+    stage.settle().await;
+    let engine = &stage.stand.engine;
+    let workspace = &stage.connection.workspace;
+    let parked = engine.parked(workspace).await.unwrap();
+    assert_eq!(parked.len(), 1, "{parked:?}");
+    let reason = &parked[0].reason;
+    assert!(reason.contains("firstName") && reason.contains("given"), "{reason}");
+    assert_eq!(stage.in_highlevel(ADA)["firstName"], "Ada", "nothing of it was written");
+
+    stage.stand.sandbox.faults().clear();
+    stage.stand.advance(SignedDuration::from_mins(1));
+    assert!(engine.retry_parked(&parked[0].key).await.unwrap());
+    stage.settle().await;
+    assert_eq!(engine.parked(workspace).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c4_an_export_at_another_host_is_told_once_a_poll_and_webhooks_go_on() {
+    let stage = Stage::start("contacts", json!({})).await;
+    let double = stage.stand.sandbox.connectif();
+    double.set_guesses(Guesses { export_at_own_host: false, ..double.guesses() });
+    stage.poll().await;
+    let filter =
+        RunFilter { connection: Some(stage.connection.id.clone()), limit: 20, ..RunFilter::default() };
+    let runs = stage.stand.engine.runs(filter).await.unwrap();
+    let told = runs.iter().find(|run| run.kind == RunKind::Poll).unwrap();
+    assert_eq!(told.class, Some(FailureClass::Config), "{told:?}");
+    assert!(
+        told.summary.contains("it may lie at another host, https://files.example.com"),
+        "{}",
+        told.summary
+    );
+    stage.connectif(AccountAct::CreateContact { email: ADA.into(), fields: json!({"_name": "Ada"}) });
+    stage.settle().await;
+    assert_eq!(stage.in_highlevel(ADA)["firstName"], "Ada");
 }

@@ -34,7 +34,7 @@ async fn a_connector_that_behaves_passes_and_nothing_is_skipped() {
     let report = check(MANIFEST).await;
     assert!(report.passed(), "{report}");
     let skipped = report.checks.iter().any(|check| matches!(check.outcome, Outcome::Skipped { .. }));
-    assert!(!skipped && report.checks.len() == 10, "{report}");
+    assert!(!skipped && report.checks.len() == 11, "{report}");
 }
 
 #[tokio::test]
@@ -45,6 +45,8 @@ async fn each_vice_is_found_by_the_check_that_is_there_for_it() {
         ("trap", "malformed", "the partner always answers an object"),
         ("believes-anything", "malformed", "makes a record of no answer"),
         ("raw-ids", "malformed", "leaves its place in the path"),
+        ("gives-up", "partial", "fails its page"),
+        ("looks-away", "partial", "passed over in silence"),
         ("hoards", "limits", "limits.memory_mib"),
         ("never-ends", "limits", "limits.host_calls"),
         ("counts", "repeats", "2 tasks were completed"),

@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
+
 use contactor_engine::{ConnectionView, NewDestination, NotificationConfig};
+use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::formbuilder::{Content, FormAct, Guesses, Mails, WebhookBody};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::{DeliveryEffect, DeliveryFault, Order};
-use contactor_store::{ConnectionState, DestinationKind, WorkspaceId};
+use contactor_store::{ConnectionState, DestinationKind, FailureClass, RunOutcome, WorkspaceId};
 use contactor_tests::engine::{Partner, Stand, WORKSPACE};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -535,4 +538,47 @@ async fn a_used_up_quota_waits_for_the_next_day_and_loses_nothing() {
         let state = stage.stand.engine.connection(&stage.connection.id).await.unwrap().state;
         assert_eq!(state, ConnectionState::Enabled);
     }
+}
+
+/// The answer of a list whose middle submission has a `content` of another shape.
+fn broken_page(stage: &Stage, ids: [u64; 3]) -> Value {
+    let mut items = ids.map(|id| stage.submission(id));
+    items[1]["content"] = json!(7);
+    json!({ "data": items, "meta": { "pagination": { "current_page": 1, "total_pages": 1 } }, "status_code": 200 })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_submission_that_cannot_be_read_is_parked_alone_until_a_good_answer_releases_it() {
+    let stage = Stage::quiet(json!({}), None).await;
+    let person = |email: &str| stage.submit(json!({ "Name/First": "Ada", "Email": email }));
+    let ids = ["a@example.com", "b@example.com", "c@example.com"].map(person);
+    let body = Some(broken_page(&stage, ids));
+    let effect = Effect::Answer { status: 200, body, retry_after: None, after: false };
+    stage.stand.sandbox.faults().add(Fault::next(1, "formbuilder.submissions.list", effect));
+    stage.stand.advance(SignedDuration::from_mins(31));
+    stage.stand.walk().await.unwrap();
+    let emails = || {
+        stage
+            .contacts()
+            .iter()
+            .map(|one| one["email"].as_str().unwrap_or_default().to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(emails(), BTreeSet::from(["a@example.com", "c@example.com"].map(String::from)));
+
+    let workspace = WorkspaceId::new(WORKSPACE);
+    let parked = stage.stand.engine.parked(&workspace).await.unwrap();
+    assert_eq!(parked.len(), 1, "{parked:?}");
+    let (key, reason) = (&parked[0].key, &parked[0].reason);
+    assert_eq!(key.record.as_str(), format!("{}/{}", stage.form, ids[1]));
+    assert!(reason.contains("`/content`: expected an object, found 7"), "{reason}");
+    assert!(reason.contains("the record begins {") && reason.len() < 600, "{reason}");
+    let run = parked[0].run.clone().unwrap();
+    let run = stage.stand.engine.run_detail(&run).await.unwrap();
+    assert_eq!((run.outcome, run.class), (RunOutcome::Parked, Some(FailureClass::Data)));
+
+    // The walk of a day later finds it in order.
+    stage.next_day().await;
+    assert_eq!(emails().len(), 3, "{:?}", emails());
+    assert_eq!(stage.parked().await, Vec::<String>::new());
 }

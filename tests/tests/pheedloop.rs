@@ -458,3 +458,44 @@ async fn l5_appointments_are_shown_on_the_attendee_and_a_reminder_comes_a_day_ah
     world.settle().await;
     assert_eq!(reminders(&world), (1, 1));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attendee_without_a_code_stops_neither_the_poll_nor_a_search() {
+    let world = World::new(None, json!({ "event_codes": [EVENT] })).await;
+    let people = ["a@example.com", "c@example.com"].map(|email| {
+        let code = world.register(EVENT, json!({ "first_name": "Ada", "last_name": "King", "email": email }));
+        world.attendee(EVENT, &code)
+    });
+    let broken = json!({ "code": { "odd": [7] }, "email": ["b@example.com"], "api_token": "s3cret" });
+    let results = [people[0].clone(), broken, people[1].clone()];
+    let body = Some(json!({ "count": 3, "next": null, "previous": null, "results": results }));
+    let effect = Effect::Answer { status: 200, body, retry_after: None, after: false };
+    let faults = world.stand.sandbox.faults();
+    faults.add(Fault::always("pheedloop.attendees.list", effect));
+    world.stand.advance(SignedDuration::from_mins(61));
+    world.stand.walk().await.unwrap();
+    world.settle().await;
+    for email in ["a@example.com", "c@example.com"] {
+        assert_eq!(world.contact(email)["firstName"], "Ada", "{email}");
+    }
+
+    let workspace = WorkspaceId::new(WORKSPACE);
+    let engine = &world.stand.engine;
+    let parked = engine.parked(&workspace).await.unwrap();
+    assert_eq!(parked.len(), 1, "{parked:?}");
+    let reason = &parked[0].reason;
+    assert!(reason.contains(r#"`/code`: expected an id, found {"odd":[7]}"#), "{reason}");
+    assert!(reason.contains("a retry takes it off the list") && !reason.contains("s3cret"), "{reason}");
+
+    // The next poll finds it again and says nothing new.
+    world.stand.advance(SignedDuration::from_mins(61));
+    world.stand.walk().await.unwrap();
+    assert_eq!(engine.parked(&workspace).await.unwrap(), parked);
+
+    faults.clear();
+    assert!(engine.retry_parked(&parked[0].key).await.unwrap());
+    world.stand.advance(SignedDuration::from_mins(61));
+    world.stand.walk().await.unwrap();
+    world.settle().await;
+    assert_eq!(engine.parked(&workspace).await.unwrap(), []);
+}

@@ -5,7 +5,7 @@
 use contactor_engine::{ConnectionView, NewDestination, NotificationConfig};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::{Order, Outbox};
-use contactor_sandbox::prefinery::{Mails, ProjectAct};
+use contactor_sandbox::prefinery::{Guesses, Mails, ProfileClears, ProfileUpdates, ProjectAct};
 use contactor_store::{DestinationKind, RecordId, RunFilter, RunOutcome, Side};
 use contactor_tests::engine::{Partner, Stand, WORKSPACE};
 use serde_json::{Value, json};
@@ -334,4 +334,39 @@ async fn p6_the_team_is_told_once_of_new_contacts_sign_ups_and_rewards() {
     }
     stage.is_stable_and_quiet().await;
     assert_eq!(arrived(), told, "repeated webhooks tell nobody again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_name_is_wiped_by_the_change_of_another_one_and_a_cleared_one_is_cleared() {
+    use ProfileClears::{Empty, Null};
+    use ProfileUpdates::{Merges, Replaces};
+    for (sends, clear_with, profile_updates, profile_clears) in [
+        ("whole", "null", Replaces, Null),
+        ("whole", "empty", Merges, Empty),
+        ("changed", "null", Merges, Null),
+    ] {
+        let stage = Stage::start(None, json!({ "profile_updates": sends, "clear_with": clear_with })).await;
+        let prefinery = stage.stand.sandbox.prefinery();
+        prefinery.set_guesses(Guesses { profile_updates, profile_clears, ..prefinery.guesses() });
+        let fields = json!({"firstName": "Ada", "lastName": "Byron", "email": "ada@example.com", "phone": "+12025550101"});
+        let ada = stage.contact(fields);
+        stage.settle().await;
+        let edit = |fields: Value| {
+            stage.highlevel(PersonAct::EditContact { contact: ada.clone(), fields });
+        };
+        edit(json!({"lastName": "King"}));
+        stage.settle().await;
+        let profile = stage.tester("ada@example.com")["profile"].clone();
+        assert_eq!(profile["first_name"], "Ada", "{sends}: {profile}");
+        assert_eq!(
+            (&profile["last_name"], &profile["custom_var1"]),
+            (&json!("King"), &json!("+12025550101"))
+        );
+        edit(json!({"lastName": ""}));
+        stage.settle().await;
+        let profile = stage.tester("ada@example.com")["profile"].clone();
+        let is_empty = profile["last_name"].as_str().unwrap_or_default().is_empty();
+        assert!(is_empty && profile["first_name"] == "Ada", "{clear_with}: {profile}");
+        stage.is_stable_and_quiet().await;
+    }
 }

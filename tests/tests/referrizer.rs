@@ -243,7 +243,10 @@ async fn r4_a_note_starts_a_personal_message_only_where_a_setting_asks_for_it() 
         let stage = Stage::start(template, json!({})).await;
         let ada = stage.contact(json!({"email": "ada@example.com"}));
         stage.settle().await;
-        let fields = json!({"body": "#invite Bring a friend and get a mug"});
+        let fields = json!({"body": "#invite Bring a friend and get a mug", "userId": "usr1"});
+        stage.highlevel(PersonAct::CreateNote { contact: ada.clone(), fields });
+        // As a rule writes it, for example from a stranger's words.
+        let fields = json!({"body": "#invite http://evil.example"});
         stage.highlevel(PersonAct::CreateNote { contact: ada.clone(), fields });
         stage.highlevel(PersonAct::CreateNote { contact: ada, fields: json!({"body": "Called her"}) });
         stage.settle().await;

@@ -215,7 +215,6 @@ async fn own_write(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Option
     let known =
         known.map_err(|error| Failure::new(FailureClass::Transient, format!("the host's store: {error}")))?;
     match known {
-        OwnWrite::No => Ok(None),
         OwnWrite::Yes => Ok(Some(what)),
         // The event came before the answer of the call that may have caused it.
         OwnWrite::Unknown if run.engine.now().duration_since(claimed.begun_at) < ANSWERED => Err(Failure {
@@ -225,7 +224,7 @@ async fn own_write(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Option
                 "a handler of this connection is about to answer whether it is its own doing",
             )
         }),
-        OwnWrite::Unknown => Ok(None),
+        OwnWrite::No | OwnWrite::Unknown => Ok(None),
     }
 }
 

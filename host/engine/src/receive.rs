@@ -3,15 +3,17 @@
 use std::time::Instant;
 
 use contactor_runtime::bindings::triggers::{Change, ChangeKind, Received, Webhook};
+use contactor_runtime::bindings::types::Value;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    ClaimedEvent, Disposition, FailureClass, Lease, Mark, NewDelivery, Priority, RecordId, Run, RunKind,
+    ClaimedEvent, Disposition, EventSeq, FailureClass, Found, Lease, Mark, Priority, RecordId, Run, RunKind,
     RunOutcome, Side,
 };
 
 use crate::deliver;
 use crate::engine::Engine;
 use crate::failure::Failure;
+use crate::journal;
 use crate::reconcile::{RunContext, mismatch, partner_record, run_id};
 use crate::recorder::cut;
 
@@ -20,12 +22,14 @@ use crate::recorder::cut;
 const CHANGES: usize = 1_000;
 /// Bytes of a partner's id.
 const ID: usize = 512;
+/// The value by which a change of the kind `other` says that its record could not be read; see `wit/triggers.wit`.
+const UNREADABLE: &str = "contactor:unreadable";
 /// Bytes of a connector's words in a run's summary.
 const WORDS: usize = 1_024;
 
 /// What the connector made of a webhook.
 enum Meaning {
-    Changes(Vec<Mark>, Vec<NewDelivery>),
+    Changes(Found),
     Rejected(String),
 }
 
@@ -40,22 +44,28 @@ impl Engine {
                 tracing::error!(connection = %claimed.connection, %error, "a webhook waits: its connection cannot be loaded");
                 let at = self.now() + jiff::SignedDuration::from_secs(60);
                 let disposition = Disposition::Retry { at, counts: false };
-                self.complete_event(lease, &claimed, Vec::new(), Vec::new(), disposition, None).await;
+                self.complete_event(lease, &claimed, Found::default(), disposition, None).await;
                 return;
             }
         };
         let run = self.context(&active, Priority::Webhook, false);
-        let mut deliveries = Vec::new();
-        let (marks, disposition, outcome, class, summary) = match receive(&run, &claimed).await {
-            Ok(Meaning::Changes(marks, handled)) => {
-                let summary =
-                    format!("{} changed records named, {} events to handle", marks.len(), handled.len());
-                deliveries = handled;
-                (marks, Disposition::Done, RunOutcome::Applied, None, summary)
+        let (found, disposition, outcome, class, summary) = match receive(&run, &claimed).await {
+            Ok(Meaning::Changes(found)) => {
+                let Found { marks, deliveries, unreadable } = &found;
+                let unread = match unreadable.len() {
+                    0 => String::new(),
+                    count => format!(", {count} records parked that could not be read"),
+                };
+                let summary = format!(
+                    "{} changed records named, {} events to handle{unread}",
+                    marks.len(),
+                    deliveries.len()
+                );
+                (found, Disposition::Done, RunOutcome::Applied, None, summary)
             }
             Ok(Meaning::Rejected(reason)) => {
                 let summary = format!("the webhook was not understood: {}", cut(reason, WORDS));
-                (Vec::new(), Disposition::Done, RunOutcome::Skipped, None, summary)
+                (Found::default(), Disposition::Done, RunOutcome::Skipped, None, summary)
             }
             Err(failure) => {
                 if failure.class == FailureClass::Auth {
@@ -68,7 +78,7 @@ impl Engine {
                     Disposition::Retry { .. } => RunOutcome::Retrying,
                     _ => RunOutcome::Parked,
                 };
-                (Vec::new(), disposition, outcome, Some(failure.class), failure.message)
+                (Found::default(), disposition, outcome, Some(failure.class), failure.message)
             }
         };
         let (calls, log) = run.recorder.take();
@@ -91,7 +101,7 @@ impl Engine {
             calls,
             log,
         });
-        self.complete_event(lease, &claimed, marks, deliveries, disposition, run).await;
+        self.complete_event(lease, &claimed, found, disposition, run).await;
         self.wake().wake();
     }
 
@@ -102,20 +112,19 @@ impl Engine {
             Failure::new(FailureClass::GuestBug, "the host failed in reading it; its log has the details");
         let max = self.config().max_attempts;
         let disposition = failure.disposition(claimed.attempts, max, self.now(), rand::random::<f64>());
-        self.complete_event(lease, claimed, Vec::new(), Vec::new(), disposition, None).await;
+        self.complete_event(lease, claimed, Found::default(), disposition, None).await;
     }
 
     async fn complete_event(
         &self,
         lease: &Lease,
         claimed: &ClaimedEvent,
-        marks: Vec<Mark>,
-        deliveries: Vec<NewDelivery>,
+        found: Found,
         disposition: Disposition,
         run: Option<Run>,
     ) {
         let seq = claimed.event.seq;
-        let completed = self.store().complete_event(lease, seq, marks, deliveries, disposition, run).await;
+        let completed = self.store().complete_event(lease, seq, found, disposition, run).await;
         if let Err(error) = completed {
             tracing::warn!(connection = %claimed.connection, %error, "a webhook could not be completed; it is read again");
         }
@@ -130,7 +139,9 @@ async fn receive(run: &RunContext, claimed: &ClaimedEvent) -> Result<Meaning, Fa
     match run.invoke("triggers.receive", Invocation::Receive(webhook)).await? {
         Reply::Receive(Ok(Received::Changes(changes))) => {
             let carrier = Some((claimed.event.seq, claimed.event.received_at));
-            Ok(Meaning::Changes(marks(run, &changes)?, deliver::of_partner(run, &changes, carrier)))
+            let (marks, unreadable) = told(run, &changes, RunKind::Receive, Some(claimed.event.seq))?;
+            let deliveries = deliver::of_partner(run, &changes, carrier);
+            Ok(Meaning::Changes(Found { marks, deliveries, unreadable }))
         }
         Reply::Receive(Ok(Received::Rejected(reason))) => Ok(Meaning::Rejected(reason)),
         Reply::Receive(Err(error)) => Err(run.of_connector("triggers.receive", &error)),
@@ -143,16 +154,44 @@ pub(crate) fn brief(failure: Failure) -> Failure {
     Failure { message: cut(failure.message, WORDS), ..failure }
 }
 
-/// The dirty marks of a connector's changes. A change that concerns only an automation marks nothing.
-pub(crate) fn marks(run: &RunContext, changes: &[Change]) -> Result<Vec<Mark>, Failure> {
+/// The dirty marks of a connector's changes, and a run for each record that could not be read. A change that concerns only an
+/// automation marks nothing.
+pub(crate) fn told(
+    run: &RunContext,
+    changes: &[Change],
+    kind: RunKind,
+    event: Option<EventSeq>,
+) -> Result<(Vec<Mark>, Vec<Run>), Failure> {
     let connector = &run.active.connection.connector;
-    let marks = of_changes(changes, |entity| run.active.manifest.entity(entity).is_some());
-    let mut marks = marks.map_err(|why| {
+    let named = of_changes(changes, |entity| run.active.manifest.entity(entity).is_some());
+    let (mut marks, unreadable) = named.map_err(|why| {
         Failure::new(FailureClass::GuestBug, format!("{connector}: {why}; this is its author's to mend"))
     })?;
     let lists = children_of(run, &marks);
     marks.extend(lists);
-    Ok(marks)
+    let parked = |record: Unreadable| {
+        // A partner may have told the connector its own credential.
+        let reason = run.active.partner.redacted(cut(record.reason, WORDS));
+        Run {
+            id: run_id(),
+            workspace: run.active.workspace.id.clone(),
+            connection: run.active.connection.id.clone(),
+            kind,
+            entity: Some(record.entity),
+            highlevel_id: None,
+            partner_id: Some(record.id),
+            event,
+            started_at: run.started_at,
+            duration_us: 0,
+            outcome: RunOutcome::Parked,
+            class: Some(FailureClass::Data),
+            summary: format!("{connector}: this record could not be read, the others went on: {reason}"),
+            changes: Vec::new(),
+            calls: Vec::new(),
+            log: Vec::new(),
+        }
+    };
+    Ok((marks, unreadable.into_iter().map(parked).collect()))
 }
 
 /// A change of the partner's contact may be one of the lists that lie in its fields.
@@ -169,47 +208,82 @@ pub(crate) fn is_usable_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= ID && !id.chars().any(char::is_control)
 }
 
-fn of_changes(changes: &[Change], is_entity: impl Fn(&str) -> bool) -> Result<Vec<Mark>, String> {
+/// A record that a connector could not read, or names in a way that nobody can ask for.
+#[derive(Debug, PartialEq)]
+struct Unreadable {
+    entity: String,
+    id: RecordId,
+    reason: String,
+}
+
+/// What the changes mark, and which of them cannot be read. One bad record is no reason to leave the others alone.
+fn of_changes(
+    changes: &[Change],
+    is_entity: impl Fn(&str) -> bool,
+) -> Result<(Vec<Mark>, Vec<Unreadable>), String> {
     if changes.len() > CHANGES {
         return Err(format!("it names {} changes at once, more than {CHANGES}", changes.len()));
     }
-    changes
-        .iter()
-        .filter(|change| change.kind != ChangeKind::Other)
-        .map(|change| {
-            if !is_entity(&change.entity) {
-                let entity = cut(change.entity.clone(), 64);
-                return Err(format!(
-                    "a change names the entity `{entity}`, which its manifest does not have"
-                ));
-            }
-            if !is_usable_id(&change.id) {
-                return Err(format!(
-                    "a change of `{}` has an id of {} bytes; expected 1 to {ID}, without control characters",
-                    change.entity,
-                    change.id.len()
-                ));
-            }
-            if change.snapshot.as_ref().is_some_and(|snapshot| snapshot.id != change.id) {
-                return Err(format!(
-                    "a change of `{}` carries another record as its snapshot",
-                    change.entity
-                ));
-            }
-            Ok(Mark {
-                entity: change.entity.clone(),
+    let (mut marks, mut unreadable) = (Vec::new(), Vec::new());
+    for change in changes {
+        let problem = problem(change);
+        if change.kind == ChangeKind::Other && problem.is_none() {
+            continue;
+        }
+        if !is_entity(&change.entity) {
+            let entity = cut(change.entity.clone(), 64);
+            return Err(format!("a change names the entity `{entity}`, which its manifest does not have"));
+        }
+        let (entity, id) = (change.entity.clone(), known_as(&change.id));
+        match problem.or_else(|| unusable(change)) {
+            Some(reason) => unreadable.push(Unreadable { entity, id, reason }),
+            None => marks.push(Mark {
+                entity,
                 side: Side::Partner,
-                record: RecordId::new(change.id.as_str()),
+                record: id,
                 snapshot: change.snapshot.as_ref().map(|record| partner_record(record).fields),
                 deleted: change.kind == ChangeKind::Deleted,
-            })
-        })
-        .collect()
+            }),
+        }
+    }
+    Ok((marks, unreadable))
+}
+
+/// Why the connector could not read this record, in its own words.
+fn problem(change: &Change) -> Option<String> {
+    let said = change.fields.iter().find(|field| field.name == UNREADABLE)?;
+    match &said.value {
+        Value::Text(problem) if change.kind == ChangeKind::Other => Some(problem.clone()),
+        _ => None,
+    }
+}
+
+/// Why nothing can be done with a change.
+fn unusable(change: &Change) -> Option<String> {
+    if !is_usable_id(&change.id) {
+        let shown: String = change.id.chars().take(40).flat_map(char::escape_default).collect();
+        let length = change.id.len();
+        return Some(format!(
+            "its id `{shown}` has {length} bytes; expected 1 to {ID}, without control characters"
+        ));
+    }
+    let snapshot = change.snapshot.as_ref().filter(|snapshot| snapshot.id != change.id)?;
+    let shown = cut(snapshot.id.clone(), 64);
+    Some(format!("it carries the record `{}` as its snapshot", shown.escape_default()))
+}
+
+/// The id under which a record is listed: its own, or a digest of it that is the same the next time.
+fn known_as(id: &str) -> RecordId {
+    if is_usable_id(id) {
+        return RecordId::new(id);
+    }
+    RecordId::new(format!("unreadable-{}", &hex::encode(journal::digest(&id))[..16]))
 }
 
 #[cfg(test)]
 mod tests {
     use contactor_runtime::bindings::adapter::PartnerRecord;
+    use contactor_runtime::bindings::types::NamedValue;
 
     use super::*;
 
@@ -224,8 +298,17 @@ mod tests {
         }
     }
 
+    fn named(changes: &[Change]) -> Result<(Vec<Mark>, Vec<Unreadable>), String> {
+        of_changes(changes, |entity| entity == "contact")
+    }
+
     fn marked(changes: &[Change]) -> Result<usize, String> {
-        of_changes(changes, |entity| entity == "contact").map(|marks| marks.len())
+        named(changes).map(|(marks, _)| marks.len())
+    }
+
+    fn unreadable(kind: ChangeKind) -> Change {
+        let problem = NamedValue { name: UNREADABLE.to_owned(), value: Value::Text("`/id`: found 7".into()) };
+        Change { kind, fields: vec![problem], ..change("2") }
     }
 
     #[test]
@@ -241,18 +324,37 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_no_record_can_be_is_refused_in_few_words() {
+    fn an_entity_that_the_manifest_does_not_have_is_refused_in_few_words() {
+        let why = marked(&[Change { entity: "e".repeat(1 << 20), ..change("1") }]).unwrap_err();
+        assert!(why.len() < 200, "{why}");
+    }
+
+    #[test]
+    fn a_change_that_no_record_can_be_is_parked_alone() {
         let of = |id: &str| Some(PartnerRecord { id: id.to_owned(), fields: Vec::new(), updated_at: None });
         assert_eq!(marked(&[Change { snapshot: of("1"), ..change("1") }]), Ok(1));
         for hostile in [
-            Change { entity: "e".repeat(1 << 20), ..change("1") },
             Change { snapshot: of("2"), ..change("1") },
+            Change { snapshot: of(&"x".repeat(1 << 20)), ..change("1") },
             change(""),
             change("a\u{1b}[2J"),
             change(&"x".repeat(ID + 1)),
         ] {
-            let why = marked(&[hostile]).unwrap_err();
-            assert!(why.len() < 200, "{why}");
+            let (marks, parked) = named(&[change("8"), hostile.clone(), change("9")]).unwrap();
+            assert_eq!((marks.len(), parked.len()), (2, 1));
+            assert!(is_usable_id(parked[0].id.as_str()), "{:?}", parked[0].id);
+            assert!(parked[0].reason.len() < 300, "{}", parked[0].reason);
+            assert_eq!(named(&[hostile]).unwrap().1, parked, "it is listed under the same id the next time");
         }
+    }
+
+    #[test]
+    fn a_record_that_the_connector_could_not_read_is_parked_under_its_id() {
+        let (marks, parked) = named(&[change("1"), unreadable(ChangeKind::Other), change("3")]).unwrap();
+        assert_eq!(marks.len(), 2);
+        let (id, reason) = (RecordId::new("2"), "`/id`: found 7".to_owned());
+        assert_eq!(parked, [Unreadable { entity: "contact".to_owned(), id, reason }]);
+        // A partner may have a value of any name: only the kind `other`, which marks nothing, is understood so.
+        assert_eq!(marked(&[unreadable(ChangeKind::Updated)]), Ok(1));
     }
 }

@@ -11,8 +11,8 @@ use contactor_highlevel::{ContactPage, Filter, SearchRequest, Sort};
 use contactor_runtime::bindings::triggers::PollPage;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Mark, NewDelivery, Priority, RecordId,
-    Side, WorkspaceId,
+    Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Found, Mark, Priority, RecordId,
+    RunKind, Side, WorkspaceId,
 };
 use futures_util::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::{self, Failure, of_engine, of_store};
-use crate::receive::marks;
+use crate::receive::told;
 use crate::reconcile::children::{self, Kind};
 use crate::reconcile::{RunContext, mismatch};
 use crate::{deliver, trouble};
@@ -303,15 +303,14 @@ impl Engine {
         if waiting >= self.config().backfill_window {
             return Ok(Step::Full);
         }
-        let (page, marks, deliveries) = read_page(run, stream, cursor.cursor.as_deref()).await?;
+        let (page, found) = read_page(run, stream, cursor.cursor.as_deref()).await?;
         let moved = Cursor {
             cursor: page.cursor,
             done: !page.more,
-            seen: cursor.seen + marks.len() as u64,
+            seen: cursor.seen + found.marks.len() as u64,
             ..fresh(id, name, now)
         };
-        let marked = self.store().mark_and_deliver(id, marks, deliveries, Priority::Sweep, Some(moved));
-        marked.await.map_err(of_store)?;
+        self.store().mark_found(id, found, Priority::Sweep, Some(moved)).await.map_err(of_store)?;
         self.wake().wake();
         Ok(if page.more { Step::More } else { Step::Rest })
     }
@@ -374,12 +373,12 @@ fn children_of(run: &RunContext, page: &ContactPage, wanted: impl Fn(Kind) -> bo
     page.hits.iter().flat_map(|hit| lists.iter().map(move |list| mark(hit.id.as_str(), list))).collect()
 }
 
-/// One page of a stream and the records that it marks.
+/// One page of a stream and what it tells.
 async fn read_page(
     run: &RunContext,
     stream: &str,
     cursor: Option<&str>,
-) -> Result<(PollPage, Vec<Mark>, Vec<NewDelivery>), Failure> {
+) -> Result<(PollPage, Found), Failure> {
     let call = Invocation::Poll { stream: stream.to_owned(), cursor: cursor.map(str::to_owned) };
     let page = match run.invoke("triggers.poll", call).await? {
         Reply::Poll(Ok(page)) => page,
@@ -390,9 +389,9 @@ async fn read_page(
         let connector = &run.active.connection.connector;
         return Err(Failure::new(FailureClass::GuestBug, format!("{connector}: triggers.poll: {why}")));
     }
-    let marks = marks(run, &page.changes)?;
+    let (marks, unreadable) = told(run, &page.changes, RunKind::Poll, None)?;
     let deliveries = deliver::of_partner(run, &page.changes, None);
-    Ok((page, marks, deliveries))
+    Ok((page, Found { marks, deliveries, unreadable }))
 }
 
 /// Why a page cannot be gone on from.

@@ -125,6 +125,7 @@ imports! {
     }
     rules {
         fn evaluate(expression: String, fields: Vec<NamedValue>) -> Result<Value, Error>;
+        fn check_input(action: String, input: String) -> Result<(), Error>;
     }
     timers {
         fn set(timer: timers::Timer) -> Result<(), Error>;

@@ -4,7 +4,7 @@ use contactor_sync::Fields;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ConnectionId, Disposition, EventSeq, Lease, RecordId, Run, WorkspaceId};
+use crate::model::{ConnectionId, Disposition, EventSeq, Lease, Mark, RecordId, Run, WorkspaceId};
 
 /// How long a delivery about a partner's record waits until the record is linked to a contact. The end of the record's run
 /// ends the wait much earlier as a rule; this is for a run that never comes.
@@ -40,6 +40,19 @@ pub enum Origin {
     Partner,
     /// A timer, an operator or the host itself.
     Host,
+}
+
+/// What a webhook or a page of the partner told.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The records that may have changed.
+    pub marks: Vec<Mark>,
+    /// What the connector has to handle.
+    pub deliveries: Vec<NewDelivery>,
+    /// The records that could not be read, each as a run that says why: its entity and its partner id name the record, its summary
+    /// is the reason. Each is parked until a later run of the record is `Done`; one that is parked for this reason already leaves
+    /// no second run.
+    pub unreadable: Vec<Run>,
 }
 
 /// An event that a connector has to handle.
@@ -252,6 +265,7 @@ pub struct Destination {
 
 /// How many messages are on their way at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "each says of what it is the most")]
 pub struct MessageLimits {
     /// In flight to one destination.
     pub per_destination: u32,

@@ -86,14 +86,13 @@ pub trait Store: Send + Sync + 'static {
         priority: Priority,
         cursor: Option<Cursor>,
     ) -> Result<()> {
-        self.mark_and_deliver(connection, marks, Vec::new(), priority, cursor).await
+        self.mark_found(connection, Found { marks, ..Found::default() }, priority, cursor).await
     }
-    /// As [`mark`](Self::mark), with what the connector has to handle besides.
-    async fn mark_and_deliver(
+    /// As [`mark`](Self::mark), with whatever else a connector told besides.
+    async fn mark_found(
         &self,
         connection: &ConnectionId,
-        marks: Vec<Mark>,
-        deliveries: Vec<NewDelivery>,
+        found: Found,
         priority: Priority,
         cursor: Option<Cursor>,
     ) -> Result<()>;
@@ -148,15 +147,14 @@ pub trait Store: Send + Sync + 'static {
     /// Nothing was written in any of these cases. `Fenced` when the lease, or the claim, is no longer ours. `Conflict` when
     /// one of the two records is linked to another one; it names both. `Invalid` when conflicts come without a run.
     async fn complete_record(&self, lease: &Lease, completion: Completion) -> Result<()>;
-    /// Ends the reading of a partner's webhook: its marks, its run and its state, all or nothing. `Done` without marks makes
-    /// it `Ignored`. `Parked` lists it under [`WEBHOOK_ENTITY`], from where it can be retried. Only `Done` uses the marks.
-    /// `Fenced` when the lease, or the claim, is no longer ours: nothing was written. So it is with the deliveries.
+    /// Ends the reading of a partner's webhook: what it told, its run and its state, all or nothing. `Done` without marks and
+    /// deliveries makes it `Ignored`. `Parked` lists it under [`WEBHOOK_ENTITY`], from where it can be retried. Only `Done` uses
+    /// what was found. `Fenced` when the lease, or the claim, is no longer ours: nothing was written.
     async fn complete_event(
         &self,
         lease: &Lease,
         event: EventSeq,
-        marks: Vec<Mark>,
-        deliveries: Vec<NewDelivery>,
+        found: Found,
         disposition: Disposition,
         run: Option<Run>,
     ) -> Result<()>;

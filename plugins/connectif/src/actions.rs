@@ -1,6 +1,6 @@
-//! Connectif's own operations. The host has checked the input against the manifest's schema.
+//! Connectif's own operations. The input fits the manifest's schema: the host has checked an admin's, the SDK a rule's.
 
-use contactor_sdk::json::{text, unpacked};
+use contactor_sdk::json::text;
 use contactor_sdk::partner::{Request, segment};
 use contactor_sdk::{Error, Result, partner};
 use serde_json::{Map, Value as Json, json};
@@ -40,8 +40,14 @@ pub(crate) fn send_event(path: &str, creates: bool, body: &Map<String, Json>) ->
 }
 
 fn upsert(settings: &Settings, route: &str, input: &Json) -> Result<Json> {
-    // A rule can give texts only.
-    let fields = unpacked(&input["fields"]);
+    // Never a text of JSON: a name within it could add members of its own.
+    let fields = &input["fields"];
+    if !fields.is_object() {
+        return Err(Error::invalid(
+            "fields",
+            "expected an object; a rule writes `{{ {'_name': contact.firstName} }}`",
+        ));
+    }
     for (key, value) in fields.as_object().into_iter().flatten() {
         if !settings.allow_subscriptions && contact::subscribes(key, value) {
             return Err(Error::Denied(format!(
@@ -49,7 +55,7 @@ fn upsert(settings: &Settings, route: &str, input: &Json) -> Result<Json> {
             )));
         }
     }
-    answer(&partner::patch(format!("{route}/{}", segment(text(input, "email")?))).json(&fields)?)
+    answer(&partner::patch(format!("{route}/{}", segment(text(input, "email")?))).json(fields)?)
 }
 
 fn import(input: &Json) -> Result<Json> {

@@ -4,32 +4,35 @@
 
 use contactor_sdk::partner::Request;
 use contactor_sdk::seen::Seen;
-use contactor_sdk::{Change, ChangeKind, Error, PollPage, Result, ResultExt, log, paging, partner, table};
+use contactor_sdk::table::{Row, Table};
+use contactor_sdk::{Change, ChangeKind, Error, PollPage, Result, ResultExt, log, paging, partner};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use crate::api::meaning;
 use crate::contact;
 use crate::settings::Settings;
 
-/// Lines of the file for one page.
-const LINES: usize = 500;
+/// Changes of one page: the host takes no more.
+const CHANGES: usize = 1_000;
+/// Lines that one page looks at, so that none takes longer than a call may.
+const LINES: usize = 20_000;
 const DELIMITER: char = ',';
 
 #[derive(Serialize, Deserialize)]
 struct Place {
     /// The export.
     job: String,
-    /// The next line of its file.
+    /// Where the next line of its file begins, in bytes of the unpacked file.
     #[serde(default)]
-    line: usize,
+    byte: Option<usize>,
 }
 
 pub(crate) fn poll(settings: &Settings, stream: &str, cursor: Option<&str>) -> Result<PollPage> {
     let mut seen = Seen::open(stream, cursor)?;
-    let Place { job, line } = match paging::place::<Option<_>>(seen.position())? {
+    let Place { job, byte } = match paging::place::<Option<_>>(seen.position())? {
         Some(place) => place,
-        None => Place { job: begin(settings)?, line: 0 },
+        None => Place { job: begin(settings)?, byte: None },
     };
     let progress = look(settings, &job)?;
     match progress["status"].as_str() {
@@ -38,18 +41,25 @@ pub(crate) fn poll(settings: &Settings, stream: &str, cursor: Option<&str>) -> R
             log::warn!("Connectif could not finish the export {job}: the next poll begins a new one");
             return seen.last(Vec::new(), None);
         }
-        _ => return seen.last(Vec::new(), Some(paging::cursor(&Place { job, line })?)),
+        _ => return seen.last(Vec::new(), Some(paging::cursor(&Place { job, byte })?)),
     }
-    let rows = rows(&progress)?;
+    let table = table(&progress)?;
     let mut changes = Vec::new();
-    for row in rows.iter().skip(line).take(LINES) {
-        let Some(email) = email(row) else { continue };
-        if seen.is_news(&email, &Json::Object(row.clone()))? {
-            changes.push(Change::new(ChangeKind::Updated, "contact", email));
+    for (looked, (row, behind)) in table.rows(byte).enumerate() {
+        let row = Json::Object(row);
+        changes.extend(seen.changes(
+            "contact",
+            std::slice::from_ref(&row),
+            |_| None,
+            |seen, row| {
+                let Some(email) = email(row)? else { return Ok(None) };
+                let is_news = seen.is_news(&email, row)?;
+                Ok(is_news.then(|| Change::new(ChangeKind::Updated, "contact", email)))
+            },
+        )?);
+        if changes.len() == CHANGES || looked + 1 == LINES {
+            return seen.more(changes, paging::cursor(&Place { job, byte: Some(behind) })?);
         }
-    }
-    if line + LINES < rows.len() {
-        return seen.more(changes, paging::cursor(&Place { job, line: line + LINES })?);
     }
     seen.last(changes, None)
 }
@@ -74,13 +84,13 @@ fn begin(settings: &Settings) -> Result<String> {
         body["filters"] = json!({ "segmentId": segment });
     }
     let begun: Json = partner::post("/exports").json(&body)?.answer(meaning)?.json()?;
-    contactor_sdk::json::required_id(&begun["id"], "an export that it began")
+    contactor_sdk::json::required_id(&begun, "/id")
 }
 
-/// The lines of a finished export by the names of its columns.
-pub(crate) fn rows(progress: &Json) -> Result<Vec<Map<String, Json>>> {
+/// The file of a finished export.
+pub(crate) fn table(progress: &Json) -> Result<Table> {
     let address = progress["fileUrl"].as_str().unwrap_or_default();
-    let response = file(address)?.send()?;
+    let response = file(address)?.send().map_err(too_large)?;
     if matches!(response.status, 401 | 403 | 404) {
         // The connector reaches the API's own host alone, whatever host the address names.
         return Err(Error::Unsupported(format!(
@@ -89,13 +99,27 @@ pub(crate) fn rows(progress: &Json) -> Result<Vec<Map<String, Json>>> {
             address.split(['?', '#']).next().unwrap_or_default(),
         )));
     }
-    let rows = table::rows(&response.ok_or_else(meaning)?.body, DELIMITER)?;
-    match rows.first() {
-        Some(first) if !first.keys().any(|column| is_email(column)) => {
-            let columns: Vec<_> = first.keys().map(String::as_str).collect();
-            Err(Error::other(format!("the export has no column for the email, only {}", columns.join(", "))))
-        }
-        _ => Ok(rows),
+    let table = Table::open(&response.ok_or_else(meaning)?.body, DELIMITER).map_err(too_large)?;
+    let columns = table.heading();
+    if columns.is_empty() || columns.iter().any(|column| is_email(column)) {
+        return Ok(table);
+    }
+    Err(Error::other(format!("the export has no column for the email, only {}", columns.join(", "))))
+}
+
+/// The lines of a finished export by the names of its columns.
+pub(crate) fn rows(progress: &Json) -> Result<Vec<Row>> {
+    Ok(table(progress)?.rows(None).map(|(row, _)| row).collect())
+}
+
+/// A file that is larger than the host hands over, or than fits here, is so at every attempt: an admin has to make it smaller.
+fn too_large(error: Error) -> Error {
+    match error {
+        Error::Other(said) if said.contains("larger than") => Error::Unsupported(format!(
+            "the export's file is too large ({said}): name a smaller segment in the setting export_segment_id, or switch the \
+             export off and let workflows call the webhook address"
+        )),
+        error => error,
     }
 }
 
@@ -118,7 +142,13 @@ fn is_email(column: &str) -> bool {
     column.trim_start_matches('_').eq_ignore_ascii_case("email")
 }
 
-fn email(row: &Map<String, Json>) -> Option<String> {
-    let cell = row.iter().find(|(name, _)| is_email(name))?.1.as_str()?;
-    Some(contact::id(cell)).filter(|email| email.contains('@'))
+/// The address of a line; none in a line without one, which is nobody's.
+fn email(row: &Json) -> Result<Option<String>> {
+    let cell = row.as_object().into_iter().flatten().find(|(name, _)| is_email(name));
+    let cell = cell.and_then(|(_, cell)| cell.as_str()).unwrap_or_default();
+    match contact::id(cell) {
+        email if email.is_empty() => Ok(None),
+        email if email.contains('@') => Ok(Some(email)),
+        _ => Err(Error::other(format!("`/_email`: expected an address, found {cell:?}"))),
+    }
 }

@@ -25,7 +25,9 @@ pub(crate) fn received(settings: &Settings, body: &Json) -> Received {
     };
     let mut change = Change::new(kind, "contact", contact::id(&email)).event(event);
     for object in PLACES.into_iter().filter_map(|place| body.pointer(place)?.as_object()) {
-        change = change.with_all(object.iter().filter(|(_, value)| !value.is_object()));
+        // `key` is the host's word for what a happening is known by for good: the setting says where that is, and no body by itself.
+        let told = object.iter().filter(|(name, value)| *name != "key" && !value.is_object());
+        change = change.with_all(told);
     }
     if let Some(key) = find(&settings.webhook_key) {
         change = change.with("key", key);

@@ -496,6 +496,17 @@ mod webhooks {
     }
 
     #[test]
+    fn a_member_called_key_is_no_identity_unless_the_setting_says_so() {
+        let body = json!({ "event": "purchase", "email": "ada@example.com", "key": "vip", "amount": 5 });
+        let host = host().install();
+        let change = change(&body);
+        assert_eq!((change.text("key"), change.integer("amount")), (None, Some(5)));
+        drop(host);
+        let _host = self::host().setting("webhook_key", json!(["/key"])).install();
+        assert_eq!(self::change(&body).text("key"), Some("vip"));
+    }
+
+    #[test]
     fn the_settings_say_where_the_address_is() {
         let _host = host().setting("webhook_email", json!(["/who/0/mail"])).install();
         assert_eq!(change(&json!({ "who": [{ "mail": "ada@example.com" }] })).id, "ada@example.com");
@@ -602,6 +613,32 @@ mod polls {
     }
 
     #[test]
+    fn a_file_that_the_host_does_not_hand_over_is_told_with_its_size_and_what_to_do() {
+        let said = "the partner's answer is larger than 4194304 bytes";
+        let _host = export(1, FILE).fail("GET /files/*", Error::other(said)).install();
+        let error = Connectif::poll("contacts", None).unwrap_err();
+        assert!(matches!(error, Error::Unsupported(_)), "{error}");
+        let said = error.message();
+        assert!(said.contains("4194304 bytes") && said.contains("export_segment_id"), "{said}");
+    }
+
+    #[test]
+    fn a_file_without_news_is_one_page_and_a_line_without_an_address_stops_nobody() {
+        let lines: Vec<String> = (0..1200).map(|number| format!("p{number}@example.com")).collect();
+        let file: &'static str = format!("Email\n{}\nnobody\n\n", lines.join("\n")).leak();
+        let host = export(1, file).install();
+        let first = Connectif::poll("contacts", None).unwrap();
+        let second = Connectif::poll("contacts", first.cursor.as_deref()).unwrap();
+        assert_eq!((first.changes.len(), second.changes.len(), second.more), (1000, 201, false));
+        let problem = second.changes[200].problem().unwrap();
+        assert!(problem.contains("`/_email`: expected an address, found \"nobody\""), "{problem}");
+        let downloads = || requests(&host).iter().filter(|line| line.contains("/files/")).count();
+        let before = downloads();
+        let again = Connectif::poll("contacts", second.cursor.as_deref()).unwrap();
+        assert_eq!((again.more, downloads() - before), (false, 1), "nothing is news but the bad line");
+    }
+
+    #[test]
     fn a_long_file_is_read_page_by_page() {
         let lines: Vec<String> = (0..1200).map(|number| format!("p{number}@example.com")).collect();
         let file: &'static str = format!("Email\n{}\n", lines.join("\n")).leak();
@@ -615,7 +652,7 @@ mod polls {
                 break;
             }
         }
-        assert_eq!(pages, [500, 500, 200]);
+        assert_eq!(pages, [1000, 200]);
     }
 }
 
@@ -697,6 +734,27 @@ mod automations {
     }
 
     #[test]
+    fn a_name_cannot_write_other_members_through_a_rule() {
+        let host = |fields: &str| {
+            let rule = json!([{ "name": "show", "on": ["ContactUpdate"], "do": [
+                { "run-action": { "action": "contacts.upsert", "input": { "email": "ada@example.com", "fields": fields } } }
+            ] }]);
+            let name = Fields::new().with("firstName", r#"Ada", "_points": "9999"#);
+            let host = host().setting("rules", rule).contact(contact("c1", name, &[]));
+            host.reply("PATCH /contacts/*", status(201)).install()
+        };
+        let happens = || Connectif::handle(&event("ContactUpdate").of_contact("c1"));
+        let installed = host(r#"{"_name": "{{ contact.firstName }}"}"#);
+        let refused = happens().unwrap_err().message();
+        assert!(refused.contains("/fields: ") && refused.contains("is not of type object"), "{refused}");
+        installed.assert_no_writes();
+        drop(installed);
+        let installed = host("{{ {'_name': contact.firstName} }}");
+        happens().unwrap();
+        assert_eq!(written(&installed), [json!({ "_name": r#"Ada", "_points": "9999"# })]);
+    }
+
+    #[test]
     fn a_rule_may_run_an_action() {
         let rule = json!([{ "name": "event", "on": ["purchase"], "when": "amount > 10", "do": [
             { "run-action": { "action": "events.send", "input": { "path": "/events/5f", "email": "{{ partner_id }}", "create_contact": "true" } } }
@@ -766,12 +824,13 @@ mod actions {
     }
 
     #[test]
-    fn an_upsert_takes_fields_as_text_and_subscribes_nobody_unless_allowed() {
+    fn an_upsert_takes_typed_fields_and_subscribes_nobody_unless_allowed() {
         let host = host().reply("PATCH /contacts/*", status(201)).install();
         let upsert = |fields: Json| {
             Connectif::run("contacts.upsert", json!({ "email": "ada@example.com", "fields": fields }))
         };
-        assert_eq!(upsert(json!("{\"_name\":\"Ada\"}")), Ok(json!({ "status": 201 })));
+        assert!(matches!(upsert(json!("{\"_name\":\"Ada\"}")), Err(Error::Invalid(_))));
+        assert_eq!(upsert(json!({ "_name": "Ada" })), Ok(json!({ "status": 201 })));
         let subscribe = upsert(json!({ "_newsletterSubscriptionStatus": "subscribed" }));
         assert!(matches!(subscribe, Err(Error::Denied(_))));
         assert_eq!(written(&host), [json!({ "_name": "Ada" })]);

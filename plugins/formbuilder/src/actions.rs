@@ -1,5 +1,5 @@
-//! 123FormBuilder's own operations, and those on HighLevel that belong to a form's follow-up. The host has checked the input
-//! against the manifest's schema.
+//! 123FormBuilder's own operations, and those on HighLevel that belong to a form's follow-up. The input fits the manifest's
+//! schema: the host has checked an admin's, the SDK a rule's.
 
 use contactor_sdk::json::text;
 use contactor_sdk::operations::{Operation, request};

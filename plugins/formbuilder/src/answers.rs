@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use contactor_sdk::json::{id as any_id, many, unpacked};
+use contactor_sdk::json::{excerpt, id as any_id, many, unpacked};
 use contactor_sdk::labels::{Labels, person_field};
-use contactor_sdk::{Result, partner};
+use contactor_sdk::{Error, Result, partner};
 use serde_json::Value as Json;
 
 use crate::api::{self, one};
@@ -15,19 +15,22 @@ pub(crate) type Answers = BTreeMap<String, String>;
 
 /// The answers in `content`: an object, or (as the specification has it) the JSON text of one. Fields stand in
 /// `fields.field[]`, or are members by their id.
-pub(crate) fn of_content(content: &Json) -> Answers {
+pub(crate) fn of_content(content: &Json) -> Result<Answers> {
     let content = unpacked(content);
+    if !(content.is_object() || content.is_array() || content.is_null() || content == "") {
+        return Err(Error::other(format!("`/content`: expected an object, found {}", excerpt(&content))));
+    }
     let fields = match &content["fields"]["field"] {
         Json::Null => content.get("fields").unwrap_or(&content),
         fields => fields,
     };
     let pair = |field: Json| Some((any_id(&field["fieldid"])?, text(&field["fieldvalue"])));
-    match fields {
+    Ok(match fields {
         Json::Object(members) if !members.contains_key("fieldid") => {
             members.iter().map(|(id, value)| (id.clone(), text(value))).collect()
         }
         fields => many(fields.clone()).into_iter().filter_map(pair).collect(),
-    }
+    })
 }
 
 fn text(value: &Json) -> String {

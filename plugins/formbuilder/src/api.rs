@@ -1,9 +1,9 @@
 //! What 123FormBuilder's answers mean: `{data, meta, status_code}` and `{"error": {"message", "status_code"}}`.
 
-use contactor_sdk::json::{id, many, problems};
+use contactor_sdk::json::{many, problems};
 use contactor_sdk::paging::Page;
 use contactor_sdk::partner::{Request, Response};
-use contactor_sdk::{Error, Result, log};
+use contactor_sdk::{Error, Result};
 use serde_json::Value as Json;
 
 /// How long to wait when the plan's calls are used up, in milliseconds. When its day begins is not documented.
@@ -30,12 +30,8 @@ pub(crate) fn page(list: Request, page: u64, per_page: u32) -> Result<Page> {
     let list = list.query("page", page).query("per_page", per_page);
     let mut body: Json = list.answer(meaning)?.json()?;
     let pagination = part(&mut body, "/meta/pagination");
-    let mut items = many(part(&mut body, "/data"));
+    let items = many(part(&mut body, "/data"));
     let count = items.len();
-    items.retain(|item| id(&item["id"]).is_some());
-    if items.len() < count {
-        log::warn!("{} of {count} records have no `id` and are left out", count - items.len());
-    }
     let more = match (pagination["current_page"].as_u64(), pagination["total_pages"].as_u64()) {
         (Some(current), Some(pages)) => current < pages,
         // Without paging a full page may be followed by another.

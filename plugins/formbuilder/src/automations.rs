@@ -3,7 +3,7 @@
 use contactor_sdk::automation::{
     self, CONTACTS, Effects, NOTES, NOTIFICATIONS, Part, TAGS, TASKS, TIMERS, WORKFLOWS, actions,
 };
-use contactor_sdk::{Connector, Event, Named, Outcome, Result, tags, tasks};
+use contactor_sdk::{Connector, Event, Named, Outcome, Result, ResultExt, contacts, tags, tasks};
 
 use crate::settings::{Settings, split};
 use crate::{FormBuilder, actions as own};
@@ -43,17 +43,37 @@ fn completed(settings: &Settings, event: &Event) -> Result<Option<String>> {
     };
     let Some(id) = body.as_deref().and_then(reference) else { return Ok(None) };
     let (form, _) = split(id)?;
-    if !settings.form_ids.iter().any(|own| own == form) {
+    if !settings.form_ids.iter().any(|own| own == form) || !belongs(id, event)? {
         return Ok(None);
     }
     own::mark(id, sets != "payed", sets != "approved")?;
     Ok(Some(format!("marked the submission {id} after its task was completed")))
 }
 
+/// The submission that a line of the task names, if the line is nothing else: the words of a form may be in a task as well.
 fn reference(body: &str) -> Option<&str> {
-    let rest = body.split_once(REFERENCE)?.1;
-    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '/').unwrap_or(rest.len());
-    split(&rest[..end]).ok().map(|_| &rest[..end])
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut named = body.lines().filter_map(|line| line.trim().strip_prefix(REFERENCE));
+    named.find(|id| split(id).is_ok_and(|(form, own)| is_number(form) && is_number(own)))
+}
+
+/// Whether a submission is of the event's contact: the linked one, or another one of the same person. Whoever can write a task's text
+/// must not thereby approve what somebody else sent.
+fn belongs(id: &str, event: &Event) -> Result<bool> {
+    if event.partner_id.as_deref() == Some(id) {
+        return Ok(true);
+    }
+    let Some(contact) = &event.contact_id else { return Ok(false) };
+    let (Some(contact), Some(submission)) =
+        (contacts::get(contact).found()?, FormBuilder::read("contact", id).found()?)
+    else {
+        return Ok(false);
+    };
+    let same = |name: &str| {
+        let own = contact.text(name).map(str::trim).filter(|own| !own.is_empty());
+        own.is_some_and(|own| submission.text(name).is_some_and(|told| told.trim().eq_ignore_ascii_case(own)))
+    };
+    Ok(same("email") || same("phone"))
 }
 
 /// A deleted submission never deletes a contact: it is tagged, and the host lets the link rest.

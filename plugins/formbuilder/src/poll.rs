@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::api::{self, one};
 use crate::settings::{self, Settings};
-use crate::submission::{Submission, change};
+use crate::submission::{self, Submission, change};
 
 /// Where a stream stands. The host stores it together with the changes, so a crash skips nothing.
 #[derive(Default, Serialize, Deserialize)]
@@ -40,14 +40,14 @@ pub(crate) fn new(settings: &Settings, cursor: Option<&str>) -> Result<PollPage>
             place.top = latest.and_then(|id| id.parse().ok()).unwrap_or_default();
         } else {
             let page = since(settings, form, last.unwrap_or_default(), place.at.page)?;
-            for submission in page.items.iter().map(|item| Submission::of(settings, form, item)) {
-                let submission = submission?;
+            changes = submission::changes(settings, form, &page.items, |submission| {
                 place.top = place.top.max(submission.number);
-                if !submission.deleted && last.is_none_or(|last| submission.number > last) {
-                    let is_news = last.is_some();
-                    changes.push(if is_news { submission.submitted() } else { submission.imported() });
-                }
-            }
+                let is_new = !submission.deleted && last.is_none_or(|last| submission.number > last);
+                Ok(is_new.then(|| match last {
+                    Some(_) => submission.submitted(),
+                    None => submission.imported(),
+                }))
+            })?;
             next = page.next;
         }
         if next.is_none() {
@@ -72,13 +72,18 @@ pub(crate) fn all(settings: &Settings, cursor: Option<&str>) -> Result<PollPage>
     let mut changes = Vec::new();
     if let Some(form) = settings.form_ids.get(place.at.list) {
         let page = since(settings, form, 0, place.at.page)?;
-        for item in &page.items {
-            let submission = Submission::of(settings, form, item)?;
-            let content = json!([item["content"], submission.approved, submission.payed, submission.deleted]);
-            if seen.is_news(&submission.id, &content)? && place.again {
-                changes.extend(different(submission));
-            }
-        }
+        changes = seen.changes(
+            "contact",
+            &page.items,
+            |item| submission::id(form, item),
+            |seen, item| {
+                let submission = Submission::of(settings, form, item)?;
+                let content =
+                    json!([item["content"], submission.approved, submission.payed, submission.deleted]);
+                let is_different = seen.is_news(&submission.id, &content)? && place.again;
+                Ok(if is_different { different(submission) } else { Vec::new() })
+            },
+        )?;
         if place.at.forward(page.next, settings.form_ids.len()) {
             return seen.more(changes, paging::cursor(&place)?);
         }

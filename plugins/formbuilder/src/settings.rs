@@ -35,7 +35,7 @@ impl Settings {
 /// The parts of a submission's id here, `{form}/{submission}`: the API names no submission without its form.
 pub(crate) fn split(id: &str) -> Result<(&str, &str)> {
     let parts = json::split_id(id, '/');
-    parts.ok_or_else(|| Error::invalid("id", format!("`{id}` is no submission, expected `form/submission`")))
+    parts.ok_or_else(|| Error::NotFound(format!("`{id}` is no submission, expected `form/submission`")))
 }
 
 pub(crate) fn form(form: &str) -> String {

@@ -1,7 +1,7 @@
 //! Between a submission and the fields of the manifest.
 
 use contactor_sdk::json::{id as any_id, required_id, split_set};
-use contactor_sdk::{Change, ChangeKind, PartnerRecord, Result, Value, instant};
+use contactor_sdk::{Change, ChangeKind, Error, PartnerRecord, Result, Value, instant, items};
 use serde_json::{Value as Json, json};
 
 use crate::answers;
@@ -29,9 +29,11 @@ pub(crate) struct Submission {
 
 impl Submission {
     pub(crate) fn of(settings: &Settings, form: &str, json: &Json) -> Result<Self> {
-        let own = required_id(&json["id"], "a submission (`data.id`)")?;
+        let own = required_id(json, "/id")?;
+        let number =
+            own.parse().map_err(|_| Error::other(format!("`/id`: expected a number, found {own}")))?;
         let (approved, payed) = (name(&APPROVED, &json["approved"]), name(&PAYED, &json["payed"]));
-        let answers = answers::of_content(&json["content"]);
+        let answers = answers::of_content(&json["content"])?;
         let person = answers::person(settings, form, &answers)?;
         let submitted = json["date"].as_str().and_then(|date| when(settings, date));
         let mut record = PartnerRecord::new(format!("{form}/{own}"))
@@ -50,7 +52,7 @@ impl Submission {
         }
         Ok(Self {
             id: record.id.clone(),
-            number: own.parse().unwrap_or_default(),
+            number,
             deleted: matches!(any_id(&json["deleted"]).as_deref(), Some("1")) || json["deleted"] == true,
             approved,
             payed,
@@ -67,6 +69,26 @@ impl Submission {
     pub(crate) fn imported(self) -> Change {
         Change::new(ChangeKind::Created, "contact", self.id).snapshot(self.record)
     }
+}
+
+/// The changes of a form's submissions, as `read` makes them of each.
+pub(crate) fn changes(
+    settings: &Settings,
+    form: &str,
+    items: &[Json],
+    mut read: impl FnMut(Submission) -> Result<Option<Change>>,
+) -> Result<Vec<Change>> {
+    items::changes(
+        "contact",
+        items,
+        |item| id(form, item),
+        |item| read(Submission::of(settings, form, item)?),
+    )
+}
+
+/// The id of a submission, if it has one.
+pub(crate) fn id(form: &str, json: &Json) -> Option<String> {
+    any_id(&json["id"]).map(|own| format!("{form}/{own}"))
 }
 
 /// A change for automations. `key` is what the happening is known by.

@@ -6,7 +6,7 @@ use contactor_sdk::{Change, Received, Result, ResultExt, Webhook, log, partner};
 use crate::api::one;
 use crate::poll::{newest, remember, since};
 use crate::settings::{self, Settings};
-use crate::submission::Submission;
+use crate::submission::{self, Submission};
 
 pub(crate) fn received(settings: &Settings, webhook: &Webhook) -> Result<Received> {
     let Some(values) = webhook.values() else {
@@ -23,7 +23,8 @@ pub(crate) fn received(settings: &Settings, webhook: &Webhook) -> Result<Receive
     };
     if let ([form], Some(id)) = (&forms[..], number(&settings.submission_id_keys)) {
         if let Some(found) = one(&partner::get(settings::submission(form, &id))).found()? {
-            return Ok(Received::Changes(vec![Submission::of(settings, form, &found)?.submitted()]));
+            let read = |submission: Submission| Ok(Some(submission.submitted()));
+            return Ok(Received::Changes(submission::changes(settings, form, &[found], read)?));
         }
         log::info!("the webhook's number {id} is no submission of form {form}: what is new is read instead");
     }
@@ -41,16 +42,14 @@ fn newer(settings: &Settings, form: &str) -> Result<Vec<Change>> {
         return Ok(Vec::new());
     };
     let page = since(settings, form, last, 1)?;
-    let mut changes = Vec::new();
-    for item in &page.items {
-        let submission = Submission::of(settings, form, item)?;
-        if submission.number > last && !submission.deleted {
-            // With more pages, some between this one and the last look have not been seen.
-            if page.next.is_none() {
-                remember(form, submission.number)?;
-            }
-            changes.push(submission.submitted());
+    submission::changes(settings, form, &page.items, |submission| {
+        if submission.number <= last || submission.deleted {
+            return Ok(None);
         }
-    }
-    Ok(changes)
+        // With more pages, some between this one and the last look have not been seen.
+        if page.next.is_none() {
+            remember(form, submission.number)?;
+        }
+        Ok(Some(submission.submitted()))
+    })
 }

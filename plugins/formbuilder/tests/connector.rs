@@ -146,7 +146,12 @@ mod records {
                 "{content}"
             );
         }
-        for content in [json!(null), json!("no JSON"), json!([]), json!(7)] {
+        for content in [json!("no JSON"), json!(7)] {
+            let _host = host().answer(ONE, one(json!({ "id": 5, "content": content }))).install();
+            let problem = FormBuilder::read("contact", "77/5").unwrap_err().message();
+            assert!(problem.starts_with("`/content`: expected an object"), "{problem}");
+        }
+        for content in [json!(null), json!([]), json!("")] {
             let _host = host().answer(ONE, one(json!({ "id": 5, "content": content }))).install();
             assert_eq!(FormBuilder::read("contact", "77/5").unwrap().email(), None);
         }
@@ -175,7 +180,7 @@ mod records {
     fn ids_name_form_and_submission_and_cannot_leave_their_segments() {
         let host = host().answer("GET /forms/*/submissions/*", one(ada(5))).install();
         for wrong in ["5", "77/", "/5"] {
-            assert!(matches!(FormBuilder::read("contact", wrong), Err(Error::Invalid(_))), "{wrong}");
+            assert!(matches!(FormBuilder::read("contact", wrong), Err(Error::NotFound(_))), "{wrong}");
         }
         host.assert_no_partner_calls();
         FormBuilder::read("contact", "77/../8").unwrap();
@@ -254,8 +259,9 @@ mod polls {
         let first = FormBuilder::poll("submissions", None).unwrap();
         assert!(first.more && first.changes.iter().all(|change| change.event.is_empty()));
         let second = FormBuilder::poll("submissions", first.cursor.as_deref()).unwrap();
-        assert_eq!((second.more, ids(&second)), (false, vec!["77/5"]), "what has no id is left out");
-        assert!(host.logs().iter().any(|line| line.message.contains("1 of 2 records have no `id`")));
+        assert_eq!((second.more, ids(&second)), (false, vec!["77/5", second.changes[1].id.as_str()]));
+        let problem = second.changes[1].problem().unwrap();
+        assert!(problem.starts_with("`/id`: expected an id, found nothing"), "{problem}");
         let cursor = second.cursor.unwrap();
         drop(host);
 
@@ -440,7 +446,7 @@ mod automations {
     }
 
     fn completed(body: &str) -> Event {
-        event("TaskComplete").with("id", "t1").with("body", body).of_contact("c1")
+        event("TaskComplete").with("id", "t1").with("body", body).of_contact("c1").of_partner("77/5")
     }
 
     #[test]
@@ -457,7 +463,7 @@ mod automations {
 
     #[test]
     fn the_completion_of_the_task_marks_the_submission_if_a_setting_says_so() {
-        let done = completed("123FormBuilder submission 77/5.");
+        let done = completed("Call her.\n123FormBuilder submission 77/5\n");
         let host = with_ada().install();
         FormBuilder::handle(&done).unwrap();
         host.assert_no_partner_calls();
@@ -474,10 +480,39 @@ mod automations {
             assert_eq!((pairs.join("&").as_str(), request.body), (query, None), "the vendor reads the query");
         }
         let host = with_ada().setting("completion_sets", "both").install();
-        for body in ["Call Ada", "123FormBuilder submission 5", "123FormBuilder submission 99/5"] {
+        for body in [
+            "Call Ada",
+            "123FormBuilder submission 5",
+            "123FormBuilder submission 99/5",
+            "From the form: 123FormBuilder submission 77/5",
+            "123FormBuilder submission 77/5 is mine",
+        ] {
             FormBuilder::handle(&completed(body)).unwrap();
         }
         host.assert_no_partner_calls();
+    }
+
+    #[test]
+    fn a_task_marks_no_submission_of_somebody_else() {
+        let another = |email: &str| {
+            let fields = Fields::new().with("email", email);
+            let host = host().setting("completion_sets", "approved").contact(contact("c1", fields, &[]));
+            host.answer(ONE, one(ada(5)))
+                .answer("PUT /forms/77/submissions/5", json!({ "message": "ok" }))
+                .install()
+        };
+        let done = || {
+            let event = event("TaskComplete").with("id", "t1").with("body", "123FormBuilder submission 77/5");
+            event.of_contact("c1").of_partner("77/4")
+        };
+        let host = another("mallory@example.com");
+        FormBuilder::handle(&done()).unwrap();
+        host.assert_no_writes();
+        drop(host);
+        // A person may send a form twice; one of the submissions is linked.
+        let host = another("Ada@example.com");
+        FormBuilder::handle(&done()).unwrap();
+        assert_eq!(host.writes().len(), 1, "{:?}", host.writes());
     }
 
     #[test]
@@ -486,7 +521,8 @@ mod automations {
         let host = host.answer("PUT /forms/77/submissions/5", json!({ "message": "ok" })).install();
         FormBuilder::handle(&submission()).unwrap();
         let id = tasks::list_all("c1").unwrap()[0].id.clone();
-        FormBuilder::handle(&event("TaskComplete").with("id", id).of_contact("c1")).unwrap();
+        FormBuilder::handle(&event("TaskComplete").with("id", id).of_contact("c1").of_partner("77/5"))
+            .unwrap();
         assert_eq!(host.partner_calls().len(), 1);
     }
 

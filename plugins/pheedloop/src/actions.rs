@@ -1,4 +1,4 @@
-//! PheedLoop's own operations: a table, and what is special about a few. The host has checked the input against the manifest's schema.
+//! PheedLoop's own operations: a table, and what is special about a few. The input fits the manifest's schema: the host has checked an admin's, the SDK a rule's.
 
 use contactor_sdk::Result;
 use contactor_sdk::operations::Operation;

@@ -1,6 +1,7 @@
 //! Finding attendees in lists. Pages and errors are those of Django REST Framework, as far as a public connector's metadata shows
 //! (<https://github.com/MemberJunction/MJ>).
 
+use contactor_sdk::json::id;
 use contactor_sdk::partner::Request;
 use contactor_sdk::rest_framework::{Page, meaning};
 use contactor_sdk::{Error, Result, ResultExt, paging, partner};
@@ -29,7 +30,9 @@ pub(crate) fn search(
     let mut found = Vec::new();
     for page in paging::pages(PAGES, |number| event_page(settings, event, list(), number)) {
         for item in page?.items {
-            if fits(&serde_json::from_str::<Who>(item.get())?) {
+            // One that cannot be read is nobody who is looked for; the stream tells of it.
+            let Ok(who) = serde_json::from_str::<Who>(item.get()) else { continue };
+            if fits(&who) {
                 found.push(serde_json::from_str(item.get())?);
                 if first {
                     return Ok(found);
@@ -40,12 +43,23 @@ pub(crate) fn search(
     Ok(found)
 }
 
-/// What tells one attendee from another.
+/// What tells one attendee from another, whatever shape it has.
 #[derive(Deserialize)]
 pub(crate) struct Who {
-    pub(crate) code: String,
     #[serde(default)]
-    pub(crate) email: Option<String>,
+    code: Json,
+    #[serde(default)]
+    email: Json,
+}
+
+impl Who {
+    pub(crate) fn has_code(&self, code: &str) -> bool {
+        id(&self.code).is_some_and(|own| own == code)
+    }
+
+    pub(crate) fn has_email(&self, email: &str) -> bool {
+        self.email.as_str().is_some_and(|own| own.trim().eq_ignore_ascii_case(email))
+    }
 }
 
 /// The attendee of this code. A list that is read page by page shifts when somebody is removed meanwhile, so nobody is believed to be
@@ -54,12 +68,12 @@ pub(crate) fn attendee(settings: &Settings, event: &str, code: &str) -> Result<J
     if settings.attendee_reads == "get" {
         return partner::get(settings.attendee_path(event, code)).answer(meaning)?.json();
     }
-    if let Some(found) = search(settings, event, true, |who| who.code == code)?.pop() {
+    if let Some(found) = search(settings, event, true, |who| who.has_code(code))?.pop() {
         return Ok(found);
     }
     let attendance: Json = partner::get(settings.event_path(event, "attendance")).answer(meaning)?.json()?;
     let codes = ["checked_in", "not_checked_in"].map(|list| attendance[list].as_array());
-    if codes.into_iter().flatten().flatten().any(|own| own.as_str() == Some(code)) {
+    if codes.into_iter().flatten().flatten().any(|own| id(own).is_some_and(|own| own == code)) {
         return Err(Error::Unavailable(format!("the list of attendees moved while {code} was looked for")));
     }
     Err(Error::NotFound(format!("PheedLoop's event {event} has no attendee {code}")))

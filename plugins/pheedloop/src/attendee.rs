@@ -48,7 +48,7 @@ pub(crate) fn id(code: &str, event: &str) -> String {
 
 /// An attendee as a record. What the answer does not mention stays unknown.
 pub(crate) fn record(settings: &Settings, event: &str, attendee: &Json) -> Result<PartnerRecord> {
-    let code = json::required_id(&attendee["code"], "an attendee (code)")?;
+    let code = json::required_id(attendee, "/code")?;
     let mut record = PartnerRecord::new(id(&code, event))
         .with("event_code", event)
         .with_all(

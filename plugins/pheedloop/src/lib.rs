@@ -86,8 +86,7 @@ impl Connector for PheedLoop {
         let email = key.as_email()?;
         let settings = Settings::get()?;
         for event in &settings.event_codes {
-            let is = |own: &String| own.trim().eq_ignore_ascii_case(email);
-            let found = api::search(&settings, event, false, |who| who.email.as_ref().is_some_and(is))?;
+            let found = api::search(&settings, event, false, |who| who.has_email(email))?;
             if !found.is_empty() {
                 return found.iter().map(|one| attendee::record(&settings, event, one)).collect();
             }

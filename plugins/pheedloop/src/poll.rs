@@ -1,9 +1,9 @@
 //! Streams: all attendees, and the registrations of the last days.
 
-use contactor_sdk::json::id as any_id;
+use contactor_sdk::json::{self, id as any_id};
 use contactor_sdk::paging::Walk;
 use contactor_sdk::seen::Seen;
-use contactor_sdk::{Change, ChangeKind, Error, PollPage, Result, clock, instant, paging, partner};
+use contactor_sdk::{Change, ChangeKind, Error, PollPage, Result, clock, instant, items, paging, partner};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -37,12 +37,12 @@ pub(crate) fn poll(settings: &Settings, stream: &str, cursor: Option<&str>) -> R
 /// The list has no filter, so this is a walk through everybody.
 fn attendees(settings: &Settings, cursor: Option<&str>) -> Result<PollPage> {
     let (event, rows, next) = page(settings, "attendees", None, paging::place(cursor)?)?;
-    let change = |row: &Json| {
+    let id = |row: &Json| any_id(&row["code"]).map(|code| attendee::id(&code, event));
+    let changes = items::changes("contact", &rows, id, |row| {
         let record = attendee::record(settings, event, row)?;
         let change = Change::new(ChangeKind::Updated, "contact", record.id.clone());
-        Ok(change.snapshot_if(attendee::is_complete(row), || Ok(record)))
-    };
-    let changes = rows.iter().map(change).collect::<Result<_>>()?;
+        Ok([change.snapshot_if(attendee::is_complete(row), || Ok(record))])
+    })?;
     Ok(PollPage::then(changes, next.map(|at| paging::cursor(&at)).transpose()?))
 }
 
@@ -56,25 +56,27 @@ fn registrations(settings: &Settings, cursor: Option<&str>) -> Result<PollPage> 
         || Place { at: Walk::default(), since: yesterday.clone(), live_from: now, next: yesterday.clone() };
     let place: Place = paging::place::<Option<_>>(seen.position())?.unwrap_or_else(first);
     let (event, rows, next) = page(settings, "registrations", Some(&place.since), place.at)?;
-    let mut changes = Vec::new();
-    for row in rows {
-        let Some((code, attendee)) = any_id(&row["code"]).zip(any_id(&row["attendee_code"])) else {
-            continue;
-        };
-        if !seen.is_news(&code, &row)? {
-            continue;
+    let id = |row: &Json| any_id(&row["attendee_code"]).map(|code| attendee::id(&code, event));
+    let changes = seen.changes("contact", &rows, id, |seen, row| {
+        let code = json::required_id(row, "/code")?;
+        // Nobody is an attendee yet.
+        if row["attendee_code"].is_null() || row["attendee_code"] == "" {
+            return Ok(None);
         }
-        let id = attendee::id(&attendee, event);
+        let id = attendee::id(&json::required_id(row, "/attendee_code")?, event);
+        if !seen.is_news(&code, row)? {
+            return Ok(None);
+        }
         let change = Change::new(ChangeKind::Updated, "contact", id.clone()).with("event_code", event);
         let complete = row["registration_complete"].as_bool() != Some(false);
-        changes.push(match is_cancelled(&row) {
-            true if is_live(&row, &place, &["date_updated"]) => cancellation(change, &row),
-            false if complete && is_live(&row, &place, &["registration_date", "date"]) => {
-                sign_up(change, &id, &row)
+        Ok(Some(match is_cancelled(row) {
+            true if is_live(row, &place, &["date_updated"]) => cancellation(change, row),
+            false if complete && is_live(row, &place, &["registration_date", "date"]) => {
+                sign_up(change, &id, row)
             }
             _ => change,
-        });
-    }
+        }))
+    })?;
     match next {
         Some(at) => seen.more(changes, paging::cursor(&Place { at, ..place })?),
         None => {

@@ -1,4 +1,4 @@
-//! Prefinery's own operations. The host has checked the input against the manifest's schema.
+//! Prefinery's own operations. The input fits the manifest's schema: the host has checked an admin's, the SDK a rule's.
 
 use contactor_sdk::json::{join_set, split_set, text};
 use contactor_sdk::partner::Request;

@@ -14,7 +14,7 @@ mod tester;
 mod webhook;
 
 use contactor_sdk::automation::{self, CONTACTS, Effects, NOTES, NOTIFICATIONS, TAGS, TASKS, WORKFLOWS};
-use contactor_sdk::prelude::*;
+use contactor_sdk::{items, prelude::*};
 use serde_json::Value as Json;
 
 use settings::Settings;
@@ -80,13 +80,19 @@ impl Connector for Prefinery {
             fields.set("status", settings.default_status.as_str());
         }
         // The answer is the record: a search would not find it for minutes.
-        send(&settings, partner::post(settings.path("/testers")), &fields)
+        let body = tester::to_json(&settings, &fields)?;
+        send(&settings, partner::post(settings.path("/testers")), &body)
     }
 
     fn update(entity: &str, id: &str, fields: &Fields) -> Result<PartnerRecord> {
         only_contacts(entity)?;
         let settings = Settings::get()?;
-        send(&settings, partner::put(settings.tester_path(id)), fields)
+        let mut body = tester::to_json(&settings, fields)?;
+        if settings.sends_whole_profile() && body["tester"].get("profile").is_some() {
+            let present: Json = partner::get(settings.tester_path(id)).answer(api::meaning)?.json()?;
+            body = tester::with_whole_profile(body, &present);
+        }
+        send(&settings, partner::put(settings.tester_path(id)), &body)
     }
 
     fn delete(entity: &str, id: &str) -> Result<()> {
@@ -106,12 +112,11 @@ impl Connector for Prefinery {
         let settings = Settings::get()?;
         let request = partner::get(settings.path("/testers")).query("page", cursor.unwrap_or("1"));
         let page = api::page(&request)?;
-        let change = |tester: &Json| {
+        let changes = items::changes("contact", &page.items, tester::id, |tester| {
             let record = tester::record(&settings, tester)?;
             let change = Change::new(ChangeKind::Updated, "contact", record.id.clone());
-            Ok(change.snapshot_if(tester::is_complete(tester), || Ok(record)))
-        };
-        let changes = page.items.iter().map(change).collect::<Result<_>>()?;
+            Ok([change.snapshot_if(tester::is_complete(tester), || Ok(record))])
+        })?;
         Ok(PollPage::then(changes, page.next))
     }
 
@@ -127,7 +132,6 @@ impl Connector for Prefinery {
 contactor_sdk::export!(Prefinery);
 
 /// Creates or updates a tester; answers it as it is afterwards.
-fn send(settings: &Settings, request: partner::Request, fields: &Fields) -> Result<PartnerRecord> {
-    let request = request.json(&tester::to_json(settings, fields)?)?;
-    tester::record(settings, &request.answer(api::meaning)?.json()?)
+fn send(settings: &Settings, request: partner::Request, body: &Json) -> Result<PartnerRecord> {
+    tester::record(settings, &request.json(body)?.answer(api::meaning)?.json()?)
 }

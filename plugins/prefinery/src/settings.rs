@@ -4,6 +4,7 @@ use contactor_sdk::automation::Rule;
 use contactor_sdk::partner::segment;
 use contactor_sdk::{Result, settings};
 use serde::Deserialize;
+use serde_json::Value as Json;
 
 /// See `[[setting]]` in the manifest, where each is explained.
 #[derive(Deserialize)]
@@ -15,6 +16,8 @@ pub(crate) struct Settings {
     pub(crate) allow_email_side_effects: bool,
     pub(crate) blocked_domains: Vec<String>,
     phone_field: String,
+    profile_updates: String,
+    clear_with: String,
     pub(crate) update_events: Vec<String>,
     pub(crate) rules: Vec<Rule>,
 }
@@ -41,6 +44,16 @@ impl Settings {
 
     pub(crate) fn tester_path(&self, id: &str) -> String {
         self.path(&format!("/testers/{}", segment(id)))
+    }
+
+    /// Whether an update carries every field of the profile, and not just those that changed.
+    pub(crate) fn sends_whole_profile(&self) -> bool {
+        self.profile_updates == "whole"
+    }
+
+    /// What clears a field of the profile.
+    pub(crate) fn cleared(&self) -> Json {
+        if self.clear_with == "empty" { Json::from("") } else { Json::Null }
     }
 
     /// The field of the profile that holds the phone.

@@ -1,6 +1,6 @@
 //! Between Prefinery's tester and the fields of the manifest.
 
-use contactor_sdk::json::{id as any_id, join_set, members, split_set};
+use contactor_sdk::json::{id as any_id, join_set, members, overlaid, required_id, split_set};
 use contactor_sdk::{Error, Fields, Named, NamedValue, PartnerRecord, Result, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -18,7 +18,7 @@ const MAILING: [&str; 2] = ["invited", "rejected"];
 
 /// A tester as a record. What the answer does not mention stays unknown.
 pub(crate) fn record(settings: &Settings, tester: &Json) -> Result<PartnerRecord> {
-    let id = id(tester).ok_or_else(|| Error::other("Prefinery answered a tester without an id"))?;
+    let id = id(tester).map_or_else(|| required_id(tester, "/id"), Ok)?;
     let mut record = PartnerRecord::new(id)
         .updated_at(tester["updated_at"].as_str())
         .with_all(members(tester, PLAIN))
@@ -53,10 +53,10 @@ pub(crate) fn to_json(settings: &Settings, fields: &Fields) -> Result<Json> {
             ("email", _) => tester.insert(name.clone(), value.to_json()?),
             ("status", _) => tester.insert(name.clone(), status(settings, value)?),
             ("groups", _) => tester.insert(name.clone(), join_set(name, value)?),
-            ("phone", Some(phone)) => profile.insert(phone.to_owned(), value.to_json()?),
+            ("phone", Some(phone)) => profile.insert(phone.to_owned(), in_profile(settings, value)?),
             (_, phone) => match name.strip_prefix("profile.") {
                 Some(field) if PROFILE.contains(&field) && phone != Some(field) => {
-                    profile.insert(field.to_owned(), value.to_json()?)
+                    profile.insert(field.to_owned(), in_profile(settings, value)?)
                 }
                 _ => {
                     let problem =
@@ -70,6 +70,20 @@ pub(crate) fn to_json(settings: &Settings, fields: &Fields) -> Result<Json> {
         tester.insert("profile".into(), Json::Object(profile));
     }
     Ok(json!({ "tester": tester }))
+}
+
+/// A value of the profile.
+fn in_profile(settings: &Settings, value: &Value) -> Result<Json> {
+    if *value == Value::Empty { Ok(settings.cleared()) } else { value.to_json() }
+}
+
+/// The body of an update with every field that the tester's profile has: whether one that is left out stays is not documented.
+pub(crate) fn with_whole_profile(mut body: Json, present: &Json) -> Json {
+    let own = members(&present["profile"], PROFILE).filter(|(_, value)| !value.is_null());
+    let own = own.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+    let changed = body["tester"]["profile"].take();
+    body["tester"]["profile"] = overlaid(Json::Object(own), changed);
+    body
 }
 
 fn status(settings: &Settings, value: &Value) -> Result<Json> {

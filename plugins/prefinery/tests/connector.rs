@@ -187,7 +187,8 @@ mod writes {
 
     #[test]
     fn an_update_sends_only_what_it_was_given_and_clears_with_null() {
-        let host = host().route(&format!("PUT {TESTER_5}"), written(200)).install();
+        let host = host().setting("profile_updates", "changed");
+        let host = host.route(&format!("PUT {TESTER_5}"), written(200)).install();
         let fields =
             Fields::new().with("profile.last_name", None::<&str>).with("groups", Value::Texts(Vec::new()));
         let record = Prefinery::update("contact", "5", &fields).unwrap();
@@ -196,6 +197,20 @@ mod writes {
             only_request(&host).body_json(),
             json!({ "tester": { "groups": "", "profile": { "last_name": null } } })
         );
+    }
+
+    #[test]
+    fn an_update_carries_the_rest_of_the_profile_and_clears_as_the_setting_says() {
+        let present =
+            json!({ "id": 5, "profile": { "first_name": "Ada", "last_name": "King", "custom_var1": null } });
+        let host = host().setting("clear_with", "empty").answer(&format!("GET {TESTER_5}"), present);
+        let host = host.route(&format!("PUT {TESTER_5}"), written(200)).install();
+        Prefinery::update("contact", "5", &Fields::new().with("profile.last_name", None::<&str>)).unwrap();
+        let sent = host.partner_calls().pop().unwrap().body_json();
+        assert_eq!(sent, json!({ "tester": { "profile": { "first_name": "Ada", "last_name": "" } } }));
+        // Without a field of the profile nothing needs to be read.
+        Prefinery::update("contact", "5", &Fields::new().with("groups", Value::Texts(Vec::new()))).unwrap();
+        assert_eq!(host.partner_calls().len(), 3);
     }
 
     #[test]
@@ -240,6 +255,7 @@ mod writes {
     fn the_phone_goes_where_the_setting_says() {
         let custom = host()
             .setting("phone_field", "custom_var3")
+            .setting("profile_updates", "changed")
             .route(&format!("PUT {TESTER_5}"), written(200))
             .install();
         Prefinery::update(

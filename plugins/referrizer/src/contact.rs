@@ -19,7 +19,7 @@ fn members(settings: &Settings) -> impl Iterator<Item = (&'static str, &str)> {
 pub(crate) fn record(settings: &Settings, contact: &Json) -> Result<PartnerRecord> {
     let custom = customs(settings, contact);
     let read = |name: &str, field: &str| read_custom(field, custom.get(name).unwrap_or(&Json::Null));
-    Ok(PartnerRecord::new(required_id(&contact["id"], "a contact")?)
+    Ok(PartnerRecord::new(required_id(contact, "/id")?)
         .updated_at(contact["updatedAt"].as_str())
         .with_all(members(settings).filter_map(|(field, key)| Some((field, contact.get(key)?))))
         .with_all(settings.custom_fields.pairs().map(|(field, name)| (field, read(name, field)))))

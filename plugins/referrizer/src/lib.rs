@@ -112,9 +112,10 @@ impl Connector for Referrizer {
 
     fn handle(event: &Event) -> Result<Outcome> {
         let settings = Settings::get()?;
+        let event = with_author(&settings, event)?;
         // The visit comes last: whether there is one already is known from the state, which a repetition finds changed.
-        let rules = automation::run(event, &settings.rules, &EFFECTS)?;
-        Ok(rules.behind(visits::handle(&settings, event)?))
+        let rules = automation::run(&event, &settings.rules, &EFFECTS)?;
+        Ok(rules.behind(visits::handle(&settings, &event)?))
     }
 
     fn run(action: &str, input: Json) -> Result<Json> {
@@ -123,3 +124,15 @@ impl Connector for Referrizer {
 }
 
 contactor_sdk::export!(Referrizer);
+
+/// The event of a note with `userId`, the user who wrote it. HighLevel's webhook does not tell it, so a note is read if a rule asks; one
+/// that nobody wrote but a workflow or an app has none.
+fn with_author(settings: &Settings, event: &Event) -> Result<Event> {
+    let (Some(contact), Some(note)) = (&event.contact_id, event.text("id")) else { return Ok(event.clone()) };
+    let asks = event.kind.starts_with("Note") && automation::mentions(&settings.rules, &event.kind, "userId");
+    if !asks || event.text("userId").is_some() {
+        return Ok(event.clone());
+    }
+    let note = notes::get(contact, note).found()?;
+    Ok(event.clone().with("userId", note.as_ref().and_then(|note| note.text("userId"))))
+}

@@ -1,4 +1,4 @@
-//! Referrizer's own operations. The host has checked the input against the manifest's schema.
+//! Referrizer's own operations. The input fits the manifest's schema: the host has checked an admin's, the SDK a rule's.
 
 use contactor_sdk::json::text;
 use contactor_sdk::partner::{self, segment};

@@ -41,52 +41,61 @@ pub(crate) fn poll(settings: &Settings, stream: &str, cursor: Option<&str>) -> R
 
 /// Contacts that are new or different.
 fn contacts(settings: &Settings, items: &[Json], walk: u64, seen: &mut Seen) -> Result<Vec<Change>> {
-    let mut changes = Vec::new();
-    for item in items {
-        let record = contact::record(settings, item)?;
-        let id = record.id.clone();
-        if !seen.is_news(&id, item)? {
-            continue;
-        }
-        let status = item[&settings.status_key].as_str().unwrap_or_default();
-        let is_new = seen.is_news(&format!("new {id}"), &Json::Null)?;
-        let has_new_status = seen.is_news(&format!("status {id}"), &Json::from(status))?;
-        let mut change = Change::new(ChangeKind::Updated, "contact", &id).snapshot(record);
-        if is_new {
-            change.kind = ChangeKind::Created;
-            // What the connector itself created is no lead of Referrizer's.
-            if walk >= LEARNING && !marks::has(OWN, &own(item["email"].as_str().unwrap_or_default()))? {
-                change = change.event("lead_created").with("key", format!("lead:{id}"));
+    seen.changes(
+        "contact",
+        items,
+        |item| json::id(&item["id"]),
+        |seen, item| {
+            let record = contact::record(settings, item)?;
+            let id = record.id.clone();
+            if !seen.is_news(&id, item)? {
+                return Ok(None);
             }
-        } else if has_new_status && walk >= LEARNING {
-            // A status can come back: the walk tells the second time from the first.
-            change = change.event("status_changed").with("key", format!("status:{id}:{status}:{walk}"));
-        }
-        changes.push(change);
-    }
-    Ok(changes)
+            let status = item[&settings.status_key].as_str().unwrap_or_default();
+            let is_new = seen.is_news(&format!("new {id}"), &Json::Null)?;
+            let has_new_status = seen.is_news(&format!("status {id}"), &Json::from(status))?;
+            let mut change = Change::new(ChangeKind::Updated, "contact", &id).snapshot(record);
+            if is_new {
+                change.kind = ChangeKind::Created;
+                // What the connector itself created is no lead of Referrizer's.
+                if walk >= LEARNING && !marks::has(OWN, &own(item["email"].as_str().unwrap_or_default()))? {
+                    change = change.event("lead_created").with("key", format!("lead:{id}"));
+                }
+            } else if has_new_status && walk >= LEARNING {
+                // A status can come back: the walk tells the second time from the first.
+                change = change.event("status_changed").with("key", format!("status:{id}:{status}:{walk}"));
+            }
+            Ok(Some(change))
+        },
+    )
 }
 
 /// Redemptions that are new. They have no id of their own: reward, contact and date make one.
 fn redeems(settings: &Settings, items: &[Json], walk: u64, seen: &mut Seen) -> Result<Vec<Change>> {
     let text = |item: &Json, name: &str| json::id(&item[name]).unwrap_or_default();
-    let (mut changes, mut titles) = (Vec::new(), BTreeMap::new());
-    for item in items {
-        let (reward, contact) = (text(item, "loyaltyRewardId"), text(item, "contactId"));
-        let key = format!("{reward}:{contact}:{}", text(item, "date"));
-        if contact.is_empty() || !seen.is_news(&key, &Json::Null)? || walk < LEARNING {
-            continue;
-        }
-        if !titles.contains_key(&reward) {
-            titles.insert(reward.clone(), title(settings, &reward)?);
-        }
-        let mut change = Change::new(ChangeKind::Other, "contact", contact).event("reward_redeemed");
-        change =
-            change.with("key", key).with("reward_title", titles[&reward].as_str()).with("reward_id", reward);
-        let told = ["points", "date", "employeeId", "note"].map(|name| (name, &item[name]));
-        changes.push(change.with_all(told));
-    }
-    Ok(changes)
+    let mut titles = BTreeMap::new();
+    seen.changes(
+        "contact",
+        items,
+        |_| None,
+        |seen, item| {
+            let (reward, contact) = (text(item, "loyaltyRewardId"), json::required_id(item, "/contactId")?);
+            let key = format!("{reward}:{contact}:{}", text(item, "date"));
+            if !seen.is_news(&key, &Json::Null)? || walk < LEARNING {
+                return Ok(None);
+            }
+            if !titles.contains_key(&reward) {
+                titles.insert(reward.clone(), title(settings, &reward)?);
+            }
+            let mut change = Change::new(ChangeKind::Other, "contact", contact).event("reward_redeemed");
+            change = change
+                .with("key", key)
+                .with("reward_title", titles[&reward].as_str())
+                .with("reward_id", reward);
+            let told = ["points", "date", "employeeId", "note"].map(|name| (name, &item[name]));
+            Ok(Some(change.with_all(told)))
+        },
+    )
 }
 
 /// A reward's title; its id when it is gone.

@@ -566,9 +566,13 @@ mod rules {
     }
 
     #[test]
-    fn a_note_becomes_a_message_only_with_the_template_that_allows_it() {
-        let note =
-            || event("NoteCreate").with("body", "#invite Bring a friend").of_contact("c1").of_partner(ANN);
+    fn a_note_becomes_a_message_only_with_the_template_that_allows_it_and_only_if_a_user_wrote_it() {
+        let written = |by: Option<&str>| {
+            let fields: Vec<_> = by.map(|user| NamedValue::new("userId", user)).into_iter().collect();
+            let note = notes::create("c1", "#invite Bring a friend", &fields).unwrap();
+            event("NoteCreate").with("id", note.id).with("body", note.body).of_contact("c1").of_partner(ANN)
+        };
+        let note = || written(Some("u1"));
         let host_ = with_contact(&[]).install();
         assert!(matches!(Referrizer::handle(&note()).unwrap(), Outcome::Ignored(_)));
         host_.assert_no_partner_calls();
@@ -583,6 +587,10 @@ mod rules {
         Referrizer::handle(&note()).unwrap();
         assert_eq!(host.partner_calls()[0].body_json(), json!({"message": "Bring a friend"}));
         Referrizer::handle(&note().with("body", "Called her")).unwrap();
+        assert_eq!(host.partner_calls().len(), 1);
+        // What a rule wrote, for example the message of a form, is no command; nor is a note that is gone.
+        Referrizer::handle(&written(None)).unwrap();
+        Referrizer::handle(&note().with("id", "gone")).unwrap();
         assert_eq!(host.partner_calls().len(), 1);
     }
 }

@@ -131,6 +131,11 @@ impl rules::Host for Host {
                 Error::Invalid(vec![types::FieldProblem { field: expression, problem: reason }])
             })
     }
+
+    /// The suite's events carry what the suite made up: whatever they make of an action's input passes.
+    async fn check_input(&mut self, _: String, _: String) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 impl partner::Host for Host {

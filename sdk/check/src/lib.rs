@@ -88,6 +88,11 @@ pub async fn check(bytes: Vec<u8>, settings: &Map<String, Json>) -> Result<Repor
         checks::malformed::run(&mut subject).await,
     );
     report.add(
+        "partial",
+        "one record that cannot be read stops no other one",
+        checks::partial::run(&mut subject).await,
+    );
+    report.add(
         "limits",
         "a large page and a list without end stay within its limits",
         checks::limits::run(&mut subject).await,

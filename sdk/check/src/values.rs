@@ -14,6 +14,9 @@ pub(crate) const ID: &str = "7";
 /// Its email, as an id where a partner's ids are addresses.
 pub(crate) const EMAIL: &str = "ada@example.com";
 
+/// The names that ids go by.
+const IDS: [&str; 7] = ["id", "_id", "uuid", "uid", "code", "key", "xml_id"];
+
 /// The fields of HighLevel's contact.
 pub(crate) fn contact() -> Vec<NamedValue> {
     named([
@@ -77,7 +80,7 @@ pub(crate) fn records(manifest: &Manifest, entity: &str) -> Vec<Json> {
     records.extend([Json::Object(flat), nested]);
     for record in &mut records {
         let Some(members) = record.as_object_mut() else { continue };
-        for name in ["id", "_id", "uuid", "uid", "code", "key", "xml_id"] {
+        for name in IDS {
             members.entry(name).or_insert_with(|| ID.into());
         }
         for name in ["email", "_email"] {
@@ -93,6 +96,19 @@ pub(crate) fn records(manifest: &Manifest, entity: &str) -> Vec<Json> {
         }
     }
     records
+}
+
+/// The record of another id, under every name that ids go by, and of another address.
+pub(crate) fn of_id(record: &Json, id: &str) -> Json {
+    let mut record = record.clone();
+    for (name, value) in record.as_object_mut().into_iter().flatten() {
+        if IDS.contains(&name.as_str()) {
+            *value = id.into();
+        } else if matches!(name.as_str(), "email" | "_email") {
+            *value = format!("ada{id}@example.com").into();
+        }
+    }
+    record
 }
 
 /// Settings that the manifest accepts: those that were given, and for others that have to be entered what fits.

@@ -180,6 +180,8 @@ interface! {
     rules, Rules, []:
     /// Evaluates an expression over these values.
     fn evaluate(expression: &str, fields: &[NamedValue]) -> crate::Value;
+    /// Holds an input, a JSON document, against the schema that the manifest gives the action.
+    fn check_input(action: &str, input: &str) -> ();
 }
 
 interface! {

@@ -15,12 +15,64 @@ pub fn id(json: &Json) -> Option<String> {
     }
 }
 
-/// The id of a record that a partner answered, called `whose` in the error.
+/// The id that a record must have at this place, a JSON pointer.
 ///
 /// # Errors
-/// [`Error::Other`] when it is no id: nothing can be done with such a record.
-pub fn required_id(json: &Json, whose: &str) -> Result<String> {
-    id(json).ok_or_else(|| Error::other(format!("the partner answered {whose} without an id")))
+/// [`Error::Other`] when there is no id, with the place and what is there: nothing can be done with such a record.
+pub fn required_id(record: &Json, pointer: &str) -> Result<String> {
+    let found = record.pointer(pointer);
+    found.and_then(id).ok_or_else(|| {
+        let found = found.map_or_else(|| "nothing".to_owned(), excerpt);
+        Error::other(format!("`{pointer}`: expected an id, found {found}"))
+    })
+}
+
+/// A document as a type of one's own.
+///
+/// # Errors
+/// [`Error::Other`] when the shapes differ, with the path of the first difference.
+///
+/// ```
+/// #[derive(serde::Deserialize)]
+/// struct Person { names: Vec<String> }
+///
+/// let error = contactor_sdk::json::parse::<Person>(&serde_json::json!({"names": ["Ada", 7]})).err().unwrap();
+/// assert_eq!(error.message(), "`names[1]`: invalid type: integer `7`, expected a string");
+/// ```
+pub fn parse<T: DeserializeOwned>(document: &Json) -> Result<T> {
+    serde_path_to_error::deserialize(document)
+        .map_err(|error| Error::other(format!("`{}`: {}", error.path(), error.inner())))
+}
+
+/// The begin of a document, at most 200 bytes of it, for the admin who reads an error. What is called a secret is left out.
+pub fn excerpt(document: &Json) -> String {
+    shortened(&without_secrets(document).to_string())
+}
+
+/// At most 200 bytes of a text.
+pub(crate) fn shortened(text: &str) -> String {
+    const LENGTH: usize = 200;
+    if text.len() <= LENGTH {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(LENGTH - '…'.len_utf8())])
+}
+
+fn without_secrets(document: &Json) -> Json {
+    const SECRET: [&str; 7] =
+        ["token", "secret", "password", "apikey", "api_key", "authorization", "credential"];
+    match document {
+        Json::Object(members) => {
+            let member = |(name, value): (&String, &Json)| {
+                let lower = name.to_lowercase();
+                let is_secret = SECRET.iter().any(|word| lower.contains(word));
+                (name.clone(), if is_secret { Json::from("[left out]") } else { without_secrets(value) })
+            };
+            Json::Object(members.iter().map(member).collect())
+        }
+        Json::Array(items) => Json::Array(items.iter().map(without_secrets).collect()),
+        other => other.clone(),
+    }
 }
 
 /// The two parts of an id that a connector joined, because the partner's own is unique only below something else: an attendee of an
@@ -264,10 +316,30 @@ mod tests {
     fn a_joined_id_has_both_of_its_parts() {
         assert_eq!(split_id("7/a/b", '/'), Some(("7", "a/b")));
         assert_eq!((split_id("7/", '/'), split_id("/7", '/'), split_id("7", '/')), (None, None, None));
-        assert_eq!(
-            required_id(&json!({}), "a tester").unwrap_err().message(),
-            "the partner answered a tester without an id"
-        );
+    }
+
+    #[test]
+    fn an_id_that_is_none_is_named_by_its_place_with_what_is_there() {
+        let record = json!({"person": {"id": 7}});
+        assert_eq!(required_id(&record, "/person/id").as_deref(), Ok("7"));
+        let problem = |pointer| required_id(&record, pointer).unwrap_err().message();
+        assert_eq!(problem("/person"), r#"`/person`: expected an id, found {"id":7}"#);
+        assert_eq!(problem("/id"), "`/id`: expected an id, found nothing");
+    }
+
+    #[test]
+    fn an_excerpt_is_short_and_without_what_is_called_a_secret() {
+        let shown = excerpt(&json!({"API_Token": "s3cret", "a": [{"password": "s3cret", "b": 7}]}));
+        assert!(!shown.contains("s3cret") && shown.contains(r#""b":7"#), "{shown}");
+        let long = excerpt(&json!({ "a": "é".repeat(5_000) }));
+        assert!((190..=200).contains(&long.len()) && long.ends_with('…'), "{long}");
+    }
+
+    #[test]
+    fn a_document_of_another_shape_is_named_by_its_path() {
+        let parsed = parse::<Vec<(String, u8)>>(&json!([["a", 1], ["b", "2"]]));
+        let problem = parsed.unwrap_err().message();
+        assert_eq!(problem, r#"`[1][1]`: invalid type: string "2", expected u8"#);
     }
 
     #[test]

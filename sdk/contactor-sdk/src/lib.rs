@@ -44,6 +44,7 @@ pub mod follow_up;
 pub mod host;
 mod imports;
 pub mod instant;
+pub mod items;
 pub mod json;
 pub mod labels;
 pub mod log;

@@ -22,7 +22,7 @@ use serde_json::Value as Json;
 #[cfg(not(target_arch = "wasm32"))]
 pub use crate::imports::partner::Partner;
 pub use crate::imports::partner::{Method, Pair, Request, Response, send};
-use crate::{Error, Result};
+use crate::{Error, Result, json};
 
 /// A GET request for a path below the connection's base URL.
 pub fn get(path: impl Into<String>) -> Request {
@@ -174,9 +174,24 @@ impl Response {
     /// The body as JSON, if the response is a success.
     ///
     /// # Errors
-    /// As [`ok`](Self::ok), or [`Error::Other`] when the body has another shape.
+    /// As [`ok`](Self::ok), or [`Error::Other`] when the body has another shape, with the path of the first difference and the begin of
+    /// the body.
     pub fn json<T: DeserializeOwned>(self) -> Result<T> {
-        Ok(serde_json::from_slice(&self.ok()?.body)?)
+        let response = self.ok()?;
+        serde_json::from_slice(&response.body).map_err(|error| response.wrong_shape::<T>(&error))
+    }
+
+    /// Where a body differs from what was expected. It is read once more for that: good answers need no path.
+    fn wrong_shape<T: DeserializeOwned>(&self, error: &serde_json::Error) -> Error {
+        let Ok(body) = serde_json::from_slice::<Json>(&self.body) else {
+            return Error::other(format!("the partner's answer is no JSON ({error}){}", self.excerpt()));
+        };
+        let problem =
+            json::parse::<T>(&body).err().map_or_else(|| error.to_string(), |error| error.message());
+        Error::other(format!(
+            "the partner's answer has another shape: {problem}; it begins {}",
+            json::excerpt(&body)
+        ))
     }
 
     /// The body as JSON, or null where it has none: what a write answers is often not documented.
@@ -208,11 +223,13 @@ impl Response {
 
     /// The begin of the body, for the admin who reads the error.
     fn excerpt(&self) -> String {
-        const LENGTH: usize = 200;
-        let body = String::from_utf8_lossy(&self.body[..self.body.len().min(4 * LENGTH)]);
+        if let Ok(body @ (Json::Object(_) | Json::Array(_))) = serde_json::from_slice(&self.body) {
+            return format!(": {}", json::excerpt(&body));
+        }
+        let body = String::from_utf8_lossy(&self.body[..self.body.len().min(800)]);
         match body.trim() {
             "" => String::new(),
-            body => format!(": {}", body.chars().take(LENGTH).collect::<String>()),
+            body => format!(": {}", json::shortened(body)),
         }
     }
 }
@@ -241,6 +258,18 @@ mod tests {
         assert!(matches!(case(500), Error::Unavailable(_)));
         assert!(matches!(case(503), Error::Unavailable(_)));
         assert!(matches!(case(302), Error::Other(_)));
+    }
+
+    #[test]
+    fn an_answer_of_another_shape_is_told_with_its_path_and_its_begin() {
+        let parsed = response(200, r#"{"people": [{"token": "s3cret", "code": 7}]}"#)
+            .json::<std::collections::BTreeMap<String, Vec<std::collections::BTreeMap<String, String>>>>(
+        );
+        let problem = parsed.unwrap_err().message();
+        assert!(problem.contains("`people[0].code`: invalid type: integer `7`"), "{problem}");
+        assert!(problem.contains("it begins {\"people\"") && !problem.contains("s3cret"), "{problem}");
+        let problem = response(200, "<html>").json::<Json>().unwrap_err().message();
+        assert!(problem.contains("is no JSON") && problem.contains("<html>"), "{problem}");
     }
 
     #[test]

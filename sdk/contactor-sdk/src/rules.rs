@@ -4,7 +4,7 @@ use crate::{NamedValue, Result, Value};
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use crate::imports::rules::Rules;
-pub use crate::imports::rules::evaluate;
+pub use crate::imports::rules::{check_input, evaluate};
 
 /// Whether a condition holds for these values: yes unless its value is empty, `false`, zero or an empty text or list.
 ///

@@ -15,22 +15,65 @@ use crate::{Error, Result};
 /// The most that a file may be unpacked; a component's memory has to hold it.
 const LARGEST: usize = 16 * 1024 * 1024;
 
-/// The lines of a CSV file with a heading, zipped or not, by the names of its columns. Every cell is a text.
+/// A CSV file with a heading, zipped or not.
+#[derive(Debug)]
+pub struct Table {
+    text: String,
+    delimiter: char,
+    heading: Vec<String>,
+    /// Where the first line behind the heading begins.
+    start: usize,
+}
+
+/// A line by the names of its columns. Every cell is a text.
+pub type Row = Map<String, Json>;
+
+impl Table {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`Error::Other`] when the archive cannot be read, is larger than 16 MiB unpacked, or the text is not in UTF-8.
+    pub fn open(file: &[u8], delimiter: char) -> Result<Self> {
+        let content = if file.starts_with(b"PK") {
+            unzip(file).ok_or_else(|| {
+                let most = LARGEST / (1024 * 1024);
+                Error::other(format!(
+                    "the partner's ZIP archive cannot be read, or is larger than {most} MiB unpacked"
+                ))
+            })?
+        } else {
+            file.to_vec()
+        };
+        let text =
+            String::from_utf8(content).map_err(|_| Error::other("the partner's file is not in UTF-8"))?;
+        let begin = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let (heading, length) = line(&text[begin..], delimiter).unwrap_or_default();
+        Ok(Self { heading, start: begin + length, text, delimiter })
+    }
+
+    /// The names of the columns.
+    pub fn heading(&self) -> &[String] {
+        &self.heading
+    }
+
+    /// The lines from a place on, each with the place behind it: a byte of the unpacked file, from which another look at the same file
+    /// goes on. No place is the first line.
+    pub fn rows(&self, from: Option<usize>) -> impl Iterator<Item = (Row, usize)> {
+        let mut place = from.unwrap_or(self.start);
+        std::iter::from_fn(move || {
+            let (cells, length) = line(self.text.get(place..)?, self.delimiter)?;
+            place += length;
+            Some((self.heading.iter().cloned().zip(cells.into_iter().map(Json::from)).collect(), place))
+        })
+    }
+}
+
+/// The lines of a CSV file with a heading, zipped or not, by the names of its columns.
 ///
 /// # Errors
-/// [`Error::Other`] when the archive cannot be read, is larger than 16 MiB unpacked, or the text is not in UTF-8.
-pub fn rows(file: &[u8], delimiter: char) -> Result<Vec<Map<String, Json>>> {
-    let content = if file.starts_with(b"PK") {
-        unzip(file)
-            .ok_or_else(|| Error::other("the partner's ZIP archive cannot be read, or is too large"))?
-    } else {
-        file.to_vec()
-    };
-    let text = String::from_utf8(content).map_err(|_| Error::other("the partner's file is not in UTF-8"))?;
-    let mut lines = lines(text.trim_start_matches('\u{feff}'), delimiter).into_iter();
-    let heading = lines.next().unwrap_or_default();
-    let row = |cells: Vec<String>| heading.iter().cloned().zip(cells.into_iter().map(Json::from)).collect();
-    Ok(lines.map(row).collect())
+/// As [`Table::open`].
+pub fn rows(file: &[u8], delimiter: char) -> Result<Vec<Row>> {
+    Ok(Table::open(file, delimiter)?.rows(None).map(|(row, _)| row).collect())
 }
 
 /// The first file of an archive. Only the directory at its end tells reliably where data lies and how long it is (APPNOTE 4.3).
@@ -52,28 +95,28 @@ fn unzip(bytes: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// The cells of every line (RFC 4180).
-fn lines(text: &str, delimiter: char) -> Vec<Vec<String>> {
-    let (mut lines, mut line, mut cell) = (Vec::new(), Vec::new(), String::new());
-    let (mut quoted, mut characters) = (false, text.chars().peekable());
-    while let Some(character) = characters.next() {
+/// The cells of the first line (RFC 4180), and its length in bytes with its end.
+fn line(text: &str, delimiter: char) -> Option<(Vec<String>, usize)> {
+    let (mut cells, mut cell, mut quoted) = (Vec::new(), String::new(), false);
+    let mut characters = text.char_indices().peekable();
+    while let Some((at, character)) = characters.next() {
         match character {
-            '"' if quoted && characters.next_if_eq(&'"').is_some() => cell.push('"'),
+            '"' if quoted && characters.next_if(|(_, next)| *next == '"').is_some() => cell.push('"'),
             '"' => quoted = !quoted,
             '\n' if !quoted => {
-                line.push(std::mem::take(&mut cell));
-                lines.push(std::mem::take(&mut line));
+                cells.push(cell);
+                return Some((cells, at + 1));
             }
             '\r' if !quoted => {}
-            other if other == delimiter && !quoted => line.push(std::mem::take(&mut cell)),
+            other if other == delimiter && !quoted => cells.push(std::mem::take(&mut cell)),
             other => cell.push(other),
         }
     }
-    if !cell.is_empty() || !line.is_empty() {
-        line.push(cell);
-        lines.push(line);
+    if cell.is_empty() && cells.is_empty() {
+        return None;
     }
-    lines
+    cells.push(cell);
+    Some((cells, text.len()))
 }
 
 #[cfg(test)]
@@ -112,6 +155,25 @@ mod tests {
                 (&Json::from("a@example.com"), &Json::from("x; \"y\"\nz"))
             );
             assert_eq!(rows[1]["note"], "");
+        }
+    }
+
+    #[test]
+    fn another_look_goes_on_behind_a_line() {
+        let table = Table::open(
+            "\u{feff}email;note\na@example.com;\"é\nz\"\r\nb@example.com;\n\nc@example.com".as_bytes(),
+            ';',
+        )
+        .unwrap();
+        let places: Vec<usize> = table.rows(None).map(|(_, place)| place).collect();
+        assert_eq!(places.len(), 4, "an empty line is one");
+        for (seen, place) in places.iter().enumerate() {
+            assert_eq!(table.rows(Some(*place)).count(), 3 - seen);
+        }
+        let (row, _) = table.rows(Some(places[0])).next().unwrap();
+        assert_eq!(row["email"], "b@example.com");
+        for nowhere in [usize::MAX, places[0] - 5] {
+            assert!(table.rows(Some(nowhere)).count() <= 4, "it never traps");
         }
     }
 

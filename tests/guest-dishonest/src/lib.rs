@@ -5,7 +5,8 @@ use std::hint::black_box;
 
 use contactor_sdk::prelude::*;
 use contactor_sdk::seen::Seen;
-use serde_json::{Value as Json, json};
+use contactor_sdk::{items, json};
+use serde_json::{Value as Json, json as object};
 
 /// The connector.
 struct Dishonest;
@@ -51,7 +52,7 @@ impl Connector for Dishonest {
         only_people(entity)?;
         let email = key.as_text().ok_or_else(|| Error::invalid(&key.name, "expected a text"))?;
         let search = if has("posts-to-find") {
-            partner::post("/people/search").json(&json!({ "email": email }))?
+            partner::post("/people/search").json(&object!({ "email": email }))?
         } else {
             partner::get("/people").query("email", email)
         };
@@ -75,7 +76,7 @@ impl Connector for Dishonest {
         let Ok(body) = serde_json::from_slice::<Json>(&webhook.body) else {
             return Ok(Received::rejected("the body is no JSON document"));
         };
-        let Some(id) = contactor_sdk::json::id(&body["id"]) else {
+        let Some(id) = json::id(&body["id"]) else {
             return Ok(Received::rejected("the body names no person"));
         };
         Ok(Received::Changes(vec![Change::new(ChangeKind::Updated, "contact", id).event("person_updated")]))
@@ -101,17 +102,23 @@ impl Connector for Dishonest {
         // Once for the page: each look at the settings is a call of the host.
         let shouts = has("shouts");
         let mut seen = Seen::open(stream, cursor)?;
-        let mut changes = Vec::new();
-        for one in &page {
+        if has("gives-up") {
+            page.iter().try_for_each(|one| person(one).map(drop))?;
+        }
+        if has("looks-away") {
+            page.retain(|one| person(one).is_ok());
+        }
+        let id = |one: &Json| json::id(&one["id"]);
+        let changes = seen.changes("contact", &page, id, |seen, one| {
             let mut record = person(one)?;
             if !seen.is_news(&record.id, one)? {
-                continue;
+                return Ok(None);
             }
             if shouts {
                 record = record.with("first_name", one["first_name"].as_str().map(str::to_uppercase));
             }
-            changes.push(Change::new(ChangeKind::Updated, "contact", record.id.clone()).snapshot(record));
-        }
+            Ok(Some(Change::new(ChangeKind::Updated, "contact", record.id.clone()).snapshot(record)))
+        })?;
         seen.last(changes, None)
     }
 
@@ -133,7 +140,7 @@ impl Connector for Dishonest {
             return Err(Error::Unsupported(format!("there is no action `{action}`")));
         }
         let tag = input["tag"].as_str().unwrap_or_default();
-        Ok(json!({ "count": people(&partner::get("/people").query("tag", tag))?.len() }))
+        Ok(object!({ "count": people(&partner::get("/people").query("tag", tag))?.len() }))
     }
 }
 
@@ -154,21 +161,22 @@ fn people(request: &partner::Request) -> Result<Vec<Json>> {
     request.send()?.json()
 }
 
-fn person(json: &Json) -> Result<PartnerRecord> {
-    let id = contactor_sdk::json::id(&json["id"]).ok_or_else(|| Error::other("a person without an id"))?;
-    let record = PartnerRecord::new(id).with("email", json["email"].as_str());
-    Ok(record.with("first_name", json["first_name"].as_str()))
+fn person(person: &Json) -> Result<PartnerRecord> {
+    let id = json::required_id(person, "/id")?;
+    let record = PartnerRecord::new(id).with("email", person["email"].as_str());
+    Ok(record.with("first_name", person["first_name"].as_str()))
 }
 
 /// Remembers what it has shown before the host has it.
 fn forgetful(page: &[Json]) -> Result<PollPage> {
     let known: Vec<String> = state::get_json("known")?.unwrap_or_default();
-    let records = page.iter().map(person).collect::<Result<Vec<_>>>()?;
-    let ids: Vec<String> = records.iter().map(|record| record.id.clone()).collect();
+    let id = |one: &Json| json::id(&one["id"]);
+    let ids: Vec<String> = page.iter().filter_map(id).collect();
     state::update_json("known", |_: Option<Vec<String>>| Ok(ids.clone()))?;
-    let fresh = records.into_iter().filter(|record| !known.contains(&record.id));
-    let change = |record: PartnerRecord| {
-        Change::new(ChangeKind::Updated, "contact", record.id.clone()).snapshot(record)
-    };
-    Ok(PollPage::last(fresh.map(change).collect(), None))
+    let changes = items::changes("contact", page, id, |one| {
+        let record = person(one)?;
+        let change = Change::new(ChangeKind::Updated, "contact", record.id.clone());
+        Ok((!known.contains(&record.id)).then(|| change.snapshot(record)))
+    })?;
+    Ok(PollPage::last(changes, None))
 }

@@ -100,6 +100,7 @@ pub(crate) fn run(function: &str, input: &Input) -> Result<Json> {
         "state.keys" => outcome(state::keys(input.text("prefix")?)),
         "settings.all" => Ok(json!({ "ok": serde_json::from_str::<Json>(&settings::all())? })),
         "rules.evaluate" => outcome(rules::evaluate(input.text("expression")?, &fields()?)),
+        "rules.check-input" => outcome(rules::check_input(input.text("action")?, input.text("input")?)),
         "timers.set" => outcome(timers::set(&Timer {
             name: input.text("name")?.to_owned(),
             at: input.text("at")?.to_owned(),

@@ -176,6 +176,23 @@ async fn a_trial_shows_values_losses_and_problems_row_by_row_and_writes_nothing(
     assert_eq!(mapped.stand.records(), before);
 }
 
+#[tokio::test]
+async fn an_expression_that_fails_is_told_with_its_row_the_field_the_value_and_the_reason() {
+    let mapped = Mapped::new().await;
+    let row = json!({ "highlevel": "firstName", "partner": "profile.first_name", "to_partner": "value + 1" });
+    mapped.set(row).await.unwrap();
+    let fields = json!({ "email": "ann@example.com", "firstName": "Ann" });
+    let id = mapped.act(PersonAct::CreateContact { fields })["id"].as_str().unwrap().to_owned();
+    let engine = &mapped.stand.engine;
+    let record = RecordId::new(id);
+    engine.sync_record(&mapped.connection.id, "contact", Side::Highlevel, &record).await.unwrap();
+    mapped.stand.settle().await.unwrap();
+    let run = mapped.stand.last_run(&mapped.connection.id).await.unwrap();
+    for part in ["firstName", "profile.first_name", "`value + 1`", "Ann", "unsupported types"] {
+        assert!(run.summary.contains(part), "{part}: {}", run.summary);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trial_reads_a_task_of_a_contact_and_says_what_a_task_of_the_partners_lacks() {
     let stand = Stand::start_with(partners::sandbox()).await.unwrap();

@@ -1,6 +1,7 @@
 //! The partners' actions, each with its example.
 
 use contactor_engine::{CatalogueEntry, CatalogueKind, ConnectionView};
+use contactor_sandbox::connectif::Guesses;
 use contactor_sandbox::formbuilder::FormAct;
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::pheedloop::EventAct;
@@ -119,6 +120,8 @@ async fn every_action_of_connectif_runs_with_its_example() {
         "connectif",
         |stand| partners::connectif(&stand.sandbox),
         async |stand, connection, _| {
+            let double = stand.sandbox.connectif();
+            double.set_guesses(Guesses { export_at_own_host: true, ..double.guesses() });
             let made = prepare(
                 stand,
                 connection,

@@ -61,3 +61,14 @@ async fn an_expression_is_evaluated_over_what_the_component_gives_and_a_faulty_o
     assert_eq!(error["case"], "invalid", "{error}");
     assert_eq!(error["detail"][0]["field"], "plan ==", "{error}");
 }
+
+#[tokio::test]
+async fn an_input_is_held_against_the_schema_of_the_components_own_action() {
+    let guest = Guest::new().await;
+    let check = |input: &str| json!({ "action": "rules.check-input", "input": input });
+    guest.ok("rules.check-input", check(r#"{"action": "x", "input": "{}"}"#)).await;
+    let error = guest.error("rules.check-input", check(r#"{"action": 7, "input": "{}"}"#)).await;
+    assert_eq!((&error["case"], &error["detail"][0]["field"]), (&json!("invalid"), &json!("/action")));
+    let error = guest.error("rules.check-input", json!({ "action": "no.such", "input": "{}" })).await;
+    assert_eq!(error["case"], "not-found", "{error}");
+}

@@ -265,6 +265,7 @@ calls! {
     }
     rules {
         "rules.evaluate": [plain] fn evaluate(expression: String, fields: Vec<NamedValue>) -> Result<Value, Error>;
+        "rules.check-input": [plain] fn check_input(action: String, input: String) -> Result<(), Error>;
     }
     timers {
         "timers.set": [local] fn set(timer: timers::Timer) -> Result<(), Error>;

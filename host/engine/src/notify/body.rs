@@ -86,8 +86,8 @@ fn uncalled(text: &str) -> String {
         let name = &text[place + c.len_utf8()..];
         let in_address =
             text[..place].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+'));
-        let calls = |word: &&str| name.get(..word.len()).is_some_and(|name| name.eq_ignore_ascii_case(word));
-        if c == '@' && (!in_address || EVERYBODY.iter().any(|word| calls(&word))) {
+        let calls = |word: &str| name.get(..word.len()).is_some_and(|name| name.eq_ignore_ascii_case(word));
+        if c == '@' && (!in_address || EVERYBODY.into_iter().any(calls)) {
             out.push('\u{200b}');
         }
     }

@@ -227,6 +227,9 @@ impl rules::Host for TestHost {
     async fn evaluate(&mut self, _: String, _: Vec<NamedValue>) -> Result<Value, Error> {
         offered()
     }
+    async fn check_input(&mut self, _: String, _: String) -> Result<(), Error> {
+        offered()
+    }
 }
 
 impl timers::Host for TestHost {

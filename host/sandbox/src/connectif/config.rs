@@ -188,7 +188,7 @@ pub struct Guesses {
     pub export_polls: u32,
     /// What an export's file is.
     pub export_file: ExportFile,
-    /// Where the file lies: below the API's own base, or at another host.
+    /// Whether the file lies below the API's own base. By default it does not: a connector reaches no other host.
     pub export_at_own_host: bool,
     /// What `fromDate` and `toDate` of an export of contacts compare.
     pub export_dates: ExportDates,
@@ -216,7 +216,7 @@ impl Default for Guesses {
             purchases_touch: false,
             export_polls: 3,
             export_file: ExportFile::Zip,
-            export_at_own_host: true,
+            export_at_own_host: false,
             export_dates: ExportDates::Created,
             webhook_body: WebhookBody::Flat,
             announces_api_writes: true,

@@ -156,7 +156,8 @@ pub(super) fn progress(change: &mut Change<'_>, call: &Call, id: &str) -> Answer
 
 /// The file. Its address is the credential, as with signed addresses of a file store.
 pub(super) fn file(change: &Change<'_>, call: &Call, id: &str) -> Answer {
-    let export = change.account.exports.get(id);
+    let own_host = change.guesses.export_at_own_host;
+    let export = change.account.exports.get(id).filter(|_| own_host);
     let export = export.filter(|export| call.query("signature") == Some(&*export.token));
     let export = export.ok_or_else(|| Fault::NotFound("The file does not exist".into()))?;
     let (content_type, body) = match change.guesses.export_file {

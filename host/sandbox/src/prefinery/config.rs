@@ -90,6 +90,32 @@ pub struct Guesses {
     pub event_names: BTreeMap<String, String>,
     /// Our own API writes come back as webhooks.
     pub echoes_api_writes: bool,
+    /// What an update of a tester does with the fields of the profile that it does not name.
+    pub profile_updates: ProfileUpdates,
+    /// What clears a field of the profile; the other spelling is passed over.
+    pub profile_clears: ProfileClears,
+}
+
+/// What an update does with the fields of a profile that it does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProfileUpdates {
+    /// They stay.
+    Merges,
+    /// They are gone: the profile that was sent takes the place of the former one.
+    Replaces,
+}
+
+/// How a field of a profile is cleared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProfileClears {
+    /// By null or by an empty text.
+    Either,
+    /// By null.
+    Null,
+    /// By an empty text.
+    Empty,
 }
 
 impl Default for Guesses {
@@ -101,6 +127,8 @@ impl Default for Guesses {
             envelope: Envelope::Named,
             event_names: BTreeMap::new(),
             echoes_api_writes: true,
+            profile_updates: ProfileUpdates::Merges,
+            profile_clears: ProfileClears::Either,
         }
     }
 }

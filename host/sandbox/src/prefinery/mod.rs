@@ -22,7 +22,9 @@ use base64::Engine;
 use http::Method;
 use serde_json::Value;
 
-pub use self::config::{Envelope, Guesses, PrefineryConfig, ProjectConfig, Visibility};
+pub use self::config::{
+    Envelope, Guesses, PrefineryConfig, ProfileClears, ProfileUpdates, ProjectConfig, Visibility,
+};
 use self::error::{Answer, Fault};
 use self::limits::Limits;
 pub use self::person::ProjectAct;
@@ -232,7 +234,7 @@ impl Prefinery {
             Operation::ListTesters => testers::list(change, call),
             Operation::CreateTester => testers::create(change, call),
             Operation::GetTester(id) => testers::get(change, id),
-            Operation::UpdateTester(id) => testers::update(change, call, id),
+            Operation::UpdateTester(id) => testers::update(change, call, id, &settings.guesses),
             Operation::DeleteTester(id) => testers::delete(change, id),
             Operation::VerifyTester(id) => testers::verify(change, call, id),
             Operation::CheckIn(id) => testers::check_in(change, id),

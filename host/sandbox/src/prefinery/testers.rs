@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::config::{Guesses, ProfileClears, ProfileUpdates};
 use super::error::{Answer, Fault};
 use super::state::{PROFILE, Project, Tester};
 use super::{Change, page};
@@ -51,10 +52,27 @@ pub(super) fn create(change: &mut Change<'_>, call: &Call) -> Answer {
     Ok(Reply::json(201, &change.project.tester_json(&tester)))
 }
 
-pub(super) fn update(change: &mut Change<'_>, call: &Call, id: &str) -> Answer {
-    let fields = wrapped(call)?;
+pub(super) fn update(change: &mut Change<'_>, call: &Call, id: &str, guesses: &Guesses) -> Answer {
+    let mut fields = wrapped(call)?;
+    if let Some(Value::Object(profile)) = fields.get_mut("profile") {
+        take_profile(profile, guesses);
+    }
     let tester = edit(change, id, &fields)?;
     Ok(Reply::json(200, &change.project.tester_json(&tester)))
+}
+
+/// A profile as the vendor may understand it: what clears nothing is passed over, what is left out may be gone.
+fn take_profile(profile: &mut Map<String, Value>, guesses: &Guesses) {
+    profile.retain(|_, value| match guesses.profile_clears {
+        ProfileClears::Either => true,
+        ProfileClears::Null => *value != "",
+        ProfileClears::Empty => !value.is_null(),
+    });
+    if guesses.profile_updates == ProfileUpdates::Replaces {
+        for name in PROFILE {
+            profile.entry(*name).or_insert(Value::Null);
+        }
+    }
 }
 
 pub(super) fn delete(change: &mut Change<'_>, id: &str) -> Answer {

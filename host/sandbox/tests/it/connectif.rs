@@ -20,7 +20,9 @@ struct Api {
 impl Api {
     /// A double without lag, as most tests want it.
     async fn start() -> (Sandbox, Self) {
-        let sandbox = Sandbox::start(SandboxConfig::for_tests()).await.unwrap();
+        let mut config = SandboxConfig::for_tests();
+        config.connectif.guesses.export_at_own_host = true;
+        let sandbox = Sandbox::start(config).await.unwrap();
         sandbox.connectif().set_write_lag(WriteLag::Millis(0));
         let authorization = format!("apiKey {}", sandbox.connectif().api_key());
         let base = sandbox.connectif_url();

@@ -109,14 +109,17 @@ pub(super) async fn a_webhook_and_a_poll_carry_deliveries_with_their_marks(engin
     let reading = world.store.complete_event(
         &world.lease,
         seq,
-        vec![mark(Side::Partner, "p1")],
-        vec![of_partner("k1", "p1")],
+        Found {
+            marks: vec![mark(Side::Partner, "p1")],
+            deliveries: vec![of_partner("k1", "p1")],
+            ..Found::default()
+        },
         Disposition::Done,
         None,
     );
     reading.await.unwrap();
-    let polled = vec![delivery("k2")];
-    world.store.mark_and_deliver(&prefinery(), Vec::new(), polled, Priority::Sweep, None).await.unwrap();
+    let polled = Found { deliveries: vec![delivery("k2")], ..Found::default() };
+    world.store.mark_found(&prefinery(), polled, Priority::Sweep, None).await.unwrap();
     let claimed = world.due().await;
     assert_eq!(claimed.iter().map(|claimed| claimed.event).collect::<Vec<_>>(), [Some(seq), None]);
     assert_eq!(claimed[1].payload, "{}");

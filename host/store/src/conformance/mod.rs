@@ -124,6 +124,7 @@ cases! {
         a_webhook_waits_for_its_connector_and_then_for_its_records,
         a_webhook_without_changes_is_ignored,
         a_webhook_that_cannot_be_read_is_retried_then_parked_then_retried_by_a_person,
+        what_cannot_be_read_is_parked_once_until_a_run_of_it_is_done,
         a_webhook_is_fenced_like_a_record;
     history:
         a_run_is_listed_without_and_shown_with_its_calls,

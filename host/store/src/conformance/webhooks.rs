@@ -29,8 +29,7 @@ pub(super) async fn a_webhook_waits_for_its_connector_and_then_for_its_records(e
     let reading = world.store.complete_event(
         &world.lease,
         first,
-        marks,
-        Vec::new(),
+        Found { marks, ..Found::default() },
         Disposition::Done,
         Some(receive.clone()),
     );
@@ -52,11 +51,7 @@ pub(super) async fn a_webhook_without_changes_is_ignored(engine: Arc<dyn Engine>
     let world = World::new(engine).await;
     let seq = world.append(webhook("w1")).await;
     read_one(&world).await;
-    world
-        .store
-        .complete_event(&world.lease, seq, Vec::new(), Vec::new(), Disposition::Done, None)
-        .await
-        .unwrap();
+    world.store.complete_event(&world.lease, seq, Found::default(), Disposition::Done, None).await.unwrap();
     assert_eq!(world.state(seq).await, EventState::Ignored);
     assert_eq!(world.store.counts(None).await.unwrap().unread_events, 0);
 }
@@ -68,17 +63,11 @@ pub(super) async fn a_webhook_that_cannot_be_read_is_retried_then_parked_then_re
     let seq = world.append(webhook("w1")).await;
     read_one(&world).await;
     let retry = Disposition::Retry { at: at(500), counts: true };
-    world.store.complete_event(&world.lease, seq, Vec::new(), Vec::new(), retry, None).await.unwrap();
+    world.store.complete_event(&world.lease, seq, Found::default(), retry, None).await.unwrap();
     assert!(world.store.claim_events(&world.lease, at(499), 10).await.unwrap().is_empty());
     assert_eq!(read_one(&world).await.attempts, 1);
-    let parking = world.store.complete_event(
-        &world.lease,
-        seq,
-        Vec::new(),
-        Vec::new(),
-        parked("a guest trapped"),
-        None,
-    );
+    let parking =
+        world.store.complete_event(&world.lease, seq, Found::default(), parked("a guest trapped"), None);
     parking.await.unwrap();
     assert_eq!(world.state(seq).await, EventState::Parked);
     assert!(world.store.claim_events(&world.lease, LATER, 10).await.unwrap().is_empty());
@@ -101,16 +90,47 @@ pub(super) async fn a_webhook_is_fenced_like_a_record(engine: Arc<dyn Engine>) {
     let seq = world.append(webhook("w1")).await;
     read_one(&world).await;
     let new = world.store.acquire_lease("two", LONG).await.unwrap();
-    let marks = vec![mark(Side::Partner, "p1")];
-    let refused = world
-        .store
-        .complete_event(&old, seq, marks.clone(), Vec::new(), Disposition::Done, Some(run(1)))
-        .await;
+    let unreadable = vec![Run { id: RunId::new("unreadable"), ..run(2) }];
+    let found = Found { marks: vec![mark(Side::Partner, "p1")], unreadable, ..Found::default() };
+    let refused = world.store.complete_event(&old, seq, found.clone(), Disposition::Done, Some(run(1))).await;
     assert!(matches!(refused, Err(StoreError::Fenced { .. })), "{refused:?}");
-    let unclaimed =
-        world.store.complete_event(&new, seq, marks, Vec::new(), Disposition::Done, Some(run(1))).await;
+    let unclaimed = world.store.complete_event(&new, seq, found, Disposition::Done, Some(run(1))).await;
     assert!(matches!(unclaimed, Err(StoreError::Fenced { .. })), "{unclaimed:?}");
     assert_eq!(world.store.run(&run(1).id).await.unwrap(), None);
     assert_eq!(world.store.counts(None).await.unwrap().dirty, 0);
+    assert!(world.store.parked(&acme()).await.unwrap().is_empty());
     assert_eq!(world.store.claim_events(&new, LATER, 10).await.unwrap().len(), 1);
+}
+
+pub(super) async fn what_cannot_be_read_is_parked_once_until_a_run_of_it_is_done(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let unreadable = |number: i64, reason: &str| Run {
+        highlevel_id: None,
+        summary: reason.to_owned(),
+        outcome: RunOutcome::Parked,
+        class: Some(FailureClass::Data),
+        ..run(number)
+    };
+    let told = |run: Run| Found { unreadable: vec![run], ..Found::default() };
+    let seq = world.append(webhook("w1")).await;
+    read_one(&world).await;
+    let first = told(unreadable(1, "`/id`: found 7"));
+    world.store.complete_event(&world.lease, seq, first, Disposition::Done, None).await.unwrap();
+    let again = told(unreadable(2, "`/id`: found 7"));
+    world.store.mark_found(&prefinery(), again, Priority::Sweep, None).await.unwrap();
+    let listed = world.store.parked(&acme()).await.unwrap();
+    assert_eq!((listed.len(), listed[0].reason.as_str()), (1, "`/id`: found 7"));
+    assert_eq!((listed[0].key.side, listed[0].key.record.as_str()), (Side::Partner, "p1"));
+    assert_eq!(listed[0].run, Some(run(1).id));
+    assert_eq!(world.store.run(&run(2).id).await.unwrap(), None, "it is listed for this reason already");
+
+    let other = told(unreadable(3, "`/id`: found null"));
+    world.store.mark_found(&prefinery(), other, Priority::Sweep, None).await.unwrap();
+    assert_eq!(world.store.parked(&acme()).await.unwrap()[0].run, Some(run(3).id));
+
+    let marks = vec![mark(Side::Partner, "p1")];
+    world.store.mark(&prefinery(), marks, Priority::Sweep, None).await.unwrap();
+    let claimed = world.claim().await.remove(0);
+    world.complete(claimed, Disposition::Done).await;
+    assert!(world.store.parked(&acme()).await.unwrap().is_empty(), "a good read releases it");
 }

@@ -10,11 +10,11 @@ use super::{
     writes,
 };
 use crate::automation::{
-    AUTOMATION_ENTITY, DeliveryCompletion, DeliveryId, JournalSlot, LocalWrite, MESSAGE_ENTITY, NewDelivery,
+    AUTOMATION_ENTITY, DeliveryCompletion, DeliveryId, Found, JournalSlot, LocalWrite, MESSAGE_ENTITY,
 };
 use crate::error::StoreError;
 use crate::model::{
-    ClaimedRecord, Completion, ConnectionId, Disposition, EventSeq, EventState, Lease, Link, LinkState, Mark,
+    ClaimedRecord, Completion, ConnectionId, Disposition, EventSeq, EventState, Lease, Link, LinkState,
     Priority, RecordId, RecordKey, Run, RunOutcome, Side, WEBHOOK_ENTITY,
 };
 
@@ -147,15 +147,14 @@ fn join_rows(db: &Connection, connection: i64, link: &Link) -> Result<()> {
 /// What came of reading a partner's webhook.
 pub(super) struct Reading {
     pub(super) event: EventSeq,
-    pub(super) marks: Vec<Mark>,
-    pub(super) deliveries: Vec<NewDelivery>,
+    pub(super) found: Found,
     pub(super) disposition: Disposition,
     pub(super) run: Option<Run>,
 }
 
 /// Ends the reading of a partner's webhook.
 pub(super) fn event(db: &Connection, lease: &Lease, reading: &Reading, now: Timestamp) -> Result<()> {
-    let Reading { event: seq, marks, deliveries, disposition, run } = reading;
+    let Reading { event: seq, found, disposition, run } = reading;
     let what = || format!("event {}", seq.0);
     let connection = unread::claimed(db, *seq, lease.token)?
         .ok_or_else(|| StoreError::Fenced { what: what(), token: lease.token })?;
@@ -168,11 +167,12 @@ pub(super) fn event(db: &Connection, lease: &Lease, reading: &Reading, now: Time
         Disposition::Retry { at, counts } => return unread::retry(db, *seq, *at, *counts),
         Disposition::Done => {
             let received_at = events::received_at(db, *seq)?;
-            for mark in marks {
+            for mark in &found.marks {
                 dirty::mark(db, connection, mark, Priority::Webhook, Some(*seq), received_at)?;
             }
-            ingest::deliver(db, deliveries, Some(owner.workspace), Some(*seq), received_at)?;
-            let works = !marks.is_empty() || !deliveries.is_empty();
+            ingest::park(db, &owner, &found.unreadable, now)?;
+            ingest::deliver(db, &found.deliveries, Some(owner.workspace), Some(*seq), received_at)?;
+            let works = !found.marks.is_empty() || !found.deliveries.is_empty();
             let stage = if works { Stage::Marked } else { Stage::Ignored };
             events::set_stage(db, *seq, stage)?;
         }

@@ -98,19 +98,15 @@ impl Store for SqliteStore {
         self.write(move |db| ingest::append(db, &event)).await
     }
 
-    async fn mark_and_deliver(
+    async fn mark_found(
         &self,
         connection: &ConnectionId,
-        marks: Vec<Mark>,
-        deliveries: Vec<NewDelivery>,
+        found: Found,
         priority: Priority,
         cursor: Option<Cursor>,
     ) -> Result<()> {
         let (connection, now) = (connection.clone(), self.now());
-        self.write(move |db| {
-            ingest::mark(db, &connection, &marks, &deliveries, priority, cursor.as_ref(), now)
-        })
-        .await
+        self.write(move |db| ingest::mark(db, &connection, &found, priority, cursor.as_ref(), now)).await
     }
 
     async fn event(&self, seq: EventSeq) -> Result<Option<Event>> {
@@ -159,13 +155,12 @@ impl Store for SqliteStore {
         &self,
         lease: &Lease,
         event: EventSeq,
-        marks: Vec<Mark>,
-        deliveries: Vec<NewDelivery>,
+        found: Found,
         disposition: Disposition,
         run: Option<Run>,
     ) -> Result<()> {
         let (lease, now) = (lease.clone(), self.now());
-        let reading = Reading { event, marks, deliveries, disposition, run };
+        let reading = Reading { event, found, disposition, run };
         self.write(move |db| complete::event(db, &lease, &reading, now)).await
     }
 
@@ -298,7 +293,8 @@ impl Store for SqliteStore {
             let workspace = configuration::workspace_pk(db, &workspace)?;
             seen::put(db, workspace, &stream, &page.seen, &page.gone)?;
             for (connection, mark) in &page.marks {
-                ingest::mark(db, connection, std::slice::from_ref(mark), &[], Priority::Sweep, None, now)?;
+                let found = Found { marks: vec![mark.clone()], ..Found::default() };
+                ingest::mark(db, connection, &found, Priority::Sweep, None, now)?;
             }
             ingest::deliver(db, &page.deliveries, Some(workspace), None, now)
         })

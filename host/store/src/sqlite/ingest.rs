@@ -3,12 +3,14 @@
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+use super::configuration::Owner;
 use super::events::Stage;
-use super::{Result, configuration, deliveries, dirty, events, kv, seen, unread};
-use crate::automation::NewDelivery;
+use super::parked::{self, Subject};
+use super::{Result, configuration, deliveries, dirty, events, kv, runs, seen, unread};
+use crate::automation::{Found, NewDelivery};
 use crate::error::StoreError;
 use crate::model::{
-    Accepted, ConnectionId, ConnectionState, Cursor, EventSeq, Mark, NewEvent, Priority, Schedule,
+    Accepted, ConnectionId, ConnectionState, Cursor, EventSeq, NewEvent, Priority, Run, Schedule, Side,
 };
 
 /// Appends an event.
@@ -98,17 +100,17 @@ impl Target {
 pub(super) fn mark(
     db: &Connection,
     connection: &ConnectionId,
-    marks: &[Mark],
-    deliveries: &[NewDelivery],
+    found: &Found,
     priority: Priority,
     cursor: Option<&Cursor>,
     now: Timestamp,
 ) -> Result<()> {
     let owner = configuration::owner(db, connection)?;
-    for mark in marks {
+    for mark in &found.marks {
         dirty::mark(db, owner.connection, mark, priority, None, now)?;
     }
-    deliver(db, deliveries, Some(owner.workspace), None, now)?;
+    park(db, &owner, &found.unreadable, now)?;
+    deliver(db, &found.deliveries, Some(owner.workspace), None, now)?;
     match cursor {
         Some(cursor) if cursor.connection != *connection => Err(StoreError::Invalid(format!(
             "a cursor of {} cannot move with marks of {connection}",
@@ -117,6 +119,22 @@ pub(super) fn mark(
         Some(cursor) => kv::put_cursor(db, owner.connection, cursor),
         None => Ok(()),
     }
+}
+
+/// Lists the records that could not be read, each under its run. One that is listed for the same reason already stays as it is:
+/// a poll that meets it again and again leaves no further trace.
+pub(super) fn park(db: &Connection, owner: &Owner, unreadable: &[Run], now: Timestamp) -> Result<()> {
+    for run in unreadable {
+        let (Some(entity), Some(record)) = (&run.entity, &run.partner_id) else {
+            return Err(StoreError::Invalid(format!("run {} parks a record without naming it", run.id)));
+        };
+        let subject = Subject { connection: owner.connection, entity, side: Side::Partner, record };
+        if parked::reason(db, subject)?.as_deref() != Some(run.summary.as_str()) {
+            runs::insert(db, owner, run)?;
+            parked::put(db, subject, &run.summary, Some(&run.id), now)?;
+        }
+    }
+    Ok(())
 }
 
 /// Stores what connectors have to handle; answers how many were new. One that was switched off meanwhile handles nothing.

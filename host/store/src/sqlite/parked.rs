@@ -1,7 +1,7 @@
 //! What a person must look at.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::codec::{At, count};
 use super::counts::Scope;
@@ -34,6 +34,14 @@ pub(super) fn put(
     let Subject { connection, entity, side, record } = subject;
     db.prepare_cached(sql)?.execute(params![connection, entity, side, record, reason, run, At(since)])?;
     Ok(())
+}
+
+/// Why a record is listed, if it is.
+pub(super) fn reason(db: &Connection, subject: Subject<'_>) -> Result<Option<String>> {
+    let sql = "SELECT reason FROM parked WHERE connection = ?1 AND entity = ?2 AND side = ?3 AND record = ?4";
+    let Subject { connection, entity, side, record } = subject;
+    let mut statement = db.prepare_cached(sql)?;
+    Ok(statement.query_row(params![connection, entity, side, record], |row| row.get(0)).optional()?)
 }
 
 /// Takes an entry off the list; answers whether it was there.

@@ -6,6 +6,7 @@ pub(crate) mod imports;
 pub(crate) mod limits;
 pub(crate) mod malformed;
 pub(crate) mod manifest;
+pub(crate) mod partial;
 pub(crate) mod reads;
 pub(crate) mod repeats;
 pub(crate) mod secrets;

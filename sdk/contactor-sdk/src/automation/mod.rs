@@ -45,7 +45,9 @@
 //! costs nothing, and a text without expressions costs no call. When a timer goes off, the fields are those of the event that set
 //! it, with `about` and `at`.
 //!
-//! All conditions and texts are evaluated before anything is written: an expression that fails leaves nothing half done.
+//! All conditions and texts are evaluated before anything is written, and the input of `run-action` is held against the action's schema:
+//! what fails there leaves nothing half done. A text that is nothing but an expression keeps its type, so that `{{ 5 }}` is a number and
+//! `{{ {'name': first_name} }}` an object, whatever the name holds.
 
 mod effects;
 mod names;
@@ -61,7 +63,7 @@ pub use effects::{
 };
 pub use routes::route;
 
-use crate::{Error, Event, FieldProblem, Outcome, Result, Source, Value};
+use crate::{Error, Event, FieldProblem, Outcome, Result, Source, Value, rules};
 use effects::{Call, Step};
 use scope::{Failure, Scope};
 
@@ -70,6 +72,15 @@ struct Ready {
     effect: Effect,
     /// The input of `run-action`, whose values keep their types.
     input: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Ready {
+    /// Holds the input of `run-action` against the action's schema, as the host does when an admin runs it: the values may be a
+    /// stranger's.
+    fn check(&self) -> Result<()> {
+        let Effect::RunAction(run) = &self.effect else { return Ok(()) };
+        rules::check_input(&run.action, &serde_json::Value::Object(self.input.clone()).to_string())
+    }
 }
 
 /// What became of one rule.
@@ -131,7 +142,9 @@ fn judge(rule: &Rule, scope: &Scope<'_>, effects: &Effects) -> Result<Verdict> {
     let mut ready = Vec::new();
     for effect in &rule.effects {
         effects.check(effect).map_err(|error| in_effect(error, rule, effect))?;
-        ready.push(prepare(effect, scope).map_err(|failure| failed(failure, rule, effect.name()))?);
+        let prepared = prepare(effect, scope).map_err(|failure| failed(failure, rule, effect.name()))?;
+        prepared.check().map_err(|error| in_effect(error, rule, effect))?;
+        ready.push(prepared);
     }
     Ok(Verdict::Holds(ready))
 }

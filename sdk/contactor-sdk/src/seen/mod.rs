@@ -3,24 +3,23 @@
 //!
 //! ```
 //! use contactor_sdk::prelude::*;
-//! use contactor_sdk::seen::Seen;
+//! use contactor_sdk::{json, seen::Seen};
 //!
 //! fn poll(stream: &str, cursor: Option<&str>) -> Result<PollPage> {
 //!     let mut seen = Seen::open(stream, cursor)?;
 //!     let page: u32 = seen.position().and_then(|page| page.parse().ok()).unwrap_or(1);
 //!     let people: Vec<serde_json::Value> = partner::get("/people").query("page", page).send()?.json()?;
-//!     let mut changes = Vec::new();
-//!     for person in &people {
-//!         let Some(id) = contactor_sdk::json::id(&person["id"]) else { continue };
-//!         if seen.is_news(&id, person)? {
-//!             changes.push(Change::new(ChangeKind::Updated, "contact", id));
-//!         }
-//!     }
+//!     let id = |person: &serde_json::Value| json::id(&person["id"]);
+//!     let changes = seen.changes("contact", &people, id, |seen, person| {
+//!         let id = json::required_id(person, "/id")?;
+//!         let is_news = seen.is_news(&id, person)?;
+//!         Ok(is_news.then(|| Change::new(ChangeKind::Updated, "contact", id)))
+//!     })?;
 //!     if people.is_empty() { seen.last(changes, None) } else { seen.more(changes, (page + 1).to_string()) }
 //! }
-//! # use contactor_sdk::testing::{MockHost, json};
+//! # use contactor_sdk::testing::{MockHost, json as answer};
 //! # let _host = MockHost::new()
-//! #     .route("GET /people", |request| json(200, match request.query_value("page") {
+//! #     .route("GET /people", |request| answer(200, match request.query_value("page") {
 //! #         Some("1") => serde_json::json!([{ "id": 7 }]), _ => serde_json::json!([]) }))
 //! #     .install();
 //! let first = poll("people", None)?;
@@ -50,7 +49,7 @@ pub use fingerprint::fingerprint;
 use fingerprint::of_text;
 use tree::Tree;
 
-use crate::{Change, Error, PollPage, Result, state};
+use crate::{Change, Error, PollPage, Result, items, state};
 
 /// Bytes of a noted record: the fingerprint of its id, and of its content.
 const ENTRY: usize = 16;
@@ -118,6 +117,34 @@ impl Seen {
         }
         self.noted.insert(id, content);
         Ok(true)
+    }
+
+    /// The changes of each record, and for one that cannot be read a change that says so, as [`items::changes`](crate::items::changes)
+    /// does it. `read` answers no change for what is no news. A record that could not be read is news when it can be again, even if
+    /// nothing has changed since it was last seen.
+    ///
+    /// # Errors
+    /// What `read` answers, unless it is about the record: [`Error::Invalid`] and [`Error::Other`] are.
+    pub fn changes<C: IntoIterator<Item = Change>>(
+        &mut self,
+        entity: &str,
+        items: &[Json],
+        id: impl Fn(&Json) -> Option<String>,
+        mut read: impl FnMut(&mut Self, &Json) -> Result<C>,
+    ) -> Result<Vec<Change>> {
+        let mut unreadable = Vec::new();
+        let changes = items::each(
+            items,
+            |item| read(self, item),
+            |item, error| {
+                let id = id(item);
+                // No content has this fingerprint but by chance.
+                unreadable.extend(id.as_deref().map(|id| (of_text(id), !fingerprint(item))));
+                Change::unreadable(entity, id, item, error)
+            },
+        )?;
+        self.noted.extend(unreadable);
+        Ok(changes)
     }
 
     /// The answer of `poll` when another page follows at this position.

@@ -106,3 +106,30 @@ fn many_records_spread_over_values_that_the_state_can_hold() {
     let keys = state::keys("seen/people/").unwrap();
     assert_eq!(keys.len(), 17, "{keys:?}");
 }
+
+#[test]
+fn a_record_that_could_not_be_read_is_news_again_whatever_it_was_before() {
+    let _host = MockHost::new().install();
+    let poll = |cursor: Option<&str>, one: &Json| {
+        let mut seen = Seen::open("people", cursor).unwrap();
+        let id = |one: &Json| crate::json::id(&one["id"]);
+        let changes = seen.changes("contact", std::slice::from_ref(one), id, |seen, one| {
+            crate::json::parse::<std::collections::BTreeMap<String, String>>(one)?;
+            let is_news = seen.is_news("7", one)?;
+            Ok(is_news.then(|| Change::new(ChangeKind::Updated, "contact", "7")))
+        });
+        seen.last(changes.unwrap(), None).unwrap()
+    };
+    let (good, broken) = (json!({"id": "7"}), json!({"id": "7", "email": [7]}));
+    let first = poll(None, &good);
+    assert!(poll(first.cursor.as_deref(), &good).changes.is_empty());
+    let parked = poll(first.cursor.as_deref(), &broken);
+    assert_eq!((parked.changes.len(), parked.changes[0].id.as_str()), (1, "7"));
+    assert!(parked.changes[0].problem().unwrap().contains("`email`"), "{:?}", parked.changes);
+    let again = poll(parked.cursor.as_deref(), &good);
+    assert_eq!(
+        (again.changes.len(), again.changes[0].problem()),
+        (1, None),
+        "the host takes it off its list"
+    );
+}

@@ -25,6 +25,7 @@
 mod events;
 mod highlevel;
 mod partner;
+mod schema;
 mod services;
 
 use std::cell::{Cell, RefCell};
@@ -177,7 +178,8 @@ impl MockHost {
         self
     }
 
-    /// Every call of this operation (`contacts.create`, `partner.send`) or interface (`contacts.`) fails like this.
+    /// Every call of this operation (`contacts.create`, `partner.send`) or interface (`contacts.`), or every request of this route
+    /// (`GET /people/*`), fails like this: there is no answer.
     #[must_use]
     pub fn fail(mut self, operation: &str, error: Error) -> Self {
         self.failures.push((operation.to_owned(), error));

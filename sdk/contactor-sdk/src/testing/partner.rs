@@ -19,15 +19,16 @@ impl Route {
         assert!(form, "`{pattern}` is no route; write a method and a path, for example `GET /people/*`");
         Self { pattern: pattern.to_owned(), answer }
     }
+}
 
-    fn fits(&self, request: &Request) -> bool {
-        let Some((method, path)) = self.pattern.split_once(' ') else { return false };
-        let mut segments = path.split('/');
-        let mut asked = request.path.split('/');
-        method == request.method.name()
-            && asked.by_ref().all(|part| segments.next().is_some_and(|own| own == "*" || own == part))
-            && segments.next().is_none()
-    }
+/// Whether a request is of a route, such as `GET /people/*`.
+fn fits(route: &str, request: &Request) -> bool {
+    let Some((method, path)) = route.split_once(' ') else { return false };
+    let mut segments = path.split('/');
+    let mut asked = request.path.split('/');
+    method == request.method.name()
+        && asked.by_ref().all(|part| segments.next().is_some_and(|own| own == "*" || own == part))
+        && segments.next().is_none()
 }
 
 impl Partner for MockHost {
@@ -36,7 +37,10 @@ impl Partner for MockHost {
         let body = request.body.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
         self.requests.borrow_mut().push(request.clone());
         self.record("partner.send", format!("{} {body}", request.line()).trim_end().to_owned(), writes)?;
-        let Some(route) = self.routes.iter().rev().find(|route| route.fits(request)) else {
+        if let Some((_, error)) = self.failures.iter().rev().find(|(route, _)| fits(route, request)) {
+            return Err(error.clone());
+        }
+        let Some(route) = self.routes.iter().rev().find(|route| fits(&route.pattern, request)) else {
             let routes: Vec<_> = self.routes.iter().map(|route| route.pattern.as_str()).collect();
             panic!(
                 "the connector sent `{}`, which no route of the test answers; there are:\n  {}",

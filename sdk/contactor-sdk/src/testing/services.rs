@@ -3,7 +3,7 @@
 use contactor_sync as sync;
 use serde_json::Value as Json;
 
-use super::MockHost;
+use super::{MockHost, schema};
 use crate::notifications::{Message, Notifications};
 use crate::rules::Rules;
 use crate::timers::{Timer, Timers};
@@ -16,6 +16,15 @@ impl Rules for MockHost {
         sync::evaluate(expression, values, &context)
             .map(|value| Value::from(value.to_json()))
             .map_err(|reason| Error::invalid(expression, reason))
+    }
+
+    /// Without a manifest there is no schema, and everything fits.
+    fn check_input(&self, action: &str, input: &str) -> Result<()> {
+        let Some(manifest) = &self.manifest else { return Ok(()) };
+        let declared = manifest.action(action);
+        let declared = declared.ok_or_else(|| Error::NotFound(format!("the action {action}")))?;
+        let problems = schema::problems(&declared.input, &serde_json::from_str(input)?);
+        if problems.is_empty() { Ok(()) } else { Err(Error::Invalid(problems)) }
     }
 }
 

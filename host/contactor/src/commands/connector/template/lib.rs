@@ -1,5 +1,6 @@
 //! The {{title}} connector: HighLevel contacts and {{title}} people in step.
 
+use contactor_sdk::json;
 use contactor_sdk::prelude::*;
 use contactor_sdk::seen::Seen;
 use serde_json::Value as Json;
@@ -13,8 +14,7 @@ pub struct {{type}};
 impl Connector for {{type}} {
     fn check() -> Result<Account> {
         let me: Json = partner::get("/me").send()?.json()?;
-        let id = contactor_sdk::json::id(&me["id"]).ok_or_else(|| Error::other("`/me` answers no id"))?;
-        Ok(Account::new(id, me["name"].as_str().unwrap_or("{{title}}")))
+        Ok(Account::new(json::required_id(&me, "/id")?, me["name"].as_str().unwrap_or("{{title}}")))
     }
 
     fn read(entity: &str, id: &str) -> Result<PartnerRecord> {
@@ -47,14 +47,13 @@ impl Connector for {{type}} {
         let mut seen = Seen::open(stream, cursor)?;
         let page: u64 = seen.position().and_then(|page| page.parse().ok()).unwrap_or(1);
         let people = people(partner::get("/people").query("page", page))?;
-        let mut changes = Vec::new();
-        for one in &people {
+        let id = |person: &Json| json::id(&person["id"]);
+        let changes = seen.changes("contact", &people, id, |seen, one| {
             let record = person(one)?;
-            if seen.is_news(&record.id, one)? {
-                let change = Change::new(ChangeKind::Updated, "contact", record.id.clone());
-                changes.push(change.snapshot(record));
-            }
-        }
+            let is_news = seen.is_news(&record.id, one)?;
+            let change = Change::new(ChangeKind::Updated, "contact", record.id.clone());
+            Ok(is_news.then(|| change.snapshot(record)))
+        })?;
         if people.is_empty() { seen.last(changes, None) } else { seen.more(changes, (page + 1).to_string()) }
     }
 }
@@ -78,11 +77,11 @@ fn people(request: partner::Request) -> Result<Vec<Json>> {
 }
 
 /// A person as the host sees one. What the answer lacks stays unknown; what it holds as null is known to be empty.
-fn person(json: &Json) -> Result<PartnerRecord> {
-    let id = contactor_sdk::json::id(&json["id"]).ok_or_else(|| Error::other("a person without an id"))?;
-    let mut record = PartnerRecord::new(id).updated_at(json["updated_at"].as_str());
+fn person(person: &Json) -> Result<PartnerRecord> {
+    let id = json::required_id(person, "/id")?;
+    let mut record = PartnerRecord::new(id).updated_at(person["updated_at"].as_str());
     for field in ["email", "first_name", "last_name", "tags"] {
-        if let Some(value) = json.get(field) {
+        if let Some(value) = person.get(field) {
             record = record.with(field, value.clone());
         }
     }

@@ -50,3 +50,12 @@ fn a_poll_announces_a_person_once_and_again_when_she_changed() {
     assert!(again.changes.is_empty());
     host.assert_no_writes();
 }
+
+#[test]
+fn a_person_who_cannot_be_read_is_told_and_stops_nobody() {
+    let page = json!([ada(), { "id": ["x"], "email": "nobody@example.com" }, { "id": 9 }]);
+    let _host = host().answer("GET /people", page).install();
+    let changes = {{type}}::poll("people", None).unwrap().changes;
+    assert_eq!((changes.len(), changes[2].id.as_str()), (3, "9"));
+    assert!(changes[1].problem().unwrap().contains("`/id`: expected an id"));
+}
