@@ -11,8 +11,8 @@ use contactor_highlevel::{ContactPage, Filter, SearchRequest, Sort};
 use contactor_runtime::bindings::triggers::PollPage;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Found, Mark, Priority, RecordId, RunKind,
-    Side, WorkspaceId,
+    Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Found, Mark, Priority, RecordId,
+    RunKind, Side, WorkspaceId,
 };
 use futures_util::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
