@@ -17,6 +17,14 @@ async fn every_template_of_every_connector_is_enabled_and_a_contact_synchronised
         assert!(manifest.templates.len() >= 2, "{connector} has {} templates", manifest.templates.len());
         for template in &manifest.templates {
             let stand = Stand::serve_with(partners::sandbox()).await.unwrap();
+            // What a template writes to has to be there, or it is refused with the names.
+            let rows = template.mapping.values().filter_map(|rows| rows.as_array()).flatten();
+            for name in rows.filter_map(|row| row["highlevel"].as_str()?.strip_prefix("customFields.")) {
+                let (name, data_type) = (name.to_owned(), "TEXT".to_owned());
+                let location = stand.sandbox.highlevel().first_location();
+                let define = PersonAct::DefineCustomField { name, data_type };
+                stand.sandbox.highlevel().act(&location, define).unwrap();
+            }
             // Some templates tell people, at destinations that an admin sets up first.
             stand.engine.notify_by(NotificationConfig { smtp: None, allow_private: true });
             for name in ["team", "board", "on-site"] {

@@ -305,7 +305,7 @@ impl Engine {
                 format!("{}; {what}; {name}: {count} values", ending.summary)
             }
         };
-        Ok(Ending { marks, changes, unlinked, summary, ..ending })
+        Ok(Ending { summary, unlinked, marks, changes, ..ending })
     }
 
     /// A failure decides what becomes of the record; a refused credential stops the connection.

@@ -98,17 +98,18 @@ async fn custom_field(
     })?;
     match fields.get(key) {
         Some(definition) => Ok(Some(of_definition(definition))),
-        None => Err(no_custom_field(key, &fields)),
+        None => Err(no_custom_fields(&[key], &fields)),
     }
 }
 
-fn no_custom_field(key: &str, fields: &CustomFields) -> EngineError {
+fn no_custom_fields(keys: &[&str], fields: &CustomFields) -> EngineError {
     let mut known: Vec<String> =
         fields.iter().filter_map(CustomFieldDefinition::key).map(|key| format!("{CUSTOM}{key}")).collect();
     known.sort();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     EngineError::Invalid(format!(
-        "mapping: the location has no custom field `{CUSTOM}{key}`; it has {}",
+        "mapping: the location has no custom field {}; it has {}",
+        keys.iter().map(|key| format!("`{CUSTOM}{key}`")).collect::<Vec<_>>().join(", "),
         if known.is_empty() { "none: define it in HighLevel first".to_owned() } else { listed(&known) }
     ))
 }
@@ -140,8 +141,9 @@ pub(in crate::manage) async fn check_custom_fields(
             return Ok(());
         }
     };
-    let missing = after.difference(&before).find(|key| !is_known(&fields, key));
-    missing.map_or(Ok(()), |key| Err(no_custom_field(key, &fields)))
+    let missing = after.difference(&before).filter(|key| !is_known(&fields, key));
+    let missing: Vec<&str> = missing.map(String::as_str).collect();
+    if missing.is_empty() { Ok(()) } else { Err(no_custom_fields(&missing, &fields)) }
 }
 
 /// An expression may reach into the value of a field.
