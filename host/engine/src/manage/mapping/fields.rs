@@ -72,14 +72,14 @@ pub(super) async fn of_highlevel(
             Some(key) => custom_field(engine, workspace, key).await,
             None => {
                 let known: Vec<&str> = ContactDraft::writable().chain(READ_ONLY).collect();
-                if known.contains(&name) { Ok(of_contact(name)) } else { unknown(&known) }
+                if known.contains(&name) { Ok(Some(of_contact(name))) } else { unknown(&known) }
             }
         },
-        "task" if TASK.contains(&name) => Ok(of_child(name)),
+        "task" if TASK.contains(&name) => Ok(Some(of_child(name))),
         "task" => unknown(&TASK),
-        "note" if NOTE.contains(&name) => Ok(of_child(name)),
+        "note" if NOTE.contains(&name) => Ok(Some(of_child(name))),
         "note" => unknown(&NOTE),
-        "appointment" if APPOINTMENT.contains(&name) => Ok(of_child(name)),
+        "appointment" if APPOINTMENT.contains(&name) => Ok(Some(of_child(name))),
         "appointment" => unknown(&APPOINTMENT),
         // The list as a whole has one field, which is called like the list.
         list if name == list => Ok(Some(FieldType::Json)),
@@ -163,8 +163,8 @@ fn of_definition(definition: &CustomFieldDefinition) -> FieldType {
     }
 }
 
-fn of_contact(name: &str) -> Option<FieldType> {
-    Some(match name {
+fn of_contact(name: &str) -> FieldType {
+    match name {
         "email" => FieldType::Email,
         "phone" => FieldType::Phone,
         "tags" => FieldType::Tags,
@@ -179,15 +179,15 @@ fn of_contact(name: &str) -> Option<FieldType> {
         | "attributionSource"
         | "lastAttributionSource" => FieldType::Json,
         _ => FieldType::Text,
-    })
+    }
 }
 
-fn of_child(name: &str) -> Option<FieldType> {
-    Some(match name {
+fn of_child(name: &str) -> FieldType {
+    match name {
         "dueDate" | "start" | "end" => FieldType::Instant,
         "completed" => FieldType::Boolean,
         _ => FieldType::Text,
-    })
+    }
 }
 
 /// Whether values may go where the row sends them.
