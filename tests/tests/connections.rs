@@ -5,6 +5,7 @@
 use std::process::Stdio;
 
 use contactor_engine::CheckReport;
+use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::{Sandbox, SandboxConfig};
 use contactor_tests::engine::{Partner, Stand};
 use contactor_tests::host::Host;
@@ -19,6 +20,8 @@ const LEAST: [&str; 3] = ["contacts.readonly", "contacts.write", "locations.read
 async fn check(partner: fn(&Sandbox) -> Partner, scopes: &[&str]) -> CheckReport {
     let stand = Stand::start_with(partners::sandbox()).await.unwrap();
     let highlevel = stand.sandbox.highlevel();
+    let field = PersonAct::DefineCustomField { name: "Plan".into(), data_type: "TEXT".into() };
+    highlevel.act(&highlevel.first_location(), field).unwrap();
     let connection = stand.connect(partner(&stand.sandbox)).await.unwrap();
     highlevel.add_private_token(&highlevel.first_location(), &highlevel.private_token(), scopes).unwrap();
     stand.engine.check_connection(&connection.id).await.unwrap()

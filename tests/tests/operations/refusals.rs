@@ -125,7 +125,10 @@ async fn a_preview_reads_and_holds_back_every_write() {
     let held_back = json!({ "error": { "case": "denied", "detail": "held back: this is a preview" } });
     let operations = OPERATIONS.iter().filter(|row| writes(row.1)).map(|row| row.0);
     for function in operations.chain(["partner.send", "state.compare-and-set", "state.delete"]) {
-        assert_eq!(guest.previewed(function, &any_input(&ada)).await, held_back, "{function}");
+        let answer = guest.previewed(function, &any_input(&ada)).await;
+        // What HighLevel would refuse is told as such: there is nothing to hold back.
+        let refused = answer["error"]["case"] == "invalid";
+        assert!(answer == held_back || refused, "{function}: {answer}");
     }
     assert_eq!(guest.counts(), BTreeMap::new());
 
