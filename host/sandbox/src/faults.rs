@@ -116,26 +116,26 @@ pub struct Faults(Mutex<Rules>);
 
 #[derive(Debug)]
 struct Rules {
-    rules: Vec<Fault>,
+    in_force: Vec<Fault>,
     random: Random,
     struck: u64,
 }
 
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Mutex::new(Rules { rules: Vec::new(), random: Random::new(seed, "faults"), struck: 0 }))
+        Self(Mutex::new(Rules { in_force: Vec::new(), random: Random::new(seed, "faults"), struck: 0 }))
     }
 
     /// Adds a rule behind those already there.
     pub fn add(&self, fault: Fault) {
         if fault.when != When::Next(0) {
-            lock(&self.0).rules.push(fault);
+            lock(&self.0).in_force.push(fault);
         }
     }
 
     /// Removes every rule.
     pub fn clear(&self) {
-        lock(&self.0).rules.clear();
+        lock(&self.0).in_force.clear();
     }
 
     /// How many requests were struck so far, by rules of any kind.
@@ -145,15 +145,15 @@ impl Faults {
 
     /// The rules still in force.
     pub fn rules(&self) -> Vec<Fault> {
-        lock(&self.0).rules.clone()
+        lock(&self.0).in_force.clone()
     }
 
     /// Takes the effect due for one request of `operation`, if any.
     pub(crate) fn strike(&self, operation: &str) -> Option<Effect> {
         let mut guard = lock(&self.0);
-        let Rules { rules, random, struck: total } = &mut *guard;
+        let Rules { in_force, random, struck: total } = &mut *guard;
         let mut struck = None;
-        for (index, rule) in rules.iter_mut().enumerate() {
+        for (index, rule) in in_force.iter_mut().enumerate() {
             if !covers(&rule.operation, operation) {
                 continue;
             }
@@ -177,7 +177,7 @@ impl Faults {
         let (index, effect, spent) = struck?;
         *total += 1;
         if spent {
-            rules.remove(index);
+            in_force.remove(index);
         }
         Some(effect)
     }

@@ -50,7 +50,7 @@ pub(super) fn insert(
         _ => None,
     };
     let linked = match sought {
-        Some((entity, partner)) => linked(db, connection, entity, Side::Partner, partner)?.map(|pair| pair.0),
+        Some((entity, partner)) => contact_of(db, connection, entity, partner)?,
         None => None,
     };
     let awaits = sought.is_some() && linked.is_none();
@@ -109,16 +109,17 @@ fn has_first(db: &Connection, connection: i64, lane: &str) -> Result<bool> {
     Ok(db.prepare_cached(sql)?.exists(params![connection, lane, FIRST])?)
 }
 
-/// Both ids of an active link of a record.
-fn linked(
-    db: &Connection,
-    connection: i64,
-    entity: &str,
-    side: Side,
-    record: &RecordId,
-) -> Result<Option<(RecordId, RecordId)>> {
-    let link = links::find(db, connection, entity, side, record)?;
-    Ok(link.filter(|link| link.state == LinkState::Active).map(|link| (link.highlevel_id, link.partner_id)))
+/// The contact that a record of the partner's is linked with. A record that is gone was that contact's all the same: whether it is
+/// found to be gone before or after its last webhooks are read must not decide what they set off.
+fn contact_of(db: &Connection, connection: i64, entity: &str, record: &RecordId) -> Result<Option<RecordId>> {
+    let link = links::find(db, connection, entity, Side::Partner, record)?;
+    Ok(link.filter(|link| link.state != LinkState::HighlevelDeleted).map(|link| link.highlevel_id))
+}
+
+/// The record that the partner has of a contact.
+fn partner_of(db: &Connection, connection: i64, contact: &RecordId) -> Result<Option<RecordId>> {
+    let link = links::find(db, connection, CONTACT, Side::Highlevel, contact)?;
+    Ok(link.filter(|link| link.state == LinkState::Active).map(|link| link.partner_id))
 }
 
 /// Lets the next of a lane take its turn, if nobody has it.
@@ -238,10 +239,10 @@ fn claim(db: &Connection, connection: i64, id: i64, now: Timestamp, token: i64) 
     if begun.is_none() {
         match (&contact, &partner) {
             (Some(known), None) => {
-                partner = linked(db, connection, CONTACT, Side::Highlevel, known)?.map(|pair| pair.1);
+                partner = partner_of(db, connection, known)?;
             }
             (None, Some(known)) => {
-                contact = linked(db, connection, CONTACT, Side::Partner, known)?.map(|pair| pair.0);
+                contact = contact_of(db, connection, CONTACT, known)?;
             }
             _ => {}
         }

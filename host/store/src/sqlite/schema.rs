@@ -17,9 +17,9 @@ const STEPS: &[&str] = &[
     include_str!("schema/002.sql"),
     include_str!("schema/003.sql"),
     include_str!("schema/004.sql"),
+    include_str!("schema/005.sql"),
     include_str!("schema/006.sql"),
     include_str!("schema/007.sql"),
-    include_str!("schema/008.sql"),
 ];
 
 /// Brings the database to the newest version, each step in a transaction of its own.
