@@ -90,7 +90,7 @@ impl Stand {
         let sandbox = Sandbox::start(config).await?;
         let dir = tempfile::tempdir()?;
         let clock = Clock::manual(sandbox.clock().now());
-        let engine = engine(&sandbox, &dir, clock.clone(), limited)?;
+        let engine = engine(&sandbox, &dir, &clock, limited)?;
         engine
             .create_workspace(NewWorkspace {
                 id: WORKSPACE.to_owned(),
@@ -272,7 +272,7 @@ impl Stand {
     }
 }
 
-fn engine(sandbox: &Sandbox, dir: &TempDir, clock: Clock, limited: bool) -> Result<Engine> {
+fn engine(sandbox: &Sandbox, dir: &TempDir, clock: &Clock, limited: bool) -> Result<Engine> {
     let mut highlevel = contactor_highlevel::Config {
         base_url: sandbox.highlevel_url(),
         ..contactor_highlevel::Config::default()
@@ -288,7 +288,7 @@ fn engine(sandbox: &Sandbox, dir: &TempDir, clock: Clock, limited: bool) -> Resu
     let parts = EngineParts {
         config: EngineConfig { partner_quotas: limited, ..EngineConfig::default() },
         clock: clock.clone(),
-        store: Arc::new(open_store(&dir.path().join("contactor.db"), &clock)?),
+        store: Arc::new(open_store(&dir.path().join("contactor.db"), clock)?),
 
         vault: Arc::new(Vault::create_key(&dir.path().join("key"))?),
         highlevel,

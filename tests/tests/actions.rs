@@ -1,7 +1,5 @@
 //! Actions by name, with JSON in and out: what `contactor run` does, against the doubles.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use contactor_engine::{ActionReport, EngineError};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::prefinery::ProjectAct;

@@ -132,7 +132,9 @@ impl Stage {
             outboxes.map(|outbox| outbox.webhooks().iter().map(|one| one.sequence).collect::<Vec<_>>());
         for round in 0..4 {
             for (outbox, sequences) in outboxes.iter().zip(&sequences) {
-                sequences.iter().for_each(|sequence| assert!(outbox.redeliver(*sequence)));
+                for sequence in sequences {
+                    assert!(outbox.redeliver(*sequence));
+                }
             }
             let order = if round % 2 == 0 { Order::Shuffled } else { Order::Reversed };
             self.stand.settle_in(order).await.unwrap();

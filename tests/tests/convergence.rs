@@ -1,8 +1,6 @@
 //! Five connections on one workspace, edited at random on all sides, with faults. `cargo xtask converge` plays it with
 //! 1,000 contacts.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use contactor_tests::convergence::{check, play};
 
 /// Each edit reaches up to four other systems, and HighLevel as well when it was made at a partner; some take two writes

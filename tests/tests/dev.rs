@@ -1,5 +1,7 @@
 //! `contactor connector dev`: what an author saves is what a running host runs.
 
+#![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
@@ -32,8 +34,9 @@ impl Crate {
         let sdk = root.join("sdk/contactor-sdk");
         let cargo_toml = format!(
             "[package]\nname = \"dev-prefinery\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
-             [lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n\n[dependencies]\ncontactor-sdk = {{ path = {sdk:?} }}\n\
-             serde = {{ version = \"1\", features = [\"derive\"] }}\nserde_json = \"1\"\n"
+             [lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n\n[dependencies]\ncontactor-sdk = {{ path = \"{}\" }}\n\
+             serde = {{ version = \"1\", features = [\"derive\"] }}\nserde_json = \"1\"\n",
+            sdk.display()
         );
         std::fs::write(dir.join("Cargo.toml"), cargo_toml).unwrap();
         Self { dir: dir.to_owned() }

@@ -1,7 +1,5 @@
 //! The stand itself: what is done at a double reaches the engine the way it does in production.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::prefinery::ProjectAct;
 use contactor_tests::engine::{Partner, Stand};

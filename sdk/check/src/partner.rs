@@ -116,7 +116,7 @@ impl Envelope {
             match header.name.as_str() {
                 "x-total-count" => "1000000".clone_into(&mut header.value),
                 "x-pagination" => {
-                    r#"{"next_page":2,"current_page":1,"pages":1000000}"#.clone_into(&mut header.value)
+                    r#"{"next_page":2,"current_page":1,"pages":1000000}"#.clone_into(&mut header.value);
                 }
                 _ => {}
             }

@@ -135,7 +135,9 @@ impl Subject {
 
         let mut spoken = format!("{:?}", outcome.result);
         spoken.push_str(&logs.join("\n"));
-        calls.iter().for_each(|call| spoken.push_str(&call.arguments));
+        for call in &calls {
+            spoken.push_str(&call.arguments);
+        }
         if spoken.contains(CANARY) {
             self.leaks.push(place.clone());
         }
@@ -181,14 +183,13 @@ fn prepared(call: &HostCall, prepares: &[String]) -> bool {
 /// Where something happened, for the report.
 fn place(invocation: &Invocation, about: &str) -> String {
     let what = match invocation {
-        Invocation::Check => String::new(),
         Invocation::Admit { entity, .. }
         | Invocation::Read { entity, .. }
         | Invocation::Find { entity, .. }
         | Invocation::Create { entity, .. }
         | Invocation::Update { entity, .. }
         | Invocation::Delete { entity, .. } => format!(" `{entity}`"),
-        Invocation::Receive(_) => String::new(),
+        Invocation::Check | Invocation::Receive(_) => String::new(),
         Invocation::Poll { stream, .. } => format!(" `{stream}`"),
         Invocation::Handle(event) => format!(" `{}`", event.kind),
         Invocation::Run { name, .. } => format!(" `{name}`"),
@@ -273,7 +274,7 @@ pub(crate) mod ask {
         Invocation::Poll { stream: stream.to_owned(), cursor: cursor.map(str::to_owned) }
     }
 
-    pub(crate) fn run(name: &str, input: impl ToString) -> Invocation {
+    pub(crate) fn run(name: &str, input: &(impl ToString + ?Sized)) -> Invocation {
         Invocation::Run { name: name.to_owned(), input: input.to_string() }
     }
 

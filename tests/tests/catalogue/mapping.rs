@@ -45,7 +45,7 @@ fn row<'r>(rows: &'r [TrialRow], to: Side, target: &str) -> &'r TrialRow {
         .unwrap_or_else(|| panic!("no row for {target}: {rows:?}"))
 }
 
-fn values(json: Value) -> serde_json::Map<String, Value> {
+fn values(json: &Value) -> serde_json::Map<String, Value> {
     json.as_object().unwrap().clone()
 }
 
@@ -144,7 +144,7 @@ async fn a_trial_shows_values_losses_and_problems_row_by_row_and_writes_nothing(
     assert_eq!(report.partner, None, "it has no counterpart yet");
 
     let given = MappingTrial {
-        partner: values(json!({ "email": "  ADA@Example.com ", "profile.first_name": "Ada" })),
+        partner: values(&json!({ "email": "  ADA@Example.com ", "profile.first_name": "Ada" })),
         ..MappingTrial::default()
     };
     let report = mapped.test(given).await;
@@ -152,13 +152,13 @@ async fn a_trial_shows_values_losses_and_problems_row_by_row_and_writes_nothing(
     assert_eq!(email.after, json!("ada@example.com"));
     let nobody = mapped
         .test(MappingTrial {
-            partner: values(json!({ "profile.first_name": "Ada" })),
+            partner: values(&json!({ "profile.first_name": "Ada" })),
             ..MappingTrial::default()
         })
         .await;
     assert_eq!(nobody.missing, ["HighLevel: an email or a phone"]);
     let nobody = mapped
-        .test(MappingTrial { highlevel: values(json!({ "firstName": "Ada" })), ..MappingTrial::default() })
+        .test(MappingTrial { highlevel: values(&json!({ "firstName": "Ada" })), ..MappingTrial::default() })
         .await;
     assert!(nobody.missing.contains(&"partner: email".to_owned()), "{:?}", nobody.missing);
 
@@ -214,7 +214,7 @@ async fn a_trial_reads_a_task_of_a_contact_and_says_what_a_task_of_the_partners_
     assert_eq!(title.after, json!("Call"));
     let given = MappingTrial {
         entity: "task".to_owned(),
-        partner: values(json!({ "id": "x" })),
+        partner: values(&json!({ "id": "x" })),
         ..MappingTrial::default()
     };
     let missing = try_out(given).await.unwrap().missing;

@@ -278,6 +278,20 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
     context.out.one(connection, &lines)
 }
 
+/// When a connection is served, in words.
+fn served(schedule: &Schedule) -> String {
+    let seconds = |seconds: u32| format!("{:#}", SignedDuration::from_secs(seconds.into()));
+    let sweeps = schedule.sweep_seconds.map(seconds);
+    let mut parts = vec![match (schedule.realtime, sweeps) {
+        (true, None) => "at once".to_owned(),
+        (true, Some(sweeps)) => format!("at once; sweeps every {sweeps}"),
+        (false, Some(cadence)) => format!("every {cadence}"),
+        (false, None) => "at the host's cadence".to_owned(),
+    }];
+    parts.extend(schedule.poll_seconds.iter().map(|(stream, n)| format!("{stream} every {}", seconds(*n))));
+    parts.join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,18 +319,4 @@ mod tests {
         std::fs::write(&path, "[]").unwrap();
         assert!(object(&path, "--mapping").unwrap_err().to_string().starts_with("--mapping: "));
     }
-}
-
-/// When a connection is served, in words.
-fn served(schedule: &Schedule) -> String {
-    let seconds = |seconds: u32| format!("{:#}", SignedDuration::from_secs(seconds.into()));
-    let sweeps = schedule.sweep_seconds.map(seconds);
-    let mut parts = vec![match (schedule.realtime, sweeps) {
-        (true, None) => "at once".to_owned(),
-        (true, Some(sweeps)) => format!("at once; sweeps every {sweeps}"),
-        (false, Some(cadence)) => format!("every {cadence}"),
-        (false, None) => "at the host's cadence".to_owned(),
-    }];
-    parts.extend(schedule.poll_seconds.iter().map(|(stream, n)| format!("{stream} every {}", seconds(*n))));
-    parts.join("; ")
 }

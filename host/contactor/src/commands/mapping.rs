@@ -140,7 +140,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// The word of a choice, as the API writes it.
-fn chosen(choice: impl ValueEnum) -> String {
+fn chosen(choice: &impl ValueEnum) -> String {
     choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
@@ -149,8 +149,8 @@ impl Set {
         let mut row = json!({
             "highlevel": self.fields.highlevel,
             "partner": self.fields.partner,
-            "direction": chosen(self.direction),
-            "policy": chosen(self.policy),
+            "direction": chosen(&self.direction),
+            "policy": chosen(&self.policy),
         });
         if let Some(expression) = &self.to_partner {
             row["to_partner"] = json!(expression);

@@ -1,5 +1,6 @@
 //! Triggers by name.
 
+use contactor_sandbox::prefinery::Mails;
 use contactor_sandbox::{Sandbox, SandboxConfig, SandboxError};
 use serde_json::{Value, json};
 
@@ -56,7 +57,7 @@ async fn a_trigger_of_prefinery_is_set_off_by_what_really_sets_it_off() {
     }
     let unknown = sandbox.prefinery().emit(project, "nonsense");
     assert!(matches!(unknown, Err(SandboxError::NoTrigger(_))), "{unknown:?}");
-    assert_eq!(sandbox.prefinery().mails(project), Default::default());
+    assert_eq!(sandbox.prefinery().mails(project), Mails::default());
 }
 
 #[tokio::test]

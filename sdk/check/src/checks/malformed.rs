@@ -321,7 +321,7 @@ async fn inputs(subject: &mut Subject, manifest: &Manifest) {
                 .await;
         }
         for (what, input) in distorted(&action.example) {
-            subject.call(ask::run(&action.name, input), &what, &partner::not_found()).await;
+            subject.call(ask::run(&action.name, &input), &what, &partner::not_found()).await;
         }
     }
 }

@@ -61,7 +61,7 @@ fn operations(manifest: &Manifest, problems: &mut Vec<String>) {
     for action in &manifest.actions {
         match jsonschema::validator_for(&action.input) {
             Err(error) => {
-                problems.push(format!("[[action]] `{}`: its input is no JSON Schema: {error}", action.name))
+                problems.push(format!("[[action]] `{}`: its input is no JSON Schema: {error}", action.name));
             }
             Ok(schema) => {
                 if let Some(error) = schema.iter_errors(&action.example).next() {

@@ -257,7 +257,7 @@ mod tests {
         for (path, template) in FILES {
             let text = filled(template, "acme-people", "{ path = \"/sdk\" }");
             assert!(!text.contains("{{"), "{path}");
-            if path.ends_with(".toml") {
+            if Path::new(path).extension().is_some_and(|kind| kind == "toml") {
                 toml::from_str::<toml::Table>(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
             }
         }
