@@ -3,7 +3,7 @@
 use contactor_sandbox::highlevel::PersonAct;
 use serde_json::json;
 
-use super::World;
+use super::world::World;
 
 const CREATED: &str = "AppointmentCreate";
 const UPDATED: &str = "AppointmentUpdate";

@@ -4,7 +4,7 @@ use contactor_sandbox::highlevel::PersonAct;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{World, subjects};
+use super::world::{World, subjects};
 
 impl World {
     /// A list of the person with this email.

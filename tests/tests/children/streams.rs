@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::partner::{MANIFEST, People};
-use super::{World, enable};
+use super::world::{World, enable};
 
 impl World {
     async fn noted(&self) -> usize {
