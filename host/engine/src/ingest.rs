@@ -61,7 +61,7 @@ impl Engine {
             Some(workspace) => self.deliveries_of_highlevel(workspace, &envelope, &key, now).await?,
             None => Vec::new(),
         };
-        let (seen, told) = match &workspace {
+        let (mut seen, told) = match &workspace {
             Some(workspace) if !deliveries.is_empty() => {
                 self.appointment_of_webhook(workspace, &envelope, now).await?
             }
@@ -69,6 +69,9 @@ impl Engine {
         };
         if told {
             deliveries.clear();
+        }
+        if let Some(workspace) = &workspace {
+            seen.extend(self.task_of_webhook(workspace, &envelope).await?);
         }
         let accepted = self
             .store()

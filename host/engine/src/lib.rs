@@ -30,6 +30,7 @@ mod ingest;
 mod journal;
 mod locks;
 mod manage;
+mod note_walk;
 mod notify;
 mod operations;
 mod partner;

@@ -80,12 +80,13 @@ impl Engine {
         next
     }
 
-    /// One step of the walks over a workspace's tasks and appointments; their failure is nobody else's.
+    /// One step of the walks over a workspace's tasks, notes and appointments; their failure is nobody else's.
     async fn walk_workspace_safely(&self, workspace: &WorkspaceId) -> Duration {
         let steps = async {
             let tasks = self.task_walk_step(workspace).await;
+            let notes = self.note_walk_step(workspace).await;
             let appointments = self.appointment_walk_step(workspace).await;
-            tasks.and_then(|more| appointments.map(|()| more))
+            appointments.and(Ok(tasks? | notes?))
         };
         match AssertUnwindSafe(steps).catch_unwind().await {
             Ok(Ok(true)) => Duration::ZERO,

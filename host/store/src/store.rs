@@ -192,11 +192,11 @@ pub trait Store: Send + Sync + 'static {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<RecordId>>;
-    /// The links of a connection, those of child records aside, by HighLevel's id, after the given one. Links of several entities that share an id are
-    /// never parted, so that no page leaves one out; a page may be that much longer than `limit`.
+    /// A connection's links of one entity in the order of HighLevel's ids, after the given one.
     async fn links(
         &self,
         connection: &ConnectionId,
+        entity: &str,
         after: Option<&RecordId>,
         limit: u32,
     ) -> Result<Vec<Link>>;

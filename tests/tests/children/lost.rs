@@ -3,7 +3,7 @@
 use contactor_sandbox::highlevel::PersonAct;
 use serde_json::json;
 
-use super::world::World;
+use super::world::{World, subjects};
 
 const CREATED: &str = "AppointmentCreate";
 const UPDATED: &str = "AppointmentUpdate";
@@ -89,4 +89,81 @@ async fn a_webhook_that_comes_after_the_walk_tells_nothing_again() {
     assert_eq!(world.told(UPDATED), 2);
     world.sweep().await;
     assert_eq!(world.told(UPDATED), 2);
+}
+
+/// What a walk saw, what a webhook then told, and what the walk sees again.
+async fn there_and_back(include: &str) {
+    let world = World::set_with("", include).await;
+    let contact = world.contact("ann@example.com");
+    let task = world.task(&contact, "Call");
+    world.settle().await;
+    world.sweep().await;
+    for number in 1..=2 {
+        world.edit_task(&contact, &task, json!({ "completed": true }));
+        world.settle().await;
+        assert_eq!(world.people.field("open"), json!(0), "{include}");
+        // That it is open again is told by nothing, and it is again as the walk saw it.
+        world.edit_task(&contact, &task, json!({ "completed": false }));
+        world.sweep().await;
+        assert_eq!(world.people.field("open"), json!(1), "{include}");
+        assert_eq!(world.people.field("todos")[0]["done"], json!(false), "{include}");
+        assert_eq!(world.told("TaskUpdate"), number, "{include}");
+        let reads = || world.stand.sandbox.recorder().requests("highlevel.tasks.list");
+        let before = reads();
+        world.sweep().await;
+        assert_eq!(reads(), before, "what is in step is not read");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_a_webhook_closed_and_nothing_opened_again_is_open_at_the_partner() {
+    there_and_back("").await;
+    there_and_back("include = \"not completed\"").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_partner_wrote_and_a_person_took_back_is_taken_back_at_the_partner() {
+    let world = World::set().await;
+    let contact = world.contact("ann@example.com");
+    let task = world.task(&contact, "Call");
+    world.settle().await;
+    world.sweep().await;
+    let mut todos = world.people.field("todos");
+    todos[0]["subject"] = json!("Ring");
+    world.people.edit(&world.people.only(), "todos", todos);
+    world.settle().await;
+    assert_eq!(world.tasks(&contact)[0]["title"], "Ring");
+    world.edit_task(&contact, &task, json!({ "title": "Call" }));
+    world.sweep().await;
+    assert_eq!(subjects(&world.people.field("todos")), ["Call"]);
+    assert_eq!(world.tasks(&contact)[0]["title"], "Call");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notes_whose_webhook_was_lost_are_found_within_a_day_for_one_call_a_contact() {
+    let world = World::set().await;
+    let contact = world.contact("ann@example.com");
+    let note = world.note(&contact, "First");
+    world.settle().await;
+    world.sweep().await;
+    world.note(&contact, "Second");
+    let fields = json!({ "body": "First of all" });
+    world.act(PersonAct::EditNote { contact: contact.clone(), note, fields });
+    world.lose_webhooks();
+    world.sweep().await;
+    assert_eq!(subjects(&world.people.field("memos")), ["First"]);
+    let day = jiff::SignedDuration::from_hours(24);
+    world.later(day);
+    world.settle().await;
+    assert_eq!(subjects(&world.people.field("memos")), ["First of all", "Second"]);
+
+    let reads = || world.stand.sandbox.recorder().requests("highlevel.notes.list");
+    let before = reads();
+    for _ in 0..20 {
+        world.sweep().await;
+    }
+    assert_eq!(reads(), before, "once a day");
+    world.later(day);
+    world.settle().await;
+    assert_eq!(reads(), before + 1);
 }

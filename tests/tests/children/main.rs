@@ -248,7 +248,7 @@ async fn of_many_records_of_one_person_the_newest_is_linked_and_an_older_one_fil
     world.settle().await;
     first("Anna");
     let contact = world.stand.sandbox.highlevel().contacts(&world.location)[0]["id"].clone();
-    let linked = world.engine().store().links(&world.connection, None, 10).await.unwrap();
+    let linked = world.engine().store().links(&world.connection, "contact", None, 10).await.unwrap();
     assert_eq!(linked.len(), 1);
     assert_eq!((json!(linked[0].highlevel_id), linked[0].partner_id.as_str()), (contact, "9"));
 

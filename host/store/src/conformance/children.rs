@@ -49,8 +49,8 @@ pub(super) async fn children_are_written_with_the_run_of_their_list(engine: Arc<
     let lost = Link { state: LinkState::PartnerDeleted, ..child("t2", "2", "h1") };
     world.run_of_list("h1", vec![lost.clone()], vec![child("t1", "1", "h1")]).await;
     assert_eq!(world.children("h1").await, [lost]);
-    // Children and lists are no records of their own.
-    assert_eq!(world.store.links(&prefinery(), None, 10).await.unwrap(), []);
+    // Children and lists are no contacts.
+    assert_eq!(world.store.links(&prefinery(), "contact", None, 10).await.unwrap(), []);
     assert_eq!(world.store.counts(None).await.unwrap().links, 0);
 
     // Two children of one contact cannot be one element of the partner, and nothing of the completion is written then.

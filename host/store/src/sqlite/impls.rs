@@ -196,13 +196,14 @@ impl Store for SqliteStore {
     async fn links(
         &self,
         connection: &ConnectionId,
+        entity: &str,
         after: Option<&RecordId>,
         limit: u32,
     ) -> Result<Vec<Link>> {
-        let (connection, after) = (connection.clone(), after.cloned());
+        let (connection, entity, after) = (connection.clone(), entity.to_owned(), after.cloned());
         self.read(move |db| {
             let owner = configuration::owner(db, &connection)?;
-            links::page(db, owner.connection, after.as_ref(), limit)
+            links::page(db, owner.connection, &entity, after.as_ref(), limit)
         })
         .await
     }

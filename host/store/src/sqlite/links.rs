@@ -100,33 +100,22 @@ pub(super) fn occurring(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Links of a connection in the order of HighLevel's ids. Links of several entities that share an id are never parted by a
-/// page, or the next page would leave some out; a page may be that much longer than `limit`.
+/// Links of one entity in the order of HighLevel's ids.
 pub(super) fn page(
     db: &Connection,
     connection: i64,
+    entity: &str,
     after: Option<&RecordId>,
     limit: u32,
 ) -> Result<Vec<Link>> {
     let sql = format!(
-        "{LINK} WHERE l.connection = ?1 AND l.highlevel_id > ?2 AND l.parent = '' ORDER BY l.highlevel_id, l.entity LIMIT ?3"
+        "{LINK} WHERE l.connection = ?1 AND l.highlevel_id > ?2 AND l.entity = ?3 ORDER BY l.highlevel_id LIMIT ?4"
     );
     // Ids are not empty, so the empty text is before all of them.
     let after = after.map_or("", RecordId::as_str);
-    let mut links: Vec<Link> = db
-        .prepare_cached(&sql)?
-        .query_map(params![connection, after, limit], link_row)?
-        .collect::<rusqlite::Result<_>>()?;
-    if let Some(last) = links.last() {
-        let sql = format!(
-            "{LINK} WHERE l.connection = ?1 AND l.highlevel_id = ?2 AND l.entity > ?3 AND l.parent = '' ORDER BY l.entity"
-        );
-        let mut statement = db.prepare_cached(&sql)?;
-        let rest = statement.query_map(params![connection, last.highlevel_id, last.entity], link_row)?;
-        let rest = rest.collect::<rusqlite::Result<Vec<_>>>()?;
-        links.extend(rest);
-    }
-    Ok(links)
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![connection, after, entity, limit], link_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Writes a link in the place of the one that its run started from.

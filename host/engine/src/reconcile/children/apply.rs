@@ -356,6 +356,9 @@ impl RunContext {
                 _ => {}
             }
         }
+        if list.children.is_none() {
+            highlevel.clone_from(&plan.highlevel);
+        }
         if applied.failure.is_none() {
             applied.link = Some(self.list_link(list, plan, (&highlevel, &partner), contact_after));
         }
@@ -415,8 +418,8 @@ impl RunContext {
             ),
             _ => contactor_sync::Base::default(),
         };
-        let print = |side, children: &[Child]| match list.children.as_ref().or(list.whole.as_ref()) {
-            Some(mapping) => list_fingerprint(mapping, side, children, context),
+        let partner_print = match &list.children {
+            Some(mapping) => list_fingerprint(mapping, contactor_sync::Side::Partner, partner, context),
             None => contactor_sync::Fingerprint::from_stored(""),
         };
         Link {
@@ -426,8 +429,8 @@ impl RunContext {
             partner_id: plan.partner.contact.id.clone(),
             parent: Some(plan.contact.clone()),
             base,
-            highlevel_fingerprint: print(contactor_sync::Side::Highlevel, highlevel),
-            partner_fingerprint: print(contactor_sync::Side::Partner, partner),
+            highlevel_fingerprint: list.highlevel_print(highlevel, context),
+            partner_fingerprint: partner_print,
             occurs_at: None,
             state: LinkState::Active,
             created_at: previous.map_or(self.started_at, |link| link.created_at),

@@ -21,7 +21,7 @@ impl RunContext {
     ) -> Result<Option<Vec<Child>>, Failure> {
         let id = ContactId::new(contact.as_str());
         let read = match kind {
-            Kind::Task => self.location.tasks(&id).await.map(|list| list.iter().map(task).collect()),
+            Kind::Task => self.location.tasks(&id).await.map(|list| list.iter().map(task_child).collect()),
             Kind::Note => self.location.notes(&id).await.map(|list| list.iter().map(note).collect()),
             Kind::Appointment => {
                 let zone =
@@ -54,7 +54,7 @@ impl RunContext {
                 fields.entry("dueDate".to_owned()).or_insert_with(|| self.started_at.to_string().into());
                 let draft =
                     highlevel::TaskDraft::from_fields(fields).map_err(|p| failure::of_problems(&p))?;
-                self.location.create_task(&contact, &draft).await.map(|created| task(&created))
+                self.location.create_task(&contact, &draft).await.map(|created| task_child(&created))
             }
             Kind::Note => {
                 let draft =
@@ -91,7 +91,7 @@ impl RunContext {
                         self.location.update_task(&contact, &id, &patch).await
                     }
                 }
-                .map(|updated| task(&updated))
+                .map(|updated| task_child(&updated))
             }
             Kind::Note => {
                 let patch =
@@ -121,7 +121,8 @@ fn sendable(fields: &Fields) -> BTreeMap<String, serde_json::Value> {
     kept.map(|(name, value)| (name.clone(), convert::value_to_json(value))).collect()
 }
 
-fn task(task: &highlevel::Task) -> Child {
+/// A task as a list of its contact has it.
+pub(crate) fn task_child(task: &highlevel::Task) -> Child {
     let mut fields = convert::fields_from_json(task.fields());
     fields.insert("completed".to_owned(), Value::Boolean(task.is_completed()));
     Child { id: Some(task.id.to_string()), fields, updated_at: None }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contactor_manifest::{Manifest, Support};
-use contactor_sync::{Condition, Direction, Mapping};
+use contactor_sync::{Child, Condition, Context, Direction, Fingerprint, Mapping, Side, list_fingerprint};
 
+use super::plan::whole_fields;
 use crate::error::EngineError;
 
 /// A kind of child record that HighLevel has.
@@ -75,7 +76,18 @@ pub(crate) struct ChildList {
 impl ChildList {
     /// Whether children travel to HighLevel.
     pub(crate) fn flows_to_highlevel(&self) -> bool {
-        self.children.is_some() && self.direction.flows_from(contactor_sync::Side::Partner)
+        self.children.is_some() && self.direction.flows_from(Side::Partner)
+    }
+
+    /// Fingerprint of everything that HighLevel's list offers to the partner: child by child, and as a whole.
+    pub(crate) fn highlevel_print(&self, children: &[Child], context: &Context) -> Fingerprint {
+        let side = Side::Highlevel;
+        let each = self.children.as_ref().map(|mapping| list_fingerprint(mapping, side, children, context));
+        let whole = self.whole.as_ref();
+        let whole =
+            whole.map(|mapping| mapping.fingerprint(side, &whole_fields(self.kind, children), context));
+        let prints: Vec<_> = [each, whole].iter().flatten().map(|print| print.as_str().to_owned()).collect();
+        Fingerprint::from_stored(prints.join("+"))
     }
 }
 

@@ -16,6 +16,7 @@ use contactor_store::{ClaimedRecord, Hint, Link, LinkState, Mark, RecordId, Reco
 use contactor_sync::{Fields, Glimpse, Value, list_fingerprint};
 
 pub(crate) use apply::ListApplied;
+pub(crate) use highlevel::task_child;
 pub(crate) use list::{ChildList, Home, Kind, compile};
 pub(crate) use merged::Emptied;
 

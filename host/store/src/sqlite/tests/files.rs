@@ -71,7 +71,7 @@ fn a_database_of_the_first_version_keeps_what_it_holds() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let connection = crate::ConnectionId::new("acme/prefinery");
-        let links = store.links(&connection, None, 10).await.unwrap();
+        let links = store.links(&connection, "contact", None, 10).await.unwrap();
         assert_eq!(links.len(), 1);
         assert_eq!((links[0].partner_id.as_str(), &links[0].parent), ("p1", &None));
         assert_eq!(store.counts(None).await.unwrap().links, 1);

@@ -1,20 +1,22 @@
 //! The walk over all tasks of a location, for edits that no webhook announces.
 //!
 //! HighLevel has no event for an edited or reopened task, no date of change and no listing of changes: its location-wide search
-//! is read from end to end at the sweep interval, once per workspace, and each task is compared with what the last walk saw
-//! of it. What differs marks the list of its contact on every connection that keeps tasks, and an edit is the host's own event
-//! `TaskUpdate`. What was seen is stored page by page together with its marks, so a walk that is cut short repeats nothing.
+//! is read from end to end at the sweep interval, once per workspace. At its end the [lists] of contacts that are not as the last
+//! run left them are marked, on every connection that keeps tasks. For the host's own event `TaskUpdate` each task is compared
+//! with what the last walk, or the webhook that completed it, showed of it; that is stored page by page together with the
+//! events, so a walk that is cut short tells nothing twice.
 //!
 //! Pages are counted by offset, and tasks come and go meanwhile: one that is missed counts as gone until the next walk finds it
 //! again, which costs a run of its list and writes nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod lists;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use contactor_highlevel::webhook::{Change, Envelope, Event as HlEvent};
 use contactor_highlevel::{Task, TaskQuery};
-use contactor_store::{
-    ConnectionId, Cursor, FailureClass, Mark, Priority, RecordId, Seen, SeenPage, WorkspaceId,
-};
+use contactor_store::{ConnectionId, Cursor, FailureClass, Priority, RecordId, Seen, SeenPage, WorkspaceId};
 use contactor_sync::{Fields, Value};
 use jiff::Timestamp;
 
@@ -25,7 +27,8 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::{self, Failure, of_engine, of_store};
 use crate::reconcile::RunContext;
-use crate::reconcile::children::{self, Kind, News};
+use crate::reconcile::children::{Kind, task_child};
+use lists::Shown;
 
 /// The stream's name in the store, and the name of its cursor.
 const STREAM: &str = "tasks";
@@ -41,6 +44,8 @@ pub(crate) struct TaskWalk {
     skip: u32,
     /// What earlier walks saw, less what this one met.
     missing: HashMap<RecordId, Seen>,
+    /// What it met so far, for the connections that keep tasks.
+    shown: Shown,
     /// Nothing was ever seen of this location: everything is new, and nothing was edited.
     first: bool,
 }
@@ -49,9 +54,7 @@ pub(crate) struct TaskWalk {
 #[derive(Default)]
 struct Page {
     seen: Vec<Seen>,
-    /// The contact, the task and its fields as they are now.
-    changed: Vec<(RecordId, RecordId, Fields)>,
-    /// Those of them that were known with other contents.
+    /// Those that were known with other contents.
     edited: Vec<HostEvent>,
 }
 
@@ -95,6 +98,29 @@ impl Engine {
         Ok(())
     }
 
+    /// What a webhook shows of a task, to be stored with it: that it is done. What is told about it later is held against that.
+    pub(crate) async fn task_of_webhook(
+        &self,
+        workspace: &WorkspaceId,
+        envelope: &Envelope,
+    ) -> Result<Option<(String, Seen)>, EngineError> {
+        let HlEvent::Task { change: Change::Completed, id, .. } = envelope.event() else { return Ok(None) };
+        if self.subscribers(workspace, TASK_UPDATE).await?.is_empty() {
+            return Ok(None);
+        }
+        let known = self.store().seen_of(workspace, STREAM, &RecordId::new(id.as_str())).await?;
+        let Some(known) = known else { return Ok(None) };
+        // A webhook that comes late tells less than a walk that saw the task after it.
+        for connection in self.store().connections(Some(workspace)).await? {
+            let walked = self.store().cursor(&connection.id, STREAM).await?;
+            if walked.is_some_and(|walk| envelope.timestamp.is_none_or(|at| at < walk.updated_at)) {
+                return Ok(None);
+            }
+        }
+        let fingerprint = known.fingerprint.split_once('/').map(|(content, _)| format!("{content}/{DONE}"));
+        Ok(fingerprint.map(|fingerprint| (STREAM.to_owned(), Seen { fingerprint, ..known })))
+    }
+
     async fn task_page(
         &self,
         run: &RunContext,
@@ -109,6 +135,7 @@ impl Engine {
                 let seen = self.store().seen(workspace, STREAM).await.map_err(of_store)?;
                 TaskWalk {
                     skip: 0,
+                    shown: Shown::default(),
                     first: seen.is_empty(),
                     missing: seen.into_iter().map(|seen| (seen.record.clone(), seen)).collect(),
                 }
@@ -130,28 +157,30 @@ impl Engine {
         let page = walk.compare(&tasks);
         let done = tasks.len() < PAGE as usize;
         walk.skip += u32::try_from(tasks.len()).unwrap_or(PAGE);
-        let mut marks = marks(keepers, &page.changed);
-        let mut gone = Vec::new();
-        if done {
-            let contacts: BTreeSet<&RecordId> = walk.missing.values().map(|seen| &seen.parent).collect();
-            for contact in contacts {
-                let mark = children::mark(Kind::Task.list(), contactor_store::Side::Highlevel, contact);
-                marks.extend(keepers.iter().map(|keeper| (keeper.connection.id.clone(), mark.clone())));
+        if !keepers.is_empty() {
+            for task in &tasks {
+                if let Some(contact) = &task.contact_id {
+                    let (contact, id) = (RecordId::new(contact.as_str()), RecordId::new(task.id.as_str()));
+                    walk.shown.add(&contact, &id, task_child(task));
+                }
             }
-            gone = walk.missing.keys().cloned().collect();
         }
         let mut deliveries = Vec::new();
         for event in &page.edited {
             deliveries.extend(self.host_deliveries(workspace, event).await.map_err(of_engine)?);
         }
-        let marked = !marks.is_empty() || !deliveries.is_empty();
-        let page = SeenPage { seen: page.seen, gone, marks, deliveries };
+        let gone = if done { walk.missing.keys().cloned().collect() } else { Vec::new() };
+        let mut wakes = !deliveries.is_empty();
+        let page = SeenPage { seen: page.seen, gone, deliveries, ..SeenPage::default() };
         self.store().put_seen(workspace, STREAM, page).await.map_err(of_store)?;
-        self.store().put_cursor(cursor(carrier, done, walk.skip, now)).await.map_err(of_store)?;
-        if !done {
+        let skip = walk.skip;
+        if done {
+            wakes |= self.mark_lists(workspace, keepers, walk.shown).await?;
+        } else {
             self.keep_task_walk(workspace, walk);
         }
-        if marked {
+        self.store().put_cursor(cursor(carrier, done, skip, now)).await.map_err(of_store)?;
+        if wakes {
             self.wake().wake();
         }
         Ok(!done)
@@ -175,7 +204,7 @@ impl TaskWalk {
                 continue;
             }
             if before.as_ref().is_some_and(|seen| is_edit(&seen.fingerprint, &fingerprint)) && !self.first {
-                let mut event = fields.clone();
+                let mut event = fields;
                 event.insert("id".to_owned(), id.as_str().into());
                 event.insert("contactId".to_owned(), contact.as_str().into());
                 let payload = event.iter().map(|(name, value)| (name.clone(), value.to_json()));
@@ -186,7 +215,6 @@ impl TaskWalk {
                     fields: event,
                 });
             }
-            page.changed.push((contact.clone(), id.clone(), fields));
             page.seen.push(Seen { record: id, parent: contact, fingerprint });
         }
         page
@@ -204,17 +232,6 @@ fn cursor(carrier: &ConnectionId, done: bool, seen: u32, now: Timestamp) -> Curs
         updated_at: now,
         trouble: None,
     }
-}
-
-/// The marks that changed tasks leave on each connection that keeps tasks. They show the whole task, so that one which is in
-/// step already costs no call.
-fn marks(keepers: &[Arc<Active>], changed: &[(RecordId, RecordId, Fields)]) -> Vec<(ConnectionId, Mark)> {
-    let marks = changed.iter().filter_map(|(contact, id, fields)| {
-        children::hinted(Kind::Task, id.as_str(), Some(contact.as_str()), News::Told, fields.clone())
-    });
-    marks
-        .flat_map(|mark| keepers.iter().map(move |keeper| (keeper.connection.id.clone(), mark.clone())))
-        .collect()
 }
 
 fn fields(task: &Task) -> Fields {
@@ -257,7 +274,13 @@ mod tests {
 
     fn walk(seen: Vec<Seen>) -> TaskWalk {
         let first = seen.is_empty();
-        TaskWalk { skip: 0, first, missing: seen.into_iter().map(|one| (one.record.clone(), one)).collect() }
+        let shown = Shown::default();
+        TaskWalk {
+            skip: 0,
+            shown,
+            first,
+            missing: seen.into_iter().map(|one| (one.record.clone(), one)).collect(),
+        }
     }
 
     #[test]
@@ -274,7 +297,7 @@ mod tests {
             task("t3", "c9", "Go"),
             task("t4", "c2", "New"),
         ]);
-        let changed: Vec<&str> = page.changed.iter().map(|(_, id, _)| id.as_str()).collect();
+        let changed: Vec<&str> = page.seen.iter().map(|seen| seen.record.as_str()).collect();
         assert_eq!(changed, ["t2", "t3", "t4"], "edited, moved by a merge, new");
         assert_eq!(page.edited.len(), 1);
         assert_eq!(page.edited[0].fields["title"], Value::from("Write again"));
