@@ -18,8 +18,9 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Asks cargo, so that `CARGO_TARGET_DIR` and `build.target-dir` count here as they do there.
     pub(crate) fn find() -> anyhow::Result<Self> {
-        let root =
-            Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace's root")?;
+        // Asked at run time: a target directory that several checkouts share may hold the xtask that another one built.
+        let own = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&own).parent().context("xtask lies in the workspace's root")?;
         let output = Command::new(program())
             .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
             .arg(root.join("Cargo.toml"))
