@@ -6,9 +6,9 @@ use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
     ActionReport, ActionRequest, CatalogueEntry, CatalogueQuery, CheckReport, Conflict, Connection,
     Connector, Destination, EnableConnection, ErrorBody, Event, Health, LimitQuery, MappingRow,
-    MappingRowQuery, MappingTrial, NewWorkspace, Parked, PreviewReport, PreviewRequest, PutDestination,
-    RecordRef, RetryAnswer, Run, RunQuery, SampleAnswer, SetMappingRow, SyncProgress, SyncRequest, Timeline,
-    TrialReport, Workspace,
+    MappingRowQuery, MappingTrial, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewReport,
+    PreviewRequest, PutDestination, RecordRef, ReleaseAnswer, RetryAnswer, Run, RunQuery, SampleAnswer,
+    SetMappingRow, SyncProgress, SyncRequest, Timeline, TrialReport, Workspace,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -232,13 +232,40 @@ impl Client {
         self.get(&["workspaces", workspace, "parked"]).await
     }
 
-    pub(crate) async fn retry_parked(
+    pub(crate) async fn parked_groups(&self, workspace: &str) -> Result<Vec<ParkedGroup>> {
+        self.get(&["workspaces", workspace, "parked", "groups"]).await
+    }
+
+    pub(crate) async fn parked_group(
+        &self,
+        workspace: &str,
+        group: &str,
+        limit: Option<u32>,
+    ) -> Result<ParkedGroupDetail> {
+        let request = self.request(Method::GET, &["workspaces", workspace, "parked", "groups", group]);
+        self.json(request.query(&LimitQuery { limit })).await
+    }
+
+    /// `action` is `retry` or `discard`.
+    pub(crate) async fn release_parked_group(
+        &self,
+        workspace: &str,
+        group: &str,
+        action: &str,
+    ) -> Result<ReleaseAnswer> {
+        let path = ["workspaces", workspace, "parked", "groups", group, action];
+        self.json(self.request(Method::POST, &path)).await
+    }
+
+    /// `action` is `retry` or `discard`.
+    pub(crate) async fn release_parked(
         &self,
         workspace: &str,
         connector: &str,
         record: &RecordRef,
+        action: &str,
     ) -> Result<RetryAnswer> {
-        let request = self.of_connection(Method::POST, workspace, connector, &["parked", "retry"]);
+        let request = self.of_connection(Method::POST, workspace, connector, &["parked", action]);
         self.json(request.json(record)).await
     }
 

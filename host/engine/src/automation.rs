@@ -6,8 +6,8 @@ use std::time::Instant;
 use contactor_runtime::bindings::automations::{Event, Outcome, Source};
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    ClaimedDelivery, DeliveryCompletion, Disposition, FailureClass, Lease, LinkState, Origin, OwnWrite,
-    Priority, RecordId, Run, RunKind, RunOutcome, Side,
+    AUTOMATION_ENTITY, ClaimedDelivery, DeliveryCompletion, Disposition, FailureClass, Lease, LinkState,
+    Origin, OwnWrite, Priority, RecordId, Run, RunKind, RunOutcome, Side,
 };
 use contactor_sync::{Fields, Value};
 use jiff::{SignedDuration, Timestamp};
@@ -73,6 +73,10 @@ impl Engine {
         metrics::counter!("contactor_automations_total", "outcome" => outcome_name(ending.outcome))
             .increment(1);
         let (calls, log) = run.recorder.take();
+        if ending.class.is_some() || !calls.is_empty() {
+            let record = claimed.id.0.to_string();
+            self.run_ended(&run, AUTOMATION_ENTITY, &record, ending.class, &ending.summary).await;
+        }
         let entry = Run {
             id: run_id(),
             workspace: claimed.workspace.clone(),
@@ -103,7 +107,7 @@ impl Engine {
         }
         let disposition = if stopped {
             // Another attempt would meet the same journal.
-            Disposition::Parked { reason: failure.message.clone() }
+            Disposition::Parked { class: failure.class, reason: failure.message.clone() }
         } else {
             let jitter = rand::random::<f64>();
             failure.disposition(claimed.attempts, self.config().max_attempts, self.now(), jitter)
@@ -283,7 +287,9 @@ fn done(kind: &str, outcome: Outcome) -> Ending {
 /// A person who looks at what is parked sees which event it was.
 fn of_kind(disposition: Disposition, kind: &str) -> Disposition {
     match disposition {
-        Disposition::Parked { reason } => Disposition::Parked { reason: format!("{kind}: {reason}") },
+        Disposition::Parked { class, reason } => {
+            Disposition::Parked { class, reason: format!("{kind}: {reason}") }
+        }
         other => other,
     }
 }

@@ -25,6 +25,7 @@ use crate::failure::{self, Failure};
 use crate::locks::KeyedLocks;
 use crate::notify::{NotificationConfig, PublicOnly};
 use crate::partner::{PartnerApi, PartnerSetup};
+use crate::rests::Breakers;
 use crate::scheduler::Wake;
 use crate::subscriptions::Subscriptions;
 use crate::task_walk::TaskWalk;
@@ -74,6 +75,7 @@ struct Inner {
     artefacts: Artefacts,
     owner: String,
     locks: KeyedLocks,
+    breakers: Breakers,
     wake: Wake,
     walk_wake: Wake,
     active: RwLock<HashMap<ConnectionId, Arc<Active>>>,
@@ -122,6 +124,7 @@ impl Engine {
             // A restart is another owner: its predecessor's claims are free once the lease is taken over.
             owner: format!("contactor-{}", uuid::Uuid::new_v4()),
             locks: KeyedLocks::default(),
+            breakers: Breakers::default(),
             wake: Wake::default(),
             walk_wake: Wake::default(),
             active: RwLock::default(),
@@ -205,6 +208,10 @@ impl Engine {
 
     pub(crate) fn locks(&self) -> &KeyedLocks {
         &self.0.locks
+    }
+
+    pub(crate) fn breakers(&self) -> &Breakers {
+        &self.0.breakers
     }
 
     pub(crate) fn wake(&self) -> &Wake {

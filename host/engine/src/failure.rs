@@ -58,7 +58,7 @@ impl Failure {
             FailureClass::GuestBug if attempts < 2 => {
                 Disposition::Retry { at: now + backoff(attempts, jitter), counts: true }
             }
-            _ => Disposition::Parked { reason: self.message.clone() },
+            _ => Disposition::Parked { class: self.class, reason: self.message.clone() },
         }
     }
 }
@@ -355,9 +355,10 @@ mod tests {
     fn refused_values_are_parked_at_once_and_say_which() {
         let problem = wit::FieldProblem { field: "email".into(), problem: "is invalid".into() };
         let failure = of_connector("prefinery", "adapter.create", &wit::Error::Invalid(vec![problem]));
-        let Disposition::Parked { reason } = failure.disposition(0, 10, at(0), 0.5) else {
+        let Disposition::Parked { class, reason } = failure.disposition(0, 10, at(0), 0.5) else {
             panic!("not parked")
         };
+        assert_eq!(class, FailureClass::Data);
         assert!(reason.contains("email: is invalid"), "{reason}");
     }
 }

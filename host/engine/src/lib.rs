@@ -38,6 +38,7 @@ mod progress;
 mod receive;
 mod reconcile;
 mod recorder;
+mod rests;
 mod scheduler;
 mod signature;
 mod subscriptions;
@@ -56,8 +57,8 @@ pub use error::{EngineError, IngestError};
 pub use ingest::Ingested;
 pub use manage::{
     ActionCall, ActionReport, CheckReport, ConnectionView, ConnectorView, EnableConnection, InspectReport,
-    MappingRow, MappingTrial, NewWorkspace, RowOrigin, ScopeRequest, SettingView, Timeline, TimelineEntry,
-    TimelineKind, TrialProblem, TrialReport, TrialRow, inspect,
+    MappingRow, MappingTrial, NewWorkspace, ParkedAction, ParkedGroupView, RowOrigin, ScopeRequest,
+    SettingView, Timeline, TimelineEntry, TimelineKind, TrialProblem, TrialReport, TrialRow, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};

@@ -7,7 +7,7 @@ use contactor_runtime::bindings::types::Value;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
     ClaimedEvent, Disposition, EventSeq, FailureClass, Found, Lease, Mark, Priority, RecordId, Run, RunKind,
-    RunOutcome, Side,
+    RunOutcome, Side, WEBHOOK_ENTITY,
 };
 
 use crate::deliver;
@@ -82,6 +82,7 @@ impl Engine {
             }
         };
         let (calls, log) = run.recorder.take();
+        self.run_ended(&run, WEBHOOK_ENTITY, &seq.0.to_string(), class, &summary).await;
         // A webhook that was read and only marks records leaves its trace in the runs of those records.
         let run = (outcome != RunOutcome::Applied || !log.is_empty()).then(|| Run {
             id: run_id(),

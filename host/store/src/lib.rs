@@ -9,6 +9,7 @@
 //! process works on it, so a fresh open takes the leases of a crashed process over at once.
 
 mod automation;
+mod cause;
 pub mod conformance;
 mod error;
 mod model;

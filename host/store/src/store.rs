@@ -161,11 +161,25 @@ pub trait Store: Send + Sync + 'static {
     /// When the next dirty record, unread event, delivery or message is due, if any waits unclaimed for an enabled connection.
     async fn next_due(&self) -> Result<Option<Timestamp>>;
 
+    /// Leaves work of a connection alone, in the place of the rest of the same subject. Claims keep to it: see [`Rest`].
+    async fn put_rest(&self, rest: Rest) -> Result<()>;
+    /// Ends a rest, and what was put off because of it is due at once; answers whether there was one.
+    async fn end_rest(&self, connection: &ConnectionId, subject: Option<&str>) -> Result<bool>;
+    /// The rests of a workspace, or all, also those whose time has come.
+    async fn rests(&self, workspace: Option<&WorkspaceId>) -> Result<Vec<Rest>>;
+
     /// Parked records and webhooks of a workspace, newest first.
     async fn parked(&self, workspace: &WorkspaceId) -> Result<Vec<Parked>>;
-    /// Takes an entry off the list and has it done again with priority `Interactive`; answers whether it was there. A parked
+    /// What is parked in a workspace by its cause, the largest group first.
+    async fn parked_groups(&self, workspace: &WorkspaceId) -> Result<Vec<ParkedGroup>>;
+    /// The entries of one cause, oldest first.
+    async fn parked_of(&self, cause: &ParkedCause, limit: u32) -> Result<Vec<Parked>>;
+    /// Takes an entry off the list for good; answers whether it was there. A webhook, an automation or a message is `Ignored` from
+    /// then on; a record is done again when it is marked the next time.
+    async fn discard_parked(&self, key: &RecordKey) -> Result<bool>;
+    /// Takes an entry off the list and has it done again, a record with this priority; answers whether it was there. A parked
     /// record that is marked again is also done again, and stays listed until a run of it is `Done`.
-    async fn retry_parked(&self, key: &RecordKey) -> Result<bool>;
+    async fn retry_parked(&self, key: &RecordKey, priority: Priority) -> Result<bool>;
 
     // -------------------------------------------------------------------------------------------------------------- links
 

@@ -55,6 +55,11 @@ pub struct Quota {
 }
 
 impl Quota {
+    /// Whether every request counts.
+    pub fn counts_all(&self) -> bool {
+        self.methods.is_empty() && self.paths.is_empty()
+    }
+
     /// Whether a request to this path (below the base URL) counts.
     pub fn counts(&self, method: &str, path: &str) -> bool {
         let method =

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use contactor_server::dto::{Connection, EnableConnection, Schedule, Secret};
+use contactor_server::dto::{Connection, EnableConnection, Rest, Schedule, Secret};
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
@@ -230,7 +230,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
                     c.waiting.to_string(),
                     c.parked.to_string(),
                     or_dash(c.last_run_at.map(when)),
-                    c.state_reason.clone().unwrap_or_default(),
+                    c.state_reason.clone().or_else(|| c.rests.first().map(resting)).unwrap_or_default(),
                 ]
             })?;
         }
@@ -273,9 +273,22 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
         ("parked", connection.parked.to_string()),
         ("last run", or_dash(connection.last_run_at.map(when))),
     ];
+    lines.extend(connection.rests.iter().map(|rest| ("rests", resting(rest))));
     lines
         .extend(connection.settings.iter().map(|s| ("setting", format!("{} = {}", s.name, value(&s.value)))));
     context.out.one(connection, &lines)
+}
+
+/// What is left alone, in words.
+fn resting(rest: &Rest) -> String {
+    let Rest { entity, class, reason, failures, since, until } = rest;
+    let what = entity.as_deref().unwrap_or("everything");
+    format!(
+        "{what}, {} {failures} times in a row since {}, next try at {}: {reason}",
+        word(class),
+        when(*since),
+        when(*until)
+    )
 }
 
 /// When a connection is served, in words.

@@ -1,38 +1,64 @@
-//! `contactor parked`: records that a person must look at.
+//! `contactor parked`: what a person must look at, by its cause.
 
-use clap::{Args, Subcommand, ValueEnum};
-use contactor_server::dto::{RecordRef, Side};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use contactor_server::dto::{Parked, ParkedGroup, RecordRef, Side};
 
 use super::Context;
+use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, or_dash, when, word};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// List the parked records of a workspace, with the reasons.
+    /// List what is parked in a workspace, by its cause: one fix releases a group.
     List {
         /// The workspace's id.
         workspace: String,
+        /// Every record by itself, newest first.
+        #[arg(long)]
+        records: bool,
     },
-    /// Try parked records again, once their reason is dealt with.
-    Retry(Retry),
-}
-
-#[derive(Args)]
-#[command(after_help = "\
+    /// Show a group: its cause, what probably mends it, and its oldest records.
+    Show {
+        /// The workspace's id.
+        workspace: String,
+        /// The group's id, as `parked list` shows it.
+        group: String,
+        /// At most this many records, 1 to 500; 50 if absent.
+        #[arg(long)]
+        limit: Option<u32>,
+    },
+    /// Try parked records again, once their cause is dealt with: from the state that both sides are in now.
+    #[command(after_help = "\
 Examples:
+  contactor parked retry acme --group 3f2a9c01
   contactor parked retry acme prefinery ocQHyuzHvysMo5N5VsXc
   contactor parked retry acme prefinery --all")]
-pub(crate) struct Retry {
+    Retry(Which),
+    /// Let parked records go: nothing is done about them until they change.
+    #[command(after_help = "\
+Examples:
+  contactor parked discard acme --group 3f2a9c01
+  contactor parked discard acme prefinery ocQHyuzHvysMo5N5VsXc")]
+    Discard(Which),
+}
+
+/// Which of what is parked.
+#[derive(Args)]
+#[command(group = ArgGroup::new("which").required(true).args(["group", "record", "all"]))]
+pub(crate) struct Which {
     /// The workspace's id.
     workspace: String,
-    /// The connector's id.
-    connector: String,
-    /// The record's id, as `parked list` shows it.
-    #[arg(required_unless_present = "all")]
+    /// The connector's id; not with --group.
+    #[arg(conflicts_with = "group", required_unless_present = "group")]
+    connector: Option<String>,
+    /// The record's id, as `parked list --records` shows it.
     record: Option<String>,
+    /// Every record of a group, as `parked list` shows it.
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
     /// Every parked record of the connection.
-    #[arg(long, conflicts_with = "record")]
+    #[arg(long)]
     all: bool,
     /// The kind of record.
     #[arg(long, default_value = "contact")]
@@ -60,47 +86,161 @@ impl From<SideArg> for Side {
     }
 }
 
+/// What is done about what is parked.
+#[derive(Clone, Copy)]
+enum Action {
+    Retry,
+    Discard,
+}
+
+impl Action {
+    /// The word in the API's paths.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Discard => "discard",
+        }
+    }
+
+    fn past(self) -> &'static str {
+        match self {
+            Self::Retry => "released",
+            Self::Discard => "discarded",
+        }
+    }
+}
+
 pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     let client = context.client()?;
     match command {
-        Command::List { workspace } => {
-            let parked = client.parked(&workspace).await?;
-            let headings = ["CONNECTION", "ENTITY", "SIDE", "RECORD", "SINCE", "RUN", "REASON"];
-            Ok(context.out.list(&parked, headings, |p| {
+        Command::List { workspace, records: false } => {
+            let groups = client.parked_groups(&workspace).await?;
+            let headings =
+                ["GROUP", "CONNECTION", "ENTITY", "COUNT", "CLASS", "SINCE", "CAUSE", "WHAT TO DO"];
+            context.out.list(&groups, headings, |group| {
                 [
-                    p.connection.clone(),
-                    p.record.entity.clone(),
-                    word(&p.record.side),
-                    p.record.record.clone(),
-                    when(p.since),
-                    or_dash(p.run.as_ref()),
-                    p.reason.clone(),
+                    group.id.clone(),
+                    group.connection.clone(),
+                    group.entity.clone(),
+                    group.count.to_string(),
+                    word(&group.class),
+                    when(group.oldest),
+                    group.cause.clone(),
+                    group.fix.clone(),
                 ]
-            })?)
+            })?;
         }
-        Command::Retry(retry) => {
-            let connection = format!("{}/{}", retry.workspace, retry.connector);
-            let records = match retry.record {
-                Some(record) => vec![RecordRef { entity: retry.entity, side: retry.side.into(), record }],
+        Command::List { workspace, records: true } => {
+            records(context, &client.parked(&workspace).await?)?;
+        }
+        Command::Show { workspace, group, limit } => {
+            let detail = client.parked_group(&workspace, &group, limit).await?;
+            if context.out.json {
+                output::json(&detail)?;
+            } else {
+                show(context, &detail.group)?;
+                records(context, &detail.entries)?;
+            }
+        }
+        Command::Retry(which) => release(context, &client, which, Action::Retry).await?,
+        Command::Discard(which) => release(context, &client, which, Action::Discard).await?,
+    }
+    Ok(())
+}
+
+fn show(context: &Context, group: &ParkedGroup) -> std::io::Result<()> {
+    let lines = [
+        ("group", group.id.clone()),
+        ("connection", group.connection.clone()),
+        ("entity", group.entity.clone()),
+        ("class", word(&group.class)),
+        ("count", group.count.to_string()),
+        ("oldest", when(group.oldest)),
+        ("newest", when(group.newest)),
+        ("cause", group.cause.clone()),
+        ("example", group.example.clone()),
+        ("what to do", group.fix.clone()),
+    ];
+    context.out.one(group, &lines)
+}
+
+fn records(context: &Context, parked: &[Parked]) -> std::io::Result<()> {
+    let headings = ["CONNECTION", "ENTITY", "SIDE", "RECORD", "SINCE", "RUN", "REASON"];
+    context.out.list(parked, headings, |p| {
+        [
+            p.connection.clone(),
+            p.record.entity.clone(),
+            word(&p.record.side),
+            p.record.record.clone(),
+            when(p.since),
+            or_dash(p.run.as_ref()),
+            p.reason.clone(),
+        ]
+    })
+}
+
+async fn release(context: &Context, client: &Client, which: Which, action: Action) -> Result<(), Failure> {
+    let Which { workspace, connector, record, group, all, entity, side } = which;
+    let (verb, connector) = (action.word(), connector.unwrap_or_default());
+    let released = match (group, record) {
+        (Some(group), _) => client.release_parked_group(&workspace, &group, verb).await?.released,
+        (None, record) => {
+            let connection = format!("{workspace}/{connector}");
+            let records = match record {
+                Some(record) => vec![RecordRef { entity, side: side.into(), record }],
                 None => {
-                    let parked = client.parked(&retry.workspace).await?;
+                    let parked = client.parked(&workspace).await?;
                     parked.into_iter().filter(|p| p.connection == connection).map(|p| p.record).collect()
                 }
             };
             let mut released = 0;
             for record in &records {
-                if client.retry_parked(&retry.workspace, &retry.connector, record).await?.released {
-                    released += 1;
-                }
+                let answer = client.release_parked(&workspace, &connector, record, verb).await?;
+                released += u64::from(answer.released);
             }
-            if released < records.len() && !retry.all {
-                let message = "that record is not parked; `contactor parked list` shows those that are";
+            if released == 0 && !all {
+                let message =
+                    "that record is not parked; `contactor parked list --records` shows those that are";
                 return Err(Failure::say(Exit::NotFound, message));
             }
-            if context.out.json {
-                return Ok(output::json(&serde_json::json!({ "released": released }))?);
-            }
-            Ok(context.out.text(&format!("released {released}"))?)
+            released
+        }
+    };
+    if context.out.json {
+        return Ok(output::json(&serde_json::json!({ "released": released }))?);
+    }
+    Ok(context.out.text(&format!("{} {released}", action.past()))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: Command,
+    }
+
+    fn parses(line: &str) -> bool {
+        Line::try_parse_from(line.split(' ')).is_ok()
+    }
+
+    #[test]
+    fn a_group_a_record_or_all_of_a_connection_is_named() {
+        for good in ["x retry acme --group 3f", "x retry acme prefinery r1", "x discard acme prefinery --all"]
+        {
+            assert!(parses(good), "{good}");
+        }
+        for bad in [
+            "x retry acme",
+            "x retry acme prefinery",
+            "x retry acme prefinery --group 3f",
+            "x retry acme --all",
+        ] {
+            assert!(!parses(bad), "{bad}");
         }
     }
 }

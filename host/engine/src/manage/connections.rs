@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use contactor_manifest::{Manifest, Webhook};
 use contactor_runtime::Grants;
-use contactor_store::{Connection, ConnectionId, ConnectionState, Digest, RunFilter, Schedule, WorkspaceId};
+use contactor_store::{
+    Connection, ConnectionId, ConnectionState, Digest, Rest, RunFilter, Schedule, WorkspaceId,
+};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -86,6 +88,8 @@ pub struct ConnectionView {
     pub waiting: u64,
     /// Parked records.
     pub parked: u64,
+    /// What is left alone for a while.
+    pub rests: Vec<Rest>,
     /// When its last run began.
     pub last_run_at: Option<Timestamp>,
 }
@@ -237,6 +241,8 @@ impl Engine {
             .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
         let counts = self.store().counts_of(&connection.id).await?;
         let filter = RunFilter { connection: Some(connection.id.clone()), limit: 1, ..RunFilter::default() };
+        let mut rests = self.rests(&connection.workspace).await?;
+        rests.retain(|rest| rest.connection == connection.id);
         let last_run_at = self.store().runs(filter).await?.first().map(|run| run.started_at);
         let settings = manifest.validate_settings(&connection.settings).unwrap_or_default();
         Ok(ConnectionView {
@@ -260,6 +266,7 @@ impl Engine {
             links: counts.links,
             waiting: counts.dirty,
             parked: counts.parked,
+            rests,
             last_run_at,
             id: connection.id,
             workspace: connection.workspace,

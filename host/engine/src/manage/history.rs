@@ -1,7 +1,7 @@
 //! What happened to a record, in order, on both sides.
 
 use contactor_store::{
-    Event, Link, Parked, RecordId, Run, RunFilter, RunId, RunOutcome, Side, StoredConflict, WorkspaceId,
+    Event, Link, RecordId, Run, RunFilter, RunId, RunOutcome, Side, StoredConflict, WorkspaceId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -101,12 +101,6 @@ impl Engine {
             }
         }
         Ok(Timeline { links, entries })
-    }
-
-    /// Parked records of a workspace.
-    pub async fn parked(&self, workspace: &WorkspaceId) -> Result<Vec<Parked>, EngineError> {
-        self.workspace(workspace).await?;
-        Ok(self.store().parked(workspace).await?)
     }
 
     /// Conflicts of a workspace, newest first.

@@ -1,8 +1,7 @@
 //! Syncs on request, and how things stand.
 
 use contactor_store::{
-    ConnectionId, ConnectionState, Counts, Mark, Priority, RecordId, RecordKey, Run, RunFilter, Side,
-    StoreError,
+    ConnectionId, ConnectionState, Counts, Mark, Priority, RecordId, Run, RunFilter, Side, StoreError,
 };
 
 use crate::engine::Engine;
@@ -67,13 +66,6 @@ impl Engine {
         self.store().mark(id, vec![mark], Priority::Interactive, None).await?;
         self.wake().wake();
         Ok(())
-    }
-
-    /// Makes a parked record dirty again; tells whether it was parked.
-    pub async fn retry_parked(&self, key: &RecordKey) -> Result<bool, EngineError> {
-        let found = self.store().retry_parked(key).await?;
-        self.wake().wake();
-        Ok(found)
     }
 
     /// Whether the host does its work. Proves by a commit that the store can keep something.

@@ -11,7 +11,7 @@ mod post;
 
 use std::time::Instant;
 
-use contactor_store::{ClaimedMessage, DestinationKind, Disposition, Lease};
+use contactor_store::{ClaimedMessage, DestinationKind, Disposition, FailureClass, Lease};
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -109,22 +109,18 @@ impl Engine {
                 None => {
                     let tried = message.attempts + 1;
                     (
-                        Disposition::Parked { reason: format!("{to}: {reason}; tried {tried} times") },
+                        parked(FailureClass::Transient, format!("{to}: {reason}; tried {tried} times")),
                         None,
                         "parked",
                     )
                 }
             },
             Undelivered::Never(reason) => {
-                (Disposition::Parked { reason: format!("{to}: {reason}") }, None, "parked")
+                (parked(FailureClass::Data, format!("{to}: {reason}")), None, "parked")
             }
             Undelivered::Gone(reason) => {
-                let parked = Disposition::Parked {
-                    reason: format!(
-                        "{to}: {reason}; the destination was stopped: add it anew, then retry this"
-                    ),
-                };
-                (parked, Some(reason), "gone")
+                let next = "the destination was stopped: add it anew, then retry this";
+                (parked(FailureClass::Config, format!("{to}: {reason}; {next}")), Some(reason), "gone")
             }
         }
     }
@@ -145,6 +141,10 @@ impl Engine {
             kind => self.post(kind, &address, message, &content).await,
         }
     }
+}
+
+fn parked(class: FailureClass, reason: String) -> Disposition {
+    Disposition::Parked { class, reason }
 }
 
 /// How long to wait after so many failed attempts; `None` after the last.

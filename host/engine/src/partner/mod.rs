@@ -1,6 +1,7 @@
 //! Requests to the partner: the connector gives a relative path, the host adds base URL and credential and keeps the quota.
 
 mod auth;
+mod limited;
 mod names;
 mod quota;
 mod redact;
@@ -20,6 +21,7 @@ use url::Url;
 
 use crate::error::EngineError;
 use crate::recorder;
+use limited::Limited;
 use quota::Windows;
 
 pub(crate) use names::{blank, is_secret};
@@ -46,6 +48,7 @@ pub(crate) struct PartnerApi {
     redactor: Redactor,
     quotas: Vec<Quota>,
     windows: Mutex<Windows>,
+    limited: Mutex<Limited>,
     session: auth::Session,
     timeout: Duration,
     log_cap: usize,
@@ -87,6 +90,7 @@ impl PartnerApi {
             auth: setup.auth,
             secrets: setup.secrets,
             windows: Mutex::new(Windows::new(&setup.quotas)),
+            limited: Mutex::default(),
             quotas: setup.quotas,
             session: auth::Session::default(),
             timeout: setup.timeout,
@@ -139,13 +143,37 @@ impl PartnerApi {
         let url = request::url(&self.base, request)?;
         let headers = request::headers(request)?;
         self.take_quota(request, now)?;
-        let (response, used_session) = self.exchange(request, url.clone(), headers.clone()).await?;
+        let (mut response, used_session) = self.exchange(request, url.clone(), headers.clone()).await?;
         if used_session && self.is_expired(response.status) {
             // A login token may end before its time; one fresh login, then the answer stands.
             self.session.forget().await;
-            return Ok(self.exchange(request, url, headers).await?.0);
+            response = self.exchange(request, url, headers).await?.0;
         }
+        self.note_limit(request, &response, now);
         Ok(response)
+    }
+
+    /// A 429 keeps further requests away until its time: those of the declared quota that it is about, or all.
+    fn note_limit(&self, request: &Request, response: &Response, now: Timestamp) {
+        let mut limited = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
+        if response.status != http::StatusCode::TOO_MANY_REQUESTS.as_u16() {
+            return limited.answered(now);
+        }
+        let header = response.headers.iter().find(|header| header.name == http::header::RETRY_AFTER.as_str());
+        let asked = header.map(|header| header.value.as_str());
+        let matching = self.quotas_of(request);
+        let narrow: Vec<usize> = matching.into_iter().filter(|&i| !self.quotas[i].counts_all()).collect();
+        if narrow.is_empty() {
+            limited.refused(asked, now);
+        } else {
+            let until = Limited::default().refused(asked, now);
+            self.windows.lock().unwrap_or_else(PoisonError::into_inner).block(&narrow, until);
+        }
+    }
+
+    /// Until when the partner asked to be left alone.
+    pub(crate) fn limited_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.limited.lock().unwrap_or_else(PoisonError::into_inner).until(now)
     }
 
     /// Whether a login token was refused.
@@ -174,11 +202,19 @@ impl PartnerApi {
         Ok((read(answer).await?, used_session))
     }
 
+    /// The quotas of the manifest that count a request.
+    fn quotas_of(&self, request: &Request) -> Vec<usize> {
+        let counts = |&i: &usize| self.quotas[i].counts(method_name(request.method), &request.path);
+        (0..self.quotas.len()).filter(counts).collect()
+    }
+
     /// Takes one request out of every quota of the manifest that counts it.
     fn take_quota(&self, request: &Request, now: Timestamp) -> Result<(), Error> {
-        let matching: Vec<usize> = (0..self.quotas.len())
-            .filter(|&i| self.quotas[i].counts(method_name(request.method), &request.path))
-            .collect();
+        if let Some(until) = self.limited_until(now) {
+            let wait = until.duration_since(now).as_millis();
+            return Err(Error::Limited(Some(u64::try_from(wait).unwrap_or(u64::MAX).max(1))));
+        }
+        let matching = self.quotas_of(request);
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         windows.take(&matching, now).map_err(|wait| Error::Limited(Some(wait)))
     }

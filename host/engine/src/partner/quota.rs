@@ -17,15 +17,18 @@ struct Window {
     taken: VecDeque<Timestamp>,
     /// When the last of those who were sent away comes back.
     line: Timestamp,
+    /// The partner itself says that nothing is left until then.
+    blocked: Timestamp,
 }
 
 impl Window {
     /// How long it is full.
     fn wait(&self, now: Timestamp) -> SignedDuration {
-        match self.taken.front() {
+        let own = match self.taken.front() {
             Some(&oldest) if self.taken.len() >= self.requests => self.span - now.duration_since(oldest),
             _ => SignedDuration::ZERO,
-        }
+        };
+        own.max(self.blocked.duration_since(now))
     }
 
     /// When somebody who is sent away now shall come back: one after the other at the rate of the window. Were all told the
@@ -49,9 +52,17 @@ impl Windows {
                     span: SignedDuration::from_secs(i64::from(quota.per_seconds)),
                     taken: VecDeque::new(),
                     line: Timestamp::UNIX_EPOCH,
+                    blocked: Timestamp::UNIX_EPOCH,
                 })
                 .collect(),
         )
+    }
+
+    /// The partner refused a request that these windows count: they are full until this time.
+    pub(crate) fn block(&mut self, which: &[usize], until: Timestamp) {
+        for &i in which {
+            self.0[i].blocked = self.0[i].blocked.max(until);
+        }
     }
 
     /// Takes one request out of each of these windows, or out of none: then the milliseconds after which it is the caller's turn
@@ -108,6 +119,15 @@ mod tests {
         let far = (0..1_000).filter_map(|_| windows.take(&[0], at(1_000)).err()).max();
         assert_eq!(far, Some(9_000 + 20 * 10_000), "the line has an end");
         assert!(windows.take(&[0], at(10_000)).is_ok());
+    }
+
+    #[test]
+    fn the_partners_own_word_fills_a_window_whatever_was_counted() {
+        let mut windows = Windows::new(&[quota(100, 10), quota(100, 10)]);
+        windows.block(&[0], at(30_000));
+        assert_eq!(windows.take(&[0], at(10_000)), Err(20_000));
+        assert_eq!(windows.take(&[1], at(10_000)), Ok(()));
+        assert_eq!(windows.take(&[0], at(30_000)), Ok(()));
     }
 
     #[test]

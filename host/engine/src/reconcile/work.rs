@@ -108,6 +108,10 @@ impl Engine {
         }
         metrics::counter!("contactor_runs_total", "outcome" => outcome_name(ending.outcome)).increment(1);
         let (calls, log) = run.recorder.take();
+        if ending.class.is_some() || !calls.is_empty() {
+            let (entity, record) = (key.entity.as_str(), key.record.as_str());
+            self.run_ended(&run, entity, record, ending.class, &ending.summary).await;
+        }
         let entry = Run {
             id: run_id(),
             workspace: claim.workspace.clone(),
@@ -349,7 +353,8 @@ impl Engine {
             // Two records claim one counterpart: nothing of the completion was written, so say so in its place.
             Err(error @ StoreError::Conflict { .. }) => {
                 let reason = error.to_string();
-                let disposition = Disposition::Parked { reason: reason.clone() };
+                let disposition =
+                    Disposition::Parked { class: FailureClass::Conflict, reason: reason.clone() };
                 let run = run.map(|run| Run {
                     outcome: RunOutcome::Parked,
                     class: Some(FailureClass::Conflict),

@@ -6,11 +6,9 @@ use contactor_store::{RecordId, RunFilter, RunId};
 
 use super::{connection_id, page, workspace_id};
 use crate::app::App;
-use crate::dto::{
-    Conflict, ErrorBody, Event, LimitQuery, Parked, RecordRef, RetryAnswer, Run, RunQuery, Timeline,
-};
+use crate::dto::{Conflict, ErrorBody, Event, LimitQuery, Run, RunQuery, Timeline};
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::extract::{ApiPath, ApiQuery};
 
 /// Runs, newest first, without their calls.
 #[utoipa::path(
@@ -71,44 +69,6 @@ pub(crate) async fn timeline(
     ApiPath((workspace, contact)): ApiPath<(String, String)>,
 ) -> ApiResult<Json<Timeline>> {
     Ok(Json(app.engine.timeline(&workspace_id(workspace), &RecordId::new(contact)).await?.into()))
-}
-
-/// The records of a workspace that a person must look at.
-#[utoipa::path(
-    get,
-    path = "/api/v1/workspaces/{workspace}/parked",
-    tag = "history",
-    operation_id = "parked.list",
-    params(("workspace" = String, Path, description = "The workspace's id.")),
-    responses((status = 200, body = Vec<Parked>), (status = 404, body = ErrorBody))
-)]
-pub(crate) async fn parked(
-    State(app): State<App>,
-    ApiPath(workspace): ApiPath<String>,
-) -> ApiResult<Json<Vec<Parked>>> {
-    Ok(Json(app.engine.parked(&workspace_id(workspace)).await?.into_iter().map(Into::into).collect()))
-}
-
-/// Tries a parked record again.
-#[utoipa::path(
-    post,
-    path = "/api/v1/workspaces/{workspace}/connections/{connector}/parked/retry",
-    tag = "history",
-    operation_id = "parked.retry",
-    params(
-        ("workspace" = String, Path, description = "The workspace's id."),
-        ("connector" = String, Path, description = "The connector's id."),
-    ),
-    request_body = RecordRef,
-    responses((status = 200, body = RetryAnswer), (status = 404, body = ErrorBody))
-)]
-pub(crate) async fn retry(
-    State(app): State<App>,
-    ApiPath((workspace, connector)): ApiPath<(String, String)>,
-    ApiJson(record): ApiJson<RecordRef>,
-) -> ApiResult<Json<RetryAnswer>> {
-    let key = record.of(connection_id(&workspace, &connector));
-    Ok(Json(RetryAnswer { released: app.engine.retry_parked(&key).await? }))
 }
 
 /// Conflicts that were met, newest first.

@@ -9,6 +9,7 @@ pub(crate) mod emit;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod mapping;
+pub(crate) mod parked;
 pub(crate) mod sync;
 pub(crate) mod workspaces;
 
@@ -52,7 +53,8 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces/{workspace}/tasks/poll", post(emit::poll_tasks)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/samples/{trigger}", post(emit::sample)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/records", post(sync::record)),
-        ("/api/v1/workspaces/{workspace}/connections/{connector}/parked/retry", post(history::retry)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/parked/retry", post(parked::retry)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/parked/discard", post(parked::discard)),
         ("/api/v1/workspaces/{workspace}/destinations", get(destinations::list)),
         (
             "/api/v1/workspaces/{workspace}/destinations/{name}",
@@ -60,7 +62,11 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ),
         ("/api/v1/workspaces/{workspace}/destinations/{name}/test", post(destinations::test)),
         ("/api/v1/workspaces/{workspace}/contacts/{contact}/timeline", get(history::timeline)),
-        ("/api/v1/workspaces/{workspace}/parked", get(history::parked)),
+        ("/api/v1/workspaces/{workspace}/parked", get(parked::list)),
+        ("/api/v1/workspaces/{workspace}/parked/groups", get(parked::groups)),
+        ("/api/v1/workspaces/{workspace}/parked/groups/{group}", get(parked::group)),
+        ("/api/v1/workspaces/{workspace}/parked/groups/{group}/retry", post(parked::retry_group)),
+        ("/api/v1/workspaces/{workspace}/parked/groups/{group}/discard", post(parked::discard_group)),
         ("/api/v1/workspaces/{workspace}/conflicts", get(history::conflicts)),
         ("/api/v1/workspaces/{workspace}/events", get(history::events)),
         ("/api/v1/catalogue", get(catalogue::list)),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Secret, mirror};
+use super::{Rest, Secret, mirror};
 
 /// A connector enabled in a workspace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -51,6 +51,8 @@ pub struct Connection {
     pub waiting: u64,
     /// Records that a person must look at.
     pub parked: u64,
+    /// What is left alone for a while: everything, because the partner asked for it, or one kind of record that keeps failing.
+    pub rests: Vec<Rest>,
     /// When the last run began.
     pub last_run_at: Option<Timestamp>,
 }
@@ -92,6 +94,7 @@ impl From<engine::ConnectionView> for Connection {
             links: own.links,
             waiting: own.waiting,
             parked: own.parked,
+            rests: own.rests.into_iter().map(Into::into).collect(),
             last_run_at: own.last_run_at,
         }
     }

@@ -1,4 +1,4 @@
-//! What happened: events, timelines, parked records, conflicts.
+//! What happened: events, timelines, conflicts.
 
 use contactor_engine as engine;
 use contactor_store as own;
@@ -71,33 +71,6 @@ impl From<own::Event> for Event {
             kind: own.kind,
             received_at: own.received_at,
             state: own.state.into(),
-        }
-    }
-}
-
-/// A record that a person must look at.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Parked {
-    /// `<workspace>/<connector>`.
-    pub connection: String,
-    /// The record.
-    pub record: RecordRef,
-    /// Why it was parked.
-    pub reason: String,
-    /// The run that parked it.
-    pub run: Option<String>,
-    /// Since when.
-    pub since: Timestamp,
-}
-
-impl From<own::Parked> for Parked {
-    fn from(own: own::Parked) -> Self {
-        Self {
-            connection: own.key.connection.to_string(),
-            record: (&own.key).into(),
-            reason: own.reason,
-            run: own.run.map(|id| id.to_string()),
-            since: own.since,
         }
     }
 }

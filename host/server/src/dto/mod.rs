@@ -11,6 +11,7 @@ mod error;
 mod health;
 mod history;
 mod mapping;
+mod parked;
 mod preview;
 mod record;
 mod run;
@@ -27,16 +28,17 @@ pub use emit::SampleAnswer;
 pub use error::{ErrorBody, ErrorDetail};
 pub use health::{Counts, Health};
 pub use history::{
-    Conflict, Event, EventState, LimitQuery, Link, LinkState, Parked, Timeline, TimelineEntry, TimelineKind,
+    Conflict, Event, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry, TimelineKind,
 };
 pub use mapping::{
     MappingRow, MappingRowQuery, MappingTrial, RowOrigin, SetMappingRow, TrialProblem, TrialReport, TrialRow,
 };
+pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAnswer};
 pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict};
 pub use record::{RecordRef, Side};
 pub use run::{Call, FailureClass, FieldChange, Run, RunKind, RunOutcome, RunQuery};
 pub use secret::Secret;
-pub use sync::{RetryAnswer, SyncProgress, SyncRequest};
+pub use sync::{SyncProgress, SyncRequest};
 pub use workspace::{NewWorkspace, Workspace};
 
 /// Makes a plain enum of the API from the enum of the same variants that the host works with, and back.

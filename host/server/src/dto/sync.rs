@@ -62,10 +62,3 @@ impl From<engine::SyncProgress> for SyncProgress {
         }
     }
 }
-
-/// Whether a parked record was found and released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct RetryAnswer {
-    /// It was parked, and is tried again at once. `false`: it was not parked (any more).
-    pub released: bool,
-}

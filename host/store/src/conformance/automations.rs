@@ -156,12 +156,12 @@ pub(super) async fn deliveries_of_one_contact_are_handled_in_order(engine: Arc<d
     assert!(third.id > second.id);
     let listed = world.store.parked(&acme()).await.unwrap();
     assert_eq!((listed[0].key.entity.as_str(), listed[0].reason.as_str()), (AUTOMATION_ENTITY, "broken"));
-    assert!(world.store.retry_parked(&listed[0].key).await.unwrap());
+    assert!(world.store.retry_parked(&listed[0].key, Priority::Interactive).await.unwrap());
     assert!(world.due().await.is_empty(), "the third has its turn");
     world.end(third.id, Disposition::Done).await;
     let retried = world.due_one().await;
     assert_eq!((retried.id, retried.retried, retried.attempts), (second.id, true, 0));
-    assert!(!world.store.retry_parked(&listed[0].key).await.unwrap());
+    assert!(!world.store.retry_parked(&listed[0].key, Priority::Interactive).await.unwrap());
 }
 
 pub(super) async fn a_delivery_waits_for_the_contact_of_its_record(engine: Arc<dyn Engine>) {
@@ -404,7 +404,7 @@ pub(super) async fn a_message_is_claimed_until_it_arrived(engine: Arc<dyn Engine
     assert!(refused.to_string().contains("answered 410"), "{refused}");
     let listed = world.store.parked(&acme()).await.unwrap();
     assert_eq!(listed[0].key.entity, MESSAGE_ENTITY);
-    assert!(world.store.retry_parked(&listed[0].key).await.unwrap());
+    assert!(world.store.retry_parked(&listed[0].key, Priority::Interactive).await.unwrap());
     assert!(world.messages(LATER, LIMITS).await.is_empty(), "it is stopped");
     assert_eq!(world.store.next_due().await.unwrap(), None);
     world.store.put_destination(destination).await.unwrap();
@@ -537,7 +537,7 @@ pub(super) async fn a_record_is_written_so_often_and_then_a_person_has_to_look(e
     // A person who looked at it begins anew.
     world.end(claimed.id, parked("too many")).await;
     let listed = world.store.parked(&acme()).await.unwrap();
-    assert!(world.store.retry_parked(&listed[0].key).await.unwrap());
+    assert!(world.store.retry_parked(&listed[0].key, Priority::Interactive).await.unwrap());
     world.store.may_write(&other, limit()).await.unwrap();
 }
 

@@ -15,7 +15,9 @@ mod events;
 mod fencing;
 mod history;
 mod linking;
+mod parked;
 mod records;
+mod rests;
 mod retention;
 mod webhooks;
 mod world;
@@ -69,6 +71,16 @@ cases! {
         a_record_is_written_so_often_and_then_a_person_has_to_look,
         what_a_connections_own_handler_wrote_is_known,
         lasting_keys_outlive_events_and_others_do_not;
+    parked:
+        what_is_parked_for_one_cause_is_a_group,
+        what_is_discarded_is_not_done_until_it_is_marked_again,
+        a_webhook_that_is_discarded_is_ignored;
+    rests:
+        a_rest_is_kept_over_a_restart_and_ends_once,
+        an_entity_that_rests_stops_no_other_and_one_record_tries_it,
+        many_that_rest_hide_nobody_behind_them,
+        a_connection_that_rests_gives_out_nothing_until_its_time,
+        webhooks_and_automations_rest_by_themselves;
     configuration:
         everything_configured_survives_a_restart,
         ids_locations_and_webhook_tokens_are_unique,

@@ -117,8 +117,8 @@ pub(super) async fn a_parked_record_is_listed_and_can_be_retried(engine: Arc<dyn
     assert_eq!((&listed[0].key, &listed[0].workspace), (&key, &acme()));
     assert_eq!((listed[0].reason.as_str(), &listed[0].run), ("email is invalid", &Some(run.id)));
 
-    assert!(world.store.retry_parked(&key).await.unwrap());
-    assert!(!world.store.retry_parked(&key).await.unwrap(), "once is enough");
+    assert!(world.store.retry_parked(&key, Priority::Interactive).await.unwrap());
+    assert!(!world.store.retry_parked(&key, Priority::Interactive).await.unwrap(), "once is enough");
     assert!(world.store.parked(&acme()).await.unwrap().is_empty());
     let claim = world.claim_one().await;
     assert_eq!((claim.key.clone(), claim.priority), (key, Priority::Interactive));

@@ -78,7 +78,7 @@ pub(super) async fn a_webhook_that_cannot_be_read_is_retried_then_parked_then_re
         (listed[0].key.entity.as_str(), listed[0].reason.as_str()),
         (WEBHOOK_ENTITY, "a guest trapped")
     );
-    assert!(world.store.retry_parked(&listed[0].key).await.unwrap());
+    assert!(world.store.retry_parked(&listed[0].key, Priority::Interactive).await.unwrap());
     assert_eq!(world.state(seq).await, EventState::Accepted);
     assert!(world.store.parked(&acme()).await.unwrap().is_empty());
     assert_eq!(read_one(&world).await.event.seq, seq);

@@ -174,7 +174,7 @@ pub(super) fn completion(claim: ClaimedRecord, disposition: Disposition) -> Comp
 }
 
 pub(super) fn parked(reason: &str) -> Disposition {
-    Disposition::Parked { reason: reason.to_owned() }
+    Disposition::Parked { class: FailureClass::Data, reason: reason.to_owned() }
 }
 
 pub(super) fn link(highlevel: &str, partner: &str) -> Link {

@@ -4,6 +4,7 @@ mod configuration;
 mod events;
 mod ids;
 mod progress;
+mod rests;
 mod runs;
 mod work;
 
@@ -11,5 +12,6 @@ pub use configuration::*;
 pub use events::*;
 pub use ids::*;
 pub use progress::*;
+pub use rests::*;
 pub use runs::*;
 pub use work::*;

@@ -41,7 +41,7 @@ pub enum RunOutcome {
 }
 
 /// Whose fault a failure is, and so whether it is retried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureClass {
     /// Will pass: a timeout, a 5xx.

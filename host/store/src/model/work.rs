@@ -4,7 +4,9 @@ use contactor_sync::{Base, ConflictRecord, Fields, Fingerprint};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectionId, Event, EventSeq, Mark, Priority, RecordId, Run, RunId, Side, WorkspaceId};
+use super::{
+    ConnectionId, Event, EventSeq, FailureClass, Mark, Priority, RecordId, Run, RunId, Side, WorkspaceId,
+};
 
 /// A record of one connection, by one side's id. When a link is known it is always addressed by HighLevel's id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -160,6 +162,8 @@ pub enum Disposition {
     },
     /// A person must look at it.
     Parked {
+        /// What kind of failure it is.
+        class: FailureClass,
         /// Why, in words.
         reason: String,
     },
@@ -176,10 +180,42 @@ pub struct Parked {
     pub key: RecordKey,
     /// Its workspace.
     pub workspace: WorkspaceId,
+    /// What kind of failure it is.
+    pub class: FailureClass,
     /// Why.
     pub reason: String,
+    /// The same without what is particular to this record: entries of one cause are a group.
+    pub cause: String,
     /// The run that parked it.
     pub run: Option<RunId>,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// Why several records are parked: what one fix releases.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ParkedCause {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The entity.
+    pub entity: String,
+    /// What kind of failure it is.
+    pub class: FailureClass,
+    /// The reason without what is particular to one record.
+    pub cause: String,
+}
+
+/// Everything that is parked for one cause.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParkedGroup {
+    /// The cause.
+    pub of: ParkedCause,
+    /// How many entries there are.
+    pub count: u64,
+    /// Since when the oldest is parked.
+    pub oldest: Timestamp,
+    /// Since when the newest is.
+    pub newest: Timestamp,
+    /// The reason of the newest, in full.
+    pub example: String,
 }

@@ -8,10 +8,12 @@ use rusqlite::Connection;
 
 use super::configuration::{self, Owner};
 use super::fair::{Queue, Room, share_out};
+use super::rests::{Resting, Turn};
 use super::{Result, deliveries, dirty, events, journal, leases, links, marks, messages, unread};
-use crate::automation::{ClaimedDelivery, ClaimedMessage, MessageLimits};
+use crate::automation::{AUTOMATION_ENTITY, ClaimedDelivery, ClaimedMessage, MessageLimits};
 use crate::model::{
-    ClaimedEvent, ClaimedRecord, ConnectionState, Lease, Priority, RecordKey, Side, WorkspaceId,
+    ClaimedEvent, ClaimedRecord, ConnectionState, Lease, Priority, RecordKey, Side, WEBHOOK_ENTITY,
+    WorkspaceId,
 };
 
 const PRIORITIES: [Priority; 4] =
@@ -26,6 +28,9 @@ pub(super) struct Turns {
     deliveries: AtomicI64,
     messages: AtomicI64,
 }
+
+/// Records of a resting entity that one call puts off for one connection: the writer does nothing else meanwhile.
+const PUT_OFF: u32 = 500;
 
 /// What a host asks for.
 pub(super) struct Demand {
@@ -42,7 +47,8 @@ pub(super) fn records(
     turns: &Turns,
     demand: &Demand,
 ) -> Result<Vec<ClaimedRecord>> {
-    let mut owners = Owners::of(db, lease, &demand.busy)?;
+    let mut resting = Resting::load(db)?;
+    let mut owners = Owners::of(db, lease, &demand.busy, &resting, demand.now)?;
     let mut room = Room::new(demand.per_workspace);
     for (connection, count) in dirty::in_flight(db, lease.token)? {
         room.fill(owners.get(connection)?.workspace, count);
@@ -54,8 +60,27 @@ pub(super) fn records(
         let round = Round { turn, now: demand.now, limit: left };
         round.serve(&mut owners, &mut room, next, |owner, count| {
             let before = claimed.len();
-            for row in dirty::due(db, priority, owner.connection, demand.now, count)? {
-                claimed.extend(claim_record(db, lease, owner, &row)?);
+            let mut put_off = 0;
+            // What rests is put off once and is then out of the way, so that it hides nothing behind it.
+            while put_off < PUT_OFF {
+                let rows = dirty::due(db, priority, owner.connection, demand.now, count)?;
+                let full = rows.len() == count as usize;
+                let rests = put_off;
+                for row in rows {
+                    match resting.turn(owner.connection, &row.entity, demand.now) {
+                        Turn::Wait(until) => {
+                            dirty::put_off(db, row.id, until)?;
+                            put_off += 1;
+                            continue;
+                        }
+                        Turn::Trial => resting.tried(db, owner.connection, &row.entity, demand.now)?,
+                        Turn::Free => {}
+                    }
+                    claimed.extend(claim_record(db, lease, owner, &row)?);
+                }
+                if put_off == rests || !full || claimed.len() > before {
+                    break;
+                }
             }
             Ok(u32::try_from(claimed.len() - before).unwrap_or(count))
         })?;
@@ -111,12 +136,14 @@ pub(super) fn events(
     limit: u32,
 ) -> Result<Vec<ClaimedEvent>> {
     let nobody = HashSet::new();
-    let mut owners = Owners::of(db, lease, &nobody)?;
+    let mut resting = Resting::load(db)?;
+    let mut owners = Owners::of(db, lease, &nobody, &resting, now)?;
     let mut claimed = Vec::new();
     let next = |after| unread::next_group(db, after);
     let round = Round { turn: &turns.events, now, limit };
     round.serve(&mut owners, &mut Room::new(u32::MAX), next, |owner, count| {
         let before = claimed.len();
+        let count = resting.share(db, owner.connection, WEBHOOK_ENTITY, now, count)?;
         for (seq, attempts) in unread::due(db, owner.connection, now, count)? {
             unread::claim(db, seq, lease.token)?;
             claimed.extend(events::event(db, seq)?.map(|event| ClaimedEvent {
@@ -139,7 +166,8 @@ pub(super) fn deliveries(
     turns: &Turns,
     demand: &Demand,
 ) -> Result<Vec<ClaimedDelivery>> {
-    let mut owners = Owners::of(db, lease, &demand.busy)?;
+    let mut resting = Resting::load(db)?;
+    let mut owners = Owners::of(db, lease, &demand.busy, &resting, demand.now)?;
     let mut room = Room::new(demand.per_workspace);
     for (connection, count) in deliveries::in_flight(db, lease.token)? {
         room.fill(owners.get(connection)?.workspace, count);
@@ -148,6 +176,7 @@ pub(super) fn deliveries(
     let next = |after| deliveries::next_group(db, after);
     let round = Round { turn: &turns.deliveries, now: demand.now, limit: demand.limit };
     round.serve(&mut owners, &mut room, next, |owner, count| {
+        let count = resting.share(db, owner.connection, AUTOMATION_ENTITY, demand.now, count)?;
         let rows = deliveries::claim_due(db, owner.connection, demand.now, count, lease.token)?;
         let got = u32::try_from(rows.len()).unwrap_or(count);
         for row in rows {
@@ -234,9 +263,11 @@ pub(super) fn messages(
 
 /// When the next record, webhook, delivery or message of a working connection is due.
 pub(super) fn next_due(db: &Connection) -> Result<Option<Timestamp>> {
+    let resting = Resting::load(db)?;
     let mut earliest: Option<Timestamp> = None;
     let mut working: HashMap<i64, bool> = HashMap::new();
-    let mut consider = |(connection, due_at): (i64, Timestamp)| -> Result<i64> {
+    let mut consider = |(connection, due_at): (i64, Timestamp), subject: Option<&str>| -> Result<i64> {
+        let due_at = resting.due(connection, subject, due_at);
         let works = match working.get(&connection) {
             Some(works) => *works,
             None => configuration::owner_by_pk(db, connection)?.state == ConnectionState::Enabled,
@@ -250,16 +281,16 @@ pub(super) fn next_due(db: &Connection) -> Result<Option<Timestamp>> {
     for priority in PRIORITIES {
         let mut after = 0;
         while let Some(group) = dirty::next_group(db, priority, after)? {
-            after = consider(group)?;
+            after = consider(group, None)?;
         }
     }
     let mut after = 0;
     while let Some(group) = unread::next_group(db, after)? {
-        after = consider(group)?;
+        after = consider(group, Some(WEBHOOK_ENTITY))?;
     }
     let mut after = 0;
     while let Some(group) = deliveries::next_group(db, after)? {
-        after = consider(group)?;
+        after = consider(group, Some(AUTOMATION_ENTITY))?;
     }
     let message = messages::next_due(db)?;
     Ok(earliest.into_iter().chain(message).min())
@@ -270,12 +301,21 @@ struct Owners<'a> {
     db: &'a Connection,
     shards: HashSet<u16>,
     busy: &'a HashSet<WorkspaceId>,
+    /// Connections that rest as a whole.
+    resting: HashSet<i64>,
     known: HashMap<i64, Owner>,
 }
 
 impl<'a> Owners<'a> {
-    fn of(db: &'a Connection, lease: &Lease, busy: &'a HashSet<WorkspaceId>) -> Result<Self> {
-        Ok(Self { db, shards: leases::shards(db, lease)?, busy, known: HashMap::new() })
+    fn of(
+        db: &'a Connection,
+        lease: &Lease,
+        busy: &'a HashSet<WorkspaceId>,
+        resting: &Resting,
+        now: Timestamp,
+    ) -> Result<Self> {
+        let shards = leases::shards(db, lease)?;
+        Ok(Self { db, shards, busy, resting: resting.whole(now), known: HashMap::new() })
     }
 
     fn get(&mut self, connection: i64) -> Result<Owner> {
@@ -291,6 +331,7 @@ impl<'a> Owners<'a> {
         owner.state == ConnectionState::Enabled
             && self.shards.contains(&owner.shard)
             && !self.busy.contains(&owner.workspace_id)
+            && !self.resting.contains(&owner.connection)
     }
 }
 

@@ -74,9 +74,9 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
             }
             dirty::settle(db, row.id, claim.generation)?;
         }
-        Disposition::Parked { reason } => {
+        Disposition::Parked { class, reason } => {
             super::marks::finish(db, row.id, claim.generation, EventState::Parked, run_id)?;
-            parked::put(db, subject, reason, run_id, now)?;
+            parked::put(db, subject, (*class, reason), run_id, now)?;
             dirty::settle(db, row.id, claim.generation)?;
         }
         Disposition::Retry { at, counts } => dirty::retry(db, row.id, *at, *counts)?,
@@ -176,11 +176,11 @@ pub(super) fn event(db: &Connection, lease: &Lease, reading: &Reading, now: Time
             let stage = if works { Stage::Marked } else { Stage::Ignored };
             events::set_stage(db, *seq, stage)?;
         }
-        Disposition::Parked { reason } => {
+        Disposition::Parked { class, reason } => {
             let record = RecordId::new(seq.0.to_string());
             let subject =
                 Subject { connection, entity: WEBHOOK_ENTITY, side: Side::Partner, record: &record };
-            parked::put(db, subject, reason, run.as_ref().map(|run| &run.id), now)?;
+            parked::put(db, subject, (*class, reason), run.as_ref().map(|run| &run.id), now)?;
             events::set_stage(db, *seq, Stage::Parked)?;
         }
     }
@@ -214,8 +214,8 @@ pub(super) fn delivery(
             let state = if *ignored { EventState::Ignored } else { EventState::Applied };
             deliveries::finish(db, owner.connection, *id, state, run, now)
         }
-        Disposition::Parked { reason } => {
-            parked::put(db, subject, reason, run, now)?;
+        Disposition::Parked { class, reason } => {
+            parked::put(db, subject, (*class, reason), run, now)?;
             deliveries::finish(db, owner.connection, *id, EventState::Parked, run, now)
         }
     }
@@ -308,11 +308,11 @@ pub(super) fn message(
     match disposition {
         Disposition::Retry { at, counts } => messages::retry(db, id, *at, *counts),
         Disposition::Done => messages::finish(db, id, EventState::Applied, now),
-        Disposition::Parked { reason } => {
+        Disposition::Parked { class, reason } => {
             let record = RecordId::new(id);
             let subject =
                 Subject { connection, entity: MESSAGE_ENTITY, side: Side::Partner, record: &record };
-            parked::put(db, subject, reason, None, now)?;
+            parked::put(db, subject, (*class, reason), None, now)?;
             messages::finish(db, id, EventState::Parked, now)
         }
     }

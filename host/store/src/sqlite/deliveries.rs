@@ -332,6 +332,14 @@ pub(super) fn retry_parked(db: &Connection, connection: i64, id: DeliveryId, now
     Ok(true)
 }
 
+/// Forgets what a parked delivery was about: nobody will handle it.
+pub(super) fn discard(db: &Connection, id: DeliveryId, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE deliveries SET state = ?2, ended_at = ?3, fields = '{}', payload = NULL \
+               WHERE id = ?1 AND state = ?4";
+    db.prepare_cached(sql)?.execute(params![id.0, EventState::Ignored, At(now), EventState::Parked])?;
+    Ok(())
+}
+
 // --------------------------------------------------------------------------------------------------------------- timers
 
 /// Sets a timer, in the place of one of the same name that has not begun.

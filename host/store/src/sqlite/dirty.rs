@@ -165,6 +165,27 @@ pub(super) fn retry(db: &Connection, id: i64, at: Timestamp, counts: bool) -> Re
     Ok(())
 }
 
+/// Puts off a row that is not claimed: its entity rests until then.
+pub(super) fn put_off(db: &Connection, id: i64, until: Timestamp) -> Result<()> {
+    db.prepare_cached("UPDATE dirty SET due_at = ?2 WHERE id = ?1")?.execute(params![id, At(until)])?;
+    Ok(())
+}
+
+/// Makes rows due that were put off until `until`.
+pub(super) fn put_forward(
+    db: &Connection,
+    connection: i64,
+    entity: &str,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    // The priorities are named for the index of what is due.
+    let sql = "UPDATE dirty SET due_at = ?4 WHERE claim = 0 AND priority IN (0, 1, 2, 3) AND connection = ?1 \
+               AND due_at = ?3 AND entity = ?2";
+    db.prepare_cached(sql)?.execute(params![connection, entity, At(until), At(now)])?;
+    Ok(())
+}
+
 /// Ends a claimed row whose marks up to `generation` are dealt with: it goes, unless it was marked again meanwhile.
 pub(super) fn settle(db: &Connection, id: i64, generation: i64) -> Result<()> {
     let sql = "DELETE FROM dirty WHERE id = ?1 AND generation = ?2";

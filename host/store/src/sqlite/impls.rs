@@ -12,7 +12,7 @@ use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
     Result, SqliteStore, configuration, counts, dirty, events, expire, ingest, journal, kv, leases, links,
-    messages, parked, runs, seen, writes,
+    messages, parked, rests, runs, seen, writes,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -168,14 +168,43 @@ impl Store for SqliteStore {
         self.read(claim::next_due).await
     }
 
+    async fn put_rest(&self, rest: Rest) -> Result<()> {
+        self.write(move |db| rests::put(db, &rest)).await
+    }
+
+    async fn end_rest(&self, connection: &ConnectionId, subject: Option<&str>) -> Result<bool> {
+        let (connection, subject, now) = (connection.clone(), subject.map(str::to_owned), self.now());
+        self.write(move |db| rests::end(db, &connection, subject.as_deref(), now)).await
+    }
+
+    async fn rests(&self, workspace: Option<&WorkspaceId>) -> Result<Vec<Rest>> {
+        let workspace = workspace.cloned();
+        self.read(move |db| rests::list(db, workspace.as_ref())).await
+    }
+
     async fn parked(&self, workspace: &WorkspaceId) -> Result<Vec<Parked>> {
         let workspace = workspace.clone();
         self.read(move |db| parked::list(db, &workspace)).await
     }
 
-    async fn retry_parked(&self, key: &RecordKey) -> Result<bool> {
+    async fn parked_groups(&self, workspace: &WorkspaceId) -> Result<Vec<ParkedGroup>> {
+        let workspace = workspace.clone();
+        self.read(move |db| parked::groups(db, &workspace)).await
+    }
+
+    async fn parked_of(&self, cause: &ParkedCause, limit: u32) -> Result<Vec<Parked>> {
+        let cause = cause.clone();
+        self.read(move |db| parked::of(db, &cause, limit)).await
+    }
+
+    async fn discard_parked(&self, key: &RecordKey) -> Result<bool> {
         let (key, now) = (key.clone(), self.now());
-        self.write(move |db| parked::retry(db, &key, now)).await
+        self.write(move |db| parked::discard(db, &key, now)).await
+    }
+
+    async fn retry_parked(&self, key: &RecordKey, priority: Priority) -> Result<bool> {
+        let (key, now) = (key.clone(), self.now());
+        self.write(move |db| parked::retry(db, &key, priority, now)).await
     }
 
     async fn link(

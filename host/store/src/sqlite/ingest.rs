@@ -10,7 +10,8 @@ use super::{Result, configuration, deliveries, dirty, events, kv, runs, seen, un
 use crate::automation::{Found, NewDelivery};
 use crate::error::StoreError;
 use crate::model::{
-    Accepted, ConnectionId, ConnectionState, Cursor, EventSeq, NewEvent, Priority, Run, Schedule, Side,
+    Accepted, ConnectionId, ConnectionState, Cursor, EventSeq, FailureClass, NewEvent, Priority, Run,
+    Schedule, Side,
 };
 
 /// Appends an event.
@@ -131,7 +132,8 @@ pub(super) fn park(db: &Connection, owner: &Owner, unreadable: &[Run], now: Time
         let subject = Subject { connection: owner.connection, entity, side: Side::Partner, record };
         if parked::reason(db, subject)?.as_deref() != Some(run.summary.as_str()) {
             runs::insert(db, owner, run)?;
-            parked::put(db, subject, &run.summary, Some(&run.id), now)?;
+            let class = run.class.unwrap_or(FailureClass::Data);
+            parked::put(db, subject, (class, &run.summary), Some(&run.id), now)?;
         }
     }
     Ok(())

@@ -29,6 +29,7 @@ mod marks;
 mod messages;
 mod parked;
 mod readers;
+mod rests;
 mod runs;
 mod schema;
 mod seen;

@@ -202,7 +202,7 @@ impl Trial {
             End::Retry | End::RetryLinked => {
                 Disposition::Retry { at: Timestamp::UNIX_EPOCH, counts: matches!(end, End::Retry) }
             }
-            End::Parked => Disposition::Parked { reason: "no".to_owned() },
+            End::Parked => Disposition::Parked { class: FailureClass::Data, reason: "no".to_owned() },
         };
         let link = matches!(end, End::Linked | End::RetryLinked).then(|| link(record));
         if link.is_some() {
