@@ -109,8 +109,7 @@ impl Engine {
             // Another attempt would meet the same journal.
             Disposition::Parked { class: failure.class, reason: failure.message.clone() }
         } else {
-            let jitter = rand::random::<f64>();
-            failure.disposition(claimed.attempts, self.config().max_attempts, self.now(), jitter)
+            self.disposition(&claimed.connection, AUTOMATION_ENTITY, &failure, claimed.attempts).await
         };
         let (outcome, next) = match &disposition {
             Disposition::Retry { at, .. } => (RunOutcome::Retrying, format!("; tried again at {at}")),

@@ -71,9 +71,8 @@ impl Engine {
                 if failure.class == FailureClass::Auth {
                     self.needs_reconnect(&claimed.connection, &failure.message).await;
                 }
-                let jitter = rand::random::<f64>();
-                let disposition =
-                    failure.disposition(claimed.attempts, self.config().max_attempts, self.now(), jitter);
+                let (id, attempts) = (&claimed.connection, claimed.attempts);
+                let disposition = self.disposition(id, WEBHOOK_ENTITY, &failure, attempts).await;
                 let outcome = match disposition {
                     Disposition::Retry { .. } => RunOutcome::Retrying,
                     _ => RunOutcome::Parked,

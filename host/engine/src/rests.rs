@@ -8,13 +8,13 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use contactor_store::{ConnectionId, FailureClass, Rest, WorkspaceId};
+use contactor_store::{ConnectionId, Disposition, FailureClass, Rest, WorkspaceId};
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::failure::backoff;
+use crate::failure::{Failure, backoff};
 use crate::reconcile::RunContext;
 
 /// Different records of an entity that fail in a row before it rests.
@@ -69,6 +69,29 @@ impl Breakers {
 }
 
 impl Engine {
+    /// What becomes of work that failed. While its subject rests the failure is not its own: it is tried again, however often.
+    pub(crate) async fn disposition(
+        &self,
+        connection: &ConnectionId,
+        subject: &str,
+        failure: &Failure,
+        attempts: u32,
+    ) -> Disposition {
+        let (now, jitter) = (self.now(), rand::random::<f64>());
+        let own = failure.disposition(attempts, self.config().max_attempts, now, jitter);
+        if !matches!(failure.class, FailureClass::Transient | FailureClass::GuestBug) {
+            return own;
+        }
+        if let Err(error) = self.load_rests().await {
+            tracing::warn!(%connection, %error, "the store does not tell what rests");
+        }
+        let key = (connection.clone(), subject.to_owned());
+        match self.breakers().lock().get(&key).and_then(|streak| streak.until) {
+            Some(_) => Disposition::Retry { at: now + backoff(attempts, jitter), counts: false },
+            None => own,
+        }
+    }
+
     /// A run ended: with a failure of this class, or with none. `subject` is the entity whose records may rest because of it.
     pub(crate) async fn run_ended(
         &self,

@@ -317,8 +317,8 @@ impl Engine {
         if failure.class == FailureClass::Auth {
             self.needs_reconnect(&claim.key.connection, &failure.message).await;
         }
-        let max = self.config().max_attempts;
-        let disposition = failure.disposition(claim.attempts, max, self.now(), rand::random::<f64>());
+        let ClaimedRecord { key, attempts, .. } = claim;
+        let disposition = self.disposition(&key.connection, &key.entity, &failure, *attempts).await;
         let (outcome, next) = match &disposition {
             Disposition::Retry { at, .. } => (RunOutcome::Retrying, format!("; tried again at {at}")),
             _ => (RunOutcome::Parked, "; parked for a person".to_owned()),
