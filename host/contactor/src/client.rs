@@ -7,8 +7,8 @@ use contactor_server::dto::{
     ActionReport, ActionRequest, CatalogueEntry, CatalogueQuery, CheckReport, Conflict, Connection,
     Connector, Destination, EnableConnection, ErrorBody, Event, Health, LimitQuery, MappingRow,
     MappingRowQuery, MappingTrial, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewReport,
-    PreviewRequest, PutDestination, RecordRef, ReleaseAnswer, RetryAnswer, Run, RunQuery, SampleAnswer,
-    SetMappingRow, SyncProgress, SyncRequest, Timeline, TrialReport, Workspace,
+    PreviewRequest, PutDestination, Quota, RecordRef, ReleaseAnswer, RetryAnswer, Run, RunQuery,
+    SampleAnswer, SetMappingRow, SyncProgress, SyncRequest, Timeline, TrialReport, Workspace,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -226,6 +226,10 @@ impl Client {
 
     pub(crate) async fn timeline(&self, workspace: &str, contact: &str) -> Result<Timeline> {
         self.get(&["workspaces", workspace, "contacts", contact, "timeline"]).await
+    }
+
+    pub(crate) async fn quota(&self, workspace: &str) -> Result<Quota> {
+        self.get(&["workspaces", workspace, "quota"]).await
     }
 
     pub(crate) async fn parked(&self, workspace: &str) -> Result<Vec<Parked>> {

@@ -29,6 +29,7 @@ use crate::rests::Breakers;
 use crate::scheduler::Wake;
 use crate::subscriptions::Subscriptions;
 use crate::task_walk::TaskWalk;
+use crate::usage::Meters;
 
 /// How long the definitions of a location's custom fields are trusted; no webhook tells that they changed.
 const CUSTOM_FIELDS_TTL: Duration = Duration::from_mins(10);
@@ -76,6 +77,7 @@ struct Inner {
     owner: String,
     locks: KeyedLocks,
     breakers: Breakers,
+    meters: Arc<Meters>,
     wake: Wake,
     walk_wake: Wake,
     active: RwLock<HashMap<ConnectionId, Arc<Active>>>,
@@ -125,6 +127,7 @@ impl Engine {
             owner: format!("contactor-{}", uuid::Uuid::new_v4()),
             locks: KeyedLocks::default(),
             breakers: Breakers::default(),
+            meters: Arc::default(),
             wake: Wake::default(),
             walk_wake: Wake::default(),
             active: RwLock::default(),
@@ -210,6 +213,14 @@ impl Engine {
         &self.0.locks
     }
 
+    pub(crate) fn meters(&self) -> &Arc<Meters> {
+        &self.0.meters
+    }
+
+    pub(crate) fn highlevel(&self) -> &HighLevel {
+        &self.0.highlevel
+    }
+
     pub(crate) fn breakers(&self) -> &Breakers {
         &self.0.breakers
     }
@@ -291,6 +302,11 @@ impl Engine {
             self.0.partner_client.clone(),
         )
         .map_err(|error| EngineError::Invalid(error.to_string()))
+    }
+
+    /// How a location's quota at HighLevel stands, as far as this process has seen.
+    pub(crate) fn budget(&self, workspace: &Workspace) -> contactor_highlevel::BudgetState {
+        self.0.highlevel.budget(&HlLocationId::new(workspace.location.as_str()))
     }
 
     /// What is left of a location's day at HighLevel, as far as this process has seen.

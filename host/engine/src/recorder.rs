@@ -8,6 +8,7 @@ use contactor_highlevel::{CallRecord, Recorder};
 use contactor_store::Call;
 
 use crate::partner::{Redactor, blank};
+use crate::usage::Meter;
 
 /// Lines a connector may write in one run; the rest is counted.
 const LOG_LINES: usize = 100;
@@ -22,6 +23,7 @@ pub(crate) struct RunRecorder {
     inner: Mutex<Recorded>,
     hidden: OnceLock<Redactor>,
     nothing_hidden: Redactor,
+    meter: Option<Meter>,
 }
 
 #[derive(Default)]
@@ -33,6 +35,11 @@ struct Recorded {
 }
 
 impl RunRecorder {
+    /// One whose calls are counted.
+    pub(crate) fn counted(meter: Meter) -> Self {
+        Self { meter: Some(meter), ..Self::default() }
+    }
+
     /// Keeps these values out of what the run leaves behind. They are given once, before the run makes its first call.
     pub(crate) fn hide(&self, hidden: Redactor) {
         // A second giving would be a mistake of the caller, and the first one stays.
@@ -51,6 +58,9 @@ impl RunRecorder {
 
     /// Notes a finished call.
     pub(crate) fn call(&self, mut call: Call) {
+        if let Some(meter) = &self.meter {
+            meter.count(&call);
+        }
         // A failure may repeat what the connector was given.
         call.error = call.error.map(|error| self.hidden().hide(error));
         let mut inner = self.lock();

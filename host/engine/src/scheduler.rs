@@ -106,6 +106,7 @@ impl Engine {
     /// Runs the scheduler until `stop` is cancelled, then lets the runs in flight end and gives the lease up.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), EngineError> {
         let mut lease = self.acquire_lease().await?;
+        self.restore_budgets().await?;
         let walks = tokio::spawn(self.clone().walk_until(stop.clone()));
         let mut in_flight = InFlight::new();
         let mut renew = tokio::time::interval(self.config().lease_ttl() / 3);
@@ -135,6 +136,7 @@ impl Engine {
         }
         // An aborted walk loses nothing: its cursor moves only together with its marks.
         walks.abort();
+        self.keep_usage().await?;
         self.store().release_lease(&lease).await?;
         Ok(())
     }

@@ -77,6 +77,7 @@ impl Engine {
             .buffer_unordered(WALKS_AT_ONCE);
         let next = waits.fold(next, |next, wait| std::future::ready(next.min(wait))).await;
         self.expire_if_due().await;
+        self.keep_usage_if_due().await;
         next
     }
 

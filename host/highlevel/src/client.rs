@@ -11,7 +11,7 @@ use url::{Host, Url};
 use crate::auth::TokenProvider;
 use crate::http;
 use crate::ids::LocationId;
-use crate::limiter::{Daily, Limiter, Limits, Priority};
+use crate::limiter::{BudgetState, Daily, Limiter, Limits, Priority};
 use crate::recorder::Recorder;
 use crate::version::ApiVersion;
 
@@ -122,6 +122,11 @@ impl HighLevel {
     /// What is left of a location's day, to be kept over a restart. None when nothing was sent to it yet.
     pub fn daily(&self, location: &LocationId) -> Option<Daily> {
         self.limiters().get(location).map(|limiter| limiter.daily())
+    }
+
+    /// How a location's quota stands, as far as this process has seen; as documented when nothing was sent to it yet.
+    pub fn budget(&self, location: &LocationId) -> BudgetState {
+        self.limiter(location).budget()
     }
 
     /// Takes up what was left of a location's day before a restart.

@@ -53,7 +53,7 @@ pub use ids::{
     AppointmentId, BusinessId, CalendarId, CampaignId, ContactId, LocationId, NoteId, TaskId, UserId,
     WorkflowId,
 };
-pub use limiter::{Limits, Priority};
+pub use limiter::{BudgetState, Daily, Limits, Priority};
 pub use model::{
     Appointment, Contact, ContactHit, CustomField, CustomFieldDefinition, CustomFields, DndSetting,
     DndSettings, DndStatus, EventTime, InboundDndSettings, LocationInfo, LocationTag, Note, Task,

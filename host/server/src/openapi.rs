@@ -68,6 +68,7 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::history::runs,
         api::history::run,
         api::history::timeline,
+        api::quota::get,
         api::parked::list,
         api::parked::groups,
         api::parked::group,

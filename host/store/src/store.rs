@@ -181,6 +181,18 @@ pub trait Store: Send + Sync + 'static {
     /// record that is marked again is also done again, and stays listed until a run of it is `Done`.
     async fn retry_parked(&self, key: &RecordKey, priority: Priority) -> Result<bool>;
 
+    // -------------------------------------------------------------------------------------------------------------- quota
+
+    /// Adds calls to what is counted already; those of a connection that is gone are left out. Hours older than two weeks are
+    /// forgotten by [`expire`](Self::expire).
+    async fn add_usage(&self, usage: Vec<Usage>) -> Result<()>;
+    /// What a workspace's connections used since this hour, the oldest first.
+    async fn usage(&self, workspace: &WorkspaceId, since: Timestamp) -> Result<Vec<Usage>>;
+    /// Keeps what HighLevel said is left of a location's day.
+    async fn put_budget(&self, budget: DailyBudget) -> Result<()>;
+    /// What was kept.
+    async fn budget(&self, workspace: &WorkspaceId) -> Result<Option<DailyBudget>>;
+
     // -------------------------------------------------------------------------------------------------------------- links
 
     /// The link of a record, by either side's id.

@@ -12,6 +12,7 @@ pub(crate) mod init;
 pub(crate) mod mapping;
 pub(crate) mod parked;
 pub(crate) mod progress;
+pub(crate) mod quota;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sandbox;
@@ -74,6 +75,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Run(args) => run::run(context, &args).await,
         Command::Runs(command) => runs::run(context, command).await,
         Command::Timeline(args) => history::timeline(context, &args).await,
+        Command::Quota(arguments) => quota::run(context, arguments).await,
         Command::Parked(command) => parked::run(context, command).await,
         Command::Conflicts(command) => history::conflicts(context, command).await,
         Command::Events(command) => history::events(context, command).await,

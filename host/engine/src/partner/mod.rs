@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use contactor_manifest::{Auth, Quota, Scheme};
 use contactor_runtime::bindings::partner::{Method, Pair, Request, Response};
 use contactor_runtime::bindings::types::Error;
-use contactor_store::Call;
+use contactor_store::{Call, ConnectionId};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use url::Url;
 
 use crate::error::EngineError;
+use crate::manage::PartnerQuota;
 use crate::recorder;
 use limited::Limited;
 use quota::Windows;
@@ -169,6 +170,24 @@ impl PartnerApi {
             let until = Limited::default().refused(asked, now);
             self.windows.lock().unwrap_or_else(PoisonError::into_inner).block(&narrow, until);
         }
+    }
+
+    /// How the declared quotas stand.
+    pub(crate) fn quotas(&self, connection: &ConnectionId, now: Timestamp) -> Vec<PartnerQuota> {
+        let limited = self.limited_until(now);
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let quotas = self.quotas.iter().enumerate().map(|(i, quota)| {
+            let (used, blocked) = windows.state(i, now);
+            PartnerQuota {
+                connection: connection.clone(),
+                scope: quota.scope.clone(),
+                requests: quota.requests,
+                per_seconds: quota.per_seconds,
+                used,
+                blocked_until: blocked.max(limited),
+            }
+        });
+        quotas.collect()
     }
 
     /// Until when the partner asked to be left alone.

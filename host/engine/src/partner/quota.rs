@@ -22,6 +22,13 @@ struct Window {
 }
 
 impl Window {
+    /// Forgets what has left the window.
+    fn forget(&mut self, now: Timestamp) {
+        while self.taken.front().is_some_and(|&at| now.duration_since(at) >= self.span) {
+            self.taken.pop_front();
+        }
+    }
+
     /// How long it is full.
     fn wait(&self, now: Timestamp) -> SignedDuration {
         let own = match self.taken.front() {
@@ -58,6 +65,14 @@ impl Windows {
         )
     }
 
+    /// How many requests are in a window, and until when it is full by the partner's own word.
+    pub(crate) fn state(&mut self, which: usize, now: Timestamp) -> (u32, Option<Timestamp>) {
+        let window = &mut self.0[which];
+        window.forget(now);
+        let used = u32::try_from(window.taken.len()).unwrap_or(u32::MAX);
+        (used, Some(window.blocked).filter(|until| *until > now))
+    }
+
     /// The partner refused a request that these windows count: they are full until this time.
     pub(crate) fn block(&mut self, which: &[usize], until: Timestamp) {
         for &i in which {
@@ -69,10 +84,7 @@ impl Windows {
     /// again.
     pub(crate) fn take(&mut self, which: &[usize], now: Timestamp) -> Result<(), u64> {
         for &i in which {
-            let window = &mut self.0[i];
-            while window.taken.front().is_some_and(|&at| now.duration_since(at) >= window.span) {
-                window.taken.pop_front();
-            }
+            self.0[i].forget(now);
         }
         let full: Vec<usize> =
             which.iter().copied().filter(|&i| self.0[i].wait(now) > SignedDuration::ZERO).collect();

@@ -205,7 +205,8 @@ impl Engine {
 
     /// What a run of this connection works with.
     pub(crate) fn context(&self, active: &Arc<Active>, priority: Priority, preview: bool) -> RunContext {
-        let recorder = Arc::new(RunRecorder::default());
+        let meter = self.meter(&active.connection.id, priority);
+        let recorder = Arc::new(RunRecorder::counted(meter));
         let priority = match priority {
             Priority::Interactive => HlPriority::Interactive,
             Priority::Webhook => HlPriority::Webhook,

@@ -82,6 +82,21 @@ pub struct Daily {
     pub resets_in: Option<Duration>,
 }
 
+/// How a quota stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BudgetState {
+    /// What is allowed.
+    pub limits: Limits,
+    /// What is left of the day.
+    pub daily: Daily,
+    /// Requests of the day that only live work may use.
+    pub reserve: u32,
+    /// Requests in the present interval.
+    pub burst_used: u32,
+    /// How long everybody waits, because HighLevel said so.
+    pub paused: Duration,
+}
+
 /// Whether a request may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
@@ -209,6 +224,18 @@ impl Budget {
     pub(super) fn daily(&self, now: Duration) -> Daily {
         let resets_in = self.daily_resets_at.map(|at| at.saturating_sub(now));
         Daily { remaining: self.daily_remaining, resets_in }
+    }
+
+    pub(super) fn state(&mut self, now: Duration) -> BudgetState {
+        self.start_day_if_due(now);
+        let used = self.sent.iter().filter(|slice| self.expiry(slice) > now).map(|slice| slice.count).sum();
+        BudgetState {
+            limits: self.limits,
+            daily: self.daily(now),
+            reserve: self.limits.daily / RESERVE,
+            burst_used: used,
+            paused: self.paused_until.saturating_sub(now),
+        }
     }
 
     pub(super) fn restore_daily(&mut self, now: Duration, daily: Daily) {

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::quota::Quota;
 use budget::{Budget, Decision};
 
-pub use budget::{Daily, Limits, Priority};
+pub use budget::{BudgetState, Daily, Limits, Priority};
 
 /// A wait that is refused rather than slept through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,12 @@ impl Limiter {
     /// What is left of the day, as last known; to be kept over a restart.
     pub(crate) fn daily(&self) -> Daily {
         self.lock().budget.daily(self.now())
+    }
+
+    /// How the quota stands.
+    pub(crate) fn budget(&self) -> BudgetState {
+        let now = self.now();
+        self.lock().budget.state(now)
     }
 
     /// Takes up what was left of the day before a restart.

@@ -10,6 +10,7 @@ pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod mapping;
 pub(crate) mod parked;
+pub(crate) mod quota;
 pub(crate) mod sync;
 pub(crate) mod workspaces;
 
@@ -67,6 +68,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces/{workspace}/parked/groups/{group}", get(parked::group)),
         ("/api/v1/workspaces/{workspace}/parked/groups/{group}/retry", post(parked::retry_group)),
         ("/api/v1/workspaces/{workspace}/parked/groups/{group}/discard", post(parked::discard_group)),
+        ("/api/v1/workspaces/{workspace}/quota", get(quota::get)),
         ("/api/v1/workspaces/{workspace}/conflicts", get(history::conflicts)),
         ("/api/v1/workspaces/{workspace}/events", get(history::events)),
         ("/api/v1/catalogue", get(catalogue::list)),

@@ -13,6 +13,7 @@ mod history;
 mod mapping;
 mod parked;
 mod preview;
+mod quota;
 mod record;
 mod run;
 mod secret;
@@ -35,6 +36,7 @@ pub use mapping::{
 };
 pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAnswer};
 pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict};
+pub use quota::{HighLevelQuota, PartnerQuota, Priority, Quota, QuotaUse};
 pub use record::{RecordRef, Side};
 pub use run::{Call, FailureClass, FieldChange, Run, RunKind, RunOutcome, RunQuery};
 pub use secret::Secret;

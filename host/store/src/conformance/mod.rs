@@ -19,6 +19,7 @@ mod parked;
 mod records;
 mod rests;
 mod retention;
+mod usage;
 mod webhooks;
 mod world;
 
@@ -81,6 +82,9 @@ cases! {
         many_that_rest_hide_nobody_behind_them,
         a_connection_that_rests_gives_out_nothing_until_its_time,
         webhooks_and_automations_rest_by_themselves;
+    usage:
+        calls_are_summed_by_hour_and_priority,
+        what_is_left_of_a_day_survives_a_restart;
     configuration:
         everything_configured_survives_a_restart,
         ids_locations_and_webhook_tokens_are_unique,

@@ -6,6 +6,7 @@ mod ids;
 mod progress;
 mod rests;
 mod runs;
+mod usage;
 mod work;
 
 pub use configuration::*;
@@ -14,4 +15,5 @@ pub use ids::*;
 pub use progress::*;
 pub use rests::*;
 pub use runs::*;
+pub use usage::*;
 pub use work::*;

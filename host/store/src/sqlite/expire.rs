@@ -5,11 +5,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use super::{Result, deliveries, events, messages, runs, writes};
+use super::{Result, deliveries, events, messages, runs, usage, writes};
 use crate::store::DEDUPLICATION;
 
 /// How long writes are counted at least: longer than any limit looks back.
 const WRITES: Duration = Duration::from_hours(48);
+
+/// How long calls are counted by the hour.
+const USAGE: Duration = Duration::from_hours(14 * 24);
 
 /// Rows per commit.
 const CHUNK: u32 = 500;
@@ -22,6 +25,7 @@ pub(super) fn some(db: &Connection, now: Timestamp, retention: Duration) -> Resu
     };
     let mut changed = runs::remove_older(db, before(retention), CHUNK)?;
     changed += messages::remove_older(db, before(retention), CHUNK)?;
+    changed += usage::remove_older(db, before(USAGE), CHUNK)?;
     changed += writes::remove_older(db, before(WRITES), CHUNK)?;
     changed += deliveries::remove_older(db, now, before(retention.max(DEDUPLICATION)), CHUNK)?;
     changed += events::remove_older(db, before(retention.max(DEDUPLICATION)), CHUNK)?;

@@ -12,7 +12,7 @@ use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
     Result, SqliteStore, configuration, counts, dirty, events, expire, ingest, journal, kv, leases, links,
-    messages, parked, rests, runs, seen, writes,
+    messages, parked, rests, runs, seen, usage, writes,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -205,6 +205,24 @@ impl Store for SqliteStore {
     async fn retry_parked(&self, key: &RecordKey, priority: Priority) -> Result<bool> {
         let (key, now) = (key.clone(), self.now());
         self.write(move |db| parked::retry(db, &key, priority, now)).await
+    }
+
+    async fn add_usage(&self, usage: Vec<Usage>) -> Result<()> {
+        self.write(move |db| usage::add(db, &usage)).await
+    }
+
+    async fn usage(&self, workspace: &WorkspaceId, since: Timestamp) -> Result<Vec<Usage>> {
+        let workspace = workspace.clone();
+        self.read(move |db| usage::since(db, &workspace, since)).await
+    }
+
+    async fn put_budget(&self, budget: DailyBudget) -> Result<()> {
+        self.write(move |db| usage::put_budget(db, &budget)).await
+    }
+
+    async fn budget(&self, workspace: &WorkspaceId) -> Result<Option<DailyBudget>> {
+        let workspace = workspace.clone();
+        self.read(move |db| usage::budget(db, &workspace)).await
     }
 
     async fn link(

@@ -36,6 +36,7 @@ mod seen;
 #[cfg(test)]
 mod tests;
 mod unread;
+mod usage;
 mod writer;
 mod writes;
 
