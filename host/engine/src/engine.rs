@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::active::{Active, Guest};
+use crate::alerts::Watch;
 use crate::artefacts::Artefacts;
 use crate::capabilities::Capabilities;
 use crate::clock::Clock;
@@ -77,6 +78,7 @@ struct Inner {
     owner: String,
     locks: KeyedLocks,
     breakers: Breakers,
+    watch: Watch,
     meters: Arc<Meters>,
     wake: Wake,
     walk_wake: Wake,
@@ -127,6 +129,7 @@ impl Engine {
             owner: format!("contactor-{}", uuid::Uuid::new_v4()),
             locks: KeyedLocks::default(),
             breakers: Breakers::default(),
+            watch: Watch::default(),
             meters: Arc::default(),
             wake: Wake::default(),
             walk_wake: Wake::default(),
@@ -219,6 +222,10 @@ impl Engine {
 
     pub(crate) fn highlevel(&self) -> &HighLevel {
         &self.0.highlevel
+    }
+
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.0.watch
     }
 
     pub(crate) fn breakers(&self) -> &Breakers {

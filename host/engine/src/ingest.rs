@@ -73,6 +73,9 @@ impl Engine {
         if let Some(workspace) = &workspace {
             seen.extend(self.task_of_webhook(workspace, &envelope).await?);
         }
+        if let Some(workspace) = &workspace {
+            self.heard(workspace, None);
+        }
         let accepted = self
             .store()
             .append_event(NewEvent {
@@ -106,6 +109,7 @@ impl Engine {
         let endpoint = self.endpoint(token).await?.ok_or(IngestError::UnknownToken)?;
         signature::verify(&endpoint.webhook, endpoint.secret.as_ref(), headers, &body, now)?;
         let key = signature::event_key(&endpoint.webhook, headers, &body);
+        self.heard(&endpoint.connection.workspace, Some(&endpoint.connection.id));
         let accepted = self
             .store()
             .append_event(NewEvent {

@@ -13,6 +13,7 @@
 //! decides. The plan is free of effects, so a preview is the same code without the second half.
 
 mod active;
+mod alerts;
 mod appointment_walk;
 mod artefacts;
 mod automation;

@@ -78,6 +78,7 @@ impl Engine {
         let next = waits.fold(next, |next, wait| std::future::ready(next.min(wait))).await;
         self.expire_if_due().await;
         self.keep_usage_if_due().await;
+        self.look_for_alerts_if_due().await;
         next
     }
 

@@ -181,6 +181,16 @@ pub trait Store: Send + Sync + 'static {
     /// record that is marked again is also done again, and stays listed until a run of it is `Done`.
     async fn retry_parked(&self, key: &RecordKey, priority: Priority) -> Result<bool>;
 
+    // ------------------------------------------------------------------------------------------------------------- alerts
+
+    /// Sets where a workspace's alerts go.
+    async fn put_alert_rules(&self, workspace: &WorkspaceId, rules: AlertRules) -> Result<()>;
+    /// The rules, the alerts that are open or ended within the retention, and when sources were last heard.
+    async fn alerts(&self, workspace: &WorkspaceId) -> Result<AlertMemory>;
+    /// Keeps what came of looking at a workspace, and hands its messages over, all or nothing. Fails as
+    /// [`LocalWrite::Send`] does.
+    async fn put_alerts(&self, workspace: &WorkspaceId, round: AlertRound) -> Result<()>;
+
     // -------------------------------------------------------------------------------------------------------------- quota
 
     /// Adds calls to what is counted already; those of a connection that is gone are left out. Hours older than two weeks are

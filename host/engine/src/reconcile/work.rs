@@ -133,6 +133,8 @@ impl Engine {
             calls,
             log,
         };
+        let to_partner = entry.changes.iter().any(|change| change.side == Side::Partner);
+        self.note_missed(&claim, entry.outcome, to_partner);
         let claim = ClaimedRecord { link: ending.replaces.or(claim.link), ..claim };
         let completion = Completion {
             claim,

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a suite of tests: a panic is its verdict")]
 #![allow(clippy::wildcard_imports, reason = "cases speak of most of the model, as any test beside it would")]
 
+mod alerts;
 mod automations;
 mod children;
 mod claims;
@@ -82,6 +83,9 @@ cases! {
         many_that_rest_hide_nobody_behind_them,
         a_connection_that_rests_gives_out_nothing_until_its_time,
         webhooks_and_automations_rest_by_themselves;
+    alerts:
+        what_is_told_and_that_it_was_told_are_one,
+        rules_are_kept_and_ended_alerts_are_forgotten;
     usage:
         calls_are_summed_by_hour_and_priority,
         what_is_left_of_a_day_survives_a_restart;

@@ -1,5 +1,6 @@
 //! What the store keeps: identifiers, rows and the requests that change them.
 
+mod alerts;
 mod configuration;
 mod events;
 mod ids;
@@ -9,6 +10,7 @@ mod runs;
 mod usage;
 mod work;
 
+pub use alerts::*;
 pub use configuration::*;
 pub use events::*;
 pub use ids::*;

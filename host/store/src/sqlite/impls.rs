@@ -11,8 +11,8 @@ use super::claim::{self, Demand};
 use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
-    Result, SqliteStore, configuration, counts, dirty, events, expire, ingest, journal, kv, leases, links,
-    messages, parked, rests, runs, seen, usage, writes,
+    Result, SqliteStore, alerts, configuration, counts, dirty, events, expire, ingest, journal, kv, leases,
+    links, messages, parked, rests, runs, seen, usage, writes,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -205,6 +205,21 @@ impl Store for SqliteStore {
     async fn retry_parked(&self, key: &RecordKey, priority: Priority) -> Result<bool> {
         let (key, now) = (key.clone(), self.now());
         self.write(move |db| parked::retry(db, &key, priority, now)).await
+    }
+
+    async fn put_alert_rules(&self, workspace: &WorkspaceId, rules: AlertRules) -> Result<()> {
+        let workspace = workspace.clone();
+        self.write(move |db| alerts::put_rules(db, &workspace, &rules)).await
+    }
+
+    async fn alerts(&self, workspace: &WorkspaceId) -> Result<AlertMemory> {
+        let workspace = workspace.clone();
+        self.read(move |db| alerts::memory(db, &workspace)).await
+    }
+
+    async fn put_alerts(&self, workspace: &WorkspaceId, round: AlertRound) -> Result<()> {
+        let (workspace, now) = (workspace.clone(), self.now());
+        self.write(move |db| alerts::put_round(db, &workspace, &round, now)).await
     }
 
     async fn add_usage(&self, usage: Vec<Usage>) -> Result<()> {

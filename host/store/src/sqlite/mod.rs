@@ -8,6 +8,7 @@
 //! One module per table or small group of tables holds all SQL about it; `complete`, `claim` and `ingest` compose
 //! them, and `impls` is the trait.
 
+mod alerts;
 mod claim;
 mod codec;
 mod complete;

@@ -1,0 +1,216 @@
+//! What is wrong in a workspace now.
+
+use contactor_store::{AlertKind, AlertMemory, Connection, ConnectionState, Rest};
+use jiff::{SignedDuration, Timestamp};
+
+use super::HIGHLEVEL;
+use super::decide::Condition;
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::usage::hour;
+use crate::walk::BACKFILL;
+
+/// A source that was not heard for so long has gone: nobody is told of it any more.
+const GONE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+impl Engine {
+    pub(super) async fn conditions(&self, memory: &AlertMemory) -> Result<Vec<Condition>, EngineError> {
+        let now = self.now();
+        let mut all = Vec::new();
+        let rests = self.rests(&memory.workspace).await?;
+        for connection in self.store().connections(Some(&memory.workspace)).await? {
+            all.extend(stopped(&connection));
+            all.extend(rests.iter().filter(|rest| rest.connection == connection.id).map(degraded));
+            if connection.state != ConnectionState::Enabled {
+                continue;
+            }
+            let rests = rests.iter().any(|rest| rest.connection == connection.id);
+            all.extend(self.stale(&connection, memory, rests).await?);
+            all.extend(silence(connection.id.as_str(), memory, now).map(|text| Condition {
+                key: format!("silence:{}", connection.id),
+                kind: AlertKind::Silence,
+                connection: Some(connection.id.clone()),
+                level: 1,
+                text,
+            }));
+        }
+        all.extend(silence(HIGHLEVEL, memory, now).map(|text| Condition {
+            key: "silence".to_owned(),
+            kind: AlertKind::Silence,
+            connection: None,
+            level: 1,
+            text,
+        }));
+        for group in self.parked_groups(&memory.workspace).await? {
+            let count = group.group.count;
+            if count < u64::from(memory.rules.parked) {
+                continue;
+            }
+            let of = &group.group.of;
+            all.push(Condition {
+                key: format!("parked:{}", group.id),
+                kind: AlertKind::Parked,
+                connection: Some(of.connection.clone()),
+                level: count.ilog10() + 1,
+                text: format!(
+                    "{count} parked ({}): {}; {} (contactor parked show {} {})",
+                    of.entity, group.group.example, group.fix, memory.workspace, group.id
+                ),
+            });
+        }
+        all.extend(self.quota_condition(memory).await?);
+        all.extend(self.missed_condition(memory));
+        Ok(all)
+    }
+
+    /// Changes of a connection wait for too long although nothing is known to be wrong with it.
+    async fn stale(
+        &self,
+        connection: &Connection,
+        memory: &AlertMemory,
+        rests: bool,
+    ) -> Result<Option<Condition>, EngineError> {
+        // A first sync takes as long as it takes, and what rests is told as such.
+        let walks = self.store().cursor(&connection.id, BACKFILL).await?.is_some_and(|cursor| !cursor.done);
+        if walks || rests {
+            return Ok(None);
+        }
+        let counts = self.store().counts_of(&connection.id).await?;
+        let Some(oldest) = counts.oldest_dirty else { return Ok(None) };
+        let waits = self.now().duration_since(oldest);
+        let allowed = SignedDuration::from_mins(i64::from(memory.rules.stale_minutes));
+        if waits < allowed {
+            return Ok(None);
+        }
+        let times = u32::try_from(waits.as_secs() / allowed.as_secs().max(1)).unwrap_or(u32::MAX);
+        let minutes = waits.as_mins();
+        Ok(Some(Condition {
+            key: format!("stale:{}", connection.id),
+            kind: AlertKind::Stale,
+            connection: Some(connection.id.clone()),
+            level: times.max(1).ilog2() + 1,
+            text: format!(
+                "the oldest of {} changes waits for {minutes} minutes; see contactor quota {} and contactor runs list \
+                 --workspace {} --outcome retrying",
+                counts.dirty, memory.workspace, memory.workspace
+            ),
+        }))
+    }
+
+    async fn quota_condition(&self, memory: &AlertMemory) -> Result<Option<Condition>, EngineError> {
+        let workspace = self.workspace(&memory.workspace).await?;
+        let budget = self.budget(&workspace);
+        let left = budget.daily.remaining;
+        let level = match left {
+            0 => 2,
+            left if left <= budget.reserve => 1,
+            _ => return Ok(None),
+        };
+        let what = if level == 2 { "everything waits" } else { "sweeps and syncs wait, live work goes on" };
+        Ok(Some(Condition {
+            key: "quota".to_owned(),
+            kind: AlertKind::Quota,
+            connection: None,
+            level,
+            text: format!(
+                "{left} of HighLevel's {} requests of the day are left: {what} until the new day; contactor quota {} tells who \
+                 used them",
+                budget.limits.daily, memory.workspace
+            ),
+        }))
+    }
+
+    fn missed_condition(&self, memory: &AlertMemory) -> Option<Condition> {
+        let (since, count) = self.watch().lock().missed.get(&memory.workspace).copied()?;
+        if memory.rules.missed == 0 || since != hour(self.now()) || count < memory.rules.missed {
+            return None;
+        }
+        Some(Condition {
+            key: "missed".to_owned(),
+            kind: AlertKind::MissedWebhooks,
+            connection: None,
+            level: count.ilog10() + 1,
+            text: format!(
+                "{count} changes of this hour were found by the sweep and by no webhook: look at the webhooks of the app in \
+                 HighLevel, and whether they reach this host"
+            ),
+        })
+    }
+}
+
+/// A connection that does nothing until a person looks.
+fn stopped(connection: &Connection) -> Option<Condition> {
+    let id = &connection.id;
+    let (workspace, connector) = (&connection.workspace, &connection.connector);
+    let reason = connection.state_reason.clone().unwrap_or_else(|| "no reason was kept".to_owned());
+    let (kind, next) = match connection.state {
+        ConnectionState::NeedsReconnect => (
+            AlertKind::NeedsReconnect,
+            format!(
+                "enable it again with a good credential: contactor connection enable {workspace} {connector}"
+            ),
+        ),
+        ConnectionState::Paused => {
+            (AlertKind::Paused, format!("look at it: contactor connection show {workspace} {connector}"))
+        }
+        ConnectionState::Enabled | ConnectionState::Disabled => return None,
+    };
+    let word = if kind == AlertKind::Paused { "paused" } else { "reconnect" };
+    Some(Condition {
+        key: format!("{word}:{id}"),
+        kind,
+        connection: Some(id.clone()),
+        level: 1,
+        text: format!("{reason}; nothing is lost, what comes waits; {next}"),
+    })
+}
+
+fn degraded(rest: &Rest) -> Condition {
+    let what = rest.subject.as_deref().unwrap_or("everything");
+    Condition {
+        key: format!("degraded:{}:{what}", rest.connection),
+        kind: AlertKind::Degraded,
+        connection: Some(rest.connection.clone()),
+        level: 1,
+        text: format!(
+            "{what} rests after {} failures in a row, the last: {}; it is tried again by itself",
+            rest.failures, rest.reason
+        ),
+    }
+}
+
+/// What to say of a source that sent webhooks and sends none any more.
+fn silence(source: &str, memory: &AlertMemory, now: Timestamp) -> Option<String> {
+    let (_, at) = memory.heard.iter().find(|(heard, _)| heard == source)?;
+    let allowed = SignedDuration::from_hours(i64::from(memory.rules.silence_hours));
+    let silent = now.duration_since(*at);
+    if allowed.is_zero() || silent < allowed || silent > GONE {
+        return None;
+    }
+    let hours = silent.as_hours();
+    Some(format!(
+        "no webhook came for {hours} hours, the last at {at}: look whether it still sends them, and whether they reach this host"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use contactor_store::{AlertRules, WorkspaceId};
+
+    use super::*;
+
+    #[test]
+    fn a_source_that_was_never_heard_or_has_gone_is_not_missed() {
+        let at = |hours: i64| Timestamp::from_second(1_800_000_000 + hours * 3_600).unwrap();
+        let memory = AlertMemory {
+            workspace: WorkspaceId::new("acme"),
+            rules: AlertRules::default(),
+            alerts: vec![],
+            heard: vec![("acme/prefinery".to_owned(), at(0))],
+        };
+        assert_eq!(silence("acme/prefinery", &memory, at(47)), None);
+        assert!(silence("acme/prefinery", &memory, at(49)).unwrap().contains("49 hours"));
+        assert_eq!(silence("acme/prefinery", &memory, at(24 * 31)), None);
+        assert_eq!(silence(HIGHLEVEL, &memory, at(49)), None);
+    }
+}
