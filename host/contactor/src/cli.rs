@@ -6,8 +6,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    catalog, completions, connection, connector, destination, emit, history, init, mapping, parked, quota,
-    run, runs, sandbox, serve, sync, workspace,
+    alerts, catalog, completions, connection, connector, destination, emit, history, init, mapping, parked,
+    quota, run, runs, sandbox, serve, sync, workspace,
 };
 use crate::exit::Exit;
 
@@ -94,6 +94,9 @@ pub(crate) enum Command {
     Runs(runs::Command),
     /// Everything that happened to one contact.
     Timeline(history::TimelineArgs),
+    /// What is wrong in a workspace, and who is told.
+    #[command(subcommand)]
+    Alerts(alerts::Command),
     /// What is left of a workspace's quotas, who used them, and how far they go.
     Quota(quota::Arguments),
     /// Records that a person must look at.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
-    ActionReport, ActionRequest, CatalogueEntry, CatalogueQuery, CheckReport, Conflict, Connection,
-    Connector, Destination, EnableConnection, ErrorBody, Event, Health, LimitQuery, MappingRow,
+    ActionReport, ActionRequest, AlertRules, Alerts, CatalogueEntry, CatalogueQuery, CheckReport, Conflict,
+    Connection, Connector, Destination, EnableConnection, ErrorBody, Event, Health, LimitQuery, MappingRow,
     MappingRowQuery, MappingTrial, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewReport,
     PreviewRequest, PutDestination, Quota, RecordRef, ReleaseAnswer, RetryAnswer, Run, RunQuery,
     SampleAnswer, SetMappingRow, SyncProgress, SyncRequest, Timeline, TrialReport, Workspace,
@@ -226,6 +226,15 @@ impl Client {
 
     pub(crate) async fn timeline(&self, workspace: &str, contact: &str) -> Result<Timeline> {
         self.get(&["workspaces", workspace, "contacts", contact, "timeline"]).await
+    }
+
+    pub(crate) async fn alerts(&self, workspace: &str) -> Result<Alerts> {
+        self.get(&["workspaces", workspace, "alerts"]).await
+    }
+
+    pub(crate) async fn set_alert_rules(&self, workspace: &str, rules: &AlertRules) -> Result<AlertRules> {
+        let request = self.request(Method::PUT, &["workspaces", workspace, "alerts", "rules"]);
+        self.json(request.json(rules)).await
     }
 
     pub(crate) async fn quota(&self, workspace: &str) -> Result<Quota> {

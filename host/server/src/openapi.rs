@@ -68,6 +68,8 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::history::runs,
         api::history::run,
         api::history::timeline,
+        api::alerts::list,
+        api::alerts::set_rules,
         api::quota::get,
         api::parked::list,
         api::parked::groups,

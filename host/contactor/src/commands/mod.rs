@@ -1,5 +1,6 @@
 //! The commands: one file per subject, each with its arguments and what they do.
 
+pub(crate) mod alerts;
 pub(crate) mod catalog;
 pub(crate) mod completions;
 pub(crate) mod connection;
@@ -75,6 +76,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Run(args) => run::run(context, &args).await,
         Command::Runs(command) => runs::run(context, command).await,
         Command::Timeline(args) => history::timeline(context, &args).await,
+        Command::Alerts(command) => alerts::run(context, command).await,
         Command::Quota(arguments) => quota::run(context, arguments).await,
         Command::Parked(command) => parked::run(context, command).await,
         Command::Conflicts(command) => history::conflicts(context, command).await,

@@ -57,8 +57,10 @@ impl Engine {
 
     /// A run ended: when it wrote to the partner what only a sweep had found, a webhook was missing.
     pub(crate) fn note_missed(&self, claim: &ClaimedRecord, outcome: RunOutcome, writes_to_partner: bool) {
-        let by_sweep = claim.priority == Priority::Sweep
-            && claim.hints.iter().all(|hint| hint.event.is_none() && hint.side == Side::Highlevel);
+        let hints = &claim.hints;
+        let by_sweep = hints.iter().all(|hint| hint.event.is_none())
+            && hints.iter().any(|hint| hint.side == Side::Highlevel)
+            && claim.priority == Priority::Sweep;
         if !by_sweep || !writes_to_partner || outcome != RunOutcome::Applied || claim.key.entity != "contact"
         {
             return;

@@ -1,6 +1,7 @@
 //! The admin API: one file per subject, one table of routes.
 
 pub(crate) mod actions;
+pub(crate) mod alerts;
 pub(crate) mod catalogue;
 pub(crate) mod connections;
 pub(crate) mod connectors;
@@ -68,6 +69,8 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces/{workspace}/parked/groups/{group}", get(parked::group)),
         ("/api/v1/workspaces/{workspace}/parked/groups/{group}/retry", post(parked::retry_group)),
         ("/api/v1/workspaces/{workspace}/parked/groups/{group}/discard", post(parked::discard_group)),
+        ("/api/v1/workspaces/{workspace}/alerts", get(alerts::list)),
+        ("/api/v1/workspaces/{workspace}/alerts/rules", put(alerts::set_rules)),
         ("/api/v1/workspaces/{workspace}/quota", get(quota::get)),
         ("/api/v1/workspaces/{workspace}/conflicts", get(history::conflicts)),
         ("/api/v1/workspaces/{workspace}/events", get(history::events)),

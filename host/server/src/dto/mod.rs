@@ -2,6 +2,7 @@
 //! the storage model, so that a table can change without a client noticing. The `contactor` command reads the same types.
 
 mod action;
+mod alerts;
 mod catalogue;
 mod connection;
 mod connector;
@@ -21,6 +22,7 @@ mod sync;
 mod workspace;
 
 pub use action::{ActionCall, ActionReport, ActionRequest};
+pub use alerts::{Alert, AlertKind, AlertRules, Alerts};
 pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueQuery, CatalogueWay};
 pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Schedule, Setting};
 pub use connector::{Connector, InspectReport, ScopeRequest};
