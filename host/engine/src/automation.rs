@@ -123,11 +123,16 @@ impl Engine {
         }
     }
 
-    /// The handling of a delivery panicked: a defect of the host. It is tried again and then parked; the others go on.
-    pub(crate) async fn delivery_panicked(&self, lease: &Lease, claimed: &ClaimedDelivery) {
-        tracing::error!(connection = %claimed.connection, "an automation panicked: this is a defect of the host");
-        let failure =
-            Failure::new(FailureClass::GuestBug, "the host failed in this run; its log has the details");
+    /// The handling of a delivery panicked, or did not end: a defect of the host. It is tried again and then parked; the others go
+    /// on.
+    pub(crate) async fn delivery_panicked(
+        &self,
+        lease: &Lease,
+        claimed: &ClaimedDelivery,
+        why: &'static str,
+    ) {
+        tracing::error!(connection = %claimed.connection, why, "this is a defect of the host");
+        let failure = Failure::new(FailureClass::GuestBug, why);
         let max = self.config().max_attempts;
         let disposition = failure.disposition(claimed.attempts, max, self.now(), rand::random::<f64>());
         self.complete_delivery(lease, claimed, disposition, false, None).await;

@@ -105,11 +105,10 @@ impl Engine {
         self.wake().wake();
     }
 
-    /// The reading of a webhook panicked: a defect of the host. It is tried again and then parked; the others go on.
-    pub(crate) async fn event_panicked(&self, lease: &Lease, claimed: &ClaimedEvent) {
-        tracing::error!(connection = %claimed.connection, "the reading of a webhook panicked: this is a defect of the host");
-        let failure =
-            Failure::new(FailureClass::GuestBug, "the host failed in reading it; its log has the details");
+    /// The reading of a webhook panicked, or did not end: a defect of the host. It is tried again and then parked; the others go on.
+    pub(crate) async fn event_panicked(&self, lease: &Lease, claimed: &ClaimedEvent, why: &'static str) {
+        tracing::error!(connection = %claimed.connection, why, "this is a defect of the host");
+        let failure = Failure::new(FailureClass::GuestBug, why);
         let max = self.config().max_attempts;
         let disposition = failure.disposition(claimed.attempts, max, self.now(), rand::random::<f64>());
         self.complete_event(lease, claimed, Found::default(), disposition, None).await;

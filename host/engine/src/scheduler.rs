@@ -55,6 +55,23 @@ enum HandOut {
     Full,
 }
 
+/// Longest time of one piece of work. Requests and guests have time-outs of their own, so whatever takes longer will not end: then
+/// its place is needed, and what was claimed is given back.
+const DEADLINE: Duration = Duration::from_mins(30);
+
+/// Why a piece of work did not end as it should: either way a defect of the host.
+const PANICKED: &str = "the host failed in this run; its log has the details";
+const ENDLESS: &str = "this run did not end within half an hour and was given up";
+
+/// Does a piece of work to its end.
+async fn ended(work: impl Future<Output = ()>) -> Result<(), &'static str> {
+    match tokio::time::timeout(DEADLINE, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(PANICKED),
+        Err(_) => Err(ENDLESS),
+    }
+}
+
 /// What a task in flight was for.
 enum Finished {
     Record(WorkspaceId),
@@ -219,9 +236,8 @@ impl Engine {
         *in_flight.per_workspace.entry(workspace.clone()).or_default() += 1;
         let (engine, lease) = (self.clone(), lease.clone());
         in_flight.tasks.spawn(async move {
-            let run = AssertUnwindSafe(engine.run_record(&lease, record.clone())).catch_unwind();
-            if run.await.is_err() {
-                engine.panicked(&lease, record).await;
+            if let Err(why) = ended(engine.run_record(&lease, record.clone())).await {
+                engine.panicked(&lease, record, why).await;
             }
             Finished::Record(workspace)
         });
@@ -230,9 +246,8 @@ impl Engine {
     fn start_event(&self, lease: &Lease, event: ClaimedEvent, in_flight: &mut InFlight) {
         let (engine, lease) = (self.clone(), lease.clone());
         in_flight.tasks.spawn(async move {
-            let run = AssertUnwindSafe(engine.run_event(&lease, event.clone())).catch_unwind();
-            if run.await.is_err() {
-                engine.event_panicked(&lease, &event).await;
+            if let Err(why) = ended(engine.run_event(&lease, event.clone())).await {
+                engine.event_panicked(&lease, &event, why).await;
             }
             Finished::Event
         });
@@ -241,9 +256,8 @@ impl Engine {
     fn start_delivery(&self, lease: &Lease, delivery: ClaimedDelivery, in_flight: &mut InFlight) {
         let (engine, lease) = (self.clone(), lease.clone());
         in_flight.tasks.spawn(async move {
-            let run = AssertUnwindSafe(engine.run_delivery(&lease, delivery.clone())).catch_unwind();
-            if run.await.is_err() {
-                engine.delivery_panicked(&lease, &delivery).await;
+            if let Err(why) = ended(engine.run_delivery(&lease, delivery.clone())).await {
+                engine.delivery_panicked(&lease, &delivery, why).await;
             }
             Finished::Event
         });
@@ -253,11 +267,8 @@ impl Engine {
         in_flight.messages += 1;
         let (engine, lease) = (self.clone(), lease.clone());
         in_flight.tasks.spawn(async move {
-            let id = message.id.clone();
-            let run = AssertUnwindSafe(engine.run_message(&lease, message)).catch_unwind();
-            if run.await.is_err() {
-                // Its claim is given out again after the next start; meanwhile nobody repeats what may never end.
-                tracing::error!(message = id, "sending a message panicked: this is a defect of the host");
+            if let Err(why) = ended(engine.run_message(&lease, message.clone())).await {
+                engine.message_failed(&lease, &message, why).await;
             }
             Finished::Message
         });
@@ -290,5 +301,17 @@ impl Engine {
                 () = tokio::time::sleep(next) => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_panics_or_never_ends_is_given_up_and_says_which() {
+        assert_eq!(ended(async {}).await, Ok(()));
+        assert_eq!(ended(async { panic!("a test of panics") }).await, Err(PANICKED));
+        assert_eq!(ended(std::future::pending()).await, Err(ENDLESS));
     }
 }

@@ -93,6 +93,16 @@ impl Engine {
         self.wake().wake();
     }
 
+    /// The sending of a message panicked, or did not end: a defect of the host. A person may have it sent again.
+    pub(crate) async fn message_failed(&self, lease: &Lease, message: &ClaimedMessage, why: &'static str) {
+        tracing::error!(message = message.id, why, "this is a defect of the host");
+        let reason = format!("message to {}: {why}; it may have arrived", message.destination.name);
+        let parked = parked(FailureClass::GuestBug, reason);
+        if let Err(error) = self.store().complete_message(lease, &message.id, parked, None).await {
+            tracing::warn!(message = message.id, %error, "a message could not be parked; it is sent again after a restart");
+        }
+    }
+
     fn undelivered(
         &self,
         message: &ClaimedMessage,

@@ -191,11 +191,10 @@ impl Engine {
         }
     }
 
-    /// A run panicked: a defect of the host. The record is tried again and then parked; the others go on.
-    pub(crate) async fn panicked(&self, lease: &Lease, claim: ClaimedRecord) {
-        let failure =
-            Failure::new(FailureClass::GuestBug, "the host failed in this run; its log has the details");
-        tracing::error!(connection = %claim.key.connection, "a run panicked: this is a defect of the host");
+    /// A run panicked, or did not end: a defect of the host. The record is tried again and then parked; the others go on.
+    pub(crate) async fn panicked(&self, lease: &Lease, claim: ClaimedRecord, why: &'static str) {
+        let failure = Failure::new(FailureClass::GuestBug, why);
+        tracing::error!(connection = %claim.key.connection, why, "this is a defect of the host");
         let disposition = failure.disposition(
             claim.attempts,
             self.config().max_attempts,
