@@ -6,8 +6,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    alerts, catalog, completions, connection, connector, destination, emit, history, init, mapping, parked,
-    quota, run, runs, sandbox, serve, sync, workspace,
+    alerts, catalog, completions, connection, connector, destination, emit, erase, history, init, mapping,
+    parked, quota, run, runs, sandbox, serve, sync, workspace,
 };
 use crate::exit::Exit;
 
@@ -102,6 +102,8 @@ pub(crate) enum Command {
     /// Records that a person must look at.
     #[command(subcommand)]
     Parked(parked::Command),
+    /// Forget one person everywhere, as the law may ask for.
+    Erase(erase::Arguments),
     /// Fields that both sides changed.
     #[command(subcommand)]
     Conflicts(history::ConflictsCommand),

@@ -5,10 +5,11 @@ use std::time::Duration;
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
     ActionReport, ActionRequest, AlertRules, Alerts, CatalogueEntry, CatalogueQuery, CheckReport, Conflict,
-    Connection, Connector, Destination, EnableConnection, ErrorBody, Event, Health, LimitQuery, MappingRow,
-    MappingRowQuery, MappingTrial, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewReport,
-    PreviewRequest, PutDestination, Quota, RecordRef, ReleaseAnswer, RetryAnswer, Run, RunQuery,
-    SampleAnswer, SetMappingRow, SyncProgress, SyncRequest, Timeline, TrialReport, Workspace,
+    Connection, Connector, Destination, EnableConnection, EraseRequest, Erasure, ErrorBody, Event, Health,
+    LimitQuery, MappingRow, MappingRowQuery, MappingTrial, NewWorkspace, Parked, ParkedGroup,
+    ParkedGroupDetail, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef, ReleaseAnswer,
+    RetryAnswer, Run, RunQuery, SampleAnswer, SetMappingRow, SyncProgress, SyncRequest, Timeline,
+    TrialReport, Workspace,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -235,6 +236,10 @@ impl Client {
     pub(crate) async fn set_alert_rules(&self, workspace: &str, rules: &AlertRules) -> Result<AlertRules> {
         let request = self.request(Method::PUT, &["workspaces", workspace, "alerts", "rules"]);
         self.json(request.json(rules)).await
+    }
+
+    pub(crate) async fn erase(&self, workspace: &str, request: &EraseRequest) -> Result<Erasure> {
+        self.json(self.request(Method::POST, &["workspaces", workspace, "erase"]).json(request)).await
     }
 
     pub(crate) async fn quota(&self, workspace: &str) -> Result<Quota> {

@@ -70,6 +70,7 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::history::timeline,
         api::alerts::list,
         api::alerts::set_rules,
+        api::erasure::erase,
         api::quota::get,
         api::parked::list,
         api::parked::groups,

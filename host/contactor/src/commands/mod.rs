@@ -7,6 +7,7 @@ pub(crate) mod connection;
 pub(crate) mod connector;
 pub(crate) mod destination;
 pub(crate) mod emit;
+pub(crate) mod erase;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod init;
@@ -76,6 +77,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Run(args) => run::run(context, &args).await,
         Command::Runs(command) => runs::run(context, command).await,
         Command::Timeline(args) => history::timeline(context, &args).await,
+        Command::Erase(arguments) => erase::run(context, arguments).await,
         Command::Alerts(command) => alerts::run(context, command).await,
         Command::Quota(arguments) => quota::run(context, arguments).await,
         Command::Parked(command) => parked::run(context, command).await,

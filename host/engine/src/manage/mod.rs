@@ -5,6 +5,7 @@ mod check;
 mod connections;
 mod connectors;
 mod emit;
+mod erase;
 mod history;
 mod mapping;
 mod parked;

@@ -7,6 +7,7 @@ pub(crate) mod connections;
 pub(crate) mod connectors;
 pub(crate) mod destinations;
 pub(crate) mod emit;
+pub(crate) mod erasure;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod mapping;
@@ -71,6 +72,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces/{workspace}/parked/groups/{group}/discard", post(parked::discard_group)),
         ("/api/v1/workspaces/{workspace}/alerts", get(alerts::list)),
         ("/api/v1/workspaces/{workspace}/alerts/rules", put(alerts::set_rules)),
+        ("/api/v1/workspaces/{workspace}/erase", post(erasure::erase)),
         ("/api/v1/workspaces/{workspace}/quota", get(quota::get)),
         ("/api/v1/workspaces/{workspace}/conflicts", get(history::conflicts)),
         ("/api/v1/workspaces/{workspace}/events", get(history::events)),

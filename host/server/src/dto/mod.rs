@@ -8,6 +8,7 @@ mod connection;
 mod connector;
 mod destination;
 mod emit;
+mod erasure;
 mod error;
 mod health;
 mod history;
@@ -28,6 +29,7 @@ pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection,
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use destination::{Destination, DestinationKind, PutDestination};
 pub use emit::SampleAnswer;
+pub use erasure::{EraseRequest, Erasure};
 pub use error::{ErrorBody, ErrorDetail};
 pub use health::{Counts, Health};
 pub use history::{

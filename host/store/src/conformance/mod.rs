@@ -12,6 +12,7 @@ mod children;
 mod claims;
 mod configuration;
 mod connector_state;
+mod erasure;
 mod events;
 mod fencing;
 mod history;
@@ -83,6 +84,9 @@ cases! {
         many_that_rest_hide_nobody_behind_them,
         a_connection_that_rests_gives_out_nothing_until_its_time,
         webhooks_and_automations_rest_by_themselves;
+    erasure:
+        a_person_is_forgotten_everywhere_and_nobody_else_is,
+        looking_changes_nothing;
     alerts:
         what_is_told_and_that_it_was_told_are_one,
         rules_are_kept_and_ended_alerts_are_forgotten;

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod configuration;
+mod erasure;
 mod events;
 mod ids;
 mod progress;
@@ -12,6 +13,7 @@ mod work;
 
 pub use alerts::*;
 pub use configuration::*;
+pub use erasure::*;
 pub use events::*;
 pub use ids::*;
 pub use progress::*;

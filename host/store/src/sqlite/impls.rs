@@ -11,8 +11,8 @@ use super::claim::{self, Demand};
 use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
-    Result, SqliteStore, alerts, configuration, counts, dirty, events, expire, ingest, journal, kv, leases,
-    links, messages, parked, rests, runs, seen, usage, writes,
+    Result, SqliteStore, alerts, configuration, counts, dirty, erase, events, expire, ingest, journal, kv,
+    leases, links, messages, parked, rests, runs, seen, usage, writes,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -205,6 +205,11 @@ impl Store for SqliteStore {
     async fn retry_parked(&self, key: &RecordKey, priority: Priority) -> Result<bool> {
         let (key, now) = (key.clone(), self.now());
         self.write(move |db| parked::retry(db, &key, priority, now)).await
+    }
+
+    async fn erase(&self, workspace: &WorkspaceId, person: Person, only_look: bool) -> Result<Erasure> {
+        let (workspace, now) = (workspace.clone(), self.now());
+        self.write(move |db| erase::person(db, &workspace, &person, only_look, now)).await
     }
 
     async fn put_alert_rules(&self, workspace: &WorkspaceId, rules: AlertRules) -> Result<()> {

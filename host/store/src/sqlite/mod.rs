@@ -16,6 +16,7 @@ mod configuration;
 mod counts;
 mod deliveries;
 mod dirty;
+mod erase;
 mod events;
 mod expire;
 mod fair;

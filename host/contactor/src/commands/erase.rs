@@ -1,0 +1,50 @@
+//! `contactor erase`: forget one person.
+
+use clap::Args;
+use contactor_server::dto::EraseRequest;
+
+use super::Context;
+use crate::exit::Failure;
+
+/// Forget one person: every record, run, webhook and message of a workspace in which the person is mentioned. It cannot be undone.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  contactor erase acme ann@example.com --preview
+  contactor erase acme ann@example.com --yes
+
+HighLevel and the partners keep what they have: delete the person there first, or the next sync meets the person anew.
+Backups of the database are not touched.")]
+pub(crate) struct Arguments {
+    /// The workspace's id.
+    workspace: String,
+    /// An id at HighLevel or a partner, an email address, or a phone number like +15550100.
+    who: String,
+    /// Only tell what would be forgotten.
+    #[arg(long, conflicts_with = "yes", required_unless_present = "yes")]
+    preview: bool,
+    /// Do it.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+    let request = EraseRequest { who: arguments.who, preview: arguments.preview };
+    let erased = context.client()?.erase(&arguments.workspace, &request).await?;
+    let lines = [
+        ("known as", erased.ids.iter().chain(&erased.words).cloned().collect::<Vec<_>>().join(", ")),
+        ("links", erased.links.to_string()),
+        ("webhooks", erased.events.to_string()),
+        ("runs", erased.runs.to_string()),
+        ("conflicts", erased.conflicts.to_string()),
+        ("parked", erased.parked.to_string()),
+        ("waiting", erased.waiting.to_string()),
+        ("automations", erased.deliveries.to_string()),
+        ("messages", erased.messages.to_string()),
+        ("connectors' states", erased.states.to_string()),
+        ("other traces", erased.traces.to_string()),
+    ];
+    context.out.one(&erased, &lines)?;
+    let note = if request.preview { "nothing was changed: this is a preview" } else { "all of this is gone" };
+    Ok(context.out.note(note)?)
+}

@@ -1,0 +1,66 @@
+//! Forgetting one person, as the law may ask for.
+
+use contactor_store::{Erasure, Person, RecordId, WorkspaceId};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+impl Engine {
+    /// Forgets a person by an id at HighLevel or a partner, an email address or a phone number in E.164; with `preview` it only
+    /// tells what would be forgotten. HighLevel and the partners keep what they have: a person who is still there is met anew.
+    ///
+    /// # Errors
+    /// No such workspace, or nothing is known of the person.
+    pub async fn erase(
+        &self,
+        workspace: &WorkspaceId,
+        who: &str,
+        preview: bool,
+    ) -> Result<Erasure, EngineError> {
+        self.workspace(workspace).await?;
+        let found = self.store().erase(workspace, person(who)?, preview).await?;
+        if found.is_empty() {
+            return Err(EngineError::NotFound {
+                what: "person known as",
+                id: who.trim().to_owned(),
+                hint: format!(
+                    " in {workspace}; an id, an email address or a number like +15550100 finds one"
+                ),
+            });
+        }
+        if !preview {
+            // Whoever it was is not named here.
+            tracing::info!(%workspace, links = found.links, runs = found.runs, events = found.events, "a person was forgotten");
+        }
+        Ok(found)
+    }
+}
+
+fn person(who: &str) -> Result<Person, EngineError> {
+    let who = who.trim();
+    let number = who.strip_prefix('+').is_some_and(|digits| digits.chars().all(|c| c.is_ascii_digit()));
+    if who.contains('@') || (number && who.len() >= 8) {
+        return Ok(Person { ids: Vec::new(), words: vec![who.to_owned()] });
+    }
+    if who.is_empty() || number || who.contains(char::is_whitespace) {
+        return Err(EngineError::Invalid(format!(
+            "`{who}` is no id, email address or number like +15550100"
+        )));
+    }
+    Ok(Person { ids: vec![RecordId::new(who)], words: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_a_number_and_an_id_are_told_apart() {
+        assert_eq!(person(" ann@example.com ").unwrap().words, ["ann@example.com"]);
+        assert_eq!(person("+19075550101").unwrap().words, ["+19075550101"]);
+        assert_eq!(person("ocQHyuzHvysMo5N5VsXc").unwrap().ids.len(), 1);
+        for bad in ["", "+1", "Ann Smith"] {
+            assert!(person(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Forgetting one person.
+
+use serde::{Deserialize, Serialize};
+
+use super::RecordId;
+
+/// Who is forgotten: whatever is known of the person. Links lead from one to the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// Ids at HighLevel or at a partner.
+    pub ids: Vec<RecordId>,
+    /// Email addresses and phone numbers, as they are written.
+    pub words: Vec<String>,
+}
+
+/// What was found of a person and, unless it was only looked for, is gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// The person's ids at HighLevel and at partners.
+    pub ids: Vec<RecordId>,
+    /// The person's addresses and numbers.
+    pub words: Vec<String>,
+    /// Links of the contact and of its tasks, notes and appointments.
+    pub links: u64,
+    /// Webhooks whose content mentioned the person; that they came is still known, so that a repetition is no news.
+    pub events: u64,
+    /// Runs with their calls.
+    pub runs: u64,
+    /// Conflicts.
+    pub conflicts: u64,
+    /// Parked entries.
+    pub parked: u64,
+    /// Records that waited for their run.
+    pub waiting: u64,
+    /// Events of automations, with what their handlers had noted.
+    pub deliveries: u64,
+    /// Messages.
+    pub messages: u64,
+    /// Keys of connectors' states in which the person was blanked.
+    pub states: u64,
+    /// What walks had seen, and counts of writes.
+    pub traces: u64,
+}
+
+impl Erasure {
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            links,
+            events,
+            runs,
+            conflicts,
+            parked,
+            waiting,
+            deliveries,
+            messages,
+            states,
+            traces,
+            ..
+        } = self;
+        [links, events, runs, conflicts, parked, waiting, deliveries, messages, states, traces]
+            .iter()
+            .all(|count| **count == 0)
+    }
+}
