@@ -51,11 +51,20 @@ impl Host {
     /// # Errors
     /// When it does not come up; its own words are in the message.
     pub async fn start(dir: &Path) -> Result<Self> {
+        Self::start_with(dir, "").await
+    }
+
+    /// The same with orders for a torture test; see `contactor_store::torture`.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with(dir: &Path, torture: &str) -> Result<Self> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("host.log"))?;
         let mut child = Command::new(artefacts::binary("contactor")?)
             .arg("--config")
             .arg(dir.join("contactor.toml"))
             .arg("serve")
+            .env("CONTACTOR_TORTURE", torture)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -164,21 +173,25 @@ impl Host {
         let token = sandbox.highlevel().private_token();
         self.post("/workspaces", &json!({ "id": "acme", "location": location, "token": token })).await?;
         self.install("prefinery").await?;
-        let mut settings = settings;
-        settings["beta_id"] = json!(sandbox.prefinery().first_project().to_string());
-        let connection = self
-            .put(
-                "/workspaces/acme/connections/prefinery",
-                &json!({
-                    "base_url": sandbox.prefinery_url(),
-                    "credentials": { "key": sandbox.prefinery().api_key() },
-                    "webhook_secret": sandbox.prefinery().signing_secret(sandbox.prefinery().first_project()),
-                    "settings": settings,
-                }),
-            )
-            .await?;
+        let connection = self.put_prefinery(sandbox, &settings).await?;
         self.aim(sandbox, &connection)?;
         Ok(connection)
+    }
+
+    /// Enables Prefinery for the sandbox's first project, or enables it again.
+    ///
+    /// # Errors
+    /// When the host refuses it.
+    pub async fn put_prefinery(&self, sandbox: &Sandbox, settings: &Value) -> Result<Value> {
+        let mut settings = settings.clone();
+        settings["beta_id"] = json!(sandbox.prefinery().first_project().to_string());
+        let request = json!({
+            "base_url": sandbox.prefinery_url(),
+            "credentials": { "key": sandbox.prefinery().api_key() },
+            "webhook_secret": sandbox.prefinery().signing_secret(sandbox.prefinery().first_project()),
+            "settings": settings,
+        });
+        self.put("/workspaces/acme/connections/prefinery", &request).await
     }
 
     /// Lets both doubles send their webhooks to this host.
@@ -242,6 +255,24 @@ impl Host {
         }
         let last = last.map(|error| format!(" (last: {error:#})")).unwrap_or_default();
         bail!("waited in vain until {what}{last}\n{}", tail(&self.dir.join("host.log")))
+    }
+
+    /// Whether the process has ended by itself.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
+    /// A counter of the host's metrics; 0 before it was first counted.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn counter(&self, name: &str) -> Result<f64> {
+        let text = self.client.get(self.at("/metrics")).bearer_auth(&self.token).send().await?.text().await?;
+        let line = text.lines().find(|line| line.split([' ', '{']).next() == Some(name));
+        Ok(line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0.0))
     }
 
     /// Kills the process as the kernel would: no signal handler, no farewell.

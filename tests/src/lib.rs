@@ -7,3 +7,4 @@ pub mod engine;
 pub mod host;
 pub mod partners;
 pub mod stories;
+pub mod torture;

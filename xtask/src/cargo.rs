@@ -49,6 +49,13 @@ impl Workspace {
         command
     }
 
+    /// An executable of the build that the tests use.
+    pub(crate) fn built(&self, name: &str) -> Command {
+        let mut command = Command::new(self.target_dir.join("debug").join(name));
+        command.env("CONTACTOR_COMPONENTS", self.components());
+        command
+    }
+
     /// An executable of the release build.
     pub(crate) fn released(&self, name: &str) -> Command {
         let mut command = Command::new(self.target_dir.join("release").join(name));

@@ -1,4 +1,4 @@
-//! cargo xtask demo | test | build | bench | converge | docs: the workspace's own commands.
+//! cargo xtask demo | test | build | bench | converge | torture | docs: the workspace's own commands.
 
 mod bench;
 mod cargo;
@@ -13,6 +13,7 @@ mod guides;
 #[cfg(test)]
 mod published;
 mod test;
+mod torture;
 
 use clap::{Parser, Subcommand};
 
@@ -36,6 +37,8 @@ enum Command {
     Docs(docs::Docs),
     /// Edits five connections of one workspace at random, with faults, and looks whether all sides agree in the end.
     Converge(converge::Converge),
+    /// Plays random histories of edits, faults and deaths of the real host, and looks whether all that was promised holds.
+    Torture(torture::Torture),
     /// Measures the host against floors of the same run.
     Bench(bench::Bench),
 }
@@ -46,6 +49,7 @@ fn main() -> anyhow::Result<()> {
         Command::Test(test) => test.run(),
         Command::Build(build) => build.run(),
         Command::Converge(converge) => converge.run(),
+        Command::Torture(torture) => torture.run(),
         Command::Docs(docs) => docs.run(),
         Command::Bench(bench) => bench.run(),
     }

@@ -58,6 +58,9 @@ impl RunRecorder {
 
     /// Notes a finished call.
     pub(crate) fn call(&self, mut call: Call) {
+        if call.write && call.target != "guest" {
+            contactor_store::torture::point("after-write");
+        }
         if let Some(meter) = &self.meter {
             meter.count(&call);
         }

@@ -24,6 +24,9 @@ use crate::error::EngineError;
 /// Longest time between two looks at the store, should a wake-up be missed or another host have marked something.
 const IDLE_POLL: Duration = Duration::from_secs(1);
 
+/// How soon to look again when the clock stands still until somebody moves it.
+const STANDING: Duration = Duration::from_millis(5);
+
 /// How soon to look again at work that was due and not given out, because its workspace or destination has what it may have at
 /// once. The end of any of it wakes the loop; this is for what ends elsewhere.
 const BLOCKED_POLL: Duration = Duration::from_millis(100);
@@ -131,7 +134,7 @@ impl Engine {
         while !stop.is_cancelled() {
             let wait = match self.hand_out(&lease, &mut in_flight).await {
                 Ok(HandOut::Started | HandOut::Full) => Duration::ZERO,
-                Ok(HandOut::NothingDue(asked_at)) => self.idle_time(asked_at).await,
+                Ok(HandOut::NothingDue(asked_at)) => self.real(self.idle_time(asked_at).await),
                 Err(error) => {
                     tracing::error!(%error, "the store gives out no work");
                     IDLE_POLL
@@ -274,6 +277,11 @@ impl Engine {
         });
     }
 
+    /// A wait as it is slept through: a clock that somebody else moves is looked at again soon.
+    fn real(&self, wait: Duration) -> Duration {
+        if self.time_passes() { wait } else { wait.min(STANDING) }
+    }
+
     /// How long nothing will be due. What was due when work was asked for has its share in flight already.
     async fn idle_time(&self, asked_at: Timestamp) -> Duration {
         match self.store().next_due().await {
@@ -294,7 +302,8 @@ impl Engine {
     async fn walk_until(self, stop: CancellationToken) {
         let walker = Arc::new(self);
         loop {
-            let next = walker.walk_due().await;
+            let next = walker.real(walker.walk_due().await);
+            metrics::counter!("contactor_walk_rounds_total").increment(1);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = walker.walk_wake().0.notified() => {}

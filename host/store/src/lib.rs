@@ -15,6 +15,7 @@ mod error;
 mod model;
 pub mod sqlite;
 mod store;
+pub mod torture;
 mod vault;
 
 pub use automation::*;

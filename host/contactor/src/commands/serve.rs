@@ -12,7 +12,7 @@ use contactor_engine::{Clock, Engine, EngineParts};
 use contactor_runtime::CacheConfig;
 use contactor_server::{Server, ServerConfig};
 use contactor_store::Store;
-use contactor_store::sqlite::SqliteStore;
+use contactor_store::sqlite::{SqliteOptions, SqliteStore};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -152,8 +152,12 @@ async fn start_engine(config: &Config) -> Result<Engine, Failure> {
     let database = config.path(&config.store.path);
     let key_file = config.path(&config.vault.key_file);
     let vault = keys::open_vault(&key_file, &database)?;
-    let store: Arc<dyn Store> =
-        Arc::new(SqliteStore::open(&database).map_err(|error| Failure::new(Exit::Failed, error))?);
+    let clock = Clock::of_process()?;
+    let own = clock.clone();
+    let options = SqliteOptions { clock: Arc::new(move || own.now()), ..SqliteOptions::default() };
+    let store =
+        SqliteStore::open_with(&database, options).map_err(|error| Failure::new(Exit::Failed, error))?;
+    let store: Arc<dyn Store> = Arc::new(store);
     keys::check_vault(&vault, store.as_ref()).await?;
     let cache_dir = &config.runtime.aot_cache;
     let cache = if cache_dir.as_os_str().is_empty() {
@@ -164,7 +168,7 @@ async fn start_engine(config: &Config) -> Result<Engine, Failure> {
     };
     let parts = EngineParts {
         config: config.engine.clone(),
-        clock: Clock::system(),
+        clock,
         store,
         vault: Arc::new(vault),
         highlevel: config.highlevel.api(),

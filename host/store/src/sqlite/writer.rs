@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Result;
 use super::file::{Locked, open_writer};
 use crate::error::StoreError;
+use crate::torture;
 
 /// Requests in one commit. Bounds how long the first of them waits for the last: some 20 ms at 30 µs each.
 const BATCH: usize = 512;
@@ -199,6 +200,11 @@ impl State {
             return;
         }
         let began = Instant::now();
+        if torture::breaks(torture::EARLY_ANSWER)
+            && let Some(connection) = &self.connection
+        {
+            return answer_early(connection, batch);
+        }
         let outcome = match (&self.failed, &self.connection) {
             (Some(failure), _) => Err(failure.clone()),
             (None, None) => Err(StoreError::Closed),
@@ -209,6 +215,7 @@ impl State {
                 metrics::histogram!("contactor_store_commit_seconds").record(began.elapsed());
                 #[expect(clippy::cast_precision_loss, reason = "a batch has at most a few hundred requests")]
                 metrics::histogram!("contactor_store_commit_requests").record(batch.len() as f64);
+                torture::point("after-commit");
                 for request in batch {
                     request.committed();
                 }
@@ -239,11 +246,25 @@ impl State {
     }
 }
 
+/// What must never be done: answers before the commit. Only when it was told to break that rule, to show that it is noticed.
+fn answer_early(connection: &Connection, mut batch: Vec<Box<dyn Request>>) {
+    let ran = execute(connection, "BEGIN IMMEDIATE")
+        .and_then(|()| batch.iter_mut().try_for_each(|request| run_in_savepoint(connection, &mut **request)));
+    for request in batch {
+        request.committed();
+    }
+    torture::point("before-commit");
+    if let Err(error) = ran.and_then(|()| execute(connection, "COMMIT")) {
+        tracing::error!(%error, "a commit failed that was answered already");
+    }
+}
+
 /// Runs the batch in one transaction. `Err` means that nothing of it was written.
 fn transact(connection: &Connection, batch: &mut [Box<dyn Request>]) -> Result<()> {
     execute(connection, "BEGIN IMMEDIATE")?;
     let ran = batch.iter_mut().try_for_each(|request| run_in_savepoint(connection, &mut **request));
     // Whatever stops a commit, the caller must not believe in it, and the disk is the likely reason.
+    torture::point("before-commit");
     let ended = ran.and_then(|()| execute(connection, "COMMIT").map_err(as_failure));
     if ended.is_err() && !connection.is_autocommit() {
         execute(connection, "ROLLBACK").map_err(as_failure)?;

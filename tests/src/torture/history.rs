@@ -1,0 +1,109 @@
+//! What happens in a history: a function of its seed.
+
+use contactor_sandbox::random::Random;
+
+use super::Options;
+
+/// Steps of a history.
+const STEPS: usize = 40;
+/// People at the beginning.
+pub(super) const PEOPLE: usize = 6;
+/// Places where the host may be told to die, each with how often it may be come to before.
+const PLACES: [(&str, usize); 4] =
+    [("before-commit", 40), ("after-commit", 40), ("after-write", 12), ("before-result", 4)];
+
+/// Where the process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Death {
+    /// A place that the host marks.
+    pub place: &'static str,
+    /// The how manyth coming to it.
+    pub coming: usize,
+}
+
+/// One step. People are named by their place in the order in which they came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Somebody edits a contact in HighLevel.
+    EditContact { person: usize, field: &'static str, value: String },
+    /// Somebody tags a contact in HighLevel.
+    Tag { person: usize, tag: String },
+    /// Somebody creates a contact in HighLevel.
+    CreateContact { name: String },
+    /// Somebody deletes a contact in HighLevel.
+    DeleteContact { person: usize },
+    /// Somebody edits a tester at the partner.
+    EditTester { person: usize, field: &'static str, value: String },
+    /// Somebody signs up at the partner.
+    CreateTester { name: String },
+    /// Webhooks are delivered, in another order when said so.
+    Deliver { shuffled: bool },
+    /// Minutes pass.
+    Pass { minutes: i64 },
+    /// The process is killed and started again; the next process dies by itself, if a place is named.
+    Kill { next: Option<Death> },
+    /// The location's token is refused until somebody gives a new one.
+    RevokeToken,
+}
+
+/// The steps of a seed.
+pub(super) struct History {
+    pub(super) steps: Vec<Step>,
+}
+
+impl History {
+    pub(super) fn of(seed: u64, options: &Options) -> Self {
+        let mut random = Random::new(seed, "torture");
+        let mut people = PEOPLE;
+        let mut steps = Vec::with_capacity(STEPS + 2);
+        for number in 0..STEPS {
+            steps.push(step(&mut random, number, &mut people));
+        }
+        // Two deaths in each history: one from outside, and one at a place, which is left to a later step.
+        let place = PLACES[random.below(PLACES.len())];
+        let death = Death { place: place.0, coming: 1 + random.below(place.1) };
+        let at = random.below(STEPS / 2);
+        steps.insert(at, Step::Kill { next: Some(options.death.unwrap_or(death)) });
+        let at = STEPS / 2 + random.below(STEPS / 2);
+        steps.insert(at, Step::Kill { next: None });
+        Self { steps }
+    }
+}
+
+fn step(random: &mut Random, number: usize, people: &mut usize) -> Step {
+    let person = random.below(*people);
+    let value = format!("Edited{number}");
+    let field = ["firstName", "lastName"][random.below(2)];
+    match random.below(20) {
+        0..=4 => Step::EditContact { person, field, value },
+        5 => Step::Tag { person, tag: format!("tag {number}") },
+        6 | 7 => {
+            *people += 1;
+            Step::CreateContact { name: format!("new{number}") }
+        }
+        8 => Step::DeleteContact { person },
+        9..=11 => Step::EditTester { person, field, value },
+        12 => {
+            *people += 1;
+            Step::CreateTester { name: format!("signup{number}") }
+        }
+        13..=16 => Step::Deliver { shuffled: random.below(2) == 0 },
+        17 | 18 => Step::Pass { minutes: 1 + i64::try_from(random.below(20)).unwrap_or(0) },
+        _ if random.below(4) == 0 => Step::RevokeToken,
+        _ => Step::Deliver { shuffled: true },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_is_a_function_of_its_seed() {
+        let steps = |seed| History::of(seed, &Options::default()).steps;
+        assert_eq!(steps(7), steps(7));
+        assert_ne!(steps(7), steps(8));
+        let kills = steps(9).into_iter().filter(|step| matches!(step, Step::Kill { .. })).count();
+        assert_eq!(kills, 2);
+    }
+}

@@ -1,0 +1,151 @@
+//! What must hold after a history has come to rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use contactor_sandbox::outbox::Outbox;
+use serde_json::{Value, json};
+
+use super::Report;
+use super::world::World;
+
+/// Writes per edit at most: an edit is one write on the other side, a new contact also a tag and a task, and each lost answer
+/// has its write made again.
+const WRITES_PER_EDIT: u64 = 8;
+
+/// Holds the doubles and the store against everything that is promised.
+pub(super) async fn check(world: &World) -> Result<Report> {
+    let mut report = Report {
+        edits: world.edits,
+        faults: world.sandbox.faults().struck(),
+        kills: world.kills,
+        writes: world.writes() - world.writes_before,
+        ..Report::default()
+    };
+    accepted(world, &mut report).await?;
+    doubled(world, &mut report);
+    differing(world, &mut report);
+    stuck(world, &mut report).await?;
+    let bound = WRITES_PER_EDIT * (report.edits + 4) + report.faults;
+    if report.writes > bound {
+        report
+            .unresolved
+            .push(format!("{} writes for {} edits, more than {bound}", report.writes, report.edits));
+    }
+    Ok(report)
+}
+
+/// Every webhook that was answered 200 is an event in the store, which has ended in exactly one way.
+async fn accepted(world: &World, report: &mut Report) -> Result<()> {
+    let events = world.host()?.get("/workspaces/acme/events?limit=500").await?;
+    let events = events.as_array().cloned().unwrap_or_default();
+    let known: BTreeSet<&str> = events.iter().filter_map(|event| event["key"].as_str()).collect();
+    for outbox in world.sandbox.outboxes() {
+        for (name, key) in answered(&outbox) {
+            if !known.contains(key.as_str()) {
+                report.lost.push(format!("{name} {key} was answered 200 and is not in the store"));
+            }
+        }
+    }
+    for event in &events {
+        let ended =
+            ["applied", "superseded", "parked", "ignored"].contains(&event["state"].as_str().unwrap_or(""));
+        if !ended {
+            report
+                .unresolved
+                .push(format!("event {} ({}) is {}", event["seq"], event["kind"], event["state"]));
+        }
+    }
+    Ok(())
+}
+
+/// Webhooks that the host has acknowledged, by the key that it knows them by.
+fn answered(outbox: &Outbox) -> Vec<(String, String)> {
+    let acknowledged = outbox.webhooks().into_iter().filter(|webhook| webhook.last_status == Some(200));
+    let keys = acknowledged.filter_map(|webhook| {
+        let key = webhook.json()["webhookId"].as_str().map(str::to_owned)?;
+        Some((webhook.event.clone(), key))
+    });
+    keys.collect()
+}
+
+/// No record was created twice, and none that was deleted came back.
+fn doubled(world: &World, report: &mut Report) {
+    let contacts = world.sandbox.highlevel().contacts(&world.location);
+    let testers = world.sandbox.prefinery().testers(world.project);
+    for (side, records) in [("HighLevel", &contacts), ("Prefinery", &testers)] {
+        for (email, count) in by_email(records) {
+            if count > 1 {
+                report.duplicated.push(format!("{count} records of {email} in {side}"));
+            }
+        }
+    }
+    for contact in &contacts {
+        let id = contact["id"].as_str().unwrap_or_default();
+        let tasks = world.sandbox.highlevel().tasks(&world.location, id);
+        let welcome = tasks.iter().filter(|task| task["title"] == "Welcome").count();
+        if welcome > 1 {
+            report.duplicated.push(format!("{welcome} welcome tasks of {}", contact["email"]));
+        }
+    }
+    for person in world.people.iter().filter(|person| person.deleted) {
+        if contacts.iter().any(|contact| contact["email"] == json!(person.email)) {
+            report.duplicated.push(format!("{} was deleted in HighLevel and came back", person.email));
+        }
+    }
+}
+
+fn by_email(records: &[Value]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for email in records.iter().filter_map(|record| record["email"].as_str()) {
+        *counts.entry(email.to_lowercase()).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// Both sides show the same of everybody who is on both.
+fn differing(world: &World, report: &mut Report) {
+    let contacts = world.sandbox.highlevel().contacts(&world.location);
+    for person in world.people.iter().filter(|person| !person.deleted) {
+        let contact = contacts.iter().find(|contact| contact["email"] == json!(person.email));
+        let tester = world.sandbox.prefinery().tester(world.project, &person.email);
+        let (Some(contact), Some(tester)) = (contact, tester) else {
+            report.unresolved.push(format!("{} is on one side only", person.email));
+            continue;
+        };
+        for (own, theirs) in [("firstName", "first_name"), ("lastName", "last_name")] {
+            let (ours, partners) = (text(&contact[own]), text(&tester["profile"][theirs]));
+            if ours != partners {
+                report.unresolved.push(format!(
+                    "{} of {}: {ours:?} in HighLevel, {partners:?} in Prefinery",
+                    own, person.email
+                ));
+            }
+        }
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Nothing waits, runs or rests, and nobody has to look at anything.
+async fn stuck(world: &World, report: &mut Report) -> Result<()> {
+    let health = world.host()?.get("/health").await?;
+    for name in ["waiting", "unread_events", "deliveries", "messages"] {
+        if health["counts"][name] != json!(0) {
+            report.unresolved.push(format!("{} of {name} are left", health["counts"][name]));
+        }
+    }
+    let parked = world.host()?.get("/workspaces/acme/parked").await?;
+    for entry in parked.as_array().into_iter().flatten() {
+        report.unresolved.push(format!("parked: {} {}", entry["record"], entry["reason"]));
+    }
+    let connection = world.host()?.get("/workspaces/acme/connections/prefinery").await?;
+    if connection["state"] != "enabled" {
+        report
+            .unresolved
+            .push(format!("the connection is {}: {}", connection["state"], connection["state_reason"]));
+    }
+    Ok(())
+}
