@@ -7,7 +7,7 @@ use contactor_sandbox::outbox::Outbox;
 use serde_json::{Value, json};
 
 use super::Report;
-use super::world::World;
+use super::world::{Person, World};
 
 /// Writes per edit at most: an edit is one write on the other side, a new contact also a tag and a task, and each lost answer
 /// has its write made again.
@@ -88,7 +88,8 @@ fn doubled(world: &World, report: &mut Report) {
             report.duplicated.push(format!("{welcome} welcome tasks of {}", contact["email"]));
         }
     }
-    for person in world.people.iter().filter(|person| person.deleted) {
+    let linked = |person: &&Person| person.deleted.as_ref().is_some_and(|deleted| deleted.linked);
+    for person in world.people.iter().filter(linked) {
         if contacts.iter().any(|contact| contact["email"] == json!(person.email)) {
             report.duplicated.push(format!("{} was deleted in HighLevel and came back", person.email));
         }
@@ -106,7 +107,7 @@ fn by_email(records: &[Value]) -> BTreeMap<String, usize> {
 /// Both sides show the same of everybody who is on both.
 fn differing(world: &World, report: &mut Report) {
     let contacts = world.sandbox.highlevel().contacts(&world.location);
-    for person in world.people.iter().filter(|person| !person.deleted) {
+    for person in world.people.iter().filter(|person| person.deleted.is_none()) {
         let contact = contacts.iter().find(|contact| contact["email"] == json!(person.email));
         let tester = world.sandbox.prefinery().tester(world.project, &person.email);
         let (Some(contact), Some(tester)) = (contact, tester) else {

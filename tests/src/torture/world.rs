@@ -35,7 +35,14 @@ fn rules() -> Value {
 pub(super) struct Person {
     pub(super) email: String,
     /// A person deleted the contact in HighLevel.
-    pub(super) deleted: bool,
+    pub(super) deleted: Option<Deleted>,
+}
+
+/// The end of a contact.
+pub(super) struct Deleted {
+    /// The host had noted that the contact and its tester are one person. Before that it cannot tell a contact that was created and
+    /// deleted at once from one whose creation never happened, and a tester without a link is a new person.
+    pub(super) linked: bool,
 }
 
 pub(super) struct World {
@@ -133,8 +140,10 @@ impl World {
             Step::CreateContact { name } => self.create_contact(name)?,
             Step::DeleteContact { person } => {
                 if let Some(contact) = self.contact(*person) {
+                    // Whether the host knew that both records are one person.
+                    let linked = self.is_linked(&contact).await;
                     self.in_highlevel(PersonAct::DeleteContact { contact })?;
-                    self.people[*person].deleted = true;
+                    self.people[*person].deleted = Some(Deleted { linked });
                 }
             }
             Step::EditTester { person, field, value } => {
@@ -151,7 +160,7 @@ impl World {
                 let fields =
                     json!({ "email": email, "profile": { "first_name": name, "last_name": "Signup" } });
                 self.at_partner(ProjectAct::CreateTester { fields })?;
-                self.people.push(Person { email, deleted: false });
+                self.people.push(Person { email, deleted: None });
             }
             Step::Deliver { shuffled } => {
                 let order = if *shuffled { Order::Shuffled } else { Order::Queued };
@@ -188,7 +197,7 @@ impl World {
         let email = format!("{name}@example.com");
         let fields = json!({ "firstName": name, "lastName": "Last", "email": email });
         self.in_highlevel(PersonAct::CreateContact { fields })?;
-        self.people.push(Person { email, deleted: false });
+        self.people.push(Person { email, deleted: None });
         Ok(())
     }
 
@@ -197,6 +206,12 @@ impl World {
         let contacts = self.sandbox.highlevel().contacts(&self.location);
         let found = contacts.into_iter().find(|contact| contact["email"] == json!(email))?;
         Some(found["id"].as_str()?.to_owned())
+    }
+
+    async fn is_linked(&self, contact: &str) -> bool {
+        let Ok(host) = self.host() else { return false };
+        let timeline = host.get(&format!("/workspaces/acme/contacts/{contact}/timeline")).await;
+        timeline.is_ok_and(|timeline| timeline["links"].as_array().is_some_and(|links| !links.is_empty()))
     }
 
     async fn deliver(&self, order: Order) {

@@ -150,11 +150,21 @@ impl Call<'_> {
             None => Ok(Step::Ignored(format!("{}: no contact of HighLevel is known", effect.name()))),
         }
     }
+
+    /// The same where nothing but the contact can be missing: it may have been deleted since the event.
+    fn with_present_contact(&self, effect: &Effect, act: impl FnOnce(&str) -> Result<Step>) -> Result<Step> {
+        match self.with_contact(effect, act) {
+            Err(Error::NotFound(_)) => {
+                Ok(Step::Ignored(format!("{}: HighLevel does not have the contact any more", effect.name())))
+            }
+            other => other,
+        }
+    }
 }
 
 fn change_tags(ready: &Ready, call: &Call<'_>) -> Result<Step> {
     let effect = &ready.effect;
-    call.with_contact(effect, |contact| {
+    call.with_present_contact(effect, |contact| {
         let (names, verb) = match effect {
             Effect::AddTags(names) => (names, "added"),
             Effect::RemoveTags(names) => (names, "removed"),
@@ -174,7 +184,7 @@ fn change_tags(ready: &Ready, call: &Call<'_>) -> Result<Step> {
 }
 
 fn change_tasks(ready: &Ready, call: &Call<'_>) -> Result<Step> {
-    call.with_contact(&ready.effect, |contact| match &ready.effect {
+    call.with_present_contact(&ready.effect, |contact| match &ready.effect {
         Effect::CreateTask(task) => create_task(contact, task),
         Effect::CompleteTasks(task) => complete_tasks(contact, task),
         other => Err(misdirected(other)),
@@ -231,7 +241,7 @@ fn add_note(ready: &Ready, call: &Call<'_>) -> Result<Step> {
     let Effect::AddNote(NewNote { body, title }) = &ready.effect else {
         return Err(misdirected(&ready.effect));
     };
-    call.with_contact(&ready.effect, |contact| {
+    call.with_present_contact(&ready.effect, |contact| {
         if body.trim().is_empty() {
             return Ok(Step::Ignored("add-note: its text is empty".into()));
         }

@@ -331,6 +331,22 @@ fn a_contact_that_is_gone_has_no_values() {
 }
 
 #[test]
+fn an_effect_on_a_contact_that_was_deleted_meanwhile_is_left_out() {
+    let _host = host().install();
+    for effect in [
+        json!({ "add-tags": ["x"] }),
+        json!({ "create-task": { "title": "Call" } }),
+        json!({ "add-note": { "body": "Called" } }),
+        json!({ "complete-tasks": { "title": "Call" } }),
+    ] {
+        let rules = [rule(json!({ "name": "r", "on": ["ContactCreate"], "do": [effect] }))];
+        let outcome = automation::run(&event("ContactCreate").of_contact("gone"), &rules, &ALL);
+        let Ok(Outcome::Ignored(line)) = &outcome else { panic!("{outcome:?}") };
+        assert!(line.contains("does not have the contact any more"), "{line}");
+    }
+}
+
+#[test]
 fn an_expression_that_fails_names_rule_effect_text_and_reason_and_nothing_was_written() {
     let host = host().install();
     let rules = [

@@ -1,0 +1,39 @@
+//! Some seeds of the torture, and that it notices a host which breaks its promises. `cargo xtask torture` plays many more.
+
+use contactor_tests::torture::{Death, Options, Report, play};
+
+async fn plays(seeds: std::ops::Range<u64>, options: Options) -> Report {
+    let mut sum = Report::default();
+    for seed in seeds {
+        let report = play(seed, &options).await.unwrap();
+        sum.add(report);
+        // One that is noticed is enough.
+        if options.breaks.is_some() && !sum.is_clean() {
+            break;
+        }
+    }
+    sum
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_repeated_under_faults_and_deaths() {
+    let report = plays(1..5, Options::default()).await;
+    assert!(report.is_clean(), "{report}: {report:#?}");
+    assert!(report.kills >= 8 && report.edits > 40, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_answers_before_it_commits_is_noticed() {
+    let death = Some(Death { place: "before-commit", coming: 12 });
+    let options = Options { breaks: Some(contactor_store::torture::EARLY_ANSWER), death };
+    let report = plays(1..30, options).await;
+    assert!(!report.lost.is_empty(), "{report}: {report:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_keeps_no_journal_is_noticed() {
+    let death = Some(Death { place: "after-write", coming: 3 });
+    let options = Options { breaks: Some(contactor_store::torture::NO_JOURNAL), death };
+    let report = plays(1..30, options).await;
+    assert!(!report.duplicated.is_empty(), "{report}: {report:#?}");
+}
