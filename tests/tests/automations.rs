@@ -220,6 +220,20 @@ async fn a_create_whose_answer_was_lost_is_looked_for_before_it_is_made_again() 
 }
 
 #[tokio::test]
+async fn a_look_that_fails_leaves_open_whether_the_record_was_created() {
+    let scripted = Scripted::new(json!({ "ContactTagUpdate": [create_task("Welcome")] })).await;
+    scripted.fail("highlevel.tasks.create", Effect::Drop { after: true });
+    scripted.fail("highlevel.tasks.list", Effect::refuse(400));
+    scripted.tag("vip");
+    scripted.settle().await;
+    let parked = scripted.parked().await;
+    assert_eq!(parked.len(), 1);
+    scripted.stand.engine.retry_parked(&parked[0].key).await.unwrap();
+    scripted.settle().await;
+    assert_eq!(scripted.tasks(), ["Welcome"]);
+}
+
+#[tokio::test]
 async fn the_record_of_another_handler_is_not_taken_for_ones_own() {
     let script = json!({ "ContactTagUpdate": [create_task("Welcome")] });
     let scripted = Scripted::new(script).await;

@@ -23,7 +23,7 @@ pub(super) async fn check(world: &World) -> Result<Report> {
         ..Report::default()
     };
     accepted(world, &mut report).await?;
-    doubled(world, &mut report);
+    doubled(world, &mut report).await?;
     differing(world, &mut report);
     stuck(world, &mut report).await?;
     let bound = WRITES_PER_EDIT * (report.edits + 4) + report.faults;
@@ -70,7 +70,7 @@ fn answered(outbox: &Outbox) -> Vec<(String, String)> {
 }
 
 /// No record was created twice, and none that was deleted came back.
-fn doubled(world: &World, report: &mut Report) {
+async fn doubled(world: &World, report: &mut Report) -> Result<()> {
     let contacts = world.sandbox.highlevel().contacts(&world.location);
     let testers = world.sandbox.prefinery().testers(world.project);
     for (side, records) in [("HighLevel", &contacts), ("Prefinery", &testers)] {
@@ -85,7 +85,10 @@ fn doubled(world: &World, report: &mut Report) {
         let tasks = world.sandbox.highlevel().tasks(&world.location, id);
         let welcome = tasks.iter().filter(|task| task["title"] == "Welcome").count();
         if welcome > 1 {
-            report.duplicated.push(format!("{welcome} welcome tasks of {}", contact["email"]));
+            let story = story(world, id).await?;
+            report
+                .duplicated
+                .push(format!("{welcome} welcome tasks of {}: {tasks:?}{story}", contact["email"]));
         }
     }
     let linked = |person: &&Person| person.deleted.as_ref().is_some_and(|deleted| deleted.linked);
@@ -94,6 +97,31 @@ fn doubled(world: &World, report: &mut Report) {
             report.duplicated.push(format!("{} was deleted in HighLevel and came back", person.email));
         }
     }
+    Ok(())
+}
+
+/// The runs of a contact, each with its calls: what a person would look at.
+async fn story(world: &World, contact: &str) -> Result<String> {
+    let runs = world.host()?.get(&format!("/runs?workspace=acme&record={contact}&limit=100")).await?;
+    let mut story = String::new();
+    for run in runs.as_array().into_iter().flatten().rev() {
+        let detail = world.host()?.get(&format!("/runs/{}", text(&run["id"]))).await?;
+        let calls = detail["calls"].as_array().cloned().unwrap_or_default();
+        let calls = calls
+            .iter()
+            .filter(|call| call["target"] != "guest")
+            .map(|call| format!("{} {} {}", text(&call["operation"]), call["status"], text(&call["error"])));
+        let calls: Vec<_> = calls.collect();
+        story.push_str(&format!(
+            "\n        {} {} {}: {} [{}]",
+            text(&run["started_at"]),
+            text(&run["kind"]),
+            text(&run["outcome"]),
+            text(&run["summary"]),
+            calls.join("; ")
+        ));
+    }
+    Ok(story)
 }
 
 fn by_email(records: &[Value]) -> BTreeMap<String, usize> {

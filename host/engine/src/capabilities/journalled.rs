@@ -149,6 +149,8 @@ macro_rules! call {
         let ticket = made!($self.begin($name, &($(&$argument,)*), Kind::Write).await?);
         let answer = match $interface::Host::$function(&mut $self.direct, $($argument),*).await {
             Err(Error::NotFound(_)) if ticket.as_ref().is_some_and(|ticket| ticket.unsure) => Ok(()),
+            // Whether the first attempt happened is as unknown as before.
+            Err(error) if ticket.as_ref().is_some_and(|ticket| ticket.unsure) => return Err(error),
             answer => answer,
         };
         $self.end(ticket, answer, None).await
@@ -164,7 +166,8 @@ macro_rules! call {
         let answer = match made {
             Ok(Some(record)) => Ok(record),
             Ok(None) => $interface::Host::$function(&mut $self.direct, $($argument),*).await,
-            Err(error) => Err(error),
+            // That nobody could look is no answer of the create: whether it happened is as unknown as before.
+            Err(error) => return Err(error),
         };
         let record = answer.as_ref().ok().map(|record| RecordId::new(record.id()));
         $self.end(ticket, answer, record).await
