@@ -17,15 +17,14 @@ async fn plays(seeds: std::ops::Range<u64>, options: Options) -> Report {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_repeated_under_faults_and_deaths() {
-    let report = plays(1..5, Options::default()).await;
+    let report = plays(1..4, Options::default()).await;
     assert!(report.is_clean(), "{report}: {report:#?}");
-    assert!(report.kills >= 8 && report.edits > 40, "{report}");
+    assert!(report.kills >= 6 && report.edits > 30, "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_answers_before_it_commits_is_noticed() {
-    let death = Some(Death { place: "before-commit", coming: 12 });
-    let options = Options { breaks: Some(contactor_store::torture::EARLY_ANSWER), death };
+    let options = Options { breaks: Some(contactor_store::torture::EARLY_ANSWER), death: None };
     let report = plays(1..30, options).await;
     assert!(!report.lost.is_empty(), "{report}: {report:#?}");
 }
