@@ -1,6 +1,7 @@
 //! What the store keeps: identifiers, rows and the requests that change them.
 
 mod configuration;
+mod conflicts;
 mod events;
 mod ids;
 mod progress;
@@ -10,6 +11,7 @@ mod usage;
 mod work;
 
 pub use configuration::*;
+pub use conflicts::*;
 pub use events::*;
 pub use ids::*;
 pub use progress::*;

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use super::events::{self, Stage};
 use super::parked::{self, Subject};
 use super::{
-    Result, configuration, deliveries, dirty, ingest, journal, kv, leases, links, messages, runs, unread,
-    writes,
+    Result, configuration, conflicts, deliveries, dirty, ingest, journal, kv, leases, links, messages, runs,
+    unread, writes,
 };
 use crate::automation::{
     AUTOMATION_ENTITY, DeliveryCompletion, DeliveryId, Found, JournalSlot, LocalWrite, MESSAGE_ENTITY,
@@ -20,7 +20,8 @@ use crate::model::{
 
 /// Ends the run of a record.
 pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, now: Timestamp) -> Result<()> {
-    let Completion { claim, disposition, link, children, unlinked, marks, conflicts, run } = completion;
+    let Completion { claim, disposition, link, children, unlinked, marks, conflicts: met, ended, run } =
+        completion;
     let what = || format!("{} {} of {}", claim.key.entity, claim.key.record, claim.key.connection);
     let owner = configuration::owner(db, &claim.key.connection)?;
     leases::fence(db, lease, owner.shard, what)?;
@@ -56,10 +57,12 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
         if run.outcome == RunOutcome::Applied && !run.changes.is_empty() {
             writes::note(db, &owner, run.highlevel_id.as_ref().unwrap_or(&key.record), now)?;
         }
-        for conflict in conflicts {
-            runs::insert_conflict(db, &owner, run, &key, conflict)?;
+        // What ended makes room for what was met in its place.
+        conflicts::end(db, owner.connection, run, ended)?;
+        for conflict in met {
+            conflicts::insert(db, &owner, run, &key, conflict)?;
         }
-    } else if !conflicts.is_empty() {
+    } else if !met.is_empty() || !ended.is_empty() {
         return Err(StoreError::Invalid(format!("{} had conflicts, but no run to list them under", what())));
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use super::{Result, deliveries, events, messages, runs, usage, writes};
+use super::{Result, conflicts, deliveries, events, messages, runs, usage, writes};
 use crate::store::DEDUPLICATION;
 
 /// How long writes are counted at least: longer than any limit looks back.
@@ -24,6 +24,7 @@ pub(super) fn some(db: &Connection, now: Timestamp, retention: Duration) -> Resu
         now.saturating_sub(age).unwrap_or(Timestamp::MIN)
     };
     let mut changed = runs::remove_older(db, before(retention), CHUNK)?;
+    changed += conflicts::remove_older(db, before(retention), CHUNK)?;
     changed += messages::remove_older(db, before(retention), CHUNK)?;
     changed += usage::remove_older(db, before(USAGE), CHUNK)?;
     changed += writes::remove_older(db, before(WRITES), CHUNK)?;

@@ -12,6 +12,7 @@ mod claim;
 mod codec;
 mod complete;
 mod configuration;
+mod conflicts;
 mod counts;
 mod deliveries;
 mod dirty;
