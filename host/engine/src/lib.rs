@@ -57,10 +57,10 @@ pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};
 pub use ingest::Ingested;
 pub use manage::{
-    ActionCall, ActionReport, CheckReport, ConnectionView, ConnectorView, EnableConnection, HighLevelQuota,
-    InspectReport, MappingRow, MappingTrial, NewWorkspace, ParkedAction, ParkedGroupView, PartnerQuota,
-    QuotaUse, QuotaView, RowOrigin, ScopeRequest, SettingView, Timeline, TimelineEntry, TimelineKind,
-    TrialProblem, TrialReport, TrialRow, inspect,
+    ActionCall, ActionReport, CheckReport, ConflictPreview, ConflictReport, ConflictView, ConnectionView,
+    ConnectorView, EnableConnection, HighLevelQuota, InspectReport, MappingRow, MappingTrial, NewWorkspace,
+    ParkedAction, ParkedGroupView, PartnerQuota, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest,
+    SettingView, Timeline, TimelineEntry, TimelineKind, TrialProblem, TrialReport, TrialRow, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};

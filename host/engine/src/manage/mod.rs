@@ -2,6 +2,7 @@
 
 mod actions;
 mod check;
+mod conflicts;
 mod connections;
 mod connectors;
 mod emit;
@@ -17,6 +18,7 @@ mod workspaces;
 
 pub use actions::{ActionCall, ActionReport};
 pub use check::CheckReport;
+pub use conflicts::{ConflictPreview, ConflictReport, ConflictView, Resolve};
 pub(crate) use connections::interfaces;
 pub use connections::{ConnectionView, EnableConnection, SettingView};
 pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};

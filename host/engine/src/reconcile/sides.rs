@@ -7,7 +7,7 @@ use std::time::Instant;
 use contactor_highlevel as highlevel;
 use contactor_runtime::bindings::{adapter, types as wit};
 use contactor_runtime::{Blame, Invocation, Reply};
-use contactor_store::{Call, FailureClass, RecordId};
+use contactor_store::{Call, FailureClass, RecordId, StoredConflict};
 use contactor_sync::{Fields, Value, View};
 use jiff::Timestamp;
 
@@ -42,6 +42,8 @@ pub(crate) struct RunContext {
     pub(crate) preview: bool,
     /// Failed attempts at this record before this run.
     pub(crate) attempts: u32,
+    /// Conflicts of the record that wait for a person or for this run, the oldest first.
+    pub(crate) conflicts: Arc<Vec<StoredConflict>>,
     /// The journal, when this run is a handler's.
     pub(crate) journal: Option<Arc<Journal>>,
 }

@@ -6,5 +6,5 @@ ALTER TABLE conflicts ADD COLUMN decided_at INTEGER;
 ALTER TABLE conflicts ADD COLUMN ended TEXT;
 UPDATE conflicts SET state = 'open' WHERE waiting IS NOT NULL;
 CREATE INDEX conflicts_unsettled ON conflicts (connection, record, entity) WHERE state IN ('open', 'pending');
-CREATE INDEX conflicts_unsettled_of_workspace ON conflicts (workspace, state, id) WHERE state IN ('open', 'pending');
+CREATE INDEX conflicts_by_state ON conflicts (workspace, state, id);
 CREATE INDEX conflicts_of_record ON conflicts (record, id);
