@@ -6,8 +6,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    catalog, completions, connection, connector, destination, emit, history, init, mapping, parked, quota,
-    run, runs, sandbox, serve, sync, workspace,
+    catalog, completions, conflicts, connection, connector, destination, emit, history, init, mapping,
+    parked, quota, run, runs, sandbox, serve, sync, workspace,
 };
 use crate::exit::Exit;
 
@@ -99,9 +99,9 @@ pub(crate) enum Command {
     /// Records that a person must look at.
     #[command(subcommand)]
     Parked(parked::Command),
-    /// Fields that both sides changed.
+    /// Fields that both sides changed: see who won, decide, reverse.
     #[command(subcommand)]
-    Conflicts(history::ConflictsCommand),
+    Conflicts(conflicts::Command),
     /// Webhooks that were accepted.
     #[command(subcommand)]
     Events(history::EventsCommand),

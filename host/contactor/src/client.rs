@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
-    ActionReport, ActionRequest, CatalogueEntry, CatalogueQuery, CheckReport, Conflict, Connection,
-    Connector, Destination, EnableConnection, ErrorBody, Event, Health, LimitQuery, MappingRow,
-    MappingRowQuery, MappingTrial, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewReport,
-    PreviewRequest, PutDestination, Quota, RecordRef, ReleaseAnswer, RetryAnswer, Run, RunQuery,
-    SampleAnswer, SetMappingRow, SyncProgress, SyncRequest, Timeline, TrialReport, Workspace,
+    ActionReport, ActionRequest, CatalogueEntry, CatalogueQuery, CheckReport, Conflict, ConflictQuery,
+    ConflictReport, Connection, Connector, Destination, EnableConnection, ErrorBody, Event, Health,
+    LimitQuery, MappingRow, MappingRowQuery, MappingTrial, NewWorkspace, Parked, ParkedGroup,
+    ParkedGroupDetail, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef, ReleaseAnswer,
+    ResolveAnswer, ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer, SetMappingPolicy,
+    SetMappingRow, SyncProgress, SyncRequest, Timeline, TrialReport, Workspace,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -180,6 +181,16 @@ impl Client {
         self.json(self.of_connection(Method::PUT, workspace, connector, &["mapping"]).json(row)).await
     }
 
+    pub(crate) async fn set_mapping_policy(
+        &self,
+        workspace: &str,
+        connector: &str,
+        how: &SetMappingPolicy,
+    ) -> Result<Vec<MappingRow>> {
+        self.json(self.of_connection(Method::PUT, workspace, connector, &["mapping", "policy"]).json(how))
+            .await
+    }
+
     pub(crate) async fn unset_mapping(
         &self,
         workspace: &str,
@@ -273,9 +284,23 @@ impl Client {
         self.json(request.json(record)).await
     }
 
-    pub(crate) async fn conflicts(&self, workspace: &str, limit: Option<u32>) -> Result<Vec<Conflict>> {
+    pub(crate) async fn conflicts(&self, workspace: &str, query: &ConflictQuery) -> Result<Vec<Conflict>> {
         let request = self.request(Method::GET, &["workspaces", workspace, "conflicts"]);
-        self.json(request.query(&LimitQuery { limit })).await
+        self.json(request.query(query)).await
+    }
+
+    pub(crate) async fn conflict(&self, workspace: &str, id: i64) -> Result<ConflictReport> {
+        self.get(&["workspaces", workspace, "conflicts", &id.to_string()]).await
+    }
+
+    pub(crate) async fn resolve_conflict(
+        &self,
+        workspace: &str,
+        id: i64,
+        how: &ResolveConflict,
+    ) -> Result<ResolveAnswer> {
+        let path = ["workspaces", workspace, "conflicts", &id.to_string(), "resolve"];
+        self.json(self.request(Method::POST, &path).json(how)).await
     }
 
     pub(crate) async fn events(&self, workspace: &str, limit: Option<u32>) -> Result<Vec<Event>> {

@@ -60,6 +60,7 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::mapping::list,
         api::mapping::set,
         api::mapping::unset,
+        api::mapping::policy,
         api::mapping::test,
         api::sync::progress,
         api::sync::start,
@@ -76,7 +77,9 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::parked::discard_group,
         api::parked::retry,
         api::parked::discard,
-        api::history::conflicts,
+        api::conflicts::list,
+        api::conflicts::get,
+        api::conflicts::resolve,
         api::history::events,
     ),
     components(schemas(crate::dto::ErrorBody))

@@ -2,6 +2,7 @@
 
 pub(crate) mod catalog;
 pub(crate) mod completions;
+pub(crate) mod conflicts;
 pub(crate) mod connection;
 pub(crate) mod connector;
 pub(crate) mod destination;
@@ -77,7 +78,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Timeline(args) => history::timeline(context, &args).await,
         Command::Quota(arguments) => quota::run(context, arguments).await,
         Command::Parked(command) => parked::run(context, command).await,
-        Command::Conflicts(command) => history::conflicts(context, command).await,
+        Command::Conflicts(command) => conflicts::run(context, command).await,
         Command::Events(command) => history::events(context, command).await,
         Command::Health => health::run(context).await,
         // `run` has dealt with these: they need no host and no runtime of this kind.

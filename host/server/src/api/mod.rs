@@ -2,6 +2,7 @@
 
 pub(crate) mod actions;
 pub(crate) mod catalogue;
+pub(crate) mod conflicts;
 pub(crate) mod connections;
 pub(crate) mod connectors;
 pub(crate) mod destinations;
@@ -49,6 +50,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
             "/api/v1/workspaces/{workspace}/connections/{connector}/mapping",
             get(mapping::list).put(mapping::set).delete(mapping::unset),
         ),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/policy", put(mapping::policy)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/test", post(mapping::test)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/poll", post(emit::poll)),
         ("/api/v1/workspaces/{workspace}/tasks/poll", post(emit::poll_tasks)),
@@ -69,7 +71,9 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces/{workspace}/parked/groups/{group}/retry", post(parked::retry_group)),
         ("/api/v1/workspaces/{workspace}/parked/groups/{group}/discard", post(parked::discard_group)),
         ("/api/v1/workspaces/{workspace}/quota", get(quota::get)),
-        ("/api/v1/workspaces/{workspace}/conflicts", get(history::conflicts)),
+        ("/api/v1/workspaces/{workspace}/conflicts", get(conflicts::list)),
+        ("/api/v1/workspaces/{workspace}/conflicts/{conflict}", get(conflicts::get)),
+        ("/api/v1/workspaces/{workspace}/conflicts/{conflict}/resolve", post(conflicts::resolve)),
         ("/api/v1/workspaces/{workspace}/events", get(history::events)),
         ("/api/v1/catalogue", get(catalogue::list)),
         ("/api/v1/connectors", get(connectors::list).post(connectors::install)),

@@ -3,6 +3,7 @@
 
 mod action;
 mod catalogue;
+mod conflict;
 mod connection;
 mod connector;
 mod destination;
@@ -22,17 +23,20 @@ mod workspace;
 
 pub use action::{ActionCall, ActionReport, ActionRequest};
 pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueQuery, CatalogueWay};
+pub use conflict::{
+    Conflict, ConflictDecision, ConflictQuery, ConflictReport, ConflictState, ResolveAnswer, ResolveConflict,
+    ResolvePreview,
+};
 pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Schedule, Setting};
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use destination::{Destination, DestinationKind, PutDestination};
 pub use emit::SampleAnswer;
 pub use error::{ErrorBody, ErrorDetail};
 pub use health::{Counts, Health};
-pub use history::{
-    Conflict, Event, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry, TimelineKind,
-};
+pub use history::{Event, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry, TimelineKind};
 pub use mapping::{
-    MappingRow, MappingRowQuery, MappingTrial, RowOrigin, SetMappingRow, TrialProblem, TrialReport, TrialRow,
+    MappingRow, MappingRowQuery, MappingTrial, Policy, RowOrigin, SetMappingPolicy, SetMappingRow,
+    TrialProblem, TrialReport, TrialRow,
 };
 pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAnswer};
 pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict};
