@@ -156,7 +156,7 @@ pub(super) fn end(db: &Connection, connection: i64, run: &Run, ends: &[ConflictE
         let decided_at = conflict.pending().map(|pending| pending.at);
         let waits = matches!(conflict.state, ConflictState::Open | ConflictState::Pending);
         // Instants are kept to the microsecond.
-        let micros = |at: Option<Timestamp>| at.map(|at| at.as_microsecond());
+        let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
         if !waits || micros(decided_at) != micros(end.decided_at) {
             continue;
         }
