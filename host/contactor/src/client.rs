@@ -7,9 +7,9 @@ use contactor_server::dto::{
     ActionReport, ActionRequest, CatalogueEntry, CatalogueQuery, CheckReport, Conflict, ConflictQuery,
     ConflictReport, Connection, Connector, Destination, EnableConnection, ErrorBody, Event, Health,
     LimitQuery, MappingRow, MappingRowQuery, MappingTrial, NewWorkspace, Parked, ParkedGroup,
-    ParkedGroupDetail, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef, ReleaseAnswer,
-    ResolveAnswer, ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer, SetMappingPolicy,
-    SetMappingRow, SyncProgress, SyncRequest, Timeline, TrialReport, Workspace,
+    ParkedGroupDetail, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef, RecordingSummary,
+    ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer,
+    SetMappingPolicy, SetMappingRow, SyncProgress, SyncRequest, Timeline, TrialReport, Workspace,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -233,6 +233,16 @@ impl Client {
 
     pub(crate) async fn run(&self, id: &str) -> Result<Run> {
         self.get(&["runs", id]).await
+    }
+
+    pub(crate) async fn recording(&self, run: &str) -> Result<RecordingSummary> {
+        self.get(&["runs", run, "recording"]).await
+    }
+
+    /// An empty component stands for the one that ran.
+    pub(crate) async fn replay(&self, run: &str, component: Vec<u8>) -> Result<ReplayReport> {
+        let request = self.request(Method::POST, &["runs", run, "replay"]);
+        self.json(request.header("content-type", "application/wasm").body(component)).await
     }
 
     pub(crate) async fn timeline(&self, workspace: &str, contact: &str) -> Result<Timeline> {

@@ -38,6 +38,7 @@ mod progress;
 mod receive;
 mod reconcile;
 mod recorder;
+mod replay;
 mod rests;
 mod scheduler;
 mod signature;
@@ -65,3 +66,4 @@ pub use manage::{
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, Verdict};
+pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};

@@ -68,6 +68,8 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::sync::record,
         api::history::runs,
         api::history::run,
+        api::replay::recording,
+        api::replay::replay,
         api::history::timeline,
         api::quota::get,
         api::parked::list,

@@ -236,6 +236,11 @@ pub trait Store: Send + Sync + 'static {
     async fn run(&self, id: &RunId) -> Result<Option<Run>>;
     /// Runs without their calls, newest first.
     async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>>;
+    /// Keeps what a connector was given and answered in a run, in the place of what was kept of it. Recordings are forgotten after seven
+    /// days, or sooner with the runs, and of each connection those beyond the newest 64 MiB.
+    async fn put_recording(&self, recording: NewRecording) -> Result<()>;
+    /// What was kept of a run.
+    async fn recording(&self, run: &RunId) -> Result<Option<NewRecording>>;
     /// Conflicts of a workspace: those that nobody decided first, then those that wait for a run, then the others; each newest first.
     async fn conflicts(&self, filter: ConflictFilter) -> Result<Vec<StoredConflict>>;
     /// One conflict.

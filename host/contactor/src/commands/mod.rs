@@ -14,6 +14,7 @@ pub(crate) mod mapping;
 pub(crate) mod parked;
 pub(crate) mod progress;
 pub(crate) mod quota;
+pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sandbox;

@@ -11,7 +11,7 @@ mod mapping;
 mod parked;
 mod quota;
 mod rules;
-mod secrets;
+pub(crate) mod secrets;
 mod sync;
 mod template;
 mod workspaces;

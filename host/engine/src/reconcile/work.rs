@@ -84,6 +84,8 @@ impl Engine {
         let run = RunContext {
             attempts: claim.attempts,
             conflicts: Arc::new(claim.conflicts.clone()),
+            // Somebody may want to look into it; every run would double what a busy host stores.
+            tape: (claim.attempts > 0 || claim.priority == Priority::Interactive).then(Arc::default),
             ..self.context(&active, claim.priority, false)
         };
         let mut claim = claim;
@@ -119,8 +121,13 @@ impl Engine {
             let (entity, record) = (key.entity.as_str(), key.record.as_str());
             self.run_ended(&run, entity, record, ending.class, &ending.summary).await;
         }
+        let id = run_id();
+        let recording = run
+            .tape
+            .as_ref()
+            .and_then(|tape| self.recording_of(&run.active, tape, run.started_at, &id, &log));
         let entry = Run {
-            id: run_id(),
+            id,
             workspace: claim.workspace.clone(),
             connection: key.connection.clone(),
             kind: RunKind::Reconcile,
@@ -151,6 +158,7 @@ impl Engine {
             conflicts: ending.conflicts,
             ended: ending.ended,
             run: Some(entry),
+            recording,
         };
         self.complete(lease, completion).await;
         drop(guards);
@@ -232,6 +240,7 @@ impl Engine {
             preview,
             attempts: 0,
             conflicts: Arc::default(),
+            tape: None,
             journal: None,
         }
     }

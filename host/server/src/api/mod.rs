@@ -12,6 +12,7 @@ pub(crate) mod history;
 pub(crate) mod mapping;
 pub(crate) mod parked;
 pub(crate) mod quota;
+pub(crate) mod replay;
 pub(crate) mod sync;
 pub(crate) mod workspaces;
 
@@ -80,6 +81,8 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/connectors/inspect", post(connectors::inspect)),
         ("/api/v1/runs", get(history::runs)),
         ("/api/v1/runs/{run}", get(history::run)),
+        ("/api/v1/runs/{run}/recording", get(replay::recording)),
+        ("/api/v1/runs/{run}/replay", post(replay::replay)),
     ]
 }
 

@@ -16,6 +16,7 @@ mod parked;
 mod preview;
 mod quota;
 mod record;
+mod replay;
 mod run;
 mod secret;
 mod sync;
@@ -42,6 +43,9 @@ pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, Re
 pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict};
 pub use quota::{HighLevelQuota, PartnerQuota, Priority, Quota, QuotaUse};
 pub use record::{RecordRef, Side};
+pub use replay::{
+    Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, ReplayedLog, ReplayedOutcome,
+};
 pub use run::{Call, FailureClass, FieldChange, Run, RunKind, RunOutcome, RunQuery};
 pub use secret::Secret;
 pub use sync::{SyncProgress, SyncRequest};

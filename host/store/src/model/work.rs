@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConflictEnd, ConnectionId, Event, EventSeq, FailureClass, Mark, Priority, RecordId, Run, RunId, Side,
-    StoredConflict, WorkspaceId,
+    ConflictEnd, ConnectionId, Event, EventSeq, FailureClass, Mark, NewRecording, Priority, RecordId, Run,
+    RunId, Side, StoredConflict, WorkspaceId,
 };
 
 /// A record of one connection, by one side's id. When a link is known it is always addressed by HighLevel's id.
@@ -135,6 +135,8 @@ pub struct Completion {
     pub ended: Vec<ConflictEnd>,
     /// The run. `None` leaves no trace (an echo that needed no read is only counted).
     pub run: Option<Run>,
+    /// What is kept so that the run can be run again.
+    pub recording: Option<NewRecording>,
 }
 
 impl Completion {
@@ -150,6 +152,7 @@ impl Completion {
             conflicts: Vec::new(),
             ended: Vec::new(),
             run: None,
+            recording: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
     Result, SqliteStore, configuration, conflicts, counts, dirty, events, expire, ingest, journal, kv,
-    leases, links, messages, parked, rests, runs, seen, usage, writes,
+    leases, links, messages, parked, recordings, rests, runs, seen, usage, writes,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -299,6 +299,19 @@ impl Store for SqliteStore {
 
     async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>> {
         self.read(move |db| runs::list(db, &filter)).await
+    }
+
+    async fn put_recording(&self, recording: NewRecording) -> Result<()> {
+        self.write(move |db| {
+            let owner = configuration::owner(db, &recording.connection)?;
+            recordings::insert(db, owner.connection, &recording)
+        })
+        .await
+    }
+
+    async fn recording(&self, run: &RunId) -> Result<Option<NewRecording>> {
+        let run = run.clone();
+        self.read(move |db| recordings::find(db, &run)).await
     }
 
     async fn conflict(&self, id: i64) -> Result<Option<StoredConflict>> {

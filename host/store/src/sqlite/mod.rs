@@ -30,6 +30,7 @@ mod marks;
 mod messages;
 mod parked;
 mod readers;
+mod recordings;
 mod rests;
 mod runs;
 mod schema;
