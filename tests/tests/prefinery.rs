@@ -6,7 +6,7 @@ use contactor_engine::{ConnectionView, NewDestination, NotificationConfig};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::{Order, Outbox};
 use contactor_sandbox::prefinery::{Guesses, Mails, ProfileClears, ProfileUpdates, ProjectAct};
-use contactor_store::{DestinationKind, RecordId, RunFilter, RunOutcome, Side};
+use contactor_store::{ConflictFilter, DestinationKind, RecordId, RunFilter, RunOutcome, Side};
 use contactor_tests::engine::{Partner, Stand, WORKSPACE};
 use serde_json::{Value, json};
 
@@ -218,7 +218,14 @@ async fn p3_a_change_in_prefinery_writes_only_what_changed_and_conflicts_are_sho
     stage.settle().await;
     let name = text(&stage.in_highlevel("ada@example.com")["lastName"]);
     assert_eq!(stage.tester("ada@example.com")["profile"]["last_name"], json!(name), "both sides agree");
-    let conflicts = stage.stand.engine.conflicts(&stage.connection.workspace, 10).await.unwrap();
+    let filter = ConflictFilter {
+        workspace: stage.connection.workspace.clone(),
+        connection: None,
+        record: None,
+        open: false,
+        limit: 10,
+    };
+    let conflicts = stage.stand.engine.conflicts(filter).await.unwrap();
     assert_eq!(conflicts.len(), 1, "{conflicts:?}");
     stage.is_stable_and_quiet().await;
 }

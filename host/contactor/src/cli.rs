@@ -6,8 +6,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    alerts, catalog, completions, connection, connector, destination, emit, erase, history, init, mapping,
-    parked, quota, run, runs, sandbox, serve, sync, workspace,
+    alerts, catalog, completions, conflicts, connection, connector, destination, emit, erase, history, init,
+    mapping, parked, quota, run, runs, sandbox, serve, sync, workspace,
 };
 use crate::exit::Exit;
 
@@ -104,9 +104,9 @@ pub(crate) enum Command {
     Parked(parked::Command),
     /// Forget one person everywhere, as the law may ask for.
     Erase(erase::Arguments),
-    /// Fields that both sides changed.
+    /// Fields that both sides changed: see who won, decide, reverse.
     #[command(subcommand)]
-    Conflicts(history::ConflictsCommand),
+    Conflicts(conflicts::Command),
     /// Webhooks that were accepted.
     #[command(subcommand)]
     Events(history::EventsCommand),

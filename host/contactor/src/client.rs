@@ -5,10 +5,11 @@ use std::time::Duration;
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
     ActionReport, ActionRequest, AlertRules, Alerts, CatalogueEntry, CatalogueQuery, CheckReport, Conflict,
-    Connection, Connector, Destination, EnableConnection, EraseRequest, Erasure, ErrorBody, Event, Health,
-    LimitQuery, MappingRow, MappingRowQuery, MappingTrial, NewWorkspace, Parked, ParkedGroup,
-    ParkedGroupDetail, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef, ReleaseAnswer,
-    RetryAnswer, Run, RunQuery, SampleAnswer, SetMappingRow, SyncProgress, SyncRequest, Timeline,
+    ConflictQuery, ConflictReport, Connection, Connector, Destination, EnableConnection, EraseRequest,
+    Erasure, ErrorBody, Event, Health, LimitQuery, MappingRow, MappingRowQuery, MappingTrial, NewWorkspace,
+    Parked, ParkedGroup, ParkedGroupDetail, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef,
+    RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run,
+    RunQuery, SampleAnswer, SetMappingPolicy, SetMappingRow, SyncProgress, SyncRequest, Timeline,
     TrialReport, Workspace,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -181,6 +182,16 @@ impl Client {
         self.json(self.of_connection(Method::PUT, workspace, connector, &["mapping"]).json(row)).await
     }
 
+    pub(crate) async fn set_mapping_policy(
+        &self,
+        workspace: &str,
+        connector: &str,
+        how: &SetMappingPolicy,
+    ) -> Result<Vec<MappingRow>> {
+        self.json(self.of_connection(Method::PUT, workspace, connector, &["mapping", "policy"]).json(how))
+            .await
+    }
+
     pub(crate) async fn unset_mapping(
         &self,
         workspace: &str,
@@ -223,6 +234,16 @@ impl Client {
 
     pub(crate) async fn run(&self, id: &str) -> Result<Run> {
         self.get(&["runs", id]).await
+    }
+
+    pub(crate) async fn recording(&self, run: &str) -> Result<RecordingSummary> {
+        self.get(&["runs", run, "recording"]).await
+    }
+
+    /// An empty component stands for the one that ran.
+    pub(crate) async fn replay(&self, run: &str, component: Vec<u8>) -> Result<ReplayReport> {
+        let request = self.request(Method::POST, &["runs", run, "replay"]);
+        self.json(request.header("content-type", "application/wasm").body(component)).await
     }
 
     pub(crate) async fn timeline(&self, workspace: &str, contact: &str) -> Result<Timeline> {
@@ -287,9 +308,23 @@ impl Client {
         self.json(request.json(record)).await
     }
 
-    pub(crate) async fn conflicts(&self, workspace: &str, limit: Option<u32>) -> Result<Vec<Conflict>> {
+    pub(crate) async fn conflicts(&self, workspace: &str, query: &ConflictQuery) -> Result<Vec<Conflict>> {
         let request = self.request(Method::GET, &["workspaces", workspace, "conflicts"]);
-        self.json(request.query(&LimitQuery { limit })).await
+        self.json(request.query(query)).await
+    }
+
+    pub(crate) async fn conflict(&self, workspace: &str, id: i64) -> Result<ConflictReport> {
+        self.get(&["workspaces", workspace, "conflicts", &id.to_string()]).await
+    }
+
+    pub(crate) async fn resolve_conflict(
+        &self,
+        workspace: &str,
+        id: i64,
+        how: &ResolveConflict,
+    ) -> Result<ResolveAnswer> {
+        let path = ["workspaces", workspace, "conflicts", &id.to_string(), "resolve"];
+        self.json(self.request(Method::POST, &path).json(how)).await
     }
 
     pub(crate) async fn events(&self, workspace: &str, limit: Option<u32>) -> Result<Vec<Event>> {

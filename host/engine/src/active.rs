@@ -37,7 +37,7 @@ pub(crate) struct Active {
     pub(crate) workspace: Workspace,
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) guest: Arc<dyn Guest>,
-    pub(crate) partner: PartnerApi,
+    pub(crate) partner: Arc<PartnerApi>,
     /// Settings with the defaults filled in, as the connector reads them.
     pub(crate) settings: String,
     /// How values are made canonical in this workspace.
@@ -76,12 +76,35 @@ impl Active {
             workspace,
             manifest,
             guest,
-            partner,
+            partner: Arc::new(partner),
             context,
             uses_custom_fields,
             lists,
             mappings,
         })
+    }
+
+    /// The same connection as it was when a run was recorded, with a component to replay it. It maps nothing: a replay asks the
+    /// connector and nobody else.
+    pub(crate) fn replaying(
+        &self,
+        manifest: Arc<Manifest>,
+        guest: Arc<dyn Guest>,
+        settings: String,
+        country: Option<String>,
+    ) -> Self {
+        Self {
+            connection: self.connection.clone(),
+            workspace: self.workspace.clone(),
+            partner: Arc::clone(&self.partner),
+            context: Context { country },
+            manifest,
+            guest,
+            settings,
+            uses_custom_fields: false,
+            lists: BTreeMap::new(),
+            mappings: BTreeMap::new(),
+        }
     }
 
     /// Whether a row of the mapping reads or writes a custom field of HighLevel's.

@@ -7,7 +7,7 @@ use contactor_runtime::bindings::automations::{Event, Outcome, Source};
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
     AUTOMATION_ENTITY, ClaimedDelivery, DeliveryCompletion, Disposition, FailureClass, Lease, LinkState,
-    Origin, OwnWrite, Priority, RecordId, Run, RunKind, RunOutcome, Side,
+    NewRecording, Origin, OwnWrite, Priority, RecordId, Run, RunKind, RunOutcome, Side,
 };
 use contactor_sync::{Fields, Value};
 use jiff::{SignedDuration, Timestamp};
@@ -57,6 +57,7 @@ impl Engine {
             started_at: claimed.begun_at,
             attempts: claimed.attempts,
             journal: Some(Arc::clone(&journal)),
+            tape: Some(Arc::default()),
             ..self.context(&active, Priority::Webhook, false)
         };
         let handled = handle(&run, &claimed).await;
@@ -77,8 +78,13 @@ impl Engine {
             let record = claimed.id.0.to_string();
             self.run_ended(&run, AUTOMATION_ENTITY, &record, ending.class, &ending.summary).await;
         }
+        let id = run_id();
+        let recording = run
+            .tape
+            .as_ref()
+            .and_then(|tape| self.recording_of(&run.active, tape, run.started_at, &id, &log));
         let entry = Run {
-            id: run_id(),
+            id,
             workspace: claimed.workspace.clone(),
             connection: claimed.connection.clone(),
             kind: RunKind::Automation,
@@ -96,7 +102,7 @@ impl Engine {
             log,
         };
         let ignored = ending.outcome == RunOutcome::Skipped;
-        self.complete_delivery(lease, &claimed, ending.disposition, ignored, Some(entry)).await;
+        self.complete_delivery(lease, &claimed, ending.disposition, ignored, Some((entry, recording))).await;
         self.wake().wake();
     }
 
@@ -144,9 +150,10 @@ impl Engine {
         claimed: &ClaimedDelivery,
         disposition: Disposition,
         ignored: bool,
-        run: Option<Run>,
+        run: Option<(Run, Option<NewRecording>)>,
     ) {
-        let completion = DeliveryCompletion { delivery: claimed.id, disposition, ignored, run };
+        let (run, recording) = run.map_or((None, None), |(run, recording)| (Some(run), recording));
+        let completion = DeliveryCompletion { delivery: claimed.id, disposition, ignored, run, recording };
         if let Err(error) = self.store().complete_delivery(lease, completion).await {
             // The claim is given out again under the next lease, and the journal answers what was done.
             tracing::warn!(connection = %claimed.connection, %error, "an automation could not be completed");

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use contactor_highlevel::{AccessToken, TokenError, TokenProvider};
-use contactor_store::{ConnectionId, ConnectionState, LocationId, Store, Vault, WorkspaceId};
+use contactor_store::{ConnectionId, ConnectionState, LocationId, Sealed, Store, Vault, WorkspaceId};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::engine::Engine;
@@ -61,6 +61,26 @@ impl Credentials {
             Some(sealed) => Ok(Some(self.vault.unseal(workspace, name, &sealed)?)),
             None => Ok(None),
         }
+    }
+
+    /// Seals what is no credential and may hold what is as private: a recording.
+    pub(crate) fn seal(
+        &self,
+        workspace: &WorkspaceId,
+        name: &str,
+        text: &SecretString,
+    ) -> Result<Sealed, EngineError> {
+        Ok(self.vault.seal(workspace, name, text)?)
+    }
+
+    /// Opens it again.
+    pub(crate) fn unseal(
+        &self,
+        workspace: &WorkspaceId,
+        name: &str,
+        sealed: &Sealed,
+    ) -> Result<SecretString, EngineError> {
+        Ok(self.vault.unseal(workspace, name, sealed)?)
     }
 
     pub(crate) async fn put_partner(

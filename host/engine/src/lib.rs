@@ -39,6 +39,7 @@ mod progress;
 mod receive;
 mod reconcile;
 mod recorder;
+mod replay;
 mod rests;
 mod scheduler;
 mod signature;
@@ -58,11 +59,12 @@ pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};
 pub use ingest::Ingested;
 pub use manage::{
-    ActionCall, ActionReport, CheckReport, ConnectionView, ConnectorView, EnableConnection, HighLevelQuota,
-    InspectReport, MappingRow, MappingTrial, NewWorkspace, ParkedAction, ParkedGroupView, PartnerQuota,
-    QuotaUse, QuotaView, RowOrigin, ScopeRequest, SettingView, Timeline, TimelineEntry, TimelineKind,
-    TrialProblem, TrialReport, TrialRow, inspect,
+    ActionCall, ActionReport, CheckReport, ConflictPreview, ConflictReport, ConflictView, ConnectionView,
+    ConnectorView, EnableConnection, HighLevelQuota, InspectReport, MappingRow, MappingTrial, NewWorkspace,
+    ParkedAction, ParkedGroupView, PartnerQuota, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest,
+    SettingView, Timeline, TimelineEntry, TimelineKind, TrialProblem, TrialReport, TrialRow, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, Verdict};
+pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};

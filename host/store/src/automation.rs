@@ -4,7 +4,9 @@ use contactor_sync::Fields;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ConnectionId, Disposition, EventSeq, Lease, Mark, RecordId, Run, WorkspaceId};
+use crate::model::{
+    ConnectionId, Disposition, EventSeq, Lease, Mark, NewRecording, RecordId, Run, WorkspaceId,
+};
 
 /// How long a delivery about a partner's record waits until the record is linked to a contact. The end of the record's run
 /// ends the wait much earlier as a rule; this is for a run that never comes.
@@ -129,6 +131,8 @@ pub struct DeliveryCompletion {
     pub ignored: bool,
     /// The run.
     pub run: Option<Run>,
+    /// What is kept so that the run can be run again.
+    pub recording: Option<NewRecording>,
 }
 
 /// One call of a handler.

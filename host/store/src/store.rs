@@ -141,11 +141,12 @@ pub trait Store: Send + Sync + 'static {
     /// - The records of `marks` are dirty afterwards, as urgent as the claim was.
     /// - A parked entry of the record is taken off the list by `Done`.
     /// - A conflict that waits for a person (without a winner) is listed once, however many runs meet it.
+    /// - What became of conflicts that waited is noted with the run; a decision that was made during the run waits for the next.
     ///
     /// # Errors
     ///
     /// Nothing was written in any of these cases. `Fenced` when the lease, or the claim, is no longer ours. `Conflict` when
-    /// one of the two records is linked to another one; it names both. `Invalid` when conflicts come without a run.
+    /// one of the two records is linked to another one; it names both. `Invalid` when conflicts come, or end, without a run.
     async fn complete_record(&self, lease: &Lease, completion: Completion) -> Result<()>;
     /// Ends the reading of a partner's webhook: what it told, its run and its state, all or nothing. `Done` without marks and
     /// deliveries makes it `Ignored`. `Parked` lists it under [`WEBHOOK_ENTITY`], from where it can be retried. Only `Done` uses
@@ -250,8 +251,25 @@ pub trait Store: Send + Sync + 'static {
     async fn run(&self, id: &RunId) -> Result<Option<Run>>;
     /// Runs without their calls, newest first.
     async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>>;
-    /// Conflicts of a workspace, newest first.
-    async fn conflicts(&self, workspace: &WorkspaceId, limit: u32) -> Result<Vec<StoredConflict>>;
+    /// Keeps what a connector was given and answered in a run, in the place of what was kept of it. Recordings are forgotten after seven
+    /// days, or sooner with the runs, and of each connection those beyond the newest 64 MiB.
+    async fn put_recording(&self, recording: NewRecording) -> Result<()>;
+    /// What was kept of a run.
+    async fn recording(&self, run: &RunId) -> Result<Option<NewRecording>>;
+    /// Conflicts of a workspace: those that nobody decided first, then those that wait for a run, then the others; each newest first.
+    async fn conflicts(&self, filter: ConflictFilter) -> Result<Vec<StoredConflict>>;
+    /// One conflict.
+    async fn conflict(&self, id: i64) -> Result<Option<StoredConflict>>;
+    /// The conflicts of a record that wait for a person or for a run, the oldest first.
+    async fn unsettled_conflicts(&self, key: &RecordKey) -> Result<Vec<StoredConflict>>;
+    /// Keeps what a person decided about a conflict, in the place of a decision that still waits, and has the record done again with
+    /// priority `Interactive`, all or nothing. Without a resolution a decision that waits is withdrawn. `Conflict` when the conflict
+    /// is not as it was seen any more; nothing was written then.
+    async fn decide_conflict(
+        &self,
+        seen: &StoredConflict,
+        resolution: Option<Resolution>,
+    ) -> Result<StoredConflict>;
 
     // -------------------------------------------------------------------------------------------------------- cursors, kv
 
@@ -377,7 +395,7 @@ pub trait Store: Send + Sync + 'static {
     async fn counts(&self, workspace: Option<&WorkspaceId>) -> Result<Counts>;
     /// Counts for one connection.
     async fn counts_of(&self, connection: &ConnectionId) -> Result<Counts>;
-    /// Forgets what is past its time: events, held events, runs and conflicts as given, de-duplication keys not before
+    /// Forgets what is past its time: events, held events, runs and conflicts that ended as given, de-duplication keys not before
     /// [`DEDUPLICATION`]; until then an event stays without its body. What waits for a run or for a person is kept. Works in
     /// several transactions, so that webhooks need not wait. Answers the number of rows removed or emptied.
     async fn expire(&self, now: Timestamp, retention: Duration) -> Result<u64>;

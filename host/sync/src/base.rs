@@ -18,6 +18,16 @@ pub struct Agreed {
     pub partner: Value,
 }
 
+impl Agreed {
+    /// A side's offer, in the other side's terms.
+    pub fn of(&self, side: Side) -> &Value {
+        match side {
+            Side::Highlevel => &self.highlevel,
+            Side::Partner => &self.partner,
+        }
+    }
+}
+
 /// The common ancestor of a three-way merge: row by row, what both sides offered when they last agreed.
 ///
 /// A row without an entry has never been agreed on: it was added to the mapping later, waits for a person, or held a

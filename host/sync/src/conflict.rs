@@ -28,9 +28,30 @@ pub struct ConflictRecord {
     /// The value that the winner's replaced, as the losing side held it: writing it back reverses the decision. Absent
     /// when nothing was written.
     pub overwritten: Option<Value>,
+    /// What HighLevel's field and the partner's field held, each in its own terms: what a decision for that side gives back.
+    /// Conflicts of earlier versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<(Value, Value)>,
 }
 
 impl ConflictRecord {
+    /// What a side offers, in the other side's terms.
+    pub fn offer(&self, side: Side) -> &Value {
+        match side {
+            Side::Highlevel => &self.highlevel,
+            Side::Partner => &self.partner,
+        }
+    }
+
+    /// What a side's own field held, if that was recorded.
+    pub fn held(&self, side: Side) -> Option<&Value> {
+        match (&self.held, side) {
+            (Some((highlevel, _)), Side::Highlevel) => Some(highlevel),
+            (Some((_, partner)), Side::Partner) => Some(partner),
+            (None, side) => self.overwritten.as_ref().filter(|_| self.winner == Some(side.other())),
+        }
+    }
+
     /// The same for the same disagreement, however often a merge meets it: same row, same base, same offers. A conflict
     /// that waits for a person is stored once under it.
     pub fn id(&self) -> Fingerprint {

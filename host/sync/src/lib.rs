@@ -7,6 +7,7 @@
 //!
 //! - [`merge`] compares what both sides offer now with what they offered when they last agreed (the [`Base`]) and
 //!   answers with the fields to write on each side and the conflicts it met.
+//! - [`merge_decided`] does so under a person's [`Decision`]s about conflicts that were met before.
 //! - [`settle`] makes the next base from what both sides hold after the writes.
 //! - [`Mapping::fingerprint`] tells an echo of our own write from a change, by content and never by time.
 //!
@@ -35,6 +36,7 @@ mod base;
 mod canonical;
 mod children;
 mod conflict;
+mod decision;
 mod expression;
 mod fingerprint;
 mod mapping;
@@ -50,10 +52,11 @@ pub use children::{
     Child, ChildLink, Condition, Glimpse, ListRules, Pair, Then, Write, list_fingerprint, merge_children,
 };
 pub use conflict::ConflictRecord;
+pub use decision::{Decision, Outcome, Undecidable};
 pub use expression::{check_expression, evaluate};
 pub use fingerprint::Fingerprint;
 pub use mapping::{Mapping, MappingError};
-pub use merge::{Merge, MergeError, View, merge, settle};
+pub use merge::{Merge, MergeError, View, merge, merge_decided, settle};
 pub use offers::{FieldProblem, Offers, Problem, RowView};
 pub use spec::{Direction, Policy, RowKey, RowSpec, Side, Values, overlay};
 pub use value::{Fields, Value};

@@ -171,23 +171,6 @@ impl Mapping {
         self.rows.iter().map(|row| &row.spec)
     }
 
-    /// The same mapping with a person's decision on one row: in the next merge, `winner` wins a conflict there.
-    #[must_use]
-    pub fn with_winner(&self, row: &RowKey, winner: Side) -> Self {
-        let policy = match winner {
-            Side::Highlevel => Policy::Highlevel,
-            Side::Partner => Policy::Partner,
-        };
-        let decided = |own: &Row| {
-            let mut own = own.clone();
-            if own.key == *row {
-                own.spec.policy = policy;
-            }
-            own
-        };
-        Self { rows: self.rows.iter().map(decided).collect() }
-    }
-
     /// What a record of `side` offers to the other side.
     pub fn offers(&self, side: Side, fields: &Fields, context: &Context) -> Offers {
         let record = record(fields, context);

@@ -1,9 +1,10 @@
 //! The three-way merge of one record.
 
+mod carry;
 mod decide;
 mod settle;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,9 +14,12 @@ use crate::expression::Record;
 use crate::mapping::Row;
 use crate::offers::{FieldProblem, Shown, record};
 use crate::sets::{Delta, Fold};
-use crate::{Agreed, Base, ConflictRecord, Context, FieldType, Fields, Mapping, RowKey, Side, Value};
+use crate::{
+    Agreed, Base, ConflictRecord, Context, Decision, FieldType, Fields, Mapping, Outcome, RowKey, Side, Value,
+};
 
-use decide::{Decision, Times, decide};
+use carry::{Carried, carry};
+use decide::{Times, Verdict, decide};
 pub use settle::settle;
 
 /// What one side shows of a record.
@@ -55,6 +59,8 @@ pub struct Merge {
     pub problems: Vec<FieldProblem>,
     /// The rows without a decision: they wait for a person or were left out. [`settle`] keeps their old base.
     pub open: BTreeSet<RowKey>,
+    /// What became of each decision that the merge was given.
+    pub decided: BTreeMap<RowKey, Outcome>,
     /// What both sides offered, for [`settle`].
     seen: Base,
 }
@@ -122,6 +128,23 @@ pub fn merge(
     partner: Option<&View>,
     context: &Context,
 ) -> Result<Merge, MergeError> {
+    merge_decided(mapping, base, highlevel, partner, &[], context)
+}
+
+/// The same under a person's decisions, at most one for each row; of several the last counts.
+///
+/// A row with a decision takes the decided value on both sides, in the directions that the row has, instead of what [`merge`] makes of
+/// it, as long as each side either offers what it did when the person decided or holds what was decided already. Otherwise the
+/// decision is [void](Outcome::Void) and the row is merged without it, so that no newer edit is lost. A row that cannot be read has
+/// no outcome: the decision waits.
+pub fn merge_decided(
+    mapping: &Mapping,
+    base: Option<&Base>,
+    highlevel: Option<&View>,
+    partner: Option<&View>,
+    decisions: &[Decision],
+    context: &Context,
+) -> Result<Merge, MergeError> {
     if highlevel.is_none() && partner.is_none() {
         return Err(MergeError::NoRecord);
     }
@@ -135,18 +158,37 @@ pub fn merge(
     };
 
     let mut merge = Merge::default();
-    let mut copies = Vec::new();
+    let (mut copies, mut restored) = (Vec::new(), Vec::new());
     let missing = [Side::Highlevel, Side::Partner].into_iter().find(|side| sides.of(*side).is_none());
+    let decisions: BTreeMap<&RowKey, &Decision> =
+        decisions.iter().filter(|_| missing.is_none()).map(|decision| (&decision.row, decision)).collect();
     for row in mapping.compiled() {
         // A record that is created anew starts without a history.
         let base = base.filter(|_| missing.is_none()).and_then(|base| base.get(&row.key));
         let Some(facts) = merge.look(row, base, &sides, context) else { continue };
+        if let Some(decision) = decisions.get(&row.key) {
+            let (outcome, carried) = carry(row, &facts, decision);
+            let is_void = matches!(outcome, Outcome::Void { .. });
+            merge.decided.insert(row.key.clone(), outcome);
+            match carried {
+                Carried::Nothing if is_void => {}
+                Carried::Nothing => continue,
+                Carried::Copy(source) => {
+                    copies.push(Copy { row, source, facts });
+                    continue;
+                }
+                Carried::Values(values) => {
+                    restored.extend(values);
+                    continue;
+                }
+            }
+        }
         if row.spec.is_set() {
             merge.join_sets(row, base, &facts);
             continue;
         }
-        let Decision { write_from, conflict } = match missing {
-            Some(missing) => Decision::create(row, &facts, missing),
+        let Verdict { write_from, conflict } = match missing {
+            Some(missing) => Verdict::create(row, &facts, missing),
             None => decide(row, base, &facts, times),
         };
         if conflict.as_ref().is_some_and(|conflict| conflict.winner.is_none()) {
@@ -155,7 +197,14 @@ pub fn merge(
         merge.conflicts.extend(conflict);
         copies.extend(write_from.map(|source| Copy { row, source, facts }));
     }
+    for row in decisions.into_keys().filter(|key| mapping.compiled().iter().all(|row| row.key != **key)) {
+        merge.decided.insert(row.clone(), Outcome::NoRow);
+    }
     merge.copy(copies, &sides, context);
+    // A person has the last word about a field that another row writes as well.
+    for (side, field, value) in restored {
+        merge.writes_mut(side).insert(field, value);
+    }
     Ok(merge)
 }
 

@@ -1,11 +1,10 @@
-//! `contactor timeline`, `conflicts` and `events`: what happened.
+//! `contactor timeline` and `events`: what happened.
 
 use clap::{Args, Subcommand};
-use contactor_server::dto::Conflict;
 
 use super::Context;
 use crate::exit::Failure;
-use crate::output::{self, or_dash, value, when, word};
+use crate::output::{self, or_dash, when, word};
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  contactor timeline acme ocQHyuzHvysMo5N5VsXc")]
@@ -35,12 +34,6 @@ pub(crate) async fn timeline(context: &Context, args: &TimelineArgs) -> Result<(
 }
 
 #[derive(Subcommand)]
-pub(crate) enum ConflictsCommand {
-    /// List conflicts of a workspace, newest first, with both values and the decision.
-    List(Newest),
-}
-
-#[derive(Subcommand)]
 pub(crate) enum EventsCommand {
     /// List accepted webhooks of a workspace, newest first.
     List(Newest),
@@ -53,32 +46,6 @@ pub(crate) struct Newest {
     /// At most this many.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
     limit: u32,
-}
-
-pub(crate) async fn conflicts(context: &Context, command: ConflictsCommand) -> Result<(), Failure> {
-    let ConflictsCommand::List(args) = command;
-    let conflicts = context.client()?.conflicts(&args.workspace, Some(args.limit)).await?;
-    let headings = ["ID", "AT", "CONNECTION", "RECORD", "FIELDS", "HIGHLEVEL", "PARTNER", "DECISION"];
-    Ok(context.out.list(&conflicts, headings, |c| {
-        [
-            c.id.to_string(),
-            when(c.at),
-            c.connection.clone(),
-            c.record.record.clone(),
-            format!("{} = {}", c.highlevel_field, c.partner_field),
-            value(&c.highlevel),
-            value(&c.partner),
-            decision(c),
-        ]
-    })?)
-}
-
-fn decision(conflict: &Conflict) -> String {
-    let policy = word(&conflict.policy);
-    match &conflict.winner {
-        Some(winner) => format!("{} won ({policy})", word(winner)),
-        None => "open: a person decides".to_owned(),
-    }
 }
 
 pub(crate) async fn events(context: &Context, command: EventsCommand) -> Result<(), Failure> {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use contactor_server::dto::{
-    MappingRow, MappingRowQuery, MappingTrial, RowOrigin, SetMappingRow, TrialReport,
+    MappingRow, MappingRowQuery, MappingTrial, Policy, RowOrigin, SetMappingPolicy, SetMappingRow,
+    TrialReport,
 };
 use serde_json::{Map, Value, json};
 
@@ -19,6 +20,12 @@ pub(crate) enum Command {
     Show(Which),
     /// Write a row, in place of the one that joins the same two fields.
     Set(Box<Set>),
+    /// Choose who wins when both sides changed a field; the rest of its row stays as it is.
+    #[command(after_help = "\
+Examples:
+  contactor mapping policy acme prefinery lastName profile.last_name ask
+  contactor mapping policy acme prefinery lastName profile.last_name highlevel")]
+    Policy(ChoosePolicy),
     /// Take a row of your own away; the connector's counts again.
     Unset(Unset),
     /// Show what would become of a record's values. Nothing is written.
@@ -78,6 +85,18 @@ pub(crate) struct Set {
 }
 
 #[derive(Args)]
+pub(crate) struct ChoosePolicy {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    fields: Fields,
+    /// Who wins when both sides changed: the record that was updated last, that side, nobody until a person decides, or, for
+    /// consent, the stricter value.
+    #[arg(value_enum)]
+    policy: PolicyArg,
+}
+
+#[derive(Args)]
 pub(crate) struct Unset {
     #[command(flatten)]
     which: Which,
@@ -134,6 +153,18 @@ enum PolicyArg {
     Stricter,
 }
 
+impl From<PolicyArg> for Policy {
+    fn from(policy: PolicyArg) -> Self {
+        match policy {
+            PolicyArg::LatestUpdate => Self::LatestUpdate,
+            PolicyArg::Highlevel => Self::Highlevel,
+            PolicyArg::Partner => Self::Partner,
+            PolicyArg::Ask => Self::Ask,
+            PolicyArg::Stricter => Self::Stricter,
+        }
+    }
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     let (highlevel, partner) = text.split_once('=').ok_or("a value is given as HIGHLEVEL=PARTNER")?;
     Ok((highlevel.to_owned(), partner.to_owned()))
@@ -187,6 +218,16 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Set(set) => {
             let request = SetMappingRow { entity: set.fields.entity.clone(), row: set.row() };
             show(context, &client.set_mapping(&set.which.workspace, &set.which.connector, &request).await?)
+        }
+        Command::Policy(choice) => {
+            let request = SetMappingPolicy {
+                entity: choice.fields.entity,
+                highlevel: choice.fields.highlevel,
+                partner: choice.fields.partner,
+                policy: choice.policy.into(),
+            };
+            let Which { workspace, connector } = &choice.which;
+            show(context, &client.set_mapping_policy(workspace, connector, &request).await?)
         }
         Command::Unset(unset) => {
             let row = MappingRowQuery {

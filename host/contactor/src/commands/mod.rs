@@ -3,6 +3,7 @@
 pub(crate) mod alerts;
 pub(crate) mod catalog;
 pub(crate) mod completions;
+pub(crate) mod conflicts;
 pub(crate) mod connection;
 pub(crate) mod connector;
 pub(crate) mod destination;
@@ -15,6 +16,7 @@ pub(crate) mod mapping;
 pub(crate) mod parked;
 pub(crate) mod progress;
 pub(crate) mod quota;
+pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sandbox;
@@ -81,7 +83,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Alerts(command) => alerts::run(context, command).await,
         Command::Quota(arguments) => quota::run(context, arguments).await,
         Command::Parked(command) => parked::run(context, command).await,
-        Command::Conflicts(command) => history::conflicts(context, command).await,
+        Command::Conflicts(command) => conflicts::run(context, command).await,
         Command::Events(command) => history::events(context, command).await,
         Command::Health => health::run(context).await,
         // `run` has dealt with these: they need no host and no runtime of this kind.

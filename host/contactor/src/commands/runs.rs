@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use contactor_server::dto::{Call, Run, RunOutcome, RunQuery};
 
-use super::Context;
+use super::{Context, replay};
 use crate::exit::Failure;
 use crate::output::{duration, or_dash, value, when, word};
 
@@ -16,6 +16,8 @@ pub(crate) enum Command {
         /// The run's id.
         run: String,
     },
+    /// Run a recorded run of a connector again, offline, with the same component or a newer build, and show where the two part.
+    Replay(replay::Replay),
 }
 
 #[derive(Args)]
@@ -76,6 +78,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
                 ]
             })?)
         }
+        Command::Replay(args) => replay::run(context, args).await,
         Command::Show { run } => Ok(show(context, &client.run(&run).await?)?),
     }
 }

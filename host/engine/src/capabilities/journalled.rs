@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::Capabilities;
 use crate::journal::{self, Begun, Ticket};
 use crate::partner::is_write;
+use crate::replay::Taped;
 
 /// A record that a call created.
 trait Record {
@@ -188,6 +189,32 @@ macro_rules! call {
     }};
 }
 
+/// A call on the tape, if it is on one: answered from it, or written down with its answer. What answers the same at every attempt, or to
+/// nobody, is on none.
+macro_rules! taped {
+    (plain $self:ident $name:tt ($($argument:ident),*) $call:expr) => { $call };
+    ($how:ident $self:ident $name:tt ($($argument:ident),*) $call:expr) => {{
+        match $self.tape.begin($name, &($(&$argument,)*)) {
+            Taped::Answered(answer) => answer,
+            Taped::Make(arguments) => {
+                // A block of its own: what the journal answers leaves it early.
+                let answer = async { $call }.await;
+                $self.tape.end($name, arguments, &answer);
+                answer
+            }
+        }
+    }};
+}
+
+macro_rules! on_tape {
+    ($how:ident $self:ident $interface:ident $function:ident $name:tt ($($argument:ident),*)) => {
+        taped!($how $self $name ($($argument),*) call!($how $self $interface $function $name ($($argument),*)))
+    };
+    ($how:ident $look:ident $self:ident $interface:ident $function:ident $name:tt ($($argument:ident),*)) => {
+        taped!($how $self $name ($($argument),*) call!($how $look $self $interface $function $name ($($argument),*)))
+    };
+}
+
 /// Each function of the interfaces: how it goes on, and its name. The compiler refuses the list when one is missing.
 macro_rules! calls {
     ($($interface:ident {
@@ -195,7 +222,7 @@ macro_rules! calls {
     })*) => { $(
         impl $interface::Host for Capabilities {
             $(async fn $function(&mut self, $($argument: $type),*) -> $answer {
-                call!($($how)+ self $interface $function $name ($($argument),*))
+                on_tape!($($how)+ self $interface $function $name ($($argument),*))
             })*
         }
     )* };
@@ -283,9 +310,9 @@ calls! {
 impl partner::Host for Capabilities {
     async fn send(&mut self, request: partner::Request) -> Result<partner::Response, Error> {
         if is_write(request.method) {
-            call!(write self partner send "partner.send" (request))
+            on_tape!(write self partner send "partner.send" (request))
         } else {
-            call!(read self partner send "partner.send" (request))
+            on_tape!(read self partner send "partner.send" (request))
         }
     }
 }

@@ -37,6 +37,7 @@ use contactor_store::{Call, JournalSlot, LocalWrite, StoreError};
 use crate::partner::HELD_BACK;
 use crate::reconcile::RunContext;
 use crate::recorder::cut;
+use crate::replay::Tape;
 use access::Access;
 
 /// Bytes of what a preview says that it held back.
@@ -46,6 +47,7 @@ const SHOWN: usize = 256;
 #[derive(Clone)]
 pub struct Capabilities {
     direct: Direct,
+    tape: Tape,
 }
 
 /// The capabilities themselves.
@@ -59,7 +61,12 @@ struct Direct {
 impl Capabilities {
     /// The capabilities of a run.
     pub(crate) fn new(run: RunContext) -> Self {
-        Self { direct: Direct { run, slot: None } }
+        Self::taped(run, Tape::Off)
+    }
+
+    /// The same, written down or answered from what was.
+    pub(crate) fn taped(run: RunContext, tape: Tape) -> Self {
+        Self { direct: Direct { run, slot: None }, tape }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::error::EngineError;
 use crate::failure::{self, Failure};
 use crate::operations::{self, Desk, VendorOperation, schema};
 use crate::partner::{HELD_BACK, Redactor};
-use crate::reconcile::{mismatch, run_id};
+use crate::reconcile::{RunContext, mismatch, run_id};
 use crate::recorder::{HighLevelCalls, RunRecorder};
 
 /// What came of an action.
@@ -131,7 +131,11 @@ impl Engine {
         preview: bool,
     ) -> Result<(ActionReport, Result<(), Failure>), EngineError> {
         let begun = Instant::now();
-        let run = self.context(active, Priority::Interactive, preview);
+        let run = RunContext {
+            // What a preview was refused is no answer to replay.
+            tape: (!preview).then(Arc::default),
+            ..self.context(active, Priority::Interactive, preview)
+        };
         run.recorder.hide(Redactor::of_values(&secrets::of_input(&declared.input, input)));
         let name = &declared.name;
         let call = Invocation::Run { name: name.clone(), input: input.to_string() };
@@ -148,6 +152,9 @@ impl Engine {
         let shown = |failure: Failure| Failure { message: run.recorder.shown(failure.message), ..failure };
         let result = result.map_err(shown);
         let (calls, log) = run.recorder.take();
+        let id = run_id();
+        let recording =
+            run.tape.as_ref().and_then(|tape| self.recording_of(active, tape, run.started_at, &id, &log));
         let held = calls.iter().any(is_held_back);
         // What a connector makes of a refused write is its own affair; that it was refused is ours.
         let result = if held { result.or(Ok(Value::Null)) } else { result };
@@ -162,8 +169,13 @@ impl Engine {
             preview,
             started_at: run.started_at,
             begun,
+            run: id,
         };
-        self.close(about, outcome, summaries).await
+        let closed = self.close(about, outcome, summaries).await?;
+        if let Some(recording) = recording {
+            self.store().put_recording(recording).await?;
+        }
+        Ok(closed)
     }
 
     async fn run_operation(
@@ -219,6 +231,7 @@ impl Engine {
             preview,
             started_at,
             begun,
+            run: run_id(),
         };
         let (report, result) =
             self.close(about, Outcome { result, calls, log: Vec::new() }, summaries).await?;
@@ -240,7 +253,7 @@ impl Engine {
         calls: Vec<ActionCall>,
     ) -> Result<(ActionReport, Result<(), Failure>), EngineError> {
         let Outcome { result, calls: all, log } = outcome;
-        let run = run_id();
+        let run = about.run.clone();
         let held = all.iter().filter(|call| is_held_back(call)).count();
         let failure = result.as_ref().err();
         self.store()
@@ -292,6 +305,7 @@ struct About<'a> {
     preview: bool,
     started_at: Timestamp,
     begun: Instant,
+    run: RunId,
 }
 
 impl ActionCall {

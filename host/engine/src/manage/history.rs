@@ -1,7 +1,10 @@
 //! What happened to a record, in order, on both sides.
 
+use std::collections::BTreeSet;
+
 use contactor_store::{
-    Event, Link, RecordId, Run, RunFilter, RunId, RunOutcome, Side, StoredConflict, WorkspaceId,
+    ConflictFilter, Event, Link, RecordId, Run, RunFilter, RunId, RunOutcome, Side, StoredConflict,
+    WorkspaceId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -48,6 +51,8 @@ pub enum TimelineKind {
     Run,
     /// Both sides had changed and a policy decided.
     Conflict,
+    /// A person decided about a conflict.
+    Resolution,
 }
 
 impl Engine {
@@ -83,13 +88,6 @@ impl Engine {
             }
             entries.push(of_run(run));
         }
-        for conflict in self.store().conflicts(workspace, DEPTH).await? {
-            if runs.iter().any(|run| run.id == conflict.run) {
-                entries.push(of_conflict(&conflict));
-            }
-        }
-        // Stable: a webhook, then the run that it caused, then the conflict that the run decided.
-        entries.sort_by_key(|entry| entry.at);
         let mut links = Vec::new();
         for connection in self.store().connections(Some(workspace)).await? {
             for side in [Side::Highlevel, Side::Partner] {
@@ -100,17 +98,24 @@ impl Engine {
                 }
             }
         }
+        // Conflicts of linked records are kept under HighLevel's id.
+        let ids: BTreeSet<&RecordId> =
+            links.iter().map(|link: &Link| &link.highlevel_id).chain([record]).collect();
+        for id in ids {
+            let filter = ConflictFilter {
+                workspace: workspace.clone(),
+                connection: None,
+                record: Some(id.clone()),
+                open: false,
+                limit: DEPTH,
+            };
+            for conflict in self.store().conflicts(filter).await? {
+                entries.extend(of_conflict(&conflict));
+            }
+        }
+        // Stable: a webhook, then the run that it caused, then the conflict that the run decided.
+        entries.sort_by_key(|entry| entry.at);
         Ok(Timeline { links, entries })
-    }
-
-    /// Conflicts of a workspace, newest first.
-    pub async fn conflicts(
-        &self,
-        workspace: &WorkspaceId,
-        limit: u32,
-    ) -> Result<Vec<StoredConflict>, EngineError> {
-        self.workspace(workspace).await?;
-        Ok(self.store().conflicts(workspace, limit).await?)
     }
 
     /// The newest events of a workspace.
@@ -154,7 +159,8 @@ fn of_run(run: &Run) -> TimelineEntry {
     }
 }
 
-fn of_conflict(stored: &StoredConflict) -> TimelineEntry {
+/// The conflict, and what people decided about it.
+fn of_conflict(stored: &StoredConflict) -> Vec<TimelineEntry> {
     use crate::convert::show;
     let conflict = &stored.conflict;
     let decision = match conflict.winner {
@@ -162,11 +168,12 @@ fn of_conflict(stored: &StoredConflict) -> TimelineEntry {
         Some(contactor_sync::Side::Partner) => "the partner's value was taken",
         None => "a person has to decide; both sides keep theirs",
     };
-    TimelineEntry {
+    let mut entries = vec![TimelineEntry {
         at: stored.at,
         kind: TimelineKind::Conflict,
         summary: format!(
-            "conflict on {}: HighLevel {}, partner {}; {decision}",
+            "conflict {} on {}: HighLevel {}, partner {}; {decision}",
+            stored.id,
             conflict.highlevel_field,
             show(&conflict.highlevel),
             show(&conflict.partner)
@@ -174,5 +181,28 @@ fn of_conflict(stored: &StoredConflict) -> TimelineEntry {
         run: Some(stored.run.clone()),
         outcome: None,
         changes: Vec::new(),
+    }];
+    for one in &stored.resolutions {
+        let side = match one.decision.take {
+            contactor_sync::Side::Highlevel => "HighLevel's",
+            contactor_sync::Side::Partner => "the partner's",
+        };
+        let became = match one.ended.as_ref().map(|ended| &ended.void) {
+            None => "; it waits for its run".to_owned(),
+            Some(None) => String::new(),
+            Some(Some(why)) => format!("; it counts for nothing: {why}"),
+        };
+        entries.push(TimelineEntry {
+            at: one.at,
+            kind: TimelineKind::Resolution,
+            summary: format!(
+                "{} took {side} value for {} in conflict {}{became}",
+                one.by, conflict.highlevel_field, stored.id
+            ),
+            run: one.ended.as_ref().map(|ended| ended.run.clone()),
+            outcome: None,
+            changes: Vec::new(),
+        });
     }
+    entries
 }

@@ -5,7 +5,7 @@ mod trial;
 
 use contactor_manifest::Manifest;
 use contactor_store::{Connection, ConnectionId};
-use contactor_sync::RowSpec;
+use contactor_sync::{Policy, RowSpec};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -88,6 +88,41 @@ impl Engine {
         check_custom_fields(self, &workspace, &before, &after).await?;
         self.store_mapping(connection).await?;
         self.mapping(id).await
+    }
+
+    /// Chooses who wins when both sides changed a field. The rest of the row, the connector's or the admin's own, stays as it is; it
+    /// is the admin's from then on.
+    ///
+    /// # Errors
+    /// No such connection or row, or a policy that does not fit the field. Nothing is stored then.
+    pub async fn set_mapping_policy(
+        &self,
+        id: &ConnectionId,
+        entity: &str,
+        (highlevel, partner): (&str, &str),
+        policy: Policy,
+    ) -> Result<Vec<MappingRow>, EngineError> {
+        let rows = self.mapping(id).await?;
+        let of_entity = || rows.iter().filter(|row| row.entity == entity && !row.row.off);
+        let found = of_entity().find(|row| row.row.highlevel == highlevel && row.row.partner == partner);
+        let Some(found) = found else {
+            let known: Vec<_> =
+                of_entity().map(|row| format!("{} {}", row.row.highlevel, row.row.partner)).collect();
+            return Err(EngineError::NotFound {
+                what: "mapping row",
+                id: format!("{entity} {highlevel} {partner}"),
+                hint: format!("; the rows that count are: {}", known.join(", ")),
+            });
+        };
+        if found.row.is_set() {
+            return Err(EngineError::Invalid(format!(
+                "mapping row {}: sets are merged element by element and have no conflicts, so a policy would decide nothing",
+                found.row.key()
+            )));
+        }
+        let row = serde_json::to_value(RowSpec { policy, ..found.row.clone() })
+            .map_err(|error| EngineError::Invalid(format!("mapping row: {error}")))?;
+        self.set_mapping_row(id, entity, row).await
     }
 
     /// Takes a row of the admin's away; the connector's own counts again, if it has one.

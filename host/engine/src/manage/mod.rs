@@ -2,6 +2,7 @@
 
 mod actions;
 mod check;
+mod conflicts;
 mod connections;
 mod connectors;
 mod emit;
@@ -11,13 +12,14 @@ mod mapping;
 mod parked;
 mod quota;
 mod rules;
-mod secrets;
+pub(crate) mod secrets;
 mod sync;
 mod template;
 mod workspaces;
 
 pub use actions::{ActionCall, ActionReport};
 pub use check::CheckReport;
+pub use conflicts::{ConflictPreview, ConflictReport, ConflictView, Resolve};
 pub(crate) use connections::interfaces;
 pub use connections::{ConnectionView, EnableConnection, SettingView};
 pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};

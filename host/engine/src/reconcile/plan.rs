@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use contactor_runtime::bindings::types::Direction;
 use contactor_store::{ConnectionId, FailureClass, Link, LinkState, RecordId, RecordKey, Side};
-use contactor_sync::{CanonicalError, FieldProblem, Fields, Merge, Problem, Value, merge};
+use contactor_sync::{CanonicalError, FieldProblem, Fields, Merge, Problem, Value, merge, merge_decided};
 use tokio::sync::OwnedMutexGuard;
 
 use super::sides::{RunContext, SideRecord};
@@ -283,9 +283,15 @@ impl RunContext {
             .map(|link| &link.base);
         let highlevel_view = highlevel.as_ref().map(SideRecord::view);
         let partner_view = partner.as_ref().map(SideRecord::view);
-        let mut merge =
-            merge(mapping, base, highlevel_view.as_ref(), partner_view.as_ref(), &self.active.context)
-                .map_err(|error| Failure::new(FailureClass::Config, format!("mapping: {error}")))?;
+        let mut merge = merge_decided(
+            mapping,
+            base,
+            highlevel_view.as_ref(),
+            partner_view.as_ref(),
+            &self.decisions(entity),
+            &self.active.context,
+        )
+        .map_err(|error| Failure::new(FailureClass::Config, format!("mapping: {error}")))?;
         if let (Some(record), Some(problem)) = (&partner, wrong_shape(&merge)) {
             return Err(self.misunderstood(entity, &record.id, problem));
         }

@@ -1,6 +1,7 @@
 //! A preview: the plan of many records, and nothing else. It holds every write back, in the engine and in the capabilities.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use contactor_highlevel::{SearchRequest, Sort};
 use contactor_store::{ConnectionId, Priority, RecordId, RecordKey, Side};
@@ -141,6 +142,8 @@ impl Engine {
             record: record.clone(),
         };
         let link = self.store().link(connection, &key.entity, key.side, &record).await?;
+        let run =
+            &RunContext { conflicts: Arc::new(self.store().unsettled_conflicts(&key).await?), ..run.clone() };
         let planned = match run.plan(&key, link).await {
             Ok(plan) => {
                 let counterpart = match &plan {
@@ -156,10 +159,7 @@ impl Engine {
             }
             Err(failure) => Err(failure),
         };
-        Ok(planned.unwrap_or_else(|failure| PreviewItem {
-            reason: Some(failure.message),
-            ..blank(record, Verdict::Park)
-        }))
+        Ok(planned.unwrap_or_else(|failure| PreviewItem::parked(record, failure.message)))
     }
 
     /// What would follow the contact: its tasks, notes and appointments.
@@ -183,6 +183,13 @@ impl Engine {
             item.lists += 1;
         }
         Ok(())
+    }
+}
+
+impl PreviewItem {
+    /// A record that a person would have to look at.
+    pub(super) fn parked(record: RecordId, reason: String) -> Self {
+        Self { reason: Some(reason), ..blank(record, Verdict::Park) }
     }
 }
 
@@ -225,7 +232,7 @@ fn blank(record: RecordId, verdict: Verdict) -> PreviewItem {
     }
 }
 
-fn item(record: RecordId, plan: Plan) -> PreviewItem {
+pub(super) fn item(record: RecordId, plan: Plan) -> PreviewItem {
     match plan {
         Plan::Skip { reason, highlevel, .. } => PreviewItem {
             reason: Some(reason),

@@ -7,7 +7,7 @@ use std::time::Instant;
 use contactor_highlevel as highlevel;
 use contactor_runtime::bindings::{adapter, types as wit};
 use contactor_runtime::{Blame, Invocation, Reply};
-use contactor_store::{Call, FailureClass, RecordId};
+use contactor_store::{Call, FailureClass, RecordId, StoredConflict};
 use contactor_sync::{Fields, Value, View};
 use jiff::Timestamp;
 
@@ -19,6 +19,7 @@ use crate::failure::{self, Failure};
 use crate::journal::Journal;
 use crate::receive::is_usable_id;
 use crate::recorder::RunRecorder;
+use crate::replay::{RunTape, Tape};
 
 /// The field under which a mapping names a contact's tags.
 pub(crate) const TAGS: &str = "tags";
@@ -42,6 +43,10 @@ pub(crate) struct RunContext {
     pub(crate) preview: bool,
     /// Failed attempts at this record before this run.
     pub(crate) attempts: u32,
+    /// Conflicts of the record that wait for a person or for this run, the oldest first.
+    pub(crate) conflicts: Arc<Vec<StoredConflict>>,
+    /// Where the guest calls of this run are written down, if they are.
+    pub(crate) tape: Option<Arc<RunTape>>,
     /// The journal, when this run is a handler's.
     pub(crate) journal: Option<Arc<Journal>>,
 }
@@ -239,7 +244,16 @@ impl RunContext {
     /// One isolated call into the connector, recorded.
     pub(crate) async fn invoke(&self, operation: &'static str, call: Invocation) -> Result<Reply, Failure> {
         let begun = Instant::now();
-        let outcome = self.active.guest.call(Capabilities::new(self.clone()), call).await;
+        let outcome = match &self.tape {
+            None => self.active.guest.call(Capabilities::new(self.clone()), call).await,
+            Some(tape) => {
+                let recorder = RunTape::begin();
+                let host = Capabilities::taped(self.clone(), Tape::Record(Arc::clone(&recorder)));
+                let outcome = self.active.guest.call(host, call.clone()).await;
+                tape.end(call, &recorder, &outcome);
+                outcome
+            }
+        };
         let failure = outcome.as_ref().err().map(|error| {
             let class = match error.blame() {
                 Blame::Guest => FailureClass::GuestBug,

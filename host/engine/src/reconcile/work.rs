@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use contactor_highlevel::Priority as HlPriority;
 use contactor_store::{
-    ClaimedRecord, Completion, ConnectionState, Disposition, FailureClass, Lease, LinkState, Mark, Priority,
-    RecordKey, Run, RunId, RunKind, RunOutcome, Side, StoreError,
+    ClaimedRecord, Completion, ConflictEnd, ConnectionState, Disposition, FailureClass, Lease, LinkState,
+    Mark, Priority, RecordKey, Run, RunId, RunKind, RunOutcome, Side, StoreError,
 };
 use contactor_sync::ConflictRecord;
 
@@ -36,6 +36,8 @@ pub(crate) struct Ending {
     /// Other records that are dirty now.
     pub(super) marks: Vec<Mark>,
     pub(super) conflicts: Vec<ConflictRecord>,
+    /// Conflicts that waited and are over.
+    pub(super) ended: Vec<ConflictEnd>,
     pub(super) changes: Vec<contactor_store::FieldChange>,
     pub(super) ids: (Option<contactor_store::RecordId>, Option<contactor_store::RecordId>),
 }
@@ -54,6 +56,7 @@ impl Ending {
             unlinked: Vec::new(),
             marks: Vec::new(),
             conflicts: Vec::new(),
+            ended: Vec::new(),
             changes: Vec::new(),
             ids: (None, None),
         }
@@ -78,7 +81,13 @@ impl Engine {
             Ok(active) => active,
             Err(error) => return self.give_back(lease, claim, &error.to_string()).await,
         };
-        let run = RunContext { attempts: claim.attempts, ..self.context(&active, claim.priority, false) };
+        let run = RunContext {
+            attempts: claim.attempts,
+            conflicts: Arc::new(claim.conflicts.clone()),
+            // Somebody may want to look into it; every run would double what a busy host stores.
+            tape: (claim.attempts > 0 || claim.priority == Priority::Interactive).then(Arc::default),
+            ..self.context(&active, claim.priority, false)
+        };
         let mut claim = claim;
         // Kept until the commit: a second run of the same person must find the link, and a contact and its lists are written to
         // the same record of the partner.
@@ -112,8 +121,13 @@ impl Engine {
             let (entity, record) = (key.entity.as_str(), key.record.as_str());
             self.run_ended(&run, entity, record, ending.class, &ending.summary).await;
         }
+        let id = run_id();
+        let recording = run
+            .tape
+            .as_ref()
+            .and_then(|tape| self.recording_of(&run.active, tape, run.started_at, &id, &log));
         let entry = Run {
-            id: run_id(),
+            id,
             workspace: claim.workspace.clone(),
             connection: key.connection.clone(),
             kind: RunKind::Reconcile,
@@ -144,7 +158,9 @@ impl Engine {
             unlinked: ending.unlinked,
             marks: ending.marks,
             conflicts: ending.conflicts,
+            ended: ending.ended,
             run: Some(entry),
+            recording,
         };
         self.complete(lease, completion).await;
         drop(guards);
@@ -224,6 +240,8 @@ impl Engine {
             started_at: self.now(),
             preview,
             attempts: 0,
+            conflicts: Arc::default(),
+            tape: None,
             journal: None,
         }
     }
@@ -239,7 +257,10 @@ impl Engine {
                 Ok(Ending::done(RunOutcome::Skipped, format!("left alone: {reason}"))
                     .between(highlevel.map(|r| r.id), partner.map(|r| r.id)))
             }
-            Plan::Nowhere => Ok(Ending::done(RunOutcome::Unchanged, "the record is on neither side")),
+            Plan::Nowhere => {
+                let why = "the record is on neither side";
+                Ok(Ending { ended: run.conflicts_gone(why), ..Ending::done(RunOutcome::Unchanged, why) })
+            }
             Plan::Gone { link, side } => self.gone(run, link, side).await,
             Plan::Fill { highlevel, partner, fields } => fill(run, &highlevel, &partner, &fields).await,
             Plan::Sync(mut plan) => {
@@ -275,10 +296,13 @@ impl Engine {
             Some(_) => run.rekeyed_lists(&applied.link).await?,
             None => Vec::new(),
         };
+        let mapping = run.active.mapping(&key.entity)?;
+        let ended = run.conflicts_ended(mapping, &plan.merge, !plan.held_back.is_empty());
         Ok(Ending {
             marks,
             children,
-            summary: summary(run, &plan, &applied),
+            summary: summary(run, &plan, &applied, &ended),
+            ended,
             conflicts: plan.merge.conflicts,
             changes: applied.changes,
             ids: (Some(applied.link.highlevel_id.clone()), Some(applied.link.partner_id.clone())),
@@ -471,19 +495,22 @@ fn gone(run: &RunContext, mut link: contactor_store::Link, side: Side) -> Ending
     };
     let ids = (Some(link.highlevel_id.clone()), Some(link.partner_id.clone()));
     if link.state == state {
-        return Ending::done(RunOutcome::Unchanged, format!("deleted in {system}; nothing to do"))
-            .between(ids.0, ids.1);
+        let ended = run.conflicts_gone(&format!("the record was deleted in {system}"));
+        let done = Ending::done(RunOutcome::Unchanged, format!("deleted in {system}; nothing to do"));
+        return Ending { ended, ..done }.between(ids.0, ids.1);
     }
     link.state = state;
     link.updated_at = run.started_at;
+    let ended = run.conflicts_gone(&format!("the record was deleted in {system}"));
     Ending {
         link: Some(link),
+        ended,
         ..Ending::done(RunOutcome::Applied, format!("deleted in {system}: unlinked, the other record stays"))
             .between(ids.0, ids.1)
     }
 }
 
-fn summary(run: &RunContext, plan: &SyncPlan, applied: &Applied) -> String {
+fn summary(run: &RunContext, plan: &SyncPlan, applied: &Applied, ended: &[ConflictEnd]) -> String {
     let partner = &run.active.manifest.partner.name;
     let mut parts = Vec::new();
     match applied.created {
@@ -502,6 +529,7 @@ fn summary(run: &RunContext, plan: &SyncPlan, applied: &Applied) -> String {
     for conflict in &plan.merge.conflicts {
         parts.push(format!("conflict on {}", conflict.highlevel_field));
     }
+    parts.extend(run.told(ended));
     for problem in &plan.merge.problems {
         parts.push(problem.to_string());
     }

@@ -6,7 +6,7 @@ use contactor_store::{RecordId, RunFilter, RunId};
 
 use super::{connection_id, page, workspace_id};
 use crate::app::App;
-use crate::dto::{Conflict, ErrorBody, Event, LimitQuery, Run, RunQuery, Timeline};
+use crate::dto::{ErrorBody, Event, LimitQuery, Run, RunQuery, Timeline};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ApiPath, ApiQuery};
 
@@ -69,24 +69,6 @@ pub(crate) async fn timeline(
     ApiPath((workspace, contact)): ApiPath<(String, String)>,
 ) -> ApiResult<Json<Timeline>> {
     Ok(Json(app.engine.timeline(&workspace_id(workspace), &RecordId::new(contact)).await?.into()))
-}
-
-/// Conflicts that were met, newest first.
-#[utoipa::path(
-    get,
-    path = "/api/v1/workspaces/{workspace}/conflicts",
-    tag = "history",
-    operation_id = "conflicts.list",
-    params(("workspace" = String, Path, description = "The workspace's id."), LimitQuery),
-    responses((status = 200, body = Vec<Conflict>), (status = 404, body = ErrorBody))
-)]
-pub(crate) async fn conflicts(
-    State(app): State<App>,
-    ApiPath(workspace): ApiPath<String>,
-    ApiQuery(query): ApiQuery<LimitQuery>,
-) -> ApiResult<Json<Vec<Conflict>>> {
-    let conflicts = app.engine.conflicts(&workspace_id(workspace), page(query.limit)).await?;
-    Ok(Json(conflicts.into_iter().map(Into::into).collect()))
 }
 
 /// Accepted webhooks, newest first.

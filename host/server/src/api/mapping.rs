@@ -5,7 +5,9 @@ use axum::extract::State;
 
 use super::connection_id;
 use crate::app::App;
-use crate::dto::{ErrorBody, MappingRow, MappingRowQuery, MappingTrial, SetMappingRow, TrialReport};
+use crate::dto::{
+    ErrorBody, MappingRow, MappingRowQuery, MappingTrial, SetMappingPolicy, SetMappingRow, TrialReport,
+};
 use crate::error::ApiResult;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
 
@@ -53,6 +55,34 @@ pub(crate) async fn set(
 ) -> ApiResult<Json<Vec<MappingRow>>> {
     let id = connection_id(&workspace, &connector);
     let rows = app.engine.set_mapping_row(&id, &request.entity, request.row).await?;
+    Ok(Json(rows.into_iter().map(Into::into).collect()))
+}
+
+/// Chooses who wins when both sides changed a field, and leaves the rest of its row as it is. Answers all rows.
+#[utoipa::path(
+    put,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/mapping/policy",
+    tag = "mapping",
+    operation_id = "mapping.policy",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    request_body = SetMappingPolicy,
+    responses(
+        (status = 200, body = Vec<MappingRow>),
+        (status = 400, description = "The policy does not fit the field.", body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn policy(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+    ApiJson(request): ApiJson<SetMappingPolicy>,
+) -> ApiResult<Json<Vec<MappingRow>>> {
+    let id = connection_id(&workspace, &connector);
+    let SetMappingPolicy { entity, highlevel, partner, policy } = request;
+    let rows = app.engine.set_mapping_policy(&id, &entity, (&highlevel, &partner), policy.into()).await?;
     Ok(Json(rows.into_iter().map(Into::into).collect()))
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod actions;
 pub(crate) mod alerts;
 pub(crate) mod catalogue;
+pub(crate) mod conflicts;
 pub(crate) mod connections;
 pub(crate) mod connectors;
 pub(crate) mod destinations;
@@ -13,6 +14,7 @@ pub(crate) mod history;
 pub(crate) mod mapping;
 pub(crate) mod parked;
 pub(crate) mod quota;
+pub(crate) mod replay;
 pub(crate) mod sync;
 pub(crate) mod workspaces;
 
@@ -51,6 +53,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
             "/api/v1/workspaces/{workspace}/connections/{connector}/mapping",
             get(mapping::list).put(mapping::set).delete(mapping::unset),
         ),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/policy", put(mapping::policy)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/test", post(mapping::test)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/poll", post(emit::poll)),
         ("/api/v1/workspaces/{workspace}/tasks/poll", post(emit::poll_tasks)),
@@ -74,13 +77,17 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces/{workspace}/alerts/rules", put(alerts::set_rules)),
         ("/api/v1/workspaces/{workspace}/erase", post(erasure::erase)),
         ("/api/v1/workspaces/{workspace}/quota", get(quota::get)),
-        ("/api/v1/workspaces/{workspace}/conflicts", get(history::conflicts)),
+        ("/api/v1/workspaces/{workspace}/conflicts", get(conflicts::list)),
+        ("/api/v1/workspaces/{workspace}/conflicts/{conflict}", get(conflicts::get)),
+        ("/api/v1/workspaces/{workspace}/conflicts/{conflict}/resolve", post(conflicts::resolve)),
         ("/api/v1/workspaces/{workspace}/events", get(history::events)),
         ("/api/v1/catalogue", get(catalogue::list)),
         ("/api/v1/connectors", get(connectors::list).post(connectors::install)),
         ("/api/v1/connectors/inspect", post(connectors::inspect)),
         ("/api/v1/runs", get(history::runs)),
         ("/api/v1/runs/{run}", get(history::run)),
+        ("/api/v1/runs/{run}/recording", get(replay::recording)),
+        ("/api/v1/runs/{run}/replay", post(replay::replay)),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! What happened: events, timelines, conflicts.
+//! What happened: events and timelines.
 
 use contactor_engine as engine;
 use contactor_store as own;
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{RecordRef, RunOutcome, Side, mirror};
+use super::{RunOutcome, Side, mirror};
 
 /// How many to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
@@ -71,59 +71,6 @@ impl From<own::Event> for Event {
             kind: own.kind,
             received_at: own.received_at,
             state: own.state.into(),
-        }
-    }
-}
-
-/// Both sides changed a field to different values.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Conflict {
-    /// Its number.
-    pub id: i64,
-    /// The run that met it.
-    pub run: String,
-    /// `<workspace>/<connector>`.
-    pub connection: String,
-    /// The record.
-    pub record: RecordRef,
-    /// HighLevel's field.
-    pub highlevel_field: String,
-    /// The partner's field.
-    pub partner_field: String,
-    /// What HighLevel offers, in the partner's terms.
-    #[schema(value_type = Value)]
-    pub highlevel: serde_json::Value,
-    /// What the partner offers, in HighLevel's terms.
-    #[schema(value_type = Value)]
-    pub partner: serde_json::Value,
-    /// The rule that decided: `latest-update`, `highlevel`, `partner`, `ask`, `stricter`.
-    #[schema(value_type = String)]
-    pub policy: serde_json::Value,
-    /// Who won; absent while a person has to decide.
-    pub winner: Option<Side>,
-    /// The value that was replaced: writing it back to the losing side reverses the decision.
-    #[schema(value_type = Value)]
-    pub overwritten: Option<serde_json::Value>,
-    /// When.
-    pub at: Timestamp,
-}
-
-impl From<own::StoredConflict> for Conflict {
-    fn from(own: own::StoredConflict) -> Self {
-        let conflict = own.conflict;
-        Self {
-            id: own.id,
-            run: own.run.to_string(),
-            connection: own.key.connection.to_string(),
-            record: (&own.key).into(),
-            highlevel_field: conflict.highlevel_field,
-            partner_field: conflict.partner_field,
-            highlevel: conflict.highlevel.to_json(),
-            partner: conflict.partner.to_json(),
-            policy: serde_json::to_value(conflict.policy).unwrap_or_default(),
-            winner: conflict.winner.map(Into::into),
-            overwritten: conflict.overwritten.map(|value| value.to_json()),
-            at: own.at,
         }
     }
 }
@@ -215,9 +162,11 @@ pub enum TimelineKind {
     Run,
     /// Both sides had changed.
     Conflict,
+    /// A person decided about a conflict.
+    Resolution,
 }
 
-mirror!(TimelineKind, engine::TimelineKind, [Event, Run, Conflict]);
+mirror!(TimelineKind, engine::TimelineKind, [Event, Run, Conflict, Resolution]);
 
 impl From<engine::Timeline> for Timeline {
     fn from(own: engine::Timeline) -> Self {

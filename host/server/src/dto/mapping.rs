@@ -53,6 +53,39 @@ pub struct SetMappingRow {
     pub row: Value,
 }
 
+/// Who wins when both sides changed a field to different values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// The record that was updated last; HighLevel, when a time is missing or both are equal.
+    LatestUpdate,
+    /// HighLevel.
+    Highlevel,
+    /// The partner.
+    Partner,
+    /// Nobody, until a person decides.
+    Ask,
+    /// For consent: the stricter value.
+    Stricter,
+}
+
+mirror!(Policy, contactor_sync::Policy, [LatestUpdate, Highlevel, Partner, Ask, Stricter]);
+
+/// The policy of a row, to be chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetMappingPolicy {
+    /// The entity.
+    #[schema(example = "contact")]
+    pub entity: String,
+    /// Its field in HighLevel.
+    pub highlevel: String,
+    /// Its field at the partner.
+    pub partner: String,
+    /// Who wins.
+    pub policy: Policy,
+}
+
 /// Which row to take away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

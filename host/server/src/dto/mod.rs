@@ -4,6 +4,7 @@
 mod action;
 mod alerts;
 mod catalogue;
+mod conflict;
 mod connection;
 mod connector;
 mod destination;
@@ -17,6 +18,7 @@ mod parked;
 mod preview;
 mod quota;
 mod record;
+mod replay;
 mod run;
 mod secret;
 mod sync;
@@ -25,6 +27,10 @@ mod workspace;
 pub use action::{ActionCall, ActionReport, ActionRequest};
 pub use alerts::{Alert, AlertKind, AlertRules, Alerts};
 pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueQuery, CatalogueWay};
+pub use conflict::{
+    Conflict, ConflictDecision, ConflictQuery, ConflictReport, ConflictState, ResolveAnswer, ResolveConflict,
+    ResolvePreview,
+};
 pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Schedule, Setting};
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use destination::{Destination, DestinationKind, PutDestination};
@@ -32,16 +38,18 @@ pub use emit::SampleAnswer;
 pub use erasure::{EraseRequest, Erasure};
 pub use error::{ErrorBody, ErrorDetail};
 pub use health::{Counts, Health};
-pub use history::{
-    Conflict, Event, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry, TimelineKind,
-};
+pub use history::{Event, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry, TimelineKind};
 pub use mapping::{
-    MappingRow, MappingRowQuery, MappingTrial, RowOrigin, SetMappingRow, TrialProblem, TrialReport, TrialRow,
+    MappingRow, MappingRowQuery, MappingTrial, Policy, RowOrigin, SetMappingPolicy, SetMappingRow,
+    TrialProblem, TrialReport, TrialRow,
 };
 pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAnswer};
 pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict};
 pub use quota::{HighLevelQuota, PartnerQuota, Priority, Quota, QuotaUse};
 pub use record::{RecordRef, Side};
+pub use replay::{
+    Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, ReplayedLog, ReplayedOutcome,
+};
 pub use run::{Call, FailureClass, FieldChange, Run, RunKind, RunOutcome, RunQuery};
 pub use secret::Secret;
 pub use sync::{SyncProgress, SyncRequest};

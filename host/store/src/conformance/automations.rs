@@ -50,7 +50,8 @@ impl World {
     }
 
     async fn end(&self, delivery: DeliveryId, disposition: Disposition) {
-        let completion = DeliveryCompletion { delivery, disposition, ignored: false, run: None };
+        let completion =
+            DeliveryCompletion { delivery, disposition, ignored: false, run: None, recording: None };
         self.store.complete_delivery(&self.lease, completion).await.unwrap();
     }
 
@@ -260,6 +261,7 @@ pub(super) async fn a_delivery_is_fenced_like_a_record(engine: Arc<dyn Engine>) 
         disposition: Disposition::Done,
         ignored: false,
         run: Some(run(1)),
+        recording: None,
     };
     let slot = JournalSlot { lease: old.clone(), ..world.slot(claimed.id, 0, "tags.add") };
     let connection = prefinery();

@@ -1,10 +1,7 @@
-//! Runs, conflicts and counts.
+//! Runs and counts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use contactor_sync::ConflictRecord;
-use serde_json::json;
 
 use super::Engine;
 use super::world::*;
@@ -93,48 +90,6 @@ pub(super) async fn runs_are_found_by_either_id_in_pages_newest_first(engine: Ar
     assert_eq!(find(RunFilter { limit: 2, ..all() }).await, ["5", "4"]);
     assert_eq!(find(RunFilter { limit: 2, before: Some(run(4).id), ..all() }).await, ["3", "2"]);
     assert_eq!(find(RunFilter { limit: 2, before: Some(run(2).id), ..all() }).await, ["1"]);
-}
-
-fn conflict(winner: Option<&str>) -> ConflictRecord {
-    let record = json!({
-        "row": "email=email", "highlevel_field": "email", "partner_field": "email",
-        "base": null, "highlevel": "a@example.com", "partner": "b@example.com",
-        "policy": if winner.is_some() { "latest-update" } else { "ask" }, "winner": winner, "overwritten": null,
-    });
-    serde_json::from_value(record).unwrap()
-}
-
-pub(super) async fn conflicts_are_listed_and_one_that_waits_is_listed_once(engine: Arc<dyn Engine>) {
-    let world = World::new(engine).await;
-    for number in 1..4 {
-        world.mark(Side::Highlevel, "h1", Priority::Sweep).await;
-        let claim = world.claim_one().await;
-        let done = Completion {
-            link: Some(link("h1", "p1")),
-            conflicts: vec![conflict(None), conflict(Some("highlevel"))],
-            run: Some(run(number)),
-            ..completion(claim, Disposition::Done)
-        };
-        world.store.complete_record(&world.lease, done).await.unwrap();
-    }
-    let world = world.restart().await;
-    let listed = world.store.conflicts(&acme(), 10).await.unwrap();
-    let waiting: Vec<_> = listed.iter().filter(|stored| stored.conflict.winner.is_none()).collect();
-    assert_eq!((listed.len(), waiting.len()), (4, 1), "{listed:#?}");
-    assert_eq!((&waiting[0].run, &waiting[0].conflict, waiting[0].at), (&run(1).id, &conflict(None), at(1)));
-    assert_eq!((waiting[0].key.side, waiting[0].key.record.as_str()), (Side::Highlevel, "h1"));
-    assert!(listed.is_sorted_by(|newer, older| newer.id > older.id));
-    assert_eq!(world.store.conflicts(&acme(), 2).await.unwrap().len(), 2);
-}
-
-pub(super) async fn conflicts_need_a_run(engine: Arc<dyn Engine>) {
-    let world = World::new(engine).await;
-    let seq = world.event("e1", "h1").await;
-    let claim = world.claim_one().await;
-    let done = Completion { conflicts: vec![conflict(None)], ..completion(claim, Disposition::Done) };
-    let refused = world.store.complete_record(&world.lease, done).await;
-    assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
-    assert_eq!(world.state(seq).await, EventState::Accepted);
 }
 
 pub(super) async fn counts_follow_what_happens(engine: Arc<dyn Engine>) {

@@ -11,6 +11,7 @@ mod automations;
 mod children;
 mod claims;
 mod configuration;
+mod conflicts;
 mod connector_state;
 mod erasure;
 mod events;
@@ -154,9 +155,17 @@ cases! {
         a_run_is_listed_without_and_shown_with_its_calls,
         a_run_of_the_host_itself_belongs_to_a_workspace_and_to_no_connection,
         runs_are_found_by_either_id_in_pages_newest_first,
+        counts_follow_what_happens;
+    conflicts:
         conflicts_are_listed_and_one_that_waits_is_listed_once,
         conflicts_need_a_run,
-        counts_follow_what_happens;
+        what_waits_is_listed_first_and_by_connection_and_record,
+        a_decision_waits_for_its_run_and_ends_with_it,
+        a_decision_that_is_made_during_a_run_waits_for_the_next,
+        a_decision_can_be_withdrawn_until_it_is_carried_out,
+        a_decision_about_what_changed_meanwhile_is_refused,
+        a_conflict_that_ended_makes_room_for_the_next,
+        conflicts_that_wait_are_not_forgotten;
     connector_state:
         a_value_is_set_only_in_the_place_of_the_version_that_was_read,
         keys_are_listed_by_prefix_and_belong_to_one_connection,

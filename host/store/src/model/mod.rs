@@ -2,10 +2,12 @@
 
 mod alerts;
 mod configuration;
+mod conflicts;
 mod erasure;
 mod events;
 mod ids;
 mod progress;
+mod recordings;
 mod rests;
 mod runs;
 mod usage;
@@ -13,10 +15,12 @@ mod work;
 
 pub use alerts::*;
 pub use configuration::*;
+pub use conflicts::*;
 pub use erasure::*;
 pub use events::*;
 pub use ids::*;
 pub use progress::*;
+pub use recordings::*;
 pub use rests::*;
 pub use runs::*;
 pub use usage::*;

@@ -1,10 +1,9 @@
-//! What runs leave behind: changes, calls, conflicts.
+//! What runs leave behind: changes and calls.
 
-use contactor_sync::ConflictRecord;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectionId, EventSeq, RecordId, RecordKey, RunId, Side, WorkspaceId};
+use super::{ConnectionId, EventSeq, RecordId, RunId, Side, WorkspaceId};
 
 /// What a run was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,19 +149,4 @@ pub struct RunFilter {
     pub before: Option<RunId>,
     /// At most this many, newest first.
     pub limit: u32,
-}
-
-/// A conflict as it is listed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StoredConflict {
-    /// Its number.
-    pub id: i64,
-    /// The run that decided it.
-    pub run: RunId,
-    /// The record.
-    pub key: RecordKey,
-    /// Both values and the decision.
-    pub conflict: ConflictRecord,
-    /// When.
-    pub at: Timestamp,
 }

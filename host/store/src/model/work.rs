@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConnectionId, Event, EventSeq, FailureClass, Mark, Priority, RecordId, Run, RunId, Side, WorkspaceId,
+    ConflictEnd, ConnectionId, Event, EventSeq, FailureClass, Mark, NewRecording, Priority, RecordId, Run,
+    RunId, Side, StoredConflict, WorkspaceId,
 };
 
 /// A record of one connection, by one side's id. When a link is known it is always addressed by HighLevel's id.
@@ -38,6 +39,8 @@ pub struct ClaimedRecord {
     pub hints: Vec<Hint>,
     /// The link, if the record has one.
     pub link: Option<Link>,
+    /// Conflicts of the record that wait for a person or for this run, the oldest first.
+    pub conflicts: Vec<StoredConflict>,
     /// When the oldest hint was received.
     pub first_marked_at: Timestamp,
 }
@@ -128,8 +131,12 @@ pub struct Completion {
     pub marks: Vec<Mark>,
     /// Conflicts that the merge decided.
     pub conflicts: Vec<ConflictRecord>,
+    /// What became of conflicts that waited. Needs a run.
+    pub ended: Vec<ConflictEnd>,
     /// The run. `None` leaves no trace (an echo that needed no read is only counted).
     pub run: Option<Run>,
+    /// What is kept so that the run can be run again.
+    pub recording: Option<NewRecording>,
 }
 
 impl Completion {
@@ -143,7 +150,9 @@ impl Completion {
             unlinked: Vec::new(),
             marks: Vec::new(),
             conflicts: Vec::new(),
+            ended: Vec::new(),
             run: None,
+            recording: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::configuration::{self, Owner};
 use super::fair::{Queue, Room, share_out};
 use super::rests::{Resting, Turn};
-use super::{Result, deliveries, dirty, events, journal, leases, links, marks, messages, unread};
+use super::{Result, conflicts, deliveries, dirty, events, journal, leases, links, marks, messages, unread};
 use crate::automation::{AUTOMATION_ENTITY, ClaimedDelivery, ClaimedMessage, MessageLimits};
 use crate::model::{
     ClaimedEvent, ClaimedRecord, ConnectionState, Lease, Priority, RecordKey, Side, WEBHOOK_ENTITY,
@@ -109,7 +109,10 @@ fn claim_record(
         }
     }
     let row = dirty::claim(db, row.id, lease.token)?;
+    let key =
+        RecordKey { connection: owner.id.clone(), entity: row.entity, side: row.side, record: row.record };
     let record = ClaimedRecord {
+        conflicts: conflicts::unsettled(db, owner.connection, &key)?,
         workspace: owner.workspace_id.clone(),
         priority: row.priority,
         attempts: row.attempts,
@@ -117,12 +120,7 @@ fn claim_record(
         hints: marks::hints(db, row.id, row.hints, row.side)?,
         link,
         first_marked_at: row.first_marked_at,
-        key: RecordKey {
-            connection: owner.id.clone(),
-            entity: row.entity,
-            side: row.side,
-            record: row.record,
-        },
+        key,
     };
     Ok(Some((row.due_at, record)))
 }

@@ -5,11 +5,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use super::{Result, alerts, deliveries, events, messages, runs, usage, writes};
+use super::{Result, alerts, conflicts, deliveries, events, messages, recordings, runs, usage, writes};
 use crate::store::DEDUPLICATION;
 
 /// How long writes are counted at least: longer than any limit looks back.
 const WRITES: Duration = Duration::from_hours(48);
+
+/// How long runs can be run again at most.
+const RECORDINGS: Duration = Duration::from_hours(7 * 24);
 
 /// How long calls are counted by the hour.
 const USAGE: Duration = Duration::from_hours(14 * 24);
@@ -24,6 +27,8 @@ pub(super) fn some(db: &Connection, now: Timestamp, retention: Duration) -> Resu
         now.saturating_sub(age).unwrap_or(Timestamp::MIN)
     };
     let mut changed = runs::remove_older(db, before(retention), CHUNK)?;
+    changed += recordings::remove_older(db, before(retention.min(RECORDINGS)), CHUNK)?;
+    changed += conflicts::remove_older(db, before(retention), CHUNK)?;
     changed += messages::remove_older(db, before(retention), CHUNK)?;
     changed += alerts::remove_older(db, before(retention), CHUNK)?;
     changed += usage::remove_older(db, before(USAGE), CHUNK)?;

@@ -11,8 +11,8 @@ use super::claim::{self, Demand};
 use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
-    Result, SqliteStore, alerts, configuration, counts, dirty, erase, events, expire, ingest, journal, kv,
-    leases, links, messages, parked, rests, runs, seen, usage, writes,
+    Result, SqliteStore, alerts, configuration, conflicts, counts, dirty, erase, events, expire, ingest,
+    journal, kv, leases, links, messages, parked, recordings, rests, runs, seen, usage, writes,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -322,9 +322,43 @@ impl Store for SqliteStore {
         self.read(move |db| runs::list(db, &filter)).await
     }
 
-    async fn conflicts(&self, workspace: &WorkspaceId, limit: u32) -> Result<Vec<StoredConflict>> {
-        let workspace = workspace.clone();
-        self.read(move |db| runs::conflicts(db, &workspace, limit)).await
+    async fn put_recording(&self, recording: NewRecording) -> Result<()> {
+        self.write(move |db| {
+            let owner = configuration::owner(db, &recording.connection)?;
+            recordings::insert(db, owner.connection, &recording)
+        })
+        .await
+    }
+
+    async fn recording(&self, run: &RunId) -> Result<Option<NewRecording>> {
+        let run = run.clone();
+        self.read(move |db| recordings::find(db, &run)).await
+    }
+
+    async fn conflict(&self, id: i64) -> Result<Option<StoredConflict>> {
+        self.read(move |db| conflicts::find(db, id)).await
+    }
+
+    async fn unsettled_conflicts(&self, key: &RecordKey) -> Result<Vec<StoredConflict>> {
+        let key = key.clone();
+        self.read(move |db| {
+            let owner = configuration::owner(db, &key.connection)?;
+            conflicts::unsettled(db, owner.connection, &key)
+        })
+        .await
+    }
+
+    async fn decide_conflict(
+        &self,
+        seen: &StoredConflict,
+        resolution: Option<Resolution>,
+    ) -> Result<StoredConflict> {
+        let (seen, now) = (seen.clone(), self.now());
+        self.write(move |db| conflicts::decide(db, &seen, resolution, now)).await
+    }
+
+    async fn conflicts(&self, filter: ConflictFilter) -> Result<Vec<StoredConflict>> {
+        self.read(move |db| conflicts::list(db, &filter)).await
     }
 
     async fn cursor(&self, connection: &ConnectionId, stream: &str) -> Result<Option<Cursor>> {

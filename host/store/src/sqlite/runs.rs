@@ -1,4 +1,4 @@
-//! What runs did: runs with their calls, totals, and the conflicts that merges met.
+//! What runs did: runs with their calls, and totals.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::codec::{At, Json, Word, count, integer, is_taken};
 use super::configuration::{Owner, workspace_pk};
 use super::counts::Scope;
 use crate::error::StoreError;
-use crate::model::{ConnectionId, EventSeq, RecordKey, Run, RunFilter, RunId, StoredConflict, WorkspaceId};
+use crate::model::{ConnectionId, EventSeq, Run, RunFilter, RunId, WorkspaceId};
 
 /// Writes a run of a connection.
 pub(super) fn insert(db: &Connection, owner: &Owner, run: &Run) -> Result<()> {
@@ -162,65 +162,10 @@ pub(super) fn totals(db: &Connection, scope: Scope) -> Result<BTreeMap<String, u
     Ok(totals.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Removes old runs and conflicts; at most `limit` of each. Row keys follow time, so the walk from the oldest stops at the
-/// first that is to stay.
+/// Removes old runs, at most `limit`. Row keys follow time, so the walk from the oldest stops at the first that is to stay.
 pub(super) fn remove_older(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
-    let mut removed = 0;
-    for (table, key, time) in [("runs", "pk", "started_at"), ("conflicts", "id", "at")] {
-        let sql = format!(
-            "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {key} < coalesce(\
-                 (SELECT {key} FROM {table} WHERE {time} >= ?1 ORDER BY {key} LIMIT 1), 9223372036854775807) \
-             ORDER BY {key} LIMIT ?2)"
-        );
-        removed += db.prepare_cached(&sql)?.execute(params![At(before), limit])? as u64;
-    }
-    Ok(removed)
-}
-
-/// Keeps a conflict. One that waits for a person is kept once, however many runs meet it.
-pub(super) fn insert_conflict(
-    db: &Connection,
-    owner: &Owner,
-    run: &Run,
-    key: &RecordKey,
-    conflict: &contactor_sync::ConflictRecord,
-) -> Result<()> {
-    let sql = "INSERT INTO conflicts (workspace, connection, run, entity, side, record, at, waiting, conflict) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
-               ON CONFLICT (connection, entity, side, record, waiting) WHERE waiting IS NOT NULL DO NOTHING";
-    let waiting = conflict.winner.is_none().then(|| conflict.id());
-    db.prepare_cached(sql)?.execute(params![
-        owner.workspace,
-        owner.connection,
-        run.id,
-        key.entity,
-        key.side,
-        key.record,
-        At(run.started_at),
-        waiting.as_ref().map(contactor_sync::Fingerprint::as_str),
-        Json(conflict),
-    ])?;
-    Ok(())
-}
-
-pub(super) fn conflicts(db: &Connection, workspace: &WorkspaceId, limit: u32) -> Result<Vec<StoredConflict>> {
-    let sql = "SELECT f.id, f.run, c.id, f.entity, f.side, f.record, f.conflict, f.at \
-               FROM conflicts f JOIN connections c ON c.pk = f.connection \
-               WHERE f.workspace = (SELECT pk FROM workspaces WHERE id = ?1) ORDER BY f.id DESC LIMIT ?2";
-    let mut statement = db.prepare_cached(sql)?;
-    let conflicts = statement.query_map(params![workspace, limit], |row| {
-        Ok(StoredConflict {
-            id: row.get(0)?,
-            run: row.get(1)?,
-            key: RecordKey {
-                connection: row.get(2)?,
-                entity: row.get(3)?,
-                side: row.get(4)?,
-                record: row.get(5)?,
-            },
-            conflict: row.get::<_, Json<_>>(6)?.0,
-            at: row.get::<_, At>(7)?.0,
-        })
-    })?;
-    Ok(conflicts.collect::<rusqlite::Result<_>>()?)
+    let sql = "DELETE FROM runs WHERE pk IN (SELECT pk FROM runs WHERE pk < coalesce(\
+                   (SELECT pk FROM runs WHERE started_at >= ?1 ORDER BY pk LIMIT 1), 9223372036854775807) \
+               ORDER BY pk LIMIT ?2)";
+    Ok(db.prepare_cached(sql)?.execute(params![At(before), limit])? as u64)
 }

@@ -22,7 +22,8 @@ const STEPS: &[&str] = &[
     include_str!("schema/007.sql"),
     include_str!("schema/008.sql"),
     include_str!("schema/009.sql"),
-    include_str!("schema/014.sql"),
+    include_str!("schema/010.sql"),
+    include_str!("schema/011.sql"),
 ];
 
 /// Brings the database to the newest version, each step in a transaction of its own.

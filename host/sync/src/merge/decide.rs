@@ -15,14 +15,14 @@ pub(super) struct Times {
 
 /// What to do about one row.
 #[derive(Debug, Default)]
-pub(super) struct Decision {
+pub(super) struct Verdict {
     /// The side whose offer is written to the other side.
     pub(super) write_from: Option<Side>,
     /// The disagreement, if there was one.
     pub(super) conflict: Option<ConflictRecord>,
 }
 
-impl Decision {
+impl Verdict {
     /// A record that one side lacks: everything that the other side offers goes there.
     pub(super) fn create(row: &Row, facts: &Facts, missing: Side) -> Self {
         let source = missing.other();
@@ -38,7 +38,7 @@ impl Decision {
     }
 }
 
-pub(super) fn decide(row: &Row, base: Option<&Agreed>, facts: &Facts, times: Times) -> Decision {
+pub(super) fn decide(row: &Row, base: Option<&Agreed>, facts: &Facts, times: Times) -> Verdict {
     let question = Question { row, base, facts, times };
     if row.spec.policy == Policy::Stricter {
         question.stricter()
@@ -57,54 +57,54 @@ struct Question<'q> {
 }
 
 impl Question<'_> {
-    fn two_way(&self) -> Decision {
+    fn two_way(&self) -> Verdict {
         let (highlevel, partner) = (self.changed(Side::Highlevel), self.changed(Side::Partner));
         let either_has_the_others = self.other_has_it(Side::Highlevel) || self.other_has_it(Side::Partner);
         match (highlevel, partner) {
-            (false, false) => Decision::default(),
+            (false, false) => Verdict::default(),
             (true, false) => self.write_unless_there(Side::Highlevel),
             (false, true) => self.write_unless_there(Side::Partner),
-            (true, true) if either_has_the_others => Decision::default(),
+            (true, true) if either_has_the_others => Verdict::default(),
             (true, true) if self.base.is_none() && !self.holds(Side::Partner) => self.give(Side::Highlevel),
             (true, true) if self.base.is_none() && !self.holds(Side::Highlevel) => self.give(Side::Partner),
             (true, true) => self.conflict(self.winner()),
         }
     }
 
-    fn one_way(&self, source: Side) -> Decision {
+    fn one_way(&self, source: Side) -> Verdict {
         let target = source.other();
         if !self.changed(source) || self.other_has_it(source) {
-            Decision::default()
+            Verdict::default()
         } else if self.base.is_none() && !self.holds(target) {
             self.give(source)
         } else if self.changed(target) {
             self.conflict(self.winner())
         } else {
-            Decision::write(source)
+            Verdict::write(source)
         }
     }
 
     /// True wins. Which of the two values is the strict one is judged in HighLevel's terms, because the partner's flag
     /// may be turned round ("subscribed").
-    fn stricter(&self) -> Decision {
+    fn stricter(&self) -> Verdict {
         let moved = [Side::Highlevel, Side::Partner]
             .into_iter()
             .any(|side| self.row.spec.direction.flows_from(side) && self.changed(side));
         let winner = match (self.strict(Side::Highlevel), self.strict(Side::Partner)) {
-            _ if !moved => return Decision::default(),
+            _ if !moved => return Verdict::default(),
             (true, false) => Side::Highlevel,
             (false, true) => Side::Partner,
             (false, false) if !self.holds(Side::Partner) => return self.give(Side::Highlevel),
             (false, false) if !self.holds(Side::Highlevel) => return self.give(Side::Partner),
-            (true, true) | (false, false) => return Decision::default(),
+            (true, true) | (false, false) => return Verdict::default(),
         };
         let loser = winner.other();
         if self.other_has_it(winner) {
-            Decision::default()
+            Verdict::default()
         } else if self.holds(loser) && self.changed(loser) {
             self.conflict(Some(winner))
         } else {
-            Decision::write(winner)
+            Verdict::write(winner)
         }
     }
 
@@ -135,17 +135,17 @@ impl Question<'_> {
         self.facts.of(source).offered == self.facts.of(source.other()).held
     }
 
-    fn write_unless_there(&self, source: Side) -> Decision {
-        if self.other_has_it(source) { Decision::default() } else { Decision::write(source) }
+    fn write_unless_there(&self, source: Side) -> Verdict {
+        if self.other_has_it(source) { Verdict::default() } else { Verdict::write(source) }
     }
 
     /// Fills a side that has no value; there is nothing to give when the source offers nothing either.
-    fn give(&self, source: Side) -> Decision {
+    fn give(&self, source: Side) -> Verdict {
         let flows = self.row.spec.direction.flows_from(source);
         if flows && self.facts.of(source).offered != Value::Null {
-            Decision::write(source)
+            Verdict::write(source)
         } else {
-            Decision::default()
+            Verdict::default()
         }
     }
 
@@ -162,7 +162,7 @@ impl Question<'_> {
         }
     }
 
-    fn conflict(&self, winner: Option<Side>) -> Decision {
+    fn conflict(&self, winner: Option<Side>) -> Verdict {
         let spec = &self.row.spec;
         let write_from = winner.filter(|winner| {
             let clears = self.facts.of(*winner).offered == Value::Null;
@@ -178,7 +178,8 @@ impl Question<'_> {
             policy: spec.policy,
             winner,
             overwritten: write_from.map(|winner| self.facts.of(winner.other()).held.clone()),
+            held: Some((self.facts.highlevel.held.clone(), self.facts.partner.held.clone())),
         };
-        Decision { write_from, conflict: Some(conflict) }
+        Verdict { write_from, conflict: Some(conflict) }
     }
 }

@@ -14,8 +14,7 @@ use crate::{Agreed, Base, Context, Fields, Mapping, Merge, Side, Value};
 ///
 /// A row that [is open](Merge::open), or whose written value comes back unreadable, keeps its entry of `previous`, or
 /// goes on without one. So a conflict that waits for a person stays the same conflict, under the same
-/// [`id`](crate::ConflictRecord::id), until one side gives way or a person decides
-/// ([`Mapping::with_winner`]).
+/// [`id`](crate::ConflictRecord::id), until one side gives way or a person decides ([`Decision`](crate::Decision)).
 pub fn settle(
     mapping: &Mapping,
     previous: Option<&Base>,

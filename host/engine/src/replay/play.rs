@@ -1,0 +1,197 @@
+//! Runs a recording again. Nothing is called: the guest's calls are answered from the recording, or not at all.
+
+use std::sync::Arc;
+
+use contactor_runtime::{Digest, Grants, Invocation};
+use contactor_store::{Connection, Priority, RunId};
+use serde_json::Value;
+
+use super::recording::{CAP, Recorded, Recording, of_result, recorded_kind};
+use super::report::{RecordingSummary, ReplayReport, ReplayedCall, SideBySide, parting};
+use super::tape::{Player, Tape};
+use crate::active::Active;
+use crate::artefacts::Artefacts;
+use crate::capabilities::Capabilities;
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::manage::secrets;
+use crate::partner::Redactor;
+use crate::reconcile::RunContext;
+use crate::recorder::cut;
+
+/// Bytes of an input or outcome that a report shows.
+const SHOWN: usize = 4 * 1024;
+
+impl Engine {
+    /// What is recorded of a run. Runs nothing.
+    ///
+    /// # Errors
+    /// No such run; or it was not recorded, with the reason.
+    pub async fn recording(&self, run: &RunId) -> Result<RecordingSummary, EngineError> {
+        let (recording, connection, size) = self.recorded(run).await?;
+        let active = self.active(&connection.id).await?;
+        let stage = self.stage(&active, &recording);
+        let calls = recording.calls.iter().map(|call| stage.shown_call(call)).collect();
+        Ok(RecordingSummary {
+            run: run.to_string(),
+            connector: recording.connector,
+            digest: recording.digest,
+            size,
+            calls,
+        })
+    }
+
+    /// Runs a recorded run again, offline: with the component that ran, or with another build of the same connector.
+    ///
+    /// # Errors
+    /// No such run; it was not recorded, with the reason; the component is gone, is refused, or is of another connector.
+    pub async fn replay(&self, run: &RunId, component: Option<Vec<u8>>) -> Result<ReplayReport, EngineError> {
+        let (recording, connection, _) = self.recorded(run).await?;
+        let bytes = match component {
+            Some(bytes) => bytes,
+            None => self.component_of(&recording)?,
+        };
+        let digest = Digest::of(&bytes);
+        // Nothing can be reached, so a newer build may import what nobody granted yet.
+        let connector = self.runtime().load(bytes.clone(), &digest, &Grants::all()).await?;
+        let id = connector.manifest().connector.id.as_str();
+        if id != recording.connector {
+            return Err(EngineError::Invalid(format!(
+                "run {run} is of the connector {}, and this component is {id}; give a build of {}",
+                recording.connector, recording.connector
+            )));
+        }
+        let active = self.active(&connection.id).await?;
+        let manifest = Arc::new(connector.manifest().clone());
+        let active = Arc::new(active.replaying(
+            manifest,
+            Arc::new(connector),
+            recording.settings.clone(),
+            recording.country.clone(),
+        ));
+        let stage = self.stage(&active, &recording);
+        let mut calls = Vec::new();
+        for recorded in &recording.calls {
+            let call = stage.play(recorded).await;
+            let goes_on = call.is_same();
+            calls.push(call);
+            if !goes_on {
+                break;
+            }
+        }
+        let (_, log) = stage.run.recorder.take();
+        let log =
+            (log != recording.log).then(|| SideBySide { recorded: recording.log.clone(), replayed: log });
+        Ok(ReplayReport {
+            run: run.to_string(),
+            same: log.is_none() && calls.iter().all(ReplayedCall::is_same),
+            connector: recording.connector,
+            recorded: recording.digest,
+            replayed: Artefacts::digest(&bytes).as_str().to_owned(),
+            calls,
+            log,
+        })
+    }
+
+    async fn recorded(&self, id: &RunId) -> Result<(Recording, Connection, u64), EngineError> {
+        let run = self.run_detail(id).await?;
+        let none = |why: String| EngineError::Conflict(format!("run {id} cannot be replayed: {why}"));
+        if run.connection.workspace_of_highlevel().is_some() {
+            return Err(none("the host itself made its calls, and no connector had a part in it".to_owned()));
+        }
+        let Some(kept) = self.store().recording(id).await? else {
+            let why = recorded_kind(run.kind).err().unwrap_or(
+                "it called no connector, or its recording is forgotten: recordings are kept for seven days, and of each connection the \
+                 newest 64 MiB",
+            );
+            return Err(none(why.to_owned()));
+        };
+        let Some(sealed) = &kept.sealed else {
+            return Err(none(format!(
+                "what the connector was given and answered was too large to be kept ({} bytes; {CAP} are kept at most)",
+                kept.size
+            )));
+        };
+        let recording = self.unsealed(&run.workspace, id, sealed)?;
+        Ok((recording, self.stored(&run.connection).await?, kept.size))
+    }
+
+    fn component_of(&self, recording: &Recording) -> Result<Vec<u8>, EngineError> {
+        let digest = contactor_store::Digest::new(recording.digest.as_str());
+        self.artefacts().get(&digest).map_err(|error| match error {
+            EngineError::Artefacts(source) if source.kind() == std::io::ErrorKind::NotFound => {
+                EngineError::NotFound {
+                    what: "component",
+                    id: recording.digest.clone(),
+                    hint: format!(
+                        "; it ran as {}, and its file is gone: give it, or another build, with `--connector FILE`",
+                        recording.connector
+                    ),
+                }
+            }
+            other => other,
+        })
+    }
+
+    fn stage(&self, active: &Arc<Active>, recording: &Recording) -> Stage {
+        let run = RunContext {
+            started_at: recording.at,
+            // The calls never come as far; should one, it would be held back.
+            ..self.context(active, Priority::Interactive, true)
+        };
+        // What an action was given as a secret is in no report either.
+        for recorded in &recording.calls {
+            if let Invocation::Run { name, input } = recorded.given.clone().into()
+                && let Some(action) = active.manifest.action(&name)
+            {
+                let input = serde_json::from_str(&input).unwrap_or_default();
+                run.recorder.hide(Redactor::of_values(&secrets::of_input(&action.input, &input)));
+            }
+        }
+        Stage { run }
+    }
+}
+
+/// A run that is replayed.
+struct Stage {
+    run: RunContext,
+}
+
+impl Stage {
+    async fn play(&self, recorded: &Recorded) -> ReplayedCall {
+        let player = Arc::new(Player::new(recorded.calls.clone()));
+        let host = Capabilities::taped(self.run.clone(), Tape::Play(Arc::clone(&player)));
+        let result = self.run.active.guest.call(host, recorded.given.clone().into()).await;
+        let outcome = of_result(&result);
+        let shown = |value: &Value| self.shown(&value.to_string());
+        ReplayedCall {
+            matched: player.matched() as u64,
+            parted: parting(&recorded.calls, player.matched(), player.parted(), &shown),
+            outcome: (outcome != recorded.outcome).then(|| SideBySide {
+                recorded: self.shown(&recorded.outcome),
+                replayed: self.shown(&outcome),
+            }),
+            ..self.shown_call(recorded)
+        }
+    }
+
+    /// A guest call as it was recorded.
+    fn shown_call(&self, recorded: &Recorded) -> ReplayedCall {
+        let call: Invocation = recorded.given.clone().into();
+        let input = serde_json::to_string(&recorded.given).unwrap_or_default();
+        ReplayedCall {
+            export: call.export().to_owned(),
+            input: self.shown(&input),
+            recorded_calls: recorded.calls.iter().map(|call| call.operation.clone()).collect(),
+            matched: 0,
+            parted: None,
+            outcome: None,
+        }
+    }
+
+    /// A text as a report may show it.
+    fn shown(&self, text: &str) -> String {
+        let text = self.run.active.partner.redacted(text.to_owned());
+        cut(self.run.recorder.shown(text), SHOWN)
+    }
+}
