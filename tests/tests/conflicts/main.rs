@@ -25,7 +25,7 @@ async fn a_conflict_that_waits_is_settled_on_both_sides_by_a_person() {
 
         // A preview shows the one write and makes none.
         let before = stage.writes();
-        let preview = stage.engine().preview_resolution(&stage.workspace(), id, how(take)).await.unwrap();
+        let preview = stage.engine().preview_resolution(&Stage::workspace(), id, how(take)).await.unwrap();
         let [change] = preview.item.changes.as_slice() else { panic!("{preview:#?}") };
         assert_eq!((&change.after, preview.void.as_deref()), (&json!(name), None));
         assert_eq!(stage.writes(), before, "a preview writes nothing");
@@ -34,7 +34,7 @@ async fn a_conflict_that_waits_is_settled_on_both_sides_by_a_person() {
         stage.resolve(id, take).await.unwrap();
         stage.settle().await;
         assert_eq!(stage.names(), [name, name]);
-        let report = stage.engine().conflict(&stage.workspace(), id).await.unwrap();
+        let report = stage.engine().conflict(&Stage::workspace(), id).await.unwrap();
         assert_eq!(report.view.stored.state, ConflictState::Resolved);
         assert!(report.explanation.iter().any(|line| line.contains("ann (admin) took")), "{report:#?}");
         let ended = report.view.stored.resolutions[0].ended.clone().unwrap();
@@ -46,7 +46,7 @@ async fn a_conflict_that_waits_is_settled_on_both_sides_by_a_person() {
             "{}",
             run.summary
         );
-        let timeline = stage.engine().timeline(&stage.workspace(), &stage.contact).await.unwrap();
+        let timeline = stage.engine().timeline(&Stage::workspace(), &stage.contact).await.unwrap();
         assert!(timeline.entries.iter().any(|entry| entry.summary.contains("ann (admin) took")));
         stage.is_at_rest().await;
     }
@@ -63,7 +63,7 @@ async fn what_a_policy_decided_is_reversed_and_put_back() {
     let in_place = stage.resolve(met.id, Side::Highlevel).await.unwrap_err();
     assert!(in_place.to_string().contains("in place on both sides already"), "{in_place}");
 
-    let preview = stage.engine().preview_resolution(&stage.workspace(), met.id, how(Side::Partner)).await;
+    let preview = stage.engine().preview_resolution(&Stage::workspace(), met.id, how(Side::Partner)).await;
     let sides: Vec<_> = preview.unwrap().item.changes.iter().map(|change| change.side).collect();
     assert_eq!(sides, [contactor_store::Side::Highlevel, contactor_store::Side::Partner]);
 
@@ -107,7 +107,7 @@ async fn what_was_changed_since_cannot_be_reversed_and_says_what_to_do() {
     for part in ["lastName", stage.contact.as_str(), "was changed since", "Milbanke", "set the value"] {
         assert!(refused.contains(part), "{part}: {refused}");
     }
-    let report = stage.engine().conflict(&stage.workspace(), met.id).await.unwrap();
+    let report = stage.engine().conflict(&Stage::workspace(), met.id).await.unwrap();
     assert!(report.options[0].contains("cannot be decided"), "{report:#?}");
     let unknown = stage.resolve(4711, Side::Partner).await.unwrap_err();
     assert!(matches!(unknown, EngineError::NotFound { .. }), "{unknown}");

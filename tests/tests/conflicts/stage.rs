@@ -56,7 +56,7 @@ impl Stage {
         &self.stand.engine
     }
 
-    pub(super) fn workspace(&self) -> WorkspaceId {
+    pub(super) fn workspace() -> WorkspaceId {
         WorkspaceId::new(WORKSPACE)
     }
 
@@ -96,7 +96,7 @@ impl Stage {
 
     pub(super) async fn conflicts(&self) -> Vec<ConflictView> {
         let filter = ConflictFilter {
-            workspace: self.workspace(),
+            workspace: Self::workspace(),
             connection: None,
             record: None,
             open: false,
@@ -106,7 +106,7 @@ impl Stage {
     }
 
     pub(super) async fn resolve(&self, id: i64, take: Side) -> Result<ConflictView, EngineError> {
-        self.engine().resolve_conflict(&self.workspace(), id, how(take)).await
+        self.engine().resolve_conflict(&Self::workspace(), id, how(take)).await
     }
 
     /// Requests to both doubles that write.
@@ -127,6 +127,6 @@ impl Stage {
         self.engine().sync_record(&self.connection.id, "contact", side, &self.contact).await.unwrap();
         self.settle().await;
         assert_eq!(self.writes(), before);
-        assert!(self.engine().parked(&self.workspace()).await.unwrap().is_empty());
+        assert!(self.engine().parked(&Self::workspace()).await.unwrap().is_empty());
     }
 }

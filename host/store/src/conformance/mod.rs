@@ -19,6 +19,7 @@ mod fencing;
 mod history;
 mod linking;
 mod parked;
+mod recordings;
 mod records;
 mod rests;
 mod retention;
@@ -170,6 +171,9 @@ cases! {
         a_value_is_set_only_in_the_place_of_the_version_that_was_read,
         keys_are_listed_by_prefix_and_belong_to_one_connection,
         cursors_are_kept_per_stream;
+    recordings:
+        a_recording_is_kept_with_its_run_or_after_it,
+        recordings_are_forgotten_before_their_runs_and_beyond_a_share;
     retention:
         what_is_past_its_time_is_forgotten_and_the_rest_is_not,
         a_key_is_remembered_for_four_days_without_its_body;
