@@ -28,7 +28,7 @@ struct Crash {
 pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> {
     let mut stage = Stage::connected(scratch, unlimited().await?).await?;
     // A first sync is under way when the host is killed for the first time, so that creates are cut off as well.
-    let contacts = new_contacts(&stage.sandbox, &stage.location, size.contacts)?.len();
+    let contacts = new_contacts(&stage.sandbox, &stage.location, "Person", size.contacts)?.len();
     stage.host.post(&format!("{}/sync", crate::stage::CONNECTION), &serde_json::json!({})).await?;
     let mut crashes = Vec::with_capacity(size.crashes);
     for round in 0..size.crashes {

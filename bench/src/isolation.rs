@@ -85,7 +85,7 @@ impl InProcess {
         let engine = Engine::start(parts(&sandbox, dir.path())?)?;
         let connection = connect(&engine, &sandbox).await?;
         let location = sandbox.highlevel().first_location();
-        let contacts = new_contacts(&sandbox, &location, count)?;
+        let contacts = new_contacts(&sandbox, &location, "Person", count)?;
         for contact in &contacts {
             let record = contactor_store::RecordId::new(contact.as_str());
             engine.sync_record(&connection, "contact", contactor_store::Side::Highlevel, &record).await?;

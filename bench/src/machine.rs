@@ -37,27 +37,46 @@ pub(crate) fn own_cpu_time() -> Duration {
 
 /// Time that this process's only child of a name has spent computing so far.
 pub(crate) fn child_cpu_time(name: &str) -> Option<Duration> {
+    child(name).map(|stat| stat.cpu)
+}
+
+/// Bytes of memory that this process's only child of a name has resident.
+pub(crate) fn child_resident(name: &str) -> Option<u64> {
+    child(name).map(|stat| stat.resident)
+}
+
+fn child(name: &str) -> Option<Stat> {
     let own = std::process::id().to_string();
     let processes = std::fs::read_dir("/proc").ok()?.flatten();
-    let stats = processes.filter_map(|entry| Stat::read(entry.file_name().to_str()?));
-    stats.filter(|stat| stat.parent == own && stat.name == name).map(|stat| stat.cpu).next()
+    let mut stats = processes.filter_map(|entry| Stat::read(entry.file_name().to_str()?));
+    stats.find(|stat| stat.parent == own && stat.name == name)
 }
+
+/// A page of memory on the machines that are measured.
+const PAGE: u64 = 4_096;
 
 struct Stat {
     name: String,
     parent: String,
     cpu: Duration,
+    resident: u64,
 }
 
 impl Stat {
-    /// Fields as proc(5) numbers them: 2 is the name in parentheses, 4 the parent, 14 and 15 the ticks.
+    /// Fields as proc(5) numbers them: 2 is the name in parentheses, 4 the parent, 14 and 15 the ticks, 24 the resident pages.
     fn read(process: &str) -> Option<Self> {
         let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
         let (head, tail) = text.rsplit_once(')')?;
         let name = head.split_once('(')?.1.to_owned();
         let fields: Vec<&str> = tail.split_whitespace().collect();
-        let ticks = |field: usize| fields.get(field - 3)?.parse::<u32>().ok();
-        Some(Self { name, parent: (*fields.get(1)?).to_owned(), cpu: TICK * (ticks(14)? + ticks(15)?) })
+        let number = |field: usize| fields.get(field - 3)?.parse::<u32>().ok();
+        let resident = PAGE * u64::from(number(24)?);
+        Some(Self {
+            name,
+            parent: (*fields.get(1)?).to_owned(),
+            cpu: TICK * (number(14)? + number(15)?),
+            resident,
+        })
     }
 }
 
@@ -84,6 +103,7 @@ mod tests {
     fn a_process_knows_its_parent_and_what_it_computed() {
         let stat = Stat::read("self").unwrap();
         assert_eq!(stat.parent, std::os::unix::process::parent_id().to_string());
+        assert!(stat.resident > 1 << 20, "a test runs in {} bytes", stat.resident);
         assert_eq!(child_cpu_time("no-such-child"), None);
     }
 }

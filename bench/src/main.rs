@@ -6,12 +6,14 @@
 
 mod accepts;
 mod backfill;
+mod backlog;
 mod calls;
 mod crash;
 mod isolation;
 mod load;
 mod machine;
 mod native;
+mod neighbour;
 mod reconciles;
 mod report;
 mod requests;
@@ -54,8 +56,12 @@ enum Measurement {
     Requests,
     /// kill -9 under load.
     Crash,
-    /// A backfill against an enforced quota.
+    /// A backfill against an enforced quota, with live edits.
     Backfill,
+    /// A backlog of 200,000 webhooks.
+    Backlog,
+    /// An edit while another workspace has a million records to do.
+    Neighbour,
 }
 
 #[tokio::main]
@@ -77,6 +83,8 @@ async fn main() -> Result<()> {
             Measurement::Requests => requests::measure(&size, dir.path()).await,
             Measurement::Crash => crash::measure(&size, dir.path()).await,
             Measurement::Backfill => backfill::measure(&size, dir.path()).await,
+            Measurement::Backlog => backlog::measure(&size, dir.path()).await,
+            Measurement::Neighbour => neighbour::measure(&size, dir.path()).await,
         };
         for figure in figures.with_context(|| format!("{measurement:?} could not be measured"))? {
             report.add(figure)?;

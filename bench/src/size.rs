@@ -1,7 +1,5 @@
 //! How much is measured.
 
-use std::time::Duration;
-
 /// Connections that send webhooks at the same time; the design's figure.
 pub(crate) const CONNECTIONS: usize = 64;
 
@@ -23,8 +21,14 @@ pub(crate) struct Size {
     pub(crate) crash_webhooks: usize,
     /// Kills.
     pub(crate) crashes: usize,
-    /// Time before a backfill is watched, and for how long.
-    pub(crate) backfill: (Duration, Duration),
+    /// Contacts that a backfill brings over.
+    pub(crate) backfill: usize,
+    /// Webhooks that wait before they drain.
+    pub(crate) backlog: usize,
+    /// Records of another workspace that wait while one is edited.
+    pub(crate) dirty: usize,
+    /// Edits beside them, and without them.
+    pub(crate) edits: usize,
 }
 
 impl Size {
@@ -38,7 +42,10 @@ impl Size {
             changes: 200,
             crash_webhooks: 20_000,
             crashes: 5,
-            backfill: (Duration::from_secs(10), Duration::from_secs(30)),
+            backfill: 5_000,
+            backlog: 200_000,
+            dirty: 1_000_000,
+            edits: 100,
         }
     }
 
@@ -52,7 +59,10 @@ impl Size {
             changes: 10,
             crash_webhooks: 2_000,
             crashes: 1,
-            backfill: (Duration::from_secs(1), Duration::from_secs(10)),
+            backfill: 300,
+            backlog: 2_000,
+            dirty: 10_000,
+            edits: 10,
         }
     }
 }

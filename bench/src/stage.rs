@@ -50,9 +50,18 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Without a workspace, and with the room for runs that a host has unless told otherwise.
+    pub(crate) async fn plain(scratch: &Path, sandbox: Sandbox) -> Result<Self> {
+        Self::start_with(scratch, sandbox, "[engine]\nsweep-interval = 0\n\n[log]\nlevel = \"error\"\n").await
+    }
+
     async fn start(scratch: &Path, sandbox: Sandbox) -> Result<Self> {
+        Self::start_with(scratch, sandbox, CONFIG).await
+    }
+
+    async fn start_with(scratch: &Path, sandbox: Sandbox, config: &str) -> Result<Self> {
         let dir = tempfile::tempdir_in(scratch)?;
-        Host::init(dir.path(), &sandbox, CONFIG).await?;
+        Host::init(dir.path(), &sandbox, config).await?;
         let host = Host::start(dir.path()).await?;
         let location = sandbox.highlevel().first_location();
         let project = sandbox.prefinery().first_project();
@@ -77,7 +86,7 @@ impl Stage {
 
     /// Makes contacts and brings them over, so that each is linked.
     pub(crate) async fn link(&self, count: usize) -> Result<Vec<String>> {
-        let contacts = new_contacts(&self.sandbox, &self.location, count)?;
+        let contacts = new_contacts(&self.sandbox, &self.location, "Person", count)?;
         self.host.post(&format!("{CONNECTION}/sync"), &json!({})).await?;
         let progress = self.settled().await?;
         ensure!(
@@ -117,10 +126,17 @@ impl Stage {
     }
 
     /// Kills the host; the doubles and its directory stay.
-    pub(crate) async fn kill(self) -> Result<Killed> {
+    pub(crate) async fn kill(self) -> Result<Down> {
         let Self { sandbox, host, location, project, dir } = self;
         host.kill9().await?;
-        Ok(Killed { sandbox, location, project, dir })
+        Ok(Down { sandbox, location, project, dir })
+    }
+
+    /// Stops the host; the doubles and its directory stay.
+    pub(crate) async fn stop(self) -> Result<Down> {
+        let Self { sandbox, host, location, project, dir } = self;
+        host.stop().await?;
+        Ok(Down { sandbox, location, project, dir })
     }
 
     /// Ends host and doubles.
@@ -131,15 +147,15 @@ impl Stage {
     }
 }
 
-/// What a killed host leaves behind.
-pub(crate) struct Killed {
+/// What a host that is down leaves behind.
+pub(crate) struct Down {
     sandbox: Sandbox,
     location: String,
     project: u64,
     dir: TempDir,
 }
 
-impl Killed {
+impl Down {
     /// The host's directory.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
@@ -152,22 +168,28 @@ impl Killed {
     }
 }
 
+/// Limits that nobody meets.
+pub(crate) const PLENTY: Limits =
+    Limits { burst: 100_000_000, interval_millis: 10_000, daily: 2_000_000_000, window: Window::Fixed };
+
 /// Doubles that cost nothing and refuse nothing. They still tell their limits, because a host that is told none keeps to
 /// the vendor's published ones.
 pub(crate) async fn unlimited() -> Result<Sandbox> {
     let sandbox = Sandbox::start(SandboxConfig::free_of_cost()).await?;
-    let limits =
-        Limits { burst: 100_000_000, interval_millis: 10_000, daily: 2_000_000_000, window: Window::Fixed };
-    sandbox.highlevel().set_limits(Some(limits));
+    sandbox.highlevel().set_limits(Some(PLENTY));
     Ok(sandbox)
 }
 
-/// Contacts that differ in name and email.
-pub(crate) fn new_contacts(sandbox: &Sandbox, location: &str, count: usize) -> Result<Vec<String>> {
+/// Contacts that differ in name and email, and from those of another family.
+pub(crate) fn new_contacts(
+    sandbox: &Sandbox,
+    location: &str,
+    family: &str,
+    count: usize,
+) -> Result<Vec<String>> {
     let create = |i: usize| {
-        let fields = json!({
-            "firstName": "Ada", "lastName": format!("Person {i}"), "email": format!("person{i}@example.com"),
-        });
+        let email = format!("{}{i}@example.com", family.to_lowercase());
+        let fields = json!({ "firstName": "Ada", "lastName": format!("{family} {i}"), "email": email });
         let contact = sandbox.highlevel().act(location, PersonAct::CreateContact { fields })?;
         contact["id"].as_str().map(str::to_owned).context("a contact without an id")
     };

@@ -304,6 +304,11 @@ impl Engine {
         self.0.highlevel.at(HlLocationId::new(workspace.location.as_str()))
     }
 
+    /// Requests that wait for the quota of their location, over all workspaces.
+    pub(crate) fn waiting_for_quota(&self) -> usize {
+        self.0.highlevel.waiting()
+    }
+
     /// HighLevel with a credential that is not stored yet.
     pub(crate) fn highlevel_with(&self, token: &SecretString) -> Result<HighLevel, EngineError> {
         let token = contactor_highlevel::StaticToken::new(token.clone().into());

@@ -31,6 +31,9 @@ const STANDING: Duration = Duration::from_millis(5);
 /// once. The end of any of it wakes the loop; this is for what ends elsewhere.
 const BLOCKED_POLL: Duration = Duration::from_millis(100);
 
+/// Runs in flight, those that wait for a quota included, are at most so many times `concurrency`: each takes some memory.
+const WITH_THOSE_THAT_WAIT: u32 = 16;
+
 /// Messages in flight at once, beside the room of all other work: a receiver that hangs holds its messages for as long as a request
 /// may take, and nobody else is to wait for it.
 const MESSAGES: u32 = 16;
@@ -95,9 +98,12 @@ impl InFlight {
         Self { tasks: JoinSet::new(), per_workspace: HashMap::new(), messages: 0 }
     }
 
-    /// What runs in the room of `concurrency`: everything but messages.
-    fn running(&self) -> u32 {
-        u32::try_from(self.tasks.len()).unwrap_or(u32::MAX).saturating_sub(self.messages)
+    /// What is left of the room of `concurrency` for everything but messages. Runs that wait for their location's quota need
+    /// nothing but memory: if they kept the room, a few locations at their limit would keep all others waiting.
+    fn room(&self, concurrency: u32, waiting: u32) -> u32 {
+        let running = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX).saturating_sub(self.messages);
+        let most = concurrency.saturating_mul(WITH_THOSE_THAT_WAIT).saturating_sub(running);
+        concurrency.saturating_sub(running.saturating_sub(waiting)).min(most)
     }
 
     fn busy(&self, limit: u32) -> Vec<WorkspaceId> {
@@ -133,7 +139,9 @@ impl Engine {
         renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !stop.is_cancelled() {
             let wait = match self.hand_out(&lease, &mut in_flight).await {
-                Ok(HandOut::Started | HandOut::Full) => Duration::ZERO,
+                Ok(HandOut::Started) => Duration::ZERO,
+                // Those that begin to wait for a quota make room without ending.
+                Ok(HandOut::Full) => BLOCKED_POLL,
                 Ok(HandOut::NothingDue(asked_at)) => self.real(self.idle_time(asked_at).await),
                 Err(error) => {
                     tracing::error!(%error, "the store gives out no work");
@@ -195,7 +203,8 @@ impl Engine {
         for message in messages {
             self.start_message(lease, message, in_flight);
         }
-        let room = self.config().concurrency.saturating_sub(in_flight.running());
+        let waiting = u32::try_from(self.waiting_for_quota()).unwrap_or(u32::MAX);
+        let room = in_flight.room(self.config().concurrency, waiting);
         if room < (self.config().concurrency / 4).max(1) {
             return Ok(HandOut::Full);
         }
@@ -239,7 +248,8 @@ impl Engine {
         *in_flight.per_workspace.entry(workspace.clone()).or_default() += 1;
         let (engine, lease) = (self.clone(), lease.clone());
         in_flight.tasks.spawn(async move {
-            if let Err(why) = ended(engine.run_record(&lease, record.clone())).await {
+            // Boxed: the state of a reconcile is large, and every task of the set would carry it twice.
+            if let Err(why) = ended(Box::pin(engine.run_record(&lease, record.clone()))).await {
                 engine.panicked(&lease, record, why).await;
             }
             Finished::Record(workspace)
@@ -316,6 +326,24 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn runs_that_wait_for_a_quota_leave_their_room_to_others_up_to_a_bound() {
+        let mut in_flight = InFlight::new();
+        let fill = |in_flight: &mut InFlight, count: usize| {
+            while in_flight.tasks.len() < count {
+                in_flight.tasks.spawn(std::future::pending());
+            }
+        };
+        assert_eq!(in_flight.room(4, 0), 4);
+        fill(&mut in_flight, 4);
+        assert_eq!((in_flight.room(4, 0), in_flight.room(4, 3)), (0, 3));
+        in_flight.messages = 1;
+        assert_eq!(in_flight.room(4, 0), 1, "messages have a room of their own");
+        in_flight.messages = 0;
+        fill(&mut in_flight, 62);
+        assert_eq!((in_flight.room(4, 62), in_flight.room(4, 100)), (2, 2), "no more than 64 in all");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn work_that_panics_or_never_ends_is_given_up_and_says_which() {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -80,6 +81,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) tokens: Arc<dyn TokenProvider>,
     limiters: Mutex<HashMap<LocationId, Arc<Limiter>>>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl HighLevel {
@@ -102,7 +104,14 @@ impl HighLevel {
         client: reqwest::Client,
     ) -> Result<Self, ConfigError> {
         let base_url = base_url(&config)?;
-        let shared = Shared { http: client, base_url, config, tokens, limiters: Mutex::default() };
+        let shared = Shared {
+            http: client,
+            base_url,
+            config,
+            tokens,
+            limiters: Mutex::default(),
+            waiting: Arc::default(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -129,16 +138,22 @@ impl HighLevel {
         self.limiter(location).budget()
     }
 
+    /// Requests that wait for their location's quota at this moment.
+    pub fn waiting(&self) -> usize {
+        self.shared.waiting.load(Ordering::Relaxed)
+    }
+
     /// Takes up what was left of a location's day before a restart.
     pub fn restore_daily(&self, location: &LocationId, daily: Daily) {
         self.limiter(location).restore_daily(daily);
     }
 
     fn limiter(&self, location: &LocationId) -> Arc<Limiter> {
-        let config = &self.shared.config;
+        let Shared { config, waiting, .. } = &*self.shared;
         let mut limiters = self.limiters();
-        let limiter =
-            limiters.entry(location.clone()).or_insert_with(|| Limiter::new(config.limits, config.max_wait));
+        let limiter = limiters
+            .entry(location.clone())
+            .or_insert_with(|| Limiter::new(config.limits, config.max_wait, Arc::clone(waiting)));
         Arc::clone(limiter)
     }
 

@@ -43,6 +43,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
         ("messages", erased.messages.to_string()),
         ("connectors' states", erased.states.to_string()),
         ("other traces", erased.traces.to_string()),
+        ("recordings, whoever they are of", erased.recordings.to_string()),
     ];
     context.out.one(&erased, &lines)?;
     let note = if request.preview { "nothing was changed: this is a preview" } else { "all of this is gone" };

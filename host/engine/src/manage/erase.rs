@@ -24,7 +24,12 @@ impl Engine {
                 what: "person known as",
                 id: who.trim().to_owned(),
                 hint: format!(
-                    " in {workspace}; an id, an email address or a number like +15550100 finds one"
+                    " in {workspace}; an id, an email address or a number like +15550100 finds one{}",
+                    if found.recordings > 0 && !preview {
+                        "; recordings of runs, which are sealed and cannot be searched, were removed all the same"
+                    } else {
+                        ""
+                    }
                 ),
             });
         }

@@ -17,11 +17,11 @@ const SLICES: u32 = 256;
 /// Part of the interval that is added to it, because requests do not all travel equally fast: half a percent.
 const MARGIN: u32 = 200;
 
-/// Part of burst and day that background work leaves to live work: a fifth.
+/// Part of the day that background work leaves to live work, and the most that it leaves of an interval: a fifth.
 const RESERVE: u32 = 5;
 
-/// Live work counts as present for this many intervals after its last request.
-const LIVE_INTERVALS: u32 = 3;
+/// Background work leaves of an interval what live work took in its busiest of so many intervals.
+const LIVE_INTERVALS: u64 = 3;
 
 /// Background work is paced a little faster than the limit, so that the window and not the pacing is what binds.
 const PACE: f64 = 0.9;
@@ -126,7 +126,8 @@ pub(super) struct Budget {
     paused_until: Duration,
     daily_remaining: u32,
     daily_resets_at: Option<Duration>,
-    last_live: Option<Duration>,
+    /// Live requests by the number of the interval in which they were sent.
+    live: VecDeque<(u64, u32)>,
     /// When the next background request is due by its pace.
     background_due: Duration,
 }
@@ -140,7 +141,7 @@ impl Budget {
             paused_until: Duration::ZERO,
             daily_remaining: limits.daily,
             daily_resets_at: None,
-            last_live: None,
+            live: VecDeque::new(),
             background_due: Duration::ZERO,
         }
     }
@@ -149,9 +150,6 @@ impl Budget {
     pub(super) fn take(&mut self, now: Duration, priority: Priority) -> Decision {
         self.start_day_if_due(now);
         self.forget(now);
-        if priority.is_live() {
-            self.last_live = Some(now);
-        }
         if let Some(until) = self.daily_wait(now, priority) {
             return Decision::Wait { until, daily: true };
         }
@@ -162,7 +160,9 @@ impl Budget {
         self.count(now, 1);
         self.in_flight += 1;
         self.daily_remaining = self.daily_remaining.saturating_sub(1);
-        if !priority.is_live() {
+        if priority.is_live() {
+            self.count_live(now);
+        } else {
             self.background_due = self.background_due.max(now) + self.pace();
         }
         Decision::Go
@@ -263,10 +263,31 @@ impl Budget {
         if priority.is_live() {
             return self.room_at(now, self.limits.burst);
         }
-        let live = self.last_live.is_some_and(|at| now < at + self.limits.interval * LIVE_INTERVALS);
-        let allowed = if live { self.limits.burst - self.limits.burst / RESERVE } else { self.limits.burst };
+        let allowed = self.limits.burst - self.reserve(now);
         let ahead = self.limits.interval / PACE_AHEAD;
         self.room_at(now, allowed).max(self.background_due.saturating_sub(ahead))
+    }
+
+    /// What background work leaves of an interval: as much as live work used of late. A burst of live work beyond that waits
+    /// for what leaves the window, which is one request in a tenth of a second, and goes before all background work.
+    fn reserve(&self, now: Duration) -> u32 {
+        let present = self.interval_number(now);
+        let recent = self.live.iter().filter(|(number, _)| number + LIVE_INTERVALS > present);
+        recent.map(|(_, count)| *count).max().unwrap_or(0).min(self.limits.burst / RESERVE)
+    }
+
+    fn count_live(&mut self, now: Duration) {
+        let present = self.interval_number(now);
+        self.live.retain(|(number, _)| number + LIVE_INTERVALS > present && *number <= present);
+        match self.live.back_mut() {
+            Some((number, count)) if *number == present => *count += 1,
+            _ => self.live.push_back((present, 1)),
+        }
+    }
+
+    fn interval_number(&self, now: Duration) -> u64 {
+        let interval = self.limits.interval.as_nanos().max(1);
+        u64::try_from(now.as_nanos() / interval).unwrap_or(u64::MAX)
     }
 
     /// When fewer than `allowed` requests are in the window.

@@ -69,13 +69,19 @@ fn background_work_is_spread_so_that_live_work_never_waits_long() {
 }
 
 #[test]
-fn while_there_is_live_work_background_work_leaves_a_fifth_of_the_interval() {
-    let mut budget = budget();
-    assert_eq!(budget.take(ms(0), Priority::Webhook), GO);
-    let sent = send_all(&mut budget, Priority::Backfill, ms(1), ms(10_000));
-    assert_eq!(sent.len(), 79);
-    for _ in 0..20 {
-        assert_eq!(budget.take(ms(10_000), Priority::Interactive), GO);
+fn background_work_leaves_of_an_interval_what_live_work_used_of_late_and_at_most_a_fifth() {
+    for (live, left) in [(0, 0), (1, 1), (12, 12), (40, 20)] {
+        let mut budget = budget();
+        for _ in 0..live {
+            assert_eq!(budget.take(ms(0), Priority::Webhook), GO);
+        }
+        send_all(&mut budget, Priority::Backfill, ms(1), ms(20_000));
+        let free = (0..100).take_while(|_| budget.take(ms(20_000), Priority::Interactive) == GO).count();
+        assert!((left..=left + 2).contains(&free), "{free} of {left} after {live}");
+        // What live work used half a minute ago binds nobody.
+        let later = ms(60_000);
+        let sent = send_all(&mut budget, Priority::Backfill, later, later + ms(20_000));
+        assert!(sent.len() >= 198, "{} after {live}", sent.len());
     }
 }
 

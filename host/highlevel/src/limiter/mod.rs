@@ -4,13 +4,14 @@
 //! without a clock of its own; this module makes callers wait: by priority, and in order of arrival within one.
 //!
 //! Live work (interactive, webhook) goes first. Background work (sweep, backfill) is paced over the interval instead of
-//! taken in one gulp, so a live request never waits for a whole interval; while there is live work it leaves a fifth of
-//! the interval free, and it always leaves a fifth of the day.
+//! taken in one gulp, so a live request never waits for a whole interval; of an interval it leaves free what live work used
+//! of late, and it always leaves a fifth of the day.
 
 mod budget;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(crate) struct Limiter {
     epoch: Instant,
     /// Longest wait of the first in line; a longer one is refused.
     max_wait: Duration,
+    /// Requests that wait, of all locations together.
+    waiting: Arc<AtomicUsize>,
     state: Mutex<State>,
 }
 
@@ -53,9 +56,10 @@ struct Ticket {
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: Limits, max_wait: Duration) -> Arc<Self> {
+    /// `waiting` counts those who wait, together with other limiters that are given the same.
+    pub(crate) fn new(limits: Limits, max_wait: Duration, waiting: Arc<AtomicUsize>) -> Arc<Self> {
         let state = State { budget: Budget::new(limits), queue: BTreeMap::new(), next_ticket: 0 };
-        Arc::new(Self { epoch: Instant::now(), max_wait, state: Mutex::new(state) })
+        Arc::new(Self { epoch: Instant::now(), max_wait, waiting, state: Mutex::new(state) })
     }
 
     /// Waits for the right to send one request now.
@@ -150,6 +154,7 @@ impl<'a> Place<'a> {
         state.next_ticket += 1;
         state.queue.insert(ticket, Arc::clone(&notify));
         drop(state);
+        limiter.waiting.fetch_add(1, Ordering::Relaxed);
         Self { limiter, ticket, notify }
     }
 
@@ -170,6 +175,8 @@ impl Drop for Place<'_> {
         let mut state = self.limiter.lock();
         state.queue.remove(&self.ticket);
         state.wake_first();
+        drop(state);
+        self.limiter.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 
 fn limiter(burst: u32) -> Arc<Limiter> {
     let limits = Limits { burst, ..Limits::default() };
-    Limiter::new(limits, Duration::from_secs(30))
+    Limiter::new(limits, Duration::from_secs(30), Arc::default())
 }
 
 /// Lets every spawned task run until it waits.
@@ -57,6 +57,7 @@ async fn live_work_overtakes_and_equals_keep_their_order() {
 async fn whoever_stops_waiting_gives_up_the_place() {
     let limiter = limiter(1);
     limiter.acquire(Priority::Interactive).await.unwrap();
+    assert_eq!(limiter.waiting.load(Ordering::Relaxed), 0, "a permit is not waited for any more");
     let first = tokio::spawn({
         let limiter = Arc::clone(&limiter);
         async move { limiter.acquire(Priority::Interactive).await.map(drop) }

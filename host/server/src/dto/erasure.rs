@@ -40,8 +40,11 @@ pub struct Erasure {
     pub messages: u64,
     /// Keys of connectors' states in which the person was blanked.
     pub states: u64,
-    /// What walks had seen, and counts of writes.
+    /// What walks had seen, counts of writes, and alerts that mentioned the person.
     pub traces: u64,
+    /// Recordings of runs: all of the workspace, because they are sealed and cannot be searched.
+    #[serde(default)]
+    pub recordings: u64,
 }
 
 impl From<own::Erasure> for Erasure {
@@ -59,6 +62,7 @@ impl From<own::Erasure> for Erasure {
             messages: own.messages,
             states: own.states,
             traces: own.traces,
+            recordings: own.recordings,
         }
     }
 }

@@ -173,7 +173,8 @@ cases! {
         cursors_are_kept_per_stream;
     recordings:
         a_recording_is_kept_with_its_run_or_after_it,
-        recordings_are_forgotten_before_their_runs_and_beyond_a_share;
+        recordings_are_forgotten_before_their_runs_and_beyond_a_share,
+        recordings_cannot_be_searched_and_go_with_anybody_who_is_forgotten;
     retention:
         what_is_past_its_time_is_forgotten_and_the_rest_is_not,
         a_key_is_remembered_for_four_days_without_its_body;

@@ -75,3 +75,18 @@ pub(super) async fn recordings_are_forgotten_before_their_runs_and_beyond_a_shar
         [false, false, true]
     );
 }
+
+pub(super) async fn recordings_cannot_be_searched_and_go_with_anybody_who_is_forgotten(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    world.store.put_recording(recording(1, 100)).await.unwrap();
+    let other = NewRecording { connection: world.add("other", "prefinery").await, ..recording(2, 100) };
+    world.store.put_recording(other).await.unwrap();
+    let person = Person { ids: Vec::new(), words: vec!["ann@example.com".to_owned()] };
+    let found = world.store.erase(&acme(), person.clone(), true).await.unwrap();
+    assert!(found.recordings == 1 && found.is_empty(), "{found:?}");
+    assert!(world.recorded(1).await, "nothing goes when somebody only looks");
+    assert_eq!(world.store.erase(&acme(), person, false).await.unwrap(), found);
+    assert!(!world.recorded(1).await && world.recorded(2).await, "another workspace keeps its own");
+}

@@ -38,12 +38,16 @@ pub struct Erasure {
     pub messages: u64,
     /// Keys of connectors' states in which the person was blanked.
     pub states: u64,
-    /// What walks had seen, and counts of writes.
+    /// What walks had seen, counts of writes, and alerts that mentioned the person.
     pub traces: u64,
+    /// Recordings of runs. They are sealed and cannot be searched, so all of the workspace go, even if nothing else is known of
+    /// the person.
+    #[serde(default)]
+    pub recordings: u64,
 }
 
 impl Erasure {
-    /// Whether nothing was found.
+    /// Whether nothing was found. Recordings, which go whoever they speak of, tell nothing.
     pub fn is_empty(&self) -> bool {
         let Self {
             links,

@@ -175,7 +175,12 @@ impl Found {
             mentions("log")
         );
         erased.runs = step("runs", &runs, Act::Delete)?;
-        let conflicts = format!("workspace = ?1 AND ({} OR {})", is_id("record"), mentions("conflict"));
+        let conflicts = format!(
+            "workspace = ?1 AND ({} OR {} OR {})",
+            is_id("record"),
+            mentions("conflict"),
+            mentions("resolutions")
+        );
         erased.conflicts = step("conflicts", &conflicts, Act::Delete)?;
         let parked = format!("{connection} AND ({} OR {})", is_id("record"), mentions("reason"));
         erased.parked = step("parked", &parked, Act::Delete)?;
@@ -198,6 +203,9 @@ impl Found {
         let seen = format!("workspace = ?1 AND ({} OR {})", is_id("record"), is_id("parent"));
         erased.traces = step("seen", &seen, Act::Delete)?;
         erased.traces += step("writes", &format!("workspace = ?1 AND {}", is_id("record")), Act::Delete)?;
+        erased.traces += step("alerts", &format!("workspace = ?1 AND {}", mentions("alert")), Act::Delete)?;
+        // They are sealed, so nobody can look for a person in them here: all of the workspace go, whoever they speak of.
+        erased.recordings = step("recordings", connection, Act::Delete)?;
         erased.states = self.blank_states(db, workspace, only_look)?;
         Ok(erased)
     }
