@@ -1,5 +1,7 @@
 //! Somebody is told when something needs a person: on transitions, in few messages.
 
+#![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
+
 use contactor_engine::{NewDestination, NotificationConfig};
 use contactor_sandbox::faults::{Effect, Fault, When};
 use contactor_sandbox::highlevel::PersonAct;

@@ -1,5 +1,7 @@
 //! What is left of the quotas, and who used them, over a restart of the real host.
 
+#![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
+
 use contactor_sandbox::{Sandbox, SandboxConfig};
 use contactor_tests::host::Host;
 use serde_json::{Value, json};

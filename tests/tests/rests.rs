@@ -1,5 +1,7 @@
 //! What keeps failing is left alone and stops nothing else; what is parked is released by its cause.
 
+#![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
+
 use contactor_sandbox::faults::{Effect, Fault, When};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::Order;

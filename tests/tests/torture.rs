@@ -1,5 +1,7 @@
 //! Some seeds of the torture, and that it notices a host which breaks its promises. `cargo xtask torture` plays many more.
 
+#![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
+
 use contactor_tests::torture::{Death, Options, Report, play};
 
 async fn plays(seeds: std::ops::Range<u64>, options: Options) -> Report {

@@ -147,8 +147,10 @@ impl Engine {
             .try_collect()
             .await?;
         for (keeper, links) in left {
-            let marks: Vec<Mark> =
-                shown.iter().filter_map(|(id, notes)| differs(keeper, links.get(id)?, notes)).collect();
+            let marks: Vec<Mark> = shown
+                .iter()
+                .filter_map(|(id, notes)| differs(keeper, links.get(id)?, notes.as_ref()))
+                .collect();
             if !marks.is_empty() {
                 let id = &keeper.connection.id;
                 self.store().mark(id, marks, Priority::Sweep, None).await.map_err(of_store)?;
@@ -160,7 +162,7 @@ impl Engine {
 }
 
 /// The mark of a list that is not as the last run left it, or of its contact when HighLevel does not have that any more.
-fn differs(keeper: &Active, link: &Link, notes: &Option<Vec<Child>>) -> Option<Mark> {
+fn differs(keeper: &Active, link: &Link, notes: Option<&Vec<Child>>) -> Option<Mark> {
     let contact = &link.highlevel_id;
     let Some(notes) = notes else { return Some(children::mark("contact", Side::Highlevel, contact)) };
     let list = keeper.lists.get(Kind::Note.list())?;

@@ -171,7 +171,7 @@ mod tests {
         let known = budget(Some(at(100)));
         assert_eq!(
             left(&known, at(40)),
-            Some(Daily { remaining: 7, resets_in: Some(Duration::from_secs(60)) })
+            Some(Daily { remaining: 7, resets_in: Some(Duration::from_mins(1)) })
         );
         assert_eq!(left(&known, at(100)), None);
         assert_eq!(left(&budget(None), at(86_399)).unwrap().resets_in, Some(Duration::from_secs(1)));

@@ -16,6 +16,10 @@ mod armed {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "no user's setting: it reaches this process from its test alone"
+    )]
     static ORDERS: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
         let orders = std::env::var("CONTACTOR_TORTURE").unwrap_or_default();
         let pairs = orders.split(',').filter_map(|order| order.split_once('='));

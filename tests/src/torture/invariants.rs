@@ -1,6 +1,7 @@
 //! What must hold after a history has come to rest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use anyhow::Result;
 use contactor_sandbox::outbox::Outbox;
@@ -41,7 +42,7 @@ async fn accepted(world: &World, report: &mut Report) -> Result<()> {
     let events = events.as_array().cloned().unwrap_or_default();
     let known: BTreeSet<&str> = events.iter().filter_map(|event| event["key"].as_str()).collect();
     for outbox in world.sandbox.outboxes() {
-        for (name, key) in answered(&outbox) {
+        for (name, key) in answered(outbox) {
             if !known.contains(key.as_str()) {
                 report.lost.push(format!("{name} {key} was answered 200 and is not in the store"));
             }
@@ -112,14 +113,15 @@ async fn story(world: &World, contact: &str) -> Result<String> {
             .filter(|call| call["target"] != "guest")
             .map(|call| format!("{} {} {}", text(&call["operation"]), call["status"], text(&call["error"])));
         let calls: Vec<_> = calls.collect();
-        story.push_str(&format!(
+        let _ = write!(
+            story,
             "\n        {} {} {}: {} [{}]",
             text(&run["started_at"]),
             text(&run["kind"]),
             text(&run["outcome"]),
             text(&run["summary"]),
             calls.join("; ")
-        ));
+        );
     }
     Ok(story)
 }

@@ -385,5 +385,5 @@ fn shared_cache(dir: &Path) -> Result<String> {
         std::fs::remove_file(&own)?;
         std::fs::copy(&common, &own)?;
     }
-    Ok(format!("\n[runtime]\naot-cache = {:?}\n", shared.join("aot")))
+    Ok(format!("\n[runtime]\naot-cache = '{}'\n", shared.join("aot").display()))
 }

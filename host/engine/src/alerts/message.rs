@@ -1,5 +1,7 @@
 //! What people read. Pure.
 
+use std::fmt::Write as _;
+
 use contactor_store::{Alert, AlertKind, WorkspaceId};
 use jiff::Timestamp;
 use serde_json::{Map, json};
@@ -21,12 +23,12 @@ pub(super) fn content(workspace: &WorkspaceId, news: &[(News, Alert)], now: Time
     };
     let mut text = String::new();
     for (news, alert) in news.iter().take(MOST) {
-        text.push_str(&format!("{} {}: {}\n", word(*news), name(alert), cut(alert.text.clone(), TEXT)));
+        let _ = writeln!(text, "{} {}: {}", word(*news), name(alert), cut(alert.text.clone(), TEXT));
     }
     if news.len() > MOST {
-        text.push_str(&format!("… and {} more\n", news.len() - MOST));
+        let _ = writeln!(text, "… and {} more", news.len() - MOST);
     }
-    text.push_str(&format!("All of them: contactor alerts list {workspace}"));
+    let _ = write!(text, "All of them: contactor alerts list {workspace}");
     let alerts = news.iter().take(MOST).map(|(news, alert)| {
         json!({
             "news": word(*news),

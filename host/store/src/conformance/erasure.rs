@@ -1,5 +1,6 @@
 //! Forgetting one person.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -48,10 +49,10 @@ async fn all(world: &World) -> String {
         text.push_str(&String::from_utf8_lossy(&event.body));
     }
     for run in store.runs(RunFilter { limit: 100, ..RunFilter::default() }).await.unwrap() {
-        text.push_str(&format!("{run:?}"));
+        write!(text, "{run:?}").unwrap();
     }
-    text.push_str(&format!("{:?}", store.links(&prefinery(), "contact", None, 100).await.unwrap()));
-    text.push_str(&format!("{:?}", store.seen(&acme(), "tasks").await.unwrap()));
+    write!(text, "{:?}", store.links(&prefinery(), "contact", None, 100).await.unwrap()).unwrap();
+    write!(text, "{:?}", store.seen(&acme(), "tasks").await.unwrap()).unwrap();
     for key in store.state_keys(&prefinery(), "").await.unwrap() {
         let value = store.state_get(&prefinery(), &key).await.unwrap().unwrap().0;
         text.push_str(&String::from_utf8_lossy(&value));

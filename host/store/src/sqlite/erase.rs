@@ -38,7 +38,9 @@ impl Found {
     /// Follows links from what is given to what it leads to.
     fn of(db: &Connection, workspace: i64, person: &Person) -> Result<Self> {
         let mut found = Self { ids: person.ids.iter().cloned().collect(), words: BTreeSet::new() };
-        person.words.iter().for_each(|word| found.word(word));
+        for word in &person.words {
+            found.word(word);
+        }
         loop {
             let before = (found.ids.len(), found.words.len());
             let sql = "SELECT highlevel_id, partner_id, base FROM links WHERE entity = 'contact' AND connection IN \
@@ -54,7 +56,9 @@ impl Found {
                     || words.iter().any(|word| found.words.contains(&word.to_lowercase()));
                 if is_theirs {
                     found.ids.extend(ids);
-                    words.iter().for_each(|word| found.word(word));
+                    for word in words {
+                        found.word(&word);
+                    }
                 }
             }
             if (found.ids.len(), found.words.len()) == before {

@@ -247,6 +247,10 @@ impl State {
 }
 
 /// What must never be done: answers before the commit. Only when it was told to break that rule, to show that it is noticed.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is no event to wait for: the point is that nobody waits"
+)]
 fn answer_early(connection: &Connection, mut batch: Vec<Box<dyn Request>>) {
     let ran = execute(connection, "BEGIN IMMEDIATE")
         .and_then(|()| batch.iter_mut().try_for_each(|request| run_in_savepoint(connection, &mut **request)));
