@@ -148,6 +148,9 @@ pub trait Store: Send + Sync + 'static {
     /// Nothing was written in any of these cases. `Fenced` when the lease, or the claim, is no longer ours. `Conflict` when
     /// one of the two records is linked to another one; it names both. `Invalid` when conflicts come, or end, without a run.
     async fn complete_record(&self, lease: &Lease, completion: Completion) -> Result<()>;
+    /// Keeps conflicts whose losing value is about to be overwritten, so that it can be found even if the run comes to no end. The
+    /// run that completes with them, or the next one that meets them, does not list them again. `Fenced` as above.
+    async fn note_conflicts(&self, lease: &Lease, noted: NotedConflicts) -> Result<()>;
     /// Ends the reading of a partner's webhook: what it told, its run and its state, all or nothing. `Done` without marks and
     /// deliveries makes it `Ignored`. `Parked` lists it under [`WEBHOOK_ENTITY`], from where it can be retried. Only `Done` uses
     /// what was found. `Fenced` when the lease, or the claim, is no longer ours: nothing was written.

@@ -6,6 +6,7 @@ mod cli;
 mod stage;
 
 use contactor_engine::EngineError;
+use contactor_sandbox::faults::{Effect, Fault, When};
 use contactor_store::{ConflictState, RunOutcome};
 use contactor_sync::{Policy, Side};
 use serde_json::json;
@@ -75,6 +76,30 @@ async fn what_a_policy_decided_is_reversed_and_put_back() {
         assert_eq!((stored.state, stored.in_place()), (ConflictState::Resolved, Some(take)));
     }
     assert_eq!(stage.conflicts().await.len(), 1, "a decision is no new conflict");
+    stage.is_at_rest().await;
+}
+
+/// A run that writes one side and then fails leaves both sides alike: the next one meets no conflict, and the losing value would be
+/// gone without a trace.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_overwritten_by_a_run_that_failed_is_listed_once_and_can_be_reversed() {
+    let stage = Stage::with_policy(Policy::Highlevel).await;
+    // The partner does what it is asked, and twice the answer is lost.
+    stage.stand.sandbox.faults().add(Fault {
+        operation: "prefinery.testers.update".to_owned(),
+        effect: Effect::Drop { after: true },
+        when: When::Next(2),
+        skip: 0,
+    });
+    stage.both_edit("Noel", "King").await;
+    assert_eq!(stage.names(), ["Noel", "Noel"]);
+    let conflicts = stage.conflicts().await;
+    assert_eq!(conflicts.len(), 1, "{conflicts:#?}");
+    let met = &conflicts[0].stored;
+    assert_eq!((met.state, &met.conflict.partner), (ConflictState::Decided, &"King".into()));
+    stage.resolve(met.id, Side::Partner).await.unwrap();
+    stage.settle().await;
+    assert_eq!(stage.names(), ["King", "King"]);
     stage.is_at_rest().await;
 }
 

@@ -1,18 +1,39 @@
 //! What becomes of conflicts that wait: a run carries out what people decided, and sees which of them are over.
 
-use contactor_store::{ConflictEnd, LinkState, RecordKey, StoredConflict};
-use contactor_sync::{Agreed, Decision, Mapping, Merge, Outcome, Side};
+use contactor_store::{ConflictEnd, LinkState, NotedConflicts, RecordId, RecordKey, StoredConflict};
+use contactor_sync::{Agreed, ConflictRecord, Decision, Mapping, Merge, Outcome, Side};
 
 use super::plan::Plan;
 use super::preview::{PreviewItem, item};
 use super::sides::RunContext;
 use crate::convert::show;
+use crate::failure::{Failure, of_store};
 
 impl RunContext {
     /// What people decided about the record of this run; of several about one field the last counts.
     pub(crate) fn decisions(&self, entity: &str) -> Vec<Decision> {
         let own = self.conflicts.iter().filter(|stored| stored.key.entity == entity);
         own.filter_map(|stored| Some(stored.pending()?.decision.clone())).collect()
+    }
+
+    /// Keeps what a policy is about to overwrite before it does. When the run then fails or dies between its writes, the next one
+    /// finds both sides alike and would never know that there was a conflict.
+    pub(super) async fn note_conflicts(
+        &self,
+        record: &RecordId,
+        conflicts: impl IntoIterator<Item = &ConflictRecord>,
+    ) -> Result<(), Failure> {
+        let overwrite = conflicts.into_iter().filter(|conflict| conflict.overwritten.is_some());
+        let conflicts: Vec<_> = overwrite.cloned().collect();
+        let Some(claimed) = self.claimed.as_ref().filter(|_| !conflicts.is_empty()) else { return Ok(()) };
+        let noted = NotedConflicts {
+            claim: claimed.key.clone(),
+            record: record.clone(),
+            run: claimed.run.clone(),
+            at: self.started_at,
+            conflicts,
+        };
+        self.engine.store().note_conflicts(&claimed.lease, noted).await.map_err(of_store)
     }
 
     /// The conflicts that are over once the merge is written. While a clean-up rule holds writes back, a decision waits.

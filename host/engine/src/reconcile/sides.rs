@@ -7,7 +7,7 @@ use std::time::Instant;
 use contactor_highlevel as highlevel;
 use contactor_runtime::bindings::{adapter, types as wit};
 use contactor_runtime::{Blame, Invocation, Reply};
-use contactor_store::{Call, FailureClass, RecordId, StoredConflict};
+use contactor_store::{Call, FailureClass, Lease, RecordId, RecordKey, RunId, StoredConflict};
 use contactor_sync::{Fields, Value, View};
 use jiff::Timestamp;
 
@@ -49,6 +49,17 @@ pub(crate) struct RunContext {
     pub(crate) tape: Option<Arc<RunTape>>,
     /// The journal, when this run is a handler's.
     pub(crate) journal: Option<Arc<Journal>>,
+    /// The claim, when this run is a record's.
+    pub(crate) claimed: Option<Arc<Claimed>>,
+}
+
+/// The claim under which a run works.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    pub(crate) lease: Lease,
+    pub(crate) key: RecordKey,
+    /// The run's id.
+    pub(crate) run: RunId,
 }
 
 /// A record of one side.

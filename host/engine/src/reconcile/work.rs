@@ -13,7 +13,7 @@ use contactor_sync::ConflictRecord;
 use super::apply::{Applied, note_writes};
 use super::children::{Emptied, Kind};
 use super::plan::{Plan, SyncPlan, record_lock};
-use super::sides::{RunContext, SideRecord};
+use super::sides::{Claimed, RunContext, SideRecord};
 use crate::active::Active;
 use crate::engine::Engine;
 use crate::failure::Failure;
@@ -77,6 +77,7 @@ impl Engine {
     pub(crate) async fn run_record(&self, lease: &Lease, claim: ClaimedRecord) {
         let begun = Instant::now();
         let key = claim.key.clone();
+        let id = run_id();
         let active = match self.active(&key.connection).await {
             Ok(active) => active,
             Err(error) => return self.give_back(lease, claim, &error.to_string()).await,
@@ -86,6 +87,7 @@ impl Engine {
             conflicts: Arc::new(claim.conflicts.clone()),
             // Somebody may want to look into it; every run would double what a busy host stores.
             tape: (claim.attempts > 0 || claim.priority == Priority::Interactive).then(Arc::default),
+            claimed: Some(Arc::new(Claimed { lease: lease.clone(), key: key.clone(), run: id.clone() })),
             ..self.context(&active, claim.priority, false)
         };
         let mut claim = claim;
@@ -121,7 +123,6 @@ impl Engine {
             let (entity, record) = (key.entity.as_str(), key.record.as_str());
             self.run_ended(&run, entity, record, ending.class, &ending.summary).await;
         }
-        let id = run_id();
         let recording = run
             .tape
             .as_ref()
@@ -243,6 +244,7 @@ impl Engine {
             conflicts: Arc::default(),
             tape: None,
             journal: None,
+            claimed: None,
         }
     }
 
@@ -276,6 +278,9 @@ impl Engine {
         key: &RecordKey,
         plan: SyncPlan,
     ) -> Result<Ending, Failure> {
+        if let Some(highlevel) = &plan.highlevel {
+            run.note_conflicts(&highlevel.id, &plan.merge.conflicts).await?;
+        }
         let (plan, applied) = run.apply(&key.entity, plan).await?;
         let outcome =
             match (&applied.created, applied.changes.is_empty(), &plan.link, plan.held_back.is_empty()) {

@@ -85,6 +85,41 @@ pub(super) async fn conflicts_are_listed_and_one_that_waits_is_listed_once(engin
     assert_eq!(world.store.conflicts(two).await.unwrap().len(), 2);
 }
 
+pub(super) async fn a_conflict_is_kept_before_its_run_ends_and_once_by_all_runs_that_meet_it(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    world.mark(Side::Highlevel, "h1", Priority::Sweep).await;
+    let note = |claim: &ClaimedRecord, number: i64| NotedConflicts {
+        claim: claim.key.clone(),
+        record: RecordId::new("h1"),
+        run: run(number).id,
+        at: at(number),
+        conflicts: vec![conflict(Some("highlevel"))],
+    };
+    let claim = world.claim_one().await;
+    let noted = note(&claim, 1);
+    world.store.note_conflicts(&world.lease, noted.clone()).await.unwrap();
+    // The process dies; the next run meets it again, fails, and a third one ends.
+    let world = world.restart().await;
+    assert!(matches!(world.store.note_conflicts(&world.lease, noted).await, Err(StoreError::Fenced { .. })));
+    let claim = world.claim_one().await;
+    world.store.note_conflicts(&world.lease, note(&claim, 2)).await.unwrap();
+    let failed = Run { outcome: RunOutcome::Retrying, ..run(2) };
+    let retry = Disposition::Retry { at: at(0), counts: true };
+    let failed = Completion { run: Some(failed), ..completion(claim, retry) };
+    world.store.complete_record(&world.lease, failed).await.unwrap();
+    let claim = world.claim_one().await;
+    world.store.note_conflicts(&world.lease, note(&claim, 3)).await.unwrap();
+    world.close(claim, 3, vec![conflict(Some("highlevel"))], Vec::new()).await;
+    let listed = world.conflicts().await;
+    assert_eq!(listed.len(), 1, "{listed:#?}");
+    assert_eq!((&listed[0].run, listed[0].at), (&run(3).id, at(1)));
+    // What happens again after that is another conflict.
+    world.meet(4, vec![conflict(Some("highlevel"))]).await;
+    assert_eq!(world.conflicts().await.len(), 2);
+}
+
 pub(super) async fn conflicts_need_a_run(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
     let seq = world.event("e1", "h1").await;

@@ -159,6 +159,7 @@ cases! {
         counts_follow_what_happens;
     conflicts:
         conflicts_are_listed_and_one_that_waits_is_listed_once,
+        a_conflict_is_kept_before_its_run_ends_and_once_by_all_runs_that_meet_it,
         conflicts_need_a_run,
         what_waits_is_listed_first_and_by_connection_and_record,
         a_decision_waits_for_its_run_and_ends_with_it,

@@ -48,6 +48,21 @@ pub struct ConflictEnded {
     pub void: Option<String>,
 }
 
+/// Conflicts that a run met and whose losing values it is about to overwrite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotedConflicts {
+    /// The record under which the run was claimed.
+    pub claim: RecordKey,
+    /// HighLevel's id of the record that they are listed under.
+    pub record: RecordId,
+    /// The run.
+    pub run: RunId,
+    /// When it began.
+    pub at: Timestamp,
+    /// The conflicts.
+    pub conflicts: Vec<ConflictRecord>,
+}
+
 /// A conflict as it is listed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredConflict {

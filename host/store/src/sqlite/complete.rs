@@ -15,7 +15,7 @@ use crate::automation::{
 use crate::error::StoreError;
 use crate::model::{
     ClaimedRecord, Completion, ConnectionId, Disposition, EventSeq, EventState, Lease, Link, LinkState,
-    Priority, RecordId, RecordKey, Run, RunOutcome, Side, WEBHOOK_ENTITY,
+    NotedConflicts, Priority, RecordId, RecordKey, Run, RunOutcome, Side, WEBHOOK_ENTITY,
 };
 
 /// Ends the run of a record.
@@ -73,7 +73,7 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
         // What ended makes room for what was met in its place.
         conflicts::end(db, owner.connection, run, ended)?;
         for conflict in met {
-            conflicts::insert(db, &owner, run, &key, conflict)?;
+            conflicts::insert(db, &owner, (&run.id, run.started_at), &key, conflict)?;
         }
     } else if !met.is_empty() || !ended.is_empty() {
         return Err(StoreError::Invalid(format!("{} had conflicts, but no run to list them under", what())));
@@ -107,6 +107,19 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
         Some(link) => join_rows(db, owner.connection, link),
         None => Ok(()),
     }
+}
+
+/// Keeps conflicts before the run that met them overwrites anything.
+pub(super) fn note(db: &Connection, lease: &Lease, noted: &NotedConflicts) -> Result<()> {
+    let NotedConflicts { claim, record, run, at, conflicts: met } = noted;
+    let what = || format!("{} {} of {}", claim.entity, claim.record, claim.connection);
+    let owner = configuration::owner(db, &claim.connection)?;
+    leases::fence(db, lease, owner.shard, what)?;
+    dirty::find(db, owner.connection, &claim.entity, claim.side, &claim.record)?
+        .filter(|row| row.claim == lease.token)
+        .ok_or_else(|| StoreError::Fenced { what: what(), token: lease.token })?;
+    let key = RecordKey { side: Side::Highlevel, record: record.clone(), ..claim.clone() };
+    met.iter().try_for_each(|conflict| conflicts::insert(db, &owner, (run, *at), &key, conflict))
 }
 
 /// The run of a record is over: what waited for it to be linked goes on. A run that brought the partner's record to a contact

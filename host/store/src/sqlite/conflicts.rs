@@ -9,17 +9,21 @@ use super::{Result, dirty};
 use crate::error::StoreError;
 use crate::model::{
     ConflictEnd, ConflictEnded, ConflictFilter, ConflictState, Mark, Priority, RecordKey, Resolution, Run,
-    StoredConflict,
+    RunId, RunOutcome, StoredConflict,
 };
 
-/// Keeps a conflict. One that waits for a person is kept once, however many runs meet it.
+/// Keeps a conflict. One that waits for a person is kept once, however many runs meet it; one that was decided is kept once by
+/// the runs that did not end what it is about: a run that failed, or died, has noted it before its writes.
 pub(super) fn insert(
     db: &Connection,
     owner: &Owner,
-    run: &Run,
+    (run, at): (&RunId, Timestamp),
     key: &RecordKey,
     conflict: &contactor_sync::ConflictRecord,
 ) -> Result<()> {
+    if conflict.winner.is_some() && is_kept(db, owner, run, key, conflict)? {
+        return Ok(());
+    }
     let sql = "INSERT INTO conflicts (workspace, connection, run, entity, side, record, at, waiting, conflict, state) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
                ON CONFLICT (connection, entity, side, record, waiting) WHERE waiting IS NOT NULL DO NOTHING";
@@ -28,16 +32,39 @@ pub(super) fn insert(
     db.prepare_cached(sql)?.execute(params![
         owner.workspace,
         owner.connection,
-        run.id,
+        run,
         key.entity,
         key.side,
         key.record,
-        At(run.started_at),
+        At(at),
         waiting.as_ref().map(contactor_sync::Fingerprint::as_str),
         Json(conflict),
         Word(state),
     ])?;
     Ok(())
+}
+
+/// Whether this conflict was kept by this run, or by one that came to no end; then it is this run's from now on.
+fn is_kept(
+    db: &Connection,
+    owner: &Owner,
+    run: &RunId,
+    key: &RecordKey,
+    conflict: &contactor_sync::ConflictRecord,
+) -> Result<bool> {
+    let sql = "UPDATE conflicts SET run = ?1 WHERE connection = ?2 AND record = ?3 AND entity = ?4 AND side = ?5 \
+               AND conflict = ?6 AND (run = ?1 OR NOT EXISTS \
+                   (SELECT 1 FROM runs WHERE runs.id = conflicts.run AND runs.outcome = ?7))";
+    let kept = db.prepare_cached(sql)?.execute(params![
+        run,
+        owner.connection,
+        key.record,
+        key.entity,
+        key.side,
+        Json(conflict),
+        Word(RunOutcome::Applied),
+    ])?;
+    Ok(kept > 0)
 }
 
 const CONFLICT: &str = "SELECT f.id, f.run, c.id, f.entity, f.side, f.record, f.conflict, f.at, f.state, f.resolutions, \

@@ -152,6 +152,11 @@ impl Store for SqliteStore {
         self.write(move |db| complete::record(db, &lease, &completion, now)).await
     }
 
+    async fn note_conflicts(&self, lease: &Lease, noted: NotedConflicts) -> Result<()> {
+        let lease = lease.clone();
+        self.write(move |db| complete::note(db, &lease, &noted)).await
+    }
+
     async fn complete_event(
         &self,
         lease: &Lease,

@@ -240,6 +240,8 @@ impl Engine {
             self.know_calendars(&run.active.workspace.id, calendars).await?;
         }
         let link = plan.link.clone();
+        let met = plan.pairs.iter().flat_map(|pair| &pair.merge.conflicts);
+        run.note_conflicts(&contact.highlevel_id, met).await?;
         let applied = run.apply_list(list, plan).await;
         Ok(Some(self.list_ending(run, list, claim, (contact, link), applied).await))
     }
