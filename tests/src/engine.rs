@@ -86,11 +86,15 @@ impl Stand {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_with(config: SandboxConfig) -> Result<Self> {
+        Self::start_engine(config, EngineConfig::default()).await
+    }
+
+    async fn start_engine(config: SandboxConfig, own: EngineConfig) -> Result<Self> {
         let limited = config.highlevel.limits.is_some();
         let sandbox = Sandbox::start(config).await?;
         let dir = tempfile::tempdir()?;
         let clock = Clock::manual(sandbox.clock().now());
-        let engine = engine(&sandbox, &dir, &clock, limited)?;
+        let engine = engine(&sandbox, &dir, &clock, limited, own)?;
         engine
             .create_workspace(NewWorkspace {
                 id: WORKSPACE.to_owned(),
@@ -120,7 +124,15 @@ impl Stand {
     /// # Errors
     /// As [`serve`](Self::serve).
     pub async fn serve_with(config: SandboxConfig) -> Result<Self> {
-        let mut stand = Self::start_with(config).await?;
+        Self::serve_engine(config, EngineConfig::default()).await
+    }
+
+    /// The same with engine settings of one's own.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub async fn serve_engine(config: SandboxConfig, own: EngineConfig) -> Result<Self> {
+        let mut stand = Self::start_engine(config, own).await?;
         let config = ServerConfig::new("127.0.0.1:0".parse()?, "fake-admin-token".to_owned().into());
         let server = Server::bind(config, stand.engine.clone()).await?;
         let url = format!("http://{}", server.addr());
@@ -280,7 +292,13 @@ impl Stand {
     }
 }
 
-fn engine(sandbox: &Sandbox, dir: &TempDir, clock: &Clock, limited: bool) -> Result<Engine> {
+fn engine(
+    sandbox: &Sandbox,
+    dir: &TempDir,
+    clock: &Clock,
+    limited: bool,
+    own: EngineConfig,
+) -> Result<Engine> {
     let mut highlevel = contactor_highlevel::Config {
         base_url: sandbox.highlevel_url(),
         ..contactor_highlevel::Config::default()
@@ -294,10 +312,9 @@ fn engine(sandbox: &Sandbox, dir: &TempDir, clock: &Clock, limited: bool) -> Res
     // As a real host has one: without it, installing, enabling and the first call would each compile the component.
     let cache = CacheConfig { dir: compiled()?, key: [7; 32] };
     let parts = EngineParts {
-        config: EngineConfig { partner_quotas: limited, ..EngineConfig::default() },
+        config: EngineConfig { partner_quotas: limited, ..own },
         clock: clock.clone(),
         store: Arc::new(open_store(&dir.path().join("contactor.db"), clock)?),
-
         vault: Arc::new(Vault::create_key(&dir.path().join("key"))?),
         highlevel,
         verifier,

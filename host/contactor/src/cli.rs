@@ -6,8 +6,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    alerts, catalog, completions, conflicts, connection, connector, destination, emit, erase, history, init,
-    mapping, parked, quota, run, runs, sandbox, serve, sync, workspace,
+    alerts, catalog, completions, conflicts, connection, connector, destination, emit, erase, guard, history,
+    init, mapping, parked, quota, run, runs, sandbox, serve, sync, workspace,
 };
 use crate::exit::Exit;
 
@@ -99,6 +99,9 @@ pub(crate) enum Command {
     Alerts(alerts::Command),
     /// What is left of a workspace's quotas, who used them, and how far they go.
     Quota(quota::Arguments),
+    /// How many records a connection changed of late, and how many it may before it is stopped.
+    #[command(subcommand)]
+    Guard(guard::Command),
     /// Records that a person must look at.
     #[command(subcommand)]
     Parked(parked::Command),

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
-    ActionReport, ActionRequest, AlertRules, Alerts, CatalogueEntry, CatalogueQuery, CheckReport, Conflict,
-    ConflictQuery, ConflictReport, Connection, Connector, Destination, EnableConnection, EraseRequest,
-    Erasure, ErrorBody, Event, Health, LimitQuery, MappingRow, MappingRowQuery, MappingTrial, NewWorkspace,
-    Parked, ParkedGroup, ParkedGroupDetail, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef,
-    RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run,
-    RunQuery, SampleAnswer, SetMappingPolicy, SetMappingRow, SyncProgress, SyncRequest, Timeline,
-    TrialReport, Workspace,
+    ActionReport, ActionRequest, AlertRules, Alerts, AllowRequest, CatalogueEntry, CatalogueQuery,
+    CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector, Destination,
+    EnableConnection, EraseRequest, Erasure, ErrorBody, Event, GuardReport, Health, LimitQuery, MappingRow,
+    MappingRowQuery, MappingTrial, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewReport,
+    PreviewRequest, PutDestination, Quota, RecordRef, RecordingSummary, ReleaseAnswer, ReplayReport,
+    ResolveAnswer, ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer, SetMappingPolicy,
+    SetMappingRow, SyncProgress, SyncRequest, Timeline, TrialReport, Workspace,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -265,6 +265,20 @@ impl Client {
 
     pub(crate) async fn quota(&self, workspace: &str) -> Result<Quota> {
         self.get(&["workspaces", workspace, "quota"]).await
+    }
+
+    pub(crate) async fn guard(&self, workspace: &str, connector: &str) -> Result<GuardReport> {
+        self.get(&["workspaces", workspace, "connections", connector, "guard"]).await
+    }
+
+    pub(crate) async fn allow(
+        &self,
+        workspace: &str,
+        connector: &str,
+        request: &AllowRequest,
+    ) -> Result<GuardReport> {
+        let path = ["workspaces", workspace, "connections", connector, "guard", "allow"];
+        self.json(self.request(Method::POST, &path).json(request)).await
     }
 
     pub(crate) async fn parked(&self, workspace: &str) -> Result<Vec<Parked>> {

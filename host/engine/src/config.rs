@@ -34,6 +34,13 @@ pub struct EngineConfig {
     pub record_writes: u32,
     /// Minutes that `record_writes` looks back.
     pub record_writes_minutes: u32,
+    /// Linked records that one connection may change on one side within `guard_minutes` before somebody has to look; more when
+    /// `guard_percent` of its links are more. 0 switches the guard off.
+    pub guard_records: u32,
+    /// Part of its links that a connection may change within `guard_minutes`, in per cent.
+    pub guard_percent: u32,
+    /// Minutes that the guard looks back.
+    pub guard_minutes: u32,
     /// Messages that one destination is sent within a minute; the others wait.
     pub messages_per_minute: u32,
     /// Days that runs and event bodies are kept.
@@ -62,6 +69,10 @@ impl Default for EngineConfig {
             // A flow of a busy day writes a contact ten times within a minute; a circle passes fifty within seconds.
             record_writes: 50,
             record_writes_minutes: 10,
+            // People edit some dozens of contacts an hour; a mapping gone wrong changes all of them within minutes.
+            guard_records: 200,
+            guard_percent: 20,
+            guard_minutes: 60,
             // Chats take one message a second (Slack's documented limit of an incoming webhook).
             messages_per_minute: 60,
             retention_days: 30,
@@ -95,6 +106,9 @@ impl EngineConfig {
         within("max-attempts", self.max_attempts.into(), 1, u32::MAX.into())?;
         within("record-writes", self.record_writes.into(), 0, 1_000_000)?;
         within("record-writes-minutes", self.record_writes_minutes.into(), 1, 1_440)?;
+        within("guard-records", self.guard_records.into(), 0, u32::MAX.into())?;
+        within("guard-percent", self.guard_percent.into(), 0, 100)?;
+        within("guard-minutes", self.guard_minutes.into(), 1, 1_440)?;
         within("messages-per-minute", self.messages_per_minute.into(), 1, 1_000_000)?;
         within("retention-days", self.retention_days.into(), 1, 100 * 365)
     }
@@ -137,6 +151,8 @@ mod tests {
             (EngineConfig { backfill_window: 0, ..default() }, "engine.backfill-window "),
             (EngineConfig { max_attempts: 0, ..default() }, "engine.max-attempts "),
             (EngineConfig { record_writes_minutes: 0, ..default() }, "engine.record-writes-minutes "),
+            (EngineConfig { guard_percent: 101, ..default() }, "engine.guard-percent "),
+            (EngineConfig { guard_minutes: 0, ..default() }, "engine.guard-minutes "),
             (EngineConfig { messages_per_minute: 0, ..default() }, "engine.messages-per-minute "),
             (EngineConfig { retention_days: 0, ..default() }, "engine.retention-days "),
             (EngineConfig { partner_timeout: 0, ..default() }, "engine.partner-timeout "),

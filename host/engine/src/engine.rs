@@ -23,6 +23,7 @@ use crate::config::EngineConfig;
 use crate::credentials::{Credentials, Tokens};
 use crate::error::EngineError;
 use crate::failure::{self, Failure};
+use crate::guard::Guard;
 use crate::locks::KeyedLocks;
 use crate::notify::{NotificationConfig, PublicOnly};
 use crate::partner::{PartnerApi, PartnerSetup};
@@ -78,6 +79,7 @@ struct Inner {
     owner: String,
     locks: KeyedLocks,
     breakers: Breakers,
+    guards: Guard,
     watch: Watch,
     meters: Arc<Meters>,
     wake: Wake,
@@ -133,6 +135,7 @@ impl Engine {
             owner: format!("contactor-{}", uuid::Uuid::new_v4()),
             locks: KeyedLocks::default(),
             breakers: Breakers::default(),
+            guards: Guard::default(),
             watch: Watch::default(),
             meters: Arc::default(),
             wake: Wake::default(),
@@ -230,6 +233,10 @@ impl Engine {
 
     pub(crate) fn watch(&self) -> &Watch {
         &self.0.watch
+    }
+
+    pub(crate) fn guards(&self) -> &Guard {
+        &self.0.guards
     }
 
     pub(crate) fn breakers(&self) -> &Breakers {

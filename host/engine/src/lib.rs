@@ -27,6 +27,7 @@ mod deliver;
 mod engine;
 mod error;
 mod failure;
+mod guard;
 mod ingest;
 mod journal;
 mod locks;
@@ -57,6 +58,7 @@ pub use clock::Clock;
 pub use config::EngineConfig;
 pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};
+pub use guard::GuardReport;
 pub use ingest::Ingested;
 pub use manage::{
     ActionCall, ActionReport, CheckReport, ConflictPreview, ConflictReport, ConflictView, ConnectionView,

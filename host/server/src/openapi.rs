@@ -54,6 +54,8 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::destinations::put,
         api::destinations::remove,
         api::destinations::test,
+        api::guard::get,
+        api::guard::allow,
         api::emit::poll,
         api::emit::poll_tasks,
         api::emit::sample,

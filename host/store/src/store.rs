@@ -151,6 +151,13 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps conflicts whose losing value is about to be overwritten, so that it can be found even if the run comes to no end. The
     /// run that completes with them, or the next one that meets them, does not list them again. `Fenced` as above.
     async fn note_conflicts(&self, lease: &Lease, noted: NotedConflicts) -> Result<()>;
+    /// How many linked records a connection changed at this instant or later, and what a person allowed.
+    async fn guarded(&self, connection: &ConnectionId, since: Timestamp) -> Result<Guarded>;
+    /// The linked records that a connection changed last.
+    async fn changed(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<Changed>>;
+    /// Lets a connection change so many more records without counting them, in the place of what was allowed before; begins the
+    /// count anew, and enables the connection if it is paused, all or nothing.
+    async fn allow_changes(&self, connection: &ConnectionId, records: u64) -> Result<()>;
     /// Ends the reading of a partner's webhook: what it told, its run and its state, all or nothing. `Done` without marks and
     /// deliveries makes it `Ignored`. `Parked` lists it under [`WEBHOOK_ENTITY`], from where it can be retried. Only `Done` uses
     /// what was found. `Fenced` when the lease, or the claim, is no longer ours: nothing was written.

@@ -9,6 +9,7 @@ pub(crate) mod connector;
 pub(crate) mod destination;
 pub(crate) mod emit;
 pub(crate) mod erase;
+pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod init;
@@ -82,6 +83,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Erase(arguments) => erase::run(context, arguments).await,
         Command::Alerts(command) => alerts::run(context, command).await,
         Command::Quota(arguments) => quota::run(context, arguments).await,
+        Command::Guard(command) => guard::run(context, command).await,
         Command::Parked(command) => parked::run(context, command).await,
         Command::Conflicts(command) => conflicts::run(context, command).await,
         Command::Events(command) => history::events(context, command).await,

@@ -7,6 +7,7 @@ use super::HIGHLEVEL;
 use super::decide::Condition;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::guard;
 use crate::usage::hour;
 use crate::walk::BACKFILL;
 
@@ -150,12 +151,19 @@ fn stopped(connection: &Connection) -> Option<Condition> {
                 "enable it again with a good credential: contactor connection enable {workspace} {connector}"
             ),
         ),
+        ConnectionState::Paused if guard::is_reason(&reason) => {
+            (AlertKind::MassChange, format!("look at it: contactor guard show {workspace} {connector}"))
+        }
         ConnectionState::Paused => {
             (AlertKind::Paused, format!("look at it: contactor connection show {workspace} {connector}"))
         }
         ConnectionState::Enabled | ConnectionState::Disabled => return None,
     };
-    let word = if kind == AlertKind::Paused { "paused" } else { "reconnect" };
+    let word = match kind {
+        AlertKind::NeedsReconnect => "reconnect",
+        AlertKind::MassChange => "mass-change",
+        _ => "paused",
+    };
     Some(Condition {
         key: format!("{word}:{id}"),
         kind,

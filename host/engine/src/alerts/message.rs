@@ -58,6 +58,7 @@ fn name(alert: &Alert) -> String {
     let what = match alert.kind {
         AlertKind::NeedsReconnect => "needs to be reconnected",
         AlertKind::Paused => "is paused",
+        AlertKind::MassChange => "was stopped by the mass-change guard",
         AlertKind::Degraded => "is degraded",
         AlertKind::Parked => "has parked records",
         AlertKind::Quota => "quota",

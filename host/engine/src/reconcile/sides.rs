@@ -1,13 +1,13 @@
 //! The two sides of a record as a run sees them: HighLevel through its client, the partner through its connector.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use contactor_highlevel as highlevel;
 use contactor_runtime::bindings::{adapter, types as wit};
 use contactor_runtime::{Blame, Invocation, Reply};
-use contactor_store::{Call, FailureClass, Lease, RecordId, RecordKey, RunId, StoredConflict};
+use contactor_store::{Call, FailureClass, Lease, Priority, RecordId, RecordKey, RunId, StoredConflict};
 use contactor_sync::{Fields, Value, View};
 use jiff::Timestamp;
 
@@ -16,6 +16,7 @@ use crate::capabilities::Capabilities;
 use crate::convert;
 use crate::engine::Engine;
 use crate::failure::{self, Failure};
+use crate::guard::Pass;
 use crate::journal::Journal;
 use crate::receive::is_usable_id;
 use crate::recorder::RunRecorder;
@@ -60,6 +61,15 @@ pub(crate) struct Claimed {
     pub(crate) key: RecordKey,
     /// The run's id.
     pub(crate) run: RunId,
+    pub(crate) priority: Priority,
+    /// What the guard against mass changes let pass, until the run has ended.
+    pub(crate) passes: Mutex<Vec<Pass>>,
+}
+
+impl Claimed {
+    pub(crate) fn hold(&self, pass: Pass) {
+        self.passes.lock().unwrap_or_else(PoisonError::into_inner).push(pass);
+    }
 }
 
 /// A record of one side.

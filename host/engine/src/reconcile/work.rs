@@ -1,6 +1,6 @@
 //! One run of a dirty record, from the claim to the completion in the store.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use contactor_highlevel::Priority as HlPriority;
@@ -35,6 +35,8 @@ pub(crate) struct Ending {
     pub(super) unlinked: Vec<contactor_store::Link>,
     /// Other records that are dirty now.
     pub(super) marks: Vec<Mark>,
+    /// The sides on which a record was changed that was linked before.
+    pub(super) changed: Vec<Side>,
     pub(super) conflicts: Vec<ConflictRecord>,
     /// Conflicts that waited and are over.
     pub(super) ended: Vec<ConflictEnd>,
@@ -55,6 +57,7 @@ impl Ending {
             children: Vec::new(),
             unlinked: Vec::new(),
             marks: Vec::new(),
+            changed: Vec::new(),
             conflicts: Vec::new(),
             ended: Vec::new(),
             changes: Vec::new(),
@@ -87,7 +90,13 @@ impl Engine {
             conflicts: Arc::new(claim.conflicts.clone()),
             // Somebody may want to look into it; every run would double what a busy host stores.
             tape: (claim.attempts > 0 || claim.priority == Priority::Interactive).then(Arc::default),
-            claimed: Some(Arc::new(Claimed { lease: lease.clone(), key: key.clone(), run: id.clone() })),
+            claimed: Some(Arc::new(Claimed {
+                lease: lease.clone(),
+                key: key.clone(),
+                run: id.clone(),
+                priority: claim.priority,
+                passes: Mutex::default(),
+            })),
             ..self.context(&active, claim.priority, false)
         };
         let mut claim = claim;
@@ -158,6 +167,7 @@ impl Engine {
             children: ending.children,
             unlinked: ending.unlinked,
             marks: ending.marks,
+            changed: ending.changed,
             conflicts: ending.conflicts,
             ended: ending.ended,
             run: Some(entry),
@@ -278,6 +288,12 @@ impl Engine {
         key: &RecordKey,
         plan: SyncPlan,
     ) -> Result<Ending, Failure> {
+        let mut changed = Vec::new();
+        if plan.link.as_ref().is_some_and(|link| link.state == LinkState::Active) {
+            changed.extend(Some(Side::Highlevel).filter(|_| !plan.merge.to_highlevel.is_empty()));
+            changed.extend(Some(Side::Partner).filter(|_| !plan.merge.to_partner.is_empty()));
+        }
+        run.pass_guard(&changed).await?;
         if let Some(highlevel) = &plan.highlevel {
             run.note_conflicts(&highlevel.id, &plan.merge.conflicts).await?;
         }
@@ -305,6 +321,7 @@ impl Engine {
         let ended = run.conflicts_ended(mapping, &plan.merge, !plan.held_back.is_empty());
         Ok(Ending {
             marks,
+            changed,
             children,
             summary: summary(run, &plan, &applied, &ended),
             ended,

@@ -9,6 +9,7 @@ pub(crate) mod connectors;
 pub(crate) mod destinations;
 pub(crate) mod emit;
 pub(crate) mod erasure;
+pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod mapping;
@@ -44,6 +45,8 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/disable", post(connections::disable)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/check", post(connections::check)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/guard", get(guard::get)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/guard/allow", post(guard::allow)),
         (
             "/api/v1/workspaces/{workspace}/connections/{connector}/sync",
             get(sync::progress).post(sync::start),

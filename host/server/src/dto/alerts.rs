@@ -69,6 +69,8 @@ pub enum AlertKind {
     NeedsReconnect,
     /// The host stopped a connection.
     Paused,
+    /// The guard stopped a connection that was about to change too many records.
+    MassChange,
     /// Something keeps failing and is left alone.
     Degraded,
     /// Records wait for a person.
@@ -86,7 +88,7 @@ pub enum AlertKind {
 mirror!(
     AlertKind,
     own::AlertKind,
-    [NeedsReconnect, Paused, Degraded, Parked, Quota, Stale, Silence, MissedWebhooks]
+    [NeedsReconnect, Paused, MassChange, Degraded, Parked, Quota, Stale, Silence, MissedWebhooks]
 );
 
 /// Something that is or was wrong.

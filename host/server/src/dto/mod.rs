@@ -11,6 +11,7 @@ mod destination;
 mod emit;
 mod erasure;
 mod error;
+mod guard;
 mod health;
 mod history;
 mod mapping;
@@ -37,6 +38,7 @@ pub use destination::{Destination, DestinationKind, PutDestination};
 pub use emit::SampleAnswer;
 pub use erasure::{EraseRequest, Erasure};
 pub use error::{ErrorBody, ErrorDetail};
+pub use guard::{AllowRequest, ChangedRecord, GuardReport};
 pub use health::{Counts, Health};
 pub use history::{Event, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry, TimelineKind};
 pub use mapping::{

@@ -16,6 +16,7 @@ mod connector_state;
 mod erasure;
 mod events;
 mod fencing;
+mod guard;
 mod history;
 mod linking;
 mod parked;
@@ -172,6 +173,9 @@ cases! {
         a_value_is_set_only_in_the_place_of_the_version_that_was_read,
         keys_are_listed_by_prefix_and_belong_to_one_connection,
         cursors_are_kept_per_stream;
+    guard:
+        changed_records_are_counted_once_by_side_with_the_end_of_their_run,
+        what_is_allowed_is_not_counted_and_a_paused_connection_goes_on;
     recordings:
         a_recording_is_kept_with_its_run_or_after_it,
         recordings_are_forgotten_before_their_runs_and_beyond_a_share,

@@ -48,6 +48,8 @@ pub enum AlertKind {
     NeedsReconnect,
     /// The host stopped a connection.
     Paused,
+    /// The guard stopped a connection that was about to change too many records.
+    MassChange,
     /// Something keeps failing and is left alone.
     Degraded,
     /// Records wait for a person.

@@ -129,6 +129,8 @@ pub struct Completion {
     pub unlinked: Vec<Link>,
     /// Other records of the connection that are dirty now.
     pub marks: Vec<Mark>,
+    /// The sides on which the run changed a record that was linked before: what the guard against mass changes counts.
+    pub changed: Vec<Side>,
     /// Conflicts that the merge decided.
     pub conflicts: Vec<ConflictRecord>,
     /// What became of conflicts that waited. Needs a run.
@@ -149,6 +151,7 @@ impl Completion {
             children: Vec::new(),
             unlinked: Vec::new(),
             marks: Vec::new(),
+            changed: Vec::new(),
             conflicts: Vec::new(),
             ended: Vec::new(),
             run: None,

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use super::events::{self, Stage};
 use super::parked::{self, Subject};
 use super::{
-    Result, configuration, conflicts, deliveries, dirty, ingest, journal, kv, leases, links, messages,
-    recordings, runs, unread, writes,
+    Result, changes, configuration, conflicts, deliveries, dirty, ingest, journal, kv, leases, links,
+    messages, recordings, runs, unread, writes,
 };
 use crate::automation::{
     AUTOMATION_ENTITY, DeliveryCompletion, DeliveryId, Found, JournalSlot, LocalWrite, MESSAGE_ENTITY,
@@ -27,6 +27,7 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
         children,
         unlinked,
         marks,
+        changed,
         conflicts: met,
         ended,
         run,
@@ -62,6 +63,7 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
         links::write_child(db, owner.connection, child)?;
     }
     let key = address(&claim.key, link.as_ref());
+    changes::note(db, &owner, changed, &key.record, now)?;
     if let Some(run) = run {
         runs::insert(db, &owner, run)?;
         if run.outcome == RunOutcome::Applied && !run.changes.is_empty() {

@@ -207,6 +207,7 @@ impl Found {
         let seen = format!("workspace = ?1 AND ({} OR {})", is_id("record"), is_id("parent"));
         erased.traces = step("seen", &seen, Act::Delete)?;
         erased.traces += step("writes", &format!("workspace = ?1 AND {}", is_id("record")), Act::Delete)?;
+        erased.traces += step("changes", &format!("{connection} AND {}", is_id("record")), Act::Delete)?;
         erased.traces += step("alerts", &format!("workspace = ?1 AND {}", mentions("alert")), Act::Delete)?;
         // They are sealed, so nobody can look for a person in them here: all of the workspace go, whoever they speak of.
         erased.recordings = step("recordings", connection, Act::Delete)?;

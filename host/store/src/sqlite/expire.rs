@@ -5,11 +5,16 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use super::{Result, alerts, conflicts, deliveries, events, messages, recordings, runs, usage, writes};
+use super::{
+    Result, alerts, changes, conflicts, deliveries, events, messages, recordings, runs, usage, writes,
+};
 use crate::store::DEDUPLICATION;
 
 /// How long writes are counted at least: longer than any limit looks back.
 const WRITES: Duration = Duration::from_hours(48);
+
+/// How long changed records are counted at least: longer than the guard looks back.
+const CHANGES: Duration = Duration::from_hours(48);
 
 /// How long runs can be run again at most.
 const RECORDINGS: Duration = Duration::from_hours(7 * 24);
@@ -33,6 +38,7 @@ pub(super) fn some(db: &Connection, now: Timestamp, retention: Duration) -> Resu
     changed += alerts::remove_older(db, before(retention), CHUNK)?;
     changed += usage::remove_older(db, before(USAGE), CHUNK)?;
     changed += writes::remove_older(db, before(WRITES), CHUNK)?;
+    changed += changes::remove_older(db, before(CHANGES), CHUNK)?;
     changed += deliveries::remove_older(db, now, before(retention.max(DEDUPLICATION)), CHUNK)?;
     changed += events::remove_older(db, before(retention.max(DEDUPLICATION)), CHUNK)?;
     if retention < DEDUPLICATION {

@@ -11,8 +11,8 @@ use super::claim::{self, Demand};
 use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
-    Result, SqliteStore, alerts, configuration, conflicts, counts, dirty, erase, events, expire, ingest,
-    journal, kv, leases, links, messages, parked, recordings, rests, runs, seen, usage, writes,
+    Result, SqliteStore, alerts, changes, configuration, conflicts, counts, dirty, erase, events, expire,
+    ingest, journal, kv, leases, links, messages, parked, recordings, rests, runs, seen, usage, writes,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -150,6 +150,21 @@ impl Store for SqliteStore {
     async fn complete_record(&self, lease: &Lease, completion: Completion) -> Result<()> {
         let (lease, now) = (lease.clone(), self.now());
         self.write(move |db| complete::record(db, &lease, &completion, now)).await
+    }
+
+    async fn guarded(&self, connection: &ConnectionId, since: Timestamp) -> Result<Guarded> {
+        let connection = connection.clone();
+        self.read(move |db| changes::guarded(db, &connection, since)).await
+    }
+
+    async fn changed(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<Changed>> {
+        let connection = connection.clone();
+        self.read(move |db| changes::latest(db, &connection, limit)).await
+    }
+
+    async fn allow_changes(&self, connection: &ConnectionId, records: u64) -> Result<()> {
+        let connection = connection.clone();
+        self.write(move |db| changes::allow(db, &connection, records)).await
     }
 
     async fn note_conflicts(&self, lease: &Lease, noted: NotedConflicts) -> Result<()> {

@@ -9,6 +9,7 @@
 //! them, and `impls` is the trait.
 
 mod alerts;
+mod changes;
 mod claim;
 mod codec;
 mod complete;

@@ -240,10 +240,18 @@ impl Engine {
             self.know_calendars(&run.active.workspace.id, calendars).await?;
         }
         let link = plan.link.clone();
+        // A list that is brought over for the first time changes nothing that was agreed on.
+        let planned = if link.is_some() { plan.changes(list.kind) } else { Vec::new() };
+        let changed: Vec<Side> = [Side::Highlevel, Side::Partner]
+            .into_iter()
+            .filter(|side| planned.iter().any(|change| change.side == *side))
+            .collect();
+        run.pass_guard(&changed).await?;
         let met = plan.pairs.iter().flat_map(|pair| &pair.merge.conflicts);
         run.note_conflicts(&contact.highlevel_id, met).await?;
         let applied = run.apply_list(list, plan).await;
-        Ok(Some(self.list_ending(run, list, claim, (contact, link), applied).await))
+        let ending = self.list_ending(run, list, claim, (contact, link), applied).await;
+        Ok(Some(Ending { changed: if ending.changes.is_empty() { Vec::new() } else { changed }, ..ending }))
     }
 
     /// A child record that was marked by itself: the list of its contact is marked in its place.

@@ -1,0 +1,236 @@
+//! The guard against mass changes: a mapping that empties a field, or a partner whose data went wrong, is stopped after some
+//! records and not after all.
+//!
+//! Counted are linked records that a connection changed on one side within a window; what is created or linked for the first
+//! time is not, nor what a person asked for. The store counts in the transaction that ends a run; here is remembered what is
+//! under way, so that runs beside each other do not pass the limit together.
+
+mod decide;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use contactor_store::{Changed, ConnectionId, ConnectionState, FailureClass, Guarded, Priority, Side};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::failure::{Failure, of_store};
+use crate::reconcile::RunContext;
+use decide::{Answer, Meter, Threshold};
+
+/// How soon a record asks again that may be one too many.
+const WAIT: SignedDuration = SignedDuration::from_secs(1);
+/// With these words the reason of a connection begins that the guard stopped.
+const STOPPED: &str = "stopped by the mass-change guard: ";
+/// Records of a report.
+const SAMPLE: u32 = 10;
+
+type Meters = HashMap<(ConnectionId, Side), Meter>;
+
+/// What is under way on every connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Guard(Arc<Mutex<Meters>>);
+
+impl Guard {
+    fn lock(&self) -> MutexGuard<'_, Meters> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, key: &(ConnectionId, Side)) -> Answer {
+        // Nothing is known after a start.
+        self.lock().get_mut(key).map_or(Answer::Look, |meter| meter.ask(false))
+    }
+
+    /// The same with what the store just counted; `before` is how many had ended when it was asked.
+    fn ask_again(&self, key: &(ConnectionId, Side), stored: u64, most: u64, before: u64) -> Answer {
+        let mut meters = self.lock();
+        let meter = meters.entry(key.clone()).or_default();
+        meter.ended = meter.ended.saturating_sub(before);
+        (meter.stored, meter.most) = (stored, most);
+        meter.ask(true)
+    }
+
+    fn ended(&self, key: &(ConnectionId, Side)) -> u64 {
+        self.lock().get(key).map_or(0, |meter| meter.ended)
+    }
+
+    /// What is remembered of a connection counts no more.
+    fn forget(&self, connection: &ConnectionId) {
+        for side in [Side::Highlevel, Side::Partner] {
+            if let Some(meter) = self.lock().get_mut(&(connection.clone(), side)) {
+                (meter.stored, meter.ended, meter.most) = (0, 0, 0);
+            }
+        }
+    }
+}
+
+/// The right to change one record on one side; it ends with the run.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    guard: Guard,
+    key: (ConnectionId, Side),
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if let Some(meter) = self.guard.lock().get_mut(&self.key) {
+            meter.end();
+        }
+    }
+}
+
+/// How the guard of a connection stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardReport {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Why the guard stopped it, if it did.
+    pub stopped: Option<String>,
+    /// Linked records that were changed within the window.
+    pub guarded: Guarded,
+    /// How many of one side may be; none when the guard is switched off.
+    pub limit: Option<u64>,
+    /// Length of the window, in minutes.
+    pub minutes: u32,
+    /// Records that wait.
+    pub waiting: u64,
+    /// The records that were changed last.
+    pub latest: Vec<Changed>,
+}
+
+impl Engine {
+    fn window(&self) -> Timestamp {
+        let minutes = SignedDuration::from_mins(i64::from(self.config().guard_minutes));
+        self.now().saturating_sub(minutes).unwrap_or(Timestamp::MIN)
+    }
+
+    fn threshold(&self) -> Option<Threshold> {
+        let config = self.config();
+        let threshold = Threshold { records: config.guard_records, percent: config.guard_percent };
+        (config.guard_records > 0).then_some(threshold)
+    }
+
+    /// How the guard of a connection stands.
+    ///
+    /// # Errors
+    /// There is no such connection, or the store does not answer.
+    pub async fn guard(&self, id: &ConnectionId) -> Result<GuardReport, EngineError> {
+        let connection = self.stored(id).await?;
+        let guarded = self.store().guarded(id, self.window()).await?;
+        let stopped = connection
+            .state_reason
+            .filter(|reason| connection.state == ConnectionState::Paused && is_reason(reason));
+        Ok(GuardReport {
+            connection: id.clone(),
+            stopped,
+            limit: self.threshold().map(|threshold| threshold.limit(guarded.links)),
+            minutes: self.config().guard_minutes,
+            waiting: self.store().counts_of(id).await?.dirty,
+            latest: self.store().changed(id, SAMPLE).await?,
+            guarded,
+        })
+    }
+
+    /// Lets so many more records pass, all that wait unless said otherwise, and has a connection that the guard stopped go on.
+    /// Beyond them the guard counts anew.
+    ///
+    /// # Errors
+    /// There is no such connection, it is stopped for another reason, or the store does not answer.
+    pub async fn allow_changes(
+        &self,
+        id: &ConnectionId,
+        records: Option<u64>,
+    ) -> Result<GuardReport, EngineError> {
+        let report = self.guard(id).await?;
+        let connection = self.stored(id).await?;
+        if report.stopped.is_none() && connection.state != ConnectionState::Enabled {
+            return Err(EngineError::Conflict(format!(
+                "{id} is not stopped by the guard but {}; enable it first",
+                connection.state_reason.unwrap_or_else(|| "by a person".to_owned())
+            )));
+        }
+        let records = records.unwrap_or(report.waiting);
+        if records == 0 {
+            return Err(EngineError::Invalid(format!(
+                "nothing of {id} waits; say how many records may be changed"
+            )));
+        }
+        self.store().allow_changes(id, records).await?;
+        self.guards().forget(id);
+        self.forget(id);
+        tracing::info!(connection = %id, records, "a person allowed a mass change");
+        self.wake().wake();
+        self.guard(id).await
+    }
+}
+
+/// Whether the guard stopped a connection, by the reason that it has.
+pub(crate) fn is_reason(reason: &str) -> bool {
+    reason.starts_with(STOPPED)
+}
+
+impl RunContext {
+    /// Asks whether a linked record may be changed on these sides, before it is.
+    ///
+    /// # Errors
+    /// It would be one too many: the connection is paused then and the record waits. Or others that are under way may be the last.
+    pub(crate) async fn pass_guard(&self, sides: &[Side]) -> Result<(), Failure> {
+        let Some(threshold) = self.engine.threshold() else { return Ok(()) };
+        let claimed = self.claimed.as_ref().filter(|claimed| claimed.priority != Priority::Interactive);
+        let Some(claimed) = claimed else { return Ok(()) };
+        for side in sides {
+            let key = (self.active.connection.id.clone(), *side);
+            let guard = self.engine.guards();
+            let mut answer = guard.ask(&key);
+            if answer == Answer::Look {
+                let before = guard.ended(&key);
+                let found = self.engine.store().guarded(&key.0, self.engine.window()).await;
+                let found = found.map_err(of_store)?;
+                let most = threshold.limit(found.links).saturating_add(found.allowed);
+                answer = guard.ask_again(&key, found.changed(*side), most, before);
+                if answer == Answer::Stop {
+                    return Err(self.stop(*side, found, threshold).await?);
+                }
+            }
+            match answer {
+                Answer::Go => claimed.hold(Pass { guard: guard.clone(), key }),
+                _ => {
+                    return Err(Failure {
+                        retry_after: Some(WAIT),
+                        ..Failure::new(
+                            FailureClass::Quota,
+                            "as many records as the mass-change guard allows are being changed",
+                        )
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Pauses the connection: one more record would be one too many.
+    async fn stop(&self, side: Side, found: Guarded, threshold: Threshold) -> Result<Failure, Failure> {
+        let connection = &self.active.connection;
+        let (workspace, connector) = (&connection.workspace, &connection.connector);
+        let system = match side {
+            Side::Highlevel => "HighLevel",
+            Side::Partner => self.active.manifest.partner.name.as_str(),
+        };
+        let Threshold { records, percent } = threshold;
+        let reason = format!(
+            "{STOPPED}{} of {} linked records were changed in {system} within {} minutes and more were to follow; at most \
+             {records}, or {percent} % of them, may be. Look whether the mapping or the data of the other side went wrong: contactor \
+             guard show {workspace} {connector}. If it is meant: contactor guard allow {workspace} {connector}",
+            found.changed(side),
+            found.links,
+            self.engine.config().guard_minutes,
+        );
+        tracing::warn!(connection = %connection.id, reason, "a mass change");
+        let paused = ConnectionState::Paused;
+        let store = self.engine.store();
+        store.set_connection_state(&connection.id, paused, Some(reason.clone())).await.map_err(of_store)?;
+        self.engine.forget(&connection.id);
+        Ok(Failure { retry_after: Some(SignedDuration::ZERO), ..Failure::new(FailureClass::Quota, reason) })
+    }
+}

@@ -1,0 +1,75 @@
+//! What the guard against mass changes counts.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Engine;
+use super::world::*;
+use crate::*;
+
+impl World {
+    /// A run changes a linked contact on these sides.
+    async fn changes(&self, contact: &str, number: i64, changed: &[Side]) {
+        self.mark(Side::Highlevel, contact, Priority::Webhook).await;
+        let claim = self.claim_one().await;
+        let done = Completion {
+            link: Some(link(contact, &format!("of-{contact}"))),
+            changed: changed.to_vec(),
+            run: Some(run(number)),
+            ..completion(claim, Disposition::Done)
+        };
+        self.store.complete_record(&self.lease, done).await.unwrap();
+    }
+
+    async fn counted(&self) -> (u64, u64, u64) {
+        let guarded = self.store.guarded(&prefinery(), Timestamp::MIN).await.unwrap();
+        (guarded.in_highlevel, guarded.at_partner, guarded.allowed)
+    }
+}
+
+pub(super) async fn changed_records_are_counted_once_by_side_with_the_end_of_their_run(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    world.changes("h1", 1, &[Side::Partner]).await;
+    world.changes("h1", 2, &[Side::Partner]).await;
+    world.changes("h2", 3, &[Side::Partner, Side::Highlevel]).await;
+    world.changes("h3", 4, &[]).await;
+    let world = world.restart().await;
+    assert_eq!(world.counted().await, (1, 2, 0));
+    let guarded = world.store.guarded(&prefinery(), LATER + LATER.duration_since(at(0))).await.unwrap();
+    assert_eq!(guarded, Guarded { links: 3, ..Guarded::default() }, "nothing was changed since then");
+    let latest = world.store.changed(&prefinery(), 10).await.unwrap();
+    assert_eq!(latest.len(), 3, "{latest:?}");
+    assert_eq!(world.store.changed(&prefinery(), 1).await.unwrap().len(), 1);
+    // A person who is forgotten is not counted either.
+    let person = Person { ids: vec![RecordId::new("h2")], words: Vec::new() };
+    world.store.erase(&acme(), person, false).await.unwrap();
+    assert_eq!(world.counted().await, (0, 1, 0));
+    let nobody = world.store.guarded(&ConnectionId::new("acme/nobody"), Timestamp::MIN).await;
+    assert!(matches!(nobody, Err(StoreError::NotFound { .. })));
+}
+
+pub(super) async fn what_is_allowed_is_not_counted_and_a_paused_connection_goes_on(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.changes("h1", 1, &[Side::Partner]).await;
+    let reason = Some("stopped".to_owned());
+    world.store.set_connection_state(&prefinery(), ConnectionState::Paused, reason).await.unwrap();
+    world.store.allow_changes(&prefinery(), 2).await.unwrap();
+    let connection = world.store.connection(&prefinery()).await.unwrap().unwrap();
+    assert_eq!((connection.state, connection.state_reason), (ConnectionState::Enabled, None));
+    assert_eq!(world.counted().await, (0, 0, 2), "it is counted anew");
+    let world = world.restart().await;
+    world.changes("h2", 2, &[Side::Partner, Side::Highlevel]).await;
+    world.changes("h3", 3, &[]).await;
+    world.changes("h4", 4, &[Side::Partner]).await;
+    assert_eq!(world.counted().await, (0, 0, 0));
+    world.changes("h5", 5, &[Side::Partner]).await;
+    assert_eq!(world.counted().await, (0, 1, 0));
+    // Somebody stopped it for another reason: it stays as it is.
+    world.store.set_connection_state(&prefinery(), ConnectionState::Disabled, None).await.unwrap();
+    world.store.allow_changes(&prefinery(), 1).await.unwrap();
+    let connection = world.store.connection(&prefinery()).await.unwrap().unwrap();
+    assert_eq!(connection.state, ConnectionState::Disabled);
+}

@@ -1,0 +1,39 @@
+//! What the guard against mass changes counts.
+
+use jiff::Timestamp;
+
+use super::{RecordId, Side};
+
+/// How many linked records a connection changed of late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Guarded {
+    /// Records changed in HighLevel.
+    pub in_highlevel: u64,
+    /// Records changed at the partner.
+    pub at_partner: u64,
+    /// Links in use.
+    pub links: u64,
+    /// How many more a person allowed; they are not counted.
+    pub allowed: u64,
+}
+
+impl Guarded {
+    /// Records changed on a side.
+    pub fn changed(&self, side: Side) -> u64 {
+        match side {
+            Side::Highlevel => self.in_highlevel,
+            Side::Partner => self.at_partner,
+        }
+    }
+}
+
+/// A record that was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// On which side.
+    pub side: Side,
+    /// HighLevel's id.
+    pub record: RecordId,
+    /// When last.
+    pub at: Timestamp,
+}

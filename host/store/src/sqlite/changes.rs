@@ -1,0 +1,83 @@
+//! What connections changed of late, for the guard against mass changes.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::codec::{At, count, integer};
+use super::configuration::{self, Owner};
+use super::{Result, links};
+use crate::model::{Changed, ConnectionId, ConnectionState, Guarded, RecordId, Side};
+
+/// Counts a record that was changed on these sides, unless a person allowed it.
+pub(super) fn note(
+    db: &Connection,
+    owner: &Owner,
+    sides: &[Side],
+    record: &RecordId,
+    now: Timestamp,
+) -> Result<()> {
+    if sides.is_empty() {
+        return Ok(());
+    }
+    let allowed = "UPDATE allowances SET records = records - 1 WHERE connection = ?1 AND records > 0";
+    if db.prepare_cached(allowed)?.execute([owner.connection])? > 0 {
+        return Ok(());
+    }
+    let sql = "INSERT INTO changes (connection, side, record, at) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT (connection, side, record) DO UPDATE SET at = ?4";
+    for side in sides {
+        db.prepare_cached(sql)?.execute(params![owner.connection, side, record, At(now)])?;
+    }
+    Ok(())
+}
+
+/// What was changed since, and what a person allowed.
+pub(super) fn guarded(db: &Connection, id: &ConnectionId, since: Timestamp) -> Result<Guarded> {
+    let connection = configuration::owner(db, id)?.connection;
+    let changed = |side: Side| -> Result<u64> {
+        let sql = "SELECT count(*) FROM changes WHERE connection = ?1 AND side = ?2 AND at >= ?3";
+        Ok(count(db.prepare_cached(sql)?.query_row(params![connection, side, At(since)], |row| row.get(0))?))
+    };
+    let allowed = "SELECT records FROM allowances WHERE connection = ?1";
+    let allowed: Option<i64> =
+        db.prepare_cached(allowed)?.query_row([connection], |row| row.get(0)).optional()?;
+    Ok(Guarded {
+        in_highlevel: changed(Side::Highlevel)?,
+        at_partner: changed(Side::Partner)?,
+        links: links::active(db, super::counts::Scope::Connection(connection))?,
+        allowed: allowed.map_or(0, count),
+    })
+}
+
+/// The records that were changed last.
+pub(super) fn latest(db: &Connection, id: &ConnectionId, limit: u32) -> Result<Vec<Changed>> {
+    let connection = configuration::owner(db, id)?.connection;
+    let sql =
+        "SELECT side, record, at FROM changes WHERE connection = ?1 ORDER BY at DESC, record, side LIMIT ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params![connection, limit], |row| {
+        Ok(Changed { side: row.get(0)?, record: row.get(1)?, at: row.get::<_, At>(2)?.0 })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Lets so many more records pass, begins the count anew and has a paused connection go on.
+pub(super) fn allow(db: &Connection, id: &ConnectionId, records: u64) -> Result<()> {
+    let owner = configuration::owner(db, id)?;
+    db.prepare_cached("DELETE FROM changes WHERE connection = ?1")?.execute([owner.connection])?;
+    let sql = "INSERT INTO allowances (connection, records) VALUES (?1, ?2) \
+               ON CONFLICT (connection) DO UPDATE SET records = ?2";
+    db.prepare_cached(sql)?.execute(params![owner.connection, integer(records)])?;
+    let paused = configuration::connection(db, id)?.filter(|found| found.state == ConnectionState::Paused);
+    if paused.is_some() {
+        configuration::set_connection_state(db, id, ConnectionState::Enabled, None)?;
+    }
+    Ok(())
+}
+
+/// Forgets what was changed before this instant; at most `limit` rows.
+pub(super) fn remove_older(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
+    let sql = "DELETE FROM changes WHERE (connection, side, record) IN \
+               (SELECT connection, side, record FROM changes WHERE at < ?1 LIMIT ?2)";
+    Ok(db.prepare_cached(sql)?.execute(params![At(before), limit])? as u64)
+}

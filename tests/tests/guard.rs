@@ -1,0 +1,245 @@
+//! The guard against mass changes: a mapping or data that went wrong is stopped after some records and not after all.
+
+#![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
+
+use contactor_engine::{EngineConfig, EngineError, GuardReport};
+use contactor_sandbox::highlevel::PersonAct;
+use contactor_sandbox::prefinery::ProjectAct;
+use contactor_sandbox::{Sandbox, SandboxConfig};
+use contactor_store::{AlertKind, ConnectionId, ConnectionState, RunFilter, RunOutcome, WorkspaceId};
+use contactor_tests::engine::{Stand, WORKSPACE};
+use contactor_tests::host::Host;
+use contactor_tests::{artefacts, partners};
+use jiff::SignedDuration;
+use serde_json::json;
+use tokio::process::Command;
+
+/// More than are worked on at the same time.
+const PEOPLE: usize = 40;
+const LIMIT: u64 = 15;
+
+struct World {
+    stand: Stand,
+    connection: ConnectionId,
+    location: String,
+    project: u64,
+}
+
+impl World {
+    /// People who are linked, and a guard that lets a few of them be changed.
+    async fn set() -> Self {
+        let engine = EngineConfig {
+            guard_records: u32::try_from(LIMIT).unwrap(),
+            guard_percent: 10,
+            ..EngineConfig::default()
+        };
+        let stand = Stand::serve_engine(partners::sandbox(), engine).await.unwrap();
+        let project = stand.sandbox.prefinery().first_project();
+        let connection = partners::connect(&stand, partners::prefinery(&stand.sandbox)).await.unwrap().id;
+        let location = stand.sandbox.highlevel().first_location();
+        let world = Self { stand, connection, location, project };
+        for number in 0..PEOPLE {
+            let fields =
+                json!({ "firstName": "Ann", "lastName": "Lee", "email": format!("ann{number}@example.com") });
+            world
+                .stand
+                .sandbox
+                .highlevel()
+                .act(&world.location, PersonAct::CreateContact { fields })
+                .unwrap();
+        }
+        world.settle().await;
+        assert_eq!(world.named("Lee"), PEOPLE, "a first sync creates as many as there are");
+        assert_eq!(world.guard().await.stopped, None);
+        world
+    }
+
+    async fn settle(&self) {
+        self.stand.settle().await.unwrap();
+    }
+
+    async fn guard(&self) -> GuardReport {
+        self.stand.engine.guard(&self.connection).await.unwrap()
+    }
+
+    /// Somebody gives all of them another last name in HighLevel.
+    fn rename(&self, name: &str, people: usize) {
+        let highlevel = self.stand.sandbox.highlevel();
+        for contact in highlevel.contacts(&self.location).iter().take(people) {
+            let contact = contact["id"].as_str().unwrap().to_owned();
+            let fields = json!({ "lastName": name });
+            highlevel.act(&self.location, PersonAct::EditContact { contact, fields }).unwrap();
+        }
+    }
+
+    /// Testers of the partner with this last name.
+    fn named(&self, name: &str) -> usize {
+        let testers = self.stand.sandbox.prefinery().testers(self.project);
+        testers.iter().filter(|tester| tester["profile"]["last_name"] == name).count()
+    }
+
+    fn updates(&self) -> u64 {
+        self.stand.sandbox.recorder().requests("prefinery.testers.update")
+    }
+
+    async fn state(&self) -> (ConnectionState, String) {
+        let view = self.stand.engine.connection(&self.connection).await.unwrap();
+        (view.state, view.state_reason.unwrap_or_default())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mass_change_stops_after_exactly_what_is_allowed_and_a_person_lets_it_go_on() {
+    let world = World::set().await;
+    let before = world.updates();
+    world.rename("Wrong", PEOPLE);
+    world.settle().await;
+    // Runs beside each other do not pass the limit together.
+    assert_eq!((world.named("Wrong") as u64, world.updates() - before), (LIMIT, LIMIT));
+    let (state, reason) = world.state().await;
+    assert_eq!(state, ConnectionState::Paused);
+    for part in [
+        "mass-change guard",
+        "15 of 40 linked records",
+        "Prefinery",
+        "60 minutes",
+        "contactor guard allow acme prefinery",
+    ] {
+        assert!(reason.contains(part), "{part}: {reason}");
+    }
+    let engine = &world.stand.engine;
+    let workspace = WorkspaceId::new(WORKSPACE);
+    assert_eq!(engine.parked(&workspace).await.unwrap(), [], "what comes waits");
+    let report = world.guard().await;
+    assert_eq!((report.guarded.at_partner, report.limit, report.waiting), (LIMIT, Some(LIMIT), 25));
+    assert_eq!(report.latest.len(), 10);
+    let failed = RunFilter { outcome: Some(RunOutcome::Parked), limit: 100, ..RunFilter::default() };
+    assert!(engine.runs(failed).await.unwrap().is_empty());
+
+    // Enabling it again is no permission.
+    partners::connect(&world.stand, partners::prefinery(&world.stand.sandbox)).await.unwrap();
+    world.settle().await;
+    assert_eq!((world.state().await.0, world.updates() - before), (ConnectionState::Paused, LIMIT));
+
+    // So many more, and no one beyond the limit that begins anew.
+    engine.allow_changes(&world.connection, Some(5)).await.unwrap();
+    world.settle().await;
+    assert_eq!(
+        (world.named("Wrong") as u64, world.state().await.0),
+        (2 * LIMIT + 5, ConnectionState::Paused)
+    );
+    engine.allow_changes(&world.connection, None).await.unwrap();
+    world.settle().await;
+    assert_eq!((world.named("Wrong"), world.state().await.0), (PEOPLE, ConnectionState::Enabled));
+    assert_eq!((world.updates() - before) as usize, PEOPLE, "none was written twice");
+    let nothing = engine.allow_changes(&world.connection, None).await.unwrap_err();
+    assert!(nothing.to_string().contains("say how many"), "{nothing}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mapping_that_went_wrong_is_stopped_told_and_reversed_with_little_harm() {
+    let world = World::set().await;
+    let engine = &world.stand.engine;
+    // Everybody is called the same from now on, says a row.
+    let row = json!({
+        "highlevel": "lastName", "partner": "profile.last_name", "direction": "to-partner", "to_partner": "'NONE'"
+    });
+    engine.set_mapping_row(&world.connection, "contact", row).await.unwrap();
+    engine.start_sync(&world.connection, true).await.unwrap();
+    world.stand.walk().await.unwrap();
+    assert_eq!(world.named("NONE") as u64, LIMIT);
+    world.stand.walk().await.unwrap();
+    // What is wrong is looked at once a minute.
+    world.stand.advance(SignedDuration::from_mins(1));
+    world.stand.walk().await.unwrap();
+    let alerts = engine.alerts(&WorkspaceId::new(WORKSPACE)).await.unwrap().alerts;
+    assert!(alerts.iter().any(|alert| alert.kind == AlertKind::MassChange), "{alerts:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_is_killed_forgets_nothing_of_the_count() {
+    let sandbox = Sandbox::start(SandboxConfig::free_of_cost()).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let config = "[engine]\nguard-records = 15\nguard-percent = 0\nsweep-interval = 0\n";
+    Host::init(dir.path(), &sandbox, config).await.unwrap();
+    let host = Host::start(dir.path()).await.unwrap();
+    let connection = host.enable_prefinery(&sandbox, json!({})).await.unwrap();
+    let location = sandbox.highlevel().first_location();
+    for number in 0..PEOPLE {
+        let fields =
+            json!({ "firstName": "Ann", "lastName": "Lee", "email": format!("ann{number}@example.com") });
+        sandbox.highlevel().act(&location, PersonAct::CreateContact { fields }).unwrap();
+    }
+    let project = sandbox.prefinery().first_project();
+    let named = |name: &str| {
+        let testers = sandbox.prefinery().testers(project);
+        testers.iter().filter(|tester| tester["profile"]["last_name"] == name).count()
+    };
+    host.until("everybody is linked", async || Ok(named("Lee") == PEOPLE)).await.unwrap();
+    let rename = |name: &str, people: usize| {
+        for contact in sandbox.highlevel().contacts(&location).iter().take(people) {
+            let contact = contact["id"].as_str().unwrap().to_owned();
+            let fields = json!({ "lastName": name });
+            sandbox.highlevel().act(&location, PersonAct::EditContact { contact, fields }).unwrap();
+        }
+    };
+    rename("Once", 10);
+    let path = "/workspaces/acme/connections/prefinery/guard";
+    host.until("ten are changed", async || Ok(host.get(path).await?["changed_at_partner"] == 10))
+        .await
+        .unwrap();
+    host.kill9().await.unwrap();
+
+    let host = Host::start(dir.path()).await.unwrap();
+    host.aim(&sandbox, &connection).unwrap();
+    rename("Twice", PEOPLE);
+    host.until("the guard stops it", async || Ok(!host.get(path).await?["stopped"].is_null())).await.unwrap();
+    // Those that were changed before are no others; of new ones there were five more.
+    assert_eq!(host.get(path).await.unwrap()["changed_at_partner"], 15);
+    assert!((5..=15).contains(&named("Twice")), "{}", named("Twice"));
+    let cli = |arguments: &'static [&'static str]| {
+        let mut command = Command::new(artefacts::binary("contactor").unwrap());
+        command.arg("--config").arg(host.config()).args(["--server", host.url()]).args(arguments);
+        async move {
+            let output = command.output().await.unwrap();
+            (output.status.code(), String::from_utf8(output.stdout).unwrap())
+        }
+    };
+    let (code, text) = cli(&["guard", "show", "acme", "prefinery"]).await;
+    assert!(code == Some(0) && text.contains("15 of 15 within 60 minutes"), "{text}");
+    let (code, text) = cli(&["--json", "guard", "allow", "acme", "prefinery", "--records", "100"]).await;
+    let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(code == Some(0) && answer["stopped"].is_null(), "{text}");
+    host.until("the rest follows", async || Ok(named("Twice") == PEOPLE)).await.unwrap();
+    let (code, _) = cli(&["guard", "show", "acme", "nobody"]).await;
+    assert_eq!(code, Some(5), "there is no such connection");
+    host.stop().await.unwrap();
+    sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edits_of_a_day_and_what_a_person_asks_for_never_stop_anything() {
+    let world = World::set().await;
+    for hour in 0..4 {
+        world.rename(&format!("Hour {hour}"), 12);
+        world.settle().await;
+        world.stand.advance(SignedDuration::from_mins(61));
+    }
+    assert_eq!((world.named("Hour 3"), world.state().await.0), (12, ConnectionState::Enabled));
+    // The other side is counted by itself.
+    for tester in world.stand.sandbox.prefinery().testers(world.project).iter().take(12) {
+        let act = ProjectAct::EditTester {
+            tester: tester["id"].to_string(),
+            fields: json!({ "profile": { "first_name": "Bo" } }),
+        };
+        world.stand.sandbox.prefinery().act(world.project, act).unwrap();
+    }
+    world.rename("Again", 12);
+    world.settle().await;
+    assert_eq!((world.named("Again"), world.state().await.0), (12, ConnectionState::Enabled));
+    let report = world.guard().await;
+    assert_eq!((report.guarded.in_highlevel, report.guarded.at_partner), (12, 12));
+    world.stand.engine.disable_connection(&world.connection).await.unwrap();
+    let refused = world.stand.engine.allow_changes(&world.connection, Some(1)).await.unwrap_err();
+    assert!(matches!(refused, EngineError::Conflict(_)), "{refused}");
+}
