@@ -11,6 +11,7 @@ use contactor_sync::{Fields, Mapping, Merge, RowSpec, Value, canonical, merge, s
 use jiff::SignedDuration;
 
 use super::plan::SyncPlan;
+use super::seen::seen;
 use super::sides::{CUSTOM, Created, RunContext, SideRecord, TAGS};
 use crate::convert;
 use crate::failure::{self, Failure};
@@ -123,7 +124,8 @@ impl RunContext {
             return Ok(before);
         }
         let after = self.update_partner(entity, &before.id, fields).await?;
-        Ok(overlaid(&before, fields, after))
+        let fields = seen(&before.fields, fields, &after.fields);
+        Ok(SideRecord { id: after.id, fields, updated_at: after.updated_at.or(before.updated_at) })
     }
 
     /// What was written, what was not kept, and the link that follows.
@@ -283,7 +285,8 @@ impl RunContext {
                 after.fields.insert(TAGS.to_owned(), Value::Set(tags.into_iter().collect()));
             }
         }
-        Ok(after)
+        let fields = seen(&before.fields, fields, &after.fields);
+        Ok(SideRecord { fields, ..after })
     }
 
     /// The vendor takes a company's name in a create and in an upsert, never in an update. An upsert may hit another person, so it
@@ -423,14 +426,6 @@ fn tags_of(fields: &Fields) -> BTreeSet<String> {
         Some(Value::Set(tags)) => tags.clone(),
         _ => BTreeSet::new(),
     }
-}
-
-/// A partner may answer an update with part of the record: what it leaves out is what was there, or what was written.
-fn overlaid(before: &SideRecord, written: &Fields, after: SideRecord) -> SideRecord {
-    let mut fields = before.fields.clone();
-    fields.extend(written.clone());
-    fields.extend(after.fields);
-    SideRecord { id: after.id, fields, updated_at: after.updated_at.or(before.updated_at) }
 }
 
 pub(crate) fn note_writes(

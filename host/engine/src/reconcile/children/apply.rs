@@ -16,6 +16,7 @@ use super::highlevel::missing;
 use super::list::{ChildList, Home};
 use super::plan::{CONTACT_ID, ListPlan, REMOVED, whole_fields};
 use crate::failure::Failure;
+use crate::reconcile::seen::seen;
 use crate::reconcile::sides::{Created, RunContext};
 
 /// The field of a child that says when it begins.
@@ -132,7 +133,10 @@ impl RunContext {
             };
             match written {
                 None => {}
-                Some(Ok(after)) => {
+                Some(Ok(mut after)) => {
+                    if let Some(before) = &before {
+                        after.fields = seen(&before.fields, fields, &after.fields);
+                    }
                     note(
                         Side::Highlevel,
                         list,
@@ -227,9 +231,7 @@ impl RunContext {
         }
         let after = self.update_partner("contact", &contact.id, &writes).await?;
         applied.changes.append(&mut changes);
-        let mut fields = contact.fields.clone();
-        fields.extend(writes);
-        fields.extend(after.fields);
+        let fields = seen(&contact.fields, &writes, &after.fields);
         if changed {
             // What the partner made of the values is what counts; an answer that cannot be read is met by the next run.
             let kept = elements::parse(&self.active.manifest.partner.name, field, fields.get(field));
@@ -286,9 +288,10 @@ impl RunContext {
                     let shown = if record.is_some() { fields.clone() } else { removed() };
                     note(Side::Partner, list, before.as_ref(), id.as_deref(), &shown, &mut applied.changes);
                     step.partner = record.map(|record| {
-                        let mut all = before.map(|child| child.fields).unwrap_or_default();
-                        all.extend(fields);
-                        all.extend(record.fields);
+                        let all = match before {
+                            Some(before) => seen(&before.fields, &fields, &record.fields),
+                            None => fields.into_iter().chain(record.fields).collect(),
+                        };
                         Child { id, fields: all, updated_at: record.updated_at }
                     });
                 }
@@ -304,9 +307,7 @@ impl RunContext {
             return Ok(contact.fields.clone());
         }
         let after = self.update_partner("contact", &contact.id, &writes).await?;
-        let mut fields = contact.fields.clone();
-        fields.extend(writes.clone());
-        fields.extend(after.fields);
+        let fields = seen(&contact.fields, &writes, &after.fields);
         applied.changes.extend(writes.iter().map(|(name, after)| FieldChange {
             side: Side::Partner,
             field: name.clone(),
