@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::commands::{
     alerts, catalog, completions, conflicts, connection, connector, destination, emit, erase, history, init,
-    mapping, parked, quota, run, runs, sandbox, serve, sync, workspace,
+    mapping, parked, quota, run, runs, sandbox, serve, store, sync, workspace,
 };
 use crate::exit::Exit;
 
@@ -112,6 +112,9 @@ pub(crate) enum Command {
     Events(history::EventsCommand),
     /// How the host is.
     Health,
+    /// The database of a host that is stopped: look through it, or go on with it after a loss.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Completions for a shell.
     Completions(completions::Args),
 }

@@ -30,6 +30,13 @@ pub struct Checked {
     pub problems: Vec<String>,
 }
 
+impl Checked {
+    /// Commits that were acknowledged and are not in the database, by their number.
+    pub fn missing(&self) -> u64 {
+        self.marked.unwrap_or(0).saturating_sub(self.commit.unwrap_or(0))
+    }
+}
+
 fn as_text<S: serde::Serializer>(doubt: &Option<Doubt>, serializer: S) -> Result<S::Ok, S::Error> {
     doubt.as_ref().map(ToString::to_string).serialize(serializer)
 }

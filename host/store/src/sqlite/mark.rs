@@ -42,9 +42,8 @@ impl Position {
             return Ok(None);
         }
         let sql = "SELECT i.value, c.value FROM meta AS i, meta AS c WHERE i.key = 'identity' AND c.key = 'commits'";
-        let found = db.query_row(sql, [], |row| {
-            Ok(Self { identity: row.get(0)?, commit: count(row.get(1)?) })
-        });
+        let found =
+            db.query_row(sql, [], |row| Ok(Self { identity: row.get(0)?, commit: count(row.get(1)?) }));
         Ok(found.optional()?)
     }
 

@@ -330,8 +330,7 @@ fn transact(connection: &Connection, batch: &mut [Box<dyn Request>]) -> Result<u
     let counted = ran.and_then(|()| Position::advance(connection));
     // Whatever stops a commit, the caller must not believe in it, and the disk is the likely reason.
     torture::point("before-commit");
-    let ended =
-        counted.and_then(|commit| execute(connection, "COMMIT").map(|()| commit).map_err(as_failure));
+    let ended = counted.and_then(|commit| execute(connection, "COMMIT").map(|()| commit).map_err(as_failure));
     if ended.is_err() && !connection.is_autocommit() {
         execute(connection, "ROLLBACK").map_err(as_failure)?;
     }
