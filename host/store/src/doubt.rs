@@ -8,7 +8,7 @@ pub enum Doubt {
     /// Commits that were acknowledged are not in it.
     #[error(
         "{path} lacks commits that were acknowledged: it ends at commit {database}, its mark {path}.mark says {marked}, so \
-         {} are missing, and with them webhooks that were answered 200\n\
+         {} are missing: webhooks that were answered 200, and what was done about them\n\
          likely: the write-ahead log {path}-wal was cut short, damaged or removed while the host was down, or an older copy of \
          the database was put in its place\n{}",
         marked.saturating_sub(*database),

@@ -72,7 +72,7 @@ pub enum StoreError {
     /// The database stayed locked by an outside tool for longer than the time-out; worth trying again.
     #[error("the database is locked by an outside tool: {0}")]
     Busy(String),
-    /// The disk has no room, or is read-only for now. Everything that changes the store is refused until
+    /// The disk has no room, or a file cannot be opened. Everything that changes the store is refused until
     /// [`probe`](crate::Store::probe) succeeds. Requests that were answered before stay safe.
     #[error(
         "the store cannot commit ({reason}); check the disk: writing resumes when the health probe succeeds"

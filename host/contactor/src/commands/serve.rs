@@ -56,7 +56,12 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     }
     logging::start(&config.log, context.louder())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(context, &config))
+    let ended = runtime.block_on(serve(context, &config));
+    if ended.is_err() {
+        // A call that blocks somewhere must not keep a process alive that has to end; nothing it does could be kept.
+        runtime.shutdown_background();
+    }
+    ended
 }
 
 async fn serve(context: &Context, config: &Config) -> Result<(), Failure> {

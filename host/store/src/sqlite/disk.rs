@@ -1,6 +1,6 @@
 //! What became of the disk, known to the writer, to the readers and to whoever runs the store.
 //!
-//! - A full disk (or one that is read-only for now) passes: the store **waits**, refuses every change, and writes again after
+//! - A full disk passes: the store **waits**, refuses every change, and writes again after
 //!   a probe has committed.
 //! - A read, write or `fsync` that failed, and a damaged database, do not pass in this process: the store is **lost**. After a
 //!   failed `fsync` the kernel calls pages clean that never reached the disk, so neither a second `fsync` nor what is read back

@@ -201,7 +201,14 @@ impl Mark {
 }
 
 fn failed(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Failed { reason: format!("{}: {error}", path.display()) }
+    use io::ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let reason = format!("{}: {error}", path.display());
+    match error.kind() {
+        StorageFull | QuotaExceeded | ReadOnlyFilesystem | PermissionDenied | NotFound => {
+            StoreError::Failed { reason }
+        }
+        _ => StoreError::Disk { reason },
+    }
 }
 
 fn beside(database: &Path) -> PathBuf {

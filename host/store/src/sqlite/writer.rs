@@ -202,7 +202,9 @@ impl State {
                 return probe.refused(as_failure(error));
             }
             let mut batch = vec![probe];
+            // The mark belongs to the proof: without it the next commit would fail again.
             let outcome = self.transact(&mut batch);
+            let outcome = outcome.and_then(|commit| self.disk.mark.advance(commit).map(|()| commit));
             if outcome.is_ok() {
                 self.disk.recovered();
             }
