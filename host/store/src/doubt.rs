@@ -60,6 +60,13 @@ pub enum Doubt {
     },
 }
 
+/// As the text that a person reads.
+impl serde::Serialize for Doubt {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 fn next(path: &std::path::Path) -> String {
     format!(
         "next: 1. copy {path}, {path}-wal and {path}.mark aside, before anything else touches them\n      \

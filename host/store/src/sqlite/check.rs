@@ -24,7 +24,6 @@ pub struct Checked {
     /// The last commit that was acknowledged, by the mark; absent without one.
     pub marked: Option<u64>,
     /// What the mark makes doubtful, with what to do next.
-    #[serde(serialize_with = "as_text")]
     pub doubt: Option<Doubt>,
     /// What is damaged, in SQLite's words.
     pub problems: Vec<String>,
@@ -35,10 +34,6 @@ impl Checked {
     pub fn missing(&self) -> u64 {
         self.marked.unwrap_or(0).saturating_sub(self.commit.unwrap_or(0))
     }
-}
-
-fn as_text<S: serde::Serializer>(doubt: &Option<Doubt>, serializer: S) -> Result<S::Ok, S::Error> {
-    doubt.as_ref().map(ToString::to_string).serialize(serializer)
 }
 
 /// What was accepted.

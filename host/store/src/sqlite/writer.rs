@@ -164,10 +164,10 @@ impl State {
     fn serve(mut self, mut jobs: mpsc::Receiver<Job>) {
         while let Some(first) = jobs.blocking_recv() {
             let mut batch = Vec::new();
-            let mut probe = self.admit(first, &mut batch);
+            let mut probe = admit(first, &mut batch);
             while probe.is_none() && batch.len() < BATCH {
                 let Ok(next) = jobs.try_recv() else { break };
-                probe = self.admit(next, &mut batch);
+                probe = admit(next, &mut batch);
             }
             if let Some(probe) = probe {
                 self.try_disk(batch, probe);
@@ -176,17 +176,6 @@ impl State {
             }
         }
         self.close();
-    }
-
-    /// Adds a request to the batch, or answers that it is a probe, which ends its batch.
-    fn admit(&self, job: Job, batch: &mut Vec<Box<dyn Request>>) -> Option<Box<dyn Request>> {
-        match job {
-            Job::Request(request) => {
-                batch.push(request);
-                None
-            }
-            Job::Probe(request) => Some(request),
-        }
     }
 
     /// Commits a batch with a probe at its end. While the store waits, the batch is refused still, and only the probe tries
@@ -310,7 +299,19 @@ impl State {
     }
 }
 
+/// Adds a request to the batch, or answers that it is a probe, which ends its batch.
+fn admit(job: Job, batch: &mut Vec<Box<dyn Request>>) -> Option<Box<dyn Request>> {
+    match job {
+        Job::Request(request) => {
+            batch.push(request);
+            None
+        }
+        Job::Probe(request) => Some(request),
+    }
+}
+
 /// What must never be done: answers before the commit. Only when it was told to break that rule, to show that it is noticed.
+#[expect(clippy::disallowed_methods, reason = "the rule is broken by letting time pass")]
 fn answer_early(connection: &Connection, mut batch: Vec<Box<dyn Request>>) {
     let ran = execute(connection, "BEGIN IMMEDIATE")
         .and_then(|()| batch.iter_mut().try_for_each(|request| run_in_savepoint(connection, &mut **request)));
