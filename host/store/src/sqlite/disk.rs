@@ -1,7 +1,6 @@
 //! What became of the disk, known to the writer, to the readers and to whoever runs the store.
 //!
-//! - A full disk passes: the store **waits**, refuses every change, and writes again after
-//!   a probe has committed.
+//! - A full disk passes: the store **waits**, refuses every change, and writes again after a probe has committed.
 //! - A read, write or `fsync` that failed, and a damaged database, do not pass in this process: the store is **lost**. After a
 //!   failed `fsync` the kernel calls pages clean that never reached the disk, so neither a second `fsync` nor what is read back
 //!   proves anything. The process has to end; the next one reads the log afresh, checks every frame's sum and the mark, and
@@ -47,24 +46,20 @@ impl Disk {
         }
     }
 
-    /// Takes note of an error, if it is one of the disk. The first of its kind is said aloud.
+    /// Takes note of an error, if it is one of the disk. The first of its kind is said aloud; what is lost stays lost.
     pub(super) fn report(&self, error: &StoreError) {
         if error.is_lasting() {
-            let first = self.state.send_if_modified(|state| {
-                let first = !matches!(state, State::Lost(_));
-                if first {
-                    *state = State::Lost(error.clone());
-                }
-                first
-            });
-            if first {
-                tracing::error!(%error, "THE STORE HAS STOPPED for good: this process must end");
-                if matches!(error, StoreError::Corrupt { .. })
-                    && let Err(error) = self.mark.condemn()
-                {
-                    tracing::error!(%error, "the damage could not be noted beside the database");
-                }
+            if self.loss().is_some() {
+                return;
             }
+            // Both before anybody is told: whoever runs the store ends the process at once.
+            if matches!(error, StoreError::Corrupt { .. })
+                && let Err(error) = self.mark.condemn()
+            {
+                tracing::error!(%error, "the damage could not be noted beside the database");
+            }
+            tracing::error!(%error, "THE STORE HAS STOPPED for good: this process must end");
+            self.state.send_replace(State::Lost(error.clone()));
         } else if matches!(error, StoreError::Failed { .. }) {
             let first = self.state.send_if_modified(|state| {
                 let first = matches!(state, State::Well);
