@@ -38,6 +38,7 @@ impl Engine {
             location: LocationId::new(new.location.trim()),
             country: new.country,
             timezone: new.timezone,
+            retention_days: None,
             created_at: self.now(),
         };
         let location = self

@@ -176,7 +176,8 @@ cases! {
         recordings_are_forgotten_before_their_runs_and_beyond_a_share;
     retention:
         what_is_past_its_time_is_forgotten_and_the_rest_is_not,
-        a_key_is_remembered_for_four_days_without_its_body;
+        a_key_is_remembered_for_four_days_without_its_body,
+        each_workspace_keeps_its_history_as_long_as_it_says;
 }
 
 /// Runs every case; panics with the names of those that failed.
