@@ -17,6 +17,7 @@ mod alerts;
 mod appointment_walk;
 mod artefacts;
 mod automation;
+mod blame;
 mod capabilities;
 pub mod catalogue;
 mod clock;
@@ -49,6 +50,7 @@ mod trouble;
 mod usage;
 mod walk;
 mod workspace_walk;
+mod written;
 
 pub use active::Guest;
 pub use capabilities::Capabilities;
