@@ -85,7 +85,8 @@ impl Engine {
             .as_ref()
             .and_then(|tape| self.recording_of(&run.active, tape, run.started_at, &id, &log));
         // A submission names nobody; the contact that came of it is known by the handler's writes.
-        let contact = journal.contact().or_else(|| claimed.contact_id.clone()).or_else(|| written::contact(&calls));
+        let contact =
+            journal.contact().or_else(|| claimed.contact_id.clone()).or_else(|| written::contact(&calls));
         let entry = Run {
             id,
             workspace: claimed.workspace.clone(),

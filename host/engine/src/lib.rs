@@ -44,6 +44,7 @@ mod replay;
 mod rests;
 mod scheduler;
 mod signature;
+mod story;
 mod subscriptions;
 mod task_walk;
 mod trouble;
@@ -64,9 +65,11 @@ pub use manage::{
     ActionCall, ActionReport, CheckReport, ConflictPreview, ConflictReport, ConflictView, ConnectionView,
     ConnectorView, EnableConnection, HighLevelQuota, InspectReport, MappingRow, MappingTrial, NewWorkspace,
     ParkedAction, ParkedGroupView, PartnerQuota, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest,
-    SettingView, Timeline, TimelineEntry, TimelineKind, TrialProblem, TrialReport, TrialRow, inspect,
+    SettingView, Timeline, TimelineEntry, TimelineKind, TrialProblem, TrialReport, TrialRow, WhyField,
+    inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, Verdict};
 pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};
+pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind};

@@ -164,7 +164,10 @@ mod tests {
         let elements = Wrote::Elements { added: true, names: json!(["vip"]) };
         assert_eq!(wrote(&add, Side::Highlevel, "tags"), Some(elements));
         assert_eq!(wrote(&Call { status: Some(422), ..add }, Side::Highlevel, "tags"), None);
-        let cut = Call { request: Some("{\"firstName\":\"A…".to_owned()), ..call("highlevel", "contacts.update", "", &json!({})) };
+        let cut = Call {
+            request: Some("{\"firstName\":\"A…".to_owned()),
+            ..call("highlevel", "contacts.update", "", &json!({}))
+        };
         assert_eq!(wrote(&cut, Side::Highlevel, "firstName"), Some(Wrote::Something));
     }
 }

@@ -8,8 +8,8 @@ use contactor_highlevel::{CallRecord, ErrorKind, Priority as HlPriority, Recorde
 use contactor_manifest::Action;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    Call, ConnectionId, FailureClass, Priority, RecordId, Run, RunId, RunCause, RunKind, RunOutcome, Workspace,
-    WorkspaceId,
+    Call, ConnectionId, FailureClass, Priority, RecordId, Run, RunCause, RunId, RunKind, RunOutcome,
+    Workspace, WorkspaceId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -15,6 +15,7 @@ mod rules;
 pub(crate) mod secrets;
 mod sync;
 mod template;
+mod why;
 mod workspaces;
 
 pub use actions::{ActionCall, ActionReport};
@@ -28,5 +29,6 @@ pub(crate) use mapping::is_known;
 pub use mapping::{MappingRow, MappingTrial, RowOrigin, TrialProblem, TrialReport, TrialRow};
 pub use parked::{ParkedAction, ParkedGroupView};
 pub use quota::{HighLevelQuota, PartnerQuota, QuotaUse, QuotaView};
+pub use why::WhyField;
 pub use workspaces::NewWorkspace;
 pub(crate) use workspaces::check_id;

@@ -119,16 +119,14 @@ mod tests {
 
     #[test]
     fn what_is_left_is_read_in_every_spelling() {
-        let left = |name: &str, value: &str| {
-            super::left(&[Pair { name: name.to_owned(), value: value.to_owned() }])
-        };
-        assert_eq!(left("x-ratelimit-remaining", "41"), Some(41));
-        assert_eq!(left("X-Rate-Limit-Remaining", " 0 "), Some(0));
-        assert_eq!(left("ratelimit-remaining", "12;w=60"), Some(12));
-        assert_eq!(left("ratelimit", "limit=100, remaining=50, reset=5"), Some(50));
-        assert_eq!(left("ratelimit", "\"default\";r=7;t=30"), Some(7));
-        assert_eq!(left("x-ratelimit-remaining", "many"), None);
-        assert_eq!(left("content-type", "5"), None);
+        let of = |name: &str, value: &str| left(&[Pair { name: name.to_owned(), value: value.to_owned() }]);
+        assert_eq!(of("x-ratelimit-remaining", "41"), Some(41));
+        assert_eq!(of("X-Rate-Limit-Remaining", " 0 "), Some(0));
+        assert_eq!(of("ratelimit-remaining", "12;w=60"), Some(12));
+        assert_eq!(of("ratelimit", "limit=100, remaining=50, reset=5"), Some(50));
+        assert_eq!(of("ratelimit", "\"default\";r=7;t=30"), Some(7));
+        assert_eq!(of("x-ratelimit-remaining", "many"), None);
+        assert_eq!(of("content-type", "5"), None);
     }
 
     fn quota(requests: u32, per_seconds: u32) -> Quota {

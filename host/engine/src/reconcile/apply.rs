@@ -150,13 +150,7 @@ impl RunContext {
             highlevel,
             &mut left,
         );
-        self.note_dropped(
-            mapping,
-            contactor_sync::Side::Partner,
-            &plan.merge.to_partner,
-            partner,
-            &mut left,
-        );
+        self.note_dropped(mapping, contactor_sync::Side::Partner, &plan.merge.to_partner, partner, &mut left);
         let link = self.settled_link(entity, plan, mapping, highlevel, partner);
         let notes = left.iter().map(|dropped| dropped.words.clone()).collect();
         Ok(Applied { link, changes, notes, left, created: None })

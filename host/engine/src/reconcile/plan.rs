@@ -317,7 +317,16 @@ impl RunContext {
                 held_back.push((Side::Highlevel, reason));
             }
         }
-        Ok(Plan::Sync(Box::new(SyncPlan { highlevel, partner, link, merge, held_back, remarks: told, left, creating })))
+        Ok(Plan::Sync(Box::new(SyncPlan {
+            highlevel,
+            partner,
+            link,
+            merge,
+            held_back,
+            remarks: told,
+            left,
+            creating,
+        })))
     }
 
     /// The partner answers in another shape than its manifest says. What else it says of the record may be misread, too.

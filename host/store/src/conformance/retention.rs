@@ -79,12 +79,8 @@ pub(super) async fn each_workspace_keeps_its_history_as_long_as_it_says(engine: 
         let (first, connection) = of(id);
         for day in [0, 20, 38] {
             let started_at = days(day);
-            let entry = Run {
-                workspace: id.clone(),
-                connection: connection.clone(),
-                started_at,
-                ..run(first + day)
-            };
+            let entry =
+                Run { workspace: id.clone(), connection: connection.clone(), started_at, ..run(first + day) };
             world.store.put_run(entry).await.unwrap();
             let kept = NewRecording {
                 run: run(first + day).id,

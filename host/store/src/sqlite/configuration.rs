@@ -13,7 +13,8 @@ use crate::vault::{KeyId, Sealed};
 
 // ----------------------------------------------------------------------------------------------------------- workspaces
 
-const WORKSPACE: &str = "SELECT id, name, location, country, timezone, created_at, retention_days FROM workspaces";
+const WORKSPACE: &str =
+    "SELECT id, name, location, country, timezone, created_at, retention_days FROM workspaces";
 
 fn workspace_row(row: &Row<'_>) -> rusqlite::Result<Workspace> {
     Ok(Workspace {
@@ -59,7 +60,8 @@ pub(super) fn create_workspace(db: &Db, workspace: &Workspace) -> Result<()> {
 }
 
 pub(super) fn update_workspace(db: &Db, workspace: &Workspace) -> Result<()> {
-    let sql = "UPDATE workspaces SET name = ?2, country = ?3, timezone = ?4, retention_days = ?5 WHERE id = ?1";
+    let sql =
+        "UPDATE workspaces SET name = ?2, country = ?3, timezone = ?4, retention_days = ?5 WHERE id = ?1";
     let changed = db.prepare_cached(sql)?.execute(params![
         workspace.id,
         workspace.name,
