@@ -6,11 +6,11 @@ use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
     ActionReport, ActionRequest, AlertRules, Alerts, CatalogueEntry, CatalogueQuery, CheckReport, Conflict,
     ConflictQuery, ConflictReport, Connection, Connector, Destination, EnableConnection, EraseRequest,
-    Erasure, ErrorBody, Event, Health, LimitQuery, MappingRow, MappingRowQuery, MappingTrial, NewWorkspace,
-    Parked, ParkedGroup, ParkedGroupDetail, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef,
-    RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run,
-    RunQuery, SampleAnswer, SetMappingPolicy, SetMappingRow, SyncProgress, SyncRequest, Timeline,
-    TrialReport, Workspace,
+    Erasure, ErrorBody, Event, FieldStory, Health, LimitQuery, MappingRow, MappingRowQuery, MappingTrial,
+    NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewReport, PreviewRequest, PutDestination,
+    Quota, RecordRef, RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict,
+    RetryAnswer, Run, RunQuery, SampleAnswer, SetMappingPolicy, SetMappingRow, StoryQuery, SyncProgress,
+    SyncRequest, Timeline, TrialReport, Workspace,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -248,6 +248,17 @@ impl Client {
 
     pub(crate) async fn timeline(&self, workspace: &str, contact: &str) -> Result<Timeline> {
         self.get(&["workspaces", workspace, "contacts", contact, "timeline"]).await
+    }
+
+    pub(crate) async fn why(
+        &self,
+        workspace: &str,
+        contact: &str,
+        field: &str,
+        query: &StoryQuery,
+    ) -> Result<FieldStory> {
+        let path = ["workspaces", workspace, "contacts", contact, "fields", field];
+        self.json(self.request(Method::GET, &path).query(query)).await
     }
 
     pub(crate) async fn alerts(&self, workspace: &str) -> Result<Alerts> {

@@ -71,6 +71,7 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::replay::recording,
         api::replay::replay,
         api::history::timeline,
+        api::history::why,
         api::alerts::list,
         api::alerts::set_rules,
         api::erasure::erase,

@@ -68,6 +68,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ),
         ("/api/v1/workspaces/{workspace}/destinations/{name}/test", post(destinations::test)),
         ("/api/v1/workspaces/{workspace}/contacts/{contact}/timeline", get(history::timeline)),
+        ("/api/v1/workspaces/{workspace}/contacts/{contact}/fields/{field}", get(history::why)),
         ("/api/v1/workspaces/{workspace}/parked", get(parked::list)),
         ("/api/v1/workspaces/{workspace}/parked/groups", get(parked::groups)),
         ("/api/v1/workspaces/{workspace}/parked/groups/{group}", get(parked::group)),

@@ -21,6 +21,7 @@ mod record;
 mod replay;
 mod run;
 mod secret;
+mod story;
 mod sync;
 mod workspace;
 
@@ -50,8 +51,11 @@ pub use record::{RecordRef, Side};
 pub use replay::{
     Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, ReplayedLog, ReplayedOutcome,
 };
-pub use run::{Call, FailureClass, FieldChange, Run, RunKind, RunOutcome, RunQuery};
+pub use run::{
+    Call, FailureClass, FieldChange, FieldRemark, RemarkReason, Run, RunCause, RunKind, RunOutcome, RunQuery,
+};
 pub use secret::Secret;
+pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind, StoryQuery};
 pub use sync::{SyncProgress, SyncRequest};
 pub use workspace::{NewWorkspace, Workspace};
 
