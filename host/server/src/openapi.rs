@@ -40,6 +40,7 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::workspaces::list,
         api::workspaces::create,
         api::workspaces::get,
+        api::workspaces::set,
         api::connectors::list,
         api::connectors::install,
         api::connectors::inspect,

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use contactor_server::dto::{FieldStory, Side, StoryQuery};
+use contactor_server::dto::{FieldStory, Side, StoryQuery, TimelineQuery};
 
 use super::Context;
 use crate::exit::Failure;
@@ -12,6 +12,7 @@ use crate::output::{self, or_dash, value, when, word};
 #[command(after_help = "\
 Examples:
   contactor timeline acme ocQHyuzHvysMo5N5VsXc
+  contactor timeline acme ocQHyuzHvysMo5N5VsXc --limit 20 --before 2026-11-26T12:00:00Z
   contactor timeline acme ocQHyuzHvysMo5N5VsXc --field firstName
   contactor timeline acme 4711 --field profile.first_name --connection prefinery --json")]
 pub(crate) struct TimelineArgs {
@@ -25,6 +26,9 @@ pub(crate) struct TimelineArgs {
     /// With `--field`, only what this connector has to do with it.
     #[arg(long, value_name = "CONNECTOR", requires = "field")]
     connection: Option<String>,
+    /// Only what happened before this instant, such as 2026-11-26T12:00:00Z.
+    #[arg(long, value_name = "TIME", conflicts_with = "field")]
+    before: Option<jiff::Timestamp>,
     /// At most this many entries, the newest.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
     limit: u32,
@@ -36,7 +40,8 @@ pub(crate) async fn timeline(context: &Context, args: &TimelineArgs) -> Result<(
         let story = context.client()?.why(&args.workspace, &args.contact, field, &query).await?;
         return Ok(why(context, &story)?);
     }
-    let timeline = context.client()?.timeline(&args.workspace, &args.contact).await?;
+    let query = TimelineQuery { before: args.before, limit: Some(args.limit) };
+    let timeline = context.client()?.timeline(&args.workspace, &args.contact, &query).await?;
     if context.out.json {
         return Ok(output::json(&timeline)?);
     }
@@ -48,9 +53,22 @@ pub(crate) async fn timeline(context: &Context, args: &TimelineArgs) -> Result<(
             word(&link.state)
         ))?;
     }
-    Ok(context.out.list(&timeline.entries, ["AT", "WHAT", "RUN", "SUMMARY"], |entry| {
-        [when(entry.at), word(&entry.kind), or_dash(entry.run.as_ref()), entry.summary.clone()]
-    })?)
+    context.out.list(&timeline.entries, ["AT", "WHAT", "CONNECTION", "RUN", "SUMMARY"], |entry| {
+        let mut summary = vec![entry.summary.clone()];
+        summary.extend(entry.cause.as_ref().map(|cause| format!("({})", word(cause))));
+        summary.extend((!entry.changes.is_empty()).then(|| format!("[{}]", entry.changes.join("; "))));
+        [
+            when(entry.at),
+            word(&entry.kind),
+            or_dash(entry.connection.as_ref()),
+            or_dash(entry.run.as_ref()),
+            summary.join(" "),
+        ]
+    })?;
+    if let Some(first) = timeline.entries.first().filter(|_| timeline.more) {
+        context.out.note(&format!("there is more: --before {}", first.at))?;
+    }
+    Ok(context.out.note(&format!("what happened before {} is forgotten", when(timeline.kept_since)))?)
 }
 
 /// The answer, what the field is joined with, and its history.

@@ -24,7 +24,7 @@ pub use conflicts::{ConflictPreview, ConflictReport, ConflictView, Resolve};
 pub(crate) use connections::interfaces;
 pub use connections::{ConnectionView, EnableConnection, SettingView};
 pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};
-pub use history::{Timeline, TimelineEntry, TimelineKind};
+pub use history::{Timeline, TimelineEntry, TimelineKind, TimelinePage};
 pub(crate) use mapping::is_known;
 pub use mapping::{MappingRow, MappingTrial, RowOrigin, TrialProblem, TrialReport, TrialRow};
 pub use parked::{ParkedAction, ParkedGroupView};

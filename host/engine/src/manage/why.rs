@@ -221,13 +221,13 @@ impl Engine {
 
     /// What happened before is forgotten.
     pub(crate) fn kept_since(&self, workspace: &Workspace) -> jiff::Timestamp {
-        let days = workspace.retention_days.unwrap_or(self.config().retention_days);
+        let days = self.kept_days(workspace);
         let age = SignedDuration::from_hours(24 * i64::from(days));
         self.now().saturating_sub(age).unwrap_or(jiff::Timestamp::MIN).max(workspace.created_at)
     }
 
     fn unknown_record(&self, workspace: &Workspace, record: &RecordId) -> EngineError {
-        let days = workspace.retention_days.unwrap_or(self.config().retention_days);
+        let days = self.kept_days(workspace);
         EngineError::NotFound {
             what: "record",
             id: record.to_string(),

@@ -39,7 +39,9 @@ pub use emit::SampleAnswer;
 pub use erasure::{EraseRequest, Erasure};
 pub use error::{ErrorBody, ErrorDetail};
 pub use health::{Counts, Health};
-pub use history::{Event, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry, TimelineKind};
+pub use history::{
+    Event, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry, TimelineKind, TimelineQuery,
+};
 pub use mapping::{
     MappingRow, MappingRowQuery, MappingTrial, Policy, RowOrigin, SetMappingPolicy, SetMappingRow,
     TrialProblem, TrialReport, TrialRow,
@@ -57,7 +59,7 @@ pub use run::{
 pub use secret::Secret;
 pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind, StoryQuery};
 pub use sync::{SyncProgress, SyncRequest};
-pub use workspace::{NewWorkspace, Workspace};
+pub use workspace::{NewWorkspace, Workspace, WorkspaceSettings};
 
 /// Makes a plain enum of the API from the enum of the same variants that the host works with, and back.
 macro_rules! mirror {
