@@ -197,14 +197,13 @@ async fn what_an_automation_wrote_is_told_on_both_sides() {
     stage.stand.sandbox.highlevel().act(&stage.location, act).unwrap();
     stage.settle().await;
     let story = stage.why("firstName").await;
-    says(&story, &["firstName is `Countess` because acme/guest-operations wrote it at", "ContactTagUpdate"]);
+    says(&story, &["firstName is `Countess` because acme/operations wrote it at", "ContactTagUpdate"]);
     let theirs = stage.why("profile.first_name").await;
-    says(&theirs, &["`Countess` because HighLevel's `firstName` was written by acme/guest-operations at"]);
+    says(&theirs, &["`Countess` because HighLevel's `firstName` was written by acme/operations at"]);
     assert!(story.history.iter().any(|moment| moment.kind == MomentKind::Automation));
 
-    let timeline =
-        stage.stand.engine.timeline(&workspace(), &RecordId::new(&*stage.contact), TimelinePage::default());
-    let timeline = timeline.await.unwrap();
+    let (of, record) = (workspace(), RecordId::new(&*stage.contact));
+    let timeline = stage.stand.engine.timeline(&of, &record, TimelinePage::default()).await.unwrap();
     let automation = timeline.entries.iter().find(|entry| entry.kind == TimelineKind::Automation).unwrap();
     assert!(automation.changes[0].contains("contacts.update (PUT /contacts/"), "{automation:?}");
 }
@@ -235,13 +234,8 @@ async fn a_timeline_has_everything_in_order_and_comes_in_pages() {
         stage.settle().await;
     }
     let record = RecordId::new(&*stage.contact);
-    let page = |before, limit| {
-        stage.stand.engine.timeline(
-            &WorkspaceId::new(WORKSPACE),
-            &RecordId::new(&*stage.contact),
-            TimelinePage { before, limit },
-        )
-    };
+    let of = workspace();
+    let page = |before, limit| stage.stand.engine.timeline(&of, &record, TimelinePage { before, limit });
     let whole = page(None, 500).await.unwrap();
     assert!(!whole.more && whole.entries.is_sorted_by_key(|entry| entry.at), "{whole:#?}");
     let has = |kind| whole.entries.iter().any(|entry| entry.kind == kind);
@@ -258,7 +252,7 @@ async fn a_timeline_has_everything_in_order_and_comes_in_pages() {
     assert_eq!(pages, whole.entries);
 
     // Each call with what was left of the quota, how long it took and, where it failed, whose fault that was.
-    let filter = RunFilter { record: Some(record), limit: 1, ..RunFilter::default() };
+    let filter = RunFilter { record: Some(record.clone()), limit: 1, ..RunFilter::default() };
     let newest = stage.stand.engine.runs(filter).await.unwrap().remove(0);
     let run = stage.stand.engine.run_detail(&newest.id).await.unwrap();
     let update = run.calls.iter().find(|call| call.operation == "contacts.update").unwrap();
