@@ -5,7 +5,8 @@
 use std::path::Path;
 
 use contactor_engine::{
-    ConnectionView, EngineError, FieldStory, MomentKind, Resolve, TimelineKind, TimelinePage, WhyField,
+    ConnectionView, EngineError, FieldStory, MomentKind, Resolve, TimelineEntry, TimelineKind, TimelinePage,
+    WhyField,
 };
 use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;
@@ -204,7 +205,8 @@ async fn what_an_automation_wrote_is_told_on_both_sides() {
 
     let (of, record) = (workspace(), RecordId::new(&*stage.contact));
     let timeline = stage.stand.engine.timeline(&of, &record, TimelinePage::default()).await.unwrap();
-    let automation = timeline.entries.iter().find(|entry| entry.kind == TimelineKind::Automation).unwrap();
+    let wrote = |entry: &&TimelineEntry| entry.kind == TimelineKind::Automation && !entry.changes.is_empty();
+    let automation = timeline.entries.iter().find(wrote).unwrap();
     assert!(automation.changes[0].contains("contacts.update (PUT /contacts/"), "{automation:?}");
 }
 
@@ -218,9 +220,17 @@ async fn a_value_that_the_vendor_dropped_is_told_with_what_it_kept() {
         retry_after: None,
         after: false,
     };
-    stage.stand.sandbox.faults().add(Fault::next(1, "highlevel.contacts.update", answer));
-    stage.at_prefinery(json!({ "first_name": "Augusta" }));
-    stage.settle().await;
+    stage.stand.sandbox.faults().add(Fault::next(2, "highlevel.contacts.update", answer));
+    for name in ["Adele", "Augusta"] {
+        stage.at_prefinery(json!({ "first_name": name }));
+        stage.settle().await;
+    }
+    // Told once, and in view from then on.
+    let runs = stage.stand.engine.runs(RunFilter { limit: 50, ..RunFilter::default() }).await.unwrap();
+    let told = runs.iter().filter(|run| run.summary.contains("accepted `firstName`")).count();
+    assert_eq!(told, 1, "{runs:#?}");
+    let not_kept = stage.stand.engine.connection(&stage.connection.id).await.unwrap().not_kept;
+    assert!(not_kept.len() == 1 && not_kept[0].field == "firstName", "{not_kept:?}");
     let story = stage.why("firstName").await;
     says(&story, &["firstName is `Ada` although `Augusta` was copied from Prefinery's", "kept Ada instead"]);
     assert_eq!(story.history[1].kind, MomentKind::Dropped);

@@ -152,8 +152,7 @@ impl RunContext {
         );
         self.note_dropped(mapping, contactor_sync::Side::Partner, &plan.merge.to_partner, partner, &mut left);
         let link = self.settled_link(entity, plan, mapping, highlevel, partner);
-        let notes = left.iter().map(|dropped| dropped.words.clone()).collect();
-        Ok(Applied { link, changes, notes, left, created: None })
+        Ok(Applied { link, changes, notes: Vec::new(), left, created: None })
     }
 
     /// The link after the writes. While a clean-up rule holds writes back, the base stays: the difference is not forgotten.
@@ -386,11 +385,11 @@ impl RunContext {
     }
 
     /// Whether a remark about something of this connection is to be made: in every preview, and else once.
-    async fn tells(&self, about: &str) -> bool {
+    pub(super) async fn tells(&self, about: &str) -> bool {
         self.preview || self.engine.tells_once(&self.active.connection, about).await
     }
 
-    /// Some fields are accepted with a 2xx and silently not kept. Said once per run; the settled base keeps it from looping.
+    /// Some fields are accepted with a 2xx and silently not kept. Said once per field; the settled base keeps it from looping.
     fn note_dropped(
         &self,
         mapping: &Mapping,

@@ -4,7 +4,9 @@ use contactor_store::{FieldRemark, RemarkReason, Side};
 use contactor_sync::{Fields, Mapping};
 
 use super::plan::SyncPlan;
+use super::sides::RunContext;
 use crate::convert;
+use crate::dropped;
 
 /// The fields that a clean-up rule keeps from being written to a side.
 pub(super) fn held_back(side: Side, fields: &Fields, reason: &str) -> Vec<FieldRemark> {
@@ -41,4 +43,19 @@ pub(super) fn left_alone(mapping: &Mapping, plan: &SyncPlan, dropped: Vec<FieldR
         })
     });
     plan.left.iter().cloned().chain(waiting).chain(problems).chain(dropped).collect()
+}
+
+impl RunContext {
+    /// What an admin has not been told yet of values that a system accepted and did not keep. Each field is told once, and kept in
+    /// view with its connection.
+    pub(super) async fn told_of_dropped(&self, left: &[FieldRemark]) -> Vec<String> {
+        let mut told = Vec::new();
+        for remark in left.iter().filter(|remark| remark.reason == RemarkReason::Dropped) {
+            if self.tells(&dropped::about(remark.side, &remark.field)).await {
+                self.engine.note_dropped(&self.active.connection, remark.side, &remark.field).await;
+                told.push(remark.words.clone());
+            }
+        }
+        told
+    }
 }

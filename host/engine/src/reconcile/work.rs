@@ -282,7 +282,8 @@ impl Engine {
         key: &RecordKey,
         plan: SyncPlan,
     ) -> Result<Ending, Failure> {
-        let (plan, applied) = run.apply(&key.entity, plan).await?;
+        let (plan, mut applied) = run.apply(&key.entity, plan).await?;
+        applied.notes = run.told_of_dropped(&applied.left).await;
         let outcome =
             match (&applied.created, applied.changes.is_empty(), &plan.link, plan.held_back.is_empty()) {
                 (None, true, Some(_), false) => RunOutcome::Skipped,

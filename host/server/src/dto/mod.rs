@@ -32,7 +32,9 @@ pub use conflict::{
     Conflict, ConflictDecision, ConflictQuery, ConflictReport, ConflictState, ResolveAnswer, ResolveConflict,
     ResolvePreview,
 };
-pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Schedule, Setting};
+pub use connection::{
+    CheckReport, Connection, ConnectionState, EnableConnection, NotKept, Schedule, Setting,
+};
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use destination::{Destination, DestinationKind, PutDestination};
 pub use emit::SampleAnswer;
