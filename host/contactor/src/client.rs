@@ -6,11 +6,12 @@ use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
     ActionReport, ActionRequest, AlertRules, Alerts, AllowRequest, CatalogueEntry, CatalogueQuery,
     CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector, Destination,
-    EnableConnection, EraseRequest, Erasure, ErrorBody, Event, GuardReport, Health, LimitQuery, MappingRow,
-    MappingRowQuery, MappingTrial, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewReport,
-    PreviewRequest, PutDestination, Quota, RecordRef, RecordingSummary, ReleaseAnswer, ReplayReport,
-    ResolveAnswer, ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer, SetMappingPolicy,
-    SetMappingRow, SyncProgress, SyncRequest, Timeline, TrialReport, Workspace,
+    EnableConnection, EraseRequest, Erasure, ErrorBody, Event, FieldStory, GuardReport, Health, LimitQuery,
+    MappingRow, MappingRowQuery, MappingTrial, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail,
+    PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef, RecordingSummary, ReleaseAnswer,
+    ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer, SetMappingPolicy,
+    SetMappingRow, StoryQuery, SyncProgress, SyncRequest, Timeline, TimelineQuery, TrialReport, Workspace,
+    WorkspaceSettings,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -246,8 +247,33 @@ impl Client {
         self.json(request.header("content-type", "application/wasm").body(component)).await
     }
 
-    pub(crate) async fn timeline(&self, workspace: &str, contact: &str) -> Result<Timeline> {
-        self.get(&["workspaces", workspace, "contacts", contact, "timeline"]).await
+    pub(crate) async fn set_workspace(
+        &self,
+        workspace: &str,
+        settings: &WorkspaceSettings,
+    ) -> Result<Workspace> {
+        self.json(self.request(Method::PUT, &["workspaces", workspace, "settings"]).json(settings)).await
+    }
+
+    pub(crate) async fn timeline(
+        &self,
+        workspace: &str,
+        contact: &str,
+        query: &TimelineQuery,
+    ) -> Result<Timeline> {
+        let path = ["workspaces", workspace, "contacts", contact, "timeline"];
+        self.json(self.request(Method::GET, &path).query(query)).await
+    }
+
+    pub(crate) async fn why(
+        &self,
+        workspace: &str,
+        contact: &str,
+        field: &str,
+        query: &StoryQuery,
+    ) -> Result<FieldStory> {
+        let path = ["workspaces", workspace, "contacts", contact, "fields", field];
+        self.json(self.request(Method::GET, &path).query(query)).await
     }
 
     pub(crate) async fn alerts(&self, workspace: &str) -> Result<Alerts> {

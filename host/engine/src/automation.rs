@@ -19,6 +19,7 @@ use crate::journal::{Journal, tags_state};
 use crate::receive::brief;
 use crate::reconcile::{RunContext, mismatch, outcome_name, run_id};
 use crate::recorder::cut;
+use crate::written;
 
 /// Bytes of a connector's words in a run's summary.
 const WORDS: usize = 1_024;
@@ -83,21 +84,26 @@ impl Engine {
             .tape
             .as_ref()
             .and_then(|tape| self.recording_of(&run.active, tape, run.started_at, &id, &log));
+        // A submission names nobody; the contact that came of it is known by the handler's writes.
+        let contact =
+            journal.contact().or_else(|| claimed.contact_id.clone()).or_else(|| written::contact(&calls));
         let entry = Run {
             id,
             workspace: claimed.workspace.clone(),
             connection: claimed.connection.clone(),
             kind: RunKind::Automation,
             entity: None,
-            highlevel_id: claimed.contact_id.clone(),
+            highlevel_id: contact,
             partner_id: claimed.partner_id.clone(),
             event: claimed.event,
+            cause: None,
             started_at,
             duration_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             outcome: ending.outcome,
             class: ending.class,
             summary: ending.summary,
             changes: Vec::new(),
+            remarks: Vec::new(),
             calls,
             log,
         };

@@ -17,6 +17,7 @@ mod alerts;
 mod appointment_walk;
 mod artefacts;
 mod automation;
+mod blame;
 mod capabilities;
 pub mod catalogue;
 mod clock;
@@ -24,6 +25,7 @@ mod config;
 mod convert;
 mod credentials;
 mod deliver;
+mod dropped;
 mod engine;
 mod error;
 mod failure;
@@ -44,18 +46,21 @@ mod replay;
 mod rests;
 mod scheduler;
 mod signature;
+mod story;
 mod subscriptions;
 mod task_walk;
 mod trouble;
 mod usage;
 mod walk;
 mod workspace_walk;
+mod written;
 
 pub use active::Guest;
 pub use capabilities::Capabilities;
 pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueWay};
 pub use clock::Clock;
 pub use config::EngineConfig;
+pub use dropped::NotKept;
 pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};
 pub use guard::GuardReport;
@@ -64,9 +69,11 @@ pub use manage::{
     ActionCall, ActionReport, CheckReport, ConflictPreview, ConflictReport, ConflictView, ConnectionView,
     ConnectorView, EnableConnection, HighLevelQuota, InspectReport, MappingRow, MappingTrial, NewWorkspace,
     ParkedAction, ParkedGroupView, PartnerQuota, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest,
-    SettingView, Timeline, TimelineEntry, TimelineKind, TrialProblem, TrialReport, TrialRow, inspect,
+    SettingView, Timeline, TimelineEntry, TimelineKind, TimelinePage, TrialProblem, TrialReport, TrialRow,
+    WhyField, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, Verdict};
 pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};
+pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind};

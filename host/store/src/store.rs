@@ -29,7 +29,7 @@ pub trait Store: Send + Sync + 'static {
     /// Creates a workspace. Events that were held for its location become its events, in state `Ignored`: they are kept to be
     /// looked at. `Conflict` when its id or location is taken.
     async fn create_workspace(&self, workspace: Workspace) -> Result<()>;
-    /// Changes name, country and time zone.
+    /// Changes name, country, time zone and retention.
     async fn update_workspace(&self, workspace: Workspace) -> Result<()>;
     /// One workspace.
     async fn workspace(&self, id: &WorkspaceId) -> Result<Option<Workspace>>;
@@ -405,8 +405,8 @@ pub trait Store: Send + Sync + 'static {
     async fn counts(&self, workspace: Option<&WorkspaceId>) -> Result<Counts>;
     /// Counts for one connection.
     async fn counts_of(&self, connection: &ConnectionId) -> Result<Counts>;
-    /// Forgets what is past its time: events, held events, runs and conflicts that ended as given, de-duplication keys not before
-    /// [`DEDUPLICATION`]; until then an event stays without its body. What waits for a run or for a person is kept. Works in
+    /// Forgets what is past its time: events, runs, conflicts that ended and messages as the workspace says, or else as given,
+    /// held events as given, de-duplication keys not before [`DEDUPLICATION`]; until then an event stays without its body. What waits for a run or for a person is kept. Works in
     /// several transactions, so that webhooks need not wait. Answers the number of rows removed or emptied.
     async fn expire(&self, now: Timestamp, retention: Duration) -> Result<u64>;
     /// A write that proves that the store can commit, for health. After `Failed` it is the one call that tries the disk again,

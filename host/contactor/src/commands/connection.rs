@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use contactor_server::dto::{Connection, EnableConnection, Rest, Schedule, Secret};
+use contactor_server::dto::{Connection, EnableConnection, Rest, Schedule, Secret, Side};
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
@@ -274,6 +274,10 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
         ("last run", or_dash(connection.last_run_at.map(when))),
     ];
     lines.extend(connection.rests.iter().map(|rest| ("rests", resting(rest))));
+    lines.extend(connection.not_kept.iter().map(|one| {
+        let system = if one.side == Side::Highlevel { "HighLevel" } else { "the partner" };
+        ("not kept", format!("by {system}: field {} since {}", one.field, when(one.since)))
+    }));
     lines
         .extend(connection.settings.iter().map(|s| ("setting", format!("{} = {}", s.name, value(&s.value)))));
     context.out.one(connection, &lines)

@@ -16,6 +16,7 @@ use super::workspaces::check_id;
 use super::{rules, template};
 use crate::active::compile_mappings;
 use crate::credentials::webhook_name;
+use crate::dropped::NotKept;
 use crate::engine::Engine;
 use crate::error::{EngineError, IngestError};
 use crate::partner;
@@ -90,6 +91,8 @@ pub struct ConnectionView {
     pub parked: u64,
     /// What is left alone for a while.
     pub rests: Vec<Rest>,
+    /// Fields that a system accepts and does not keep.
+    pub not_kept: Vec<NotKept>,
     /// When its last run began.
     pub last_run_at: Option<Timestamp>,
 }
@@ -243,6 +246,7 @@ impl Engine {
         let filter = RunFilter { connection: Some(connection.id.clone()), limit: 1, ..RunFilter::default() };
         let mut rests = self.rests(&connection.workspace).await?;
         rests.retain(|rest| rest.connection == connection.id);
+        let not_kept = self.not_kept(&connection).await?;
         let last_run_at = self.store().runs(filter).await?.first().map(|run| run.started_at);
         let settings = manifest.validate_settings(&connection.settings).unwrap_or_default();
         Ok(ConnectionView {
@@ -267,6 +271,7 @@ impl Engine {
             waiting: counts.dirty,
             parked: counts.parked,
             rests,
+            not_kept,
             last_run_at,
             id: connection.id,
             workspace: connection.workspace,

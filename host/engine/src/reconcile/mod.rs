@@ -7,6 +7,7 @@ mod apply;
 pub(crate) mod children;
 mod plan;
 mod preview;
+mod remarks;
 mod seen;
 mod settle;
 mod sides;

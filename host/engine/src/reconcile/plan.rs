@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 
 use contactor_runtime::bindings::types::Direction;
-use contactor_store::{ConnectionId, FailureClass, Link, LinkState, RecordId, RecordKey, Side};
+use contactor_store::{ConnectionId, FailureClass, FieldRemark, Link, LinkState, RecordId, RecordKey, Side};
 use contactor_sync::{CanonicalError, FieldProblem, Fields, Merge, Problem, Value, merge, merge_decided};
 use tokio::sync::OwnedMutexGuard;
 
+use super::remarks;
 use super::sides::{RunContext, SideRecord};
 use crate::failure::Failure;
 
@@ -38,6 +39,8 @@ pub(crate) struct SyncPlan {
     pub(crate) held_back: Vec<(Side, String)>,
     /// Remarks for the admin.
     pub(crate) remarks: Vec<String>,
+    /// Fields that are left out of the writes, with the reason.
+    pub(crate) left: Vec<FieldRemark>,
     /// Keeps a second run from creating the same person meanwhile; released after the commit.
     pub(crate) creating: Vec<OwnedMutexGuard<()>>,
 }
@@ -295,24 +298,35 @@ impl RunContext {
         if let (Some(record), Some(problem)) = (&partner, wrong_shape(&merge)) {
             return Err(self.misunderstood(entity, &record.id, problem));
         }
-        let remarks = self.leave_out_unknown(mapping, &mut merge).await?;
+        let (told, mut left) = self.leave_out_unknown(mapping, &mut merge).await?;
         let mut held_back = Vec::new();
         // A record without its counterpart was admitted before the search for it.
         if let (Some(highlevel), Some(partner)) = (&highlevel, &partner) {
             if !merge.to_partner.is_empty()
                 && let Some(reason) = self.admit(entity, Direction::ToPartner, &highlevel.fields).await?
             {
+                left.extend(remarks::held_back(Side::Partner, &merge.to_partner, &reason));
                 merge.to_partner.clear();
                 held_back.push((Side::Partner, reason));
             }
             if !merge.to_highlevel.is_empty()
                 && let Some(reason) = self.admit(entity, Direction::ToHighlevel, &partner.fields).await?
             {
+                left.extend(remarks::held_back(Side::Highlevel, &merge.to_highlevel, &reason));
                 merge.to_highlevel.clear();
                 held_back.push((Side::Highlevel, reason));
             }
         }
-        Ok(Plan::Sync(Box::new(SyncPlan { highlevel, partner, link, merge, held_back, remarks, creating })))
+        Ok(Plan::Sync(Box::new(SyncPlan {
+            highlevel,
+            partner,
+            link,
+            merge,
+            held_back,
+            remarks: told,
+            left,
+            creating,
+        })))
     }
 
     /// The partner answers in another shape than its manifest says. What else it says of the record may be misread, too.

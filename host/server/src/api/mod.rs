@@ -37,6 +37,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/health", get(health::health)),
         ("/api/v1/workspaces", get(workspaces::list).post(workspaces::create)),
         ("/api/v1/workspaces/{workspace}", get(workspaces::get)),
+        ("/api/v1/workspaces/{workspace}/settings", put(workspaces::set)),
         ("/api/v1/workspaces/{workspace}/actions/{action}", post(actions::run)),
         ("/api/v1/workspaces/{workspace}/connections", get(connections::list)),
         (
@@ -71,6 +72,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ),
         ("/api/v1/workspaces/{workspace}/destinations/{name}/test", post(destinations::test)),
         ("/api/v1/workspaces/{workspace}/contacts/{contact}/timeline", get(history::timeline)),
+        ("/api/v1/workspaces/{workspace}/contacts/{contact}/fields/{field}", get(history::why)),
         ("/api/v1/workspaces/{workspace}/parked", get(parked::list)),
         ("/api/v1/workspaces/{workspace}/parked/groups", get(parked::groups)),
         ("/api/v1/workspaces/{workspace}/parked/groups/{group}", get(parked::group)),

@@ -22,6 +22,7 @@ mod record;
 mod replay;
 mod run;
 mod secret;
+mod story;
 mod sync;
 mod workspace;
 
@@ -32,7 +33,9 @@ pub use conflict::{
     Conflict, ConflictDecision, ConflictQuery, ConflictReport, ConflictState, ResolveAnswer, ResolveConflict,
     ResolvePreview,
 };
-pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Schedule, Setting};
+pub use connection::{
+    CheckReport, Connection, ConnectionState, EnableConnection, NotKept, Schedule, Setting,
+};
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use destination::{Destination, DestinationKind, PutDestination};
 pub use emit::SampleAnswer;
@@ -40,7 +43,9 @@ pub use erasure::{EraseRequest, Erasure};
 pub use error::{ErrorBody, ErrorDetail};
 pub use guard::{AllowRequest, ChangedRecord, GuardReport};
 pub use health::{Counts, Health};
-pub use history::{Event, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry, TimelineKind};
+pub use history::{
+    Event, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry, TimelineKind, TimelineQuery,
+};
 pub use mapping::{
     MappingRow, MappingRowQuery, MappingTrial, Policy, RowOrigin, SetMappingPolicy, SetMappingRow,
     TrialProblem, TrialReport, TrialRow,
@@ -52,10 +57,13 @@ pub use record::{RecordRef, Side};
 pub use replay::{
     Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, ReplayedLog, ReplayedOutcome,
 };
-pub use run::{Call, FailureClass, FieldChange, Run, RunKind, RunOutcome, RunQuery};
+pub use run::{
+    Call, FailureClass, FieldChange, FieldRemark, RemarkReason, Run, RunCause, RunKind, RunOutcome, RunQuery,
+};
 pub use secret::Secret;
+pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind, StoryQuery};
 pub use sync::{SyncProgress, SyncRequest};
-pub use workspace::{NewWorkspace, Workspace};
+pub use workspace::{NewWorkspace, Workspace, WorkspaceSettings};
 
 /// Makes a plain enum of the API from the enum of the same variants that the host works with, and back.
 macro_rules! mirror {

@@ -182,7 +182,8 @@ cases! {
         recordings_cannot_be_searched_and_go_with_anybody_who_is_forgotten;
     retention:
         what_is_past_its_time_is_forgotten_and_the_rest_is_not,
-        a_key_is_remembered_for_four_days_without_its_body;
+        a_key_is_remembered_for_four_days_without_its_body,
+        each_workspace_keeps_its_history_as_long_as_it_says;
 }
 
 /// Runs every case; panics with the names of those that failed.

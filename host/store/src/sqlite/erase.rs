@@ -170,11 +170,12 @@ impl Found {
         }
 
         let runs = format!(
-            "workspace = ?1 AND ({} OR {} OR {} OR {} OR {} OR {})",
+            "workspace = ?1 AND ({} OR {} OR {} OR {} OR {} OR {} OR {})",
             is_id("highlevel_id"),
             is_id("partner_id"),
             mentions("summary"),
             mentions("changes"),
+            mentions("remarks"),
             mentions("calls"),
             mentions("log")
         );

@@ -625,12 +625,21 @@ impl Store for SqliteStore {
 
     async fn expire(&self, now: Timestamp, retention: Duration) -> Result<u64> {
         let mut total = 0;
+        for term in self.read(move |db| expire::terms(db, retention)).await? {
+            loop {
+                let changed = self.write(move |db| expire::some(db, now, term)).await?;
+                total += changed;
+                if changed == 0 {
+                    break;
+                }
+            }
+        }
         loop {
-            let changed = self.write(move |db| expire::some(db, now, retention)).await?;
+            let changed = self.write(move |db| expire::some_counts(db, now)).await?;
+            total += changed;
             if changed == 0 {
                 return Ok(total);
             }
-            total += changed;
         }
     }
 
