@@ -38,7 +38,7 @@ pub struct Erasure {
     pub messages: u64,
     /// Keys of connectors' states in which the person was blanked.
     pub states: u64,
-    /// What walks had seen, and counts of writes.
+    /// What walks had seen, what a match report listed, and counts of writes.
     pub traces: u64,
 }
 

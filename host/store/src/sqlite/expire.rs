@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use super::{Result, alerts, conflicts, deliveries, events, messages, recordings, runs, usage, writes};
+use super::{
+    Result, alerts, conflicts, deliveries, events, matching, messages, recordings, runs, usage, writes,
+};
 use crate::store::DEDUPLICATION;
 
 /// How long writes are counted at least: longer than any limit looks back.
@@ -29,6 +31,7 @@ pub(super) fn some(db: &Connection, now: Timestamp, retention: Duration) -> Resu
     let mut changed = runs::remove_older(db, before(retention), CHUNK)?;
     changed += recordings::remove_older(db, before(retention.min(RECORDINGS)), CHUNK)?;
     changed += conflicts::remove_older(db, before(retention), CHUNK)?;
+    changed += matching::remove_older(db, before(retention), CHUNK)?;
     changed += messages::remove_older(db, before(retention), CHUNK)?;
     changed += alerts::remove_older(db, before(retention), CHUNK)?;
     changed += usage::remove_older(db, before(USAGE), CHUNK)?;

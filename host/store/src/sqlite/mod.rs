@@ -29,6 +29,7 @@ mod kv;
 mod leases;
 mod links;
 mod marks;
+mod matching;
 mod messages;
 mod parked;
 mod readers;
