@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
-    ActionReport, ActionRequest, AlertRules, Alerts, CatalogueEntry, CatalogueQuery, CheckReport, Conflict,
-    ConflictQuery, ConflictReport, Connection, Connector, Destination, EnableConnection, EraseRequest,
-    Erasure, ErrorBody, Event, Health, LimitQuery, MappingRow, MappingRowQuery, MappingTrial, NewWorkspace,
-    Parked, ParkedGroup, ParkedGroupDetail, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef,
-    RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run,
-    RunQuery, SampleAnswer, SetMappingPolicy, SetMappingRow, SyncProgress, SyncRequest, Timeline,
-    TrialReport, Workspace,
+    ActionReport, ActionRequest, AlertRules, Alerts, ApproveMatch, CatalogueEntry, CatalogueQuery,
+    CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector, Destination,
+    EnableConnection, EraseRequest, Erasure, ErrorBody, Event, Health, LimitQuery, MappingRow,
+    MappingRowQuery, MappingTrial, MatchQuery, MatchReport, NewWorkspace, Parked, ParkedGroup,
+    ParkedGroupDetail, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef, RecordingSummary,
+    ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer,
+    SetMappingPolicy, SetMappingRow, StartMatch, SyncProgress, SyncRequest, Timeline, TrialReport, Workspace,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -199,6 +199,34 @@ impl Client {
         row: &MappingRowQuery,
     ) -> Result<Vec<MappingRow>> {
         self.json(self.of_connection(Method::DELETE, workspace, connector, &["mapping"]).query(row)).await
+    }
+
+    pub(crate) async fn start_match(
+        &self,
+        workspace: &str,
+        connector: &str,
+        how: StartMatch,
+    ) -> Result<MatchReport> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["match"]).json(&how)).await
+    }
+
+    pub(crate) async fn matches(
+        &self,
+        workspace: &str,
+        connector: &str,
+        query: &MatchQuery,
+    ) -> Result<MatchReport> {
+        self.json(self.of_connection(Method::GET, workspace, connector, &["match"]).query(query)).await
+    }
+
+    pub(crate) async fn approve_match(
+        &self,
+        workspace: &str,
+        connector: &str,
+        what: &ApproveMatch,
+    ) -> Result<MatchReport> {
+        let request = self.of_connection(Method::POST, workspace, connector, &["match", "approve"]);
+        self.json(request.json(what)).await
     }
 
     pub(crate) async fn test_mapping(

@@ -31,6 +31,7 @@ mod ingest;
 mod journal;
 mod locks;
 mod manage;
+mod match_walk;
 mod note_walk;
 mod notify;
 mod operations;
@@ -59,10 +60,11 @@ pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};
 pub use ingest::Ingested;
 pub use manage::{
-    ActionCall, ActionReport, CheckReport, ConflictPreview, ConflictReport, ConflictView, ConnectionView,
-    ConnectorView, EnableConnection, HighLevelQuota, InspectReport, MappingRow, MappingTrial, NewWorkspace,
-    ParkedAction, ParkedGroupView, PartnerQuota, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest,
-    SettingView, Timeline, TimelineEntry, TimelineKind, TrialProblem, TrialReport, TrialRow, inspect,
+    ActionCall, ActionReport, BucketReport, CheckReport, ConflictPreview, ConflictReport, ConflictView,
+    ConnectionView, ConnectorView, EnableConnection, HighLevelQuota, InspectReport, MappingRow, MappingTrial,
+    MatchEstimate, MatchReport, NewWorkspace, ParkedAction, ParkedGroupView, PartnerQuota, QuotaUse,
+    QuotaView, Resolve, RowOrigin, ScopeRequest, SettingView, Timeline, TimelineEntry, TimelineKind,
+    TrialProblem, TrialReport, TrialRow, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};

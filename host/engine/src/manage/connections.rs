@@ -47,6 +47,8 @@ pub struct EnableConnection {
     pub schedule: Option<Schedule>,
     /// Granted scopes; everything that the manifest asks for if absent.
     pub grants: Option<Vec<String>>,
+    /// Records that are not linked wait until a person approves the match report.
+    pub review: bool,
 }
 
 /// A connection as an admin sees it. It holds no secret.
@@ -92,6 +94,8 @@ pub struct ConnectionView {
     pub rests: Vec<Rest>,
     /// When its last run began.
     pub last_run_at: Option<Timestamp>,
+    /// Records that are not linked wait until the match report is approved.
+    pub under_review: bool,
 }
 
 /// One setting of a connection.
@@ -174,6 +178,12 @@ impl Engine {
         if let Some(secret) = &request.webhook_secret {
             self.credentials().put(&connection.workspace, &webhook_name(&connection.id), secret).await?;
         }
+        if request.review {
+            // Whatever runs meanwhile must find the review when the connection is enabled, or it writes before it.
+            let off = Connection { state: ConnectionState::Disabled, ..connection.clone() };
+            self.store().put_connection(off).await?;
+            self.store().begin_review(&id, None, super::matching::basis(&connection)).await?;
+        }
         self.store().put_connection(connection).await?;
         self.forget(&id);
         self.wake().wake();
@@ -245,6 +255,7 @@ impl Engine {
         rests.retain(|rest| rest.connection == connection.id);
         let last_run_at = self.store().runs(filter).await?.first().map(|run| run.started_at);
         let settings = manifest.validate_settings(&connection.settings).unwrap_or_default();
+        let review = self.store().review(&connection.id).await?;
         Ok(ConnectionView {
             version: installed.version,
             withheld: manifest
@@ -268,6 +279,7 @@ impl Engine {
             parked: counts.parked,
             rests,
             last_run_at,
+            under_review: review.is_some_and(|review| review.ended_at.is_none()),
             id: connection.id,
             workspace: connection.workspace,
             connector: connection.connector,

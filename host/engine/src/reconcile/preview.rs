@@ -145,33 +145,35 @@ impl Engine {
         let run =
             &RunContext { conflicts: Arc::new(self.store().unsettled_conflicts(&key).await?), ..run.clone() };
         let planned = match run.plan(&key, link).await {
-            Ok(plan) => {
-                let counterpart = match &plan {
-                    Plan::Sync(plan) => Some(plan.partner.clone()),
-                    _ => None,
-                };
-                let mut item = item(record.clone(), plan);
-                match counterpart {
-                    Some(counterpart) => self.preview_lists(run, &record, counterpart, &mut item).await,
-                    None => Ok(()),
-                }
-                .map(|()| item)
-            }
+            Ok(plan) => run.item_with_lists(record.clone(), &plan).await,
             Err(failure) => Err(failure),
         };
         Ok(planned.unwrap_or_else(|failure| PreviewItem::parked(record, failure.message)))
     }
+}
 
-    /// What would follow the contact: its tasks, notes and appointments.
+impl RunContext {
+    /// What a plan would do to a contact of HighLevel's, and what would follow it: its tasks, notes and appointments.
+    pub(super) async fn item_with_lists(
+        &self,
+        record: RecordId,
+        plan: &Plan,
+    ) -> Result<PreviewItem, Failure> {
+        let mut item = item(record.clone(), plan);
+        if let Plan::Sync(plan) = plan {
+            self.preview_lists(&record, plan.partner.clone(), &mut item).await?;
+        }
+        Ok(item)
+    }
+
     async fn preview_lists(
         &self,
-        run: &RunContext,
         record: &RecordId,
         counterpart: Option<SideRecord>,
         item: &mut PreviewItem,
     ) -> Result<(), Failure> {
-        for list in run.active.lists.values() {
-            let Some(plan) = run.preview_list(list, record, counterpart.clone()).await? else { continue };
+        for list in self.active.lists.values() {
+            let Some(plan) = self.preview_list(list, record, counterpart.clone()).await? else { continue };
             let changes = plan.changes(list.kind);
             if !changes.is_empty() && item.verdict == Verdict::Unchanged {
                 item.verdict = Verdict::Update;
@@ -191,6 +193,17 @@ impl PreviewItem {
     pub(super) fn parked(record: RecordId, reason: String) -> Self {
         Self { reason: Some(reason), ..blank(record, Verdict::Park) }
     }
+
+    /// Requests that would write one side: one for plain fields, in HighLevel one for tags, and one for each task, note or appointment.
+    pub(crate) fn writes(&self, side: Side) -> u64 {
+        let writes = self.changes.iter().filter(|change| change.side == side);
+        let (children, own): (Vec<_>, Vec<_>) = writes.partition(|change| change.field.contains('['));
+        let (tags, fields): (Vec<_>, Vec<_>) =
+            own.into_iter().partition(|change| side == Side::Highlevel && change.field == "tags");
+        let children: BTreeSet<&str> =
+            children.iter().filter_map(|change| change.field.split(']').next()).collect();
+        u64::from(!fields.is_empty()) + u64::from(!tags.is_empty()) + children.len() as u64
+    }
 }
 
 impl PreviewReport {
@@ -203,18 +216,8 @@ impl PreviewReport {
             Verdict::Park => self.parked += 1,
         }
         self.conflicts += item.conflicts.len() as u64;
-        // One read, one write of plain fields, one each for tags that are added or removed (at most two).
-        let writes = item.changes.iter().filter(|c| c.side == Side::Highlevel);
-        let (children, own): (Vec<_>, Vec<_>) = writes.partition(|change| change.field.contains('['));
-        let (tags, fields): (Vec<_>, Vec<_>) = own.into_iter().partition(|change| change.field == "tags");
-        // One read for each list, one write for each child.
-        let children: BTreeSet<&str> =
-            children.iter().filter_map(|change| change.field.split(']').next()).collect();
-        self.estimated_highlevel_calls += 1
-            + u64::from(!fields.is_empty())
-            + u64::from(!tags.is_empty())
-            + item.lists
-            + children.len() as u64;
+        // One read, and one for each list.
+        self.estimated_highlevel_calls += 1 + item.lists + item.writes(Side::Highlevel);
         self.items.push(item);
     }
 }
@@ -232,10 +235,10 @@ fn blank(record: RecordId, verdict: Verdict) -> PreviewItem {
     }
 }
 
-pub(super) fn item(record: RecordId, plan: Plan) -> PreviewItem {
+pub(super) fn item(record: RecordId, plan: &Plan) -> PreviewItem {
     match plan {
         Plan::Skip { reason, highlevel, .. } => PreviewItem {
-            reason: Some(reason),
+            reason: Some(reason.clone()),
             label: highlevel.as_ref().and_then(SideRecord::label),
             ..blank(record, Verdict::Skip)
         },
@@ -243,16 +246,16 @@ pub(super) fn item(record: RecordId, plan: Plan) -> PreviewItem {
             PreviewItem { reason: Some("it is on neither side".to_owned()), ..blank(record, Verdict::Skip) }
         }
         Plan::Gone { link, .. } => PreviewItem {
-            partner_id: Some(link.partner_id),
+            partner_id: Some(link.partner_id.clone()),
             reason: Some("one side was deleted; the other stays".to_owned()),
             ..blank(record, Verdict::Skip)
         },
-        Plan::Sync(plan) => sync_item(record, &plan),
+        Plan::Sync(plan) => sync_item(record, plan),
         Plan::Fill { highlevel, partner, fields } => PreviewItem {
             label: highlevel.label(),
             reason: Some("a newer record of the partner is linked; this one fills what is empty".to_owned()),
-            changes: changes(Side::Highlevel, Some(&highlevel), &fields),
-            partner_id: Some(partner.id),
+            changes: changes(Side::Highlevel, Some(highlevel), fields),
+            partner_id: Some(partner.id.clone()),
             ..blank(record, if fields.is_empty() { Verdict::Unchanged } else { Verdict::Update })
         },
     }

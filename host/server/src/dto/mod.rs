@@ -14,6 +14,7 @@ mod error;
 mod health;
 mod history;
 mod mapping;
+mod matching;
 mod parked;
 mod preview;
 mod quota;
@@ -42,6 +43,9 @@ pub use history::{Event, EventState, LimitQuery, Link, LinkState, Timeline, Time
 pub use mapping::{
     MappingRow, MappingRowQuery, MappingTrial, Policy, RowOrigin, SetMappingPolicy, SetMappingRow,
     TrialProblem, TrialReport, TrialRow,
+};
+pub use matching::{
+    ApproveMatch, BucketReport, Match, MatchBucket, MatchEstimate, MatchQuery, MatchReport, StartMatch,
 };
 pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAnswer};
 pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict};
