@@ -5,8 +5,8 @@ use std::time::Duration;
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
     ActionReport, ActionRequest, AlertRules, Alerts, ApproveMatch, CatalogueEntry, CatalogueQuery,
-    CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector, Destination,
-    EnableConnection, EraseRequest, Erasure, ErrorBody, Event, Health, LimitQuery, MappingRow,
+    CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector, Destination, DraftReport,
+    EnableConnection, EraseRequest, Erasure, ErrorBody, Event, Health, LimitQuery, MappingDraft, MappingRow,
     MappingRowQuery, MappingTrial, MatchQuery, MatchReport, NewWorkspace, Parked, ParkedGroup,
     ParkedGroupDetail, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef, RecordingSummary,
     ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer,
@@ -237,6 +237,16 @@ impl Client {
     ) -> Result<TrialReport> {
         self.json(self.of_connection(Method::POST, workspace, connector, &["mapping", "test"]).json(trial))
             .await
+    }
+
+    pub(crate) async fn preview_mapping(
+        &self,
+        workspace: &str,
+        connector: &str,
+        draft: &MappingDraft,
+    ) -> Result<DraftReport> {
+        let request = self.of_connection(Method::POST, workspace, connector, &["mapping", "preview"]);
+        self.json(request.json(draft)).await
     }
 
     pub(crate) async fn poll_tasks(&self, workspace: &str) -> Result<()> {

@@ -61,10 +61,10 @@ pub use error::{EngineError, IngestError};
 pub use ingest::Ingested;
 pub use manage::{
     ActionCall, ActionReport, BucketReport, CheckReport, ConflictPreview, ConflictReport, ConflictView,
-    ConnectionView, ConnectorView, EnableConnection, HighLevelQuota, InspectReport, MappingRow, MappingTrial,
-    MatchEstimate, MatchReport, NewWorkspace, ParkedAction, ParkedGroupView, PartnerQuota, QuotaUse,
-    QuotaView, Resolve, RowOrigin, ScopeRequest, SettingView, Timeline, TimelineEntry, TimelineKind,
-    TrialProblem, TrialReport, TrialRow, inspect,
+    ConnectionView, ConnectorView, DraftField, DraftRecord, DraftReport, DraftTotals, EnableConnection,
+    HighLevelQuota, InspectReport, MappingRow, MappingTrial, MatchEstimate, MatchReport, NewWorkspace,
+    ParkedAction, ParkedGroupView, PartnerQuota, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest,
+    SettingView, Timeline, TimelineEntry, TimelineKind, TrialProblem, TrialReport, TrialRow, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};

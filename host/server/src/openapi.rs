@@ -62,6 +62,7 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::mapping::unset,
         api::mapping::policy,
         api::mapping::test,
+        api::mapping::preview,
         api::matching::show,
         api::matching::start,
         api::matching::approve,

@@ -26,7 +26,10 @@ pub use connections::{ConnectionView, EnableConnection, SettingView};
 pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};
 pub use history::{Timeline, TimelineEntry, TimelineKind};
 pub(crate) use mapping::is_known;
-pub use mapping::{MappingRow, MappingTrial, RowOrigin, TrialProblem, TrialReport, TrialRow};
+pub use mapping::{
+    DraftField, DraftRecord, DraftReport, DraftTotals, MappingRow, MappingTrial, RowOrigin, TrialProblem,
+    TrialReport, TrialRow,
+};
 pub use matching::{BucketReport, MatchEstimate, MatchReport};
 pub use parked::{ParkedAction, ParkedGroupView};
 pub use quota::{HighLevelQuota, PartnerQuota, QuotaUse, QuotaView};

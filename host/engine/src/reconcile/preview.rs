@@ -115,7 +115,13 @@ impl Engine {
             let page = run.location.search_contacts(&request).await?;
             report.total = page.total.or(report.total);
             for hit in &page.hits {
-                let item = self.preview_record(&run, id, RecordId::new(hit.id.as_str())).await?;
+                let key = RecordKey {
+                    connection: id.clone(),
+                    entity: "contact".to_owned(),
+                    side: Side::Highlevel,
+                    record: RecordId::new(hit.id.as_str()),
+                };
+                let item = self.preview_record(&run, &key).await?;
                 report.add(item);
                 left = left.saturating_sub(1);
             }
@@ -129,26 +135,33 @@ impl Engine {
         Ok(report)
     }
 
-    async fn preview_record(
+    /// What the run of a record would do.
+    pub(crate) async fn preview_record(
         &self,
         run: &RunContext,
-        connection: &ConnectionId,
-        record: RecordId,
+        key: &RecordKey,
     ) -> Result<PreviewItem, EngineError> {
-        let key = RecordKey {
-            connection: connection.clone(),
-            entity: "contact".to_owned(),
-            side: Side::Highlevel,
-            record: record.clone(),
-        };
-        let link = self.store().link(connection, &key.entity, key.side, &record).await?;
+        let link = self.store().link(&key.connection, &key.entity, key.side, &key.record).await?;
         let run =
-            &RunContext { conflicts: Arc::new(self.store().unsettled_conflicts(&key).await?), ..run.clone() };
-        let planned = match run.plan(&key, link).await {
-            Ok(plan) => run.item_with_lists(record.clone(), &plan).await,
-            Err(failure) => Err(failure),
+            &RunContext { conflicts: Arc::new(self.store().unsettled_conflicts(key).await?), ..run.clone() };
+        let plan = run.plan(key, link).await;
+        let highlevel = match (&plan, key.side) {
+            (_, Side::Highlevel) => Some(key.record.clone()),
+            (Ok(Plan::Sync(plan)), Side::Partner) => plan.highlevel.as_ref().map(|record| record.id.clone()),
+            (_, Side::Partner) => None,
         };
-        Ok(planned.unwrap_or_else(|failure| PreviewItem::parked(record, failure.message)))
+        let planned = match (plan, &highlevel) {
+            (Ok(plan), Some(highlevel)) => run.item_with_lists(highlevel.clone(), &plan).await,
+            (Ok(plan), None) => Ok(item(key.record.clone(), &plan)),
+            (Err(failure), _) => Err(failure),
+        };
+        let mut item =
+            planned.unwrap_or_else(|failure| PreviewItem::parked(key.record.clone(), failure.message));
+        item.highlevel_id = highlevel;
+        if key.side == Side::Partner {
+            item.partner_id = item.partner_id.or_else(|| Some(key.record.clone()));
+        }
+        Ok(item)
     }
 }
 

@@ -56,6 +56,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/policy", put(mapping::policy)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/test", post(mapping::test)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/preview", post(mapping::preview)),
         (
             "/api/v1/workspaces/{workspace}/connections/{connector}/match",
             get(matching::show).post(matching::start),

@@ -8,6 +8,7 @@ mod conflict;
 mod connection;
 mod connector;
 mod destination;
+mod draft;
 mod emit;
 mod erasure;
 mod error;
@@ -35,6 +36,7 @@ pub use conflict::{
 pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Schedule, Setting};
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use destination::{Destination, DestinationKind, PutDestination};
+pub use draft::{DraftField, DraftRecord, DraftReport, DraftTotals, MappingDraft};
 pub use emit::SampleAnswer;
 pub use erasure::{EraseRequest, Erasure};
 pub use error::{ErrorBody, ErrorDetail};
