@@ -8,7 +8,6 @@ use contactor_highlevel::{SearchRequest, Sort};
 use contactor_store::{Cursor, RecordId};
 use futures_util::{StreamExt, TryStreamExt};
 
-use crate::active::Reviewed;
 use crate::engine::Engine;
 use crate::failure::{Failure, of_store};
 use crate::reconcile::RunContext;
@@ -26,9 +25,6 @@ const RELEASED: u32 = 200;
 impl Engine {
     /// One page of the report, or some of what was approved of it.
     pub(crate) async fn match_step(&self, run: &RunContext) -> Result<Step, Failure> {
-        if run.active.review == Reviewed::No {
-            return Ok(Step::Rest);
-        }
         let released = self.release_step(run).await?;
         let walked = self.look_step(run).await?;
         Ok(match (released, walked) {

@@ -17,6 +17,7 @@ use contactor_store::{
 use futures_util::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::active::Reviewed;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::{self, Failure, of_engine, of_store};
@@ -138,8 +139,11 @@ impl Engine {
         let id = &connection.id;
         let run = self.context(&active, Priority::Backfill, false);
         let backfill = self.in_turn(&run, BACKFILL, LOOK, self.backfill_step(&run, id)).await?;
-        let run = self.context(&active, Priority::Backfill, true);
-        let matching = self.in_turn(&run, MATCH, LOOK, self.match_step(&run)).await?;
+        let mut matching = Step::Rest;
+        if active.review != Reviewed::No {
+            let run = self.context(&active, Priority::Backfill, true);
+            matching = self.in_turn(&run, MATCH, LOOK, self.match_step(&run)).await?;
+        }
         let run = self.context(&active, Priority::Sweep, false);
         let sweep = self.in_turn(&run, SWEEP, LOOK, self.sweep_step(&run, connection)).await?;
         let mut polled = Step::Rest;

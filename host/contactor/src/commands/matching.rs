@@ -156,9 +156,9 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
             } else {
                 "everything that would be written is approved: the review is over"
             };
-            context
-                .out
-                .note(&format!("{then}; `contactor sync {workspace} {connector}` waits until it is done"))?;
+            context.out.note(&format!(
+                "{then}; `contactor match show {workspace} {connector}` tells how far it is"
+            ))?;
         }
     }
     Ok(())

@@ -179,8 +179,8 @@ impl Engine {
             self.credentials().put(&connection.workspace, &webhook_name(&connection.id), secret).await?;
         }
         if request.review {
-            // Whatever runs meanwhile must find the review when the connection is enabled, or it writes before it.
-            let off = Connection { state: ConnectionState::Disabled, ..connection.clone() };
+            // The review has to be there before anything runs. What comes meanwhile is kept.
+            let off = Connection { state: ConnectionState::Paused, ..connection.clone() };
             self.store().put_connection(off).await?;
             self.store().begin_review(&id, None, super::matching::basis(&connection)).await?;
         }
