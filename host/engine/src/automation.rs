@@ -30,6 +30,9 @@ const ANSWERED: SignedDuration = SignedDuration::from_mins(1);
 /// How long a delivery waits whose connection cannot be loaded.
 const UNLOADED: SignedDuration = SignedDuration::from_secs(60);
 
+/// How long a delivery waits about somebody who is not linked, while the match report of its connection is not approved.
+const UNAPPROVED: SignedDuration = SignedDuration::from_mins(5);
+
 /// How an attempt ended.
 struct Ending {
     disposition: Disposition,
@@ -52,6 +55,12 @@ impl Engine {
                 return;
             }
         };
+        if active.under_review() && !self.is_about_a_link(&claimed).await {
+            // Its handler may write; the report of what a sync would write is not approved yet.
+            let disposition = Disposition::Retry { at: started_at + UNAPPROVED, counts: false };
+            self.complete_delivery(lease, &claimed, disposition, false, None).await;
+            return;
+        }
         let journal = Arc::new(Journal::new(lease, &claimed));
         let run = RunContext {
             // The handler's own time: the same at every attempt.
@@ -110,6 +119,22 @@ impl Engine {
         let ignored = ending.outcome == RunOutcome::Skipped;
         self.complete_delivery(lease, &claimed, ending.disposition, ignored, Some((entry, recording))).await;
         self.wake().wake();
+    }
+
+    /// Whether a delivery is about somebody who is linked, or comes from the connection itself.
+    async fn is_about_a_link(&self, claimed: &ClaimedDelivery) -> bool {
+        if claimed.source == Origin::Host {
+            return true;
+        }
+        let ids = [(Side::Highlevel, &claimed.contact_id), (Side::Partner, &claimed.partner_id)];
+        for (side, id) in ids.into_iter().filter_map(|(side, id)| Some((side, id.as_ref()?))) {
+            match self.store().link(&claimed.connection, "contact", side, id).await {
+                Ok(Some(link)) if link.state == LinkState::Active => return true,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(connection = %claimed.connection, %error, "a link was not read"),
+            }
+        }
+        false
     }
 
     /// A failure decides what becomes of the delivery; a refused credential stops the connection.

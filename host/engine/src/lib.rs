@@ -34,6 +34,7 @@ mod ingest;
 mod journal;
 mod locks;
 mod manage;
+mod match_walk;
 mod note_walk;
 mod notify;
 mod operations;
@@ -66,8 +67,9 @@ pub use error::{EngineError, IngestError};
 pub use guard::GuardReport;
 pub use ingest::Ingested;
 pub use manage::{
-    ActionCall, ActionReport, CheckReport, ConflictPreview, ConflictReport, ConflictView, ConnectionView,
-    ConnectorView, EnableConnection, HighLevelQuota, InspectReport, MappingRow, MappingTrial, NewWorkspace,
+    ActionCall, ActionReport, BucketReport, CheckReport, ConflictPreview, ConflictReport, ConflictView,
+    ConnectionView, ConnectorView, DraftField, DraftRecord, DraftReport, DraftTotals, EnableConnection,
+    HighLevelQuota, InspectReport, MappingRow, MappingTrial, MatchEstimate, MatchReport, NewWorkspace,
     ParkedAction, ParkedGroupView, PartnerQuota, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest,
     SettingView, Timeline, TimelineEntry, TimelineKind, TimelinePage, TrialProblem, TrialReport, TrialRow,
     WhyField, inspect,

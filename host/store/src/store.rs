@@ -281,6 +281,45 @@ pub trait Store: Send + Sync + 'static {
         resolution: Option<Resolution>,
     ) -> Result<StoredConflict>;
 
+    // --------------------------------------------------------------------------------------------------------- match report
+
+    /// Begins a review: until it ends, records that are not linked wait for the approval of their bucket. With the cursor of a walk
+    /// over HighLevel's contacts a report begins anew: nothing is approved, and the partner's records that were listed are marked to
+    /// be looked at again. Without one, a review that is open stays as it is.
+    async fn begin_review(
+        &self,
+        connection: &ConnectionId,
+        walk: Option<Cursor>,
+        basis: String,
+    ) -> Result<Review>;
+    /// The review of a connection, also one that has ended.
+    async fn review(&self, connection: &ConnectionId) -> Result<Option<Review>>;
+    /// Lists what a page of a report's walk found, each record once, and moves its cursor, all or nothing. A page of a walk that is
+    /// not the present one changes nothing.
+    async fn put_matches(
+        &self,
+        connection: &ConnectionId,
+        walk: u32,
+        page: Vec<FoundMatch>,
+        cursor: Cursor,
+    ) -> Result<()>;
+    /// Whether a record that is not linked has to wait: a review is open and its bucket is not approved, or it is one of several that
+    /// would be linked with the same counterpart. Then it is listed, and answered as it is listed.
+    async fn hold(&self, connection: &ConnectionId, found: FoundMatch) -> Result<Option<Match>>;
+    /// Approves buckets. When everything that would be written is approved, the review ends.
+    async fn approve_matches(
+        &self,
+        connection: &ConnectionId,
+        buckets: std::collections::BTreeSet<MatchBucket>,
+    ) -> Result<Review>;
+    /// Marks records of approved buckets dirty with priority `Backfill`, each once and at most so many of them; answers how many. 0
+    /// means that none are left.
+    async fn release_matches(&self, connection: &ConnectionId, limit: u32) -> Result<u64>;
+    /// What a report lists, added up by bucket.
+    async fn match_counts(&self, connection: &ConnectionId) -> Result<Vec<MatchCount>>;
+    /// Records that a report lists.
+    async fn matches(&self, filter: MatchFilter) -> Result<Vec<Match>>;
+
     // -------------------------------------------------------------------------------------------------------- cursors, kv
 
     /// A cursor.

@@ -48,6 +48,8 @@ pub struct EnableConnection {
     pub schedule: Option<Schedule>,
     /// Granted scopes; everything that the manifest asks for if absent.
     pub grants: Option<Vec<String>>,
+    /// Records that are not linked wait until a person approves the match report.
+    pub review: bool,
 }
 
 /// A connection as an admin sees it. It holds no secret.
@@ -95,6 +97,8 @@ pub struct ConnectionView {
     pub not_kept: Vec<NotKept>,
     /// When its last run began.
     pub last_run_at: Option<Timestamp>,
+    /// Records that are not linked wait until the match report is approved.
+    pub under_review: bool,
 }
 
 /// One setting of a connection.
@@ -177,6 +181,12 @@ impl Engine {
         if let Some(secret) = &request.webhook_secret {
             self.credentials().put(&connection.workspace, &webhook_name(&connection.id), secret).await?;
         }
+        if request.review {
+            // The review has to be there before anything runs. What comes meanwhile is kept.
+            let off = Connection { state: ConnectionState::Paused, ..connection.clone() };
+            self.store().put_connection(off).await?;
+            self.store().begin_review(&id, None, super::matching::basis(&connection)).await?;
+        }
         self.store().put_connection(connection).await?;
         self.forget(&id);
         self.wake().wake();
@@ -249,6 +259,7 @@ impl Engine {
         let not_kept = self.not_kept(&connection).await?;
         let last_run_at = self.store().runs(filter).await?.first().map(|run| run.started_at);
         let settings = manifest.validate_settings(&connection.settings).unwrap_or_default();
+        let review = self.store().review(&connection.id).await?;
         Ok(ConnectionView {
             version: installed.version,
             withheld: manifest
@@ -273,6 +284,7 @@ impl Engine {
             rests,
             not_kept,
             last_run_at,
+            under_review: review.is_some_and(|review| review.ended_at.is_none()),
             id: connection.id,
             workspace: connection.workspace,
             connector: connection.connector,

@@ -9,6 +9,7 @@ mod emit;
 mod erase;
 mod history;
 mod mapping;
+mod matching;
 mod parked;
 mod quota;
 mod rules;
@@ -26,7 +27,11 @@ pub use connections::{ConnectionView, EnableConnection, SettingView};
 pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};
 pub use history::{Timeline, TimelineEntry, TimelineKind, TimelinePage};
 pub(crate) use mapping::is_known;
-pub use mapping::{MappingRow, MappingTrial, RowOrigin, TrialProblem, TrialReport, TrialRow};
+pub use mapping::{
+    DraftField, DraftRecord, DraftReport, DraftTotals, MappingRow, MappingTrial, RowOrigin, TrialProblem,
+    TrialReport, TrialRow,
+};
+pub use matching::{BucketReport, MatchEstimate, MatchReport};
 pub use parked::{ParkedAction, ParkedGroupView};
 pub use quota::{HighLevelQuota, PartnerQuota, QuotaUse, QuotaView};
 pub use why::WhyField;

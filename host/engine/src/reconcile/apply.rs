@@ -85,6 +85,10 @@ impl RunContext {
             Created::Exists(id) => Some(id),
             Created::ExistsSomewhere => None,
         };
+        // A creation was approved, and this would be a link.
+        if self.active.under_review() {
+            return Err(self.look_again());
+        }
         let Some(found) = self.plan_duplicate(entity, &highlevel, known).await? else {
             return Err(self.look_again());
         };

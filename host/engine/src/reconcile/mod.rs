@@ -5,6 +5,7 @@
 
 mod apply;
 pub(crate) mod children;
+mod matching;
 mod plan;
 mod preview;
 mod remarks;

@@ -11,6 +11,9 @@ use super::remarks;
 use super::sides::{RunContext, SideRecord};
 use crate::failure::Failure;
 
+/// How a failure begins whose record nobody can be found by.
+pub(super) const NO_IDENTIFIER: &str = "no identifier";
+
 /// What a run would do.
 pub(crate) enum Plan {
     /// A clean-up rule says to leave the record alone.
@@ -120,7 +123,9 @@ impl RunContext {
         // A partner that refuses duplicates itself is asked by the create: one request instead of two for each new person.
         let refuses_duplicates = keys.iter().any(|key| key.unique);
         let missing = self.never_given(entity)?;
-        let (partner, tombstone) = if refuses_duplicates && missing.is_none() && !self.preview {
+        // Whoever looks at a report first approves what it shows, so nothing may be found out by writing.
+        let looks_first = self.preview || self.active.under_review();
+        let (partner, tombstone) = if refuses_duplicates && missing.is_none() && !looks_first {
             (None, None)
         } else {
             self.counterpart(entity, &keys).await?
@@ -205,11 +210,15 @@ impl RunContext {
             if self.active.many_to_one(entity) {
                 return Err(Failure::new(
                     FailureClass::Data,
-                    "no identifier: it has neither a usable email nor a usable phone, so nobody knows whose it is",
+                    format!(
+                        "{NO_IDENTIFIER}: it has neither a usable email nor a usable phone, so nobody knows whose it is"
+                    ),
                 ));
             }
             // HighLevel refuses a contact that has neither.
-            let reason = "no identifier: the partner's record has neither a usable email nor a usable phone";
+            let reason = format!(
+                "{NO_IDENTIFIER}: the partner's record has neither a usable email nor a usable phone"
+            );
             return Err(Failure::new(FailureClass::Data, reason));
         }
         let mut guards = self.lock_keys(&keys).await;

@@ -270,7 +270,13 @@ impl Engine {
         claim: &ClaimedRecord,
         guards: &mut Vec<tokio::sync::OwnedMutexGuard<()>>,
     ) -> Result<Ending, Failure> {
-        match run.plan(&claim.key, claim.link.clone()).await? {
+        let plan = run.plan(&claim.key, claim.link.clone()).await;
+        if run.active.under_review()
+            && let Some(waits) = self.held(run, claim, &plan).await?
+        {
+            return Ok(waits);
+        }
+        match plan? {
             Plan::Skip { reason, highlevel, partner } => {
                 Ok(Ending::done(RunOutcome::Skipped, format!("left alone: {reason}"))
                     .between(highlevel.map(|r| r.id), partner.map(|r| r.id)))

@@ -13,6 +13,7 @@ pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod mapping;
+pub(crate) mod matching;
 pub(crate) mod parked;
 pub(crate) mod quota;
 pub(crate) mod replay;
@@ -59,6 +60,12 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/policy", put(mapping::policy)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/test", post(mapping::test)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/preview", post(mapping::preview)),
+        (
+            "/api/v1/workspaces/{workspace}/connections/{connector}/match",
+            get(matching::show).post(matching::start),
+        ),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/match/approve", post(matching::approve)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/poll", post(emit::poll)),
         ("/api/v1/workspaces/{workspace}/tasks/poll", post(emit::poll_tasks)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/samples/{trigger}", post(emit::sample)),

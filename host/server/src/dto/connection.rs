@@ -57,6 +57,9 @@ pub struct Connection {
     pub not_kept: Vec<NotKept>,
     /// When the last run began.
     pub last_run_at: Option<Timestamp>,
+    /// Records that are not linked wait until their bucket of the match report is approved.
+    #[serde(default)]
+    pub under_review: bool,
 }
 
 /// A field that a system accepts and does not keep.
@@ -116,6 +119,7 @@ impl From<engine::ConnectionView> for Connection {
             rests: own.rests.into_iter().map(Into::into).collect(),
             not_kept: own.not_kept.into_iter().map(Into::into).collect(),
             last_run_at: own.last_run_at,
+            under_review: own.under_review,
         }
     }
 }
@@ -205,6 +209,9 @@ pub struct EnableConnection {
     /// What to allow; everything that the manifest asks for if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
+    /// Put it under review: records that are not linked wait until their bucket of the match report is approved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub review: bool,
 }
 
 impl EnableConnection {
@@ -227,6 +234,7 @@ impl EnableConnection {
             mapping: self.mapping.unwrap_or_default(),
             schedule: self.schedule.map(Into::into),
             grants: self.grants,
+            review: self.review,
         }
     }
 }

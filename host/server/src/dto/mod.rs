@@ -8,6 +8,7 @@ mod conflict;
 mod connection;
 mod connector;
 mod destination;
+mod draft;
 mod emit;
 mod erasure;
 mod error;
@@ -15,6 +16,7 @@ mod guard;
 mod health;
 mod history;
 mod mapping;
+mod matching;
 mod parked;
 mod preview;
 mod quota;
@@ -38,6 +40,7 @@ pub use connection::{
 };
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use destination::{Destination, DestinationKind, PutDestination};
+pub use draft::{DraftField, DraftRecord, DraftReport, DraftTotals, MappingDraft};
 pub use emit::SampleAnswer;
 pub use erasure::{EraseRequest, Erasure};
 pub use error::{ErrorBody, ErrorDetail};
@@ -49,6 +52,9 @@ pub use history::{
 pub use mapping::{
     MappingRow, MappingRowQuery, MappingTrial, Policy, RowOrigin, SetMappingPolicy, SetMappingRow,
     TrialProblem, TrialReport, TrialRow,
+};
+pub use matching::{
+    ApproveMatch, BucketReport, Match, MatchBucket, MatchEstimate, MatchQuery, MatchReport, StartMatch,
 };
 pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAnswer};
 pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict};

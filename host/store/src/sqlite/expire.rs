@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Result, alerts, changes, conflicts, deliveries, events, messages, recordings, runs, usage, writes,
+    Result, alerts, changes, conflicts, deliveries, events, matching, messages, recordings, runs, usage,
+    writes,
 };
 use crate::store::DEDUPLICATION;
 
@@ -96,6 +97,7 @@ pub(super) fn some(db: &Connection, now: Timestamp, (whose, retention): (Whose, 
     changed += runs::remove_older(db, whose, past(retention), CHUNK)?;
     changed += recordings::remove_older(db, whose, past(retention.min(RECORDINGS)), CHUNK)?;
     changed += conflicts::remove_older(db, whose, past(retention), CHUNK)?;
+    changed += matching::remove_older(db, whose, past(retention), CHUNK)?;
     changed += messages::remove_older(db, whose, past(retention), CHUNK)?;
     changed += alerts::remove_older(db, whose, past(retention), CHUNK)?;
     changed += deliveries::remove_older(db, whose, now, keys, CHUNK)?;
