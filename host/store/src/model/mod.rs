@@ -3,6 +3,7 @@
 mod alerts;
 mod configuration;
 mod conflicts;
+mod deletions;
 mod erasure;
 mod events;
 mod ids;
@@ -16,6 +17,7 @@ mod work;
 pub use alerts::*;
 pub use configuration::*;
 pub use conflicts::*;
+pub use deletions::*;
 pub use erasure::*;
 pub use events::*;
 pub use ids::*;

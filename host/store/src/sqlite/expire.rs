@@ -5,7 +5,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use super::{Result, alerts, conflicts, deliveries, events, messages, recordings, runs, usage, writes};
+use super::{
+    Result, alerts, conflicts, deletions, deliveries, events, links, messages, recordings, runs, usage,
+    writes,
+};
 use crate::store::DEDUPLICATION;
 
 /// How long writes are counted at least: longer than any limit looks back.
@@ -16,6 +19,9 @@ const RECORDINGS: Duration = Duration::from_hours(7 * 24);
 
 /// How long calls are counted by the hour.
 const USAGE: Duration = Duration::from_hours(14 * 24);
+
+/// How long a deleted record can come back as the one that it was: HighLevel restores contacts for 60 days.
+const TOMBSTONES: Duration = Duration::from_hours(60 * 24);
 
 /// Rows per commit.
 const CHUNK: u32 = 500;
@@ -29,6 +35,9 @@ pub(super) fn some(db: &Connection, now: Timestamp, retention: Duration) -> Resu
     let mut changed = runs::remove_older(db, before(retention), CHUNK)?;
     changed += recordings::remove_older(db, before(retention.min(RECORDINGS)), CHUNK)?;
     changed += conflicts::remove_older(db, before(retention), CHUNK)?;
+    changed += deletions::forget_kept(db, now, CHUNK)?;
+    changed += deletions::remove_older(db, before(retention.max(TOMBSTONES)), CHUNK)?;
+    changed += links::forget_lost(db, before(TOMBSTONES), CHUNK)?;
     changed += messages::remove_older(db, before(retention), CHUNK)?;
     changed += alerts::remove_older(db, before(retention), CHUNK)?;
     changed += usage::remove_older(db, before(USAGE), CHUNK)?;

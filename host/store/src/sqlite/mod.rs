@@ -15,6 +15,7 @@ mod complete;
 mod configuration;
 mod conflicts;
 mod counts;
+mod deletions;
 mod deliveries;
 mod dirty;
 mod erase;

@@ -24,6 +24,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/009.sql"),
     include_str!("schema/010.sql"),
     include_str!("schema/011.sql"),
+    include_str!("schema/013.sql"),
 ];
 
 /// Brings the database to the newest version, each step in a transaction of its own.
