@@ -60,9 +60,10 @@ pub use error::{EngineError, IngestError};
 pub use ingest::Ingested;
 pub use manage::{
     ActionCall, ActionReport, CheckReport, ConflictPreview, ConflictReport, ConflictView, ConnectionView,
-    ConnectorView, EnableConnection, HighLevelQuota, InspectReport, MappingRow, MappingTrial, NewWorkspace,
-    ParkedAction, ParkedGroupView, PartnerQuota, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest,
-    SettingView, Timeline, TimelineEntry, TimelineKind, TrialProblem, TrialReport, TrialRow, inspect,
+    ConnectorView, DeletionDecision, DeletionPreview, DeletionView, EnableConnection, HighLevelQuota,
+    InspectReport, MappingRow, MappingTrial, NewWorkspace, ParkedAction, ParkedGroupView, PartnerQuota,
+    PlannedCall, PolicyChange, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest, SettingView, Timeline,
+    TimelineEntry, TimelineKind, TrialProblem, TrialReport, TrialRow, WantedPolicy, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};

@@ -7,6 +7,7 @@ mod catalogue;
 mod conflict;
 mod connection;
 mod connector;
+mod deletion;
 mod destination;
 mod emit;
 mod erasure;
@@ -33,6 +34,10 @@ pub use conflict::{
 };
 pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Schedule, Setting};
 pub use connector::{Connector, InspectReport, ScopeRequest};
+pub use deletion::{
+    DecideDeletion, DeletePolicies, DeletePolicy, DeletePolicyQuery, DeleteThen, Deletion, DeletionPreview,
+    DeletionQuery, DeletionState, PlannedCall, PreviewDeletion, SetDeletePolicies,
+};
 pub use destination::{Destination, DestinationKind, PutDestination};
 pub use emit::SampleAnswer;
 pub use erasure::{EraseRequest, Erasure};
