@@ -381,8 +381,11 @@ impl RunContext {
         highlevel: Option<&SideRecord>,
         partner: Option<&SideRecord>,
     ) -> bool {
-        let moves = link.state == LinkState::Active
-            && (self.active.rekeys(&link.entity) || self.active.many_to_one(&link.entity));
+        let moves = match link.state {
+            LinkState::Active => self.active.rekeys(&link.entity) || self.active.many_to_one(&link.entity),
+            LinkState::PartnerMissing => self.active.rekeys(&link.entity),
+            _ => false,
+        };
         highlevel.is_some_and(|record| record.id == link.highlevel_id)
             && partner.is_some_and(|record| moves || record.id == link.partner_id)
     }

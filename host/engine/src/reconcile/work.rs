@@ -269,7 +269,9 @@ impl Engine {
                 let why = "the record is on neither side";
                 Ok(Ending { ended: run.conflicts_gone(why), ..Ending::done(RunOutcome::Unchanged, why) })
             }
-            Plan::Gone { link, seen, left } => self.gone(run, &claim.key, Lost { link, seen, left }).await,
+            Plan::Gone { link, seen, left } => {
+                self.gone(run, &claim.key, Lost { link, seen, left }, guards).await
+            }
             Plan::Fill { highlevel, partner, fields } => fill(run, &highlevel, &partner, &fields).await,
             Plan::Sync(mut plan) => {
                 guards.append(&mut plan.creating);

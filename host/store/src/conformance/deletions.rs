@@ -95,7 +95,7 @@ pub(super) async fn a_second_look_is_due_in_time_and_once(engine: Arc<dyn Engine
 
     let world = world.restart().await;
     let claim = world.claim_one().await;
-    assert_eq!((claim.key.record.as_str(), claim.priority), ("h1", Priority::Sweep));
+    assert_eq!((claim.key.record.as_str(), claim.priority), ("h1", Priority::Webhook));
     assert_eq!(claim.link.as_ref().unwrap().state, LinkState::HighlevelMissing);
     let stored = world.of_pair().await.unwrap();
     assert_eq!((stored.state, &stored.partner_id), (DeletionState::Quarantined, &lost.partner_id));

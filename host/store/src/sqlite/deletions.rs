@@ -210,7 +210,8 @@ pub(super) fn mark_due(db: &Connection, now: Timestamp) -> Result<()> {
     })?;
     for (id, connection, mark) in rows.collect::<rusqlite::Result<Vec<_>>>()? {
         db.prepare_cached("UPDATE deletions SET marked = 1 WHERE id = ?1")?.execute([id])?;
-        dirty::mark(db, connection, &mark, Priority::Sweep, None, now)?;
+        // No sweep found it: that would count as a webhook that was missed.
+        dirty::mark(db, connection, &mark, Priority::Webhook, None, now)?;
     }
     Ok(())
 }

@@ -13,7 +13,6 @@ use crate::engine::Engine;
 use crate::failure::{self, Failure};
 use crate::manage::deletes::tag_field;
 use crate::reconcile::apply::note_writes;
-use crate::reconcile::children::Emptied;
 use crate::reconcile::sides::{RunContext, SideRecord, TAGS, mismatch};
 use crate::reconcile::work::Ending;
 
@@ -37,27 +36,17 @@ impl Engine {
         link: Link,
         deletion: Deletion,
         left: SideRecord,
-        emptied: Emptied,
     ) -> Result<Ending, Failure> {
-        let (deletion, mut changes, what) = match &deletion.policy {
+        let (deletion, changes, what) = match &deletion.policy {
             DeletePolicy::Unlink => (deletion, Vec::new(), "unlinked, the other record stays".to_owned()),
             _ => run.write_policy(&link, deletion, &left).await?,
         };
-        let Emptied { changes: of_lists, unlinked } = emptied;
         let mut summary = format!("deleted in {}: {what}", system(run, deletion.side));
         if let Some(who) = deletion.decided_by.as_ref().filter(|_| deletion.policy != DeletePolicy::Unlink) {
             summary = format!("{summary}, as {who} confirmed");
         }
-        if !of_lists.is_empty() {
-            let name = &run.active.manifest.partner.name;
-            summary = format!(
-                "{summary}; it was merged into another contact, and its lists were emptied; {name}: {} values",
-                of_lists.len()
-            );
-        }
-        changes.extend(of_lists);
         let deletion = done(run, deletion);
-        Ok(Ending { changes, unlinked, ..tombstone(run, link, deletion, summary) })
+        Ok(Ending { changes, ..tombstone(run, link, deletion, summary) })
     }
 }
 

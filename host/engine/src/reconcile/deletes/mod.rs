@@ -11,11 +11,12 @@ mod survivor;
 mod undo;
 
 use contactor_store::{
-    ClaimedRecord, Deletion, DeletionState, FailureClass, Link, LinkState, RecordKey, RunOutcome, Side,
-    StoreError,
+    ClaimedRecord, Deletion, DeletionState, FailureClass, Link, LinkState, Mark, RecordId, RecordKey,
+    RunOutcome, Side, StoreError,
 };
 use contactor_sync::{DeletePolicy, Seen, Stage, Step, after_look};
 use jiff::SignedDuration;
+use tokio::sync::OwnedMutexGuard;
 
 pub(crate) use survivor::Survivor;
 
@@ -95,6 +96,7 @@ impl Engine {
         run: &RunContext,
         key: &RecordKey,
         lost: Lost,
+        guards: &mut Vec<OwnedMutexGuard<()>>,
     ) -> Result<Ending, Failure> {
         let Lost { link, seen, left } = lost;
         let side = match seen {
@@ -105,9 +107,12 @@ impl Engine {
         if !(link.state == LinkState::Active || link.state.is_quarantined()) {
             return Ok(still_gone(run, link, side));
         }
-        let stored = match link.state.is_quarantined() {
-            true => run.deletion(&link).await?.filter(|one| one.side == side),
-            false => None,
+        let known = if link.state.is_quarantined() { run.deletion(&link).await? } else { None };
+        let known = known.filter(|one| one.state.stage(false).is_some());
+        // The lost one is back and the other one is gone: that begins anew, in the same place.
+        let (stored, replaced) = match known {
+            Some(one) if one.side == side => (Some(one), None),
+            other => (None, other),
         };
         let now = self.now();
         let stage = stored.as_ref().and_then(|one| one.state.stage(now >= one.due)).unwrap_or(Stage::Linked);
@@ -115,32 +120,34 @@ impl Engine {
             (Some(one), Stage::Confirmed | Stage::Acting) => one.policy.clone(),
             _ => run.delete_policy(&link.entity, side).await?,
         };
-        let deletion = stored.unwrap_or_else(|| self.quarantined(&link, side));
+        let deletion = stored.unwrap_or_else(|| {
+            let (id, decided_by) = replaced.map_or((0, None), |one| (one.id, one.decided_by));
+            Deletion { id, decided_by, ..self.quarantined(&link, side) }
+        });
         let mut step = after_look(stage, seen, None, &policy);
         let mut survivor = None;
-        if let (Step::Search, Some(left)) = (step, &left) {
+        // Whose the children of a merged contact are is to be seen at once, and later perhaps no more.
+        let at_once = step == Step::Quarantine && side == Side::Highlevel && !run.active.lists.is_empty();
+        if let (true, Some(left)) = (at_once || step == Step::Search, &left) {
             survivor = run.survivor(&link, side, left).await?;
+        }
+        if step == Step::Search {
             let lives_on = survivor.as_ref().is_some_and(|survivor| survivor.free);
             step = after_look(stage, seen, Some(lives_on), &policy);
         }
-        let survivor_id = survivor.as_ref().map(|survivor| survivor.id.clone());
-        match (step, left) {
-            (Step::Quarantine, _) => Ok(into_quarantine(run, link, deletion)),
-            (Step::Nothing, _) => Ok(nothing_left(run, link, deletion)),
-            (Step::Ask, Some(_)) => Ok(asked(run, &link, deletion)),
-            (Step::Move, Some(left)) => {
-                let survivor = survivor_id.unwrap_or_else(|| left.id.clone());
-                self.hand_over(run, key, (link, side), left, survivor).await
+        let handed = run.hand_lists(&link, side, survivor.as_ref()).await?;
+        match (step, left, survivor) {
+            (Step::Quarantine, ..) => Ok(handed.with(into_quarantine(run, link, deletion))),
+            (Step::Nothing, ..) => Ok(nothing_left(run, link, deletion)),
+            (Step::Ask, Some(_), _) => Ok(handed.with(asked(run, &link, deletion))),
+            (Step::Move, Some(left), Some(survivor)) => {
+                let ending = self.hand_over(run, key, (link, side), (left, survivor.id), guards).await?;
+                Ok(handed.with(ending))
             }
-            (Step::Unlink | Step::Tag | Step::Delete, Some(left)) => {
+            (Step::Unlink | Step::Tag | Step::Delete, Some(left), _) => {
                 let policy = if step == Step::Unlink { DeletePolicy::Unlink } else { policy };
                 let deletion = Deletion { policy, ..deletion };
-                // What belonged to the deleted one is the survivor's, who has another counterpart.
-                let emptied = match &survivor {
-                    Some(survivor) => run.hand_lists(&link, side, survivor).await?,
-                    None => Emptied::default(),
-                };
-                self.act(run, link, deletion, left, emptied).await
+                Ok(handed.with(self.act(run, link, deletion, left).await?))
             }
             _ => Ok(waiting(run, &link, &deletion)),
         }
@@ -176,11 +183,10 @@ impl Engine {
         run: &RunContext,
         key: &RecordKey,
         (link, side): (Link, Side),
-        left: SideRecord,
-        survivor: contactor_store::RecordId,
+        (left, survivor): (SideRecord, RecordId),
+        guards: &mut Vec<OwnedMutexGuard<()>>,
     ) -> Result<Ending, Failure> {
         let entity = link.entity.clone();
-        let mut guards = Vec::new();
         if side == Side::Highlevel {
             // The survivor's own runs must not overlap with a change of its link.
             guards.push(run.lock_record(&survivor).await);
@@ -199,16 +205,12 @@ impl Engine {
         if highlevel.is_none() || partner.is_none() {
             return Err(changed());
         }
-        let known = Survivor { id: survivor.clone(), free: true };
-        let Emptied { changes, mut unlinked } = run.hand_lists(&link, side, &known).await?;
-        unlinked.extend(run.own_lists(&link).await?);
-        let Plan::Sync(mut plan) = run.sync(&entity, highlevel, partner, Some(link.clone()), guards).await?
+        let unlinked = run.own_lists(&link).await?;
+        let Plan::Sync(plan) = run.sync(&entity, highlevel, partner, Some(link.clone()), Vec::new()).await?
         else {
             return Err(changed());
         };
-        let guards = std::mem::take(&mut plan.creating);
         let ending = self.bring_into_step(run, key, *plan).await?;
-        drop(guards);
         let summary = format!(
             "merged into {survivor} in {}, which is linked now; {}",
             system(run, side),
@@ -218,18 +220,49 @@ impl Engine {
             true => run.conflicts_gone("the record was merged into another one"),
             false => ending.ended,
         };
-        let changes = changes.into_iter().chain(ending.changes).collect();
-        Ok(Ending { summary, changes, unlinked, ended, outcome: RunOutcome::Applied, ..ending })
+        Ok(Ending { summary, unlinked, ended, outcome: RunOutcome::Applied, ..ending })
+    }
+}
+
+/// What a contact's lists were handed over with.
+#[derive(Default)]
+struct Handed {
+    emptied: Emptied,
+    marks: Vec<Mark>,
+    told: Option<String>,
+}
+
+impl Handed {
+    /// Adds it to the ending of a run.
+    fn with(self, mut ending: Ending) -> Ending {
+        ending.changes.extend(self.emptied.changes);
+        ending.unlinked.extend(self.emptied.unlinked);
+        ending.marks.extend(self.marks);
+        if let Some(told) = self.told {
+            ending.summary = format!("{}; {told}", ending.summary);
+        }
+        ending
     }
 }
 
 impl RunContext {
-    /// Empties the lists of a contact that lives on in another one. HighLevel moves them there; partners do not tell.
-    async fn hand_lists(&self, link: &Link, side: Side, survivor: &Survivor) -> Result<Emptied, Failure> {
-        match side {
-            Side::Highlevel if !self.active.lists.is_empty() => self.empty_lists(link, &survivor.id).await,
-            _ => Ok(Emptied::default()),
-        }
+    /// Empties the lists of a contact that lives on in another one, whose own lists are looked at next. HighLevel moves the children
+    /// there; partners do not tell.
+    async fn hand_lists(
+        &self,
+        link: &Link,
+        side: Side,
+        survivor: Option<&Survivor>,
+    ) -> Result<Handed, Failure> {
+        let lost_lists = side == Side::Highlevel && !self.active.lists.is_empty();
+        let Some(survivor) = survivor.filter(|_| lost_lists) else { return Ok(Handed::default()) };
+        let emptied = self.empty_lists(link, &survivor.id).await?;
+        let name = &self.active.manifest.partner.name;
+        let told = (!emptied.changes.is_empty()).then(|| {
+            let what = format!("its lists are {}'s now and were emptied", survivor.id);
+            format!("{what}; {name}: {} values", emptied.changes.len())
+        });
+        Ok(Handed { emptied, marks: self.list_marks(Side::Highlevel, &survivor.id), told })
     }
 
     /// The links of the lists of a contact whose partner's record goes to another one.
