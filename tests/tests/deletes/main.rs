@@ -26,13 +26,13 @@ async fn nothing_is_done_at_first_sight_and_a_restored_contact_is_in_step_again(
     assert_eq!((lost.stored.state, lost.stored.side), (DeletionState::Quarantined, Side::Highlevel));
     assert_eq!(lost.label.as_deref(), Some(EMAIL));
     assert!(lost.next.contains("looked for again") && lost.next.contains("stays"), "{}", lost.next);
-    assert!(stage.last_summary().await.contains("not found in HighLevel"));
+    assert!(stage.told("not found in HighLevel").await);
 
     // What is edited meanwhile waits, and comes to nobody's harm.
     stage.edit_tester("King");
     stage.hear().await;
     assert_eq!(stage.contact(), None, "an edit of the other record brings nobody back");
-    assert!(stage.last_summary().await.contains("still not found"));
+    assert!(stage.told("still not found").await);
     assert_eq!(stage.writes(), before);
 
     stage.restore_contact();
@@ -160,6 +160,9 @@ async fn a_partner_that_loses_everything_for_a_while_costs_nothing() {
         let fields = json!({ "lastName": "Edited" });
         stage.in_highlevel(PersonAct::EditContact { contact: contact.clone(), fields });
     }
+    stage.hear().await;
+    // What a busy machine kept from its run is tried again.
+    stage.pass(1);
     stage.hear().await;
     let lost = stage.deletions().await;
     assert_eq!(lost.len(), people.len());

@@ -4,7 +4,7 @@ use contactor_engine::{ConnectionView, DeletionDecision, DeletionView, Engine, P
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::Order;
 use contactor_sandbox::prefinery::ProjectAct;
-use contactor_store::{DeletionFilter, Link, LinkState, RecordId, Side, WorkspaceId};
+use contactor_store::{DeletionFilter, Link, LinkState, RecordId, RunFilter, Side, WorkspaceId};
 use contactor_tests::engine::{Partner, Stand, WORKSPACE};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -178,8 +178,11 @@ impl Stage {
         writing.map(|(_, count)| count.requests).sum()
     }
 
-    pub(super) async fn last_summary(&self) -> String {
-        self.stand.last_run(&self.connection.id).await.unwrap().summary
+    /// Whether a run says this.
+    pub(super) async fn told(&self, what: &str) -> bool {
+        let filter = RunFilter { limit: 100, ..RunFilter::default() };
+        let runs = self.engine().store().runs(filter).await.unwrap();
+        runs.iter().any(|run| run.summary.contains(what))
     }
 
     /// Nobody has to look at anything.
