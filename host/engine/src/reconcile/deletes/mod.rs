@@ -216,9 +216,10 @@ impl Engine {
             system(run, side),
             ending.summary
         );
-        let ended = match ending.ended.is_empty() {
-            true => run.conflicts_gone("the record was merged into another one"),
-            false => ending.ended,
+        let ended = if ending.ended.is_empty() {
+            run.conflicts_gone("the record was merged into another one")
+        } else {
+            ending.ended
         };
         Ok(Ending { summary, unlinked, ended, outcome: RunOutcome::Applied, ..ending })
     }
@@ -377,7 +378,6 @@ fn still_gone(run: &RunContext, mut link: Link, side: Side) -> Ending {
 }
 
 /// A person decided about a deletion while a run worked on it.
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn decided_meanwhile(error: StoreError) -> Failure {
     match error {
         StoreError::Conflict { .. } => Failure {
