@@ -6,8 +6,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    alerts, catalog, completions, conflicts, connection, connector, destination, emit, erase, guard, history,
-    init, mapping, matching, parked, quota, run, runs, sandbox, serve, store, sync, workspace,
+    alerts, catalog, completions, conflicts, connection, connector, deletes, destination, emit, erase, guard,
+    history, init, mapping, matching, parked, quota, run, runs, sandbox, serve, store, sync, workspace,
 };
 use crate::exit::Exit;
 
@@ -113,6 +113,9 @@ pub(crate) enum Command {
     /// Fields that both sides changed: see who won, decide, reverse.
     #[command(subcommand)]
     Conflicts(conflicts::Command),
+    /// Records that one side lost: what follows, policies, confirm, undo.
+    #[command(subcommand)]
+    Deletes(deletes::Command),
     /// Webhooks that were accepted.
     #[command(subcommand)]
     Events(history::EventsCommand),

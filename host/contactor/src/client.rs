@@ -5,13 +5,15 @@ use std::time::Duration;
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
     ActionReport, ActionRequest, AlertRules, Alerts, AllowRequest, ApproveMatch, CatalogueEntry,
-    CatalogueQuery, CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector, Destination,
+    CatalogueQuery, CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector,
+    DecideDeletion, DeletePolicies, DeletePolicyQuery, Deletion, DeletionPreview, DeletionQuery, Destination,
     DraftReport, EnableConnection, EraseRequest, Erasure, ErrorBody, Event, FieldStory, GuardReport, Health,
     LimitQuery, MappingDraft, MappingRow, MappingRowQuery, MappingTrial, MatchQuery, MatchReport,
-    NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewReport, PreviewRequest, PutDestination,
-    Quota, RecordRef, RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict,
-    RetryAnswer, Run, RunQuery, SampleAnswer, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery,
-    SyncProgress, SyncRequest, Timeline, TimelineQuery, TrialReport, Workspace, WorkspaceSettings,
+    NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewDeletion, PreviewReport, PreviewRequest,
+    PutDestination, Quota, RecordRef, RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer,
+    ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer, SetDeletePolicies, SetMappingPolicy,
+    SetMappingRow, StartMatch, StoryQuery, SyncProgress, SyncRequest, Timeline, TimelineQuery, TrialReport,
+    Workspace, WorkspaceSettings,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -403,6 +405,66 @@ impl Client {
     ) -> Result<ResolveAnswer> {
         let path = ["workspaces", workspace, "conflicts", &id.to_string(), "resolve"];
         self.json(self.request(Method::POST, &path).json(how)).await
+    }
+
+    pub(crate) async fn deletions(&self, workspace: &str, query: &DeletionQuery) -> Result<Vec<Deletion>> {
+        let request = self.request(Method::GET, &["workspaces", workspace, "deletes"]);
+        self.json(request.query(query)).await
+    }
+
+    pub(crate) async fn deletion(&self, workspace: &str, id: i64) -> Result<Deletion> {
+        self.get(&["workspaces", workspace, "deletes", &id.to_string()]).await
+    }
+
+    pub(crate) async fn decide_deletion(
+        &self,
+        workspace: &str,
+        id: i64,
+        decision: &str,
+        how: &DecideDeletion,
+    ) -> Result<Deletion> {
+        let path = ["workspaces", workspace, "deletes", &id.to_string(), decision];
+        self.json(self.request(Method::POST, &path).json(how)).await
+    }
+
+    pub(crate) async fn decide_deletions(
+        &self,
+        workspace: &str,
+        decision: &str,
+        how: &DecideDeletion,
+    ) -> Result<Vec<Deletion>> {
+        self.json(self.request(Method::POST, &["workspaces", workspace, "deletes", decision]).json(how)).await
+    }
+
+    pub(crate) async fn delete_policies(
+        &self,
+        workspace: &str,
+        connector: &str,
+        entity: &str,
+    ) -> Result<DeletePolicies> {
+        let query = DeletePolicyQuery { entity: Some(entity.to_owned()) };
+        let request = self.of_connection(Method::GET, workspace, connector, &["deletes", "policy"]);
+        self.json(request.query(&query)).await
+    }
+
+    pub(crate) async fn set_delete_policies(
+        &self,
+        workspace: &str,
+        connector: &str,
+        change: &SetDeletePolicies,
+    ) -> Result<DeletePolicies> {
+        let request = self.of_connection(Method::PUT, workspace, connector, &["deletes", "policy"]);
+        self.json(request.json(change)).await
+    }
+
+    pub(crate) async fn preview_deletion(
+        &self,
+        workspace: &str,
+        connector: &str,
+        which: &PreviewDeletion,
+    ) -> Result<DeletionPreview> {
+        let request = self.of_connection(Method::POST, workspace, connector, &["deletes", "preview"]);
+        self.json(request.json(which)).await
     }
 
     pub(crate) async fn events(&self, workspace: &str, limit: Option<u32>) -> Result<Vec<Event>> {

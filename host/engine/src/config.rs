@@ -41,6 +41,10 @@ pub struct EngineConfig {
     pub guard_percent: u32,
     /// Minutes that the guard looks back.
     pub guard_minutes: u32,
+    /// Minutes after which a record that was not found is looked for again, before anything is done about it.
+    pub delete_look_minutes: u32,
+    /// Hours in which it can be undone what was done because a record was deleted.
+    pub delete_undo_hours: u32,
     /// Messages that one destination is sent within a minute; the others wait.
     pub messages_per_minute: u32,
     /// Days that runs and event bodies are kept.
@@ -73,6 +77,9 @@ impl Default for EngineConfig {
             guard_records: 200,
             guard_percent: 20,
             guard_minutes: 60,
+            // Longer than a partner's search lags behind (at most five minutes), shorter than anybody waits for.
+            delete_look_minutes: 10,
+            delete_undo_hours: 72,
             // Chats take one message a second (Slack's documented limit of an incoming webhook).
             messages_per_minute: 60,
             retention_days: 30,
@@ -109,6 +116,9 @@ impl EngineConfig {
         within("guard-records", self.guard_records.into(), 0, u32::MAX.into())?;
         within("guard-percent", self.guard_percent.into(), 0, 100)?;
         within("guard-minutes", self.guard_minutes.into(), 1, 1_440)?;
+        within("delete-look-minutes", self.delete_look_minutes.into(), 0, 7 * 1_440)?;
+        // Beyond 60 days HighLevel itself restores nothing.
+        within("delete-undo-hours", self.delete_undo_hours.into(), 0, 60 * 24)?;
         within("messages-per-minute", self.messages_per_minute.into(), 1, 1_000_000)?;
         within("retention-days", self.retention_days.into(), 1, 100 * 365)
     }
@@ -153,6 +163,8 @@ mod tests {
             (EngineConfig { record_writes_minutes: 0, ..default() }, "engine.record-writes-minutes "),
             (EngineConfig { guard_percent: 101, ..default() }, "engine.guard-percent "),
             (EngineConfig { guard_minutes: 0, ..default() }, "engine.guard-minutes "),
+            (EngineConfig { delete_look_minutes: 10_081, ..default() }, "engine.delete-look-minutes "),
+            (EngineConfig { delete_undo_hours: 1_441, ..default() }, "engine.delete-undo-hours "),
             (EngineConfig { messages_per_minute: 0, ..default() }, "engine.messages-per-minute "),
             (EngineConfig { retention_days: 0, ..default() }, "engine.retention-days "),
             (EngineConfig { partner_timeout: 0, ..default() }, "engine.partner-timeout "),

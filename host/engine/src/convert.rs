@@ -6,6 +6,14 @@ use contactor_runtime::bindings::types as wit;
 use contactor_sync::{Fields, Value};
 use serde_json::Value as Json;
 
+/// A side of the store as the merge names it.
+pub(crate) fn own_side(side: contactor_store::Side) -> contactor_sync::Side {
+    match side {
+        contactor_store::Side::Highlevel => contactor_sync::Side::Highlevel,
+        contactor_store::Side::Partner => contactor_sync::Side::Partner,
+    }
+}
+
 /// A vendor's JSON value as the merge sees it.
 pub(crate) fn value_from_json(json: &Json) -> Value {
     Value::from_json(json.clone())

@@ -68,11 +68,12 @@ pub use guard::GuardReport;
 pub use ingest::Ingested;
 pub use manage::{
     ActionCall, ActionReport, BucketReport, CheckReport, ConflictPreview, ConflictReport, ConflictView,
-    ConnectionView, ConnectorView, DraftField, DraftRecord, DraftReport, DraftTotals, EnableConnection,
-    HighLevelQuota, InspectReport, MappingRow, MappingTrial, MatchEstimate, MatchReport, NewWorkspace,
-    ParkedAction, ParkedGroupView, PartnerQuota, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest,
-    SettingView, Timeline, TimelineEntry, TimelineKind, TimelinePage, TrialProblem, TrialReport, TrialRow,
-    WhyField, inspect,
+    ConnectionView, ConnectorView, DeletionDecision, DeletionPreview, DeletionView, DraftField, DraftRecord,
+    DraftReport, DraftTotals, EnableConnection, HighLevelQuota, InspectReport, MappingRow, MappingTrial,
+    MatchEstimate, MatchReport, NewWorkspace, ParkedAction, ParkedGroupView, PartnerQuota, PlannedCall,
+    PolicyChange, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest, SettingView, Timeline,
+    TimelineEntry, TimelineKind, TimelinePage, TrialProblem, TrialReport, TrialRow, WantedPolicy, WhyField,
+    inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};

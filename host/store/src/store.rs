@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use contactor_sync::DeletePolicies;
 use jiff::Timestamp;
 
 use crate::automation::*;
@@ -142,6 +143,8 @@ pub trait Store: Send + Sync + 'static {
     /// - A parked entry of the record is taken off the list by `Done`.
     /// - A conflict that waits for a person (without a winner) is listed once, however many runs meet it.
     /// - What became of conflicts that waited is noted with the run; a decision that was made during the run waits for the next.
+    /// - A deletion is stored; one about which a person decided during the run stays as it is. A link that is in use again ends the
+    ///   deletions of its records. [`claim_records`](Self::claim_records) marks a record whose second look is due.
     ///
     /// # Errors
     ///
@@ -319,6 +322,40 @@ pub trait Store: Send + Sync + 'static {
     async fn match_counts(&self, connection: &ConnectionId) -> Result<Vec<MatchCount>>;
     /// Records that a report lists.
     async fn matches(&self, filter: MatchFilter) -> Result<Vec<Match>>;
+    // ---------------------------------------------------------------------------------------------------------- deletions
+
+    /// One deletion.
+    async fn deletion(&self, id: i64) -> Result<Option<Deletion>>;
+    /// The newest deletion of a pair, by HighLevel's id, unless it ended.
+    async fn deletion_of(
+        &self,
+        connection: &ConnectionId,
+        entity: &str,
+        highlevel: &RecordId,
+    ) -> Result<Option<Deletion>>;
+    /// Deletions of a workspace, newest first.
+    async fn deletions(&self, filter: DeletionFilter) -> Result<Vec<Deletion>>;
+    /// A person decides about a deletion that is in one of the states `from`: its record is done again with priority `Interactive`,
+    /// all or nothing. `Conflict` when it is in another state; nothing was written then.
+    async fn decide_deletion(
+        &self,
+        id: i64,
+        from: &[DeletionState],
+        to: DeletionState,
+        by: &str,
+    ) -> Result<Deletion>;
+    /// Notes that a run is about to act by the deletion's policy, and keeps what is needed to undo it. `Conflict` when a person
+    /// decided since it was read: then the run must not act.
+    async fn begin_deletion(&self, seen: &Deletion, kept: Sealed) -> Result<Deletion>;
+    /// Sets what is done to one record of an entity when the other one is gone.
+    async fn put_delete_policies(
+        &self,
+        connection: &ConnectionId,
+        entity: &str,
+        policies: DeletePolicies,
+    ) -> Result<()>;
+    /// What is done; nothing unless it was set.
+    async fn delete_policies(&self, connection: &ConnectionId, entity: &str) -> Result<DeletePolicies>;
 
     // -------------------------------------------------------------------------------------------------------- cursors, kv
 
@@ -444,8 +481,10 @@ pub trait Store: Send + Sync + 'static {
     async fn counts(&self, workspace: Option<&WorkspaceId>) -> Result<Counts>;
     /// Counts for one connection.
     async fn counts_of(&self, connection: &ConnectionId) -> Result<Counts>;
-    /// Forgets what is past its time: events, runs, conflicts that ended and messages as the workspace says, or else as given,
-    /// held events as given, de-duplication keys not before [`DEDUPLICATION`]; until then an event stays without its body. What waits for a run or for a person is kept. Works in
+    /// Forgets what is past its time: events, runs, conflicts that ended and messages as the workspace says, or else as given, held
+    /// events as given, de-duplication keys not before [`DEDUPLICATION`]; until then an event stays without its body. What was kept to
+    /// undo a deletion goes with its window, and what two records agreed on after 60 days, if one of them is gone; that it is gone
+    /// stays known. What waits for a run or for a person is kept. Works in
     /// several transactions, so that webhooks need not wait. Answers the number of rows removed or emptied.
     async fn expire(&self, now: Timestamp, retention: Duration) -> Result<u64>;
     /// A write that proves that the store can commit, for health. After `Failed` it is the one call that tries the disk again,

@@ -37,6 +37,7 @@ mod canonical;
 mod children;
 mod conflict;
 mod decision;
+mod deletes;
 mod expression;
 mod fingerprint;
 mod mapping;
@@ -53,6 +54,7 @@ pub use children::{
 };
 pub use conflict::ConflictRecord;
 pub use decision::{Decision, Outcome, Undecidable};
+pub use deletes::{DeletePolicies, DeletePolicy, Seen, Stage, Step, after_look};
 pub use expression::{check_expression, evaluate};
 pub use fingerprint::Fingerprint;
 pub use mapping::{Mapping, MappingError};

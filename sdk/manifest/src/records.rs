@@ -33,6 +33,10 @@ pub struct Entity {
     /// older one only fills what is empty.
     #[serde(default)]
     pub many_to_one: bool,
+    /// The connector's `adapter.delete` removes such a record at the partner, so that an admin may ask for it when HighLevel's is
+    /// deleted.
+    #[serde(default)]
+    pub deletes: bool,
     /// What an admin should know, for example what a projection can show and what is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,

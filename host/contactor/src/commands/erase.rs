@@ -35,6 +35,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
         ("known as", erased.ids.iter().chain(&erased.words).cloned().collect::<Vec<_>>().join(", ")),
         ("links", erased.links.to_string()),
         ("webhooks", erased.events.to_string()),
+        ("deletions", erased.deletions.to_string()),
         ("runs", erased.runs.to_string()),
         ("conflicts", erased.conflicts.to_string()),
         ("parked", erased.parked.to_string()),

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod conflicts;
 pub(crate) mod connection;
 pub(crate) mod connector;
+pub(crate) mod deletes;
 pub(crate) mod destination;
 pub(crate) mod emit;
 pub(crate) mod erase;
@@ -90,6 +91,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Guard(command) => guard::run(context, command).await,
         Command::Parked(command) => parked::run(context, command).await,
         Command::Conflicts(command) => conflicts::run(context, command).await,
+        Command::Deletes(command) => deletes::run(context, command).await,
         Command::Events(command) => history::events(context, command).await,
         Command::Health => health::run(context).await,
         // `run` has dealt with these: they need no host and no runtime of this kind.

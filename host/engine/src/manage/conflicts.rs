@@ -226,14 +226,14 @@ impl Engine {
         Ok(link.filter(|link| link.state == LinkState::Active))
     }
 
-    async fn partner_name(&self, connection: &Connection) -> String {
+    pub(super) async fn partner_name(&self, connection: &Connection) -> String {
         let manifest: Result<Manifest, _> = self.manifest_of(connection).await;
         manifest.map_or_else(|_| connection.connector.clone(), |manifest| manifest.partner.name)
     }
 }
 
 /// Who a record is, by the values that both sides last agreed on: email, else name, else phone.
-fn label(base: &Base) -> Option<String> {
+pub(super) fn label(base: &Base) -> Option<String> {
     let agreed = |field: &str| {
         let row = base.iter().find(|(row, _)| row.as_str().split('=').next() == Some(field))?;
         row.1.of(contactor_sync::Side::Partner).as_text().map(str::to_owned)

@@ -233,6 +233,8 @@ fn newest(mut entries: Vec<TimelineEntry>, page: TimelinePage) -> (Vec<TimelineE
 fn of_link(link: &Link) -> TimelineEntry {
     let state = match link.state {
         LinkState::Active => "",
+        LinkState::HighlevelMissing => "; HighLevel's record was not found and is looked for again",
+        LinkState::PartnerMissing => "; the partner's record was not found and is looked for again",
         LinkState::HighlevelDeleted => "; HighLevel's record was deleted since",
         LinkState::PartnerDeleted => "; the partner's record was deleted since",
     };

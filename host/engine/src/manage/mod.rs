@@ -5,6 +5,7 @@ mod check;
 mod conflicts;
 mod connections;
 mod connectors;
+pub(crate) mod deletes;
 mod emit;
 mod erase;
 mod history;
@@ -25,6 +26,7 @@ pub use conflicts::{ConflictPreview, ConflictReport, ConflictView, Resolve};
 pub(crate) use connections::interfaces;
 pub use connections::{ConnectionView, EnableConnection, SettingView};
 pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};
+pub use deletes::{DeletionDecision, DeletionPreview, DeletionView, PlannedCall, PolicyChange, WantedPolicy};
 pub use history::{Timeline, TimelineEntry, TimelineKind, TimelinePage};
 pub(crate) use mapping::is_known;
 pub use mapping::{

@@ -218,7 +218,7 @@ impl RunContext {
 
     // ---------------------------------------------------------------------------------------------------------- HighLevel
 
-    async fn create_highlevel(&self, fields: &Fields) -> Result<SideRecord, Failure> {
+    pub(super) async fn create_highlevel(&self, fields: &Fields) -> Result<SideRecord, Failure> {
         let (plain, tags) = split_tags(fields);
         let plain = self.address_custom_fields(plain).await?;
         let draft = highlevel::ContactDraft::from_fields(plain)

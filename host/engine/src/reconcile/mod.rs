@@ -5,6 +5,7 @@
 
 mod apply;
 pub(crate) mod children;
+pub(crate) mod deletes;
 mod matching;
 mod plan;
 mod preview;
@@ -15,5 +16,5 @@ mod sides;
 mod work;
 
 pub use preview::{PlannedChange, PreviewItem, PreviewReport, Verdict};
-pub(crate) use sides::{RunContext, contact_fields, mismatch, partner_record};
+pub(crate) use sides::{RunContext, SideRecord, TAGS, contact_fields, mismatch, partner_record};
 pub(crate) use work::{outcome_name, run_id};

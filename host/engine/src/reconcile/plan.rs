@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 
 use contactor_runtime::bindings::types::Direction;
 use contactor_store::{ConnectionId, FailureClass, FieldRemark, Link, LinkState, RecordId, RecordKey, Side};
-use contactor_sync::{CanonicalError, FieldProblem, Fields, Merge, Problem, Value, merge, merge_decided};
+use contactor_sync::{
+    CanonicalError, FieldProblem, Fields, Merge, Problem, Seen, Value, merge, merge_decided,
+};
 use tokio::sync::OwnedMutexGuard;
 
 use super::remarks;
@@ -18,9 +20,9 @@ pub(super) const NO_IDENTIFIER: &str = "no identifier";
 pub(crate) enum Plan {
     /// A clean-up rule says to leave the record alone.
     Skip { reason: String, highlevel: Option<SideRecord>, partner: Option<SideRecord> },
-    /// One side's record is gone; the link is kept as a tombstone, and nothing is deleted on the other side.
-    Gone { link: Link, side: Side },
-    /// The record is on neither side.
+    /// A record of a pair is gone, and perhaps both are.
+    Gone { link: Link, seen: Seen, left: Option<SideRecord> },
+    /// The record is on neither side, and no pair.
     Nowhere,
     /// Both sides are known as far as they exist.
     Sync(Box<SyncPlan>),
@@ -75,8 +77,16 @@ impl RunContext {
         )
         .await?;
         match (highlevel, partner) {
+            (None, None) if link.state == LinkState::Active || link.state.is_quarantined() => {
+                Ok(Plan::Gone { link, seen: Seen::Neither, left: None })
+            }
             (None, None) => Ok(Plan::Nowhere),
-            (None, Some(_)) => Ok(Plan::Gone { link, side: Side::Highlevel }),
+            (None, Some(partner)) if self.is_back_alone(&link, Side::Partner).await? => {
+                self.plan_from_partner(&entity, partner, Some(link)).await
+            }
+            (None, left) => {
+                Ok(Plan::Gone { link, seen: Seen::Without(contactor_sync::Side::Highlevel), left })
+            }
             (Some(highlevel), None) => self.plan_without_partner(link, highlevel).await,
             (Some(highlevel), Some(partner)) => {
                 self.sync(&entity, Some(highlevel), Some(partner), Some(link), Vec::new()).await
@@ -88,37 +98,60 @@ impl RunContext {
     /// another one: after an update whose answer was lost.
     async fn plan_without_partner(&self, link: Link, highlevel: SideRecord) -> Result<Plan, Failure> {
         let entity = link.entity.clone();
-        if self.active.rekeys(&entity) && link.state == LinkState::Active {
+        if self.is_back_alone(&link, Side::Highlevel).await? {
+            return self.plan_from_highlevel(&entity, highlevel, Some(link)).await;
+        }
+        if self.active.rekeys(&entity) && matches!(link.state, LinkState::Active | LinkState::PartnerMissing)
+        {
             let keys = self.natural_keys(&entity, Side::Highlevel, &highlevel.fields);
             if let (Some(partner), None) = self.counterpart(&entity, &keys).await? {
                 return self.sync(&entity, Some(highlevel), Some(partner), Some(link), Vec::new()).await;
             }
         }
-        Ok(Plan::Gone { link, side: Side::Partner })
+        let seen = Seen::Without(contactor_sync::Side::Partner);
+        Ok(Plan::Gone { link, seen, left: Some(highlevel) })
+    }
+
+    /// Whether the deleted record of a pair is there again while the other one is not, because a policy deleted it, or so long ago
+    /// that nobody knows: then it is like a new one.
+    async fn is_back_alone(&self, link: &Link, side: Side) -> Result<bool, Failure> {
+        if link.state != LinkState::deleted(side) {
+            return Ok(false);
+        }
+        let deletion = self.deletion(link).await?;
+        let deleted = deletion.is_some_and(|one| one.policy == contactor_sync::DeletePolicy::Delete);
+        Ok(deleted || link.base.is_empty())
     }
 
     async fn plan_unlinked(&self, key: &RecordKey) -> Result<Plan, Failure> {
         match key.side {
             Side::Highlevel => match self.read_highlevel(&key.record).await? {
-                Some(record) => self.plan_from_highlevel(&key.entity, record).await,
+                Some(record) => self.plan_from_highlevel(&key.entity, record, None).await,
                 None => Ok(Plan::Nowhere),
             },
             Side::Partner => match self.read_partner(&key.entity, &key.record).await? {
-                Some(record) => self.plan_from_partner(&key.entity, record).await,
+                Some(record) => self.plan_from_partner(&key.entity, record, None).await,
                 None => Ok(Plan::Nowhere),
             },
         }
     }
 
-    /// A contact without a counterpart: find the partner's record or plan its creation.
-    async fn plan_from_highlevel(&self, entity: &str, record: SideRecord) -> Result<Plan, Failure> {
+    /// A contact without a counterpart: find the partner's record or plan its creation. It may have a tombstone that counts no more.
+    async fn plan_from_highlevel(
+        &self,
+        entity: &str,
+        record: SideRecord,
+        own: Option<Link>,
+    ) -> Result<Plan, Failure> {
         if let Some(reason) = self.admit(entity, Direction::ToPartner, &record.fields).await? {
             return Ok(Plan::Skip { reason, highlevel: Some(record), partner: None });
         }
         let keys = self.natural_keys(entity, Side::Highlevel, &record.fields);
         let guards = self.lock_keys(&keys).await;
-        if let Some(link) = self.link(entity, Side::Highlevel, &record.id).await? {
-            return self.plan_linked(link).await;
+        if own.is_none()
+            && let Some(link) = self.link(entity, Side::Highlevel, &record.id).await?
+        {
+            return Box::pin(self.plan_linked(link)).await;
         }
         // A partner that refuses duplicates itself is asked by the create: one request instead of two for each new person.
         let refuses_duplicates = keys.iter().any(|key| key.unique);
@@ -137,7 +170,7 @@ impl RunContext {
             );
             return Ok(Plan::Skip { reason, highlevel: Some(record), partner: None });
         }
-        self.sync(entity, Some(record), partner, tombstone, guards).await
+        self.sync(entity, Some(record), partner, own.or(tombstone), guards).await
     }
 
     /// A field without which the partner creates no record, and which no row of the mapping writes: an admin wants the partner's
@@ -177,7 +210,7 @@ impl RunContext {
     }
 
     /// The one partner's record with one of these keys that is linked to nobody else, and the tombstone that it has.
-    async fn counterpart(
+    pub(super) async fn counterpart(
         &self,
         entity: &str,
         keys: &[NaturalKey],
@@ -200,8 +233,13 @@ impl RunContext {
         Ok((Some(partner), tombstone))
     }
 
-    /// A partner's record without a counterpart: find the contact or plan its creation.
-    async fn plan_from_partner(&self, entity: &str, record: SideRecord) -> Result<Plan, Failure> {
+    /// A partner's record without a counterpart: find the contact or plan its creation. It may have a tombstone that counts no more.
+    async fn plan_from_partner(
+        &self,
+        entity: &str,
+        record: SideRecord,
+        own: Option<Link>,
+    ) -> Result<Plan, Failure> {
         if let Some(reason) = self.admit(entity, Direction::ToHighlevel, &record.fields).await? {
             return Ok(Plan::Skip { reason, highlevel: None, partner: Some(record) });
         }
@@ -222,8 +260,10 @@ impl RunContext {
             return Err(Failure::new(FailureClass::Data, reason));
         }
         let mut guards = self.lock_keys(&keys).await;
-        if let Some(link) = self.link(entity, Side::Partner, &record.id).await? {
-            return self.plan_linked(link).await;
+        if own.is_none()
+            && let Some(link) = self.link(entity, Side::Partner, &record.id).await?
+        {
+            return Box::pin(self.plan_linked(link)).await;
         }
         let mut highlevel: Option<SideRecord> = None;
         for key in &keys {
@@ -247,7 +287,7 @@ impl RunContext {
             // The duplicate search answers fewer fields than a read by id, and only the latter may be merged.
             highlevel = self.read_highlevel(&found.id).await?;
         }
-        self.sync(entity, highlevel, Some(record), tombstone, guards).await
+        self.sync(entity, highlevel, Some(record), own.or(tombstone), guards).await
     }
 
     /// A further record of a person who is linked already: the newest of both keeps or takes the link.
@@ -263,7 +303,13 @@ impl RunContext {
             self.read_partner(&entity, &link.partner_id),
         )
         .await?;
-        let Some(highlevel) = highlevel else { return Ok(Plan::Gone { link, side: Side::Highlevel }) };
+        let Some(highlevel) = highlevel else {
+            let seen = match linked {
+                Some(_) => Seen::Without(contactor_sync::Side::Highlevel),
+                None => Seen::Neither,
+            };
+            return Ok(Plan::Gone { link, seen, left: linked });
+        };
         let mapping = self.active.mapping(&entity)?;
         if linked.is_none_or(|linked| by_age(&linked, &record).is_lt()) {
             let base = link.base.for_successor(mapping, &record.fields, &self.active.context);
@@ -279,7 +325,7 @@ impl RunContext {
     }
 
     /// Merges what both sides show and asks the clean-up rules about every direction that would be written.
-    async fn sync(
+    pub(super) async fn sync(
         &self,
         entity: &str,
         highlevel: Option<SideRecord>,
@@ -358,8 +404,11 @@ impl RunContext {
         highlevel: Option<&SideRecord>,
         partner: Option<&SideRecord>,
     ) -> bool {
-        let moves = link.state == LinkState::Active
-            && (self.active.rekeys(&link.entity) || self.active.many_to_one(&link.entity));
+        let moves = match link.state {
+            LinkState::Active => self.active.rekeys(&link.entity) || self.active.many_to_one(&link.entity),
+            LinkState::PartnerMissing => self.active.rekeys(&link.entity),
+            _ => false,
+        };
         highlevel.is_some_and(|record| record.id == link.highlevel_id)
             && partner.is_some_and(|record| moves || record.id == link.partner_id)
     }
@@ -375,10 +424,15 @@ impl RunContext {
     }
 
     /// A counterpart that is linked to somebody else must not be linked again. A tombstone gives way and is answered: after
-    /// a merge at the vendor the survivor takes the deleted record's place.
-    async fn free(&self, entity: &str, side: Side, record: &RecordId) -> Result<Option<Link>, Failure> {
+    /// a merge at the vendor the survivor takes the deleted record's place. So does one in quarantine while its record stays away.
+    pub(super) async fn free(
+        &self,
+        entity: &str,
+        side: Side,
+        record: &RecordId,
+    ) -> Result<Option<Link>, Failure> {
         match self.link(entity, side, record).await? {
-            Some(link) if link.state == LinkState::Active => {
+            Some(link) if link.state == LinkState::Active || self.is_back(&link).await? => {
                 let (system, other) = match side {
                     Side::Partner => (self.active.manifest.partner.name.as_str(), &link.highlevel_id),
                     Side::Highlevel => ("HighLevel", &link.partner_id),
@@ -392,6 +446,15 @@ impl RunContext {
             }
             tombstone => Ok(tombstone),
         }
+    }
+
+    /// Whether the record that was not found at the last look is there again.
+    async fn is_back(&self, link: &Link) -> Result<bool, Failure> {
+        Ok(match link.state {
+            LinkState::HighlevelMissing => self.read_highlevel(&link.highlevel_id).await?.is_some(),
+            LinkState::PartnerMissing => self.read_partner(&link.entity, &link.partner_id).await?.is_some(),
+            LinkState::Active | LinkState::HighlevelDeleted | LinkState::PartnerDeleted => false,
+        })
     }
 
     /// Waits until no other run works on the record, or on its lists.
@@ -414,7 +477,7 @@ impl RunContext {
         guards
     }
 
-    fn natural_keys(&self, entity: &str, side: Side, fields: &Fields) -> Vec<NaturalKey> {
+    pub(super) fn natural_keys(&self, entity: &str, side: Side, fields: &Fields) -> Vec<NaturalKey> {
         let keys = self.active.natural_keys(entity);
         keys.iter()
             .filter_map(|key| {
@@ -432,12 +495,12 @@ impl RunContext {
 }
 
 /// A value by which both systems know the same person.
-struct NaturalKey {
-    highlevel: String,
-    partner: String,
-    value: String,
+pub(super) struct NaturalKey {
+    pub(super) highlevel: String,
+    pub(super) partner: String,
+    pub(super) value: String,
     /// The partner refuses a second record with this value.
-    unique: bool,
+    pub(super) unique: bool,
 }
 
 /// The name of the lock on a record: a contact and its lists share one, because both are written to one record of the partner.

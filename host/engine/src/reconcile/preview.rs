@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use contactor_highlevel::{SearchRequest, Sort};
-use contactor_store::{ConnectionId, Priority, RecordId, RecordKey, Side};
+use contactor_store::{ConnectionId, LinkState, Priority, RecordId, RecordKey, Side};
 use contactor_sync::Fields;
 use serde::{Deserialize, Serialize};
 
@@ -260,7 +260,12 @@ pub(super) fn item(record: RecordId, plan: &Plan) -> PreviewItem {
         }
         Plan::Gone { link, .. } => PreviewItem {
             partner_id: Some(link.partner_id.clone()),
-            reason: Some("one side was deleted; the other stays".to_owned()),
+            reason: Some(match link.state {
+                LinkState::HighlevelDeleted | LinkState::PartnerDeleted => {
+                    "one side was deleted; the other stays".to_owned()
+                }
+                _ => "it is gone on one side; it is looked for again before anything is done".to_owned(),
+            }),
             ..blank(record, Verdict::Skip)
         },
         Plan::Sync(plan) => sync_item(record, plan),

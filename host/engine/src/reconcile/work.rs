@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use contactor_highlevel::Priority as HlPriority;
 use contactor_store::{
-    ClaimedRecord, Completion, ConflictEnd, ConnectionState, Disposition, FailureClass, Lease, LinkState,
-    Mark, Priority, RecordKey, Run, RunCause, RunId, RunKind, RunOutcome, Side, StoreError,
+    ClaimedRecord, Completion, ConflictEnd, ConnectionState, Deletion, Disposition, FailureClass, Lease,
+    LinkState, Mark, Priority, RecordKey, Run, RunCause, RunId, RunKind, RunOutcome, Side, StoreError,
 };
 use contactor_sync::ConflictRecord;
 
 use super::apply::{Applied, note_writes};
-use super::children::{Emptied, Kind};
+use super::children::Kind;
+use super::deletes::Lost;
 use super::plan::{Plan, SyncPlan, record_lock};
 use super::remarks::left_alone;
 use super::sides::{Claimed, RunContext, SideRecord};
@@ -41,6 +42,8 @@ pub(crate) struct Ending {
     pub(super) conflicts: Vec<ConflictRecord>,
     /// Conflicts that waited and are over.
     pub(super) ended: Vec<ConflictEnd>,
+    /// What is waited for, or was done, because a record of the pair is gone.
+    pub(super) deletion: Option<Deletion>,
     pub(super) changes: Vec<contactor_store::FieldChange>,
     /// Fields that were left as they were, with the reason.
     pub(super) remarks: Vec<contactor_store::FieldRemark>,
@@ -63,6 +66,7 @@ impl Ending {
             changed: Vec::new(),
             conflicts: Vec::new(),
             ended: Vec::new(),
+            deletion: None,
             changes: Vec::new(),
             remarks: Vec::new(),
             ids: (None, None),
@@ -176,6 +180,7 @@ impl Engine {
             changed: ending.changed,
             conflicts: ending.conflicts,
             ended: ending.ended,
+            deletion: ending.deletion,
             run: Some(entry),
             recording,
         };
@@ -270,6 +275,9 @@ impl Engine {
         claim: &ClaimedRecord,
         guards: &mut Vec<tokio::sync::OwnedMutexGuard<()>>,
     ) -> Result<Ending, Failure> {
+        if let Some(ending) = self.before_return(run, claim).await? {
+            return Ok(ending);
+        }
         let plan = run.plan(&claim.key, claim.link.clone()).await;
         if run.active.under_review()
             && let Some(waits) = self.held(run, claim, &plan).await?
@@ -285,7 +293,9 @@ impl Engine {
                 let why = "the record is on neither side";
                 Ok(Ending { ended: run.conflicts_gone(why), ..Ending::done(RunOutcome::Unchanged, why) })
             }
-            Plan::Gone { link, side } => self.gone(run, link, side).await,
+            Plan::Gone { link, seen, left } => {
+                self.gone(run, &claim.key, Lost { link, seen, left }, guards).await
+            }
             Plan::Fill { highlevel, partner, fields } => fill(run, &highlevel, &partner, &fields).await,
             Plan::Sync(mut plan) => {
                 guards.append(&mut plan.creating);
@@ -294,7 +304,7 @@ impl Engine {
         }
     }
 
-    async fn bring_into_step(
+    pub(super) async fn bring_into_step(
         &self,
         run: &RunContext,
         key: &RecordKey,
@@ -346,32 +356,6 @@ impl Engine {
             replaces: plan.link,
             ..Ending::done(outcome, "")
         })
-    }
-
-    /// A record is gone on one side. HighLevel merges contacts without telling: what belonged to a deleted one may be the
-    /// survivor's by now.
-    async fn gone(
-        &self,
-        run: &RunContext,
-        link: contactor_store::Link,
-        side: Side,
-    ) -> Result<Ending, Failure> {
-        let lost_lists =
-            side == Side::Highlevel && link.state == LinkState::Active && !run.active.lists.is_empty();
-        let survivor = if lost_lists { run.survivor(&link).await? } else { None };
-        let Some(survivor) = survivor else { return Ok(gone(run, link, side)) };
-        let Emptied { changes, unlinked } = run.empty_lists(&link, &survivor).await?;
-        let marks = run.list_marks(Side::Highlevel, &survivor);
-        let ending = gone(run, link, side);
-        let summary = match changes.len() {
-            0 => ending.summary,
-            count => {
-                let name = &run.active.manifest.partner.name;
-                let what = format!("its lists are {survivor}'s now and were emptied");
-                format!("{}; {what}; {name}: {count} values", ending.summary)
-            }
-        };
-        Ok(Ending { summary, unlinked, marks, changes, ..ending })
     }
 
     /// A failure decides what becomes of the record; a refused credential stops the connection.
@@ -533,29 +517,6 @@ async fn fill(
     let summary = "a newer record of the same person is linked; this one only fills what is empty";
     let ending = Ending { changes, ..Ending::done(outcome, summary) };
     Ok(ending.between(Some(highlevel.id.clone()), Some(partner.id.clone())))
-}
-
-/// One record is gone: the link becomes a tombstone, so that a restored record finds its counterpart again.
-fn gone(run: &RunContext, mut link: contactor_store::Link, side: Side) -> Ending {
-    let (state, system) = match side {
-        Side::Highlevel => (LinkState::HighlevelDeleted, "HighLevel"),
-        Side::Partner => (LinkState::PartnerDeleted, run.active.manifest.partner.name.as_str()),
-    };
-    let ids = (Some(link.highlevel_id.clone()), Some(link.partner_id.clone()));
-    if link.state == state {
-        let ended = run.conflicts_gone(&format!("the record was deleted in {system}"));
-        let done = Ending::done(RunOutcome::Unchanged, format!("deleted in {system}; nothing to do"));
-        return Ending { ended, ..done }.between(ids.0, ids.1);
-    }
-    link.state = state;
-    link.updated_at = run.started_at;
-    let ended = run.conflicts_gone(&format!("the record was deleted in {system}"));
-    Ending {
-        link: Some(link),
-        ended,
-        ..Ending::done(RunOutcome::Applied, format!("deleted in {system}: unlinked, the other record stays"))
-            .between(ids.0, ids.1)
-    }
 }
 
 fn summary(run: &RunContext, plan: &SyncPlan, applied: &Applied, ended: &[ConflictEnd]) -> String {

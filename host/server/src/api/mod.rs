@@ -6,6 +6,7 @@ pub(crate) mod catalogue;
 pub(crate) mod conflicts;
 pub(crate) mod connections;
 pub(crate) mod connectors;
+pub(crate) mod deletes;
 pub(crate) mod destinations;
 pub(crate) mod emit;
 pub(crate) mod erasure;
@@ -92,6 +93,16 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces/{workspace}/conflicts", get(conflicts::list)),
         ("/api/v1/workspaces/{workspace}/conflicts/{conflict}", get(conflicts::get)),
         ("/api/v1/workspaces/{workspace}/conflicts/{conflict}/resolve", post(conflicts::resolve)),
+        ("/api/v1/workspaces/{workspace}/deletes", get(deletes::list)),
+        ("/api/v1/workspaces/{workspace}/deletes/confirm", post(deletes::confirm_all)),
+        ("/api/v1/workspaces/{workspace}/deletes/keep", post(deletes::keep_all)),
+        ("/api/v1/workspaces/{workspace}/deletes/{deletion}", get(deletes::get)),
+        ("/api/v1/workspaces/{workspace}/deletes/{deletion}/{decision}", post(deletes::decide)),
+        (
+            "/api/v1/workspaces/{workspace}/connections/{connector}/deletes/policy",
+            get(deletes::policy).put(deletes::set_policy),
+        ),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/deletes/preview", post(deletes::preview)),
         ("/api/v1/workspaces/{workspace}/events", get(history::events)),
         ("/api/v1/catalogue", get(catalogue::list)),
         ("/api/v1/connectors", get(connectors::list).post(connectors::install)),

@@ -26,6 +26,9 @@ pub struct Erasure {
     pub links: u64,
     /// Webhooks whose content mentioned the person; that they came is still known, so that a repetition is no news.
     pub events: u64,
+    /// Deletions, with what was kept to undo them.
+    #[serde(default)]
+    pub deletions: u64,
     /// Runs with their calls.
     pub runs: u64,
     /// Conflicts.
@@ -54,6 +57,7 @@ impl From<own::Erasure> for Erasure {
             words: own.words,
             links: own.links,
             events: own.events,
+            deletions: own.deletions,
             runs: own.runs,
             conflicts: own.conflicts,
             parked: own.parked,

@@ -95,13 +95,21 @@ impl From<own::Event> for Event {
 pub enum LinkState {
     /// Both records are kept in step.
     Active,
+    /// HighLevel's record was not found; it is looked for again before anything is done.
+    HighlevelMissing,
+    /// The partner's record was not found; it is looked for again before anything is done.
+    PartnerMissing,
     /// HighLevel's record is gone.
     HighlevelDeleted,
     /// The partner's record is gone.
     PartnerDeleted,
 }
 
-mirror!(LinkState, own::LinkState, [Active, HighlevelDeleted, PartnerDeleted]);
+mirror!(
+    LinkState,
+    own::LinkState,
+    [Active, HighlevelMissing, PartnerMissing, HighlevelDeleted, PartnerDeleted]
+);
 
 /// Two records that are kept in step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -7,6 +7,7 @@ mod catalogue;
 mod conflict;
 mod connection;
 mod connector;
+mod deletion;
 mod destination;
 mod draft;
 mod emit;
@@ -39,6 +40,10 @@ pub use connection::{
     CheckReport, Connection, ConnectionState, EnableConnection, NotKept, Schedule, Setting,
 };
 pub use connector::{Connector, InspectReport, ScopeRequest};
+pub use deletion::{
+    DecideDeletion, DeletePolicies, DeletePolicy, DeletePolicyQuery, DeleteThen, Deletion, DeletionPreview,
+    DeletionQuery, DeletionState, PlannedCall, PreviewDeletion, SetDeletePolicies,
+};
 pub use destination::{Destination, DestinationKind, PutDestination};
 pub use draft::{DraftField, DraftRecord, DraftReport, DraftTotals, MappingDraft};
 pub use emit::SampleAnswer;

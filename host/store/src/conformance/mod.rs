@@ -13,6 +13,7 @@ mod claims;
 mod configuration;
 mod conflicts;
 mod connector_state;
+mod deletions;
 mod erasure;
 mod events;
 mod fencing;
@@ -184,6 +185,13 @@ cases! {
     guard:
         changed_records_are_counted_once_by_side_with_the_end_of_their_run,
         what_is_allowed_is_not_counted_and_a_paused_connection_goes_on;
+    deletions:
+        a_second_look_is_due_in_time_and_once,
+        a_person_decides_once_and_only_about_what_waits,
+        what_is_kept_for_an_undo_goes_with_its_window_and_with_the_person,
+        a_link_in_use_ends_the_deletions_of_its_records,
+        what_a_pair_agreed_on_is_forgotten_after_sixty_days_but_not_that_one_is_gone,
+        policies_are_kept_per_connection_and_entity;
     recordings:
         a_recording_is_kept_with_its_run_or_after_it,
         recordings_are_forgotten_before_their_runs_and_beyond_a_share,

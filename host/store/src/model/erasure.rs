@@ -24,6 +24,9 @@ pub struct Erasure {
     pub links: u64,
     /// Webhooks whose content mentioned the person; that they came is still known, so that a repetition is no news.
     pub events: u64,
+    /// Deletions, with what was kept to undo them.
+    #[serde(default)]
+    pub deletions: u64,
     /// Runs with their calls.
     pub runs: u64,
     /// Conflicts.
@@ -52,6 +55,7 @@ impl Erasure {
         let Self {
             links,
             events,
+            deletions,
             runs,
             conflicts,
             parked,
@@ -62,7 +66,7 @@ impl Erasure {
             traces,
             ..
         } = self;
-        [links, events, runs, conflicts, parked, waiting, deliveries, messages, states, traces]
+        [links, events, deletions, runs, conflicts, parked, waiting, deliveries, messages, states, traces]
             .iter()
             .all(|count| **count == 0)
     }

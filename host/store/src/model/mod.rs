@@ -3,6 +3,7 @@
 mod alerts;
 mod configuration;
 mod conflicts;
+mod deletions;
 mod erasure;
 mod events;
 mod guard;
@@ -18,6 +19,7 @@ mod work;
 pub use alerts::*;
 pub use configuration::*;
 pub use conflicts::*;
+pub use deletions::*;
 pub use erasure::*;
 pub use events::*;
 pub use guard::*;

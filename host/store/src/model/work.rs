@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConflictEnd, ConnectionId, Event, EventSeq, FailureClass, Mark, NewRecording, Priority, RecordId, Run,
-    RunId, Side, StoredConflict, WorkspaceId,
+    ConflictEnd, ConnectionId, Deletion, Event, EventSeq, FailureClass, Mark, NewRecording, Priority,
+    RecordId, Run, RunId, Side, StoredConflict, WorkspaceId,
 };
 
 /// A record of one connection, by one side's id. When a link is known it is always addressed by HighLevel's id.
@@ -108,10 +108,46 @@ pub struct Link {
 pub enum LinkState {
     /// Both records are kept in step.
     Active,
+    /// HighLevel's record was not found; it is looked for again before anything is done.
+    HighlevelMissing,
+    /// The partner's record was not found; it is looked for again before anything is done.
+    PartnerMissing,
     /// HighLevel's record is gone. Kept at least 60 days: the vendor can restore it.
     HighlevelDeleted,
     /// The partner's record is gone.
     PartnerDeleted,
+}
+
+impl LinkState {
+    /// The state of a link whose record of this side was not found.
+    pub fn missing(side: Side) -> Self {
+        match side {
+            Side::Highlevel => Self::HighlevelMissing,
+            Side::Partner => Self::PartnerMissing,
+        }
+    }
+
+    /// The state of a link whose record of this side is gone.
+    pub fn deleted(side: Side) -> Self {
+        match side {
+            Side::Highlevel => Self::HighlevelDeleted,
+            Side::Partner => Self::PartnerDeleted,
+        }
+    }
+
+    /// The side whose record is gone or was not found.
+    pub fn lost(self) -> Option<Side> {
+        match self {
+            Self::Active => None,
+            Self::HighlevelMissing | Self::HighlevelDeleted => Some(Side::Highlevel),
+            Self::PartnerMissing | Self::PartnerDeleted => Some(Side::Partner),
+        }
+    }
+
+    /// Whether a record was not found and it is not decided what follows.
+    pub fn is_quarantined(self) -> bool {
+        matches!(self, Self::HighlevelMissing | Self::PartnerMissing)
+    }
 }
 
 /// How a run of a record ended, and what the store has to do in the same transaction.
@@ -135,6 +171,8 @@ pub struct Completion {
     pub conflicts: Vec<ConflictRecord>,
     /// What became of conflicts that waited. Needs a run.
     pub ended: Vec<ConflictEnd>,
+    /// What is waited for, or was done, because one of the two records is gone: a new one, or in the place of the one with its id.
+    pub deletion: Option<Deletion>,
     /// The run. `None` leaves no trace (an echo that needed no read is only counted).
     pub run: Option<Run>,
     /// What is kept so that the run can be run again.
@@ -154,6 +192,7 @@ impl Completion {
             changed: Vec::new(),
             conflicts: Vec::new(),
             ended: Vec::new(),
+            deletion: None,
             run: None,
             recording: None,
         }

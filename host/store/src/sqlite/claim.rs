@@ -9,7 +9,9 @@ use rusqlite::Connection;
 use super::configuration::{self, Owner};
 use super::fair::{Queue, Room, share_out};
 use super::rests::{Resting, Turn};
-use super::{Result, conflicts, deliveries, dirty, events, journal, leases, links, marks, messages, unread};
+use super::{
+    Result, conflicts, deletions, deliveries, dirty, events, journal, leases, links, marks, messages, unread,
+};
 use crate::automation::{AUTOMATION_ENTITY, ClaimedDelivery, ClaimedMessage, MessageLimits};
 use crate::model::{
     ClaimedEvent, ClaimedRecord, ConnectionState, Lease, Priority, RecordKey, Side, WEBHOOK_ENTITY,
@@ -47,6 +49,7 @@ pub(super) fn records(
     turns: &Turns,
     demand: &Demand,
 ) -> Result<Vec<ClaimedRecord>> {
+    deletions::mark_due(db, demand.now)?;
     let mut resting = Resting::load(db)?;
     let mut owners = Owners::of(db, lease, &demand.busy, &resting, demand.now)?;
     let mut room = Room::new(demand.per_workspace);
@@ -291,7 +294,9 @@ pub(super) fn next_due(db: &Connection) -> Result<Option<Timestamp>> {
         after = consider(group, Some(AUTOMATION_ENTITY))?;
     }
     let message = messages::next_due(db)?;
-    Ok(earliest.into_iter().chain(message).min())
+    // Claiming marks what is due, whether or not its connection works.
+    let look = deletions::next_look(db)?;
+    Ok(earliest.into_iter().chain(message).chain(look).min())
 }
 
 /// The connections that were looked up during one call, and whether this lease may work for them.

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use super::events::{self, Stage};
 use super::parked::{self, Subject};
 use super::{
-    Result, changes, configuration, conflicts, deliveries, dirty, ingest, journal, kv, leases, links,
-    messages, recordings, runs, unread, writes,
+    Result, changes, configuration, conflicts, deletions, deliveries, dirty, ingest, journal, kv, leases,
+    links, messages, recordings, runs, unread, writes,
 };
 use crate::automation::{
     AUTOMATION_ENTITY, DeliveryCompletion, DeliveryId, Found, JournalSlot, LocalWrite, MESSAGE_ENTITY,
@@ -30,6 +30,7 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
         changed,
         conflicts: met,
         ended,
+        deletion,
         run,
         recording,
     } = completion;
@@ -45,10 +46,16 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
         Some(link) => {
             check_link(&claim.key, link)?;
             links::write(db, owner.connection, claim.link.as_ref(), link)?;
+            if claim.link.as_ref().is_none_or(|old| old.state != LinkState::Active) {
+                deletions::linked(db, owner.connection, link, now)?;
+            }
             Some(link.clone())
         }
         None => links::find(db, owner.connection, entity, *side, record)?,
     };
+    if let Some(deletion) = deletion {
+        deletions::put(db, owner.connection, deletion)?;
+    }
     for gone in unlinked {
         links::remove_child(db, owner.connection, gone)?;
     }

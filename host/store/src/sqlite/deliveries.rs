@@ -114,7 +114,7 @@ fn has_first(db: &Connection, connection: i64, lane: &str) -> Result<bool> {
 /// found to be gone before or after its last webhooks are read must not decide what they set off.
 fn contact_of(db: &Connection, connection: i64, entity: &str, record: &RecordId) -> Result<Option<RecordId>> {
     let link = links::find(db, connection, entity, Side::Partner, record)?;
-    Ok(link.filter(|link| link.state != LinkState::HighlevelDeleted).map(|link| link.highlevel_id))
+    Ok(link.filter(|link| link.state.lost() != Some(Side::Highlevel)).map(|link| link.highlevel_id))
 }
 
 /// The record that the partner has of a contact.

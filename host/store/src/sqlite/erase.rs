@@ -215,6 +215,8 @@ impl Found {
             is_id("parent"),
             is_id("partner_id")
         );
+        let deletions = format!("{connection} AND ({} OR {})", is_id("highlevel_id"), is_id("partner_id"));
+        erased.deletions = step("deletions", &deletions, Act::Delete)?;
         erased.links = step("links", &links, Act::Delete)?;
         // The row stays: that the event came is known, and a repetition of it is no news.
         let events = format!("workspace = ?1 AND body <> x'' AND {}", mentions("body"));

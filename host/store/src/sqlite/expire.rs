@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Result, alerts, changes, conflicts, deliveries, events, matching, messages, recordings, runs, usage,
-    writes,
+    Result, alerts, changes, conflicts, deletions, deliveries, events, links, matching, messages, recordings,
+    runs, usage, writes,
 };
 use crate::store::DEDUPLICATION;
 
@@ -22,6 +22,9 @@ const RECORDINGS: Duration = Duration::from_hours(7 * 24);
 
 /// How long calls are counted by the hour.
 const USAGE: Duration = Duration::from_hours(14 * 24);
+
+/// How long a deleted record can come back as the one that it was: HighLevel restores contacts for 60 days.
+const TOMBSTONES: Duration = Duration::from_hours(60 * 24);
 
 /// Rows per commit.
 const CHUNK: u32 = 500;
@@ -109,6 +112,9 @@ pub(super) fn some_counts(db: &Connection, now: Timestamp) -> Result<u64> {
     let changed = usage::remove_older(db, before(now, USAGE), CHUNK)?
         + writes::remove_older(db, before(now, WRITES), CHUNK)?
         + changes::remove_older(db, before(now, CHANGES), CHUNK)?
+        + deletions::forget_kept(db, now, CHUNK)?
+        + deletions::remove_older(db, before(now, TOMBSTONES), CHUNK)?
+        + links::forget_lost(db, before(now, TOMBSTONES), CHUNK)?
         + recordings::remove_beyond_share(db, CHUNK)?;
     Ok(changed)
 }

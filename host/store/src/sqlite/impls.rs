@@ -5,15 +5,16 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use contactor_sync::DeletePolicies;
 use jiff::Timestamp;
 
 use super::claim::{self, Demand};
 use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
-    Result, SqliteStore, alerts, changes, configuration, conflicts, counts, dirty, erase, events, expire,
-    ingest, journal, kv, leases, links, matching, messages, parked, recordings, rests, runs, seen, usage,
-    writes,
+    Result, SqliteStore, alerts, changes, configuration, conflicts, counts, deletions, dirty, erase, events,
+    expire, ingest, journal, kv, leases, links, matching, messages, parked, recordings, rests, runs, seen,
+    usage, writes,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -376,6 +377,55 @@ impl Store for SqliteStore {
     ) -> Result<StoredConflict> {
         let (seen, now) = (seen.clone(), self.now());
         self.write(move |db| conflicts::decide(db, &seen, resolution, now)).await
+    }
+
+    async fn deletion(&self, id: i64) -> Result<Option<Deletion>> {
+        self.read(move |db| deletions::find(db, id)).await
+    }
+
+    async fn deletion_of(
+        &self,
+        connection: &ConnectionId,
+        entity: &str,
+        highlevel: &RecordId,
+    ) -> Result<Option<Deletion>> {
+        let (connection, entity, highlevel) = (connection.clone(), entity.to_owned(), highlevel.clone());
+        self.read(move |db| deletions::of_pair(db, &connection, &entity, &highlevel)).await
+    }
+
+    async fn deletions(&self, filter: DeletionFilter) -> Result<Vec<Deletion>> {
+        self.read(move |db| deletions::list(db, &filter)).await
+    }
+
+    async fn decide_deletion(
+        &self,
+        id: i64,
+        from: &[DeletionState],
+        to: DeletionState,
+        by: &str,
+    ) -> Result<Deletion> {
+        let (from, by, now) = (from.to_vec(), by.to_owned(), self.now());
+        self.write(move |db| deletions::decide(db, id, &from, to, &by, now)).await
+    }
+
+    async fn begin_deletion(&self, seen: &Deletion, kept: Sealed) -> Result<Deletion> {
+        let seen = seen.clone();
+        self.write(move |db| deletions::begin(db, &seen, kept.clone())).await
+    }
+
+    async fn put_delete_policies(
+        &self,
+        connection: &ConnectionId,
+        entity: &str,
+        policies: DeletePolicies,
+    ) -> Result<()> {
+        let (connection, entity) = (connection.clone(), entity.to_owned());
+        self.write(move |db| deletions::put_policies(db, &connection, &entity, &policies)).await
+    }
+
+    async fn delete_policies(&self, connection: &ConnectionId, entity: &str) -> Result<DeletePolicies> {
+        let (connection, entity) = (connection.clone(), entity.to_owned());
+        self.read(move |db| deletions::policies(db, &connection, &entity)).await
     }
 
     async fn conflicts(&self, filter: ConflictFilter) -> Result<Vec<StoredConflict>> {

@@ -174,6 +174,15 @@ pub(super) fn remove_child(db: &Connection, connection: i64, link: &Link) -> Res
     Ok(())
 }
 
+/// Forgets what pairs agreed on of which one record is gone since before then, at most `limit`. That one is gone stays known, so that
+/// an edit of the other one does not make it anew.
+pub(super) fn forget_lost(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
+    let sql = "UPDATE links SET base = '{}', highlevel_fingerprint = '', partner_fingerprint = '' WHERE pk IN (\
+                   SELECT pk FROM links INDEXED BY links_lost WHERE state IN ('highlevel-deleted', 'partner-deleted') \
+                   AND base <> '{}' AND updated_at < ?1 ORDER BY updated_at LIMIT ?2)";
+    Ok(db.prepare_cached(sql)?.execute(params![At(before), limit])? as u64)
+}
+
 /// Names both records of a link that cannot be.
 fn taken(db: &Connection, connection: i64, link: &Link) -> Result<StoreError> {
     let by_highlevel = find(db, connection, &link.entity, Side::Highlevel, &link.highlevel_id)?;

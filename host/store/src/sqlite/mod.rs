@@ -17,6 +17,7 @@ mod complete;
 mod configuration;
 mod conflicts;
 mod counts;
+mod deletions;
 mod deliveries;
 mod dirty;
 mod disk;

@@ -137,26 +137,6 @@ impl RunContext {
         Ok(lists)
     }
 
-    /// Another contact of HighLevel with an email or phone of a contact that is gone: the survivor of a merge, perhaps.
-    pub(crate) async fn survivor(&self, gone: &Link) -> Result<Option<RecordId>, Failure> {
-        let Some(record) = self.read_partner(&gone.entity, &gone.partner_id).await? else { return Ok(None) };
-        for key in self.active.natural_keys(&gone.entity) {
-            let value = self.active.canonical_key(&key.highlevel, record.fields.get(&key.partner));
-            let Some(value) = value else { continue };
-            let (email, phone) = match key.highlevel.as_str() {
-                "email" => (Some(value.as_str()), None),
-                "phone" => (None, Some(value.as_str())),
-                _ => continue,
-            };
-            let found = self.location.find_duplicate(email, phone).await;
-            let found = found.map_err(|error| failure::of_highlevel(&error))?;
-            if let Some(found) = found.filter(|found| found.id.as_str() != gone.highlevel_id.as_str()) {
-                return Ok(Some(RecordId::new(found.id.as_str())));
-            }
-        }
-        Ok(None)
-    }
-
     /// The link of the contact whose list this is, while both sides have the contact.
     async fn contact_of(&self, key: &RecordKey) -> Result<Option<Link>, Failure> {
         let found =

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contactor_runtime::{Invocation, Reply};
-use contactor_store::{FailureClass, Link, LinkState, RecordId, Side};
+use contactor_store::{FailureClass, Link, RecordId, Side};
 use contactor_sync::{
     Child, ChildLink, Fields, ListRules, Merge, Pair, Value, View, Write, merge, merge_children,
 };
 
 use super::elements::{self, Element};
 use super::list::{ChildList, Home, Kind};
+use crate::convert::own_side;
 use crate::failure::{self, Failure};
 use crate::reconcile::preview::PlannedChange;
 use crate::reconcile::sides::{RunContext, SideRecord, mismatch};
@@ -325,10 +326,6 @@ fn child_link(link: &Link) -> ChildLink {
         base: link.base.clone(),
         highlevel_fingerprint: link.highlevel_fingerprint.clone(),
         partner_fingerprint: link.partner_fingerprint.clone(),
-        lost: match link.state {
-            LinkState::Active => None,
-            LinkState::HighlevelDeleted => Some(contactor_sync::Side::Highlevel),
-            LinkState::PartnerDeleted => Some(contactor_sync::Side::Partner),
-        },
+        lost: link.state.lost().map(own_side),
     }
 }

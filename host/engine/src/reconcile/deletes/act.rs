@@ -1,0 +1,150 @@
+//! What a policy does to the record that is left.
+
+use contactor_highlevel as highlevel;
+use contactor_runtime::bindings::types as wit;
+use contactor_runtime::{Invocation, Reply};
+use contactor_store::{Deletion, DeletionState, FailureClass, FieldChange, Link, Side};
+use contactor_sync::{DeletePolicy, Fields, Value};
+use jiff::SignedDuration;
+
+use super::kept::Kept;
+use super::{decided_meanwhile, other, system, tombstone};
+use crate::engine::Engine;
+use crate::failure::{self, Failure};
+use crate::manage::deletes::tag_field;
+use crate::reconcile::apply::note_writes;
+use crate::reconcile::sides::{RunContext, SideRecord, TAGS, mismatch};
+use crate::reconcile::work::Ending;
+
+/// A deletion whose policy was carried out.
+pub(super) fn done(run: &RunContext, deletion: Deletion) -> Deletion {
+    let window = SignedDuration::from_hours(run.engine.config().delete_undo_hours.into());
+    Deletion {
+        state: DeletionState::Done,
+        acted_at: Some(run.started_at),
+        undo_until: Some(run.started_at + window),
+        ..deletion
+    }
+}
+
+impl Engine {
+    /// Carries a policy out and gives the pair up. This is the one place where a policy writes, and so where the guard against mass
+    /// changes is asked.
+    pub(super) async fn act(
+        &self,
+        run: &RunContext,
+        link: Link,
+        deletion: Deletion,
+        left: SideRecord,
+    ) -> Result<Ending, Failure> {
+        let changed = match deletion.policy {
+            DeletePolicy::Unlink => Vec::new(),
+            _ => vec![other(deletion.side)],
+        };
+        run.pass_guard(&changed).await?;
+        let (deletion, changes, what) = match &deletion.policy {
+            DeletePolicy::Unlink => (deletion, Vec::new(), "unlinked, the other record stays".to_owned()),
+            _ => run.write_policy(&link, deletion, &left).await?,
+        };
+        let mut summary = format!("deleted in {}: {what}", system(run, deletion.side));
+        if let Some(who) = deletion.decided_by.as_ref().filter(|_| deletion.policy != DeletePolicy::Unlink) {
+            summary = format!("{summary}, as {who} confirmed");
+        }
+        let deletion = done(run, deletion);
+        Ok(Ending { changes, changed, ..tombstone(run, link, deletion, summary) })
+    }
+}
+
+impl RunContext {
+    /// Notes what is about to be done with all that an undo needs, and does it. A run that was stopped between both finds the note.
+    async fn write_policy(
+        &self,
+        link: &Link,
+        deletion: Deletion,
+        left: &SideRecord,
+    ) -> Result<(Deletion, Vec<FieldChange>, String), Failure> {
+        let side = other(deletion.side);
+        let before = self.kept(&deletion)?;
+        let kept = match (&deletion.policy, before) {
+            (DeletePolicy::Tag { .. }, Some(kept @ Kept::Tag { .. })) => kept,
+            (DeletePolicy::Tag { tag }, _) => Kept::Tag { added: !self.has_tag(side, left, tag)? },
+            _ => Kept::Record { fields: left.fields.clone() },
+        };
+        let sealed = self.seal(&deletion, &kept)?;
+        let begun = self.engine.store().begin_deletion(&deletion, sealed).await;
+        let deletion = begun.map_err(decided_meanwhile)?;
+        match &deletion.policy {
+            DeletePolicy::Tag { tag } => {
+                let changes = self.set_tag(link, side, left, (tag, true)).await?;
+                let what = format!("the one in {} got the tag `{tag}`", system(self, side));
+                Ok((deletion, changes, what))
+            }
+            _ => {
+                self.delete_left(link, side).await?;
+                let what = format!("deleted in {} as well", system(self, side));
+                Ok((deletion, Vec::new(), what))
+            }
+        }
+    }
+
+    /// The partner's field that holds tags, or HighLevel's.
+    fn field_of_tags(&self, entity: &str, side: Side) -> Result<String, Failure> {
+        match side {
+            Side::Highlevel => Ok(TAGS.to_owned()),
+            Side::Partner => tag_field(&self.active, entity)
+                .map_err(|why| Failure::new(FailureClass::Config, format!("no tag can be set: {why}"))),
+        }
+    }
+
+    fn has_tag(&self, side: Side, left: &SideRecord, tag: &str) -> Result<bool, Failure> {
+        let field = self.field_of_tags("contact", side)?;
+        let tags = left.fields.get(&field).map(Value::elements).unwrap_or_default();
+        Ok(tags.iter().any(|present| present.eq_ignore_ascii_case(tag)))
+    }
+
+    /// Adds or takes off a tag; answers what changed.
+    pub(super) async fn set_tag(
+        &self,
+        link: &Link,
+        side: Side,
+        left: &SideRecord,
+        (tag, wanted): (&str, bool),
+    ) -> Result<Vec<FieldChange>, Failure> {
+        if self.has_tag(side, left, tag)? == wanted {
+            return Ok(Vec::new());
+        }
+        let field = self.field_of_tags(&link.entity, side)?;
+        let mut tags = left.fields.get(&field).map(Value::elements).unwrap_or_default();
+        if wanted {
+            tags.insert(tag.to_owned());
+        } else {
+            tags.retain(|present| !present.eq_ignore_ascii_case(tag));
+        }
+        let fields = Fields::from([(field, Value::Set(tags))]);
+        match side {
+            Side::Highlevel => drop(self.update_highlevel(left, &fields).await?),
+            Side::Partner => drop(self.update_partner(&link.entity, &left.id, &fields).await?),
+        }
+        let mut changes = Vec::new();
+        note_writes(side, Some(left), &fields, &mut changes);
+        Ok(changes)
+    }
+
+    /// Deletes the record that is left. One that is gone already is as good.
+    async fn delete_left(&self, link: &Link, side: Side) -> Result<(), Failure> {
+        if side == Side::Highlevel {
+            let id = highlevel::ContactId::new(link.highlevel_id.as_str());
+            return match self.location.delete_contact(&id).await {
+                Err(error) if !error.is_not_found() => Err(failure::of_highlevel(&error)),
+                _ => Ok(()),
+            };
+        }
+        let call =
+            Invocation::Delete { entity: link.entity.clone(), id: link.partner_id.as_str().to_owned() };
+        match self.invoke("adapter.delete", call).await? {
+            Reply::Delete(Ok(()) | Err(wit::Error::NotFound(_))) => Ok(()),
+            Reply::Delete(Err(error)) => Err(self.of_connector("adapter.delete", &error)),
+            _ => Err(mismatch("adapter.delete")),
+        }
+    }
+}
