@@ -58,7 +58,7 @@ pub use clock::Clock;
 pub use config::EngineConfig;
 pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};
-pub use guard::GuardReport;
+pub use guard::{Allow, GuardReport};
 pub use ingest::Ingested;
 pub use manage::{
     ActionCall, ActionReport, CheckReport, ConflictPreview, ConflictReport, ConflictView, ConnectionView,

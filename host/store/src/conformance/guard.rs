@@ -22,6 +22,10 @@ impl World {
         self.store.complete_record(&self.lease, done).await.unwrap();
     }
 
+    async fn allow(&self, records: u64, anew: bool) {
+        self.store.allow_changes(&prefinery(), Allowance { records, anew }).await.unwrap();
+    }
+
     async fn counted(&self) -> (u64, u64, u64) {
         let guarded = self.store.guarded(&prefinery(), Timestamp::MIN).await.unwrap();
         (guarded.in_highlevel, guarded.at_partner, guarded.allowed)
@@ -56,7 +60,7 @@ pub(super) async fn what_is_allowed_is_not_counted_and_a_paused_connection_goes_
     world.changes("h1", 1, &[Side::Partner]).await;
     let reason = Some("stopped".to_owned());
     world.store.set_connection_state(&prefinery(), ConnectionState::Paused, reason).await.unwrap();
-    world.store.allow_changes(&prefinery(), 2).await.unwrap();
+    world.allow(2, true).await;
     let connection = world.store.connection(&prefinery()).await.unwrap().unwrap();
     assert_eq!((connection.state, connection.state_reason), (ConnectionState::Enabled, None));
     assert_eq!(world.counted().await, (0, 0, 2), "it is counted anew");
@@ -69,7 +73,47 @@ pub(super) async fn what_is_allowed_is_not_counted_and_a_paused_connection_goes_
     assert_eq!(world.counted().await, (0, 1, 0));
     // Somebody stopped it for another reason: it stays as it is.
     world.store.set_connection_state(&prefinery(), ConnectionState::Disabled, None).await.unwrap();
-    world.store.allow_changes(&prefinery(), 1).await.unwrap();
+    world.allow(1, true).await;
     let connection = world.store.connection(&prefinery()).await.unwrap().unwrap();
     assert_eq!(connection.state, ConnectionState::Disabled);
+}
+
+pub(super) async fn so_many_more_are_allowed_and_what_was_counted_stays(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.changes("h1", 1, &[Side::Partner]).await;
+    world.allow(1, false).await;
+    assert_eq!(world.counted().await, (0, 1, 1));
+    world.changes("h2", 2, &[Side::Partner]).await;
+    assert_eq!(world.counted().await, (0, 1, 0), "it was allowed");
+    world.changes("h3", 3, &[Side::Partner]).await;
+    assert_eq!(world.counted().await, (0, 2, 0));
+    // What was allowed before is replaced and not added to.
+    world.allow(50, false).await;
+    world.allow(1, false).await;
+    assert_eq!(world.counted().await, (0, 2, 1));
+}
+
+pub(super) async fn a_record_is_known_to_be_counted_on_its_side_within_the_window(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.changes("h1", 1, &[Side::Partner]).await;
+    let was = async |side, record: &str, since| {
+        world.store.was_changed(&prefinery(), side, &RecordId::new(record), since).await.unwrap()
+    };
+    assert!(was(Side::Partner, "h1", Timestamp::MIN).await);
+    assert!(!was(Side::Highlevel, "h1", Timestamp::MIN).await);
+    assert!(!was(Side::Partner, "h2", Timestamp::MIN).await);
+    assert!(!was(Side::Partner, "h1", LATER + LATER.duration_since(at(0))).await);
+}
+
+pub(super) async fn the_lists_of_a_contact_are_no_other_linked_records(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.changes("h1", 1, &[Side::Partner]).await;
+    let mark = Mark { entity: "tasks".to_owned(), ..mark(Side::Highlevel, "h1") };
+    world.store.mark(&prefinery(), vec![mark], Priority::Webhook, None).await.unwrap();
+    let claim = world.claim_one().await;
+    let tasks = Link { entity: "tasks".to_owned(), ..link("h1", "of-h1") };
+    let done = Completion { link: Some(tasks), ..completion(claim, Disposition::Done) };
+    world.store.complete_record(&world.lease, done).await.unwrap();
+    let guarded = world.store.guarded(&prefinery(), Timestamp::MIN).await.unwrap();
+    assert_eq!(guarded.links, 1, "of one contact, whatever lists it has");
 }
