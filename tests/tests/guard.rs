@@ -34,6 +34,8 @@ impl World {
         let engine = EngineConfig {
             guard_records: u32::try_from(LIMIT).unwrap(),
             guard_percent: 10,
+            // All at once, so that only the guard keeps them from passing the limit together.
+            concurrency_per_workspace: 64,
             ..EngineConfig::default()
         };
         let stand = Stand::serve_engine(partners::sandbox(), engine).await.unwrap();
@@ -134,6 +136,9 @@ async fn a_mass_change_stops_after_exactly_what_is_allowed_and_a_person_lets_it_
     assert_eq!(report.latest.len(), 10);
     let failed = RunFilter { outcome: Some(RunOutcome::Parked), limit: 100, ..RunFilter::default() };
     assert!(engine.runs(failed).await.unwrap().is_empty());
+
+    // Whoever decides can look at what would be done.
+    assert_eq!(engine.preview(&world.connection, 100).await.unwrap().updates, 45);
 
     // Enabling it again is no permission.
     partners::connect(&world.stand, partners::prefinery(&world.stand.sandbox)).await.unwrap();

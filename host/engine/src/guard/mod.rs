@@ -289,11 +289,15 @@ impl RunContext {
             found.links,
             self.engine.config().guard_minutes,
         );
-        tracing::warn!(connection = %connection.id, reason, "a mass change");
-        let paused = ConnectionState::Paused;
         let store = self.engine.store();
-        store.set_connection_state(&connection.id, paused, Some(reason.clone())).await.map_err(of_store)?;
-        self.engine.forget(&connection.id);
+        let stored = store.connection(&connection.id).await.map_err(of_store)?;
+        // Runs beside this one stopped it already, or a person switched it off: allowing changes must not switch that on again.
+        if stored.is_some_and(|stored| stored.state == ConnectionState::Enabled) {
+            tracing::warn!(connection = %connection.id, reason, "a mass change");
+            let (paused, why) = (ConnectionState::Paused, Some(reason.clone()));
+            store.set_connection_state(&connection.id, paused, why).await.map_err(of_store)?;
+            self.engine.forget(&connection.id);
+        }
         Ok(Failure { retry_after: Some(SignedDuration::ZERO), ..Failure::new(FailureClass::Quota, reason) })
     }
 }

@@ -1,6 +1,7 @@
 //! What the guard against mass changes counts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -103,6 +104,8 @@ pub(super) async fn a_record_is_known_to_be_counted_on_its_side_within_the_windo
     assert!(!was(Side::Highlevel, "h1", Timestamp::MIN).await);
     assert!(!was(Side::Partner, "h2", Timestamp::MIN).await);
     assert!(!was(Side::Partner, "h1", LATER + LATER.duration_since(at(0))).await);
+    while world.store.expire(LATER, Duration::from_hours(24)).await.unwrap() > 0 {}
+    assert!(!was(Side::Partner, "h1", Timestamp::MIN).await, "it is past every window");
 }
 
 pub(super) async fn the_lists_of_a_contact_are_no_other_linked_records(engine: Arc<dyn Engine>) {
