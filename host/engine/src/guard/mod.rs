@@ -188,8 +188,7 @@ impl Engine {
         let records = match allow {
             Allow::Records(records) => records,
             Allow::Waiting => report.waiting,
-            // Each list of a contact is a run of its own.
-            Allow::All => self.store().counts_of(id).await?.links.max(report.waiting),
+            Allow::All => report.guarded.links.max(report.waiting),
         };
         if records == 0 {
             return Err(EngineError::Invalid(format!(

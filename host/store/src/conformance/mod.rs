@@ -177,8 +177,7 @@ cases! {
         changed_records_are_counted_once_by_side_with_the_end_of_their_run,
         what_is_allowed_is_not_counted_and_a_paused_connection_goes_on,
         so_many_more_are_allowed_and_what_was_counted_stays,
-        a_record_is_known_to_be_counted_on_its_side_within_the_window,
-        the_lists_of_a_contact_are_no_other_linked_records;
+        a_record_is_known_to_be_counted_on_its_side_within_the_window;
     recordings:
         a_recording_is_kept_with_its_run_or_after_it,
         recordings_are_forgotten_before_their_runs_and_beyond_a_share,

@@ -44,7 +44,7 @@ pub(super) fn guarded(db: &Connection, id: &ConnectionId, since: Timestamp) -> R
     Ok(Guarded {
         in_highlevel: changed(Side::Highlevel)?,
         at_partner: changed(Side::Partner)?,
-        links: links::records(db, connection)?,
+        links: links::active(db, super::counts::Scope::Connection(connection))?,
         allowed: allowed.map_or(0, count),
     })
 }

@@ -196,10 +196,3 @@ pub(super) fn active(db: &Connection, scope: Scope) -> Result<u64> {
         format!("SELECT count(*) FROM links WHERE state = 'active' AND parent = '' AND {}", scope.filter());
     Ok(count(db.prepare_cached(&sql)?.query_row([scope.pk()], |row| row.get(0))?))
 }
-
-/// Records of a connection that are linked. The lists of a contact have links of their own and are no other record: counted with
-/// them, a fifth of the links of a connection with three lists would be nearly all of its contacts.
-pub(super) fn records(db: &Connection, connection: i64) -> Result<u64> {
-    let sql = "SELECT count(DISTINCT highlevel_id) FROM links WHERE state = 'active' AND parent = '' AND connection = ?1";
-    Ok(count(db.prepare_cached(sql)?.query_row([connection], |row| row.get(0))?))
-}
