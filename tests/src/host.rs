@@ -1,7 +1,7 @@
 //! The real binary as a child process, killed for real when a test says so.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -59,12 +59,18 @@ impl Host {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_with(dir: &Path, torture: &str) -> Result<Self> {
+        Self::start_in(dir, &[("CONTACTOR_TORTURE", Path::new(torture))]).await
+    }
+
+    /// The same with variables in its environment.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_in(dir: &Path, environment: &[(&str, &Path)]) -> Result<Self> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("host.log"))?;
-        let mut child = Command::new(artefacts::binary("contactor")?)
-            .arg("--config")
-            .arg(dir.join("contactor.toml"))
+        let mut child = command(dir)?
             .arg("serve")
-            .env("CONTACTOR_TORTURE", torture)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -89,6 +95,20 @@ impl Host {
         host.until("the host serves", async || Ok(host.client.get(host.at("/healthz")).send().await.is_ok()))
             .await?;
         Ok(host)
+    }
+
+    /// Runs another command with the configuration of a directory, to its end.
+    ///
+    /// # Errors
+    /// When it cannot be run; how it ended is in the answer.
+    pub async fn run(dir: &Path, arguments: &[&str], environment: &[(&str, &Path)]) -> Result<Output> {
+        let ended = command(dir)?
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        Ok(tokio::time::timeout(PATIENCE, ended).await??)
     }
 
     /// The address that it serves on.
@@ -283,6 +303,16 @@ impl Host {
         self.child.kill().await.context("kill -9")
     }
 
+    /// Waits until the process ends by itself; answers its exit code and its log.
+    ///
+    /// # Errors
+    /// When it goes on.
+    pub async fn ends(mut self) -> Result<(Option<i32>, String)> {
+        let status =
+            tokio::time::timeout(PATIENCE, self.child.wait()).await.context("the host goes on")??;
+        Ok((status.code(), std::fs::read_to_string(self.dir.join("host.log"))?))
+    }
+
     /// Asks the process to end and waits for it.
     ///
     /// # Errors
@@ -295,6 +325,12 @@ impl Host {
         ensure!(status.success(), "the host ended with {status}: {}", tail(&self.dir.join("host.log")));
         Ok(())
     }
+}
+
+fn command(dir: &Path) -> Result<Command> {
+    let mut command = Command::new(artefacts::binary("contactor")?);
+    command.arg("--config").arg(dir.join("contactor.toml"));
+    Ok(command)
 }
 
 async fn answer(response: reqwest::Response) -> Result<Value> {

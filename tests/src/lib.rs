@@ -3,6 +3,7 @@
 
 pub mod artefacts;
 pub mod convergence;
+pub mod disk;
 pub mod engine;
 pub mod host;
 pub mod partners;

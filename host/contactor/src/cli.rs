@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::commands::{
     alerts, catalog, completions, conflicts, connection, connector, destination, emit, erase, guard, history,
-    init, mapping, parked, quota, run, runs, sandbox, serve, sync, workspace,
+    init, mapping, parked, quota, run, runs, sandbox, serve, store, sync, workspace,
 };
 use crate::exit::Exit;
 
@@ -115,6 +115,9 @@ pub(crate) enum Command {
     Events(history::EventsCommand),
     /// How the host is.
     Health,
+    /// The database of a host that is stopped: look through it, or go on with it after a loss.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Completions for a shell.
     Completions(completions::Args),
 }

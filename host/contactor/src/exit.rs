@@ -23,6 +23,8 @@ pub(crate) enum Exit {
     Refused = 4,
     /// There is no such thing.
     NotFound = 5,
+    /// The database is damaged, or lacks what was acknowledged.
+    Doubtful = 6,
 }
 
 impl Exit {
@@ -34,7 +36,8 @@ Exit codes:
   2  the command line, the configuration or a file it names is wrong
   3  no host answers at the address
   4  the host refused (wrong token, wrong values, a vendor said no)
-  5  there is no such workspace, connector, connection or run";
+  5  there is no such workspace, connector, connection or run
+  6  the database is damaged or lacks what was acknowledged: a person decides, restarting does not help";
 }
 
 impl From<Exit> for ExitCode {
@@ -107,7 +110,15 @@ mod tests {
 
     #[test]
     fn the_help_names_every_code() {
-        let codes = [Exit::Ok, Exit::Failed, Exit::Usage, Exit::Unreachable, Exit::Refused, Exit::NotFound];
+        let codes = [
+            Exit::Ok,
+            Exit::Failed,
+            Exit::Usage,
+            Exit::Unreachable,
+            Exit::Refused,
+            Exit::NotFound,
+            Exit::Doubtful,
+        ];
         for exit in codes {
             assert!(Exit::HELP.contains(&format!("\n  {}  ", exit as u8)), "{exit:?}");
         }

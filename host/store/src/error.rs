@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::doubt::Doubt;
+
 /// Why the store did not do it. Unless a variant says otherwise, nothing was written.
 ///
 /// Cloneable, because one failed commit is the answer to every request that shared it.
@@ -70,8 +72,8 @@ pub enum StoreError {
     /// The database stayed locked by an outside tool for longer than the time-out; worth trying again.
     #[error("the database is locked by an outside tool: {0}")]
     Busy(String),
-    /// The disk refused to keep something. Everything that changes the store is refused until [`probe`](crate::Store::probe)
-    /// succeeds. Requests that were answered before stay safe.
+    /// The disk has no room, or a file cannot be opened. Everything that changes the store is refused until
+    /// [`probe`](crate::Store::probe) succeeds. Requests that were answered before stay safe.
     #[error(
         "the store cannot commit ({reason}); check the disk: writing resumes when the health probe succeeds"
     )]
@@ -79,6 +81,28 @@ pub enum StoreError {
         /// What the engine said.
         reason: String,
     },
+    /// A read, write or sync of the disk failed. The store does nothing any more; the next process reads the log afresh. What
+    /// this request wrote may be kept all the same.
+    #[error(
+        "the disk failed ({reason}), so nobody knows what it kept of the last commit; what was answered before is safe. \
+         This process ends: check the disk (the kernel's log names it) and start again"
+    )]
+    Disk {
+        /// What the engine said.
+        reason: String,
+    },
+    /// The database is damaged. The store does nothing any more, and no later process goes on by itself.
+    #[error(
+        "the database is damaged ({reason}): the host does not go on with it. Check the disk and run `contactor store check`; \
+         when it finds problems, restore a backup (docs/operators.md, \"Backup and restore\")"
+    )]
+    Corrupt {
+        /// What the engine said.
+        reason: String,
+    },
+    /// The database is not what was left: a person decides.
+    #[error("{0}")]
+    Doubtful(Box<Doubt>),
     /// A row cannot be read as what it should be: a fault of this program, or of somebody who edited the database.
     #[error("a stored row is unreadable: {0}")]
     Damaged(String),
@@ -91,11 +115,27 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the store has stopped for good, so that the process has to end.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Disk { .. } | Self::Corrupt { .. } | Self::Doubtful(_))
+    }
+
+    /// Whether it is the disk that refuses, so that nothing of a transaction stands.
+    pub(crate) fn is_of_the_disk(&self) -> bool {
+        self.is_lasting() || matches!(self, Self::Failed { .. })
+    }
+
     pub(crate) fn not_found(what: &'static str, id: &impl ToString) -> Self {
         Self::NotFound { what, id: id.to_string() }
     }
 
     pub(crate) fn conflict(wanted: impl Into<String>, existing: impl Into<String>) -> Self {
         Self::Conflict { wanted: wanted.into(), existing: existing.into() }
+    }
+}
+
+impl From<Doubt> for StoreError {
+    fn from(doubt: Doubt) -> Self {
+        Self::Doubtful(Box::new(doubt))
     }
 }

@@ -11,6 +11,7 @@
 mod automation;
 mod cause;
 pub mod conformance;
+mod doubt;
 mod error;
 mod model;
 pub mod sqlite;
@@ -19,6 +20,7 @@ pub mod torture;
 mod vault;
 
 pub use automation::*;
+pub use doubt::Doubt;
 pub use error::StoreError;
 pub use model::*;
 pub use store::{DEDUPLICATION, Store};

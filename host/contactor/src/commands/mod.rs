@@ -22,6 +22,7 @@ pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
+pub(crate) mod store;
 pub(crate) mod sync;
 pub(crate) mod workspace;
 
@@ -55,6 +56,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&context, &args),
         Command::Init(args) => init::run(&context, &args),
         Command::Completions(args) => completions::run(&args),
+        Command::Store(command) => store::run(&context, &command),
         Command::Connector(command) if command.is_local() => connector::run_locally(&context, &command),
         command => {
             // Commands that only ask a host speak for themselves; what goes wrong is in their message.
@@ -89,7 +91,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Events(command) => history::events(context, command).await,
         Command::Health => health::run(context).await,
         // `run` has dealt with these: they need no host and no runtime of this kind.
-        Command::Serve(_) | Command::Init(_) | Command::Completions(_) => Ok(()),
+        Command::Serve(_) | Command::Init(_) | Command::Completions(_) | Command::Store(_) => Ok(()),
     }
 }
 

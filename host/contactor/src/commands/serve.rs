@@ -4,7 +4,7 @@ mod keys;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -12,12 +12,13 @@ use contactor_engine::{Clock, Engine, EngineParts};
 use contactor_runtime::CacheConfig;
 use contactor_server::{Server, ServerConfig};
 use contactor_store::Store;
-use contactor_store::sqlite::{SqliteOptions, SqliteStore};
+use contactor_store::sqlite::{DiskWatch, SqliteOptions, SqliteStore};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::Context;
+use super::{Context, store};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::logging;
@@ -25,6 +26,9 @@ use crate::secrets::read_private_file;
 
 /// How often the recorder folds what was measured; without it the histograms of an unread host would grow.
 const METRICS_UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How often a full disk is tried again; whoever asks for `/readyz` meanwhile tries it as well.
+const DISK_RETRY: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Upper bounds of the histograms in seconds; 15 ms is the promise for accepting a webhook.
 const BUCKETS: [f64; 14] =
@@ -52,13 +56,18 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     }
     logging::start(&config.log, context.louder())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(context, &config))
+    let ended = runtime.block_on(serve(context, &config));
+    if ended.is_err() {
+        // A call that blocks somewhere must not keep a process alive that has to end; nothing it does could be kept.
+        runtime.shutdown_background();
+    }
+    ended
 }
 
 async fn serve(context: &Context, config: &Config) -> Result<(), Failure> {
     // Before anything registers a metric: what is registered earlier is measured by nobody.
     let metrics = start_metrics()?;
-    let engine = start_engine(config).await?;
+    let (engine, mut disk) = start_engine(config).await?;
     let token = read_private_file(&config.path(&config.server.admin_token_file))
         .map_err(|error| keys::no_admin_token(&error))?;
     let server_config = ServerConfig {
@@ -78,6 +87,8 @@ async fn serve(context: &Context, config: &Config) -> Result<(), Failure> {
     tracing::info!(address = %server.addr(), version = env!("CARGO_PKG_VERSION"), "serving");
     tokio::select! {
         ended = work(engine, server, stop) => ended,
+        // No orderly end: nothing in flight could be kept. The next start recovers as after kill -9.
+        error = disk.lost() => Err(store::failure(error)),
         () = told_twice => Err(Failure::say(
             Exit::Failed,
             "stopped at once; what was in flight is done again after the next start",
@@ -148,16 +159,17 @@ fn told_twice(stop: CancellationToken) -> std::io::Result<impl Future<Output = (
     })
 }
 
-async fn start_engine(config: &Config) -> Result<Engine, Failure> {
+async fn start_engine(config: &Config) -> Result<(Engine, DiskWatch), Failure> {
     let database = config.path(&config.store.path);
     let key_file = config.path(&config.vault.key_file);
     let vault = keys::open_vault(&key_file, &database)?;
     let clock = Clock::of_process()?;
     let own = clock.clone();
     let options = SqliteOptions { clock: Arc::new(move || own.now()), ..SqliteOptions::default() };
-    let store =
-        SqliteStore::open_with(&database, options).map_err(|error| Failure::new(Exit::Failed, error))?;
+    let store = SqliteStore::open_with(&database, options).map_err(store::failure)?;
+    let disk = store.disk();
     let store: Arc<dyn Store> = Arc::new(store);
+    tokio::spawn(try_disk_again(Arc::downgrade(&store), disk.clone()));
     keys::check_vault(&vault, store.as_ref()).await?;
     let cache_dir = &config.runtime.aot_cache;
     let cache = if cache_dir.as_os_str().is_empty() {
@@ -178,7 +190,22 @@ async fn start_engine(config: &Config) -> Result<Engine, Failure> {
     };
     let engine = Engine::start(parts).map_err(|error| Failure::new(Exit::Usage, error))?;
     engine.notify_by(config.notifications()?);
-    Ok(engine)
+    Ok((engine, disk))
+}
+
+/// While the store waits for a full disk, only a probe finds out that there is room again, and perhaps nobody asks for the
+/// host's health.
+async fn try_disk_again(store: Weak<dyn Store>, disk: DiskWatch) {
+    let mut interval = tokio::time::interval(DISK_RETRY);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let Some(store) = store.upgrade() else { return };
+        if disk.waits() {
+            // What it answers, the store itself has logged.
+            let _ = store.probe().await;
+        }
+    }
 }
 
 /// A directory of the host's own, made if it is missing, that nobody else can enter.

@@ -27,17 +27,31 @@ pub(super) fn engine_error(error: &rusqlite::Error) -> StoreError {
         _ => match error.sqlite_error_code() {
             Some(
                 ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
                 | ErrorCode::CannotOpen
                 | ErrorCode::ReadOnly
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
                 | ErrorCode::PermissionDenied
                 | ErrorCode::FileLockingProtocolFailed,
             ) => StoreError::Failed { reason: error.to_string() },
+            Some(ErrorCode::SystemIoFailure) => io_failure(error),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                StoreError::Corrupt { reason: error.to_string() }
+            }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(error.to_string()),
             _ => StoreError::Engine(error.to_string()),
         },
+    }
+}
+
+/// A full disk shows in two more ways than as `SQLITE_FULL`; everything else is a disk that failed.
+fn io_failure(error: &rusqlite::Error) -> StoreError {
+    use rusqlite::ffi::{SQLITE_IOERR_CORRUPTFS, SQLITE_IOERR_GETTEMPPATH, SQLITE_IOERR_SHMSIZE};
+    let code = error.sqlite_error().map_or(0, |error| error.extended_code);
+    // The words for all of them are "disk I/O error"; the number says which operation it was.
+    let reason = format!("{error}, SQLite's code {code}");
+    match code {
+        SQLITE_IOERR_SHMSIZE | SQLITE_IOERR_GETTEMPPATH => StoreError::Failed { reason },
+        SQLITE_IOERR_CORRUPTFS => StoreError::Corrupt { reason },
+        _ => StoreError::Disk { reason },
     }
 }
 

@@ -18,9 +18,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 256;
 /// Page cache of the writer, in KiB (negative by SQLite's convention): the inner nodes of the hot indexes of a large host.
 const WRITER_CACHE_KIB: i64 = -32_768;
-/// Pages in the write-ahead log before a commit folds them into the database. Fewer, larger folds write a page that many
+/// Pages in the write-ahead log before they are folded into the database. Fewer, larger folds write a page that many
 /// commits touched only once; 16 MiB are read back in well under a second after a crash.
-const CHECKPOINT_PAGES: i64 = 4_000;
+pub(super) const FOLD_PAGES: i32 = 4_000;
 /// The log is cut back to this size after a fold, so that one burst does not keep its disk space for ever.
 const LOG_LIMIT_BYTES: i64 = 64 << 20;
 /// Readers map this much of the file instead of copying pages. Address space, not memory.
@@ -74,7 +74,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     // What is removed is other people's data: it is overwritten, not only unlinked from its page.
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // The writer folds the log itself: SQLite's own way keeps to itself what goes wrong.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES)?;
     Ok(connection)
 }
@@ -87,6 +88,25 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// How far the log is folded into the database.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fold {
+    /// As far as it goes without waiting for readers.
+    Some,
+    /// All of it; the log is empty afterwards, unless an outside tool reads for longer than the time-out.
+    All,
+}
+
+/// Writes the log's pages into the database and syncs both.
+pub(super) fn fold(connection: &Connection, how_far: Fold) -> Result<()> {
+    let sql = match how_far {
+        Fold::Some => "PRAGMA wal_checkpoint(PASSIVE)",
+        Fold::All => "PRAGMA wal_checkpoint(TRUNCATE)",
+    };
+    // The row says how much was folded; that readers kept some back is no fault.
+    Ok(connection.query_row(sql, [], |_| Ok(()))?)
+}
+
 fn open(path: &Path, mode: OpenFlags) -> Result<Connection> {
     // A connection never leaves its owner, so SQLite's own mutexes are not needed.
     let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -94,6 +114,9 @@ fn open(path: &Path, mode: OpenFlags) -> Result<Connection> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // One plan per statement, whatever is bound: else SQLite compiles the hot ones anew for every value.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // The last connection that closes must not fold the log: the disk may have failed, or a start been refused for what is
+    // missing in it, and then the log is evidence.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // An index or a trigger in a tampered file must not run functions.
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)

@@ -10,6 +10,7 @@
 
 mod alerts;
 mod changes;
+mod check;
 mod claim;
 mod codec;
 mod complete;
@@ -18,6 +19,7 @@ mod conflicts;
 mod counts;
 mod deliveries;
 mod dirty;
+mod disk;
 mod erase;
 mod events;
 mod expire;
@@ -29,6 +31,7 @@ mod journal;
 mod kv;
 mod leases;
 mod links;
+mod mark;
 mod marks;
 mod messages;
 mod parked;
@@ -53,8 +56,12 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::error::StoreError;
+pub use check::{Accepted, Checked, accept, check};
 use claim::Turns;
-use file::Locked;
+use disk::Disk;
+pub use disk::DiskWatch;
+use file::{Fold, Locked};
+use mark::{Found, Mark, Position};
 use readers::Readers;
 use writer::Writer;
 
@@ -91,6 +98,7 @@ pub struct SqliteStore {
     readers: Readers,
     clock: Clock,
     turns: Arc<Turns>,
+    disk: Arc<Disk>,
     path: PathBuf,
 }
 
@@ -99,8 +107,9 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// `InUse` when this or another process has it open, `TooNew` and `Foreign` when it is not ours to change, `Failed` when
-    /// the disk does not let us.
+    /// `InUse` when this or another process has it open, `TooNew` and `Foreign` when it is not ours to change, `Doubtful` when
+    /// commits are missing that were acknowledged or damage was met before, `Corrupt` when it is damaged, `Failed` and `Disk`
+    /// when the disk does not let us.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_with(path, SqliteOptions::default())
     }
@@ -114,12 +123,38 @@ impl SqliteStore {
 
     fn start(locked: Locked, connection: Connection, options: SqliteOptions) -> Result<Self> {
         let path = locked.path().to_owned();
+        schema::recognise(&connection, &path)?;
+        // Before anything is changed: what is there may be all that is left.
+        let (found, position) = (Found::beside(&path)?, Position::of(&connection)?);
+        found.judge(&path, position)?;
+        if found == Found::Nothing && position.is_some_and(|position| position.commit > 0) {
+            tracing::warn!(
+                path = %path.display(),
+                "there is no mark beside the database, so nobody can tell whether it holds all that was acknowledged; \
+                 this is right after a restore, and otherwise not"
+            );
+        }
         schema::upgrade(&connection, &path)?;
+        let opening = connection.unchecked_transaction()?;
         // The lock proves that no other process works on this file: whoever held leases is gone.
-        leases::clear(&connection)?;
-        let readers = Readers::open(&path, options.readers.max(1))?;
-        let writer = Writer::start(locked, connection)?;
-        Ok(Self { writer, readers, clock: options.clock, turns: Arc::default(), path })
+        leases::clear(&opening)?;
+        // Writes in any case, so that a disk that cannot is found out now.
+        writer::write_probe(&opening)?;
+        opening.commit()?;
+        // The log may hold frames that the kernel has and the disk has not: the last process may have ended because a sync
+        // failed. Writing them anew, into the database, is what puts them there.
+        file::fold(&connection, Fold::All)?;
+        let position = Position::of(&connection)?
+            .ok_or_else(|| StoreError::Damaged("the database has lost its commit counter".to_owned()))?;
+        let disk = Arc::new(Disk::new(Mark::place(&path, position)?));
+        let readers = Readers::open(&path, options.readers.max(1), Arc::clone(&disk))?;
+        let writer = Writer::start(locked, connection, Arc::clone(&disk))?;
+        Ok(Self { writer, readers, clock: options.clock, turns: Arc::default(), disk, path })
+    }
+
+    /// Tells what becomes of the disk.
+    pub fn disk(&self) -> DiskWatch {
+        self.disk.watch()
     }
 
     /// The database file.

@@ -6,18 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use super::disk::Disk;
 use super::{Result, file};
 use crate::error::StoreError;
 
 pub(super) struct Readers {
     free: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
+    disk: Arc<Disk>,
 }
 
 impl Readers {
-    pub(super) fn open(path: &Path, count: usize) -> Result<Self> {
+    pub(super) fn open(path: &Path, count: usize, disk: Arc<Disk>) -> Result<Self> {
         let connections = (0..count).map(|_| file::open_reader(path)).collect::<Result<Vec<_>>>()?;
-        Ok(Self { free: Arc::new(Mutex::new(connections)), permits: Arc::new(Semaphore::new(count)) })
+        Ok(Self { free: Arc::new(Mutex::new(connections)), permits: Arc::new(Semaphore::new(count)), disk })
     }
 
     pub(super) async fn run<T, F>(&self, read: F) -> Result<T>
@@ -37,7 +39,17 @@ impl Readers {
             drop(permit);
             answer
         });
-        task.await.map_err(|error| StoreError::Engine(format!("a read ended abnormally: {error}")))?
+        let answer = task
+            .await
+            .map_err(|error| StoreError::Engine(format!("a read ended abnormally: {error}")))
+            .flatten();
+        // A reader that finds damage, or a disk that cannot be read, stops the writer as well.
+        if let Err(error) = &answer
+            && error.is_lasting()
+        {
+            self.disk.report(error);
+        }
+        answer
     }
 }
 

@@ -25,10 +25,11 @@ const STEPS: &[&str] = &[
     include_str!("schema/010.sql"),
     include_str!("schema/011.sql"),
     include_str!("schema/012.sql"),
+    include_str!("schema/014.sql"),
 ];
 
-/// Brings the database to the newest version, each step in a transaction of its own.
-pub(super) fn upgrade(connection: &Connection, path: &Path) -> Result<()> {
+/// Answers the schema version of a database that is ours and not too new.
+pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<i64> {
     let found = header(connection, "application_id")?;
     let version = header(connection, "user_version")?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -39,6 +40,12 @@ pub(super) fn upgrade(connection: &Connection, path: &Path) -> Result<()> {
     if version > supported {
         return Err(StoreError::TooNew { path: path.to_owned(), found: version, supported });
     }
+    Ok(version)
+}
+
+/// Brings the database to the newest version, each step in a transaction of its own.
+pub(super) fn upgrade(connection: &Connection, path: &Path) -> Result<()> {
+    let version = recognise(connection, path)?;
     for (step, sql) in (1_i64..).zip(STEPS).filter(|(step, _)| *step > version) {
         let transaction = connection.unchecked_transaction()?;
         transaction.execute_batch(sql)?;

@@ -7,5 +7,6 @@ mod costs;
 mod crashes;
 mod files;
 mod fixture;
+mod losses;
 mod properties;
 mod timers;

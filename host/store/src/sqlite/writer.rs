@@ -4,11 +4,15 @@
 //! only then answers them: `fsync` is paid once for all. A request that fails rolls back its own savepoint and nobody
 //! else's. A commit that fails is the answer to every request in it.
 //!
-//! After the disk has refused a commit nobody knows what it holds, so the writer is **failed**: it refuses every request,
-//! until a probe has opened the database afresh and committed to it.
+//! Each commit is counted in the database and then noted in the [mark](super::mark), still before the answers.
+//!
+//! After the disk has refused a commit the writer refuses every request: until a probe has opened the database afresh and
+//! committed to it, or for good. Which of the two, [`super::disk`] says.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -16,7 +20,9 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Result;
-use super::file::{Locked, open_writer};
+use super::disk::Disk;
+use super::file::{FOLD_PAGES, Fold, Locked, fold, open_writer};
+use super::mark::Position;
 use crate::error::StoreError;
 use crate::torture;
 
@@ -33,11 +39,13 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. It owns the connection and the file's lock, and gives both up when it ends.
-    pub(super) fn start(locked: Locked, connection: Connection) -> Result<Self> {
+    pub(super) fn start(locked: Locked, connection: Connection, disk: Arc<Disk>) -> Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
+        let mut state = State { locked, connection: None, log_pages: Arc::default(), disk };
+        state.adopt(connection)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || State { locked, connection: Some(connection), failed: None }.serve(jobs))
+            .spawn(move || state.serve(jobs))
             .map_err(|error| StoreError::Failed { reason: format!("no thread for the writer: {error}") })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -51,7 +59,7 @@ impl Writer {
         self.send(change, Job::Request).await
     }
 
-    /// Commits something, even if the writer is failed; a success ends that state.
+    /// Commits something, even if the writer waits for the disk; a success ends that state.
     pub(super) async fn probe(&self) -> Result<()> {
         self.send(write_probe, Job::Probe).await
     }
@@ -80,7 +88,8 @@ impl Drop for Writer {
     }
 }
 
-fn write_probe(connection: &Connection) -> Result<()> {
+/// The smallest change there is.
+pub(super) fn write_probe(connection: &Connection) -> Result<()> {
     let sql = "UPDATE meta SET value = value + 1 WHERE key = 'probe'";
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())
@@ -146,85 +155,117 @@ struct State {
     locked: Locked,
     /// `None` after a failed attempt to open the database afresh.
     connection: Option<Connection>,
-    /// Why nothing can be written.
-    failed: Option<StoreError>,
+    /// Pages in the log after the last commit.
+    log_pages: Arc<AtomicI32>,
+    disk: Arc<Disk>,
 }
 
 impl State {
     fn serve(mut self, mut jobs: mpsc::Receiver<Job>) {
         while let Some(first) = jobs.blocking_recv() {
             let mut batch = Vec::new();
-            let mut probe = self.admit(first, &mut batch);
-            while !probe && batch.len() < BATCH {
+            let mut probe = admit(first, &mut batch);
+            while probe.is_none() && batch.len() < BATCH {
                 let Ok(next) = jobs.try_recv() else { break };
-                probe = self.admit(next, &mut batch);
+                probe = admit(next, &mut batch);
             }
-            self.commit_all(batch);
+            if let Some(probe) = probe {
+                self.try_disk(batch, probe);
+            } else {
+                self.commit_all(batch);
+            }
         }
         self.close();
     }
 
-    /// Adds a job to the batch. A probe of a failed store first opens it afresh; it ends its batch. Answers whether the
-    /// batch is complete.
-    fn admit(&mut self, job: Job, batch: &mut Vec<Box<dyn Request>>) -> bool {
-        match job {
-            Job::Request(request) => {
-                batch.push(request);
-                false
+    /// Commits a batch with a probe at its end. While the store waits, the batch is refused still, and only the probe tries
+    /// the disk, on the database opened afresh.
+    fn try_disk(&mut self, mut batch: Vec<Box<dyn Request>>, probe: Box<dyn Request>) {
+        if self.disk.refusal().is_none() {
+            batch.push(probe);
+            return self.commit_all(batch);
+        }
+        self.commit_all(batch);
+        if self.disk.loss().is_none() {
+            if let Err(error) = self.reopen() {
+                return probe.refused(as_failure(error));
             }
-            Job::Probe(request) => {
-                if self.failed.is_some() {
-                    // Whoever queued before the probe is refused still; only the probe itself tries the disk.
-                    self.commit_all(std::mem::take(batch));
-                    self.reopen();
-                }
-                batch.push(request);
-                true
+            let mut batch = vec![probe];
+            // The mark belongs to the proof: without it the next commit would fail again.
+            let outcome = self.transact(&mut batch);
+            let outcome = outcome.and_then(|commit| self.disk.mark.advance(commit).map(|()| commit));
+            if outcome.is_ok() {
+                self.disk.recovered();
             }
+            self.answer(batch, outcome);
+        } else {
+            self.commit_all(vec![probe]);
         }
     }
 
-    fn reopen(&mut self) {
+    fn reopen(&mut self) -> Result<()> {
         self.connection = None;
-        match open_writer(self.locked.path()) {
-            Ok(connection) => {
-                self.connection = Some(connection);
-                self.failed = None;
-            }
-            Err(error) => self.failed = Some(as_failure(error)),
-        }
+        let connection = open_writer(self.locked.path())?;
+        // Somebody may have exchanged the file meanwhile.
+        let judged = self.disk.mark.judge(self.locked.path(), Position::of(&connection)?);
+        judged.map_err(StoreError::from).inspect_err(|error| self.disk.report(error))?;
+        self.adopt(connection)
+    }
+
+    fn adopt(&mut self, mut connection: Connection) -> Result<()> {
+        let log_pages = Arc::clone(&self.log_pages);
+        log_pages.store(0, Ordering::Relaxed);
+        connection.wal_hook(Some(move |_: &mut _, pages| {
+            log_pages.store(pages, Ordering::Relaxed);
+            Ok(())
+        }))?;
+        self.connection = Some(connection);
+        Ok(())
     }
 
     fn commit_all(&mut self, mut batch: Vec<Box<dyn Request>>) {
         if batch.is_empty() {
             return;
         }
-        let began = Instant::now();
         if torture::breaks(torture::EARLY_ANSWER)
             && let Some(connection) = &self.connection
         {
             return answer_early(connection, batch);
         }
-        let outcome = match (&self.failed, &self.connection) {
-            (Some(failure), _) => Err(failure.clone()),
-            (None, None) => Err(StoreError::Closed),
-            (None, Some(connection)) => transact(connection, &mut batch),
+        let outcome = match self.disk.refusal() {
+            Some(failure) => Err(failure),
+            None => self.transact(&mut batch),
         };
+        self.answer(batch, outcome);
+    }
+
+    /// Runs a batch and commits it. `Err` means that its requests must not believe in it.
+    fn transact(&self, batch: &mut [Box<dyn Request>]) -> Result<u64> {
+        let began = Instant::now();
+        let connection = self.connection.as_ref().ok_or(StoreError::Closed)?;
+        let commit = transact(connection, batch)?;
+        metrics::histogram!("contactor_store_commit_seconds").record(began.elapsed());
+        #[expect(clippy::cast_precision_loss, reason = "a batch has at most a few hundred requests")]
+        metrics::histogram!("contactor_store_commit_requests").record(batch.len() as f64);
+        torture::point("after-commit");
+        Ok(commit)
+    }
+
+    fn answer(&mut self, batch: Vec<Box<dyn Request>>, outcome: Result<u64>) {
         match outcome {
-            Ok(()) => {
-                metrics::histogram!("contactor_store_commit_seconds").record(began.elapsed());
-                #[expect(clippy::cast_precision_loss, reason = "a batch has at most a few hundred requests")]
-                metrics::histogram!("contactor_store_commit_requests").record(batch.len() as f64);
-                torture::point("after-commit");
+            Ok(commit) => {
+                // The commit stands, whatever becomes of the mark; but there is no next one without it.
+                let marked = self.disk.mark.advance(commit);
                 for request in batch {
                     request.committed();
                 }
+                let folded = marked.and_then(|()| self.fold_when_due());
+                if let Err(error) = folded.map_err(as_failure) {
+                    self.disk.report(&error);
+                }
             }
             Err(error) => {
-                if matches!(error, StoreError::Failed { .. }) && self.failed.is_none() {
-                    tracing::error!(%error, "the store stops writing");
-                    self.failed = Some(error.clone());
-                }
+                self.disk.report(&error);
                 metrics::counter!("contactor_store_refused_requests").increment(batch.len() as u64);
                 for request in batch {
                     request.refused(error.clone());
@@ -233,16 +274,39 @@ impl State {
         }
     }
 
-    /// Folds the log into the database, so that the file alone is a complete backup.
+    /// After the answers: nobody waits for it, except those who come next.
+    fn fold_when_due(&self) -> Result<()> {
+        match &self.connection {
+            Some(connection) if self.log_pages.load(Ordering::Relaxed) >= FOLD_PAGES => {
+                fold(connection, Fold::Some)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Folds the log into the database, so that the file alone is a complete backup. Not on a disk that has failed: the
+    /// next start does so, after it has looked.
     fn close(mut self) {
-        if let Some(connection) = self.connection.take() {
-            let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            if let Err(error) = folded {
+        let Some(connection) = self.connection.take() else { return };
+        if self.disk.refusal().is_none() {
+            let ended = fold(&connection, Fold::All).and_then(|()| self.disk.mark.settle());
+            if let Err(error) = ended {
                 // Nothing is lost: the next open reads the log.
                 tracing::warn!(%error, "the write-ahead log was not folded into the database");
             }
-            drop(connection);
         }
+        drop(connection);
+    }
+}
+
+/// Adds a request to the batch, or answers that it is a probe, which ends its batch.
+fn admit(job: Job, batch: &mut Vec<Box<dyn Request>>) -> Option<Box<dyn Request>> {
+    match job {
+        Job::Request(request) => {
+            batch.push(request);
+            None
+        }
+        Job::Probe(request) => Some(request),
     }
 }
 
@@ -265,13 +329,14 @@ fn answer_early(connection: &Connection, mut batch: Vec<Box<dyn Request>>) {
     }
 }
 
-/// Runs the batch in one transaction. `Err` means that nothing of it was written.
-fn transact(connection: &Connection, batch: &mut [Box<dyn Request>]) -> Result<()> {
+/// Runs the batch in one transaction; answers the commit's number. `Err` means that nothing of it was written.
+fn transact(connection: &Connection, batch: &mut [Box<dyn Request>]) -> Result<u64> {
     execute(connection, "BEGIN IMMEDIATE")?;
     let ran = batch.iter_mut().try_for_each(|request| run_in_savepoint(connection, &mut **request));
+    let counted = ran.and_then(|()| Position::advance(connection));
     // Whatever stops a commit, the caller must not believe in it, and the disk is the likely reason.
     torture::point("before-commit");
-    let ended = ran.and_then(|()| execute(connection, "COMMIT").map_err(as_failure));
+    let ended = counted.and_then(|commit| execute(connection, "COMMIT").map(|()| commit).map_err(as_failure));
     if ended.is_err() && !connection.is_autocommit() {
         execute(connection, "ROLLBACK").map_err(as_failure)?;
     }
@@ -283,7 +348,7 @@ fn run_in_savepoint(connection: &Connection, request: &mut dyn Request) -> Resul
     execute(connection, "SAVEPOINT request")?;
     match request.run(connection) {
         Ok(()) => execute(connection, "RELEASE request"),
-        Err(failure @ StoreError::Failed { .. }) => Err(failure),
+        Err(failure) if failure.is_of_the_disk() => Err(failure),
         // SQLite gives up the whole transaction for some errors; what ran before in it is gone as well.
         Err(error) if connection.is_autocommit() => Err(as_failure(error)),
         Err(_) => {
@@ -300,7 +365,7 @@ fn execute(connection: &Connection, sql: &str) -> Result<()> {
 
 fn as_failure(error: StoreError) -> StoreError {
     match error {
-        failure @ (StoreError::Failed { .. } | StoreError::Busy(_)) => failure,
+        failure if failure.is_of_the_disk() || matches!(failure, StoreError::Busy(_)) => failure,
         other => StoreError::Failed { reason: other.to_string() },
     }
 }

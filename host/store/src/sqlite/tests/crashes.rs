@@ -54,21 +54,40 @@ async fn the_files_hold_what_was_acknowledged_whenever_they_are_copied() {
     }
 }
 
-#[tokio::test]
-async fn a_killed_process_loses_nothing_that_it_acknowledged_and_its_work_is_given_out_again() {
-    let (directory, path) = directory();
-    std::fs::write(directory.path().join(MARKER), "").unwrap();
+/// Lets a victim work in a directory until it has acknowledged so many events, and kills it; answers those events.
+fn killed_after(directory: &Path, events: usize) -> Vec<EventSeq> {
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "--nocapture", "sqlite::tests::crashes::the_process_that_is_killed"])
-        .current_dir(directory.path())
+        .current_dir(directory)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let acknowledged: Vec<EventSeq> =
-        lines.filter_map(|line| line.strip_prefix("stored ")?.parse().ok().map(EventSeq)).take(200).collect();
+    let stored = lines.filter_map(|line| line.strip_prefix("stored ")?.parse().ok().map(EventSeq));
+    let acknowledged = stored.take(events).collect();
     process.kill().unwrap();
     process.wait().unwrap();
+    acknowledged
+}
+
+#[tokio::test]
+async fn fifty_kills_lose_nothing_and_give_no_false_alarm() {
+    let (directory, path) = directory();
+    std::fs::write(directory.path().join(MARKER), "").unwrap();
+    let mut acknowledged = Vec::new();
+    for kill in 0..50 {
+        acknowledged.extend(killed_after(directory.path(), 1 + kill * 7 % 12));
+        // The next victim opens it as well; here a refusal is told with its reason.
+        drop(SqliteStore::open(&path).unwrap());
+    }
+    assert_holds(&SqliteStore::open(&path).unwrap(), &acknowledged).await;
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_nothing_that_it_acknowledged_and_its_work_is_given_out_again() {
+    let (directory, path) = directory();
+    std::fs::write(directory.path().join(MARKER), "").unwrap();
+    let acknowledged = killed_after(directory.path(), 200);
     assert_eq!(acknowledged.len(), 200);
 
     let store = SqliteStore::open(&path).unwrap();
@@ -91,11 +110,15 @@ fn the_process_that_is_killed() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let store = SqliteStore::open(Path::new("store.db")).unwrap();
-        configure(&store, "acme").await;
+        if store.workspaces().await.unwrap().is_empty() {
+            configure(&store, "acme").await;
+        }
+        let process = std::process::id();
         let lease = store.acquire_lease("victim", Duration::from_hours(1)).await.unwrap();
         // Ends by being killed, long before this.
         for number in 0..100_000 {
-            let accepted = store.append_event(event(&format!("e{number}"), &format!("h{number}"))).await;
+            let accepted =
+                store.append_event(event(&format!("{process}-{number}"), &format!("h{number}"))).await;
             let Ok(Accepted::New(seq)) = accepted else { panic!("{accepted:?}") };
             println!("stored {}", seq.0);
             if number % 10 == 0 {
