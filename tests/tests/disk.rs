@@ -48,6 +48,7 @@ impl Stand {
     }
 
     /// A disk to fail; tells why the test ends early when there cannot be one.
+    #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
     async fn disk(&self) -> Option<Disk> {
         let disk = Disk::below(self.dir()).await.unwrap();
         if disk.is_none() {

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::commands::{
     alerts, catalog, completions, conflicts, connection, connector, destination, emit, erase, guard, history,
-    init, mapping, parked, quota, run, runs, sandbox, serve, store, sync, workspace,
+    init, mapping, matching, parked, quota, run, runs, sandbox, serve, store, sync, workspace,
 };
 use crate::exit::Exit;
 
@@ -81,6 +81,9 @@ pub(crate) enum Command {
     /// Where messages of a workspace can go: mail, chats, webhooks, boards.
     #[command(subcommand)]
     Destination(destination::Command),
+    /// What a first synchronisation would do: look at it, then approve it bucket by bucket.
+    #[command(subcommand)]
+    Match(matching::Command),
     /// Bring a connection's contacts in step, or show what that would do.
     Sync(sync::Args),
     /// List every trigger and action of the host and of connectors.

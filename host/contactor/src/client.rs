@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
-    ActionReport, ActionRequest, AlertRules, Alerts, AllowRequest, CatalogueEntry, CatalogueQuery,
-    CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector, Destination,
-    EnableConnection, EraseRequest, Erasure, ErrorBody, Event, GuardReport, Health, LimitQuery, MappingRow,
-    MappingRowQuery, MappingTrial, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewReport,
-    PreviewRequest, PutDestination, Quota, RecordRef, RecordingSummary, ReleaseAnswer, ReplayReport,
-    ResolveAnswer, ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer, SetMappingPolicy,
-    SetMappingRow, SyncProgress, SyncRequest, Timeline, TrialReport, Workspace,
+    ActionReport, ActionRequest, AlertRules, Alerts, AllowRequest, ApproveMatch, CatalogueEntry,
+    CatalogueQuery, CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector, Destination,
+    DraftReport, EnableConnection, EraseRequest, Erasure, ErrorBody, Event, FieldStory, GuardReport, Health,
+    LimitQuery, MappingDraft, MappingRow, MappingRowQuery, MappingTrial, MatchQuery, MatchReport,
+    NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewReport, PreviewRequest, PutDestination,
+    Quota, RecordRef, RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict,
+    RetryAnswer, Run, RunQuery, SampleAnswer, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery,
+    SyncProgress, SyncRequest, Timeline, TimelineQuery, TrialReport, Workspace, WorkspaceSettings,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -201,6 +202,34 @@ impl Client {
         self.json(self.of_connection(Method::DELETE, workspace, connector, &["mapping"]).query(row)).await
     }
 
+    pub(crate) async fn start_match(
+        &self,
+        workspace: &str,
+        connector: &str,
+        how: StartMatch,
+    ) -> Result<MatchReport> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["match"]).json(&how)).await
+    }
+
+    pub(crate) async fn matches(
+        &self,
+        workspace: &str,
+        connector: &str,
+        query: &MatchQuery,
+    ) -> Result<MatchReport> {
+        self.json(self.of_connection(Method::GET, workspace, connector, &["match"]).query(query)).await
+    }
+
+    pub(crate) async fn approve_match(
+        &self,
+        workspace: &str,
+        connector: &str,
+        what: &ApproveMatch,
+    ) -> Result<MatchReport> {
+        let request = self.of_connection(Method::POST, workspace, connector, &["match", "approve"]);
+        self.json(request.json(what)).await
+    }
+
     pub(crate) async fn test_mapping(
         &self,
         workspace: &str,
@@ -209,6 +238,16 @@ impl Client {
     ) -> Result<TrialReport> {
         self.json(self.of_connection(Method::POST, workspace, connector, &["mapping", "test"]).json(trial))
             .await
+    }
+
+    pub(crate) async fn preview_mapping(
+        &self,
+        workspace: &str,
+        connector: &str,
+        draft: &MappingDraft,
+    ) -> Result<DraftReport> {
+        let request = self.of_connection(Method::POST, workspace, connector, &["mapping", "preview"]);
+        self.json(request.json(draft)).await
     }
 
     pub(crate) async fn poll_tasks(&self, workspace: &str) -> Result<()> {
@@ -246,8 +285,33 @@ impl Client {
         self.json(request.header("content-type", "application/wasm").body(component)).await
     }
 
-    pub(crate) async fn timeline(&self, workspace: &str, contact: &str) -> Result<Timeline> {
-        self.get(&["workspaces", workspace, "contacts", contact, "timeline"]).await
+    pub(crate) async fn set_workspace(
+        &self,
+        workspace: &str,
+        settings: &WorkspaceSettings,
+    ) -> Result<Workspace> {
+        self.json(self.request(Method::PUT, &["workspaces", workspace, "settings"]).json(settings)).await
+    }
+
+    pub(crate) async fn timeline(
+        &self,
+        workspace: &str,
+        contact: &str,
+        query: &TimelineQuery,
+    ) -> Result<Timeline> {
+        let path = ["workspaces", workspace, "contacts", contact, "timeline"];
+        self.json(self.request(Method::GET, &path).query(query)).await
+    }
+
+    pub(crate) async fn why(
+        &self,
+        workspace: &str,
+        contact: &str,
+        field: &str,
+        query: &StoryQuery,
+    ) -> Result<FieldStory> {
+        let path = ["workspaces", workspace, "contacts", contact, "fields", field];
+        self.json(self.request(Method::GET, &path).query(query)).await
     }
 
     pub(crate) async fn alerts(&self, workspace: &str) -> Result<Alerts> {

@@ -46,7 +46,21 @@ pub(crate) struct Active {
     pub(crate) uses_custom_fields: bool,
     /// Lists of child records, by their names.
     pub(crate) lists: BTreeMap<String, ChildList>,
+    /// How the review of the connection stands when it was loaded.
+    pub(crate) review: Reviewed,
     mappings: BTreeMap<String, Mapping>,
+}
+
+/// Whether a connection has a match report, and whether records wait for its approval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reviewed {
+    /// It never had one.
+    #[default]
+    No,
+    /// Records that are not linked wait until their bucket is approved.
+    Open,
+    /// Everything was approved; some of it may not be marked yet.
+    Over,
 }
 
 impl Active {
@@ -63,12 +77,6 @@ impl Active {
         })?;
         let mappings = compile_mappings(&manifest, &connection.mapping)?;
         let lists = children::compile(&manifest, &mappings)?;
-        let uses_custom_fields = mappings.values().any(|mapping| {
-            mapping
-                .inputs(contactor_sync::Side::Highlevel)
-                .iter()
-                .any(|name| name.starts_with("customFields"))
-        });
         let context = Context { country: workspace.country.clone() };
         Ok(Self {
             settings: settings.to_string(),
@@ -78,10 +86,34 @@ impl Active {
             guest,
             partner: Arc::new(partner),
             context,
-            uses_custom_fields,
+            uses_custom_fields: uses_custom_fields(&mappings),
             lists,
+            review: Reviewed::No,
             mappings,
         })
+    }
+
+    /// The same connection with other rows of the admin's.
+    pub(crate) fn with_mapping(&self, admin: serde_json::Value) -> Result<Self, EngineError> {
+        let mappings = compile_mappings(&self.manifest, &admin)?;
+        Ok(Self {
+            connection: Connection { mapping: admin, ..self.connection.clone() },
+            workspace: self.workspace.clone(),
+            manifest: Arc::clone(&self.manifest),
+            guest: Arc::clone(&self.guest),
+            partner: Arc::clone(&self.partner),
+            settings: self.settings.clone(),
+            context: self.context.clone(),
+            uses_custom_fields: uses_custom_fields(&mappings),
+            lists: children::compile(&self.manifest, &mappings)?,
+            review: self.review,
+            mappings,
+        })
+    }
+
+    /// Records that are not linked wait for a person's approval.
+    pub(crate) fn under_review(&self) -> bool {
+        self.review == Reviewed::Open
     }
 
     /// The same connection as it was when a run was recorded, with a component to replay it. It maps nothing: a replay asks the
@@ -103,6 +135,7 @@ impl Active {
             settings,
             uses_custom_fields: false,
             lists: BTreeMap::new(),
+            review: Reviewed::No,
             mappings: BTreeMap::new(),
         }
     }
@@ -155,6 +188,12 @@ impl Active {
             _ => None,
         }
     }
+}
+
+fn uses_custom_fields(mappings: &BTreeMap<String, Mapping>) -> bool {
+    mappings.values().any(|mapping| {
+        mapping.inputs(contactor_sync::Side::Highlevel).iter().any(|name| name.starts_with("customFields"))
+    })
 }
 
 /// Compiles the connector's rows with the admin's rows over them, per entity.

@@ -19,6 +19,7 @@ use crate::journal::{Journal, tags_state};
 use crate::receive::brief;
 use crate::reconcile::{RunContext, mismatch, outcome_name, run_id};
 use crate::recorder::cut;
+use crate::written;
 
 /// Bytes of a connector's words in a run's summary.
 const WORDS: usize = 1_024;
@@ -28,6 +29,9 @@ const ECHO: SignedDuration = SignedDuration::from_mins(10);
 const ANSWERED: SignedDuration = SignedDuration::from_mins(1);
 /// How long a delivery waits whose connection cannot be loaded.
 const UNLOADED: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long a delivery waits about somebody who is not linked, while the match report of its connection is not approved.
+const UNAPPROVED: SignedDuration = SignedDuration::from_mins(5);
 
 /// How an attempt ended.
 struct Ending {
@@ -51,6 +55,12 @@ impl Engine {
                 return;
             }
         };
+        if active.under_review() && !self.is_about_a_link(&claimed).await {
+            // Its handler may write; the report of what a sync would write is not approved yet.
+            let disposition = Disposition::Retry { at: started_at + UNAPPROVED, counts: false };
+            self.complete_delivery(lease, &claimed, disposition, false, None).await;
+            return;
+        }
         let journal = Arc::new(Journal::new(lease, &claimed));
         let run = RunContext {
             // The handler's own time: the same at every attempt.
@@ -83,27 +93,48 @@ impl Engine {
             .tape
             .as_ref()
             .and_then(|tape| self.recording_of(&run.active, tape, run.started_at, &id, &log));
+        // A submission names nobody; the contact that came of it is known by the handler's writes.
+        let contact =
+            journal.contact().or_else(|| claimed.contact_id.clone()).or_else(|| written::contact(&calls));
         let entry = Run {
             id,
             workspace: claimed.workspace.clone(),
             connection: claimed.connection.clone(),
             kind: RunKind::Automation,
             entity: None,
-            highlevel_id: claimed.contact_id.clone(),
+            highlevel_id: contact,
             partner_id: claimed.partner_id.clone(),
             event: claimed.event,
+            cause: None,
             started_at,
             duration_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             outcome: ending.outcome,
             class: ending.class,
             summary: ending.summary,
             changes: Vec::new(),
+            remarks: Vec::new(),
             calls,
             log,
         };
         let ignored = ending.outcome == RunOutcome::Skipped;
         self.complete_delivery(lease, &claimed, ending.disposition, ignored, Some((entry, recording))).await;
         self.wake().wake();
+    }
+
+    /// Whether a delivery is about somebody who is linked, or comes from the connection itself.
+    async fn is_about_a_link(&self, claimed: &ClaimedDelivery) -> bool {
+        if claimed.source == Origin::Host {
+            return true;
+        }
+        let ids = [(Side::Highlevel, &claimed.contact_id), (Side::Partner, &claimed.partner_id)];
+        for (side, id) in ids.into_iter().filter_map(|(side, id)| Some((side, id.as_ref()?))) {
+            match self.store().link(&claimed.connection, "contact", side, id).await {
+                Ok(Some(link)) if link.state == LinkState::Active => return true,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(connection = %claimed.connection, %error, "a link was not read"),
+            }
+        }
+        false
     }
 
     /// A failure decides what becomes of the delivery; a refused credential stops the connection.

@@ -21,6 +21,14 @@ pub(crate) fn fields_from_json(fields: BTreeMap<String, Json>) -> Fields {
     fields.into_iter().map(|(name, json)| (name, Value::from_json(json))).collect()
 }
 
+/// A side of the merge as the store names it.
+pub(crate) fn side(side: contactor_sync::Side) -> contactor_store::Side {
+    match side {
+        contactor_sync::Side::Highlevel => contactor_store::Side::Highlevel,
+        contactor_sync::Side::Partner => contactor_store::Side::Partner,
+    }
+}
+
 fn value_from_wit(value: &wit::Value) -> Value {
     match value {
         wit::Value::Empty => Value::Null,

@@ -14,7 +14,7 @@ use contactor_store::{
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::active::{Active, Guest};
+use crate::active::{Active, Guest, Reviewed};
 use crate::alerts::Watch;
 use crate::artefacts::Artefacts;
 use crate::capabilities::Capabilities;
@@ -409,7 +409,14 @@ impl Engine {
 
     async fn load(&self, connection: Connection) -> Result<Active, EngineError> {
         let secrets = self.credentials().partner(&connection.workspace, &connection.id).await?;
-        self.load_with(connection, secrets).await
+        let review = match self.store().review(&connection.id).await? {
+            None => Reviewed::No,
+            Some(review) if review.ended_at.is_none() => Reviewed::Open,
+            Some(_) => Reviewed::Over,
+        };
+        let mut active = self.load_with(connection, secrets).await?;
+        active.review = review;
+        Ok(active)
     }
 
     /// Loads a connection with a credential that need not be stored yet: the check of everything at once.

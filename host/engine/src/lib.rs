@@ -17,6 +17,7 @@ mod alerts;
 mod appointment_walk;
 mod artefacts;
 mod automation;
+mod blame;
 mod capabilities;
 pub mod catalogue;
 mod clock;
@@ -24,6 +25,7 @@ mod config;
 mod convert;
 mod credentials;
 mod deliver;
+mod dropped;
 mod engine;
 mod error;
 mod failure;
@@ -32,6 +34,7 @@ mod ingest;
 mod journal;
 mod locks;
 mod manage;
+mod match_walk;
 mod note_walk;
 mod notify;
 mod operations;
@@ -44,29 +47,35 @@ mod replay;
 mod rests;
 mod scheduler;
 mod signature;
+mod story;
 mod subscriptions;
 mod task_walk;
 mod trouble;
 mod usage;
 mod walk;
 mod workspace_walk;
+mod written;
 
 pub use active::Guest;
 pub use capabilities::Capabilities;
 pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueWay};
 pub use clock::Clock;
 pub use config::EngineConfig;
+pub use dropped::NotKept;
 pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};
 pub use guard::{Allow, GuardReport};
 pub use ingest::Ingested;
 pub use manage::{
-    ActionCall, ActionReport, CheckReport, ConflictPreview, ConflictReport, ConflictView, ConnectionView,
-    ConnectorView, EnableConnection, HighLevelQuota, InspectReport, MappingRow, MappingTrial, NewWorkspace,
+    ActionCall, ActionReport, BucketReport, CheckReport, ConflictPreview, ConflictReport, ConflictView,
+    ConnectionView, ConnectorView, DraftField, DraftRecord, DraftReport, DraftTotals, EnableConnection,
+    HighLevelQuota, InspectReport, MappingRow, MappingTrial, MatchEstimate, MatchReport, NewWorkspace,
     ParkedAction, ParkedGroupView, PartnerQuota, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest,
-    SettingView, Timeline, TimelineEntry, TimelineKind, TrialProblem, TrialReport, TrialRow, inspect,
+    SettingView, Timeline, TimelineEntry, TimelineKind, TimelinePage, TrialProblem, TrialReport, TrialRow,
+    WhyField, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, Verdict};
 pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};
+pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind};

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use contactor_highlevel::{CallRecord, Recorder};
 use contactor_store::Call;
 
+use crate::blame;
 use crate::partner::{Redactor, blank};
 use crate::usage::Meter;
 
@@ -14,6 +15,8 @@ use crate::usage::Meter;
 const LOG_LINES: usize = 100;
 /// Bytes of one log line.
 const LOG_LINE: usize = 1_024;
+/// Bytes of a path at HighLevel that a run keeps.
+const PATH: usize = 512;
 /// Bytes of bodies that one run keeps. A connector may make hundreds of calls in a run: the later ones are kept without theirs.
 const BODIES: usize = 512 * 1024;
 
@@ -122,17 +125,26 @@ impl Recorder for HighLevelCalls {
     fn record(&self, call: CallRecord) {
         let hidden = self.recorder.hidden();
         let capped = |body: Option<String>| body.map(|body| blank(&cut(hidden.hide(body), self.body_cap)));
-        self.recorder.call(Call {
+        let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let path = format!("{} {}", call.method, cut(hidden.hide(call.path), PATH));
+        let mut noted = Call {
             target: "highlevel".to_owned(),
             operation: call.operation.to_owned(),
+            path: Some(blank(&path)),
             status: call.status,
-            quota_remaining: call.quota.and_then(|quota| quota.burst_remaining),
-            duration_us: u64::try_from(call.duration.as_micros()).unwrap_or(u64::MAX),
+            quota_remaining: call.quota.as_ref().and_then(|quota| quota.burst_remaining),
+            daily_remaining: call.quota.as_ref().and_then(|quota| quota.daily_remaining),
+            waited_us: micros(call.waited),
+            duration_us: micros(call.duration),
             write: call.write,
             request: capped(call.request_body),
             response: capped(call.response_body),
             error: call.error,
-        });
+            class: None,
+            trace_id: call.trace_id,
+        };
+        noted.class = blame::of_call(&noted);
+        self.recorder.call(noted);
     }
 }
 
@@ -183,12 +195,7 @@ mod tests {
             target: "partner".to_owned(),
             operation: "GET /testers".to_owned(),
             status: Some(200),
-            quota_remaining: None,
-            duration_us: 0,
-            write: false,
-            request: None,
-            response: None,
-            error: None,
+            ..Call::default()
         }
     }
 }

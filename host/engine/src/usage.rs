@@ -186,13 +186,8 @@ mod tests {
         let call = |target: &str, error: Option<&str>| Call {
             target: target.to_owned(),
             operation: "x".to_owned(),
-            status: None,
-            quota_remaining: None,
-            duration_us: 0,
-            write: false,
-            request: None,
-            response: None,
             error: error.map(str::to_owned),
+            ..Call::default()
         };
         for call in [
             call("highlevel", None),

@@ -17,6 +17,7 @@ use contactor_store::{
 use futures_util::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::active::Reviewed;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::{self, Failure, of_engine, of_store};
@@ -27,6 +28,7 @@ use crate::{deliver, trouble};
 
 /// Stream names of the walks over HighLevel's contacts.
 pub(crate) const BACKFILL: &str = "backfill";
+pub(crate) const MATCH: &str = "match";
 const SWEEP: &str = "sweep";
 
 /// The vendor's search index lags behind writes by seconds; a sweep looks back further than that.
@@ -46,7 +48,8 @@ pub(crate) const APPOINTMENTS_AHEAD: SignedDuration = SignedDuration::from_hours
 const EXPIRY_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
 /// What one step of a walk did.
-enum Step {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
     /// A page was read; there are more.
     More,
     /// The walk is over, or rests until its next interval.
@@ -136,6 +139,11 @@ impl Engine {
         let id = &connection.id;
         let run = self.context(&active, Priority::Backfill, false);
         let backfill = self.in_turn(&run, BACKFILL, LOOK, self.backfill_step(&run, id)).await?;
+        let mut matching = Step::Rest;
+        if active.review != Reviewed::No {
+            let run = self.context(&active, Priority::Backfill, true);
+            matching = self.in_turn(&run, MATCH, LOOK, self.match_step(&run)).await?;
+        }
         let run = self.context(&active, Priority::Sweep, false);
         let sweep = self.in_turn(&run, SWEEP, LOOK, self.sweep_step(&run, connection)).await?;
         let mut polled = Step::Rest;
@@ -150,10 +158,13 @@ impl Engine {
                 step => polled = step,
             }
         }
-        Ok(match (backfill, sweep, polled) {
-            (Step::More, _, _) | (_, Step::More, _) | (_, _, Step::More) => Step::More,
-            (Step::Full, _, _) | (_, _, Step::Full) => Step::Full,
-            _ => Step::Rest,
+        let steps = [backfill, matching, sweep, polled];
+        Ok(if steps.contains(&Step::More) {
+            Step::More
+        } else if steps.contains(&Step::Full) {
+            Step::Full
+        } else {
+            Step::Rest
         })
     }
 
@@ -320,7 +331,11 @@ impl Engine {
 
     // ------------------------------------------------------------------------------------------------------------- shared
 
-    async fn search(&self, run: &RunContext, request: &SearchRequest) -> Result<ContactPage, Failure> {
+    pub(crate) async fn search(
+        &self,
+        run: &RunContext,
+        request: &SearchRequest,
+    ) -> Result<ContactPage, Failure> {
         run.location.search_contacts(request).await.map_err(|error| failure::of_highlevel(&error))
     }
 
@@ -350,7 +365,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn cursor(&self, id: &ConnectionId, stream: &str) -> Result<Option<Cursor>, Failure> {
+    pub(crate) async fn cursor(&self, id: &ConnectionId, stream: &str) -> Result<Option<Cursor>, Failure> {
         self.store().cursor(id, stream).await.map_err(of_store)
     }
 
@@ -447,7 +462,7 @@ impl Watermark {
     }
 }
 
-fn fresh(connection: &ConnectionId, stream: &str, now: Timestamp) -> Cursor {
+pub(crate) fn fresh(connection: &ConnectionId, stream: &str, now: Timestamp) -> Cursor {
     Cursor {
         connection: connection.clone(),
         stream: stream.to_owned(),
@@ -465,7 +480,7 @@ fn never_read(connection: &ConnectionId, stream: &str) -> Cursor {
     Cursor { done: true, ..fresh(connection, stream, Timestamp::UNIX_EPOCH) }
 }
 
-fn parse_cursor(text: Option<&str>) -> Result<Option<contactor_highlevel::Cursor>, Failure> {
+pub(crate) fn parse_cursor(text: Option<&str>) -> Result<Option<contactor_highlevel::Cursor>, Failure> {
     let Some(text) = text else { return Ok(None) };
     contactor_highlevel::Cursor::from_text(text).map(Some).ok_or_else(|| {
         Failure::new(FailureClass::Config, "a stored cursor is unreadable: begin the sync anew with --full")

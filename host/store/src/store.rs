@@ -29,7 +29,7 @@ pub trait Store: Send + Sync + 'static {
     /// Creates a workspace. Events that were held for its location become its events, in state `Ignored`: they are kept to be
     /// looked at. `Conflict` when its id or location is taken.
     async fn create_workspace(&self, workspace: Workspace) -> Result<()>;
-    /// Changes name, country and time zone.
+    /// Changes name, country, time zone and retention.
     async fn update_workspace(&self, workspace: Workspace) -> Result<()>;
     /// One workspace.
     async fn workspace(&self, id: &WorkspaceId) -> Result<Option<Workspace>>;
@@ -288,6 +288,45 @@ pub trait Store: Send + Sync + 'static {
         resolution: Option<Resolution>,
     ) -> Result<StoredConflict>;
 
+    // --------------------------------------------------------------------------------------------------------- match report
+
+    /// Begins a review: until it ends, records that are not linked wait for the approval of their bucket. With the cursor of a walk
+    /// over HighLevel's contacts a report begins anew: nothing is approved, and the partner's records that were listed are marked to
+    /// be looked at again. Without one, a review that is open stays as it is.
+    async fn begin_review(
+        &self,
+        connection: &ConnectionId,
+        walk: Option<Cursor>,
+        basis: String,
+    ) -> Result<Review>;
+    /// The review of a connection, also one that has ended.
+    async fn review(&self, connection: &ConnectionId) -> Result<Option<Review>>;
+    /// Lists what a page of a report's walk found, each record once, and moves its cursor, all or nothing. A page of a walk that is
+    /// not the present one changes nothing.
+    async fn put_matches(
+        &self,
+        connection: &ConnectionId,
+        walk: u32,
+        page: Vec<FoundMatch>,
+        cursor: Cursor,
+    ) -> Result<()>;
+    /// Whether a record that is not linked has to wait: a review is open and its bucket is not approved, or it is one of several that
+    /// would be linked with the same counterpart. Then it is listed, and answered as it is listed.
+    async fn hold(&self, connection: &ConnectionId, found: FoundMatch) -> Result<Option<Match>>;
+    /// Approves buckets. When everything that would be written is approved, the review ends.
+    async fn approve_matches(
+        &self,
+        connection: &ConnectionId,
+        buckets: std::collections::BTreeSet<MatchBucket>,
+    ) -> Result<Review>;
+    /// Marks records of approved buckets dirty with priority `Backfill`, each once and at most so many of them; answers how many. 0
+    /// means that none are left.
+    async fn release_matches(&self, connection: &ConnectionId, limit: u32) -> Result<u64>;
+    /// What a report lists, added up by bucket.
+    async fn match_counts(&self, connection: &ConnectionId) -> Result<Vec<MatchCount>>;
+    /// Records that a report lists.
+    async fn matches(&self, filter: MatchFilter) -> Result<Vec<Match>>;
+
     // -------------------------------------------------------------------------------------------------------- cursors, kv
 
     /// A cursor.
@@ -412,8 +451,8 @@ pub trait Store: Send + Sync + 'static {
     async fn counts(&self, workspace: Option<&WorkspaceId>) -> Result<Counts>;
     /// Counts for one connection.
     async fn counts_of(&self, connection: &ConnectionId) -> Result<Counts>;
-    /// Forgets what is past its time: events, held events, runs and conflicts that ended as given, de-duplication keys not before
-    /// [`DEDUPLICATION`]; until then an event stays without its body. What waits for a run or for a person is kept. Works in
+    /// Forgets what is past its time: events, runs, conflicts that ended and messages as the workspace says, or else as given,
+    /// held events as given, de-duplication keys not before [`DEDUPLICATION`]; until then an event stays without its body. What waits for a run or for a person is kept. Works in
     /// several transactions, so that webhooks need not wait. Answers the number of rows removed or emptied.
     async fn expire(&self, now: Timestamp, retention: Duration) -> Result<u64>;
     /// A write that proves that the store can commit, for health. After `Failed` it is the one call that tries the disk again,

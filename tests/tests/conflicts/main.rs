@@ -5,7 +5,7 @@
 mod cli;
 mod stage;
 
-use contactor_engine::EngineError;
+use contactor_engine::{EngineError, TimelinePage};
 use contactor_sandbox::faults::{Effect, Fault, When};
 use contactor_store::{ConflictState, RunOutcome};
 use contactor_sync::{Policy, Side};
@@ -47,7 +47,11 @@ async fn a_conflict_that_waits_is_settled_on_both_sides_by_a_person() {
             "{}",
             run.summary
         );
-        let timeline = stage.engine().timeline(&Stage::workspace(), &stage.contact).await.unwrap();
+        let timeline = stage
+            .engine()
+            .timeline(&Stage::workspace(), &stage.contact, TimelinePage::default())
+            .await
+            .unwrap();
         assert!(timeline.entries.iter().any(|entry| entry.summary.contains("ann (admin) took")));
         stage.is_at_rest().await;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use contactor_server::dto::{Connection, EnableConnection, Rest, Schedule, Secret};
+use contactor_server::dto::{Connection, EnableConnection, Rest, Schedule, Secret, Side};
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
@@ -47,6 +47,7 @@ Examples:
   contactor connection enable acme prefinery --credential key=env:PREFINERY_KEY --settings settings.toml \\
       --grant contacts.readonly --grant contacts.write
   contactor connection enable acme prefinery --template two-way-waitlist --credential key=@prefinery.key
+  contactor connection enable acme prefinery --credential key=@prefinery.key --review
   contactor connection enable acme prefinery --every 15m
 
 `contactor connector inspect FILE` shows which credentials, settings, templates and grants a connector knows.")]
@@ -81,6 +82,9 @@ pub(crate) struct Enable {
     /// Act on what changed in HighLevel, and poll the partner, at this cadence, for example 15m or 1h.
     #[arg(long, value_name = "DURATION", value_parser = cadence)]
     every: Option<u32>,
+    /// Put it under review: nobody is linked or created until their bucket of the match report is approved.
+    #[arg(long)]
+    review: bool,
     /// Allow this scope; everything that the connector asks for unless given.
     #[arg(long = "grant", value_name = "SCOPE")]
     grants: Vec<String>,
@@ -170,6 +174,7 @@ impl Enable {
                 .map(Value::Object),
             schedule: self.schedule(),
             grants: (!self.grants.is_empty()).then(|| self.grants.clone()),
+            review: self.review,
         })
     }
 }
@@ -207,9 +212,11 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
                 client.enable(&enable.which.workspace, &enable.which.connector, &request).await?;
             show(context, &connection)?;
             let of = format!("{} {}", connection.workspace, connection.connector);
-            context.out.note(&format!(
-                "next: `contactor connection check {of}`, then `contactor sync {of} --preview`"
-            ))?;
+            let then = match connection.under_review {
+                true => format!("`contactor match start {of}`"),
+                false => format!("`contactor sync {of} --preview`"),
+            };
+            context.out.note(&format!("next: `contactor connection check {of}`, then {then}"))?;
         }
         Command::Disable(which) => {
             show(context, &client.disable(&which.workspace, &which.connector).await?)?;
@@ -272,8 +279,13 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
         ("waiting", connection.waiting.to_string()),
         ("parked", connection.parked.to_string()),
         ("last run", or_dash(connection.last_run_at.map(when))),
+        ("review", if connection.under_review { "unlinked people wait for approval" } else { "" }.to_owned()),
     ];
     lines.extend(connection.rests.iter().map(|rest| ("rests", resting(rest))));
+    lines.extend(connection.not_kept.iter().map(|one| {
+        let system = if one.side == Side::Highlevel { "HighLevel" } else { "the partner" };
+        ("not kept", format!("by {system}: field {} since {}", one.field, when(one.since)))
+    }));
     lines
         .extend(connection.settings.iter().map(|s| ("setting", format!("{} = {}", s.name, value(&s.value)))));
     context.out.one(connection, &lines)

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use contactor_server::dto::{
-    MappingRow, MappingRowQuery, MappingTrial, Policy, RowOrigin, SetMappingPolicy, SetMappingRow,
-    TrialReport,
+    DraftReport, DraftTotals, MappingDraft, MappingRow, MappingRowQuery, MappingTrial, Policy, PreviewItem,
+    RowOrigin, SetMappingPolicy, SetMappingRow, TrialReport,
 };
 use serde_json::{Map, Value, json};
 
@@ -28,7 +28,8 @@ Examples:
     Policy(ChoosePolicy),
     /// Take a row of your own away; the connector's counts again.
     Unset(Unset),
-    /// Show what would become of a record's values. Nothing is written.
+    /// Show what would become of a record's values, or with --events what a draft would change. Nothing is written.
+    #[command(visible_alias = "try")]
     Test(Test),
 }
 
@@ -106,11 +107,15 @@ pub(crate) struct Unset {
 
 /// Show what would become of a record's values, row by row and in each direction: the value, what the expression makes of it, what
 /// would be written, what its type loses, what the other side holds, and required fields that get nothing.
+///
+/// With --events the records of the last events are planned as a whole, with the draft and with the mapping in force: what would be
+/// created and changed on both sides, conflicts, what is left alone and why, and what it would cost. Records are read as they are now.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   contactor mapping test acme prefinery --contact ocQHyuzHvysMo5N5VsXc
   contactor mapping test acme prefinery --given sample.toml --mapping draft.toml
+  contactor mapping try acme prefinery --mapping draft.toml --events 50
   contactor mapping test acme referrizer --entity task --contact ocQHyuzHvysMo5N5VsXc --record wYb2kAPiFH5eVu0XcXhq
 
 A file of sample values has a table for each side: [highlevel] and [partner].")]
@@ -135,6 +140,10 @@ pub(crate) struct Test {
     /// A draft in place of your stored rows, as `contactor connection enable --mapping` takes it.
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
+    /// Plan the records of the last events, at most this many, with the draft and with the mapping in force.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200),
+          conflicts_with_all = ["contact", "record", "event", "given", "entity"])]
+    events: Option<u32>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -237,6 +246,18 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
             };
             show(context, &client.unset_mapping(&unset.which.workspace, &unset.which.connector, &row).await?)
         }
+        Command::Test(Test { events: Some(records), which, mapping, .. }) => {
+            let draft = MappingDraft {
+                mapping: mapping
+                    .as_deref()
+                    .map(|file| object(file, "--mapping"))
+                    .transpose()?
+                    .map(Value::Object),
+                records: Some(records),
+            };
+            let report = client.preview_mapping(&which.workspace, &which.connector, &draft).await?;
+            show_draft(context, &report)
+        }
         Command::Test(test) => {
             let trial = trial(&test)?;
             let report = client.test_mapping(&test.which.workspace, &test.which.connector, &trial).await?;
@@ -327,6 +348,67 @@ fn show_trial(context: &Context, report: &TrialReport) -> Result<(), Failure> {
             .note("the rows compile; --contact, --record, --event or --given shows what becomes of values")?;
     }
     Ok(())
+}
+
+fn show_draft(context: &Context, report: &DraftReport) -> Result<(), Failure> {
+    if context.out.json {
+        return Ok(output::json(report)?);
+    }
+    for record in report.records.iter().filter(|record| record.differs) {
+        let item = &record.draft;
+        let id = item.highlevel_id.as_deref().or(item.partner_id.as_deref()).unwrap_or("(no id)");
+        let who = item.label.as_ref().map_or_else(|| id.to_owned(), |label| format!("{label} ({id})"));
+        context.out.text(&who)?;
+        show_item(context, "in force", &record.live)?;
+        show_item(context, "draft", item)?;
+    }
+    let headings = ["FIELD", "OF", "IN FORCE", "DRAFT"];
+    if !report.fields.is_empty() {
+        context.out.text("")?;
+        context.out.list(&report.fields, headings, |field| {
+            [field.field.clone(), word(&field.side), field.live.to_string(), field.draft.to_string()]
+        })?;
+    }
+    context.out.text(&format!(
+        "\n{} records, {} of them from events; the draft treats {} of them otherwise\nin force: {}\ndraft:    {}",
+        report.records.len(),
+        report.from_events,
+        report.different,
+        totals(&report.live),
+        totals(&report.draft)
+    ))?;
+    Ok(context
+        .out
+        .note("nothing was written; `contactor connection enable --mapping FILE` puts a draft in force")?)
+}
+
+fn show_item(context: &Context, of: &str, item: &PreviewItem) -> std::io::Result<()> {
+    let why = item.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    context.out.text(&format!("  {of:<8}  {}{why}", word(&item.verdict)))?;
+    for change in &item.changes {
+        let (before, after) = (value(&change.before), value(&change.after));
+        context.out.text(&format!("      {} {}: {before} → {after}", word(&change.side), change.field))?;
+    }
+    for conflict in &item.conflicts {
+        context.out.text(&format!("      conflict: {conflict}"))?;
+    }
+    Ok(())
+}
+
+fn totals(totals: &DraftTotals) -> String {
+    format!(
+        "{} to create, {} to change ({} fields), {} in step, {} skipped, {} for a person, {} conflicts; {} requests to HighLevel, {} to \
+         the partner",
+        totals.creates,
+        totals.updates,
+        totals.changes,
+        totals.unchanged,
+        totals.skipped,
+        totals.parked,
+        totals.conflicts,
+        totals.highlevel_calls,
+        totals.partner_calls
+    )
 }
 
 #[cfg(test)]

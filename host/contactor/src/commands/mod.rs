@@ -14,6 +14,7 @@ pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod mapping;
+pub(crate) mod matching;
 pub(crate) mod parked;
 pub(crate) mod progress;
 pub(crate) mod quota;
@@ -78,6 +79,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Destination(command) => destination::run(context, command).await,
         Command::Emit(args) => emit::run(context, &args).await,
         Command::Mapping(command) => mapping::run(context, command).await,
+        Command::Match(command) => matching::run(context, command).await,
         Command::Sync(args) => sync::run(context, &args).await,
         Command::Run(args) => run::run(context, &args).await,
         Command::Runs(command) => runs::run(context, command).await,

@@ -1,7 +1,7 @@
 //! `contactor runs`: what was done.
 
 use clap::{Args, Subcommand};
-use contactor_server::dto::{Call, Run, RunOutcome, RunQuery};
+use contactor_server::dto::{Call, FailureClass, Run, RunOutcome, RunQuery};
 
 use super::{Context, replay};
 use crate::exit::Failure;
@@ -94,17 +94,31 @@ fn show(context: &Context, run: &Run) -> std::io::Result<()> {
         ("at", when(run.started_at)),
         ("took", duration(run.duration_us)),
         ("outcome", word(&run.outcome)),
-        ("failure", run.class.as_ref().map(word).unwrap_or_default()),
+        ("failure", run.class.map(|class| fault(class, "the other system")).unwrap_or_default()),
         ("summary", run.summary.clone()),
+        ("led to by", run.cause.as_ref().map(word).unwrap_or_default()),
+        ("event", run.event.map(|event| event.to_string()).unwrap_or_default()),
     ];
     lines.extend(run.changes.iter().map(|change| {
         let (before, after) = (value(&change.before), value(&change.after));
         ("wrote", format!("{} {}: {before} → {after}", word(&change.side), change.field))
     }));
+    lines.extend(
+        run.remarks
+            .iter()
+            .map(|left| ("left alone", format!("{} {}: {}", word(&left.side), left.field, left.words))),
+    );
     for call in &run.calls {
         lines.push(("call", headline(call)));
-        let details =
-            [("  request", &call.request), ("  response", &call.response), ("  error", &call.error)];
+        let fault = call.class.map(|class| fault(class, &call.target));
+        let details = [
+            ("  path", &call.path),
+            ("  request", &call.request),
+            ("  response", &call.response),
+            ("  error", &call.error),
+            ("  fault", &fault),
+            ("  trace", &call.trace_id),
+        ];
         lines.extend(details.into_iter().filter_map(|(name, text)| text.clone().map(|text| (name, text))));
     }
     lines.extend(run.log.iter().map(|line| ("log", line.clone())));
@@ -115,8 +129,25 @@ fn headline(call: &Call) -> String {
     let mut parts = vec![format!("{} {} ({})", call.target, call.operation, duration(call.duration_us))];
     parts.extend(call.status.map(|status| format!("status {status}")));
     parts.extend(call.quota_remaining.map(|left| format!("quota left {left}")));
+    parts.extend(call.daily_remaining.map(|left| format!("left today {left}")));
+    parts.extend((call.waited_us > 0).then(|| format!("waited {}", duration(call.waited_us))));
     parts.extend(call.write.then(|| "writes".to_owned()));
     parts.join(", ")
+}
+
+/// The class of a failure, and whose fault that is.
+fn fault(class: FailureClass, target: &str) -> String {
+    let whose = match class {
+        FailureClass::Transient => target,
+        FailureClass::Quota => "nobody's: the quota is used up",
+        FailureClass::Auth => "the credential",
+        FailureClass::Config => "how the connection is set up",
+        FailureClass::Data => "the record's values",
+        FailureClass::Conflict => "two records or values that contradict each other",
+        FailureClass::Denied => "what was not granted",
+        FailureClass::GuestBug => "the connector",
+    };
+    format!("{}: {whose}", word(&class))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use contactor_server::dto::{NewWorkspace, Workspace};
+use contactor_server::dto::{NewWorkspace, Workspace, WorkspaceSettings};
 
 use super::Context;
 use crate::exit::Failure;
@@ -21,6 +21,36 @@ pub(crate) enum Command {
         /// The workspace's id.
         workspace: String,
     },
+    /// Change how long a workspace's history is kept.
+    Set(Set),
+}
+
+/// Change how long a workspace's history is kept: runs, timelines, the bodies of events, recordings, messages, and conflicts and
+/// alerts that ended. What waits for a run or for a person is kept in any case.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  contactor workspace set acme --retention-days 90
+  contactor workspace set acme --retention-days default")]
+pub(crate) struct Set {
+    /// The workspace's id.
+    workspace: String,
+    /// Days, 1 to 3650, or `default` for as long as the host's configuration says.
+    #[arg(long, value_name = "DAYS|default", value_parser = retention)]
+    retention_days: Retention,
+}
+
+/// A number of days, or none of one's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Retention(Option<u32>);
+
+fn retention(text: &str) -> Result<Retention, String> {
+    let expected = || "expected 1 to 3650 days, or `default`".to_owned();
+    if text == "default" {
+        return Ok(Retention(None));
+    }
+    let days = text.parse().map_err(|_| expected())?;
+    if (1..=3_650).contains(&days) { Ok(Retention(Some(days))) } else { Err(expected()) }
 }
 
 /// Bind a new workspace to a HighLevel location. HighLevel is asked for the location with the token at once; country and
@@ -88,6 +118,10 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
             })?;
         }
         Command::Show { workspace } => show(context, &client.workspace(&workspace).await?)?,
+        Command::Set(set) => {
+            let settings = WorkspaceSettings { retention_days: set.retention_days.0 };
+            show(context, &client.set_workspace(&set.workspace, &settings).await?)?;
+        }
         Command::Create(create) => {
             let new = NewWorkspace {
                 token: create.token.source().read()?.into(),
@@ -114,7 +148,28 @@ fn show(context: &Context, workspace: &Workspace) -> std::io::Result<()> {
         ("location", workspace.location.clone()),
         ("country", or_dash(workspace.country.as_ref())),
         ("time zone", or_dash(workspace.timezone.as_ref())),
+        ("history", kept(workspace)),
         ("created", when(workspace.created_at)),
     ];
     context.out.one(workspace, &lines)
+}
+
+/// How long the history is kept, and who says so.
+fn kept(workspace: &Workspace) -> String {
+    let by = if workspace.retention_days.is_some() { "its own" } else { "the host's" };
+    format!("kept {} days ({by} retention)", workspace.kept_days)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retention_is_a_number_of_days_or_the_hosts() {
+        assert_eq!(retention("default"), Ok(Retention(None)));
+        assert_eq!(retention("3650"), Ok(Retention(Some(3_650))));
+        for wrong in ["0", "3651", "-1", "ten", ""] {
+            assert!(retention(wrong).is_err(), "{wrong}");
+        }
+    }
 }

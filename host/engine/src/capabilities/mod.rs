@@ -93,13 +93,9 @@ impl Direct {
             self.run.recorder.call(Call {
                 target: "host".to_owned(),
                 operation: cut(what(), SHOWN),
-                status: None,
-                quota_remaining: None,
-                duration_us: 0,
                 write: true,
-                request: None,
-                response: None,
                 error: Some(HELD_BACK.to_owned()),
+                ..Call::default()
             });
         }
         may

@@ -151,6 +151,7 @@ fn workspace() -> Workspace {
         location: LocationId::new("loc-1"),
         country: Some("US".to_owned()),
         timezone: Some("America/New_York".to_owned()),
+        retention_days: None,
         created_at: now(),
     }
 }

@@ -8,8 +8,8 @@ use contactor_highlevel::{CallRecord, ErrorKind, Priority as HlPriority, Recorde
 use contactor_manifest::Action;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    Call, ConnectionId, FailureClass, Priority, RecordId, Run, RunId, RunKind, RunOutcome, Workspace,
-    WorkspaceId,
+    Call, ConnectionId, FailureClass, Priority, RecordId, Run, RunCause, RunId, RunKind, RunOutcome,
+    Workspace, WorkspaceId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,7 @@ use crate::operations::{self, Desk, VendorOperation, schema};
 use crate::partner::{HELD_BACK, Redactor};
 use crate::reconcile::{RunContext, mismatch, run_id};
 use crate::recorder::{HighLevelCalls, RunRecorder};
+use crate::written;
 
 /// What came of an action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -254,6 +255,7 @@ impl Engine {
     ) -> Result<(ActionReport, Result<(), Failure>), EngineError> {
         let Outcome { result, calls: all, log } = outcome;
         let run = about.run.clone();
+        let contact = about.contact.or_else(|| written::contact(&all));
         let held = all.iter().filter(|call| is_held_back(call)).count();
         let failure = result.as_ref().err();
         self.store()
@@ -262,10 +264,11 @@ impl Engine {
                 workspace: about.workspace.id.clone(),
                 connection: about.connection,
                 kind: RunKind::Action,
-                entity: about.contact.as_ref().map(|_| "contact".to_owned()),
-                highlevel_id: about.contact,
+                entity: contact.as_ref().map(|_| "contact".to_owned()),
+                highlevel_id: contact,
                 partner_id: None,
                 event: None,
+                cause: Some(RunCause::Person),
                 started_at: about.started_at,
                 duration_us: u64::try_from(about.begun.elapsed().as_micros()).unwrap_or(u64::MAX),
                 outcome: match (failure, about.preview, about.writes) {
@@ -281,6 +284,7 @@ impl Engine {
                     (None, false) => format!("action {}", about.action),
                 },
                 changes: Vec::new(),
+                remarks: Vec::new(),
                 calls: all,
                 log,
             })

@@ -16,6 +16,7 @@ use super::workspaces::check_id;
 use super::{rules, template};
 use crate::active::compile_mappings;
 use crate::credentials::webhook_name;
+use crate::dropped::NotKept;
 use crate::engine::Engine;
 use crate::error::{EngineError, IngestError};
 use crate::partner;
@@ -47,6 +48,8 @@ pub struct EnableConnection {
     pub schedule: Option<Schedule>,
     /// Granted scopes; everything that the manifest asks for if absent.
     pub grants: Option<Vec<String>>,
+    /// Records that are not linked wait until a person approves the match report.
+    pub review: bool,
 }
 
 /// A connection as an admin sees it. It holds no secret.
@@ -90,8 +93,12 @@ pub struct ConnectionView {
     pub parked: u64,
     /// What is left alone for a while.
     pub rests: Vec<Rest>,
+    /// Fields that a system accepts and does not keep.
+    pub not_kept: Vec<NotKept>,
     /// When its last run began.
     pub last_run_at: Option<Timestamp>,
+    /// Records that are not linked wait until the match report is approved.
+    pub under_review: bool,
 }
 
 /// One setting of a connection.
@@ -174,6 +181,12 @@ impl Engine {
         if let Some(secret) = &request.webhook_secret {
             self.credentials().put(&connection.workspace, &webhook_name(&connection.id), secret).await?;
         }
+        if request.review {
+            // The review has to be there before anything runs. What comes meanwhile is kept.
+            let off = Connection { state: ConnectionState::Paused, ..connection.clone() };
+            self.store().put_connection(off).await?;
+            self.store().begin_review(&id, None, super::matching::basis(&connection)).await?;
+        }
         self.store().put_connection(connection).await?;
         self.forget(&id);
         self.wake().wake();
@@ -243,8 +256,10 @@ impl Engine {
         let filter = RunFilter { connection: Some(connection.id.clone()), limit: 1, ..RunFilter::default() };
         let mut rests = self.rests(&connection.workspace).await?;
         rests.retain(|rest| rest.connection == connection.id);
+        let not_kept = self.not_kept(&connection).await?;
         let last_run_at = self.store().runs(filter).await?.first().map(|run| run.started_at);
         let settings = manifest.validate_settings(&connection.settings).unwrap_or_default();
+        let review = self.store().review(&connection.id).await?;
         Ok(ConnectionView {
             version: installed.version,
             withheld: manifest
@@ -267,7 +282,9 @@ impl Engine {
             waiting: counts.dirty,
             parked: counts.parked,
             rests,
+            not_kept,
             last_run_at,
+            under_review: review.is_some_and(|review| review.ended_at.is_none()),
             id: connection.id,
             workspace: connection.workspace,
             connector: connection.connector,

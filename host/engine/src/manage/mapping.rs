@@ -1,5 +1,6 @@
 //! Mapping without code: the rows that count, rows of the admin's own, and what becomes of sample values.
 
+mod draft;
 mod fields;
 mod trial;
 
@@ -14,6 +15,7 @@ use crate::active::{compile_mappings, default_rows, owner_of};
 use crate::engine::Engine;
 use crate::error::EngineError;
 
+pub use draft::{DraftField, DraftRecord, DraftReport, DraftTotals};
 pub(super) use fields::check_custom_fields;
 pub(crate) use fields::is_known;
 pub use trial::{MappingTrial, TrialProblem, TrialReport, TrialRow};

@@ -9,12 +9,14 @@ mod emit;
 mod erase;
 mod history;
 mod mapping;
+mod matching;
 mod parked;
 mod quota;
 mod rules;
 pub(crate) mod secrets;
 mod sync;
 mod template;
+mod why;
 mod workspaces;
 
 pub use actions::{ActionCall, ActionReport};
@@ -23,10 +25,15 @@ pub use conflicts::{ConflictPreview, ConflictReport, ConflictView, Resolve};
 pub(crate) use connections::interfaces;
 pub use connections::{ConnectionView, EnableConnection, SettingView};
 pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};
-pub use history::{Timeline, TimelineEntry, TimelineKind};
+pub use history::{Timeline, TimelineEntry, TimelineKind, TimelinePage};
 pub(crate) use mapping::is_known;
-pub use mapping::{MappingRow, MappingTrial, RowOrigin, TrialProblem, TrialReport, TrialRow};
+pub use mapping::{
+    DraftField, DraftRecord, DraftReport, DraftTotals, MappingRow, MappingTrial, RowOrigin, TrialProblem,
+    TrialReport, TrialRow,
+};
+pub use matching::{BucketReport, MatchEstimate, MatchReport};
 pub use parked::{ParkedAction, ParkedGroupView};
 pub use quota::{HighLevelQuota, PartnerQuota, QuotaUse, QuotaView};
+pub use why::WhyField;
 pub use workspaces::NewWorkspace;
 pub(crate) use workspaces::check_id;

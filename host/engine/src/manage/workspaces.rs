@@ -1,10 +1,15 @@
 //! Workspaces: one tenant, one location.
 
+use std::ops::RangeInclusive;
+
 use contactor_store::{LocationId, StoreError, Workspace, WorkspaceId};
 use secrecy::SecretString;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+
+/// What a workspace may choose: ten years at most.
+const RETENTION_DAYS: RangeInclusive<u32> = 1..=3_650;
 
 /// A workspace to be created.
 #[derive(Clone, Debug)]
@@ -38,6 +43,7 @@ impl Engine {
             location: LocationId::new(new.location.trim()),
             country: new.country,
             timezone: new.timezone,
+            retention_days: None,
             created_at: self.now(),
         };
         let location = self
@@ -65,6 +71,30 @@ impl Engine {
     /// All workspaces.
     pub async fn workspaces(&self) -> Result<Vec<Workspace>, EngineError> {
         Ok(self.store().workspaces().await?)
+    }
+
+    /// Changes how long a workspace's history is kept; nothing for as long as the host says.
+    ///
+    /// # Errors
+    /// No such workspace, or a number of days that is not allowed.
+    pub async fn set_retention(&self, id: &WorkspaceId, days: Option<u32>) -> Result<Workspace, EngineError> {
+        if let Some(days) = days.filter(|days| !RETENTION_DAYS.contains(days)) {
+            return Err(EngineError::Invalid(format!(
+                "retention of {days} days: expected {} to {}, or `default` for as long as the host says ({} days)",
+                RETENTION_DAYS.start(),
+                RETENTION_DAYS.end(),
+                self.config().retention_days
+            )));
+        }
+        let workspace = Workspace { retention_days: days, ..self.workspace(id).await? };
+        self.store().update_workspace(workspace.clone()).await?;
+        tracing::info!(workspace = %id, ?days, "the retention was changed");
+        Ok(workspace)
+    }
+
+    /// How many days the history of a workspace is kept, by its own word or by the host's.
+    pub fn kept_days(&self, workspace: &Workspace) -> u32 {
+        workspace.retention_days.unwrap_or(self.config().retention_days)
     }
 
     /// One workspace.

@@ -21,7 +21,7 @@ use url::Url;
 
 use crate::error::EngineError;
 use crate::manage::PartnerQuota;
-use crate::recorder;
+use crate::{blame, failure, recorder};
 use limited::Limited;
 use quota::Windows;
 
@@ -115,8 +115,13 @@ impl PartnerApi {
             Ok(response) => {
                 call.status = Some(response.status);
                 call.response = Some(self.capped(&response.body, hidden));
+                call.quota_remaining = quota::left(&response.headers);
+                call.class = blame::of_call(&call);
             }
-            Err(error) => call.error = Some(in_words(error)),
+            Err(error) => {
+                call.error = Some(in_words(error));
+                call.class = Some(failure::of_connector("", "", error).class);
+            }
         }
         (call, result)
     }
@@ -130,13 +135,9 @@ impl PartnerApi {
         Call {
             target: "partner".to_owned(),
             operation: format!("{} {}", method_name(request.method), self.shown(&request.path, hidden)),
-            status: None,
-            quota_remaining: None,
-            duration_us: 0,
             write: is_write(request.method),
             request: request.body.as_deref().map(|body| self.capped(body, hidden)),
-            response: None,
-            error: None,
+            ..Call::default()
         }
     }
 

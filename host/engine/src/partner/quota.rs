@@ -3,7 +3,21 @@
 use std::collections::VecDeque;
 
 use contactor_manifest::Quota;
+use contactor_runtime::bindings::partner::Pair;
 use jiff::{SignedDuration, Timestamp};
+
+/// How many requests the partner says are left, in one of the spellings that are in use: `X-RateLimit-Remaining` and its variants,
+/// or the `RateLimit` field of the IETF's drafts (`limit=100, remaining=7` and `"default";r=7;t=30`).
+pub(super) fn left(headers: &[Pair]) -> Option<u32> {
+    const NAMES: [&str; 4] =
+        ["x-ratelimit-remaining", "ratelimit-remaining", "x-rate-limit-remaining", "ratelimit"];
+    let value = |name: &str| headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+    NAMES.into_iter().filter_map(value).find_map(|header| {
+        let parts = || header.value.split([',', ';']).map(str::trim);
+        let named = parts().find_map(|part| part.strip_prefix("remaining=").or(part.strip_prefix("r=")));
+        named.or_else(|| parts().next())?.trim_matches('"').parse().ok()
+    })
+}
 
 /// A sliding window per quota.
 pub(crate) struct Windows(Vec<Window>);
@@ -102,6 +116,18 @@ impl Windows {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_is_read_in_every_spelling() {
+        let of = |name: &str, value: &str| left(&[Pair { name: name.to_owned(), value: value.to_owned() }]);
+        assert_eq!(of("x-ratelimit-remaining", "41"), Some(41));
+        assert_eq!(of("X-Rate-Limit-Remaining", " 0 "), Some(0));
+        assert_eq!(of("ratelimit-remaining", "12;w=60"), Some(12));
+        assert_eq!(of("ratelimit", "limit=100, remaining=50, reset=5"), Some(50));
+        assert_eq!(of("ratelimit", "\"default\";r=7;t=30"), Some(7));
+        assert_eq!(of("x-ratelimit-remaining", "many"), None);
+        assert_eq!(of("content-type", "5"), None);
+    }
 
     fn quota(requests: u32, per_seconds: u32) -> Quota {
         Quota { scope: "test".into(), requests, per_seconds, paths: Vec::new(), methods: Vec::new() }

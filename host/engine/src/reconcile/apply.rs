@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contactor_highlevel::{self as highlevel, ErrorKind};
-use contactor_store::{FailureClass, FieldChange, Link, LinkState, Side};
+use contactor_store::{FailureClass, FieldChange, FieldRemark, Link, LinkState, RemarkReason, Side};
 use contactor_sync::{Fields, Mapping, Merge, RowSpec, Value, canonical, merge, settle};
 use jiff::SignedDuration;
 
@@ -32,6 +32,8 @@ pub(crate) struct Applied {
     pub(crate) changes: Vec<FieldChange>,
     /// Remarks for the admin: values that a system accepted and did not keep.
     pub(crate) notes: Vec<String>,
+    /// The same by field.
+    pub(crate) left: Vec<FieldRemark>,
     /// Which sides got a new record.
     pub(crate) created: Option<Side>,
 }
@@ -72,8 +74,10 @@ impl RunContext {
             Created::Record(partner) => {
                 // Only now does the partner offer anything: a tag for everybody who is linked, for example.
                 plan.merge.to_highlevel = self.written_back(entity, &highlevel, &partner)?;
-                let remarks = self.leave_out_unknown(self.active.mapping(entity)?, &mut plan.merge).await?;
+                let (remarks, left) =
+                    self.leave_out_unknown(self.active.mapping(entity)?, &mut plan.merge).await?;
                 plan.remarks.extend(remarks);
+                plan.left.extend(left);
                 let highlevel = self.update_highlevel(&highlevel, &plan.merge.to_highlevel).await?;
                 let applied = self.applied(entity, &plan, &highlevel, &partner)?;
                 return Ok((plan, Applied { created: Some(Side::Partner), ..applied }));
@@ -81,6 +85,10 @@ impl RunContext {
             Created::Exists(id) => Some(id),
             Created::ExistsSomewhere => None,
         };
+        // A creation was approved, and this would be a link.
+        if self.active.under_review() {
+            return Err(self.look_again());
+        }
         let Some(found) = self.plan_duplicate(entity, &highlevel, known).await? else {
             return Err(self.look_again());
         };
@@ -141,23 +149,17 @@ impl RunContext {
         let mut changes = Vec::new();
         note_writes(Side::Highlevel, plan.highlevel.as_ref(), &plan.merge.to_highlevel, &mut changes);
         note_writes(Side::Partner, plan.partner.as_ref(), &plan.merge.to_partner, &mut changes);
-        let mut notes = Vec::new();
+        let mut left = Vec::new();
         self.note_dropped(
             mapping,
             contactor_sync::Side::Highlevel,
             &plan.merge.to_highlevel,
             highlevel,
-            &mut notes,
+            &mut left,
         );
-        self.note_dropped(
-            mapping,
-            contactor_sync::Side::Partner,
-            &plan.merge.to_partner,
-            partner,
-            &mut notes,
-        );
+        self.note_dropped(mapping, contactor_sync::Side::Partner, &plan.merge.to_partner, partner, &mut left);
         let link = self.settled_link(entity, plan, mapping, highlevel, partner);
-        Ok(Applied { link, changes, notes, created: None })
+        Ok(Applied { link, changes, notes: Vec::new(), left, created: None })
     }
 
     /// The link after the writes. While a clean-up rule holds writes back, the base stays: the difference is not forgotten.
@@ -340,12 +342,12 @@ impl RunContext {
     }
 
     /// Takes custom fields that the location does not have out of the writes. Their rows stay open, so that they are written
-    /// once the field exists. Answers what an admin has not been told yet.
+    /// once the field exists. Answers what an admin has not been told yet, and what was left out.
     pub(crate) async fn leave_out_unknown(
         &self,
         mapping: &Mapping,
         merge: &mut Merge,
-    ) -> Result<Vec<String>, Failure> {
+    ) -> Result<(Vec<String>, Vec<FieldRemark>), Failure> {
         let named = |fields: &Fields| -> Vec<String> {
             fields.keys().filter_map(|name| name.strip_prefix(CUSTOM)).map(str::to_owned).collect()
         };
@@ -353,15 +355,15 @@ impl RunContext {
         let read = mapping.inputs(contactor_sync::Side::Highlevel);
         let read = read.iter().filter_map(|name| name.strip_prefix(CUSTOM)).collect::<Vec<_>>();
         if wanted.is_empty() && read.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         let definitions = match self.engine.custom_fields(&self.active.workspace, &self.location).await {
             Ok(definitions) => definitions,
             // What is only read and has no value needs no definition.
-            Err(_) if wanted.is_empty() => return Ok(Vec::new()),
+            Err(_) if wanted.is_empty() => return Ok((Vec::new(), Vec::new())),
             Err(failure) => return Err(failure),
         };
-        let mut remarks = Vec::new();
+        let (mut remarks, mut left) = (Vec::new(), Vec::new());
         let list = || {
             let known: Vec<_> = definitions.iter().filter_map(|definition| definition.key()).collect();
             cut(if known.is_empty() { "none".to_owned() } else { known.join(", ") }, NAMES)
@@ -377,6 +379,12 @@ impl RunContext {
         for key in wanted.iter().filter(|key| definitions.get(key).is_none()) {
             let field = format!("{CUSTOM}{key}");
             merge.to_highlevel.remove(&field);
+            left.push(FieldRemark {
+                side: Side::Highlevel,
+                field: field.clone(),
+                reason: RemarkReason::Unknown,
+                words: format!("HighLevel has no custom field `{key}`"),
+            });
             merge.open.extend(mapping.rows().filter(|row| row.highlevel == field).map(RowSpec::key));
             if self.tells(&field).await {
                 remarks.push(format!(
@@ -385,22 +393,22 @@ impl RunContext {
                 ));
             }
         }
-        Ok(remarks)
+        Ok((remarks, left))
     }
 
     /// Whether a remark about something of this connection is to be made: in every preview, and else once.
-    async fn tells(&self, about: &str) -> bool {
+    pub(super) async fn tells(&self, about: &str) -> bool {
         self.preview || self.engine.tells_once(&self.active.connection, about).await
     }
 
-    /// Some fields are accepted with a 2xx and silently not kept. Said once per run; the settled base keeps it from looping.
+    /// Some fields are accepted with a 2xx and silently not kept. Said once per field; the settled base keeps it from looping.
     fn note_dropped(
         &self,
         mapping: &Mapping,
         side: contactor_sync::Side,
         written: &Fields,
         after: &SideRecord,
-        notes: &mut Vec<String>,
+        left: &mut Vec<FieldRemark>,
     ) {
         let system = match side {
             contactor_sync::Side::Highlevel => "HighLevel",
@@ -411,7 +419,12 @@ impl RunContext {
             let Some(row) = mapping.rows().find(|row| row.field(side) == field) else { continue };
             let canonical = |value| canonical(row.field_type(side), value, &self.active.context).ok();
             if canonical(wanted) != canonical(kept) {
-                notes.push(format!("{system} accepted `{field}` and kept {} instead", convert::show(kept)));
+                left.push(FieldRemark {
+                    side: convert::side(side),
+                    field: field.clone(),
+                    reason: RemarkReason::Dropped,
+                    words: format!("{system} accepted `{field}` and kept {} instead", convert::show(kept)),
+                });
             }
         }
     }

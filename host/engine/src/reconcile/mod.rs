@@ -5,8 +5,10 @@
 
 mod apply;
 pub(crate) mod children;
+mod matching;
 mod plan;
 mod preview;
+mod remarks;
 mod seen;
 mod settle;
 mod sides;

@@ -3,12 +3,16 @@
 use std::cmp::Ordering;
 
 use contactor_runtime::bindings::types::Direction;
-use contactor_store::{ConnectionId, FailureClass, Link, LinkState, RecordId, RecordKey, Side};
+use contactor_store::{ConnectionId, FailureClass, FieldRemark, Link, LinkState, RecordId, RecordKey, Side};
 use contactor_sync::{CanonicalError, FieldProblem, Fields, Merge, Problem, Value, merge, merge_decided};
 use tokio::sync::OwnedMutexGuard;
 
+use super::remarks;
 use super::sides::{RunContext, SideRecord};
 use crate::failure::Failure;
+
+/// How a failure begins whose record nobody can be found by.
+pub(super) const NO_IDENTIFIER: &str = "no identifier";
 
 /// What a run would do.
 pub(crate) enum Plan {
@@ -38,6 +42,8 @@ pub(crate) struct SyncPlan {
     pub(crate) held_back: Vec<(Side, String)>,
     /// Remarks for the admin.
     pub(crate) remarks: Vec<String>,
+    /// Fields that are left out of the writes, with the reason.
+    pub(crate) left: Vec<FieldRemark>,
     /// Keeps a second run from creating the same person meanwhile; released after the commit.
     pub(crate) creating: Vec<OwnedMutexGuard<()>>,
 }
@@ -117,7 +123,9 @@ impl RunContext {
         // A partner that refuses duplicates itself is asked by the create: one request instead of two for each new person.
         let refuses_duplicates = keys.iter().any(|key| key.unique);
         let missing = self.never_given(entity)?;
-        let (partner, tombstone) = if refuses_duplicates && missing.is_none() && !self.preview {
+        // Whoever looks at a report first approves what it shows, so nothing may be found out by writing.
+        let looks_first = self.preview || self.active.under_review();
+        let (partner, tombstone) = if refuses_duplicates && missing.is_none() && !looks_first {
             (None, None)
         } else {
             self.counterpart(entity, &keys).await?
@@ -202,11 +210,15 @@ impl RunContext {
             if self.active.many_to_one(entity) {
                 return Err(Failure::new(
                     FailureClass::Data,
-                    "no identifier: it has neither a usable email nor a usable phone, so nobody knows whose it is",
+                    format!(
+                        "{NO_IDENTIFIER}: it has neither a usable email nor a usable phone, so nobody knows whose it is"
+                    ),
                 ));
             }
             // HighLevel refuses a contact that has neither.
-            let reason = "no identifier: the partner's record has neither a usable email nor a usable phone";
+            let reason = format!(
+                "{NO_IDENTIFIER}: the partner's record has neither a usable email nor a usable phone"
+            );
             return Err(Failure::new(FailureClass::Data, reason));
         }
         let mut guards = self.lock_keys(&keys).await;
@@ -295,24 +307,35 @@ impl RunContext {
         if let (Some(record), Some(problem)) = (&partner, wrong_shape(&merge)) {
             return Err(self.misunderstood(entity, &record.id, problem));
         }
-        let remarks = self.leave_out_unknown(mapping, &mut merge).await?;
+        let (told, mut left) = self.leave_out_unknown(mapping, &mut merge).await?;
         let mut held_back = Vec::new();
         // A record without its counterpart was admitted before the search for it.
         if let (Some(highlevel), Some(partner)) = (&highlevel, &partner) {
             if !merge.to_partner.is_empty()
                 && let Some(reason) = self.admit(entity, Direction::ToPartner, &highlevel.fields).await?
             {
+                left.extend(remarks::held_back(Side::Partner, &merge.to_partner, &reason));
                 merge.to_partner.clear();
                 held_back.push((Side::Partner, reason));
             }
             if !merge.to_highlevel.is_empty()
                 && let Some(reason) = self.admit(entity, Direction::ToHighlevel, &partner.fields).await?
             {
+                left.extend(remarks::held_back(Side::Highlevel, &merge.to_highlevel, &reason));
                 merge.to_highlevel.clear();
                 held_back.push((Side::Highlevel, reason));
             }
         }
-        Ok(Plan::Sync(Box::new(SyncPlan { highlevel, partner, link, merge, held_back, remarks, creating })))
+        Ok(Plan::Sync(Box::new(SyncPlan {
+            highlevel,
+            partner,
+            link,
+            merge,
+            held_back,
+            remarks: told,
+            left,
+            creating,
+        })))
     }
 
     /// The partner answers in another shape than its manifest says. What else it says of the record may be misread, too.

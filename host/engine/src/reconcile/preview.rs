@@ -115,7 +115,13 @@ impl Engine {
             let page = run.location.search_contacts(&request).await?;
             report.total = page.total.or(report.total);
             for hit in &page.hits {
-                let item = self.preview_record(&run, id, RecordId::new(hit.id.as_str())).await?;
+                let key = RecordKey {
+                    connection: id.clone(),
+                    entity: "contact".to_owned(),
+                    side: Side::Highlevel,
+                    record: RecordId::new(hit.id.as_str()),
+                };
+                let item = self.preview_record(&run, &key).await?;
                 report.add(item);
                 left = left.saturating_sub(1);
             }
@@ -129,49 +135,58 @@ impl Engine {
         Ok(report)
     }
 
-    async fn preview_record(
+    /// What the run of a record would do.
+    pub(crate) async fn preview_record(
         &self,
         run: &RunContext,
-        connection: &ConnectionId,
-        record: RecordId,
+        key: &RecordKey,
     ) -> Result<PreviewItem, EngineError> {
-        let key = RecordKey {
-            connection: connection.clone(),
-            entity: "contact".to_owned(),
-            side: Side::Highlevel,
-            record: record.clone(),
-        };
-        let link = self.store().link(connection, &key.entity, key.side, &record).await?;
+        let link = self.store().link(&key.connection, &key.entity, key.side, &key.record).await?;
         let run =
-            &RunContext { conflicts: Arc::new(self.store().unsettled_conflicts(&key).await?), ..run.clone() };
-        let planned = match run.plan(&key, link).await {
-            Ok(plan) => {
-                let counterpart = match &plan {
-                    Plan::Sync(plan) => Some(plan.partner.clone()),
-                    _ => None,
-                };
-                let mut item = item(record.clone(), plan);
-                match counterpart {
-                    Some(counterpart) => self.preview_lists(run, &record, counterpart, &mut item).await,
-                    None => Ok(()),
-                }
-                .map(|()| item)
-            }
-            Err(failure) => Err(failure),
+            &RunContext { conflicts: Arc::new(self.store().unsettled_conflicts(key).await?), ..run.clone() };
+        let plan = run.plan(key, link).await;
+        let highlevel = match (&plan, key.side) {
+            (_, Side::Highlevel) => Some(key.record.clone()),
+            (Ok(Plan::Sync(plan)), Side::Partner) => plan.highlevel.as_ref().map(|record| record.id.clone()),
+            (_, Side::Partner) => None,
         };
-        Ok(planned.unwrap_or_else(|failure| PreviewItem::parked(record, failure.message)))
+        let planned = match (plan, &highlevel) {
+            (Ok(plan), Some(highlevel)) => run.item_with_lists(highlevel.clone(), &plan).await,
+            (Ok(plan), None) => Ok(item(key.record.clone(), &plan)),
+            (Err(failure), _) => Err(failure),
+        };
+        let mut item =
+            planned.unwrap_or_else(|failure| PreviewItem::parked(key.record.clone(), failure.message));
+        item.highlevel_id = highlevel;
+        if key.side == Side::Partner {
+            item.partner_id = item.partner_id.or_else(|| Some(key.record.clone()));
+        }
+        Ok(item)
+    }
+}
+
+impl RunContext {
+    /// What a plan would do to a contact of HighLevel's, and what would follow it: its tasks, notes and appointments.
+    pub(super) async fn item_with_lists(
+        &self,
+        record: RecordId,
+        plan: &Plan,
+    ) -> Result<PreviewItem, Failure> {
+        let mut item = item(record.clone(), plan);
+        if let Plan::Sync(plan) = plan {
+            self.preview_lists(&record, plan.partner.clone(), &mut item).await?;
+        }
+        Ok(item)
     }
 
-    /// What would follow the contact: its tasks, notes and appointments.
     async fn preview_lists(
         &self,
-        run: &RunContext,
         record: &RecordId,
         counterpart: Option<SideRecord>,
         item: &mut PreviewItem,
     ) -> Result<(), Failure> {
-        for list in run.active.lists.values() {
-            let Some(plan) = run.preview_list(list, record, counterpart.clone()).await? else { continue };
+        for list in self.active.lists.values() {
+            let Some(plan) = self.preview_list(list, record, counterpart.clone()).await? else { continue };
             let changes = plan.changes(list.kind);
             if !changes.is_empty() && item.verdict == Verdict::Unchanged {
                 item.verdict = Verdict::Update;
@@ -191,6 +206,17 @@ impl PreviewItem {
     pub(super) fn parked(record: RecordId, reason: String) -> Self {
         Self { reason: Some(reason), ..blank(record, Verdict::Park) }
     }
+
+    /// Requests that would write one side: one for plain fields, in HighLevel one for tags, and one for each task, note or appointment.
+    pub(crate) fn writes(&self, side: Side) -> u64 {
+        let writes = self.changes.iter().filter(|change| change.side == side);
+        let (children, own): (Vec<_>, Vec<_>) = writes.partition(|change| change.field.contains('['));
+        let (tags, fields): (Vec<_>, Vec<_>) =
+            own.into_iter().partition(|change| side == Side::Highlevel && change.field == "tags");
+        let children: BTreeSet<&str> =
+            children.iter().filter_map(|change| change.field.split(']').next()).collect();
+        u64::from(!fields.is_empty()) + u64::from(!tags.is_empty()) + children.len() as u64
+    }
 }
 
 impl PreviewReport {
@@ -203,18 +229,8 @@ impl PreviewReport {
             Verdict::Park => self.parked += 1,
         }
         self.conflicts += item.conflicts.len() as u64;
-        // One read, one write of plain fields, one each for tags that are added or removed (at most two).
-        let writes = item.changes.iter().filter(|c| c.side == Side::Highlevel);
-        let (children, own): (Vec<_>, Vec<_>) = writes.partition(|change| change.field.contains('['));
-        let (tags, fields): (Vec<_>, Vec<_>) = own.into_iter().partition(|change| change.field == "tags");
-        // One read for each list, one write for each child.
-        let children: BTreeSet<&str> =
-            children.iter().filter_map(|change| change.field.split(']').next()).collect();
-        self.estimated_highlevel_calls += 1
-            + u64::from(!fields.is_empty())
-            + u64::from(!tags.is_empty())
-            + item.lists
-            + children.len() as u64;
+        // One read, and one for each list.
+        self.estimated_highlevel_calls += 1 + item.lists + item.writes(Side::Highlevel);
         self.items.push(item);
     }
 }
@@ -232,10 +248,10 @@ fn blank(record: RecordId, verdict: Verdict) -> PreviewItem {
     }
 }
 
-pub(super) fn item(record: RecordId, plan: Plan) -> PreviewItem {
+pub(super) fn item(record: RecordId, plan: &Plan) -> PreviewItem {
     match plan {
         Plan::Skip { reason, highlevel, .. } => PreviewItem {
-            reason: Some(reason),
+            reason: Some(reason.clone()),
             label: highlevel.as_ref().and_then(SideRecord::label),
             ..blank(record, Verdict::Skip)
         },
@@ -243,16 +259,16 @@ pub(super) fn item(record: RecordId, plan: Plan) -> PreviewItem {
             PreviewItem { reason: Some("it is on neither side".to_owned()), ..blank(record, Verdict::Skip) }
         }
         Plan::Gone { link, .. } => PreviewItem {
-            partner_id: Some(link.partner_id),
+            partner_id: Some(link.partner_id.clone()),
             reason: Some("one side was deleted; the other stays".to_owned()),
             ..blank(record, Verdict::Skip)
         },
-        Plan::Sync(plan) => sync_item(record, &plan),
+        Plan::Sync(plan) => sync_item(record, plan),
         Plan::Fill { highlevel, partner, fields } => PreviewItem {
             label: highlevel.label(),
             reason: Some("a newer record of the partner is linked; this one fills what is empty".to_owned()),
-            changes: changes(Side::Highlevel, Some(&highlevel), &fields),
-            partner_id: Some(partner.id),
+            changes: changes(Side::Highlevel, Some(highlevel), fields),
+            partner_id: Some(partner.id.clone()),
             ..blank(record, if fields.is_empty() { Verdict::Unchanged } else { Verdict::Update })
         },
     }

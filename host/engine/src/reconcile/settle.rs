@@ -127,7 +127,7 @@ impl RunContext {
                         .and_then(|end| end.void),
                     _ => Some("there are not two records to be kept in step any more".to_owned()),
                 };
-                (item(key.record.clone(), plan), void)
+                (item(key.record.clone(), &plan), void)
             }
             Err(failure) => (PreviewItem::parked(key.record.clone(), failure.message), None),
         }

@@ -285,13 +285,10 @@ impl RunContext {
         self.recorder.call(Call {
             target: "guest".to_owned(),
             operation: operation.to_owned(),
-            status: None,
-            quota_remaining: None,
             duration_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
-            write: false,
-            request: None,
-            response: None,
             error: failure.as_ref().map(|failure| failure.message.clone()),
+            class: failure.as_ref().map(|failure| failure.class),
+            ..Call::default()
         });
         outcome.map_err(|_| failure.unwrap_or_else(|| mismatch(operation)))
     }

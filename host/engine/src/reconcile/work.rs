@@ -6,13 +6,14 @@ use std::time::Instant;
 use contactor_highlevel::Priority as HlPriority;
 use contactor_store::{
     ClaimedRecord, Completion, ConflictEnd, ConnectionState, Disposition, FailureClass, Lease, LinkState,
-    Mark, Priority, RecordKey, Run, RunId, RunKind, RunOutcome, Side, StoreError,
+    Mark, Priority, RecordKey, Run, RunCause, RunId, RunKind, RunOutcome, Side, StoreError,
 };
 use contactor_sync::ConflictRecord;
 
 use super::apply::{Applied, note_writes};
 use super::children::{Emptied, Kind};
 use super::plan::{Plan, SyncPlan, record_lock};
+use super::remarks::left_alone;
 use super::sides::{Claimed, RunContext, SideRecord};
 use crate::active::Active;
 use crate::engine::Engine;
@@ -39,6 +40,8 @@ pub(crate) struct Ending {
     /// Conflicts that waited and are over.
     pub(super) ended: Vec<ConflictEnd>,
     pub(super) changes: Vec<contactor_store::FieldChange>,
+    /// Fields that were left as they were, with the reason.
+    pub(super) remarks: Vec<contactor_store::FieldRemark>,
     pub(super) ids: (Option<contactor_store::RecordId>, Option<contactor_store::RecordId>),
 }
 
@@ -58,6 +61,7 @@ impl Ending {
             conflicts: Vec::new(),
             ended: Vec::new(),
             changes: Vec::new(),
+            remarks: Vec::new(),
             ids: (None, None),
         }
     }
@@ -145,12 +149,14 @@ impl Engine {
                 linked.or_else(|| (key.side == Side::Partner).then(|| key.record.clone()))
             }),
             event: claim.hints.iter().rev().find_map(|hint| hint.event),
+            cause: cause(&claim),
             started_at: run.started_at,
             duration_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             outcome: ending.outcome,
             class: ending.class,
             summary: ending.summary,
             changes: ending.changes,
+            remarks: ending.remarks,
             calls,
             log,
         };
@@ -261,7 +267,13 @@ impl Engine {
         claim: &ClaimedRecord,
         guards: &mut Vec<tokio::sync::OwnedMutexGuard<()>>,
     ) -> Result<Ending, Failure> {
-        match run.plan(&claim.key, claim.link.clone()).await? {
+        let plan = run.plan(&claim.key, claim.link.clone()).await;
+        if run.active.under_review()
+            && let Some(waits) = self.held(run, claim, &plan).await?
+        {
+            return Ok(waits);
+        }
+        match plan? {
             Plan::Skip { reason, highlevel, partner } => {
                 Ok(Ending::done(RunOutcome::Skipped, format!("left alone: {reason}"))
                     .between(highlevel.map(|r| r.id), partner.map(|r| r.id)))
@@ -294,7 +306,8 @@ impl Engine {
         if let Some(highlevel) = &plan.highlevel {
             run.note_conflicts(&highlevel.id, &plan.merge.conflicts).await?;
         }
-        let (plan, applied) = run.apply(&key.entity, plan).await?;
+        let (plan, mut applied) = run.apply(&key.entity, plan).await?;
+        applied.notes = run.told_of_dropped(&applied.left).await;
         let outcome =
             match (&applied.created, applied.changes.is_empty(), &plan.link, plan.held_back.is_empty()) {
                 (None, true, Some(_), false) => RunOutcome::Skipped,
@@ -320,6 +333,7 @@ impl Engine {
             marks,
             children,
             summary: summary(run, &plan, &applied, &ended),
+            remarks: left_alone(mapping, &plan, applied.left),
             ended,
             conflicts: plan.merge.conflicts,
             changes: applied.changes,
@@ -417,6 +431,18 @@ impl Engine {
             }
         }
     }
+}
+
+/// What led to a run: a person before a webhook, a webhook before a walk that found the record as well.
+fn cause(claim: &ClaimedRecord) -> Option<RunCause> {
+    let last = claim.hints.last()?;
+    Some(match (claim.priority, last.side) {
+        (Priority::Interactive, _) => RunCause::Person,
+        _ if claim.hints.iter().any(|hint| hint.event.is_some()) => RunCause::Webhook,
+        (Priority::Backfill, _) => RunCause::Backfill,
+        (_, Side::Highlevel) => RunCause::HighlevelWalk,
+        (_, Side::Partner) => RunCause::PartnerWalk,
+    })
 }
 
 /// The name of the lock on the record of a claim.

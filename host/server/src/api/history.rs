@@ -2,11 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
+use contactor_engine::{TimelinePage, WhyField};
 use contactor_store::{RecordId, RunFilter, RunId};
 
 use super::{connection_id, page, workspace_id};
 use crate::app::App;
-use crate::dto::{ErrorBody, Event, LimitQuery, Run, RunQuery, Timeline};
+use crate::dto::{
+    ErrorBody, Event, FieldStory, LimitQuery, Run, RunQuery, StoryQuery, Timeline, TimelineQuery,
+};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ApiPath, ApiQuery};
 
@@ -52,7 +55,7 @@ pub(crate) async fn run(State(app): State<App>, ApiPath(run): ApiPath<String>) -
     Ok(Json(app.engine.run_detail(&RunId::new(run)).await?.into()))
 }
 
-/// Everything that happened to one contact on both sides.
+/// What happened to one contact on both sides, in order: the newest 500 entries, or those before an instant.
 #[utoipa::path(
     get,
     path = "/api/v1/workspaces/{workspace}/contacts/{contact}/timeline",
@@ -60,15 +63,46 @@ pub(crate) async fn run(State(app): State<App>, ApiPath(run): ApiPath<String>) -
     operation_id = "timeline",
     params(
         ("workspace" = String, Path, description = "The workspace's id."),
-        ("contact" = String, Path, description = "HighLevel's id of the contact."),
+        ("contact" = String, Path, description = "HighLevel's id of the contact, or a partner's of its record."),
+        TimelineQuery,
     ),
     responses((status = 200, body = Timeline), (status = 404, body = ErrorBody))
 )]
 pub(crate) async fn timeline(
     State(app): State<App>,
     ApiPath((workspace, contact)): ApiPath<(String, String)>,
+    ApiQuery(query): ApiQuery<TimelineQuery>,
 ) -> ApiResult<Json<Timeline>> {
-    Ok(Json(app.engine.timeline(&workspace_id(workspace), &RecordId::new(contact)).await?.into()))
+    let page = TimelinePage { before: query.before, limit: query.limit.unwrap_or(500).clamp(1, 500) };
+    Ok(Json(app.engine.timeline(&workspace_id(workspace), &RecordId::new(contact), page).await?.into()))
+}
+
+/// Why a field of a contact has its value.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}/contacts/{contact}/fields/{field}",
+    tag = "history",
+    operation_id = "timeline.field",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("contact" = String, Path, description = "HighLevel's id of the contact, or a partner's of its record."),
+        ("field" = String, Path, description = "HighLevel's name of the field, or a partner's."),
+        StoryQuery,
+    ),
+    responses((status = 200, body = FieldStory), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn why(
+    State(app): State<App>,
+    ApiPath((workspace, contact, field)): ApiPath<(String, String, String)>,
+    ApiQuery(query): ApiQuery<StoryQuery>,
+) -> ApiResult<Json<FieldStory>> {
+    let ask = WhyField {
+        record: RecordId::new(contact),
+        field,
+        connector: query.connector,
+        limit: page(query.limit),
+    };
+    Ok(Json(app.engine.why(&workspace_id(workspace), ask).await?.into()))
 }
 
 /// Accepted webhooks, newest first.

@@ -6,10 +6,15 @@ use axum::extract::State;
 use super::connection_id;
 use crate::app::App;
 use crate::dto::{
-    ErrorBody, MappingRow, MappingRowQuery, MappingTrial, SetMappingPolicy, SetMappingRow, TrialReport,
+    DraftReport, ErrorBody, MappingDraft, MappingRow, MappingRowQuery, MappingTrial, SetMappingPolicy,
+    SetMappingRow, TrialReport,
 };
 use crate::error::ApiResult;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
+
+/// Records that a draft is tried on unless the client says otherwise, and at most: each costs reads at both vendors.
+const RECORDS: u32 = 20;
+const MOST_RECORDS: u32 = 200;
 
 /// The rows that count, and those that the admin has switched off.
 #[utoipa::path(
@@ -134,4 +139,31 @@ pub(crate) async fn test(
 ) -> ApiResult<Json<TrialReport>> {
     let id = connection_id(&workspace, &connector);
     Ok(Json(app.engine.try_mapping(&id, trial.into()).await?.into()))
+}
+
+/// What a draft would do with the records of the last events, beside what the mapping in force would do. Nothing is written anywhere.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/mapping/preview",
+    tag = "mapping",
+    operation_id = "mapping.preview",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    request_body = MappingDraft,
+    responses(
+        (status = 200, body = DraftReport),
+        (status = 400, description = "The draft does not compile.", body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn preview(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+    ApiJson(draft): ApiJson<MappingDraft>,
+) -> ApiResult<Json<DraftReport>> {
+    let id = connection_id(&workspace, &connector);
+    let records = draft.records.unwrap_or(RECORDS).clamp(1, MOST_RECORDS);
+    Ok(Json(app.engine.preview_mapping(&id, draft.mapping, records).await?.into()))
 }

@@ -13,6 +13,7 @@ pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod mapping;
+pub(crate) mod matching;
 pub(crate) mod parked;
 pub(crate) mod quota;
 pub(crate) mod replay;
@@ -37,6 +38,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/health", get(health::health)),
         ("/api/v1/workspaces", get(workspaces::list).post(workspaces::create)),
         ("/api/v1/workspaces/{workspace}", get(workspaces::get)),
+        ("/api/v1/workspaces/{workspace}/settings", put(workspaces::set)),
         ("/api/v1/workspaces/{workspace}/actions/{action}", post(actions::run)),
         ("/api/v1/workspaces/{workspace}/connections", get(connections::list)),
         (
@@ -59,6 +61,12 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/policy", put(mapping::policy)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/test", post(mapping::test)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/mapping/preview", post(mapping::preview)),
+        (
+            "/api/v1/workspaces/{workspace}/connections/{connector}/match",
+            get(matching::show).post(matching::start),
+        ),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/match/approve", post(matching::approve)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/poll", post(emit::poll)),
         ("/api/v1/workspaces/{workspace}/tasks/poll", post(emit::poll_tasks)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/samples/{trigger}", post(emit::sample)),
@@ -72,6 +80,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ),
         ("/api/v1/workspaces/{workspace}/destinations/{name}/test", post(destinations::test)),
         ("/api/v1/workspaces/{workspace}/contacts/{contact}/timeline", get(history::timeline)),
+        ("/api/v1/workspaces/{workspace}/contacts/{contact}/fields/{field}", get(history::why)),
         ("/api/v1/workspaces/{workspace}/parked", get(parked::list)),
         ("/api/v1/workspaces/{workspace}/parked/groups", get(parked::groups)),
         ("/api/v1/workspaces/{workspace}/parked/groups/{group}", get(parked::group)),

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::workspace_id;
 use crate::app::App;
-use crate::dto::{ErrorBody, NewWorkspace, Workspace};
+use crate::dto::{ErrorBody, NewWorkspace, Workspace, WorkspaceSettings};
 use crate::error::ApiResult;
 use crate::extract::{ApiJson, ApiPath};
 
@@ -20,7 +20,8 @@ use crate::extract::{ApiJson, ApiPath};
 )]
 pub(crate) async fn list(State(app): State<App>) -> ApiResult<Json<Vec<Workspace>>> {
     let workspaces = app.engine.workspaces().await?;
-    Ok(Json(workspaces.into_iter().map(Into::into).collect()))
+    let shown = |own| Workspace::of_engine(&app.engine, own);
+    Ok(Json(workspaces.into_iter().map(shown).collect()))
 }
 
 /// Creates a workspace for a HighLevel location. HighLevel is asked for the location first, so that a wrong token is
@@ -43,7 +44,7 @@ pub(crate) async fn create(
     ApiJson(new): ApiJson<NewWorkspace>,
 ) -> ApiResult<(StatusCode, Json<Workspace>)> {
     let workspace = app.engine.create_workspace(new.into()).await?;
-    Ok((StatusCode::CREATED, Json(workspace.into())))
+    Ok((StatusCode::CREATED, Json(Workspace::of_engine(&app.engine, workspace))))
 }
 
 /// One workspace.
@@ -59,5 +60,29 @@ pub(crate) async fn get(
     State(app): State<App>,
     ApiPath(workspace): ApiPath<String>,
 ) -> ApiResult<Json<Workspace>> {
-    Ok(Json(app.engine.workspace(&workspace_id(workspace)).await?.into()))
+    let workspace = app.engine.workspace(&workspace_id(workspace)).await?;
+    Ok(Json(Workspace::of_engine(&app.engine, workspace)))
+}
+
+/// Changes how long a workspace's history is kept: runs, the bodies of events, recordings, messages and conflicts that ended.
+#[utoipa::path(
+    put,
+    path = "/api/v1/workspaces/{workspace}/settings",
+    tag = "workspaces",
+    operation_id = "workspaces.set",
+    params(("workspace" = String, Path, description = "The workspace's id.")),
+    request_body = WorkspaceSettings,
+    responses(
+        (status = 200, body = Workspace),
+        (status = 400, description = "The number of days is not allowed.", body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn set(
+    State(app): State<App>,
+    ApiPath(workspace): ApiPath<String>,
+    ApiJson(settings): ApiJson<WorkspaceSettings>,
+) -> ApiResult<Json<Workspace>> {
+    let workspace = app.engine.set_retention(&workspace_id(workspace), settings.retention_days).await?;
+    Ok(Json(Workspace::of_engine(&app.engine, workspace)))
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Rest, Secret, mirror};
+use super::{Rest, Secret, Side, mirror};
 
 /// A connector enabled in a workspace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -53,8 +53,30 @@ pub struct Connection {
     pub parked: u64,
     /// What is left alone for a while: everything, because the partner asked for it, or one kind of record that keeps failing.
     pub rests: Vec<Rest>,
+    /// Fields that a system accepts and does not keep.
+    pub not_kept: Vec<NotKept>,
     /// When the last run began.
     pub last_run_at: Option<Timestamp>,
+    /// Records that are not linked wait until their bucket of the match report is approved.
+    #[serde(default)]
+    pub under_review: bool,
+}
+
+/// A field that a system accepts and does not keep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NotKept {
+    /// The system.
+    pub side: Side,
+    /// Its field.
+    pub field: String,
+    /// When that was first seen under the present mapping.
+    pub since: Timestamp,
+}
+
+impl From<engine::NotKept> for NotKept {
+    fn from(own: engine::NotKept) -> Self {
+        Self { side: own.side.into(), field: own.field, since: own.since }
+    }
 }
 
 /// Whether a connection works.
@@ -95,7 +117,9 @@ impl From<engine::ConnectionView> for Connection {
             waiting: own.waiting,
             parked: own.parked,
             rests: own.rests.into_iter().map(Into::into).collect(),
+            not_kept: own.not_kept.into_iter().map(Into::into).collect(),
             last_run_at: own.last_run_at,
+            under_review: own.under_review,
         }
     }
 }
@@ -185,6 +209,9 @@ pub struct EnableConnection {
     /// What to allow; everything that the manifest asks for if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
+    /// Put it under review: records that are not linked wait until their bucket of the match report is approved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub review: bool,
 }
 
 impl EnableConnection {
@@ -207,6 +234,7 @@ impl EnableConnection {
             mapping: self.mapping.unwrap_or_default(),
             schedule: self.schedule.map(Into::into),
             grants: self.grants,
+            review: self.review,
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{RunOutcome, Side, mirror};
+use super::{RunCause, RunOutcome, Side, mirror};
 
 /// How many to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
@@ -14,6 +14,20 @@ use super::{RunOutcome, Side, mirror};
 #[into_params(parameter_in = Query)]
 pub struct LimitQuery {
     /// At most this many, newest first, 1 to 500; 50 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// Which part of a timeline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TimelineQuery {
+    /// Only what happened before this instant: the first `at` of one page gives the page before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>)]
+    pub before: Option<Timestamp>,
+    /// The newest so many, 1 to 500; 500 if absent. What happened at one instant is not parted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
@@ -133,6 +147,10 @@ pub struct Timeline {
     pub links: Vec<Link>,
     /// What happened, oldest first.
     pub entries: Vec<TimelineEntry>,
+    /// There are older entries: ask again with `before` and the first `at`.
+    pub more: bool,
+    /// Since when the history is kept: what happened before is forgotten.
+    pub kept_since: Timestamp,
 }
 
 /// One thing that happened.
@@ -142,13 +160,17 @@ pub struct TimelineEntry {
     pub at: Timestamp,
     /// What kind of thing.
     pub kind: TimelineKind,
+    /// `<workspace>/<connector>`; absent for what reached the workspace as a whole.
+    pub connection: Option<String>,
     /// One line for people.
     pub summary: String,
+    /// What led to it, for a run.
+    pub cause: Option<RunCause>,
     /// The run that did it.
     pub run: Option<String>,
     /// How the run ended.
     pub outcome: Option<RunOutcome>,
-    /// What was written: `side.field: before → after`.
+    /// What was written: `side.field: before → after`; of an automation or action the calls that wrote.
     pub changes: Vec<String>,
 }
 
@@ -158,21 +180,35 @@ pub struct TimelineEntry {
 pub enum TimelineKind {
     /// A webhook named the record.
     Event,
-    /// A run worked on it.
+    /// Both sides were compared and brought into step.
     Run,
+    /// A connector's own code handled an event.
+    Automation,
+    /// Somebody ran an action.
+    Action,
+    /// A poll, a sweep or a webhook could not be read.
+    Reading,
     /// Both sides had changed.
     Conflict,
-    /// A person decided about a conflict.
+    /// A person decided about a conflict, or it is over.
     Resolution,
+    /// It was linked with a partner's record.
+    Link,
 }
 
-mirror!(TimelineKind, engine::TimelineKind, [Event, Run, Conflict, Resolution]);
+mirror!(
+    TimelineKind,
+    engine::TimelineKind,
+    [Event, Run, Automation, Action, Reading, Conflict, Resolution, Link]
+);
 
 impl From<engine::Timeline> for Timeline {
     fn from(own: engine::Timeline) -> Self {
         Self {
             links: own.links.into_iter().map(Into::into).collect(),
             entries: own.entries.into_iter().map(Into::into).collect(),
+            more: own.more,
+            kept_since: own.kept_since,
         }
     }
 }
@@ -182,7 +218,9 @@ impl From<engine::TimelineEntry> for TimelineEntry {
         Self {
             at: own.at,
             kind: own.kind.into(),
+            connection: own.connection.map(|id| id.to_string()),
             summary: own.summary,
+            cause: own.cause.map(Into::into),
             run: own.run.map(|id| id.to_string()),
             outcome: own.outcome.map(Into::into),
             changes: own.changes,

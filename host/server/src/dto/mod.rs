@@ -8,6 +8,7 @@ mod conflict;
 mod connection;
 mod connector;
 mod destination;
+mod draft;
 mod emit;
 mod erasure;
 mod error;
@@ -15,6 +16,7 @@ mod guard;
 mod health;
 mod history;
 mod mapping;
+mod matching;
 mod parked;
 mod preview;
 mod quota;
@@ -22,6 +24,7 @@ mod record;
 mod replay;
 mod run;
 mod secret;
+mod story;
 mod sync;
 mod workspace;
 
@@ -32,18 +35,26 @@ pub use conflict::{
     Conflict, ConflictDecision, ConflictQuery, ConflictReport, ConflictState, ResolveAnswer, ResolveConflict,
     ResolvePreview,
 };
-pub use connection::{CheckReport, Connection, ConnectionState, EnableConnection, Schedule, Setting};
+pub use connection::{
+    CheckReport, Connection, ConnectionState, EnableConnection, NotKept, Schedule, Setting,
+};
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use destination::{Destination, DestinationKind, PutDestination};
+pub use draft::{DraftField, DraftRecord, DraftReport, DraftTotals, MappingDraft};
 pub use emit::SampleAnswer;
 pub use erasure::{EraseRequest, Erasure};
 pub use error::{ErrorBody, ErrorDetail};
 pub use guard::{AllowRequest, ChangedRecord, GuardReport};
 pub use health::{Counts, Health};
-pub use history::{Event, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry, TimelineKind};
+pub use history::{
+    Event, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry, TimelineKind, TimelineQuery,
+};
 pub use mapping::{
     MappingRow, MappingRowQuery, MappingTrial, Policy, RowOrigin, SetMappingPolicy, SetMappingRow,
     TrialProblem, TrialReport, TrialRow,
+};
+pub use matching::{
+    ApproveMatch, BucketReport, Match, MatchBucket, MatchEstimate, MatchQuery, MatchReport, StartMatch,
 };
 pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAnswer};
 pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict};
@@ -52,10 +63,13 @@ pub use record::{RecordRef, Side};
 pub use replay::{
     Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, ReplayedLog, ReplayedOutcome,
 };
-pub use run::{Call, FailureClass, FieldChange, Run, RunKind, RunOutcome, RunQuery};
+pub use run::{
+    Call, FailureClass, FieldChange, FieldRemark, RemarkReason, Run, RunCause, RunKind, RunOutcome, RunQuery,
+};
 pub use secret::Secret;
+pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind, StoryQuery};
 pub use sync::{SyncProgress, SyncRequest};
-pub use workspace::{NewWorkspace, Workspace};
+pub use workspace::{NewWorkspace, Workspace, WorkspaceSettings};
 
 /// Makes a plain enum of the API from the enum of the same variants that the host works with, and back.
 macro_rules! mirror {

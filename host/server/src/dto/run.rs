@@ -25,6 +25,61 @@ pub enum RunKind {
     Action,
 }
 
+/// What led to a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunCause {
+    /// A webhook named the record.
+    Webhook,
+    /// A sweep over HighLevel's records, or another record's run there, found it.
+    HighlevelWalk,
+    /// A poll or sweep of the partner found it.
+    PartnerWalk,
+    /// The first synchronisation found it.
+    Backfill,
+    /// Somebody asked for it, or decided about a conflict.
+    Person,
+}
+
+mirror!(RunCause, own::RunCause, [Webhook, HighlevelWalk, PartnerWalk, Backfill, Person]);
+
+/// Why a field was left as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RemarkReason {
+    /// A clean-up rule held the write back.
+    Rule,
+    /// A conflict waits for a person.
+    Conflict,
+    /// The system accepted the write and kept another value.
+    Dropped,
+    /// The value or its expression could not be used.
+    Problem,
+    /// The system has no such field.
+    Unknown,
+}
+
+mirror!(RemarkReason, own::RemarkReason, [Rule, Conflict, Dropped, Problem, Unknown]);
+
+/// A field that a run left as it was, with the reason.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FieldRemark {
+    /// The side whose field it is.
+    pub side: Side,
+    /// The field.
+    pub field: String,
+    /// What kind of reason there was.
+    pub reason: RemarkReason,
+    /// The reason in words.
+    pub words: String,
+}
+
+impl From<own::FieldRemark> for FieldRemark {
+    fn from(own: own::FieldRemark) -> Self {
+        Self { side: own.side.into(), field: own.field, reason: own.reason.into(), words: own.words }
+    }
+}
+
 mirror!(RunKind, own::RunKind, [Reconcile, Automation, Poll, Receive, Sweep, Action]);
 
 /// How a run ended.
@@ -88,6 +143,8 @@ pub struct Run {
     pub partner_id: Option<String>,
     /// Number of the event that caused it.
     pub event: Option<i64>,
+    /// What led to it; absent for what tells by its kind.
+    pub cause: Option<RunCause>,
     /// When it began.
     pub started_at: Timestamp,
     /// How long it took, in microseconds.
@@ -100,6 +157,8 @@ pub struct Run {
     pub summary: String,
     /// The fields that it wrote.
     pub changes: Vec<FieldChange>,
+    /// Fields that it left as they were, with the reason.
+    pub remarks: Vec<FieldRemark>,
     /// The calls that it made, in order. A list of runs leaves them out.
     pub calls: Vec<Call>,
     /// Lines that the connector logged.
@@ -129,10 +188,17 @@ pub struct Call {
     /// The operation.
     #[schema(example = "contacts.get")]
     pub operation: String,
+    /// Method and path at HighLevel; a partner's are in `operation`.
+    #[schema(example = "PUT /contacts/ocQHyuzHvysMo5N5VsXc")]
+    pub path: Option<String>,
     /// HTTP status.
     pub status: Option<u16>,
     /// Requests left in the vendor's burst window.
     pub quota_remaining: Option<u32>,
+    /// Requests left of the vendor's day.
+    pub daily_remaining: Option<u32>,
+    /// How long it waited for the quota before it was sent, in microseconds.
+    pub waited_us: u64,
     /// How long it took, in microseconds.
     pub duration_us: u64,
     /// Whether it writes.
@@ -143,6 +209,10 @@ pub struct Call {
     pub response: Option<String>,
     /// What went wrong.
     pub error: Option<String>,
+    /// Whose fault it is, if it went wrong.
+    pub class: Option<FailureClass>,
+    /// The vendor's number of the exchange, for a support case.
+    pub trace_id: Option<String>,
 }
 
 /// Which runs to list, newest first.
@@ -182,12 +252,14 @@ impl From<own::Run> for Run {
             highlevel_id: own.highlevel_id.map(|id| id.to_string()),
             partner_id: own.partner_id.map(|id| id.to_string()),
             event: own.event.map(|event| event.0),
+            cause: own.cause.map(Into::into),
             started_at: own.started_at,
             duration_us: own.duration_us,
             outcome: own.outcome.into(),
             class: own.class.map(Into::into),
             summary: own.summary,
             changes: own.changes.into_iter().map(Into::into).collect(),
+            remarks: own.remarks.into_iter().map(Into::into).collect(),
             calls: own.calls.into_iter().map(Into::into).collect(),
             log: own.log,
         }
@@ -205,13 +277,18 @@ impl From<own::Call> for Call {
         Self {
             target: own.target,
             operation: own.operation,
+            path: own.path,
             status: own.status,
             quota_remaining: own.quota_remaining,
+            daily_remaining: own.daily_remaining,
+            waited_us: own.waited_us,
             duration_us: own.duration_us,
             write: own.write,
             request: own.request,
             response: own.response,
             error: own.error,
+            class: own.class.map(Into::into),
+            trace_id: own.trace_id,
         }
     }
 }

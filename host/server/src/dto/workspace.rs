@@ -21,21 +21,37 @@ pub struct Workspace {
     pub country: Option<String>,
     /// IANA time zone of the location.
     pub timezone: Option<String>,
+    /// How many days its history is kept, by its own word; absent for as long as the host says.
+    pub retention_days: Option<u32>,
+    /// How many days that are.
+    pub kept_days: u32,
     /// When it was created.
     pub created_at: Timestamp,
 }
 
-impl From<own::Workspace> for Workspace {
-    fn from(own: own::Workspace) -> Self {
+impl Workspace {
+    /// A workspace, with how long the host keeps its history.
+    pub(crate) fn of_engine(engine: &contactor_engine::Engine, own: own::Workspace) -> Self {
+        let kept_days = engine.kept_days(&own);
         Self {
             id: own.id.to_string(),
             name: own.name,
             location: own.location.to_string(),
             country: own.country,
             timezone: own.timezone,
+            retention_days: own.retention_days,
+            kept_days,
             created_at: own.created_at,
         }
     }
+}
+
+/// What is to be changed of a workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkspaceSettings {
+    /// How many days its history is kept, 1 to 3650; null for as long as the host says.
+    pub retention_days: Option<u32>,
 }
 
 /// A workspace to create. HighLevel is asked for the location with the given token before anything is stored.

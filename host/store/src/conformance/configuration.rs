@@ -23,6 +23,7 @@ pub(super) async fn everything_configured_survives_a_restart(engine: Arc<dyn Eng
     let changed = Workspace {
         name: "Acme Ltd".to_owned(),
         timezone: Some("Europe/London".to_owned()),
+        retention_days: Some(3_650),
         country: None,
         ..workspace("acme")
     };

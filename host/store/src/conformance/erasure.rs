@@ -38,6 +38,7 @@ async fn known(world: &World, name: &str) {
     };
     let page = SeenPage { seen: vec![seen], ..SeenPage::default() };
     world.store.put_seen(&acme(), "tasks", page).await.unwrap();
+    super::matching::listed(world, name).await;
 }
 
 /// Everything that the store tells of a workspace, as one text.
@@ -53,6 +54,10 @@ async fn all(world: &World) -> String {
     }
     write!(text, "{:?}", store.links(&prefinery(), "contact", None, 100).await.unwrap()).unwrap();
     write!(text, "{:?}", store.seen(&acme(), "tasks").await.unwrap()).unwrap();
+    for bucket in MatchBucket::ALL {
+        let filter = MatchFilter { connection: prefinery(), bucket, skip: 0, limit: 100 };
+        write!(text, "{:?}", store.matches(filter).await.unwrap()).unwrap();
+    }
     for key in store.state_keys(&prefinery(), "").await.unwrap() {
         let value = store.state_get(&prefinery(), &key).await.unwrap().unwrap().0;
         text.push_str(&String::from_utf8_lossy(&value));
@@ -70,15 +75,18 @@ pub(super) async fn a_person_is_forgotten_everywhere_and_nobody_else_is(engine: 
     }
     let person = Person { ids: Vec::new(), words: vec!["Ann@Example.com".to_owned()] };
     let erased = world.store.erase(&acme(), person.clone(), false).await.unwrap();
-    assert_eq!(erased.ids, [RecordId::new("contact-of-ann"), RecordId::new("tester-of-ann")]);
+    let ids = ["contact-of-ann", "listed-of-ann", "tester-of-ann"].map(RecordId::new);
+    assert_eq!(erased.ids, ids);
     let counts = (erased.links, erased.events, erased.runs, erased.waiting, erased.states, erased.traces);
-    assert_eq!(counts, (1, 1, 1, 1, 1, 2), "{erased:?}");
+    assert_eq!(counts, (1, 1, 1, 1, 1, 3), "{erased:?}");
     let world = world.restart().await;
     let text = all(&world).await;
-    for word in ["ann@example.com", "contact-of-ann", "tester-of-ann"] {
+    for word in ["ann@example.com", "contact-of-ann", "listed-of-ann", "tester-of-ann"] {
         assert!(!text.to_lowercase().contains(word), "{word} in {text}");
     }
-    for word in ["bob@example.com", "contact-of-bob", "tester-of-bob", "somebody@example.com"] {
+    for word in
+        ["bob@example.com", "contact-of-bob", "listed-of-bob", "tester-of-bob", "somebody@example.com"]
+    {
         assert!(text.contains(word), "{word} is gone");
     }
     // That the webhook came is still known.

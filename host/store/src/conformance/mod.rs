@@ -19,6 +19,7 @@ mod fencing;
 mod guard;
 mod history;
 mod linking;
+mod matching;
 mod parked;
 mod recordings;
 mod records;
@@ -169,6 +170,13 @@ cases! {
         a_decision_about_what_changed_meanwhile_is_refused,
         a_conflict_that_ended_makes_room_for_the_next,
         conflicts_that_wait_are_not_forgotten;
+    matching:
+        a_report_lists_each_record_once_and_goes_on_after_a_restart,
+        a_page_of_an_earlier_report_changes_nothing,
+        what_is_approved_is_marked_once_and_nothing_else_is,
+        a_record_waits_until_its_own_bucket_is_approved,
+        a_counterpart_that_several_would_take_is_ambiguous,
+        what_waits_for_an_approval_is_not_forgotten;
     connector_state:
         a_value_is_set_only_in_the_place_of_the_version_that_was_read,
         keys_are_listed_by_prefix_and_belong_to_one_connection,
@@ -184,7 +192,8 @@ cases! {
         recordings_cannot_be_searched_and_go_with_anybody_who_is_forgotten;
     retention:
         what_is_past_its_time_is_forgotten_and_the_rest_is_not,
-        a_key_is_remembered_for_four_days_without_its_body;
+        a_key_is_remembered_for_four_days_without_its_body,
+        each_workspace_keeps_its_history_as_long_as_it_says;
 }
 
 /// Runs every case; panics with the names of those that failed.

@@ -64,3 +64,75 @@ pub(super) async fn a_key_is_remembered_for_four_days_without_its_body(engine: A
     assert_eq!(world.store.event(seq).await.unwrap(), None);
     assert!(matches!(world.store.append_event(appended).await.unwrap(), Accepted::New(_)));
 }
+
+pub(super) async fn each_workspace_keeps_its_history_as_long_as_it_says(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let other = world.add("other", "prefinery").await;
+    let (long, short) = (acme(), WorkspaceId::new("other"));
+    for (id, days) in [(&long, Some(90)), (&short, Some(2))] {
+        let workspace = world.store.workspace(id).await.unwrap().unwrap();
+        world.store.update_workspace(Workspace { retention_days: days, ..workspace }).await.unwrap();
+    }
+    let of = |id: &WorkspaceId| if *id == long { (0, prefinery()) } else { (1_000, other.clone()) };
+    let mut events = Vec::new();
+    for id in [&long, &short] {
+        let (first, connection) = of(id);
+        for day in [0, 20, 38] {
+            let started_at = days(day);
+            let entry =
+                Run { workspace: id.clone(), connection: connection.clone(), started_at, ..run(first + day) };
+            world.store.put_run(entry).await.unwrap();
+            let kept = NewRecording {
+                run: run(first + day).id,
+                connection: connection.clone(),
+                at: started_at,
+                size: 1,
+                sealed: None,
+            };
+            world.store.put_recording(kept).await.unwrap();
+            let received = NewEvent {
+                workspace: Some(id.clone()),
+                received_at: started_at,
+                ..event(&format!("{id}-{day}"), Vec::new())
+            };
+            events.push((id.clone(), day, world.append(received).await));
+        }
+    }
+    let held = NewEvent {
+        workspace: None,
+        location: Some(LocationId::new("nowhere")),
+        received_at: days(0),
+        ..event("held", Vec::new())
+    };
+    world.store.append_event(held).await.unwrap();
+    let world = world.restart().await;
+
+    world.store.expire(days(40), DAY * 30).await.unwrap();
+    for (id, kept) in [(&long, [true, true, true]), (&short, [false, false, true])] {
+        for (day, kept) in [0, 20, 38].into_iter().zip(kept) {
+            let run = run(of(id).0 + day).id;
+            assert_eq!(world.store.run(&run).await.unwrap().is_some(), kept, "{id} {day}");
+            // Recordings are kept for seven days at most.
+            let recorded = world.store.recording(&run).await.unwrap().is_some();
+            assert_eq!(recorded, kept && day == 38, "{id} {day}");
+        }
+    }
+    for (id, day, seq) in events {
+        // A key is remembered for four days.
+        let kept = world.store.event(seq).await.unwrap();
+        assert_eq!(kept.is_some(), id == long || day == 38, "{id} {day}");
+    }
+    assert_eq!(world.store.counts(None).await.unwrap().held, 0, "held events are kept as the host says");
+    assert_eq!(world.store.expire(days(40), DAY * 30).await.unwrap(), 0);
+
+    // Back to the host's own.
+    let workspace = world.store.workspace(&long).await.unwrap().unwrap();
+    world.store.update_workspace(Workspace { retention_days: None, ..workspace }).await.unwrap();
+    world.store.expire(days(40), DAY * 30).await.unwrap();
+    let kept = [0, 20, 38].map(|day| run(day).id);
+    let mut found = Vec::new();
+    for id in &kept {
+        found.push(world.store.run(id).await.unwrap().is_some());
+    }
+    assert_eq!(found, [false, true, true]);
+}

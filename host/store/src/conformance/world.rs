@@ -112,6 +112,7 @@ pub(super) fn workspace(id: &str) -> Workspace {
         location: LocationId::new(format!("loc-{id}")),
         country: Some("GB".to_owned()),
         timezone: None,
+        retention_days: None,
         created_at: at(0),
     }
 }
@@ -224,12 +225,18 @@ pub(super) fn run(number: i64) -> Run {
             target: "partner".to_owned(),
             operation: "PUT /testers/1".to_owned(),
             status: Some(200),
-            quota_remaining: None,
             duration_us: 900,
             write: true,
             request: Some("{}".to_owned()),
             response: None,
-            error: None,
+            ..Call::default()
+        }],
+        cause: Some(RunCause::Webhook),
+        remarks: vec![FieldRemark {
+            side: Side::Highlevel,
+            field: "companyName".to_owned(),
+            reason: RemarkReason::Dropped,
+            words: "HighLevel kept none".to_owned(),
         }],
         log: vec!["a line".to_owned()],
     }

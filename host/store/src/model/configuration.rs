@@ -20,6 +20,8 @@ pub struct Workspace {
     pub country: Option<String>,
     /// IANA time zone of the location, if known.
     pub timezone: Option<String>,
+    /// How many days its history is kept; as long as the host says if absent.
+    pub retention_days: Option<u32>,
     /// When it was created.
     pub created_at: Timestamp,
 }

@@ -38,7 +38,7 @@ pub struct Erasure {
     pub messages: u64,
     /// Keys of connectors' states in which the person was blanked.
     pub states: u64,
-    /// What walks had seen, counts of writes, and alerts that mentioned the person.
+    /// What walks had seen, what a match report listed, counts of writes, and alerts that mentioned the person.
     pub traces: u64,
     /// Recordings of runs. They are sealed and cannot be searched, so all of the workspace go, even if nothing else is known of
     /// the person.

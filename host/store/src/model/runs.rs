@@ -23,6 +23,51 @@ pub enum RunKind {
     Action,
 }
 
+/// What led to a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunCause {
+    /// A webhook named the record.
+    Webhook,
+    /// A sweep over HighLevel's records, or another record's run there, found it.
+    HighlevelWalk,
+    /// A poll or sweep of the partner found it.
+    PartnerWalk,
+    /// The first synchronisation found it.
+    Backfill,
+    /// Somebody asked for it, or decided about a conflict.
+    Person,
+}
+
+/// A field that a run would have written, or was asked to, and that does not have the value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldRemark {
+    /// The side whose field it is.
+    pub side: Side,
+    /// The field.
+    pub field: String,
+    /// What kind of reason there was.
+    pub reason: RemarkReason,
+    /// The reason in words.
+    pub words: String,
+}
+
+/// Why a field was left as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RemarkReason {
+    /// A clean-up rule held the write back.
+    Rule,
+    /// A conflict waits for a person.
+    Conflict,
+    /// The system accepted the write and kept another value.
+    Dropped,
+    /// The value or its expression could not be used.
+    Problem,
+    /// The system has no such field.
+    Unknown,
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -80,6 +125,8 @@ pub struct Run {
     pub partner_id: Option<RecordId>,
     /// The event that caused it, if one did.
     pub event: Option<EventSeq>,
+    /// What led to it, if that is known. Automations, polls and actions tell by their kind.
+    pub cause: Option<RunCause>,
     /// When it began.
     pub started_at: Timestamp,
     /// How long it took, in microseconds.
@@ -92,6 +139,8 @@ pub struct Run {
     pub summary: String,
     /// What was written, per side and field, with before and after; secrets never.
     pub changes: Vec<FieldChange>,
+    /// Fields that were left as they were, with the reason.
+    pub remarks: Vec<FieldRemark>,
     /// The calls that it made, in order.
     pub calls: Vec<Call>,
     /// Log lines of the connector.
@@ -112,16 +161,25 @@ pub struct FieldChange {
 }
 
 /// One call to HighLevel, to the partner or into the connector.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     /// `highlevel`, `partner` or `guest`.
     pub target: String,
     /// The operation: `contacts.get`, `POST /betas/1/testers`, `adapter.update`.
     pub operation: String,
+    /// Method and path at HighLevel; a partner's are in `operation`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// HTTP status, if there was one.
     pub status: Option<u16>,
     /// Requests left in the vendor's burst window, if it said so.
     pub quota_remaining: Option<u32>,
+    /// Requests left of the vendor's day, if it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daily_remaining: Option<u32>,
+    /// How long it waited for the quota before it was sent, in microseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waited_us: u64,
     /// How long it took, in microseconds.
     pub duration_us: u64,
     /// Whether it writes.
@@ -132,6 +190,17 @@ pub struct Call {
     pub response: Option<String>,
     /// What went wrong.
     pub error: Option<String>,
+    /// Whose fault it is, if it went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<FailureClass>,
+    /// The vendor's number of the exchange, for a support case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Which runs to list.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::codec::{At, Json};
+use super::expire::Whose;
 use super::{Result, configuration, messages};
 use crate::model::{Alert, AlertMemory, AlertRound, AlertRules, WorkspaceId};
 
@@ -65,8 +66,11 @@ pub(super) fn put_round(
     Ok(())
 }
 
-pub(super) fn remove_older(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
-    let sql = "DELETE FROM alerts WHERE (workspace, key) IN \
-                   (SELECT workspace, key FROM alerts WHERE ended_at < ?1 LIMIT ?2)";
-    Ok(db.prepare_cached(sql)?.execute(params![At(before), limit])? as u64)
+pub(super) fn remove_older(db: &Connection, whose: Whose, before: Timestamp, limit: u32) -> Result<u64> {
+    let sql = format!(
+        "DELETE FROM alerts WHERE (workspace, key) IN \
+             (SELECT workspace, key FROM alerts WHERE {} AND ended_at < ?1 LIMIT ?2)",
+        whose.by_workspace()
+    );
+    Ok(db.prepare_cached(&sql)?.execute(params![At(before), limit])? as u64)
 }

@@ -13,7 +13,8 @@ use crate::vault::{KeyId, Sealed};
 
 // ----------------------------------------------------------------------------------------------------------- workspaces
 
-const WORKSPACE: &str = "SELECT id, name, location, country, timezone, created_at FROM workspaces";
+const WORKSPACE: &str =
+    "SELECT id, name, location, country, timezone, created_at, retention_days FROM workspaces";
 
 fn workspace_row(row: &Row<'_>) -> rusqlite::Result<Workspace> {
     Ok(Workspace {
@@ -23,13 +24,14 @@ fn workspace_row(row: &Row<'_>) -> rusqlite::Result<Workspace> {
         country: row.get(3)?,
         timezone: row.get(4)?,
         created_at: row.get::<_, At>(5)?.0,
+        retention_days: row.get(6)?,
     })
 }
 
 pub(super) fn create_workspace(db: &Db, workspace: &Workspace) -> Result<()> {
     let wanted = || format!("workspace `{}` at location `{}`", workspace.id, workspace.location);
-    let sql = "INSERT INTO workspaces (id, shard, name, location, country, timezone, created_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO workspaces (id, shard, name, location, country, timezone, created_at, \
+                   retention_days) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let inserted = db.prepare_cached(sql)?.insert(params![
         workspace.id,
         Shard::of(&workspace.id).0,
@@ -38,6 +40,7 @@ pub(super) fn create_workspace(db: &Db, workspace: &Workspace) -> Result<()> {
         workspace.country,
         workspace.timezone,
         At(workspace.created_at),
+        workspace.retention_days,
     ]);
     let pk = match inserted {
         Ok(pk) => pk,
@@ -57,12 +60,14 @@ pub(super) fn create_workspace(db: &Db, workspace: &Workspace) -> Result<()> {
 }
 
 pub(super) fn update_workspace(db: &Db, workspace: &Workspace) -> Result<()> {
-    let sql = "UPDATE workspaces SET name = ?2, country = ?3, timezone = ?4 WHERE id = ?1";
+    let sql =
+        "UPDATE workspaces SET name = ?2, country = ?3, timezone = ?4, retention_days = ?5 WHERE id = ?1";
     let changed = db.prepare_cached(sql)?.execute(params![
         workspace.id,
         workspace.name,
         workspace.country,
-        workspace.timezone
+        workspace.timezone,
+        workspace.retention_days
     ])?;
     if changed == 0 { Err(StoreError::not_found("workspace", &workspace.id)) } else { Ok(()) }
 }

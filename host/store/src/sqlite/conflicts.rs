@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::codec::{At, Json, Word};
 use super::configuration::{self, Owner};
+use super::expire::Whose;
 use super::{Result, dirty};
 use crate::error::StoreError;
 use crate::model::{
@@ -207,11 +208,14 @@ pub(super) fn end(db: &Connection, connection: i64, run: &Run, ends: &[ConflictE
 }
 
 /// Removes old conflicts, at most `limit`, but not what waits for a person or a run.
-pub(super) fn remove_older(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
-    let sql = "DELETE FROM conflicts WHERE id IN (SELECT id FROM conflicts WHERE id < coalesce(\
-                   (SELECT id FROM conflicts WHERE at >= ?1 ORDER BY id LIMIT 1), 9223372036854775807) \
-               AND state NOT IN ('open', 'pending') ORDER BY id LIMIT ?2)";
-    Ok(db.prepare_cached(sql)?.execute(params![At(before), limit])? as u64)
+pub(super) fn remove_older(db: &Connection, whose: Whose, before: Timestamp, limit: u32) -> Result<u64> {
+    let of = whose.by_workspace();
+    let sql = format!(
+        "DELETE FROM conflicts WHERE id IN (SELECT id FROM conflicts WHERE {of} AND id < coalesce(\
+             (SELECT id FROM conflicts WHERE {of} AND at >= ?1 ORDER BY id LIMIT 1), 9223372036854775807) \
+         AND state NOT IN ('open', 'pending') ORDER BY id LIMIT ?2)"
+    );
+    Ok(db.prepare_cached(&sql)?.execute(params![At(before), limit])? as u64)
 }
 
 fn word(state: ConflictState) -> &'static str {

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::codec::{At, Json, code_columns, count};
 use super::counts::Scope;
+use super::expire::Whose;
 use super::{Result, dirty, links};
 use crate::automation::{CONTACT_PATIENCE, DeliveryId, LASTING, NewDelivery, NewTimer, Origin, TIMERS};
 use crate::error::StoreError;
@@ -396,13 +397,22 @@ pub(super) fn waiting(db: &Connection, scope: Scope, now: Timestamp) -> Result<u
 }
 
 /// Forgets what ended before this instant, and lasting keys much later; at most `limit` of each.
-pub(super) fn remove_older(db: &Connection, now: Timestamp, before: Timestamp, limit: u32) -> Result<u64> {
+pub(super) fn remove_older(
+    db: &Connection,
+    whose: Whose,
+    now: Timestamp,
+    before: Timestamp,
+    limit: u32,
+) -> Result<u64> {
     let lasting = now.saturating_sub(LASTING.max(SignedDuration::ZERO)).unwrap_or(Timestamp::MIN).min(before);
-    let sql = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE ended_at IS NOT NULL AND lasting = ?1 \
-                   AND ended_at < ?2 LIMIT ?3)";
+    let sql = format!(
+        "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE {} AND ended_at IS NOT NULL AND lasting = ?1 \
+             AND ended_at < ?2 LIMIT ?3)",
+        whose.by_connection()
+    );
     let mut removed = 0;
     for (kept_long, before) in [(false, before), (true, lasting)] {
-        removed += db.prepare_cached(sql)?.execute(params![kept_long, At(before), limit])? as u64;
+        removed += db.prepare_cached(&sql)?.execute(params![kept_long, At(before), limit])? as u64;
     }
     Ok(removed)
 }

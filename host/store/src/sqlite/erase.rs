@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::codec::{At, Json};
 use super::{Result, configuration};
-use crate::model::{Erasure, EventState, Person, RecordId, WorkspaceId};
+use crate::model::{Erasure, EventState, Person, RecordId, Told, WorkspaceId};
 
 /// Ids that are shorter may be the number of anything: they are looked for in columns of ids only, not in texts.
 const LONG_ID: usize = 8;
@@ -61,6 +61,7 @@ impl Found {
                     }
                 }
             }
+            found.of_matches(db, workspace)?;
             if (found.ids.len(), found.words.len()) == before {
                 break;
             }
@@ -74,6 +75,25 @@ impl Found {
             found.ids.extend(children.collect::<rusqlite::Result<Vec<_>>>()?);
         }
         Ok(found)
+    }
+
+    /// Somebody whom a match report lists may have no link yet.
+    fn of_matches(&mut self, db: &Connection, workspace: i64) -> Result<()> {
+        let sql = "SELECT record, partner, told FROM matches WHERE connection IN \
+                   (SELECT pk FROM connections WHERE workspace = ?1)";
+        let mut statement = db.prepare_cached(sql)?;
+        let mut rows = statement.query([workspace])?;
+        while let Some(row) = rows.next()? {
+            let ids = [row.get::<_, Option<RecordId>>(0)?, row.get(1)?].into_iter().flatten();
+            let label = row.get::<_, Json<Told>>(2)?.0.label.map(|label| label.trim().to_lowercase());
+            let ids: Vec<RecordId> = ids.collect();
+            let is_theirs = ids.iter().any(|id| self.ids.contains(id))
+                || label.is_some_and(|label| self.words.contains(label.strip_prefix('+').unwrap_or(&label)));
+            if is_theirs {
+                self.ids.extend(ids);
+            }
+        }
+        Ok(())
     }
 
     /// An address, or a number as it is written with and without its plus.
@@ -170,11 +190,12 @@ impl Found {
         }
 
         let runs = format!(
-            "workspace = ?1 AND ({} OR {} OR {} OR {} OR {} OR {})",
+            "workspace = ?1 AND ({} OR {} OR {} OR {} OR {} OR {} OR {})",
             is_id("highlevel_id"),
             is_id("partner_id"),
             mentions("summary"),
             mentions("changes"),
+            mentions("remarks"),
             mentions("calls"),
             mentions("log")
         );
@@ -211,6 +232,9 @@ impl Found {
         erased.traces += step("alerts", &format!("workspace = ?1 AND {}", mentions("alert")), Act::Delete)?;
         // They are sealed, so nobody can look for a person in them here: all of the workspace go, whoever they speak of.
         erased.recordings = step("recordings", connection, Act::Delete)?;
+        let matches =
+            format!("{connection} AND ({} OR {} OR {})", is_id("record"), is_id("partner"), mentions("told"));
+        erased.traces += step("matches", &matches, Act::Delete)?;
         erased.states = self.blank_states(db, workspace, only_look)?;
         Ok(erased)
     }

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Result;
 use super::codec::{At, Json, code_columns, count};
+use super::expire::Whose;
 use crate::model::{Event, EventSeq, EventState, LocationId, NewEvent, Side, WorkspaceId};
 
 /// What an event waits for, or how it ended without a record. How it ended at its records is told by its marks.
@@ -144,16 +145,22 @@ pub(super) fn held(db: &Connection) -> Result<u64> {
 
 /// Events up to the first that is not older than `before`, without those that still wait for a run or for a person.
 /// Numbers follow the time of acceptance, so the walk from the oldest needs no index on time.
-const EXPIRED: &str = "seq < coalesce((SELECT seq FROM events WHERE received_at >= ?1 ORDER BY seq LIMIT 1), \
-                           9223372036854775807) \
-                       AND state NOT IN (?2, ?3) \
-                       AND NOT EXISTS (SELECT 1 FROM marks m WHERE m.event = seq AND m.dirty IS NOT NULL) \
-                       AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event = seq AND d.state < 2)";
+fn expired(whose: Whose) -> String {
+    let of = whose.by_workspace();
+    format!(
+        "{of} AND seq < coalesce((SELECT seq FROM events WHERE {of} AND received_at >= ?1 ORDER BY seq LIMIT 1), \
+             9223372036854775807) \
+         AND state NOT IN (?2, ?3) \
+         AND NOT EXISTS (SELECT 1 FROM marks m WHERE m.event = seq AND m.dirty IS NOT NULL) \
+         AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event = seq AND d.state < 2)"
+    )
+}
 
 /// Removes old events, their marks and their de-duplication keys; at most `limit`.
-pub(super) fn remove_older(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
+pub(super) fn remove_older(db: &Connection, whose: Whose, before: Timestamp, limit: u32) -> Result<u64> {
     let sql = format!(
-        "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE {EXPIRED} ORDER BY seq LIMIT ?4)"
+        "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE {} ORDER BY seq LIMIT ?4)",
+        expired(whose)
     );
     let removed =
         db.prepare_cached(&sql)?.execute(params![At(before), Stage::Unread, Stage::Parked, limit])?;
@@ -161,10 +168,11 @@ pub(super) fn remove_older(db: &Connection, before: Timestamp, limit: u32) -> Re
 }
 
 /// Empties old events, whose keys are still remembered; at most `limit`.
-pub(super) fn empty_older(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
+pub(super) fn empty_older(db: &Connection, whose: Whose, before: Timestamp, limit: u32) -> Result<u64> {
     let sql = format!(
         "UPDATE events SET body = x'', headers = 'null' WHERE seq IN (\
-             SELECT seq FROM events WHERE {EXPIRED} AND (body <> x'' OR headers <> 'null') ORDER BY seq LIMIT ?4)"
+             SELECT seq FROM events WHERE {} AND (body <> x'' OR headers <> 'null') ORDER BY seq LIMIT ?4)",
+        expired(whose)
     );
     let emptied =
         db.prepare_cached(&sql)?.execute(params![At(before), Stage::Unread, Stage::Parked, limit])?;

@@ -12,7 +12,8 @@ use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
     Result, SqliteStore, alerts, changes, configuration, conflicts, counts, dirty, erase, events, expire,
-    ingest, journal, kv, leases, links, messages, parked, recordings, rests, runs, seen, usage, writes,
+    ingest, journal, kv, leases, links, matching, messages, parked, recordings, rests, runs, seen, usage,
+    writes,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -392,6 +393,84 @@ impl Store for SqliteStore {
         self.read(move |db| conflicts::list(db, &filter)).await
     }
 
+    async fn begin_review(
+        &self,
+        connection: &ConnectionId,
+        walk: Option<Cursor>,
+        basis: String,
+    ) -> Result<Review> {
+        let (id, now) = (connection.clone(), self.now());
+        self.write(move |db| {
+            let owner = configuration::owner(db, &id)?;
+            matching::begin(db, (owner.connection, &id), walk.as_ref(), &basis, now)
+        })
+        .await
+    }
+
+    async fn review(&self, connection: &ConnectionId) -> Result<Option<Review>> {
+        let id = connection.clone();
+        self.read(move |db| matching::review(db, &id)).await
+    }
+
+    async fn put_matches(
+        &self,
+        connection: &ConnectionId,
+        walk: u32,
+        page: Vec<FoundMatch>,
+        cursor: Cursor,
+    ) -> Result<()> {
+        let id = connection.clone();
+        self.write(move |db| {
+            let owner = configuration::owner(db, &id)?;
+            matching::put_page(db, (owner.connection, &id), walk, &page, &cursor)
+        })
+        .await
+    }
+
+    async fn hold(&self, connection: &ConnectionId, found: FoundMatch) -> Result<Option<Match>> {
+        let id = connection.clone();
+        self.write(move |db| {
+            let owner = configuration::owner(db, &id)?;
+            matching::hold(db, (owner.connection, &id), &found)
+        })
+        .await
+    }
+
+    async fn approve_matches(
+        &self,
+        connection: &ConnectionId,
+        buckets: std::collections::BTreeSet<MatchBucket>,
+    ) -> Result<Review> {
+        let (id, now) = (connection.clone(), self.now());
+        self.write(move |db| {
+            let owner = configuration::owner(db, &id)?;
+            matching::approve(db, (owner.connection, &id), &buckets, now)
+        })
+        .await
+    }
+
+    async fn release_matches(&self, connection: &ConnectionId, limit: u32) -> Result<u64> {
+        let (id, now) = (connection.clone(), self.now());
+        self.write(move |db| {
+            let owner = configuration::owner(db, &id)?;
+            matching::release(db, (owner.connection, &id), limit, now)
+        })
+        .await
+    }
+
+    async fn match_counts(&self, connection: &ConnectionId) -> Result<Vec<MatchCount>> {
+        let id = connection.clone();
+        self.read(move |db| matching::counts(db, configuration::owner(db, &id)?.connection)).await
+    }
+
+    async fn matches(&self, filter: MatchFilter) -> Result<Vec<Match>> {
+        self.read(move |db| {
+            let owner = configuration::owner(db, &filter.connection)?;
+            matching::list(db, owner.connection, &filter)
+        })
+        .await
+    }
+
     async fn cursor(&self, connection: &ConnectionId, stream: &str) -> Result<Option<Cursor>> {
         let (connection, stream) = (connection.clone(), stream.to_owned());
         self.read(move |db| kv::cursor(db, &connection, &stream)).await
@@ -636,12 +715,21 @@ impl Store for SqliteStore {
 
     async fn expire(&self, now: Timestamp, retention: Duration) -> Result<u64> {
         let mut total = 0;
+        for term in self.read(move |db| expire::terms(db, retention)).await? {
+            loop {
+                let changed = self.write(move |db| expire::some(db, now, term)).await?;
+                total += changed;
+                if changed == 0 {
+                    break;
+                }
+            }
+        }
         loop {
-            let changed = self.write(move |db| expire::some(db, now, retention)).await?;
+            let changed = self.write(move |db| expire::some_counts(db, now)).await?;
+            total += changed;
             if changed == 0 {
                 return Ok(total);
             }
-            total += changed;
         }
     }
 

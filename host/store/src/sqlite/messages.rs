@@ -9,6 +9,7 @@ use super::Result;
 use super::codec::{At, Json, Word, count};
 use super::configuration;
 use super::counts::Scope;
+use super::expire::Whose;
 use crate::automation::{ClaimedMessage, Destination, MESSAGES, NewMessage};
 use crate::error::StoreError;
 use crate::model::{EventState, WorkspaceId};
@@ -286,14 +287,20 @@ pub(super) fn waiting(db: &Connection, scope: Scope) -> Result<u64> {
 }
 
 /// Forgets what ended before this instant, and what has waited since before it for a destination that was stopped.
-pub(super) fn remove_older(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
-    let ended = "DELETE FROM outgoing WHERE pk IN (SELECT pk FROM outgoing WHERE ended_at IS NOT NULL AND ended_at < ?1 \
-                     LIMIT ?2)";
-    let stopped = "DELETE FROM outgoing WHERE pk IN (SELECT o.pk FROM destinations t JOIN outgoing o ON o.destination = t.pk \
-                       WHERE t.stopped IS NOT NULL AND o.state = 0 AND o.claim = 0 AND o.created_at < ?1 LIMIT ?2)";
+pub(super) fn remove_older(db: &Connection, whose: Whose, before: Timestamp, limit: u32) -> Result<u64> {
+    let ended = format!(
+        "DELETE FROM outgoing WHERE pk IN (SELECT pk FROM outgoing WHERE {} AND ended_at IS NOT NULL AND ended_at < ?1 \
+             LIMIT ?2)",
+        whose.by_connection()
+    );
+    let stopped = format!(
+        "DELETE FROM outgoing WHERE pk IN (SELECT o.pk FROM destinations t JOIN outgoing o ON o.destination = t.pk \
+             WHERE {} AND t.stopped IS NOT NULL AND o.state = 0 AND o.claim = 0 AND o.created_at < ?1 LIMIT ?2)",
+        whose.by_workspace()
+    );
     let mut removed = 0;
     for sql in [ended, stopped] {
-        removed += db.prepare_cached(sql)?.execute(params![At(before), limit])? as u64;
+        removed += db.prepare_cached(&sql)?.execute(params![At(before), limit])? as u64;
     }
     Ok(removed)
 }

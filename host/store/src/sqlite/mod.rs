@@ -33,6 +33,7 @@ mod leases;
 mod links;
 mod mark;
 mod marks;
+mod matching;
 mod messages;
 mod parked;
 mod readers;

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Result;
 use super::codec::{At, count, integer};
+use super::expire::Whose;
 use crate::model::{NewRecording, RunId};
 use crate::vault::{KeyId, Sealed};
 
@@ -48,16 +49,22 @@ pub(super) fn find(db: &Connection, run: &RunId) -> Result<Option<NewRecording>>
     Ok(found.optional()?)
 }
 
-/// Forgets what is older, and of each connection what is beyond its share; at most `limit` of each.
-pub(super) fn remove_older(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
-    let old =
-        "DELETE FROM recordings WHERE pk IN (SELECT pk FROM recordings WHERE at < ?1 ORDER BY at LIMIT ?2)";
-    let mut removed = db.prepare_cached(old)?.execute(params![At(before), limit])? as u64;
+/// Forgets what is older; at most `limit`.
+pub(super) fn remove_older(db: &Connection, whose: Whose, before: Timestamp, limit: u32) -> Result<u64> {
+    let of = whose.by_connection();
+    let old = format!(
+        "DELETE FROM recordings WHERE pk IN \
+             (SELECT pk FROM recordings WHERE {of} AND at < ?1 ORDER BY at LIMIT ?2)"
+    );
+    Ok(db.prepare_cached(&old)?.execute(params![At(before), limit])? as u64)
+}
+
+/// Forgets of each connection what is beyond its share; at most `limit`.
+pub(super) fn remove_beyond_share(db: &Connection, limit: u32) -> Result<u64> {
     // The sizes lie in an index, so that no recording is read for its sum.
     let much = "DELETE FROM recordings WHERE pk IN (SELECT pk FROM (\
                     SELECT pk, sum(kept) \
                         OVER (PARTITION BY connection ORDER BY pk DESC) AS total FROM recordings) \
                 WHERE total > ?1 LIMIT ?2)";
-    removed += db.prepare_cached(much)?.execute(params![SHARE, limit])? as u64;
-    Ok(removed)
+    Ok(db.prepare_cached(much)?.execute(params![SHARE, limit])? as u64)
 }

@@ -9,6 +9,7 @@ use super::Result;
 use super::codec::{At, Json, Word, count, integer, is_taken};
 use super::configuration::{Owner, workspace_pk};
 use super::counts::Scope;
+use super::expire::Whose;
 use crate::error::StoreError;
 use crate::model::{ConnectionId, EventSeq, Run, RunFilter, RunId, WorkspaceId};
 
@@ -38,9 +39,9 @@ pub(super) fn insert_of_highlevel(db: &Connection, workspace: &WorkspaceId, run:
 
 fn insert_row(db: &Connection, workspace: i64, connection: Option<i64>, run: &Run) -> Result<()> {
     let sql = "INSERT INTO runs (id, workspace, connection, kind, entity, highlevel_id, partner_id, event, started_at, \
-                   duration_us, outcome, class, summary, changes, log, calls) \
+                   duration_us, outcome, class, summary, changes, log, calls, cause, remarks) \
                VALUES (:id, :workspace, :connection, :kind, :entity, :highlevel_id, :partner_id, :event, :started_at, \
-                   :duration_us, :outcome, :class, :summary, :changes, :log, :calls)";
+                   :duration_us, :outcome, :class, :summary, :changes, :log, :calls, :cause, :remarks)";
     let written = db.prepare_cached(sql)?.execute(named_params! {
         ":id": run.id,
         ":workspace": workspace,
@@ -58,6 +59,8 @@ fn insert_row(db: &Connection, workspace: i64, connection: Option<i64>, run: &Ru
         ":changes": Json(&run.changes),
         ":log": Json(&run.log),
         ":calls": Json(&run.calls),
+        ":cause": run.cause.map(Word),
+        ":remarks": Json(&run.remarks),
     });
     match written {
         Err(error) if is_taken(&error) => {
@@ -69,7 +72,7 @@ fn insert_row(db: &Connection, workspace: i64, connection: Option<i64>, run: &Ru
 }
 
 const RUN: &str = "SELECT r.id, w.id, c.id, r.kind, r.entity, r.highlevel_id, r.partner_id, r.event, r.started_at, \
-                   r.duration_us, r.outcome, r.class, r.summary, r.changes, r.log";
+                   r.duration_us, r.outcome, r.class, r.summary, r.changes, r.log, r.cause, r.remarks";
 const FROM: &str =
     "FROM runs r JOIN workspaces w ON w.pk = r.workspace LEFT JOIN connections c ON c.pk = r.connection";
 
@@ -93,6 +96,8 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<Run> {
         changes: row.get::<_, Json<_>>(13)?.0,
         log: row.get::<_, Json<_>>(14)?.0,
         calls: Vec::new(),
+        cause: row.get::<_, Option<Word<_>>>(15)?.map(|word| word.0),
+        remarks: row.get::<_, Json<_>>(16)?.0,
     })
 }
 
@@ -101,7 +106,7 @@ pub(super) fn run(db: &Connection, id: &RunId) -> Result<Option<Run>> {
     let sql = format!("{RUN}, r.calls {FROM} WHERE r.id = ?1");
     let run = db
         .prepare_cached(&sql)?
-        .query_row([id], |row| Ok(Run { calls: row.get::<_, Json<_>>(15)?.0, ..run_row(row)? }));
+        .query_row([id], |row| Ok(Run { calls: row.get::<_, Json<_>>(17)?.0, ..run_row(row)? }));
     Ok(run.optional()?)
 }
 
@@ -162,10 +167,14 @@ pub(super) fn totals(db: &Connection, scope: Scope) -> Result<BTreeMap<String, u
     Ok(totals.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Removes old runs, at most `limit`. Row keys follow time, so the walk from the oldest stops at the first that is to stay.
-pub(super) fn remove_older(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
-    let sql = "DELETE FROM runs WHERE pk IN (SELECT pk FROM runs WHERE pk < coalesce(\
-                   (SELECT pk FROM runs WHERE started_at >= ?1 ORDER BY pk LIMIT 1), 9223372036854775807) \
-               ORDER BY pk LIMIT ?2)";
-    Ok(db.prepare_cached(sql)?.execute(params![At(before), limit])? as u64)
+/// Removes old runs, at most `limit`. Ids follow time, so the walk from the oldest stops at the first that is to stay.
+pub(super) fn remove_older(db: &Connection, whose: Whose, before: Timestamp, limit: u32) -> Result<u64> {
+    let of = whose.by_workspace();
+    // Beyond every id.
+    let sql = format!(
+        "DELETE FROM runs WHERE pk IN (SELECT pk FROM runs WHERE {of} AND id < coalesce(\
+             (SELECT id FROM runs WHERE {of} AND started_at >= ?1 ORDER BY id LIMIT 1), '~') \
+         ORDER BY id LIMIT ?2)"
+    );
+    Ok(db.prepare_cached(&sql)?.execute(params![At(before), limit])? as u64)
 }

@@ -26,6 +26,8 @@ const STEPS: &[&str] = &[
     include_str!("schema/011.sql"),
     include_str!("schema/012.sql"),
     include_str!("schema/014.sql"),
+    include_str!("schema/015.sql"),
+    include_str!("schema/016.sql"),
 ];
 
 /// Answers the schema version of a database that is ours and not too new.

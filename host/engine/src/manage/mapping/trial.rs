@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use contactor_highlevel::webhook::Envelope;
-use contactor_runtime::bindings::triggers::{Received, Webhook};
+use contactor_runtime::bindings::triggers::{Change, Received, Webhook};
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{ConnectionId, Event, EventSeq, Priority, RecordId, Side};
 use contactor_sync::{Fields, Mapping, RowView, Value};
@@ -235,18 +235,7 @@ async fn of_partner(run: &RunContext, id: &ConnectionId, event: &Event) -> Resul
     if event.connection.as_ref() != Some(id) {
         return Err(EngineError::Invalid(format!("event {} came to another connection", event.seq.0)));
     }
-    let headers = event.headers.as_object().into_iter().flatten();
-    let headers =
-        headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
-    let webhook = Webhook { headers, body: event.body.clone() };
-    let changes = match run.invoke("triggers.receive", Invocation::Receive(webhook)).await.map_err(told)? {
-        Reply::Receive(Ok(Received::Changes(changes))) => changes,
-        Reply::Receive(Ok(Received::Rejected(why))) => {
-            return Err(EngineError::Invalid(format!("event {}: {why}", event.seq.0)));
-        }
-        Reply::Receive(Err(error)) => return Err(told(run.of_connector("triggers.receive", &error))),
-        _ => return Err(told(mismatch("triggers.receive"))),
-    };
+    let changes = changes_of_partner(run, event).await?;
     let shown = changes.iter().find_map(|change| change.snapshot.as_ref());
     if let Some(record) = shown {
         return Ok(partner_record(record).fields);
@@ -256,6 +245,22 @@ async fn of_partner(run: &RunContext, id: &ConnectionId, event: &Event) -> Resul
         .ok_or_else(|| EngineError::Invalid(format!("event {} names no record", event.seq.0)))?;
     let record = run.read_partner(&change.entity, &RecordId::new(change.id.as_str())).await.map_err(told)?;
     Ok(record.ok_or_else(|| missing("record of the partner's", &change.id))?.fields)
+}
+
+/// The changes that a connector reads out of a stored webhook.
+pub(super) async fn changes_of_partner(run: &RunContext, event: &Event) -> Result<Vec<Change>, EngineError> {
+    let headers = event.headers.as_object().into_iter().flatten();
+    let headers =
+        headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
+    let webhook = Webhook { headers, body: event.body.clone() };
+    match run.invoke("triggers.receive", Invocation::Receive(webhook)).await.map_err(told)? {
+        Reply::Receive(Ok(Received::Changes(changes))) => Ok(changes),
+        Reply::Receive(Ok(Received::Rejected(why))) => {
+            Err(EngineError::Invalid(format!("event {}: {why}", event.seq.0)))
+        }
+        Reply::Receive(Err(error)) => Err(told(run.of_connector("triggers.receive", &error))),
+        _ => Err(told(mismatch("triggers.receive"))),
+    }
 }
 
 fn missing(what: &'static str, id: &str) -> EngineError {

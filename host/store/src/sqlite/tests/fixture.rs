@@ -33,6 +33,7 @@ pub(super) async fn configure(store: &dyn Store, workspace: &str) {
             location,
             country: None,
             timezone: None,
+            retention_days: None,
             created_at: at,
         })
         .await
