@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
 
-use contactor_engine::{EngineConfig, EngineError, GuardReport};
+use contactor_engine::{Allow, EngineConfig, EngineError, GuardReport};
+use contactor_sandbox::faults::{Effect, Fault, When};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::prefinery::ProjectAct;
 use contactor_sandbox::{Sandbox, SandboxConfig};
-use contactor_store::{AlertKind, ConnectionId, ConnectionState, RunFilter, RunOutcome, WorkspaceId};
+use contactor_store::{
+    AlertKind, ConnectionId, ConnectionState, RecordId, RunFilter, RunOutcome, Side, WorkspaceId,
+};
 use contactor_tests::engine::{Stand, WORKSPACE};
 use contactor_tests::host::Host;
 use contactor_tests::{artefacts, partners};
@@ -15,7 +18,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 /// More than are worked on at the same time.
-const PEOPLE: usize = 40;
+const PEOPLE: usize = 60;
 const LIMIT: u64 = 15;
 
 struct World {
@@ -31,6 +34,8 @@ impl World {
         let engine = EngineConfig {
             guard_records: u32::try_from(LIMIT).unwrap(),
             guard_percent: 10,
+            // All at once, so that only the guard keeps them from passing the limit together.
+            concurrency_per_workspace: 64,
             ..EngineConfig::default()
         };
         let stand = Stand::serve_engine(partners::sandbox(), engine).await.unwrap();
@@ -62,13 +67,29 @@ impl World {
         self.stand.engine.guard(&self.connection).await.unwrap()
     }
 
-    /// Somebody gives all of them another last name in HighLevel.
+    /// The first so many people's ids in HighLevel, the same ones whatever was changed.
+    fn contacts(&self, people: usize) -> Vec<String> {
+        let mut contacts = self.stand.sandbox.highlevel().contacts(&self.location);
+        contacts.sort_by_key(|contact| contact["email"].as_str().map(str::to_owned));
+        let ids = contacts.iter().take(people);
+        ids.map(|contact| contact["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Somebody gives so many of them another last name in HighLevel.
     fn rename(&self, name: &str, people: usize) {
-        let highlevel = self.stand.sandbox.highlevel();
-        for contact in highlevel.contacts(&self.location).iter().take(people) {
-            let contact = contact["id"].as_str().unwrap().to_owned();
+        for contact in self.contacts(people) {
             let fields = json!({ "lastName": name });
-            highlevel.act(&self.location, PersonAct::EditContact { contact, fields }).unwrap();
+            let act = PersonAct::EditContact { contact, fields };
+            self.stand.sandbox.highlevel().act(&self.location, act).unwrap();
+        }
+    }
+
+    /// Somebody gives so many of them another first name at the partner.
+    fn rename_at_partner(&self, name: &str, people: usize) {
+        for tester in self.stand.sandbox.prefinery().testers(self.project).iter().take(people) {
+            let tester = tester["id"].to_string();
+            let act = ProjectAct::EditTester { tester, fields: json!({ "profile": { "first_name": name } }) };
+            self.stand.sandbox.prefinery().act(self.project, act).unwrap();
         }
     }
 
@@ -100,7 +121,7 @@ async fn a_mass_change_stops_after_exactly_what_is_allowed_and_a_person_lets_it_
     assert_eq!(state, ConnectionState::Paused);
     for part in [
         "mass-change guard",
-        "15 of 40 linked records",
+        "15 of 60 linked records",
         "Prefinery",
         "60 minutes",
         "contactor guard allow acme prefinery",
@@ -111,29 +132,85 @@ async fn a_mass_change_stops_after_exactly_what_is_allowed_and_a_person_lets_it_
     let workspace = WorkspaceId::new(WORKSPACE);
     assert_eq!(engine.parked(&workspace).await.unwrap(), [], "what comes waits");
     let report = world.guard().await;
-    assert_eq!((report.guarded.at_partner, report.limit, report.waiting), (LIMIT, Some(LIMIT), 25));
+    assert_eq!((report.guarded.at_partner, report.limit, report.waiting), (LIMIT, Some(LIMIT), 45));
     assert_eq!(report.latest.len(), 10);
     let failed = RunFilter { outcome: Some(RunOutcome::Parked), limit: 100, ..RunFilter::default() };
     assert!(engine.runs(failed).await.unwrap().is_empty());
+
+    // Whoever decides can look at what would be done.
+    assert_eq!(engine.preview(&world.connection, 100).await.unwrap().updates, 45);
 
     // Enabling it again is no permission.
     partners::connect(&world.stand, partners::prefinery(&world.stand.sandbox)).await.unwrap();
     world.settle().await;
     assert_eq!((world.state().await.0, world.updates() - before), (ConnectionState::Paused, LIMIT));
 
-    // So many more, and no one beyond the limit that begins anew.
-    engine.allow_changes(&world.connection, Some(5)).await.unwrap();
+    // So many more and not one beyond: whoever tries it on five does not want to meet a whole limit more.
+    engine.allow_changes(&world.connection, Allow::Records(5)).await.unwrap();
     world.settle().await;
-    assert_eq!(
-        (world.named("Wrong") as u64, world.state().await.0),
-        (2 * LIMIT + 5, ConnectionState::Paused)
-    );
-    engine.allow_changes(&world.connection, None).await.unwrap();
+    assert_eq!((world.named("Wrong") as u64, world.state().await.0), (LIMIT + 5, ConnectionState::Paused));
+    engine.allow_changes(&world.connection, Allow::Waiting).await.unwrap();
     world.settle().await;
     assert_eq!((world.named("Wrong"), world.state().await.0), (PEOPLE, ConnectionState::Enabled));
     assert_eq!((world.updates() - before) as usize, PEOPLE, "none was written twice");
-    let nothing = engine.allow_changes(&world.connection, None).await.unwrap_err();
+    let nothing = engine.allow_changes(&world.connection, Allow::Waiting).await.unwrap_err();
     assert!(nothing.to_string().contains("say how many"), "{nothing}");
+    // What was meant leaves room for the edits of the same hour.
+    world.rename("Meant", 5);
+    world.settle().await;
+    assert_eq!((world.named("Meant"), world.state().await.0), (5, ConnectionState::Enabled));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_records_may_be_changed_again_and_one_more_may_not() {
+    let world = World::set().await;
+    for name in ["Once", "Twice", "Thrice"] {
+        world.rename(name, LIMIT as usize);
+        world.settle().await;
+        assert_eq!((world.named(name) as u64, world.state().await.0), (LIMIT, ConnectionState::Enabled));
+    }
+    assert_eq!(world.guard().await.guarded.at_partner, LIMIT);
+    world.rename("Beyond", LIMIT as usize + 1);
+    world.settle().await;
+    assert_eq!((world.named("Beyond") as u64, world.state().await.0), (LIMIT, ConnectionState::Paused));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partner_that_refuses_everything_does_not_hide_what_is_rewritten_in_highlevel() {
+    let world = World::set().await;
+    world.stand.sandbox.faults().add(Fault {
+        operation: "prefinery.testers.update".to_owned(),
+        effect: Effect::refuse(422),
+        when: When::Always,
+        skip: 0,
+    });
+    world.rename("Kept", PEOPLE);
+    world.rename_at_partner("Wrong", PEOPLE);
+    world.settle().await;
+    let contacts = world.stand.sandbox.highlevel().contacts(&world.location);
+    let wrong = contacts.iter().filter(|contact| contact["firstName"] == "Wrong").count();
+    assert_eq!((wrong as u64, world.named("Kept")), (LIMIT, 0));
+    let (state, reason) = world.state().await;
+    assert!(state == ConnectionState::Paused && reason.contains("in HighLevel"), "{reason}");
+    let guarded = world.guard().await.guarded;
+    assert_eq!((guarded.in_highlevel, guarded.at_partner), (LIMIT, 0), "what was refused is no change");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn neither_a_preview_nor_what_a_person_asks_for_is_counted() {
+    let world = World::set().await;
+    let engine = &world.stand.engine;
+    world.rename("Asked", PEOPLE);
+    let preview = engine.preview(&world.connection, 100).await.unwrap();
+    assert_eq!(preview.updates as usize, PEOPLE, "{preview:#?}");
+    assert_eq!((world.guard().await.guarded.at_partner, world.named("Asked")), (0, 0));
+    for contact in world.contacts(PEOPLE) {
+        let contact = RecordId::new(contact);
+        engine.sync_record(&world.connection, "contact", Side::Highlevel, &contact).await.unwrap();
+    }
+    world.settle().await;
+    assert_eq!((world.named("Asked"), world.state().await.0), (PEOPLE, ConnectionState::Enabled));
+    assert_eq!(world.guard().await.guarded.at_partner, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -154,6 +231,11 @@ async fn a_mapping_that_went_wrong_is_stopped_told_and_reversed_with_little_harm
     world.stand.walk().await.unwrap();
     let alerts = engine.alerts(&WorkspaceId::new(WORKSPACE)).await.unwrap().alerts;
     assert!(alerts.iter().any(|alert| alert.kind == AlertKind::MassChange), "{alerts:#?}");
+    // It was meant after all.
+    let report = engine.allow_changes(&world.connection, Allow::All).await.unwrap();
+    assert_eq!((report.guarded.allowed as usize, report.guarded.at_partner), (PEOPLE, 0));
+    world.stand.walk().await.unwrap();
+    assert_eq!((world.named("NONE"), world.state().await.0), (PEOPLE, ConnectionState::Enabled));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -207,6 +289,13 @@ async fn a_host_that_is_killed_forgets_nothing_of_the_count() {
     };
     let (code, text) = cli(&["guard", "show", "acme", "prefinery"]).await;
     assert!(code == Some(0) && text.contains("15 of 15 within 60 minutes"), "{text}");
+    let (code, text) = cli(&["guard", "show", "acme"]).await;
+    assert!(code == Some(0) && text.contains("acme/prefinery") && text.contains("stopped"), "{text}");
+    let (code, _) = cli(&["guard", "allow", "acme", "prefinery", "--records", "5", "--all"]).await;
+    assert_eq!(code, Some(2), "a number and all exclude each other");
+    let both = json!({ "records": 5, "all": true });
+    let refused = host.post(&format!("{path}/allow"), &both).await.unwrap_err();
+    assert!(refused.to_string().contains("exclude each other"), "{refused:#}");
     let (code, text) = cli(&["--json", "guard", "allow", "acme", "prefinery", "--records", "100"]).await;
     let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert!(code == Some(0) && answer["stopped"].is_null(), "{text}");
@@ -218,7 +307,7 @@ async fn a_host_that_is_killed_forgets_nothing_of_the_count() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn edits_of_a_day_and_what_a_person_asks_for_never_stop_anything() {
+async fn edits_of_a_day_never_stop_anything() {
     let world = World::set().await;
     for hour in 0..4 {
         world.rename(&format!("Hour {hour}"), 12);
@@ -227,19 +316,13 @@ async fn edits_of_a_day_and_what_a_person_asks_for_never_stop_anything() {
     }
     assert_eq!((world.named("Hour 3"), world.state().await.0), (12, ConnectionState::Enabled));
     // The other side is counted by itself.
-    for tester in world.stand.sandbox.prefinery().testers(world.project).iter().take(12) {
-        let act = ProjectAct::EditTester {
-            tester: tester["id"].to_string(),
-            fields: json!({ "profile": { "first_name": "Bo" } }),
-        };
-        world.stand.sandbox.prefinery().act(world.project, act).unwrap();
-    }
+    world.rename_at_partner("Bo", 12);
     world.rename("Again", 12);
     world.settle().await;
     assert_eq!((world.named("Again"), world.state().await.0), (12, ConnectionState::Enabled));
     let report = world.guard().await;
     assert_eq!((report.guarded.in_highlevel, report.guarded.at_partner), (12, 12));
     world.stand.engine.disable_connection(&world.connection).await.unwrap();
-    let refused = world.stand.engine.allow_changes(&world.connection, Some(1)).await.unwrap_err();
+    let refused = world.stand.engine.allow_changes(&world.connection, Allow::Records(1)).await.unwrap_err();
     assert!(matches!(refused, EngineError::Conflict(_)), "{refused}");
 }

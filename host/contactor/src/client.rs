@@ -333,6 +333,10 @@ impl Client {
         self.get(&["workspaces", workspace, "quota"]).await
     }
 
+    pub(crate) async fn guards(&self, workspace: &str) -> Result<Vec<GuardReport>> {
+        self.get(&["workspaces", workspace, "guard"]).await
+    }
+
     pub(crate) async fn guard(&self, workspace: &str, connector: &str) -> Result<GuardReport> {
         self.get(&["workspaces", workspace, "connections", connector, "guard"]).await
     }

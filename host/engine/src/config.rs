@@ -35,9 +35,9 @@ pub struct EngineConfig {
     /// Minutes that `record_writes` looks back.
     pub record_writes_minutes: u32,
     /// Linked records that one connection may change on one side within `guard_minutes` before somebody has to look; more when
-    /// `guard_percent` of its links are more. 0 switches the guard off.
+    /// `guard_percent` of its linked records are more. 0 switches the guard off.
     pub guard_records: u32,
-    /// Part of its links that a connection may change within `guard_minutes`, in per cent.
+    /// Part of its linked records that a connection may change within `guard_minutes`, in per cent.
     pub guard_percent: u32,
     /// Minutes that the guard looks back.
     pub guard_minutes: u32,

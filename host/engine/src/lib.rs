@@ -64,7 +64,7 @@ pub use config::EngineConfig;
 pub use dropped::NotKept;
 pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};
-pub use guard::GuardReport;
+pub use guard::{Allow, GuardReport};
 pub use ingest::Ingested;
 pub use manage::{
     ActionCall, ActionReport, BucketReport, CheckReport, ConflictPreview, ConflictReport, ConflictView,

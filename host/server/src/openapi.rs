@@ -55,6 +55,7 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::destinations::put,
         api::destinations::remove,
         api::destinations::test,
+        api::guard::list,
         api::guard::get,
         api::guard::allow,
         api::emit::poll,

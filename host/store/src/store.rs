@@ -158,9 +158,16 @@ pub trait Store: Send + Sync + 'static {
     async fn guarded(&self, connection: &ConnectionId, since: Timestamp) -> Result<Guarded>;
     /// The linked records that a connection changed last.
     async fn changed(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<Changed>>;
-    /// Lets a connection change so many more records without counting them, in the place of what was allowed before; begins the
-    /// count anew, and enables the connection if it is paused, all or nothing.
-    async fn allow_changes(&self, connection: &ConnectionId, records: u64) -> Result<()>;
+    /// Whether a record was counted on a side at this instant or later: changing it again makes the count no larger.
+    async fn was_changed(
+        &self,
+        connection: &ConnectionId,
+        side: Side,
+        record: &RecordId,
+        since: Timestamp,
+    ) -> Result<bool>;
+    /// Lets a connection change so many more records without counting them, and enables it if it is paused, all or nothing.
+    async fn allow_changes(&self, connection: &ConnectionId, allowance: Allowance) -> Result<()>;
     /// Ends the reading of a partner's webhook: what it told, its run and its state, all or nothing. `Done` without marks and
     /// deliveries makes it `Ignored`. `Parked` lists it under [`WEBHOOK_ENTITY`], from where it can be retried. Only `Done` uses
     /// what was found. `Fenced` when the lease, or the claim, is no longer ours: nothing was written.

@@ -9,18 +9,18 @@ use crate::output::{or_dash, when, word};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Show what was changed, what may be, and whether the guard stopped the connection.
-    Show(Of),
+    /// Show what was changed, what may be, and whether the guard stopped a connection.
+    Show(ShowArguments),
     /// Let more records pass and have a connection that the guard stopped go on.
     Allow(AllowArguments),
 }
 
 #[derive(Args)]
-pub(crate) struct Of {
+pub(crate) struct ShowArguments {
     /// The workspace's id.
     workspace: String,
-    /// The connector's id.
-    connector: String,
+    /// The connector's id; all connections of the workspace when left out.
+    connector: Option<String>,
 }
 
 #[derive(Args)]
@@ -28,27 +28,46 @@ pub(crate) struct Of {
     after_help = "Look at what waits first: contactor sync WORKSPACE CONNECTOR --preview shows what a run would write."
 )]
 pub(crate) struct AllowArguments {
-    #[command(flatten)]
-    of: Of,
-    /// How many records may be changed without being counted; all that wait when left out. Beyond them the guard counts anew.
+    /// The workspace's id.
+    workspace: String,
+    /// The connector's id.
+    connector: String,
+    /// So many more records and not one beyond, on both sides together: to see on a few whether they come out right. What was
+    /// counted stays counted. Without this and without --all, those that wait now are allowed and the guard counts anew.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     records: Option<u64>,
+    /// As many as are linked, for a sync that has not read all of them yet. The guard counts anew.
+    #[arg(long, conflicts_with = "records")]
+    all: bool,
 }
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     let client = context.client()?;
     match command {
-        Command::Show(of) => {
-            let report = client.guard(&of.workspace, &of.connector).await?;
+        Command::Show(ShowArguments { workspace, connector: Some(connector) }) => {
+            let report = client.guard(&workspace, &connector).await?;
             show(context, &report)?;
         }
-        Command::Allow(AllowArguments { of, records }) => {
-            let report = client.allow(&of.workspace, &of.connector, &AllowRequest { records }).await?;
+        Command::Show(ShowArguments { workspace, connector: None }) => {
+            let header = ["CONNECTION", "STATE", "IN HIGHLEVEL", "AT PARTNER", "OF", "ALLOWED", "WAITING"];
+            context.out.list(&client.guards(&workspace).await?, header, |report| {
+                [
+                    report.connection.clone(),
+                    if report.stopped.is_some() { "stopped" } else { "-" }.to_owned(),
+                    report.changed_in_highlevel.to_string(),
+                    report.changed_at_partner.to_string(),
+                    report.limit.map_or_else(|| "off".to_owned(), |limit| limit.to_string()),
+                    report.allowed.to_string(),
+                    report.waiting.to_string(),
+                ]
+            })?;
+        }
+        Command::Allow(AllowArguments { workspace, connector, records, all }) => {
+            let report = client.allow(&workspace, &connector, &AllowRequest { records, all }).await?;
             show(context, &report)?;
-            context.out.note(&format!(
-                "{} more records may be changed; beyond them the guard counts anew",
-                report.allowed
-            ))?;
+            let beyond =
+                if records.is_some() { "beyond them it is stopped" } else { "the guard counts anew" };
+            context.out.note(&format!("{} more records may be changed; {beyond}", report.allowed))?;
         }
     }
     Ok(())

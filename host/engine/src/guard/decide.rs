@@ -16,6 +16,12 @@ impl Threshold {
         let part = u128::from(links) * u128::from(self.percent) / 100;
         u64::from(self.records).max(u64::try_from(part).unwrap_or(u64::MAX))
     }
+
+    /// Records of one side that may be changed in all, with those that a person allowed. They count from where the side stands: one
+    /// that is beyond its limit, because fewer are linked or less is configured than before, may change that many all the same.
+    pub(crate) fn most(self, links: u64, counted: u64, allowed: u64) -> u64 {
+        self.limit(links).max(counted).saturating_add(allowed)
+    }
 }
 
 /// What is known of one side of a connection.
@@ -81,6 +87,12 @@ mod tests {
         assert_eq!(Threshold { records: 1, percent: 100 }.limit(u64::MAX), u64::MAX);
     }
 
+    #[test]
+    fn a_share_of_nothing_leaves_the_count_and_a_share_alone_lets_one_record_pass() {
+        assert_eq!(Threshold { records: 15, percent: 0 }.limit(1_000_000), 15);
+        assert_eq!(Threshold { records: 1, percent: 20 }.limit(4), 1);
+    }
+
     /// What a side may do next.
     #[derive(Clone, Copy, Debug)]
     enum Step {
@@ -95,6 +107,30 @@ mod tests {
     }
 
     proptest! {
+        /// It trips when both are passed, and not before: as long as one of them still has room, nothing is stopped.
+        #[test]
+        fn it_takes_more_than_the_count_and_more_than_the_part(
+            records in 1_u32..500, percent in 0_u32..=100, links in 0_u64..5_000, counted in 0_u64..5_000,
+        ) {
+            let limit = Threshold { records, percent }.limit(links);
+            let one_more = counted + 1;
+            let beyond = one_more > u64::from(records) && one_more * 100 > links * u64::from(percent);
+            prop_assert_eq!(beyond, one_more > limit, "limit {}", limit);
+        }
+
+        /// Whoever is allowed some more may change exactly so many beyond what is counted or the limit.
+        #[test]
+        fn what_a_person_allows_comes_on_top(
+            records in 1_u32..500, links in 0_u64..5_000, counted in 0_u64..5_000, allowed in 0_u64..5_000,
+        ) {
+            let threshold = Threshold { records, percent: 20 };
+            let most = threshold.most(links, counted, allowed);
+            prop_assert_eq!(most, threshold.limit(links).max(counted) + allowed);
+            let mut meter = Meter { stored: counted, most, ..Meter::default() };
+            let stops = allowed == 0 && counted >= threshold.limit(links);
+            prop_assert_eq!(meter.ask(true) == Answer::Stop, stops);
+        }
+
         /// However runs overlap: never more than allowed are changed, nothing is stopped before that, and it is stopped then.
         #[test]
         fn exactly_as_many_as_allowed_are_changed(most in 0_u64..30, steps in steps()) {

@@ -3,14 +3,19 @@
 //!
 //! Counted are linked records that a connection changed on one side within a window; what is created or linked for the first
 //! time is not, nor what a person asked for. The store counts in the transaction that ends a run; here is remembered what is
-//! under way, so that runs beside each other do not pass the limit together.
+//! under way, so that runs beside each other do not pass the limit together. A run whose second side failed counts on the first
+//! one all the same: a partner that refuses everything does not hide what is rewritten in HighLevel. What the counts cannot know
+//! are writes whose commit was lost with the host: the next run finds them in place.
 
 mod decide;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use contactor_store::{Changed, ConnectionId, ConnectionState, FailureClass, Guarded, Priority, Side};
+use contactor_store::{
+    Allowance, Changed, ConnectionId, ConnectionState, FailureClass, Guarded, Priority, RecordId, Side,
+    WorkspaceId,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Engine;
@@ -80,6 +85,28 @@ impl Drop for Pass {
     }
 }
 
+/// What the guard knows of one run.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    /// Held until the run has ended.
+    passes: Vec<Pass>,
+    /// Sides on which a change by this run counts.
+    counts: Vec<Side>,
+    /// Sides on which it wrote.
+    written: Vec<Side>,
+}
+
+/// How many more records a person lets pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allow {
+    /// So many, and not one beyond: what was counted stays counted.
+    Records(u64),
+    /// Those that wait now. The guard counts anew.
+    Waiting,
+    /// As many as are linked, for a sync that has not read all of them yet. The guard counts anew.
+    All,
+}
+
 /// How the guard of a connection stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuardReport {
@@ -132,16 +159,24 @@ impl Engine {
         })
     }
 
-    /// Lets so many more records pass, all that wait unless said otherwise, and has a connection that the guard stopped go on.
-    /// Beyond them the guard counts anew.
+    /// How the guards of a workspace's connections stand.
+    ///
+    /// # Errors
+    /// There is no such workspace, or the store does not answer.
+    pub async fn guards_of(&self, workspace: &WorkspaceId) -> Result<Vec<GuardReport>, EngineError> {
+        self.workspace(workspace).await?;
+        let mut reports = Vec::new();
+        for connection in self.store().connections(Some(workspace)).await? {
+            reports.push(self.guard(&connection.id).await?);
+        }
+        Ok(reports)
+    }
+
+    /// Lets more records pass and has a connection that the guard stopped go on.
     ///
     /// # Errors
     /// There is no such connection, it is stopped for another reason, or the store does not answer.
-    pub async fn allow_changes(
-        &self,
-        id: &ConnectionId,
-        records: Option<u64>,
-    ) -> Result<GuardReport, EngineError> {
+    pub async fn allow_changes(&self, id: &ConnectionId, allow: Allow) -> Result<GuardReport, EngineError> {
         let report = self.guard(id).await?;
         let connection = self.stored(id).await?;
         if report.stopped.is_none() && connection.state != ConnectionState::Enabled {
@@ -150,13 +185,18 @@ impl Engine {
                 connection.state_reason.unwrap_or_else(|| "by a person".to_owned())
             )));
         }
-        let records = records.unwrap_or(report.waiting);
+        let records = match allow {
+            Allow::Records(records) => records,
+            Allow::Waiting => report.waiting,
+            Allow::All => report.guarded.links.max(report.waiting),
+        };
         if records == 0 {
             return Err(EngineError::Invalid(format!(
                 "nothing of {id} waits; say how many records may be changed"
             )));
         }
-        self.store().allow_changes(id, records).await?;
+        let anew = !matches!(allow, Allow::Records(_));
+        self.store().allow_changes(id, Allowance { records, anew }).await?;
         self.guards().forget(id);
         self.forget(id);
         tracing::info!(connection = %id, records, "a person allowed a mass change");
@@ -171,30 +211,37 @@ pub(crate) fn is_reason(reason: &str) -> bool {
 }
 
 impl RunContext {
-    /// Asks whether a linked record may be changed on these sides, before it is.
+    /// Asks whether a linked record, by HighLevel's id, may be changed on these sides, before it is.
     ///
     /// # Errors
     /// It would be one too many: the connection is paused then and the record waits. Or others that are under way may be the last.
-    pub(crate) async fn pass_guard(&self, sides: &[Side]) -> Result<(), Failure> {
-        let Some(threshold) = self.engine.threshold() else { return Ok(()) };
+    pub(crate) async fn pass_guard(&self, record: &RecordId, sides: &[Side]) -> Result<(), Failure> {
         let claimed = self.claimed.as_ref().filter(|claimed| claimed.priority != Priority::Interactive);
         let Some(claimed) = claimed else { return Ok(()) };
+        claimed.watch().counts.extend(sides);
+        let Some(threshold) = self.engine.threshold() else { return Ok(()) };
         for side in sides {
             let key = (self.active.connection.id.clone(), *side);
             let guard = self.engine.guards();
             let mut answer = guard.ask(&key);
             if answer == Answer::Look {
+                let again =
+                    self.engine.store().was_changed(&key.0, *side, record, self.engine.window()).await;
+                if again.map_err(of_store)? {
+                    continue;
+                }
                 let before = guard.ended(&key);
                 let found = self.engine.store().guarded(&key.0, self.engine.window()).await;
                 let found = found.map_err(of_store)?;
-                let most = threshold.limit(found.links).saturating_add(found.allowed);
-                answer = guard.ask_again(&key, found.changed(*side), most, before);
+                let counted = found.changed(*side);
+                let most = threshold.most(found.links, counted, found.allowed);
+                answer = guard.ask_again(&key, counted, most, before);
                 if answer == Answer::Stop {
                     return Err(self.stop(*side, found, threshold).await?);
                 }
             }
             match answer {
-                Answer::Go => claimed.hold(Pass { guard: guard.clone(), key }),
+                Answer::Go => claimed.watch().passes.push(Pass { guard: guard.clone(), key }),
                 _ => {
                     return Err(Failure {
                         retry_after: Some(WAIT),
@@ -207,6 +254,21 @@ impl RunContext {
             }
         }
         Ok(())
+    }
+
+    /// A record was changed on a side.
+    pub(crate) fn wrote(&self, side: Side) {
+        if let Some(claimed) = &self.claimed {
+            claimed.watch().written.push(side);
+        }
+    }
+
+    /// The sides on which this run changed a linked record, as far as they count.
+    pub(crate) fn counted_changes(&self) -> Vec<Side> {
+        let Some(claimed) = &self.claimed else { return Vec::new() };
+        let watch = claimed.watch();
+        let both = [Side::Highlevel, Side::Partner].into_iter();
+        both.filter(|side| watch.counts.contains(side) && watch.written.contains(side)).collect()
     }
 
     /// Pauses the connection: one more record would be one too many.
@@ -226,11 +288,15 @@ impl RunContext {
             found.links,
             self.engine.config().guard_minutes,
         );
-        tracing::warn!(connection = %connection.id, reason, "a mass change");
-        let paused = ConnectionState::Paused;
         let store = self.engine.store();
-        store.set_connection_state(&connection.id, paused, Some(reason.clone())).await.map_err(of_store)?;
-        self.engine.forget(&connection.id);
+        let stored = store.connection(&connection.id).await.map_err(of_store)?;
+        // Runs beside this one stopped it already, or a person switched it off: allowing changes must not switch that on again.
+        if stored.is_some_and(|stored| stored.state == ConnectionState::Enabled) {
+            tracing::warn!(connection = %connection.id, reason, "a mass change");
+            let (paused, why) = (ConnectionState::Paused, Some(reason.clone()));
+            store.set_connection_state(&connection.id, paused, why).await.map_err(of_store)?;
+            self.engine.forget(&connection.id);
+        }
         Ok(Failure { retry_after: Some(SignedDuration::ZERO), ..Failure::new(FailureClass::Quota, reason) })
     }
 }

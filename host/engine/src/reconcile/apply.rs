@@ -132,6 +132,7 @@ impl RunContext {
             return Ok(before);
         }
         let after = self.update_partner(entity, &before.id, fields).await?;
+        self.wrote(Side::Partner);
         let fields = seen(&before.fields, fields, &after.fields);
         Ok(SideRecord { id: after.id, fields, updated_at: after.updated_at.or(before.updated_at) })
     }
@@ -264,6 +265,7 @@ impl RunContext {
                 .update_contact(&id, &patch)
                 .await
                 .map_err(|error| failure::of_highlevel(&error))?;
+            self.wrote(Side::Highlevel);
             after = self.side_record(&contact).await?;
         }
         if let Some(company) = company {
@@ -278,10 +280,12 @@ impl RunContext {
             if !add.is_empty() {
                 let change = self.location.add_tags(&id, &add).await;
                 result = Some(change.map_err(|error| failure::of_highlevel(&error))?.tags);
+                self.wrote(Side::Highlevel);
             }
             if !remove.is_empty() {
                 let change = self.location.remove_tags(&id, &remove).await;
                 result = Some(change.map_err(|error| failure::of_highlevel(&error))?.tags);
+                self.wrote(Side::Highlevel);
             }
             if let Some(tags) = result {
                 after.fields.insert(TAGS.to_owned(), Value::Set(tags.into_iter().collect()));
@@ -319,6 +323,7 @@ impl RunContext {
             .map_err(|problems| failure::of_problems(&problems))?;
         let upsert = self.location.upsert_contact(&draft, false).await;
         let upsert = upsert.map_err(|error| failure::of_highlevel(&error))?;
+        self.wrote(Side::Highlevel);
         self.side_record(&upsert.contact).await
     }
 

@@ -1,7 +1,7 @@
 //! The two sides of a record as a run sees them: HighLevel through its client, the partner through its connector.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use contactor_highlevel as highlevel;
@@ -16,7 +16,7 @@ use crate::capabilities::Capabilities;
 use crate::convert;
 use crate::engine::Engine;
 use crate::failure::{self, Failure};
-use crate::guard::Pass;
+use crate::guard::Watch;
 use crate::journal::Journal;
 use crate::receive::is_usable_id;
 use crate::recorder::RunRecorder;
@@ -62,13 +62,13 @@ pub(crate) struct Claimed {
     /// The run's id.
     pub(crate) run: RunId,
     pub(crate) priority: Priority,
-    /// What the guard against mass changes let pass, until the run has ended.
-    pub(crate) passes: Mutex<Vec<Pass>>,
+    /// For the guard against mass changes.
+    pub(crate) watch: Mutex<Watch>,
 }
 
 impl Claimed {
-    pub(crate) fn hold(&self, pass: Pass) {
-        self.passes.lock().unwrap_or_else(PoisonError::into_inner).push(pass);
+    pub(crate) fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -37,8 +37,6 @@ pub(crate) struct Ending {
     pub(super) unlinked: Vec<contactor_store::Link>,
     /// Other records that are dirty now.
     pub(super) marks: Vec<Mark>,
-    /// The sides on which a record was changed that was linked before.
-    pub(super) changed: Vec<Side>,
     pub(super) conflicts: Vec<ConflictRecord>,
     /// Conflicts that waited and are over.
     pub(super) ended: Vec<ConflictEnd>,
@@ -63,7 +61,6 @@ impl Ending {
             children: Vec::new(),
             unlinked: Vec::new(),
             marks: Vec::new(),
-            changed: Vec::new(),
             conflicts: Vec::new(),
             ended: Vec::new(),
             deletion: None,
@@ -103,7 +100,7 @@ impl Engine {
                 key: key.clone(),
                 run: id.clone(),
                 priority: claim.priority,
-                passes: Mutex::default(),
+                watch: Mutex::default(),
             })),
             ..self.context(&active, claim.priority, false)
         };
@@ -177,7 +174,7 @@ impl Engine {
             children: ending.children,
             unlinked: ending.unlinked,
             marks: ending.marks,
-            changed: ending.changed,
+            changed: run.counted_changes(),
             conflicts: ending.conflicts,
             ended: ending.ended,
             deletion: ending.deletion,
@@ -310,12 +307,12 @@ impl Engine {
         key: &RecordKey,
         plan: SyncPlan,
     ) -> Result<Ending, Failure> {
-        let mut changed = Vec::new();
-        if plan.link.as_ref().is_some_and(|link| link.state == LinkState::Active) {
+        if let Some(link) = plan.link.as_ref().filter(|link| link.state == LinkState::Active) {
+            let mut changed = Vec::new();
             changed.extend(Some(Side::Highlevel).filter(|_| !plan.merge.to_highlevel.is_empty()));
             changed.extend(Some(Side::Partner).filter(|_| !plan.merge.to_partner.is_empty()));
+            run.pass_guard(&link.highlevel_id, &changed).await?;
         }
-        run.pass_guard(&changed).await?;
         if let Some(highlevel) = &plan.highlevel {
             run.note_conflicts(&highlevel.id, &plan.merge.conflicts).await?;
         }
@@ -344,7 +341,6 @@ impl Engine {
         let ended = run.conflicts_ended(mapping, &plan.merge, !plan.held_back.is_empty());
         Ok(Ending {
             marks,
-            changed,
             children,
             summary: summary(run, &plan, &applied, &ended),
             remarks: left_alone(mapping, &plan, applied.left),
@@ -393,6 +389,7 @@ impl Engine {
 
     async fn complete(&self, lease: &Lease, completion: Completion) {
         let (claim, run) = (completion.claim.clone(), completion.run.clone());
+        let changed = completion.changed.clone();
         let key = claim.key.clone();
         match self.store().complete_record(lease, completion).await {
             Ok(()) => {}
@@ -407,7 +404,7 @@ impl Engine {
                     summary: reason,
                     ..run
                 });
-                let parked = Completion { run, ..Completion::new(claim, disposition) };
+                let parked = Completion { run, changed, ..Completion::new(claim, disposition) };
                 if let Err(error) = self.store().complete_record(lease, parked).await {
                     tracing::error!(connection = %key.connection, %error, "a run could not be parked");
                 }

@@ -48,6 +48,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/disable", post(connections::disable)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/check", post(connections::check)),
+        ("/api/v1/workspaces/{workspace}/guard", get(guard::list)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/guard", get(guard::get)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/guard/allow", post(guard::allow)),
         (

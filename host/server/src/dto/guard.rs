@@ -23,7 +23,7 @@ pub struct GuardReport {
     pub limit: Option<u64>,
     /// Length of the window, in minutes.
     pub minutes: u32,
-    /// Links in use, of which `limit` may be a part.
+    /// Records that are linked, of which `limit` may be a part.
     pub links: u64,
     /// How many more records a person allowed; they are not counted.
     pub allowed: u64,
@@ -48,9 +48,12 @@ pub struct ChangedRecord {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AllowRequest {
-    /// So many; all that wait when absent.
+    /// So many, and not one beyond; those that wait now when absent, and then the guard counts anew.
     #[serde(default)]
     pub records: Option<u64>,
+    /// As many as are linked, in the place of a number: for a sync that has not read all of them yet. The guard counts anew.
+    #[serde(default)]
+    pub all: bool,
 }
 
 impl From<own::Changed> for ChangedRecord {

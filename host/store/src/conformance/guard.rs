@@ -1,8 +1,10 @@
 //! What the guard against mass changes counts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::Engine;
 use super::world::*;
@@ -13,13 +15,21 @@ impl World {
     async fn changes(&self, contact: &str, number: i64, changed: &[Side]) {
         self.mark(Side::Highlevel, contact, Priority::Webhook).await;
         let claim = self.claim_one().await;
+        // Everybody has an address of their own: who shares one is forgotten together.
+        let email = format!("{contact}@example.com");
+        let base = json!({ "email=email": { "highlevel": email, "partner": email } });
+        let base = serde_json::from_value(base).unwrap();
         let done = Completion {
-            link: Some(link(contact, &format!("of-{contact}"))),
+            link: Some(Link { base, ..link(contact, &format!("of-{contact}")) }),
             changed: changed.to_vec(),
             run: Some(run(number)),
             ..completion(claim, Disposition::Done)
         };
         self.store.complete_record(&self.lease, done).await.unwrap();
+    }
+
+    async fn allow(&self, records: u64, anew: bool) {
+        self.store.allow_changes(&prefinery(), Allowance { records, anew }).await.unwrap();
     }
 
     async fn counted(&self) -> (u64, u64, u64) {
@@ -56,7 +66,7 @@ pub(super) async fn what_is_allowed_is_not_counted_and_a_paused_connection_goes_
     world.changes("h1", 1, &[Side::Partner]).await;
     let reason = Some("stopped".to_owned());
     world.store.set_connection_state(&prefinery(), ConnectionState::Paused, reason).await.unwrap();
-    world.store.allow_changes(&prefinery(), 2).await.unwrap();
+    world.allow(2, true).await;
     let connection = world.store.connection(&prefinery()).await.unwrap().unwrap();
     assert_eq!((connection.state, connection.state_reason), (ConnectionState::Enabled, None));
     assert_eq!(world.counted().await, (0, 0, 2), "it is counted anew");
@@ -69,7 +79,36 @@ pub(super) async fn what_is_allowed_is_not_counted_and_a_paused_connection_goes_
     assert_eq!(world.counted().await, (0, 1, 0));
     // Somebody stopped it for another reason: it stays as it is.
     world.store.set_connection_state(&prefinery(), ConnectionState::Disabled, None).await.unwrap();
-    world.store.allow_changes(&prefinery(), 1).await.unwrap();
+    world.allow(1, true).await;
     let connection = world.store.connection(&prefinery()).await.unwrap().unwrap();
     assert_eq!(connection.state, ConnectionState::Disabled);
+}
+
+pub(super) async fn so_many_more_are_allowed_and_what_was_counted_stays(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.changes("h1", 1, &[Side::Partner]).await;
+    world.allow(1, false).await;
+    assert_eq!(world.counted().await, (0, 1, 1));
+    world.changes("h2", 2, &[Side::Partner]).await;
+    assert_eq!(world.counted().await, (0, 1, 0), "it was allowed");
+    world.changes("h3", 3, &[Side::Partner]).await;
+    assert_eq!(world.counted().await, (0, 2, 0));
+    // What was allowed before is replaced and not added to.
+    world.allow(50, false).await;
+    world.allow(1, false).await;
+    assert_eq!(world.counted().await, (0, 2, 1));
+}
+
+pub(super) async fn a_record_is_known_to_be_counted_on_its_side_within_the_window(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.changes("h1", 1, &[Side::Partner]).await;
+    let was = async |side, record: &str, since| {
+        world.store.was_changed(&prefinery(), side, &RecordId::new(record), since).await.unwrap()
+    };
+    assert!(was(Side::Partner, "h1", Timestamp::MIN).await);
+    assert!(!was(Side::Highlevel, "h1", Timestamp::MIN).await);
+    assert!(!was(Side::Partner, "h2", Timestamp::MIN).await);
+    assert!(!was(Side::Partner, "h1", LATER + LATER.duration_since(at(0))).await);
+    while world.store.expire(LATER, Duration::from_hours(24)).await.unwrap() > 0 {}
+    assert!(!was(Side::Partner, "h1", Timestamp::MIN).await, "it is past every window");
 }

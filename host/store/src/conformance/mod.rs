@@ -184,7 +184,9 @@ cases! {
         cursors_are_kept_per_stream;
     guard:
         changed_records_are_counted_once_by_side_with_the_end_of_their_run,
-        what_is_allowed_is_not_counted_and_a_paused_connection_goes_on;
+        what_is_allowed_is_not_counted_and_a_paused_connection_goes_on,
+        so_many_more_are_allowed_and_what_was_counted_stays,
+        a_record_is_known_to_be_counted_on_its_side_within_the_window;
     deletions:
         a_second_look_is_due_in_time_and_once,
         a_person_decides_once_and_only_about_what_waits,

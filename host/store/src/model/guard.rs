@@ -11,7 +11,7 @@ pub struct Guarded {
     pub in_highlevel: u64,
     /// Records changed at the partner.
     pub at_partner: u64,
-    /// Links in use.
+    /// Links in use; lists of a contact are not among them.
     pub links: u64,
     /// How many more a person allowed; they are not counted.
     pub allowed: u64,
@@ -25,6 +25,15 @@ impl Guarded {
             Side::Partner => self.at_partner,
         }
     }
+}
+
+/// How many more records a person lets a connection change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// So many, in the place of what was allowed before; they are not counted.
+    pub records: u64,
+    /// Whether what was counted until now is forgotten, so that there is room for the edits of the day besides.
+    pub anew: bool,
 }
 
 /// A record that was changed.

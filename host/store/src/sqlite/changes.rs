@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::codec::{At, count, integer};
 use super::configuration::{self, Owner};
 use super::{Result, links};
-use crate::model::{Changed, ConnectionId, ConnectionState, Guarded, RecordId, Side};
+use crate::model::{Allowance, Changed, ConnectionId, ConnectionState, Guarded, RecordId, Side};
 
 /// Counts a record that was changed on these sides, unless a person allowed it.
 pub(super) fn note(
@@ -61,10 +61,26 @@ pub(super) fn latest(db: &Connection, id: &ConnectionId, limit: u32) -> Result<V
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Lets so many more records pass, begins the count anew and has a paused connection go on.
-pub(super) fn allow(db: &Connection, id: &ConnectionId, records: u64) -> Result<()> {
+/// Whether a record was counted since.
+pub(super) fn is_counted(
+    db: &Connection,
+    id: &ConnectionId,
+    side: Side,
+    record: &RecordId,
+    since: Timestamp,
+) -> Result<bool> {
+    let connection = configuration::owner(db, id)?.connection;
+    let sql = "SELECT 1 FROM changes WHERE connection = ?1 AND side = ?2 AND record = ?3 AND at >= ?4";
+    Ok(db.prepare_cached(sql)?.exists(params![connection, side, record, At(since)])?)
+}
+
+/// Lets so many more records pass and has a paused connection go on.
+pub(super) fn allow(db: &Connection, id: &ConnectionId, allowance: Allowance) -> Result<()> {
+    let Allowance { records, anew } = allowance;
     let owner = configuration::owner(db, id)?;
-    db.prepare_cached("DELETE FROM changes WHERE connection = ?1")?.execute([owner.connection])?;
+    if anew {
+        db.prepare_cached("DELETE FROM changes WHERE connection = ?1")?.execute([owner.connection])?;
+    }
     let sql = "INSERT INTO allowances (connection, records) VALUES (?1, ?2) \
                ON CONFLICT (connection) DO UPDATE SET records = ?2";
     db.prepare_cached(sql)?.execute(params![owner.connection, integer(records)])?;

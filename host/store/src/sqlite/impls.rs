@@ -164,9 +164,20 @@ impl Store for SqliteStore {
         self.read(move |db| changes::latest(db, &connection, limit)).await
     }
 
-    async fn allow_changes(&self, connection: &ConnectionId, records: u64) -> Result<()> {
+    async fn was_changed(
+        &self,
+        connection: &ConnectionId,
+        side: Side,
+        record: &RecordId,
+        since: Timestamp,
+    ) -> Result<bool> {
+        let (connection, record) = (connection.clone(), record.clone());
+        self.read(move |db| changes::is_counted(db, &connection, side, &record, since)).await
+    }
+
+    async fn allow_changes(&self, connection: &ConnectionId, allowance: Allowance) -> Result<()> {
         let connection = connection.clone();
-        self.write(move |db| changes::allow(db, &connection, records)).await
+        self.write(move |db| changes::allow(db, &connection, allowance)).await
     }
 
     async fn note_conflicts(&self, lease: &Lease, noted: NotedConflicts) -> Result<()> {

@@ -226,12 +226,13 @@ impl Engine {
             .into_iter()
             .filter(|side| planned.iter().any(|change| change.side == *side))
             .collect();
-        run.pass_guard(&changed).await?;
+        run.pass_guard(&contact.highlevel_id, &changed).await?;
         let met = plan.pairs.iter().flat_map(|pair| &pair.merge.conflicts);
         run.note_conflicts(&contact.highlevel_id, met).await?;
         let applied = run.apply_list(list, plan).await;
         let ending = self.list_ending(run, list, claim, (contact, link), applied).await;
-        Ok(Some(Ending { changed: if ending.changes.is_empty() { Vec::new() } else { changed }, ..ending }))
+        ending.changes.iter().for_each(|change| run.wrote(change.side));
+        Ok(Some(ending))
     }
 
     /// A child record that was marked by itself: the list of its contact is marked in its place.

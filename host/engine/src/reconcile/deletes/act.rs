@@ -41,7 +41,7 @@ impl Engine {
             DeletePolicy::Unlink => Vec::new(),
             _ => vec![other(deletion.side)],
         };
-        run.pass_guard(&changed).await?;
+        run.pass_guard(&link.highlevel_id, &changed).await?;
         let (deletion, changes, what) = match &deletion.policy {
             DeletePolicy::Unlink => (deletion, Vec::new(), "unlinked, the other record stays".to_owned()),
             _ => run.write_policy(&link, deletion, &left).await?,
@@ -51,7 +51,7 @@ impl Engine {
             summary = format!("{summary}, as {who} confirmed");
         }
         let deletion = done(run, deletion);
-        Ok(Ending { changes, changed, ..tombstone(run, link, deletion, summary) })
+        Ok(Ending { changes, ..tombstone(run, link, deletion, summary) })
     }
 }
 
@@ -76,11 +76,13 @@ impl RunContext {
         match &deletion.policy {
             DeletePolicy::Tag { tag } => {
                 let changes = self.set_tag(link, side, left, (tag, true)).await?;
+                self.wrote(side);
                 let what = format!("the one in {} got the tag `{tag}`", system(self, side));
                 Ok((deletion, changes, what))
             }
             _ => {
                 self.delete_left(link, side).await?;
+                self.wrote(side);
                 let what = format!("deleted in {} as well", system(self, side));
                 Ok((deletion, Vec::new(), what))
             }
