@@ -14,10 +14,9 @@ use tokio::time::{Instant, sleep};
 /// The path of the connection in the admin API.
 pub(crate) const CONNECTION: &str = "/workspaces/acme/connections/prefinery";
 
-/// What differs from a fresh host: no sweep falls into a measurement, and the doubles' only location may use what all
+/// What differs from a fresh host: no sweep falls into a measurement, thousands of edits are no accident, and the doubles' only location may use what all
 /// workspaces of a real host share.
-const CONFIG: &str =
-    "[engine]\nsweep-interval = 0\nconcurrency-per-workspace = 64\n\n[log]\nlevel = \"error\"\n";
+const CONFIG: &str = "[engine]\nsweep-interval = 0\nconcurrency-per-workspace = 64\nguard-records = 0\n\n[log]\nlevel = \"error\"\n";
 
 /// How often progress is looked at: each look costs the host some queries.
 const LOOK: Duration = Duration::from_millis(25);
@@ -52,7 +51,12 @@ impl Stage {
 
     /// Without a workspace, and with the room for runs that a host has unless told otherwise.
     pub(crate) async fn plain(scratch: &Path, sandbox: Sandbox) -> Result<Self> {
-        Self::start_with(scratch, sandbox, "[engine]\nsweep-interval = 0\n\n[log]\nlevel = \"error\"\n").await
+        Self::start_with(
+            scratch,
+            sandbox,
+            "[engine]\nsweep-interval = 0\nguard-records = 0\n\n[log]\nlevel = \"error\"\n",
+        )
+        .await
     }
 
     async fn start(scratch: &Path, sandbox: Sandbox) -> Result<Self> {

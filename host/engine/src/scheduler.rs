@@ -132,7 +132,6 @@ impl Engine {
     /// Runs the scheduler until `stop` is cancelled, then lets the runs in flight end and gives the lease up.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), EngineError> {
         let mut lease = self.acquire_lease().await?;
-        self.restore_budgets().await?;
         let walks = tokio::spawn(self.clone().walk_until(stop.clone()));
         let mut in_flight = InFlight::new();
         let mut renew = tokio::time::interval(self.config().lease_ttl() / 3);

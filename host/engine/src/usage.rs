@@ -123,8 +123,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes up what was left of each location's day before a restart.
-    pub(crate) async fn restore_budgets(&self) -> Result<(), EngineError> {
+    /// Takes up what was left of each location's day before a restart: before anybody asks or anything is sent.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn restore_budgets(&self) -> Result<(), EngineError> {
         let now = self.now();
         for workspace in self.store().workspaces().await? {
             let Some(budget) = self.store().budget(&workspace.id).await? else { continue };

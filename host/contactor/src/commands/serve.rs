@@ -76,6 +76,7 @@ async fn serve(context: &Context, config: &Config) -> Result<(), Failure> {
         component_body_cap: config.runtime.max_component_bytes(),
         ..ServerConfig::new(config.server.listen, token)
     };
+    engine.restore_budgets().await.map_err(|error| Failure::new(Exit::Failed, error))?;
     let server = Server::bind(server_config, engine.clone())
         .await
         .map_err(|error| Failure::new(Exit::Failed, error))?;
