@@ -201,6 +201,8 @@ async fn neither_a_preview_nor_what_a_person_asks_for_is_counted() {
     let world = World::set().await;
     let engine = &world.stand.engine;
     world.rename("Asked", PEOPLE);
+    // HighLevel's search shows what was written a while ago.
+    world.stand.advance(SignedDuration::from_mins(5));
     let preview = engine.preview(&world.connection, 100).await.unwrap();
     assert_eq!(preview.updates as usize, PEOPLE, "{preview:#?}");
     assert_eq!((world.guard().await.guarded.at_partner, world.named("Asked")), (0, 0));

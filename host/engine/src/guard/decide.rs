@@ -29,12 +29,23 @@ impl Threshold {
 pub(crate) struct Meter {
     /// Records that the store had counted when it was asked last.
     pub(crate) stored: u64,
-    /// Records that ended since; some of them may be among the stored ones.
-    pub(crate) ended: u64,
+    /// Records that ended in all.
+    ended: u64,
+    /// How many of them had ended before the store was asked: they are among the stored ones. Later ones may be.
+    looked: u64,
+    /// How often everything was forgotten.
+    epoch: u64,
     /// Records that are being changed.
     pub(crate) under_way: u64,
     /// How many may be changed, with those that a person allowed.
     pub(crate) most: u64,
+}
+
+/// How a side stood when the store was about to be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Before {
+    ended: u64,
+    epoch: u64,
 }
 
 /// Whether one more record may be changed.
@@ -53,7 +64,8 @@ pub(crate) enum Answer {
 impl Meter {
     /// Asks for one more record. `fresh` when the store was asked just now.
     pub(crate) fn ask(&mut self, fresh: bool) -> Answer {
-        let at_most = self.stored.saturating_add(self.ended).saturating_add(self.under_way);
+        let since = self.ended.saturating_sub(self.looked);
+        let at_most = self.stored.saturating_add(since).saturating_add(self.under_way);
         if at_most < self.most {
             self.under_way += 1;
             return Answer::Go;
@@ -63,6 +75,26 @@ impl Meter {
             true if self.stored < self.most => Answer::Wait,
             true => Answer::Stop,
         }
+    }
+
+    /// To be kept while the store is asked.
+    pub(crate) fn before(&self) -> Before {
+        Before { ended: self.ended, epoch: self.epoch }
+    }
+
+    /// Takes what the store answered, unless a later look was taken meanwhile: records that ended between the two would be forgotten.
+    pub(crate) fn take(&mut self, before: Before, stored: u64, most: u64) -> bool {
+        if before.epoch != self.epoch || before.ended < self.looked {
+            return false;
+        }
+        (self.looked, self.stored, self.most) = (before.ended, stored, most);
+        true
+    }
+
+    /// A person decided: what is known, or is being asked for, counts no more.
+    pub(crate) fn forget(&mut self) {
+        self.epoch += 1;
+        (self.looked, self.stored, self.most) = (self.ended, 0, 0);
     }
 
     /// A record that was asked for has ended, whether it was changed or not.
@@ -131,6 +163,35 @@ mod tests {
             prop_assert_eq!(meter.ask(true) == Answer::Stop, stops);
         }
 
+        /// However long an answer of the store is under way, and whichever is taken first: never more than allowed are changed.
+        #[test]
+        fn an_answer_that_was_overtaken_lets_nothing_pass(
+            most in 0_u64..20, steps in prop::collection::vec((0_u8..4, any::<prop::sample::Index>()), 1..300),
+        ) {
+            let mut meter = Meter::default();
+            let (mut changed, mut under_way) = (0_u64, 0_u64);
+            let mut looks: Vec<(Before, u64)> = Vec::new();
+            for (step, which) in steps {
+                match step {
+                    0 => looks.push((meter.before(), changed)),
+                    1 if !looks.is_empty() => {
+                        let (before, stored) = looks.swap_remove(which.index(looks.len()));
+                        let taken = meter.take(before, stored, most);
+                        under_way += u64::from(taken && meter.ask(true) == Answer::Go);
+                    }
+                    2 => under_way += u64::from(meter.ask(false) == Answer::Go),
+                    3 if under_way > 0 => {
+                        // The store knows before the run is over.
+                        changed += 1;
+                        meter.end();
+                        under_way -= 1;
+                    }
+                    _ => {}
+                }
+                prop_assert!(changed + under_way <= most, "{changed} and {under_way} of {most}");
+            }
+        }
+
         /// However runs overlap: never more than allowed are changed, nothing is stopped before that, and it is stopped then.
         #[test]
         fn exactly_as_many_as_allowed_are_changed(most in 0_u64..30, steps in steps()) {
@@ -142,7 +203,7 @@ mod tests {
                         let mut answer = meter.ask(false);
                         if answer == Answer::Look {
                             // The store knows what was changed.
-                            (meter.stored, meter.ended) = (changed, 0);
+                            prop_assert!(meter.take(meter.before(), changed, most));
                             answer = meter.ask(true);
                         }
                         match answer {

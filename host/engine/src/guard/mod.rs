@@ -22,7 +22,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::{Failure, of_store};
 use crate::reconcile::RunContext;
-use decide::{Answer, Meter, Threshold};
+use decide::{Answer, Before, Meter, Threshold};
 
 /// How soon a record asks again that may be one too many.
 const WAIT: SignedDuration = SignedDuration::from_secs(1);
@@ -47,25 +47,21 @@ impl Guard {
         self.lock().get_mut(key).map_or(Answer::Look, |meter| meter.ask(false))
     }
 
-    /// The same with what the store just counted; `before` is how many had ended when it was asked.
-    fn ask_again(&self, key: &(ConnectionId, Side), stored: u64, most: u64, before: u64) -> Answer {
+    /// The same with what the store counted since `before`.
+    fn ask_again(&self, key: &(ConnectionId, Side), before: Before, stored: u64, most: u64) -> Answer {
         let mut meters = self.lock();
         let meter = meters.entry(key.clone()).or_default();
-        meter.ended = meter.ended.saturating_sub(before);
-        (meter.stored, meter.most) = (stored, most);
-        meter.ask(true)
+        if meter.take(before, stored, most) { meter.ask(true) } else { Answer::Look }
     }
 
-    fn ended(&self, key: &(ConnectionId, Side)) -> u64 {
-        self.lock().get(key).map_or(0, |meter| meter.ended)
+    fn before(&self, key: &(ConnectionId, Side)) -> Before {
+        self.lock().entry(key.clone()).or_default().before()
     }
 
     /// What is remembered of a connection counts no more.
     fn forget(&self, connection: &ConnectionId) {
         for side in [Side::Highlevel, Side::Partner] {
-            if let Some(meter) = self.lock().get_mut(&(connection.clone(), side)) {
-                (meter.stored, meter.ended, meter.most) = (0, 0, 0);
-            }
+            self.lock().entry((connection.clone(), side)).or_default().forget();
         }
     }
 }
@@ -224,23 +220,27 @@ impl RunContext {
             let key = (self.active.connection.id.clone(), *side);
             let guard = self.engine.guards();
             let mut answer = guard.ask(&key);
-            if answer == Answer::Look {
+            // Until an answer of the store is the latest one.
+            let mut counted_already = false;
+            while answer == Answer::Look {
+                let before = guard.before(&key);
                 let again =
                     self.engine.store().was_changed(&key.0, *side, record, self.engine.window()).await;
                 if again.map_err(of_store)? {
-                    continue;
+                    counted_already = true;
+                    break;
                 }
-                let before = guard.ended(&key);
                 let found = self.engine.store().guarded(&key.0, self.engine.window()).await;
                 let found = found.map_err(of_store)?;
                 let counted = found.changed(*side);
                 let most = threshold.most(found.links, counted, found.allowed);
-                answer = guard.ask_again(&key, counted, most, before);
+                answer = guard.ask_again(&key, before, counted, most);
                 if answer == Answer::Stop {
                     return Err(self.stop(*side, found, threshold).await?);
                 }
             }
             match answer {
+                _ if counted_already => {}
                 Answer::Go => claimed.watch().passes.push(Pass { guard: guard.clone(), key }),
                 _ => {
                     return Err(Failure {
