@@ -94,7 +94,7 @@ impl Stand {
         let sandbox = Sandbox::start(config).await?;
         let dir = tempfile::tempdir()?;
         let clock = Clock::manual(sandbox.clock().now());
-        let engine = engine(&sandbox, &dir, &clock, limited, own)?;
+        let engine = engine(&sandbox, &dir, &clock, limited, &own)?;
         engine
             .create_workspace(NewWorkspace {
                 id: WORKSPACE.to_owned(),
@@ -297,7 +297,7 @@ fn engine(
     dir: &TempDir,
     clock: &Clock,
     limited: bool,
-    own: EngineConfig,
+    own: &EngineConfig,
 ) -> Result<Engine> {
     let mut highlevel = contactor_highlevel::Config {
         base_url: sandbox.highlevel_url(),
@@ -312,7 +312,7 @@ fn engine(
     // As a real host has one: without it, installing, enabling and the first call would each compile the component.
     let cache = CacheConfig { dir: compiled()?, key: [7; 32] };
     let parts = EngineParts {
-        config: EngineConfig { partner_quotas: limited, ..own },
+        config: EngineConfig { partner_quotas: limited, ..own.clone() },
         clock: clock.clone(),
         store: Arc::new(open_store(&dir.path().join("contactor.db"), clock)?),
         vault: Arc::new(Vault::create_key(&dir.path().join("key"))?),

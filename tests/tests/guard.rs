@@ -1,6 +1,7 @@
 //! The guard against mass changes: a mapping or data that went wrong is stopped after some records and not after all.
 
 #![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
+#![expect(clippy::cast_possible_truncation, reason = "counts of some dozens of people")]
 
 use contactor_engine::{Allow, EngineConfig, EngineError, GuardReport};
 use contactor_sandbox::faults::{Effect, Fault, When};

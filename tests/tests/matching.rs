@@ -1,6 +1,8 @@
 //! The first synchronisation is looked at before it writes: the match report, its approval bucket by bucket, and a draft of a mapping
 //! against what happened already.
 
+#![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
+
 use std::path::Path;
 
 use contactor_sandbox::faults::{Effect, Fault, When};

@@ -95,7 +95,7 @@ pub(crate) enum Command {
     /// What was done, with every request it took.
     #[command(subcommand)]
     Runs(runs::Command),
-    /// Everything that happened to one contact.
+    /// Everything that happened to one contact, or with `--field` why a field has its value.
     Timeline(history::TimelineArgs),
     /// What is wrong in a workspace, and who is told.
     #[command(subcommand)]

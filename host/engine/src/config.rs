@@ -47,7 +47,8 @@ pub struct EngineConfig {
     pub delete_undo_hours: u32,
     /// Messages that one destination is sent within a minute; the others wait.
     pub messages_per_minute: u32,
-    /// Days that runs and event bodies are kept.
+    /// Days that history is kept (runs, event bodies, recordings, messages, ended conflicts and alerts), unless a workspace says
+    /// otherwise.
     pub retention_days: u32,
     /// Seconds that one request to a partner may take.
     pub partner_timeout: u64,

@@ -342,7 +342,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Option<Deletion>>;
     /// Deletions of a workspace, newest first.
     async fn deletions(&self, filter: DeletionFilter) -> Result<Vec<Deletion>>;
-    /// A person decides about a deletion that is in one of the states `from`: its record is done again with priority `Interactive`,
+    /// A person decides about a deletion that is in one of the states `from`: its record is done again with this priority,
     /// all or nothing. `Conflict` when it is in another state; nothing was written then.
     async fn decide_deletion(
         &self,
@@ -350,6 +350,7 @@ pub trait Store: Send + Sync + 'static {
         from: &[DeletionState],
         to: DeletionState,
         by: &str,
+        priority: Priority,
     ) -> Result<Deletion>;
     /// Notes that a run is about to act by the deletion's policy, and keeps what is needed to undo it. `Conflict` when a person
     /// decided since it was read: then the run must not act.

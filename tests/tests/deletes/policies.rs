@@ -2,7 +2,7 @@
 
 use contactor_engine::{DeletionDecision, EngineError, PolicyChange, WantedPolicy};
 use contactor_sandbox::faults::{Effect, Fault};
-use contactor_store::{DeletionState, LinkState, RecordId, Side};
+use contactor_store::{AlertKind, DeletionState, LinkState, RecordId, Side};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -64,6 +64,11 @@ async fn a_delete_waits_for_a_person_and_can_be_undone() {
     let waiting = stage.newest().await;
     assert_eq!(waiting.stored.state, DeletionState::Waiting);
     assert!(waiting.next.contains("contactor deletes confirm"), "{}", waiting.next);
+    // What is wrong is looked at once a minute.
+    stage.stand.advance(SignedDuration::from_mins(1));
+    stage.stand.walk().await.unwrap();
+    let alerts = stage.engine().alerts(&Stage::workspace()).await.unwrap().alerts;
+    assert!(alerts.iter().any(|alert| alert.kind == AlertKind::Deletes), "{alerts:#?}");
     // What waits is not decided by an edit.
     stage.edit_tester("King");
     stage.settle().await;

@@ -212,9 +212,10 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
                 client.enable(&enable.which.workspace, &enable.which.connector, &request).await?;
             show(context, &connection)?;
             let of = format!("{} {}", connection.workspace, connection.connector);
-            let then = match connection.under_review {
-                true => format!("`contactor match start {of}`"),
-                false => format!("`contactor sync {of} --preview`"),
+            let then = if connection.under_review {
+                format!("`contactor match start {of}`")
+            } else {
+                format!("`contactor sync {of} --preview`")
             };
             context.out.note(&format!("next: `contactor connection check {of}`, then {then}"))?;
         }

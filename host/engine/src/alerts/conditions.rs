@@ -1,6 +1,8 @@
 //! What is wrong in a workspace now.
 
-use contactor_store::{AlertKind, AlertMemory, Connection, ConnectionState, Rest};
+use contactor_store::{
+    AlertKind, AlertMemory, Connection, ConnectionState, DeletionFilter, DeletionState, Rest,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::HIGHLEVEL;
@@ -10,6 +12,9 @@ use crate::error::EngineError;
 use crate::guard;
 use crate::usage::hour;
 use crate::walk::BACKFILL;
+
+/// Deletions that are counted at most.
+const DELETES: u32 = 1_000;
 
 /// A source that was not heard for so long has gone: nobody is told of it any more.
 const GONE: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -59,6 +64,7 @@ impl Engine {
                 ),
             });
         }
+        all.extend(self.deletes_condition(memory).await?);
         all.extend(self.quota_condition(memory).await?);
         all.extend(self.missed_condition(memory));
         Ok(all)
@@ -94,6 +100,31 @@ impl Engine {
                 "the oldest of {} changes waits for {minutes} minutes; see contactor quota {} and contactor runs list \
                  --workspace {} --outcome retrying",
                 counts.dirty, memory.workspace, memory.workspace
+            ),
+        }))
+    }
+
+    /// Records whose policy deletes the other one only once a person confirms it.
+    async fn deletes_condition(&self, memory: &AlertMemory) -> Result<Option<Condition>, EngineError> {
+        let filter = DeletionFilter {
+            workspace: memory.workspace.clone(),
+            connection: None,
+            state: Some(DeletionState::Waiting),
+            ended: false,
+            limit: DELETES,
+        };
+        let count = self.store().deletions(filter).await?.len();
+        let Some(level) = count.checked_ilog10() else { return Ok(None) };
+        let more = if count < DELETES as usize { "" } else { " or more" };
+        Ok(Some(Condition {
+            key: "deletes".to_owned(),
+            kind: AlertKind::Deletes,
+            connection: None,
+            level: level + 1,
+            text: format!(
+                "{count}{more} deleted records wait for a decision about the other one: contactor deletes list {} shows them, \
+                 deletes confirm or keep decides",
+                memory.workspace
             ),
         }))
     }

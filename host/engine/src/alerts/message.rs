@@ -61,6 +61,7 @@ fn name(alert: &Alert) -> String {
         AlertKind::MassChange => "was stopped by the mass-change guard",
         AlertKind::Degraded => "is degraded",
         AlertKind::Parked => "has parked records",
+        AlertKind::Deletes => "deletions wait for a decision",
         AlertKind::Quota => "quota",
         AlertKind::Stale => "is behind",
         AlertKind::Silence => "no webhooks",

@@ -5,7 +5,7 @@
 mod policy;
 mod preview;
 
-use contactor_store::{Deletion, DeletionFilter, DeletionState, WorkspaceId};
+use contactor_store::{Deletion, DeletionFilter, DeletionState, Priority, WorkspaceId};
 use contactor_sync::DeletePolicy;
 
 pub(crate) use policy::tag_field;
@@ -79,11 +79,22 @@ impl Engine {
         decision: DeletionDecision,
         by: &str,
     ) -> Result<DeletionView, EngineError> {
+        self.decide(workspace, id, decision, by, Priority::Interactive).await
+    }
+
+    async fn decide(
+        &self,
+        workspace: &WorkspaceId,
+        id: i64,
+        decision: DeletionDecision,
+        by: &str,
+        priority: Priority,
+    ) -> Result<DeletionView, EngineError> {
         let stored = self.stored_deletion(workspace, id).await?;
         self.refuse_decision(&stored, decision)?;
         let by: String = by.chars().filter(|letter| !letter.is_control()).take(NAME).collect();
         let (from, to) = transition(decision);
-        let decided = self.store().decide_deletion(id, from, to, &by).await?;
+        let decided = self.store().decide_deletion(id, from, to, &by, priority).await?;
         self.wake().wake();
         self.deletion_view(decided).await
     }
@@ -111,7 +122,8 @@ impl Engine {
         };
         let mut views = Vec::new();
         for waiting in self.store().deletions(filter).await? {
-            views.push(self.decide_deletion(workspace, waiting.id, decision, by).await?);
+            // Nobody looked at each of them: the guard against mass changes counts them.
+            views.push(self.decide(workspace, waiting.id, decision, by, Priority::Webhook).await?);
         }
         Ok(views)
     }

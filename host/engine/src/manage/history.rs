@@ -380,6 +380,6 @@ mod tests {
         assert_eq!(seen, [1, 2, 3, 3, 3, 5, 9]);
         let (shown, more) = newest(all, TimelinePage { before: None, limit: 3 });
         assert_eq!((shown.len(), more), (5, true), "one instant is not parted");
-        assert_eq!(newest(entries(&[4]), TimelinePage::default()).1, false);
+        assert!(!newest(entries(&[4]), TimelinePage::default()).1);
     }
 }

@@ -216,7 +216,7 @@ impl Engine {
         let Ok(definitions) = self.custom_fields(workspace, &self.location(workspace)).await else {
             return BTreeMap::new();
         };
-        definitions.iter().filter_map(|one| Some((one.id.to_string(), one.key()?.to_owned()))).collect()
+        definitions.iter().filter_map(|one| Some((one.id.clone(), one.key()?.to_owned()))).collect()
     }
 
     /// What happened before is forgotten.

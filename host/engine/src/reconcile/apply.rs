@@ -97,6 +97,7 @@ impl RunContext {
             (Some(highlevel), Some(partner)) => (highlevel.clone(), partner.clone()),
             _ => return Err(self.look_again()),
         };
+        self.note_conflicts(&highlevel.id, &plan.merge.conflicts).await?;
         let highlevel = self.update_highlevel(&highlevel, &plan.merge.to_highlevel).await?;
         let partner = self.write_partner(entity, partner, &plan.merge.to_partner).await?;
         let applied = self.applied(entity, &plan, &highlevel, &partner)?;

@@ -307,7 +307,9 @@ impl Engine {
         key: &RecordKey,
         plan: SyncPlan,
     ) -> Result<Ending, Failure> {
-        if let Some(link) = plan.link.as_ref().filter(|link| link.state == LinkState::Active) {
+        // Also of a pair that was given up or is looked for again: what comes back may come back changed.
+        let both = plan.highlevel.is_some() && plan.partner.is_some();
+        if let Some(link) = plan.link.as_ref().filter(|_| both) {
             let mut changed = Vec::new();
             changed.extend(Some(Side::Highlevel).filter(|_| !plan.merge.to_highlevel.is_empty()));
             changed.extend(Some(Side::Partner).filter(|_| !plan.merge.to_partner.is_empty()));

@@ -75,6 +75,8 @@ pub enum AlertKind {
     Degraded,
     /// Records wait for a person.
     Parked,
+    /// Deletions wait for a person's word.
+    Deletes,
     /// A quota is used up, or nearly.
     Quota,
     /// Changes wait for too long.
@@ -88,7 +90,7 @@ pub enum AlertKind {
 mirror!(
     AlertKind,
     own::AlertKind,
-    [NeedsReconnect, Paused, MassChange, Degraded, Parked, Quota, Stale, Silence, MissedWebhooks]
+    [NeedsReconnect, Paused, MassChange, Degraded, Parked, Deletes, Quota, Stale, Silence, MissedWebhooks]
 );
 
 /// Something that is or was wrong.

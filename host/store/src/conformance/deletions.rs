@@ -112,17 +112,19 @@ pub(super) async fn a_person_decides_once_and_only_about_what_waits(engine: Arc<
     let world = linked(engine).await;
     world.lose_now(deletion(Waiting)).await;
     let id = world.of_pair().await.unwrap().id;
-    let confirmed = world.store.decide_deletion(id, &[Waiting], Confirmed, "ann").await.unwrap();
+    let confirmed =
+        world.store.decide_deletion(id, &[Waiting], Confirmed, "ann", Priority::Interactive).await.unwrap();
     assert_eq!((confirmed.state, confirmed.decided_by.as_deref()), (Confirmed, Some("ann")));
-    let twice = world.store.decide_deletion(id, &[Waiting], Kept, "bob").await;
+    let twice = world.store.decide_deletion(id, &[Waiting], Kept, "bob", Priority::Interactive).await;
     assert!(matches!(twice, Err(StoreError::Conflict { .. })), "{twice:?}");
-    let unknown = world.store.decide_deletion(4711, &[Waiting], Kept, "bob").await;
+    let unknown = world.store.decide_deletion(4711, &[Waiting], Kept, "bob", Priority::Interactive).await;
     assert!(matches!(unknown, Err(StoreError::NotFound { .. })), "{unknown:?}");
     let claim = world.claim_one().await;
     assert_eq!((claim.key.record.as_str(), claim.priority), ("h1", Priority::Interactive));
 
     // What was decided meanwhile counts, and the run that saw it otherwise must not act.
-    let kept = world.store.decide_deletion(id, &[Confirmed], Kept, "bob").await.unwrap();
+    let kept =
+        world.store.decide_deletion(id, &[Confirmed], Kept, "bob", Priority::Interactive).await.unwrap();
     let late = world.store.begin_deletion(&confirmed, sealed(1)).await;
     assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
     let stale = Deletion { state: DeletionState::Done, ..confirmed };

@@ -136,7 +136,7 @@ pub(super) async fn a_page_of_an_earlier_report_changes_nothing(engine: Arc<dyn 
 }
 
 pub(super) async fn what_is_approved_is_marked_once_and_nothing_else_is(engine: Arc<dyn Engine>) {
-    use MatchBucket::*;
+    use MatchBucket::{Ambiguous, Failed, Linked, Matched, NewInHighlevel, NewInPartner, Skipped};
     let world = World::new(engine).await;
     let number = world.report().await;
     let page = [Matched, NewInPartner, NewInHighlevel, Ambiguous, Skipped, Failed, Linked];
@@ -163,7 +163,7 @@ pub(super) async fn what_is_approved_is_marked_once_and_nothing_else_is(engine: 
 }
 
 pub(super) async fn a_record_waits_until_its_own_bucket_is_approved(engine: Arc<dyn Engine>) {
-    use MatchBucket::*;
+    use MatchBucket::{Ambiguous, Matched, NewInHighlevel, NewInPartner};
     let world = World::new(engine).await;
     let hold = async |found: FoundMatch| {
         world.store.hold(&prefinery(), found).await.unwrap().map(|found| found.bucket)
@@ -182,7 +182,7 @@ pub(super) async fn a_record_waits_until_its_own_bucket_is_approved(engine: Arc<
 }
 
 pub(super) async fn a_counterpart_that_several_would_take_is_ambiguous(engine: Arc<dyn Engine>) {
-    use MatchBucket::*;
+    use MatchBucket::{Ambiguous, Matched};
     let world = World::new(engine).await;
     let number = world.report().await;
     let hold = async |found: FoundMatch| {

@@ -54,6 +54,8 @@ pub enum AlertKind {
     Degraded,
     /// Records wait for a person.
     Parked,
+    /// Deletions wait for a person's word.
+    Deletes,
     /// A quota is used up, or nearly.
     Quota,
     /// Changes wait for too long.

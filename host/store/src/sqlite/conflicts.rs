@@ -54,7 +54,7 @@ fn is_kept(
     conflict: &contactor_sync::ConflictRecord,
 ) -> Result<bool> {
     let sql = "UPDATE conflicts SET run = ?1 WHERE connection = ?2 AND record = ?3 AND entity = ?4 AND side = ?5 \
-               AND conflict = ?6 AND (run = ?1 OR NOT EXISTS \
+               AND conflict = ?6 AND state = 'decided' AND resolutions = '[]' AND (run = ?1 OR NOT EXISTS \
                    (SELECT 1 FROM runs WHERE runs.id = conflicts.run AND runs.outcome = ?7))";
     let kept = db.prepare_cached(sql)?.execute(params![
         run,

@@ -126,7 +126,7 @@ pub(super) fn decide(
     id: i64,
     from: &[DeletionState],
     to: DeletionState,
-    by: &str,
+    (by, priority): (&str, Priority),
     now: Timestamp,
 ) -> Result<Deletion> {
     let current = find(db, id)?.ok_or_else(|| StoreError::not_found("deletion", &id))?;
@@ -143,7 +143,7 @@ pub(super) fn decide(
         snapshot: None,
         deleted: false,
     };
-    dirty::mark(db, owner.connection, &mark, Priority::Interactive, None, now)?;
+    dirty::mark(db, owner.connection, &mark, priority, None, now)?;
     Ok(Deletion { state: to, decided_by: Some(by.to_owned()), ..current })
 }
 
@@ -223,10 +223,11 @@ pub(super) fn next_look(db: &Connection) -> Result<Option<Timestamp>> {
     Ok(due.map(|due| due.0))
 }
 
-/// Forgets what was kept for an undo that is too late by now; at most `limit`.
+/// Forgets what was kept for an undo that is too late by now, but not for one that was asked for in time; at most `limit`.
 pub(super) fn forget_kept(db: &Connection, now: Timestamp, limit: u32) -> Result<u64> {
     let sql = "UPDATE deletions SET key = NULL, sealed = NULL WHERE id IN (\
-                   SELECT id FROM deletions WHERE sealed IS NOT NULL AND undo_until < ?1 ORDER BY undo_until LIMIT ?2)";
+                   SELECT id FROM deletions WHERE sealed IS NOT NULL AND undo_until < ?1 AND state <> 'undoing' \
+                   ORDER BY undo_until LIMIT ?2)";
     Ok(db.prepare_cached(sql)?.execute(params![At(now), limit])? as u64)
 }
 

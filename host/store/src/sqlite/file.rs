@@ -33,7 +33,7 @@ const READER_MMAP_BYTES: i64 = 256 << 20;
 #[derive(Debug)]
 pub(super) struct Locked {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Locked {
@@ -48,7 +48,7 @@ impl Locked {
         lock_path.push(".lock");
         let lock = private(Path::new(&lock_path)).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
+            Ok(()) => Ok(Self { path, lock }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path }),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
@@ -57,6 +57,16 @@ impl Locked {
     /// The database file, free of links.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that is being started elsewhere in this one may have a copy of it for a moment,
+        // and the lock lasts as long as any copy.
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(path = %self.path.display(), %error, "the database's lock was not given up");
+        }
     }
 }
 

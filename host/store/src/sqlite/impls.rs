@@ -414,9 +414,10 @@ impl Store for SqliteStore {
         from: &[DeletionState],
         to: DeletionState,
         by: &str,
+        priority: Priority,
     ) -> Result<Deletion> {
         let (from, by, now) = (from.to_vec(), by.to_owned(), self.now());
-        self.write(move |db| deletions::decide(db, id, &from, to, &by, now)).await
+        self.write(move |db| deletions::decide(db, id, &from, to, (&by, priority), now)).await
     }
 
     async fn begin_deletion(&self, seen: &Deletion, kept: Sealed) -> Result<Deletion> {

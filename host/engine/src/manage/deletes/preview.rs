@@ -127,7 +127,7 @@ impl Engine {
         let undo = format!("that can be undone for {} hours", config.delete_undo_hours);
         match preview.policy.clone() {
             DeletePolicy::Unlink => {
-                preview.steps.push(format!("it is unlinked; the one in {left_name} stays"))
+                preview.steps.push(format!("it is unlinked; the one in {left_name} stays"));
             }
             DeletePolicy::Tag { tag } => {
                 preview.call(

@@ -105,7 +105,9 @@ impl Engine {
             _ => link.state.lost().unwrap_or(Side::Highlevel),
         };
         if !(link.state == LinkState::Active || link.state.is_quarantined()) {
-            return Ok(still_gone(run, link, side));
+            let stuck = run.deletion(&link).await?.filter(|one| one.state.stage(false).is_some());
+            let deletion = stuck.map(|one| given_up(run, one));
+            return Ok(Ending { deletion, ..still_gone(run, link, side) });
         }
         let known = if link.state.is_quarantined() { run.deletion(&link).await? } else { None };
         let known = known.filter(|one| one.state.stage(false).is_some());
@@ -360,6 +362,19 @@ pub(super) fn tombstone(run: &RunContext, link: Link, deletion: Deletion, summar
         ..Ending::done(RunOutcome::Applied, summary)
     }
     .between(Some(link.highlevel_id), Some(link.partner_id))
+}
+
+/// A decision that came while a run gave the pair up: there is nothing left to decide.
+fn given_up(run: &RunContext, deletion: Deletion) -> Deletion {
+    Deletion {
+        state: DeletionState::Ended,
+        ended_at: Some(run.started_at),
+        outcome: Some(
+            "the pair was given up before the decision was carried out: nothing was deleted".to_owned(),
+        ),
+        kept: None,
+        ..deletion
+    }
 }
 
 /// The pair was given up before. Perhaps the record that was left is gone, too, and the other one is back.

@@ -12,6 +12,7 @@ use super::kept::Kept;
 use super::{other, system};
 use crate::engine::Engine;
 use crate::failure::Failure;
+use crate::reconcile::plan::NaturalKey;
 use crate::reconcile::sides::{CUSTOM, Created, RunContext, SideRecord, TAGS};
 use crate::reconcile::work::Ending;
 
@@ -123,16 +124,28 @@ impl RunContext {
             return Ok(there.id);
         }
         let keys = self.natural_keys(&link.entity, side, &fields);
+        // People share phones: somebody who has but one of the keys is somebody else.
+        let same = |found: &SideRecord| {
+            let theirs = self.natural_keys(&link.entity, side, &found.fields);
+            let has = |key: &NaturalKey| {
+                theirs.iter().any(|own| own.highlevel == key.highlevel && own.value == key.value)
+            };
+            keys.iter().all(has)
+        };
         if side == Side::Highlevel {
             for key in &keys {
-                if let Some(found) = self.find_highlevel(&key.highlevel, &key.value).await? {
+                let Some(found) = self.find_highlevel(&key.highlevel, &key.value).await? else { continue };
+                // The duplicate search answers fewer fields than a read by id.
+                if self.read_highlevel(&found.id).await?.is_some_and(|found| same(&found)) {
                     self.free(&link.entity, Side::Highlevel, &found.id).await?;
                     return Ok(found.id);
                 }
             }
             return Ok(self.create_highlevel(&creatable(fields)).await?.id);
         }
-        if let (Some(found), _) = self.counterpart(&link.entity, &keys).await? {
+        if let (Some(found), _) = self.counterpart(&link.entity, &keys).await?
+            && same(&found)
+        {
             return Ok(found.id);
         }
         let manifest = &self.active.manifest;
