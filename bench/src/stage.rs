@@ -213,8 +213,12 @@ pub(crate) fn rename(
         let fields = json!({ "firstName": name });
         highlevel.act(location, PersonAct::EditContact { contact: contact.clone(), fields })?;
     }
-    let bodies: Vec<_> =
-        highlevel.webhooks().of_type("ContactUpdate").into_iter().map(|sent| sent.body).collect();
+    // The host's own writes meanwhile have theirs as well.
+    let is_ours = |body: &bytes::Bytes| {
+        serde_json::from_slice::<Value>(body).is_ok_and(|event| event["firstName"] == name)
+    };
+    let sent = highlevel.webhooks().of_type("ContactUpdate").into_iter().map(|sent| sent.body);
+    let bodies: Vec<_> = sent.filter(is_ours).collect();
     ensure!(bodies.len() == contacts.len(), "{} webhooks for {} changes", bodies.len(), contacts.len());
     Ok(bodies)
 }
