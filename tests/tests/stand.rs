@@ -3,6 +3,7 @@
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::prefinery::ProjectAct;
 use contactor_tests::engine::{Partner, Stand};
+use contactor_tests::partners;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -10,18 +11,8 @@ async fn webhooks_of_both_sides_pass_the_server_and_the_stand_comes_to_rest() {
     let stand = Stand::serve().await.unwrap();
     let prefinery = stand.sandbox.prefinery();
     let project = prefinery.first_project();
-    let connection = stand
-        .connect(Partner {
-            component: "prefinery".into(),
-            base_url: stand.sandbox.prefinery_url(),
-            credentials: [("key".to_owned(), prefinery.api_key().to_owned())].into(),
-            webhook_secret: prefinery.signing_secret(project),
-            settings: json!({ "beta_id": project.to_string() }),
-            ..Partner::default()
-        })
-        .await
-        .unwrap();
-    prefinery.set_webhook_target(project, Some(stand.webhook_url(&connection).unwrap().parse().unwrap()));
+    let partner = Partner { template: None, ..partners::prefinery(&stand.sandbox) };
+    partners::connect(&stand, partner).await.unwrap();
 
     let location = stand.sandbox.highlevel().first_location();
     let fields = json!({ "firstName": "Ada", "email": "ada@example.com" });

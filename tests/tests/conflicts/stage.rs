@@ -6,6 +6,7 @@ use contactor_sandbox::prefinery::ProjectAct;
 use contactor_store::{ConflictFilter, RecordId, WorkspaceId};
 use contactor_sync::{Policy, Side};
 use contactor_tests::engine::{Partner, Stand, WORKSPACE};
+use contactor_tests::partners;
 use serde_json::{Value, json};
 
 pub(super) const EMAIL: &str = "ada@example.com";
@@ -28,18 +29,8 @@ impl Stage {
         let stand = Stand::serve().await.unwrap();
         let prefinery = stand.sandbox.prefinery();
         let project = prefinery.first_project();
-        let connection = stand
-            .connect(Partner {
-                component: "prefinery".into(),
-                base_url: stand.sandbox.prefinery_url(),
-                credentials: [("key".to_owned(), prefinery.api_key().to_owned())].into(),
-                webhook_secret: prefinery.signing_secret(project),
-                settings: json!({ "beta_id": project.to_string() }),
-                ..Partner::default()
-            })
-            .await
-            .unwrap();
-        prefinery.set_webhook_target(project, Some(stand.webhook_url(&connection).unwrap().parse().unwrap()));
+        let partner = Partner { template: None, ..partners::prefinery(&stand.sandbox) };
+        let connection = partners::connect(&stand, partner).await.unwrap();
         let pair = ("lastName", "profile.last_name");
         stand.engine.set_mapping_policy(&connection.id, "contact", pair, policy).await.unwrap();
         let location = stand.sandbox.highlevel().first_location();

@@ -6,6 +6,7 @@ use contactor_sandbox::outbox::Order;
 use contactor_sandbox::prefinery::ProjectAct;
 use contactor_store::{DeletionFilter, Link, LinkState, RecordId, RunFilter, Side, WorkspaceId};
 use contactor_tests::engine::{Partner, Stand, WORKSPACE};
+use contactor_tests::partners;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -24,18 +25,8 @@ impl Stage {
         let stand = Stand::serve().await.unwrap();
         let prefinery = stand.sandbox.prefinery();
         let project = prefinery.first_project();
-        let connection = stand
-            .connect(Partner {
-                component: "prefinery".into(),
-                base_url: stand.sandbox.prefinery_url(),
-                credentials: [("key".to_owned(), prefinery.api_key().to_owned())].into(),
-                webhook_secret: prefinery.signing_secret(project),
-                settings: json!({ "beta_id": project.to_string() }),
-                ..Partner::default()
-            })
-            .await
-            .unwrap();
-        prefinery.set_webhook_target(project, Some(stand.webhook_url(&connection).unwrap().parse().unwrap()));
+        let partner = Partner { template: None, ..partners::prefinery(&stand.sandbox) };
+        let connection = partners::connect(&stand, partner).await.unwrap();
         let location = stand.sandbox.highlevel().first_location();
         let fields = json!({ "firstName": "Ada", "lastName": "Byron", "email": EMAIL });
         let contact = stand.sandbox.highlevel().act(&location, PersonAct::CreateContact { fields }).unwrap();
