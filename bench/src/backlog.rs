@@ -20,6 +20,8 @@ use crate::stage::{PLENTY, Stage, new_contacts, unlimited};
 const LOOK: Duration = Duration::from_millis(100);
 /// The drain is divided into so many parts of equal size.
 const PARTS: usize = 20;
+/// Contacts that are made before their webhooks are collected.
+const PORTION: usize = 5_000;
 /// A rate below which the drain is given up.
 const SLOWEST: u64 = 50;
 /// Hardly any request passes while the backlog comes in; the interval is short, so that the host soon learns better.
@@ -39,10 +41,12 @@ pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> 
     stage.link(size.contacts.min(500)).await?;
     let highlevel = stage.sandbox.highlevel();
     highlevel.webhooks().clear();
-    new_contacts(&stage.sandbox, &stage.location, "Late", size.backlog)?;
-    let bodies: Vec<_> =
-        highlevel.webhooks().of_type("ContactCreate").into_iter().map(|sent| sent.body).collect();
-    highlevel.webhooks().clear();
+    let mut bodies = Vec::new();
+    for (family, count) in families(size.backlog) {
+        new_contacts(&stage.sandbox, &stage.location, &family, count)?;
+        bodies.extend(highlevel.webhooks().of_type("ContactCreate").into_iter().map(|sent| sent.body));
+        highlevel.webhooks().clear();
+    }
     ensure!(bodies.len() == size.backlog, "{} webhooks for {} contacts", bodies.len(), size.backlog);
     highlevel.set_limits(Some(USED_UP));
     Load::of(highlevel, bodies).run(&stage.address(), CONNECTIONS).await?;
@@ -67,6 +71,11 @@ pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> 
             .bar(Bar::RatioAtMost(1.1))
             .note("most in the second half over most in the first quarter"),
     ])
+}
+
+/// Contacts in portions with names of their own, because a double remembers its last webhooks only.
+fn families(count: usize) -> impl Iterator<Item = (String, usize)> {
+    (0..count).step_by(PORTION).map(move |first| (format!("Late{first}n"), PORTION.min(count - first)))
 }
 
 /// Gives the quota back and watches the partner's creates until all are there.

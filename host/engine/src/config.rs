@@ -25,7 +25,7 @@ pub struct EngineConfig {
     pub lease_ttl: u64,
     /// Contacts per page of a backfill or sweep, 1 to 500.
     pub page_size: u32,
-    /// Records that may wait before a backfill pauses reading further pages.
+    /// Records of a connection that may wait before its walks pause: a partner that is away keeps no other from being read.
     pub backfill_window: u64,
     /// Failed attempts before a record is parked.
     pub max_attempts: u32,

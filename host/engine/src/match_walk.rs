@@ -35,7 +35,7 @@ impl Engine {
     }
 
     async fn release_step(&self, run: &RunContext) -> Result<Step, Failure> {
-        let waiting = self.store().waiting(&run.active.workspace.id).await.map_err(of_store)?;
+        let waiting = self.store().waiting(&run.active.connection.id).await.map_err(of_store)?;
         if waiting >= self.config().backfill_window {
             return Ok(Step::Full);
         }

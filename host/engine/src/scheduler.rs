@@ -3,14 +3,12 @@
 //! Nothing here is remembered across a restart: what waits, what is claimed and what is due are rows of the store. The loop
 //! only decides *when* to ask; the store decides who gets what.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use contactor_store::{
     ClaimedDelivery, ClaimedEvent, ClaimedMessage, ClaimedRecord, Lease, MessageLimits, StoreError,
-    WorkspaceId,
 };
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -80,22 +78,20 @@ async fn ended(work: impl Future<Output = ()>) -> Result<(), &'static str> {
 
 /// What a task in flight was for.
 enum Finished {
-    Record(WorkspaceId),
-    /// A webhook or a delivery.
-    Event,
+    /// A record, a webhook or a delivery.
+    Work,
     Message,
 }
 
 /// Runs in flight.
 struct InFlight {
     tasks: JoinSet<Finished>,
-    per_workspace: HashMap<WorkspaceId, u32>,
     messages: u32,
 }
 
 impl InFlight {
     fn new() -> Self {
-        Self { tasks: JoinSet::new(), per_workspace: HashMap::new(), messages: 0 }
+        Self { tasks: JoinSet::new(), messages: 0 }
     }
 
     /// What is left of the room of `concurrency` for everything but messages. Runs that wait for their location's quota need
@@ -106,21 +102,9 @@ impl InFlight {
         concurrency.saturating_sub(running.saturating_sub(waiting)).min(most)
     }
 
-    fn busy(&self, limit: u32) -> Vec<WorkspaceId> {
-        self.per_workspace.iter().filter(|(_, n)| **n >= limit).map(|(id, _)| id.clone()).collect()
-    }
-
     fn ended(&mut self, finished: Result<Finished, tokio::task::JoinError>) {
         match finished {
-            Ok(Finished::Record(workspace)) => {
-                if let Some(count) = self.per_workspace.get_mut(&workspace) {
-                    *count -= 1;
-                    if *count == 0 {
-                        self.per_workspace.remove(&workspace);
-                    }
-                }
-            }
-            Ok(Finished::Event) => {}
+            Ok(Finished::Work) => {}
             Ok(Finished::Message) => self.messages = self.messages.saturating_sub(1),
             // Panics are caught in the task: this is the one of their handling, and a restart frees the claim.
             Err(error) => tracing::error!(%error, "a task ended badly: this is a defect of the host"),
@@ -218,8 +202,7 @@ impl Engine {
         let records = if room == 0 {
             Vec::new()
         } else {
-            let busy = in_flight.busy(per_workspace);
-            self.store().claim_records(lease, now, room, per_workspace, &busy).await?
+            self.store().claim_records(lease, now, room, per_workspace).await?
         };
         started |= !(events.is_empty() && deliveries.is_empty() && records.is_empty());
         for event in events {
@@ -243,15 +226,13 @@ impl Engine {
     }
 
     fn start_record(&self, lease: &Lease, record: ClaimedRecord, in_flight: &mut InFlight) {
-        let workspace = record.workspace.clone();
-        *in_flight.per_workspace.entry(workspace.clone()).or_default() += 1;
         let (engine, lease) = (self.clone(), lease.clone());
         in_flight.tasks.spawn(async move {
             // Boxed: the state of a reconcile is large, and every task of the set would carry it twice.
             if let Err(why) = ended(Box::pin(engine.run_record(&lease, record.clone()))).await {
                 engine.panicked(&lease, record, why).await;
             }
-            Finished::Record(workspace)
+            Finished::Work
         });
     }
 
@@ -261,7 +242,7 @@ impl Engine {
             if let Err(why) = ended(engine.run_event(&lease, event.clone())).await {
                 engine.event_panicked(&lease, &event, why).await;
             }
-            Finished::Event
+            Finished::Work
         });
     }
 
@@ -271,7 +252,7 @@ impl Engine {
             if let Err(why) = ended(engine.run_delivery(&lease, delivery.clone())).await {
                 engine.delivery_panicked(&lease, &delivery, why).await;
             }
-            Finished::Event
+            Finished::Work
         });
     }
 

@@ -211,7 +211,7 @@ impl Engine {
         if cursor.done {
             return Ok(Step::Rest);
         }
-        let waiting = self.store().waiting(&run.active.workspace.id).await.map_err(of_store)?;
+        let waiting = self.store().waiting(id).await.map_err(of_store)?;
         if waiting >= self.config().backfill_window {
             return Ok(Step::Full);
         }
@@ -313,7 +313,7 @@ impl Engine {
             return Ok(Step::Rest);
         }
         // A stream that never ends is read no faster than its records are worked off.
-        let waiting = self.store().waiting(&run.active.workspace.id).await.map_err(of_store)?;
+        let waiting = self.store().waiting(id).await.map_err(of_store)?;
         if waiting >= self.config().backfill_window {
             return Ok(Step::Full);
         }

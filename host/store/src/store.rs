@@ -113,9 +113,9 @@ pub trait Store: Send + Sync + 'static {
     /// Gives the lease up, so that another host need not wait for its end. Does nothing when it is not held any more.
     async fn release_lease(&self, lease: &Lease) -> Result<()>;
 
-    /// Claims dirty records that are due, by priority and then by age, of workspaces whose connection is enabled and that
-    /// are not in `busy`; at most `limit` in all, and never so many that a workspace has more than `per_workspace` in flight
-    /// under this lease. A claimed record is not given out again under the same lease, and is given out again under the next.
+    /// Claims dirty records that are due, by priority and then by age, of enabled connections; at most `limit`
+    /// in all, and never so many that a workspace has more than `per_workspace` in flight under this lease. Background work
+    /// (sweep, backfill) leaves a quarter of that to live work. A claimed record is not given out again under the same lease, and is given out again under the next.
     ///
     /// Within a priority, connections take turns: however many records of one wait, the next call serves another first. The
     /// cost does not grow with the number of records that wait. A linked record is never given out twice at the same time,
@@ -126,7 +126,6 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
         limit: u32,
         per_workspace: u32,
-        busy: &[WorkspaceId],
     ) -> Result<Vec<ClaimedRecord>>;
     /// Claims partner webhooks that their connector has to read, oldest first within a connection; enabled connections take
     /// turns. `Fenced` when the lease covers no shard any more.
@@ -483,8 +482,8 @@ pub trait Store: Send + Sync + 'static {
 
     // ---------------------------------------------------------------------------------------------------------- operation
 
-    /// How many dirty records of a workspace wait or run: [`Counts::dirty`] alone, which is asked for every page of a walk.
-    async fn waiting(&self, workspace: &WorkspaceId) -> Result<u64>;
+    /// How many dirty records of a connection wait or run: [`Counts::dirty`] alone, which is asked for every page of a walk.
+    async fn waiting(&self, connection: &ConnectionId) -> Result<u64>;
     /// Counts for a workspace, or for all.
     async fn counts(&self, workspace: Option<&WorkspaceId>) -> Result<Counts>;
     /// Counts for one connection.

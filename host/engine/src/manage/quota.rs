@@ -121,7 +121,7 @@ impl Engine {
                 recent += one.highlevel;
             }
         }
-        let waiting = self.store().waiting(id).await?;
+        let waiting = self.store().counts(Some(id)).await?.dirty;
         let budget = self.budget(&workspace);
         let resets_at = budget.daily.resets_in.and_then(|wait| SignedDuration::try_from(wait).ok());
         let paused = SignedDuration::try_from(budget.paused).unwrap_or(SignedDuration::ZERO);

@@ -20,14 +20,29 @@ const MARGIN: u32 = 200;
 /// Part of the day that background work leaves to live work, and the most that it leaves of an interval: a fifth.
 const RESERVE: u32 = 5;
 
-/// Background work leaves of an interval what live work took in its busiest of so many intervals.
-const LIVE_INTERVALS: u64 = 3;
+/// Live work is counted in tenths of an interval. As many requests as one of them has room for wait no longer than it lasts, so
+/// only a burst beyond that needs a reserve.
+const TENTHS: u32 = 10;
 
-/// Background work is paced a little faster than the limit, so that the window and not the pacing is what binds.
-const PACE: f64 = 0.9;
+/// A burst of live work is expected again for so many intervals.
+const LIVE_INTERVALS: u32 = 3;
 
-/// Part of the interval by which background work may run ahead of its pace.
-const PACE_AHEAD: u32 = 50;
+/// What background work leaves of an interval in any case: half a percent, so that the pacing and not the window is what binds.
+const CUSHION: f64 = 0.005;
+
+/// What is free beyond that is used up in this part of the interval, so that a gap of a moment is not there again an interval
+/// later: whatever was sent unevenly leaves the window as unevenly.
+const CATCH_UP: f64 = 0.5;
+
+/// Background work is never faster than its share by more than this factor, however much is free: after a pause it must not take
+/// at once what live work may need in the same interval.
+const FASTEST: f64 = 1.1;
+
+/// Part of the interval by which background work may be behind its pace and still catch up at once.
+const BEHIND: u32 = 50;
+
+/// How soon background work looks at its pace again, as part of the interval: what leaves the window makes it faster.
+const LOOK_AGAIN: u32 = 20;
 
 /// When the vendor does not say when the day starts again, it is asked again after this time.
 const DAILY_PROBE: Duration = Duration::from_hours(1);
@@ -126,10 +141,10 @@ pub(super) struct Budget {
     paused_until: Duration,
     daily_remaining: u32,
     daily_resets_at: Option<Duration>,
-    /// Live requests by the number of the interval in which they were sent.
+    /// Live requests by the number of the tenth of an interval in which they came.
     live: VecDeque<(u64, u32)>,
-    /// When the next background request is due by its pace.
-    background_due: Duration,
+    /// When the last background request was due by its pace, or never.
+    background: Option<Duration>,
 }
 
 impl Budget {
@@ -142,7 +157,22 @@ impl Budget {
             daily_remaining: limits.daily,
             daily_resets_at: None,
             live: VecDeque::new(),
-            background_due: Duration::ZERO,
+            background: None,
+        }
+    }
+
+    /// Somebody wants to send a request, and may have to wait for it. Live work is counted when it comes: how fast it is sent
+    /// says how much room there was, not how much was needed.
+    pub(super) fn came(&mut self, now: Duration, priority: Priority) {
+        if !priority.is_live() {
+            return;
+        }
+        let present = self.tenth(now);
+        let kept = u64::from(TENTHS * LIVE_INTERVALS);
+        self.live.retain(|(number, _)| number + kept > present && *number <= present);
+        match self.live.back_mut() {
+            Some((number, count)) if *number == present => *count += 1,
+            _ => self.live.push_back((present, 1)),
         }
     }
 
@@ -153,18 +183,17 @@ impl Budget {
         if let Some(until) = self.daily_wait(now, priority) {
             return Decision::Wait { until, daily: true };
         }
-        let until = self.burst_wait(now, priority).max(self.paused_until);
+        let due = self.due(now, priority);
+        let until = due.max(self.room_at(now)).max(self.paused_until);
         if until > now {
             return Decision::Wait { until, daily: false };
+        }
+        if !priority.is_live() {
+            self.background = Some(due.max(now.saturating_sub(self.limits.interval / BEHIND)));
         }
         self.count(now, 1);
         self.in_flight += 1;
         self.daily_remaining = self.daily_remaining.saturating_sub(1);
-        if priority.is_live() {
-            self.count_live(now);
-        } else {
-            self.background_due = self.background_due.max(now) + self.pace();
-        }
         Decision::Go
     }
 
@@ -228,12 +257,11 @@ impl Budget {
 
     pub(super) fn state(&mut self, now: Duration) -> BudgetState {
         self.start_day_if_due(now);
-        let used = self.sent.iter().filter(|slice| self.expiry(slice) > now).map(|slice| slice.count).sum();
         BudgetState {
             limits: self.limits,
             daily: self.daily(now),
             reserve: self.limits.daily / RESERVE,
-            burst_used: used,
+            burst_used: self.used(now),
             paused: self.paused_until.saturating_sub(now),
         }
     }
@@ -258,45 +286,62 @@ impl Budget {
         Some(*self.daily_resets_at.get_or_insert(now + DAILY_PROBE))
     }
 
-    /// When the interval has room for this priority; `now` or earlier when it has.
-    fn burst_wait(&self, now: Duration, priority: Priority) -> Duration {
-        if priority.is_live() {
-            return self.room_at(now, self.limits.burst);
-        }
-        let allowed = self.limits.burst - self.reserve(now);
-        let ahead = self.limits.interval / PACE_AHEAD;
-        self.room_at(now, allowed).max(self.background_due.saturating_sub(ahead))
-    }
-
-    /// What background work leaves of an interval: as much as live work used of late. A burst of live work beyond that waits
-    /// for what leaves the window, which is one request in a tenth of a second, and goes before all background work.
-    fn reserve(&self, now: Duration) -> u32 {
-        let present = self.interval_number(now);
-        let recent = self.live.iter().filter(|(number, _)| number + LIVE_INTERVALS > present);
-        recent.map(|(_, count)| *count).max().unwrap_or(0).min(self.limits.burst / RESERVE)
-    }
-
-    fn count_live(&mut self, now: Duration) {
-        let present = self.interval_number(now);
-        self.live.retain(|(number, _)| number + LIVE_INTERVALS > present && *number <= present);
-        match self.live.back_mut() {
-            Some((number, count)) if *number == present => *count += 1,
-            _ => self.live.push_back((present, 1)),
+    /// When the pace allows the next request of this priority; `now` or earlier when it does. Live work has none: it goes first
+    /// in line, and because background work is spread evenly, a slot frees every hundredth of the interval.
+    fn due(&self, now: Duration, priority: Priority) -> Duration {
+        match self.background {
+            Some(last) if !priority.is_live() => {
+                (last + self.pace(now)).min(now + self.limits.interval / LOOK_AGAIN)
+            }
+            _ => now,
         }
     }
 
-    fn interval_number(&self, now: Duration) -> u64 {
-        let interval = self.limits.interval.as_nanos().max(1);
-        u64::try_from(now.as_nanos() / interval).unwrap_or(u64::MAX)
+    /// Time between two background requests: such that in the end live work of late, background work and what is left to live
+    /// work fill the window exactly.
+    fn pace(&self, now: Duration) -> Duration {
+        let burst = f64::from(self.limits.burst);
+        let free = f64::from(self.limits.burst.saturating_sub(self.used(now)));
+        let window = self.limits.interval + self.limits.interval / MARGIN;
+        let steady = burst - f64::from(self.live_since(now, TENTHS).sum::<u32>());
+        let missing = free - self.reserve(now);
+        let share = steady - self.reserve(now);
+        let per_window = (share + missing / CATCH_UP).min(share * FASTEST);
+        window.div_f64(per_window.max(1.0))
     }
 
-    /// When fewer than `allowed` requests are in the window.
-    fn room_at(&self, now: Duration, allowed: u32) -> Duration {
-        let mut used: u32 =
-            self.sent.iter().filter(|slice| self.expiry(slice) > now).map(|slice| slice.count).sum();
-        let mut at = now;
+    /// What background work leaves of an interval: what the worst burst of live work of late had beyond a tenth of the limit. Live
+    /// work beyond that waits for what leaves the window.
+    fn reserve(&self, now: Duration) -> f64 {
+        let worst = self.live_since(now, TENTHS * LIVE_INTERVALS).max().unwrap_or(0);
+        let beyond = worst.saturating_sub(self.limits.burst / TENTHS).min(self.limits.burst / RESERVE);
+        f64::from(beyond).max(f64::from(self.limits.burst) * CUSHION)
+    }
+
+    /// Live requests that came in each of the last tenths of an interval.
+    fn live_since(&self, now: Duration, tenths: u32) -> impl Iterator<Item = u32> {
+        let present = self.tenth(now);
+        self.live
+            .iter()
+            .filter(move |(number, _)| number + u64::from(tenths) > present)
+            .map(|(_, count)| *count)
+    }
+
+    fn tenth(&self, now: Duration) -> u64 {
+        let tenth = (self.limits.interval / TENTHS).as_nanos().max(1);
+        u64::try_from(now.as_nanos() / tenth).unwrap_or(u64::MAX)
+    }
+
+    /// Requests in the window.
+    fn used(&self, now: Duration) -> u32 {
+        self.sent.iter().filter(|slice| self.expiry(slice) > now).map(|slice| slice.count).sum()
+    }
+
+    /// When the window has room; `now` when it has.
+    fn room_at(&self, now: Duration) -> Duration {
+        let (mut used, mut at) = (self.used(now), now);
         for slice in &self.sent {
-            if used < allowed.max(1) {
+            if used < self.limits.burst.max(1) {
                 break;
             }
             if self.expiry(slice) > now {
@@ -310,10 +355,6 @@ impl Budget {
     /// A slice leaves the window when its latest request does.
     fn expiry(&self, slice: &Slice) -> Duration {
         slice.end + self.limits.interval + self.limits.interval / MARGIN
-    }
-
-    fn pace(&self) -> Duration {
-        self.limits.interval.mul_f64(PACE) / self.limits.burst.max(1)
     }
 
     fn count(&mut self, now: Duration, count: u32) {

@@ -91,7 +91,7 @@ pub(super) async fn a_second_look_is_due_in_time_and_once(engine: Arc<dyn Engine
     let next = world.store.next_due().await.unwrap().unwrap();
     assert_eq!(next.as_microsecond(), due.as_microsecond());
     let now = jiff::Timestamp::now() + SignedDuration::from_mins(30);
-    assert!(world.store.claim_records(&world.lease, now, 10, 10, &[]).await.unwrap().is_empty());
+    assert!(world.store.claim_records(&world.lease, now, 10, 10).await.unwrap().is_empty());
 
     let world = world.restart().await;
     let claim = world.claim_one().await;

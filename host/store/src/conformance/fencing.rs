@@ -21,7 +21,7 @@ pub(super) async fn nobody_takes_a_lease_that_is_held(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
     world.event("e1", "h1").await;
     let empty = world.store.acquire_lease("intruder", LONG).await.unwrap();
-    let refused = world.store.claim_records(&empty, LATER, 10, 10, &[]).await;
+    let refused = world.store.claim_records(&empty, LATER, 10, 10).await;
     assert!(matches!(refused, Err(StoreError::Fenced { .. })), "{refused:?}");
     assert_eq!(world.claim().await.len(), 1);
 }
@@ -47,10 +47,10 @@ pub(super) async fn an_expired_lease_is_taken_over_and_the_old_one_is_fenced(eng
         None
     );
     assert_eq!(world.store.run(&run(1).id).await.unwrap(), None);
-    let refused = world.store.claim_records(&old, LATER, 10, 10, &[]).await;
+    let refused = world.store.claim_records(&old, LATER, 10, 10).await;
     assert!(matches!(refused, Err(StoreError::Fenced { .. })), "{refused:?}");
 
-    let claim = world.store.claim_records(&new, LATER, 10, 10, &[]).await.unwrap().remove(0);
+    let claim = world.store.claim_records(&new, LATER, 10, 10).await.unwrap().remove(0);
     world.store.complete_record(&new, completion(claim, Disposition::Done)).await.unwrap();
     assert_eq!(world.state(seq).await, EventState::Applied);
     let returned = world.store.acquire_lease("one", LONG).await.unwrap();
@@ -65,7 +65,7 @@ pub(super) async fn a_released_lease_is_free_at_once(engine: Arc<dyn Engine>) {
     let refused = world.store.complete_record(&world.lease, completion(claim, Disposition::Done)).await;
     assert!(matches!(refused, Err(StoreError::Fenced { .. })), "{refused:?}");
     let next = world.store.acquire_lease("two", LONG).await.unwrap();
-    assert_eq!(world.store.claim_records(&next, LATER, 10, 10, &[]).await.unwrap().len(), 1);
+    assert_eq!(world.store.claim_records(&next, LATER, 10, 10).await.unwrap().len(), 1);
     // A late release of a lease that was lost long ago takes nothing away.
     world.store.release_lease(&world.lease).await.unwrap();
     assert_eq!(world.store.acquire_lease("two", LONG).await.unwrap().token, next.token);

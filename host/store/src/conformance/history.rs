@@ -122,7 +122,8 @@ pub(super) async fn counts_follow_what_happens(engine: Arc<dyn Engine>) {
         oldest_dirty: Some(at(77)),
     };
     assert_eq!(world.store.counts(Some(&acme())).await.unwrap(), expected);
-    assert_eq!(world.store.waiting(&acme()).await.unwrap(), expected.dirty);
+    assert_eq!(world.store.waiting(&prefinery()).await.unwrap(), expected.dirty);
+    assert_eq!(world.store.waiting(&other).await.unwrap(), 0, "what one connection waits with is its own");
     assert_eq!(world.store.counts_of(&prefinery()).await.unwrap(), expected);
     assert_eq!(world.store.counts(None).await.unwrap(), Counts { held: 1, ..expected });
     assert_eq!(world.store.counts(Some(&WorkspaceId::new("other"))).await.unwrap(), Counts::default());

@@ -66,7 +66,7 @@ pub(super) async fn a_retry_waits_and_counts_only_when_told(engine: Arc<dyn Engi
     let seq = world.event("e1", "h1").await;
     let claim = world.claim_one().await;
     world.complete(claim, Disposition::Retry { at: at(500), counts: true }).await;
-    let claim_at = |now| world.store.claim_records(&world.lease, now, 10, 10, &[]);
+    let claim_at = |now| world.store.claim_records(&world.lease, now, 10, 10);
     assert!(claim_at(at(499)).await.unwrap().is_empty());
     assert_eq!(world.state(seq).await, EventState::Accepted);
 
@@ -86,7 +86,7 @@ pub(super) async fn a_mark_does_not_shorten_a_back_off_but_a_person_does(engine:
     world.complete(world.claim_one().await, Disposition::Retry { at: LATER, counts: true }).await;
     world.event("e2", "h1").await;
     let soon = at(1_000);
-    assert!(world.store.claim_records(&world.lease, soon, 10, 10, &[]).await.unwrap().is_empty());
+    assert!(world.store.claim_records(&world.lease, soon, 10, 10).await.unwrap().is_empty());
     world.mark(Side::Highlevel, "h1", Priority::Interactive).await;
     let claim = world.claim_one().await;
     assert_eq!((claim.priority, claim.hints.len()), (Priority::Interactive, 3));
@@ -95,7 +95,7 @@ pub(super) async fn a_mark_does_not_shorten_a_back_off_but_a_person_does(engine:
     world.mark(Side::Highlevel, "h2", Priority::Backfill).await;
     world.complete(world.claim_one().await, Disposition::Retry { at: LATER, counts: false }).await;
     world.event("e3", "h2").await;
-    let claimed = world.store.claim_records(&world.lease, soon, 10, 10, &[]).await.unwrap();
+    let claimed = world.store.claim_records(&world.lease, soon, 10, 10).await.unwrap();
     assert_eq!(claimed.len(), 1);
     assert_eq!(claimed[0].priority, Priority::Webhook);
 }

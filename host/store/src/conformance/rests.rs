@@ -24,7 +24,7 @@ fn rest(subject: Option<&str>, until: Timestamp) -> Rest {
 }
 
 async fn claim_at(world: &World, now: Timestamp) -> Vec<String> {
-    let claimed = world.store.claim_records(&world.lease, now, 100, 100, &[]).await.unwrap();
+    let claimed = world.store.claim_records(&world.lease, now, 100, 100).await.unwrap();
     let mut records: Vec<_> = claimed.iter().map(|c| format!("{} {}", c.key.entity, c.key.record)).collect();
     records.sort();
     records
@@ -76,7 +76,7 @@ pub(super) async fn many_that_rest_hide_nobody_behind_them(engine: Arc<dyn Engin
     }
     mark_entity(&world, "contact", "h1").await;
     world.store.put_rest(rest(Some("notes"), LATER + MINUTE)).await.unwrap();
-    let few = world.store.claim_records(&world.lease, LATER, 4, 100, &[]).await.unwrap();
+    let few = world.store.claim_records(&world.lease, LATER, 4, 100).await.unwrap();
     assert_eq!(few.len(), 1, "{few:?}");
     assert_eq!(few[0].key.entity, "contact");
 }

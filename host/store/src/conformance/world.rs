@@ -70,7 +70,7 @@ impl World {
     }
 
     pub(super) async fn claim(&self) -> Vec<ClaimedRecord> {
-        self.store.claim_records(&self.lease, LATER, 100, 100, &[]).await.unwrap()
+        self.store.claim_records(&self.lease, LATER, 100, 100).await.unwrap()
     }
 
     pub(super) async fn claim_one(&self) -> ClaimedRecord {

@@ -80,6 +80,13 @@ pub enum Priority {
     Backfill = 3,
 }
 
+impl Priority {
+    /// Whether somebody did something just now, unlike background work.
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Interactive | Self::Webhook)
+    }
+}
+
 /// How an event ended for one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -15,7 +15,6 @@ use super::{
 use crate::automation::{AUTOMATION_ENTITY, ClaimedDelivery, ClaimedMessage, MessageLimits};
 use crate::model::{
     ClaimedEvent, ClaimedRecord, ConnectionState, Lease, Priority, RecordKey, Side, WEBHOOK_ENTITY,
-    WorkspaceId,
 };
 
 const PRIORITIES: [Priority; 4] =
@@ -34,12 +33,15 @@ pub(super) struct Turns {
 /// Records of a resting entity that one call puts off for one connection: the writer does nothing else meanwhile.
 const PUT_OFF: u32 = 500;
 
+/// Part of a workspace's room in which background work is never in flight: a quarter. Its runs wait for the quota most of the time,
+/// many end together, and until then somebody's edit would wait for one of them although the quota lets it pass at once.
+const LIVE_SHARE: u32 = 4;
+
 /// What a host asks for.
 pub(super) struct Demand {
     pub(super) now: Timestamp,
     pub(super) limit: u32,
     pub(super) per_workspace: u32,
-    pub(super) busy: HashSet<WorkspaceId>,
 }
 
 /// Claims dirty records.
@@ -51,13 +53,16 @@ pub(super) fn records(
 ) -> Result<Vec<ClaimedRecord>> {
     deletions::mark_due(db, demand.now)?;
     let mut resting = Resting::load(db)?;
-    let mut owners = Owners::of(db, lease, &demand.busy, &resting, demand.now)?;
+    let mut owners = Owners::of(db, lease, &resting, demand.now)?;
     let mut room = Room::new(demand.per_workspace);
     for (connection, count) in dirty::in_flight(db, lease.token)? {
         room.fill(owners.get(connection)?.workspace, count);
     }
     let mut claimed = Vec::new();
     for (priority, turn) in PRIORITIES.into_iter().zip(&turns.records) {
+        if !priority.is_live() {
+            room.keep(demand.per_workspace / LIVE_SHARE);
+        }
         let left = demand.limit - u32::try_from(claimed.len()).unwrap_or(demand.limit);
         let next = |after| dirty::next_group(db, priority, after);
         let round = Round { turn, now: demand.now, limit: left };
@@ -136,9 +141,8 @@ pub(super) fn events(
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<ClaimedEvent>> {
-    let nobody = HashSet::new();
     let mut resting = Resting::load(db)?;
-    let mut owners = Owners::of(db, lease, &nobody, &resting, now)?;
+    let mut owners = Owners::of(db, lease, &resting, now)?;
     let mut claimed = Vec::new();
     let next = |after| unread::next_group(db, after);
     let round = Round { turn: &turns.events, now, limit };
@@ -168,7 +172,7 @@ pub(super) fn deliveries(
     demand: &Demand,
 ) -> Result<Vec<ClaimedDelivery>> {
     let mut resting = Resting::load(db)?;
-    let mut owners = Owners::of(db, lease, &demand.busy, &resting, demand.now)?;
+    let mut owners = Owners::of(db, lease, &resting, demand.now)?;
     let mut room = Room::new(demand.per_workspace);
     for (connection, count) in deliveries::in_flight(db, lease.token)? {
         room.fill(owners.get(connection)?.workspace, count);
@@ -303,22 +307,15 @@ pub(super) fn next_due(db: &Connection) -> Result<Option<Timestamp>> {
 struct Owners<'a> {
     db: &'a Connection,
     shards: HashSet<u16>,
-    busy: &'a HashSet<WorkspaceId>,
     /// Connections that rest as a whole.
     resting: HashSet<i64>,
     known: HashMap<i64, Owner>,
 }
 
 impl<'a> Owners<'a> {
-    fn of(
-        db: &'a Connection,
-        lease: &Lease,
-        busy: &'a HashSet<WorkspaceId>,
-        resting: &Resting,
-        now: Timestamp,
-    ) -> Result<Self> {
+    fn of(db: &'a Connection, lease: &Lease, resting: &Resting, now: Timestamp) -> Result<Self> {
         let shards = leases::shards(db, lease)?;
-        Ok(Self { db, shards, busy, resting: resting.whole(now), known: HashMap::new() })
+        Ok(Self { db, shards, resting: resting.whole(now), known: HashMap::new() })
     }
 
     fn get(&mut self, connection: i64) -> Result<Owner> {
@@ -333,7 +330,6 @@ impl<'a> Owners<'a> {
     fn may_work(&self, owner: &Owner) -> bool {
         owner.state == ConnectionState::Enabled
             && self.shards.contains(&owner.shard)
-            && !self.busy.contains(&owner.workspace_id)
             && !self.resting.contains(&owner.connection)
     }
 }

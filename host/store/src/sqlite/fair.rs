@@ -12,16 +12,23 @@ pub(super) struct Queue {
 /// How much each workspace may still have in flight.
 pub(super) struct Room {
     per_workspace: u32,
+    kept: u32,
     used: HashMap<i64, u32>,
 }
 
 impl Room {
     pub(super) fn new(per_workspace: u32) -> Self {
-        Self { per_workspace, used: HashMap::new() }
+        Self { per_workspace, kept: 0, used: HashMap::new() }
     }
 
     pub(super) fn left(&self, workspace: i64) -> u32 {
-        self.per_workspace.saturating_sub(self.used.get(&workspace).copied().unwrap_or(0))
+        let used = self.used.get(&workspace).copied().unwrap_or(0);
+        self.per_workspace.saturating_sub(self.kept).saturating_sub(used)
+    }
+
+    /// So much of each workspace's room is kept free from now on.
+    pub(super) fn keep(&mut self, kept: u32) {
+        self.kept = kept;
     }
 
     pub(super) fn fill(&mut self, workspace: i64, count: u32) {

@@ -137,10 +137,9 @@ impl Store for SqliteStore {
         now: Timestamp,
         limit: u32,
         per_workspace: u32,
-        busy: &[WorkspaceId],
     ) -> Result<Vec<ClaimedRecord>> {
         let (lease, turns) = (lease.clone(), self.turns.clone());
-        let demand = Demand { now, limit, per_workspace, busy: busy.iter().cloned().collect() };
+        let demand = Demand { now, limit, per_workspace };
         self.write(move |db| claim::records(db, &lease, &turns, &demand)).await
     }
 
@@ -612,7 +611,7 @@ impl Store for SqliteStore {
         per_workspace: u32,
     ) -> Result<Vec<ClaimedDelivery>> {
         let (lease, turns) = (lease.clone(), self.turns.clone());
-        let demand = Demand { now, limit, per_workspace, busy: std::collections::HashSet::new() };
+        let demand = Demand { now, limit, per_workspace };
         self.write(move |db| claim::deliveries(db, &lease, &turns, &demand)).await
     }
 
@@ -734,10 +733,10 @@ impl Store for SqliteStore {
         self.write(move |db| complete::message(db, &lease, &id, &disposition, stop.as_deref(), now)).await
     }
 
-    async fn waiting(&self, workspace: &WorkspaceId) -> Result<u64> {
-        let workspace = workspace.clone();
+    async fn waiting(&self, connection: &ConnectionId) -> Result<u64> {
+        let connection = connection.clone();
         self.read(move |db| {
-            let scope = Scope::Workspace(configuration::workspace_pk(db, &workspace)?);
+            let scope = Scope::Connection(configuration::owner(db, &connection)?.connection);
             Ok(dirty::waiting(db, scope)?.0)
         })
         .await

@@ -159,9 +159,10 @@ async fn what_has_ended_or_waits_for_a_stopped_destination_costs_nothing() {
 async fn a_claim_beside_a_huge_backfill_finds_the_other_workspace() {
     let (_directory, store) = with_much_waiting().await;
     let lease = store.acquire_lease("one", Duration::from_hours(1)).await.unwrap();
-    let claimed = store.claim_records(&lease, LATER, 32, 16, &[]).await.unwrap();
+    let claimed = store.claim_records(&lease, LATER, 32, 16).await.unwrap();
     let other = claimed.iter().filter(|claim| claim.workspace == WorkspaceId::new("other")).count();
-    assert_eq!((claimed.len(), other), (17, 1));
+    // Twelve of sixteen: a quarter of the room is for live work alone.
+    assert_eq!((claimed.len(), other), (13, 1));
 }
 
 #[tokio::test]
@@ -188,7 +189,7 @@ async fn statements_are_compiled_once() {
             .mark(&connection_id("acme"), vec![mark(Side::Partner, "p")], Priority::Sweep, None)
             .await
             .unwrap();
-        for claim in store.claim_records(&lease, LATER, 10, 10, &[]).await.unwrap() {
+        for claim in store.claim_records(&lease, LATER, 10, 10).await.unwrap() {
             let done = Completion::new(claim, Disposition::Done);
             store.complete_record(&lease, done).await.unwrap();
         }

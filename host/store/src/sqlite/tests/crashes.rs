@@ -94,7 +94,7 @@ async fn a_killed_process_loses_nothing_that_it_acknowledged_and_its_work_is_giv
     assert_holds(&store, &acknowledged).await;
     // The dead process had claimed some of them, under a lease that has not expired.
     let lease = store.acquire_lease("next", Duration::from_hours(1)).await.unwrap();
-    let claimed = store.claim_records(&lease, LATER, 10_000, 10_000, &[]).await.unwrap();
+    let claimed = store.claim_records(&lease, LATER, 10_000, 10_000).await.unwrap();
     let mut waiting: Vec<_> =
         claimed.iter().flat_map(|claim| &claim.hints).filter_map(|hint| hint.event).collect();
     waiting.sort_unstable();
@@ -122,7 +122,7 @@ fn the_process_that_is_killed() {
             let Ok(Accepted::New(seq)) = accepted else { panic!("{accepted:?}") };
             println!("stored {}", seq.0);
             if number % 10 == 0 {
-                store.claim_records(&lease, LATER, 3, 1_000, &[]).await.unwrap();
+                store.claim_records(&lease, LATER, 3, 1_000).await.unwrap();
             }
         }
     });

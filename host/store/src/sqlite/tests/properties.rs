@@ -169,7 +169,7 @@ impl Trial {
     }
 
     async fn claim(&mut self, limit: u32) -> usize {
-        let claimed = self.store.claim_records(&self.lease, LATER, limit, 100, &[]).await.unwrap();
+        let claimed = self.store.claim_records(&self.lease, LATER, limit, 100).await.unwrap();
         assert!(claimed.len() <= limit as usize);
         for claim in &claimed {
             let record = number(&claim.key.record);
