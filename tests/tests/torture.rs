@@ -33,7 +33,7 @@ async fn a_host_that_answers_before_it_commits_is_noticed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_keeps_no_journal_is_noticed() {
-    let death = Some(Death { place: "after-write", coming: 3 });
+    let death = Some(Death { place: "after-write", change: None, coming: 3 });
     let options = Options { breaks: Some(contactor_store::torture::NO_JOURNAL), death };
     let report = plays(1..30, options).await;
     assert!(!report.duplicated.is_empty(), "{report}: {report:#?}");

@@ -2,13 +2,70 @@
 //! feature `torture` only; without it every function here is empty.
 //!
 //! What is to happen stands in the environment variable `CONTACTOR_TORTURE`, parts separated by commas: `die=PLACE:N` ends the
-//! process at the Nth time that it comes to a place, as `kill -9` would; `break=RULE` makes it break a rule; `clock=FILE` gives it
+//! process at the Nth time that it comes to a place, as `kill -9` would, and `die=PLACE/OPERATION:N` at the Nth commit that holds
+//! such a change of the store; `break=RULE` makes it break a rule; `clock=FILE` gives it
 //! the time (eight bytes, milliseconds since the epoch, little endian).
 
 /// The rule that a change is answered after its commit.
 pub const EARLY_ANSWER: &str = "early-answer";
 /// The rule that a handler's writes are noted.
 pub const NO_JOURNAL: &str = "no-journal";
+
+/// The store's changes: what a process can be told to die before or after the commit of.
+pub const CHANGES: [&str; 52] = [
+    "create_workspace",
+    "update_workspace",
+    "install_connector",
+    "put_connection",
+    "set_connection_state",
+    "put_credential",
+    "append_event",
+    "mark_found",
+    "acquire_lease",
+    "release_lease",
+    "claim_records",
+    "claim_events",
+    "complete_record",
+    "allow_changes",
+    "note_conflicts",
+    "complete_event",
+    "put_rest",
+    "end_rest",
+    "discard_parked",
+    "retry_parked",
+    "erase",
+    "put_alert_rules",
+    "put_alerts",
+    "add_usage",
+    "put_budget",
+    "put_run",
+    "put_recording",
+    "decide_conflict",
+    "decide_deletion",
+    "begin_deletion",
+    "put_delete_policies",
+    "begin_review",
+    "put_matches",
+    "hold",
+    "approve_matches",
+    "release_matches",
+    "put_cursor",
+    "put_seen",
+    "state_set",
+    "state_delete",
+    "deliver",
+    "claim_deliveries",
+    "complete_delivery",
+    "journal_intent",
+    "journal_result",
+    "own_write",
+    "write_locally",
+    "put_destination",
+    "remove_destination",
+    "claim_messages",
+    "complete_message",
+    "expire",
+];
 
 #[cfg(feature = "torture")]
 mod armed {
@@ -38,6 +95,28 @@ mod armed {
             std::process::abort();
         }
     }
+
+    pub(super) fn points<'a>(name: &str, changes: impl Iterator<Item = &'a str>) {
+        for change in changes {
+            point(&format!("{name}/{}", super::operation(change)));
+        }
+    }
+}
+
+/// The operation in which a closure stands, from its type's name: `put_run` of `<… as Store>::put_run::{{closure}}::{{closure}}`.
+#[cfg(any(test, feature = "torture"))]
+fn operation(closure: &str) -> &str {
+    let function = closure.split("::{{closure}}").next().unwrap_or(closure);
+    function.rsplit("::").next().unwrap_or(function)
+}
+
+/// Places of each change of a batch, named by its closure's type.
+#[inline]
+pub fn points<'a>(name: &str, changes: impl Iterator<Item = &'a str>) {
+    #[cfg(feature = "torture")]
+    armed::points(name, changes);
+    #[cfg(not(feature = "torture"))]
+    let _ = (name, changes);
 }
 
 /// A place at which the process may be told to die.
@@ -67,4 +146,33 @@ pub fn clock() -> Option<&'static str> {
     return armed::order("clock");
     #[cfg(not(feature = "torture"))]
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::any::type_name_of_val;
+    use std::collections::BTreeSet;
+
+    use super::{CHANGES, operation};
+
+    #[test]
+    fn every_change_of_the_store_is_a_place_to_die() {
+        let mut function = "";
+        let mut written = BTreeSet::new();
+        for line in include_str!("sqlite/impls.rs").lines() {
+            if let Some((_, name)) = line.split_once("fn ") {
+                function = name.split(['(', '<']).next().unwrap_or_default();
+            }
+            if line.contains("self.write(") {
+                written.insert(function);
+            }
+        }
+        assert_eq!(written, CHANGES.into_iter().collect());
+    }
+
+    #[test]
+    fn a_change_is_known_by_the_function_it_stands_in() {
+        let change = || || ();
+        assert_eq!(operation(type_name_of_val(&change())), "a_change_is_known_by_the_function_it_stands_in");
+    }
 }

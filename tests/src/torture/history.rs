@@ -1,6 +1,7 @@
 //! What happens in a history: a function of its seed.
 
 use contactor_sandbox::random::Random;
+use contactor_store::torture::CHANGES;
 
 use super::Options;
 
@@ -17,8 +18,31 @@ const PLACES: [(&str, usize); 4] =
 pub struct Death {
     /// A place that the host marks.
     pub place: &'static str,
+    /// Only commits that hold this change of the store count.
+    pub change: Option<&'static str>,
     /// The how manyth coming to it.
     pub coming: usize,
+}
+
+impl Death {
+    /// Half of them strike at any commit or write, half at one kind of change, so that rare ones are struck as well.
+    fn of(random: &mut Random) -> Self {
+        if random.below(2) == 0 {
+            let (place, comings) = PLACES[random.below(PLACES.len())];
+            return Self { place, change: None, coming: 1 + random.below(comings) };
+        }
+        Self {
+            place: ["before-commit", "after-commit"][random.below(2)],
+            change: Some(CHANGES[random.below(CHANGES.len())]),
+            coming: 1 + random.below(3),
+        }
+    }
+
+    /// As the process is told.
+    pub(super) fn order(self) -> String {
+        let change = self.change.map_or_else(String::new, |change| format!("/{change}"));
+        format!("die={}{change}:{}", self.place, self.coming)
+    }
 }
 
 /// One step. People are named by their place in the order in which they came.
@@ -60,8 +84,7 @@ impl History {
             steps.push(step(&mut random, number, &mut people));
         }
         // Two deaths in each history: one from outside, and one at a place, which is left to a later step.
-        let place = PLACES[random.below(PLACES.len())];
-        let death = Death { place: place.0, coming: 1 + random.below(place.1) };
+        let death = Death::of(&mut random);
         let at = random.below(STEPS / 2);
         steps.insert(at, Step::Kill { next: Some(options.death.unwrap_or(death)) });
         let at = STEPS / 2 + random.below(STEPS / 2);

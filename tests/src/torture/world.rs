@@ -242,7 +242,7 @@ impl World {
 
     /// Starts a process and shows the doubles where it listens.
     async fn start(&mut self, death: Option<Death>) -> Result<()> {
-        let die = death.map_or_else(String::new, |death| format!(",die={}:{}", death.place, death.coming));
+        let die = death.map_or_else(String::new, |death| format!(",{}", death.order()));
         let started = Host::start_with(self.dir.path(), &format!("{}{die}", self.orders)).await;
         let host = match (started, death) {
             (Ok(host), _) => host,

@@ -102,6 +102,8 @@ enum Job {
 
 /// A change whose type of answer is forgotten.
 trait Request: Send {
+    /// Its closure's type, which tells in which operation it stands.
+    fn closure(&self) -> &'static str;
     /// Runs it and keeps the result.
     fn run(&mut self, connection: &Connection) -> Result<()>;
     /// Answers with the kept result: the commit is done.
@@ -121,6 +123,10 @@ where
     T: Send,
     F: FnOnce(&Connection) -> Result<T> + Send,
 {
+    fn closure(&self) -> &'static str {
+        std::any::type_name::<F>()
+    }
+
     fn run(&mut self, connection: &Connection) -> Result<()> {
         let Some(work) = self.work.take() else { return Ok(()) };
         // A fault in one request must not end the thread that serves all.
@@ -248,6 +254,7 @@ impl State {
         #[expect(clippy::cast_precision_loss, reason = "a batch has at most a few hundred requests")]
         metrics::histogram!("contactor_store_commit_requests").record(batch.len() as f64);
         torture::point("after-commit");
+        torture::points("after-commit", batch.iter().map(|request| request.closure()));
         Ok(commit)
     }
 
@@ -336,6 +343,7 @@ fn transact(connection: &Connection, batch: &mut [Box<dyn Request>]) -> Result<u
     let counted = ran.and_then(|()| Position::advance(connection));
     // Whatever stops a commit, the caller must not believe in it, and the disk is the likely reason.
     torture::point("before-commit");
+    torture::points("before-commit", batch.iter().map(|request| request.closure()));
     let ended = counted.and_then(|commit| execute(connection, "COMMIT").map(|()| commit).map_err(as_failure));
     if ended.is_err() && !connection.is_autocommit() {
         execute(connection, "ROLLBACK").map_err(as_failure)?;
