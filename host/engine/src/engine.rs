@@ -103,8 +103,10 @@ impl Engine {
         let tokens = Arc::new(Tokens::new(Arc::clone(&parts.store), credentials.clone()));
         let mut highlevel_config = parts.highlevel;
         if contactor_store::torture::clock().is_some() {
-            // Its quota passes in real time, which a torture test does not have.
+            // A quota and a time-out pass in real time, of which a torture test has little.
             highlevel_config.limits.burst = 1_000_000;
+            highlevel_config.limits.interval = Duration::from_millis(50);
+            highlevel_config.timeout = Duration::from_secs(parts.config.partner_timeout);
         }
         let highlevel = HighLevel::new(highlevel_config.clone(), Arc::clone(&tokens) as _)
             .map_err(|error| EngineError::Invalid(error.to_string()))?;
