@@ -82,7 +82,16 @@ async fn a_person_lists_previews_confirms_and_undoes_from_the_command_line() {
     assert!(out.contains("adapter.delete"), "{out}");
     assert!(sandbox.prefinery().tester(project, EMAIL).is_some());
 
-    let (code, out, err) = ask(&["--json", "deletes", "confirm", "acme", "--all"]).await;
+    // What came since the person looked is not confirmed with the rest.
+    let (code, _, err) = ask(&["deletes", "confirm", "acme", "--all"]).await;
+    assert!(code != 0 && err.contains("--expect"), "{err}");
+    let (code, _, err) = ask(&["deletes", "confirm", "acme", "--all", "--expect", "2"]).await;
+    assert_ne!(code, 0);
+    assert!(err.contains("1 deletions of acme wait for a decision and not 2"), "{err}");
+    assert_eq!(newest(&host).await["state"], "waiting");
+    assert!(sandbox.prefinery().tester(project, EMAIL).is_some());
+
+    let (code, out, err) = ask(&["--json", "deletes", "confirm", "acme", "--all", "--expect", "1"]).await;
     assert_eq!(code, 0, "{err}");
     let confirmed: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(
@@ -119,7 +128,7 @@ async fn a_host_that_is_killed_in_the_middle_of_a_delete_makes_it_once_and_loses
         let connection = until_it_waits(dir.path(), &host, &sandbox).await;
         let effect = Effect::Drop { after: carried_out };
         sandbox.faults().add(Fault::always("prefinery.testers.delete", effect));
-        host.post("/workspaces/acme/deletes/confirm", &json!({})).await.unwrap();
+        host.post("/workspaces/acme/deletes/confirm", &json!({ "expect": 1 })).await.unwrap();
         host.until("the delete is under way", async || {
             Ok(sandbox.recorder().requests("prefinery.testers.delete") > 0)
         })

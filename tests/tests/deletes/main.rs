@@ -5,6 +5,8 @@
 mod cli;
 mod policies;
 mod stage;
+mod stuck;
+mod survivors;
 
 use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;

@@ -35,7 +35,7 @@ pub struct DeletionPreview {
     pub label: Option<String>,
     /// The policy that would count.
     pub policy: DeletePolicy,
-    /// Another record that its link would move to in place of the policy, because it has the same email or phone.
+    /// Another record that its link would move to in place of the policy, because it is the same person.
     pub survivor: Option<RecordId>,
     /// Minutes until the second look.
     pub look_minutes: u32,
@@ -116,13 +116,20 @@ impl Engine {
         for _ in active.natural_keys(entity) {
             preview.call(gone, search, false);
         }
-        let survivor = run.survivor(&link, gone, &left).await.map_err(failed)?;
-        preview.survivor = survivor.filter(|survivor| survivor.free).map(|survivor| survivor.id);
+        let search = run.survivor(&link, gone, &left).await.map_err(failed)?;
+        preview.survivor =
+            search.proven().filter(|survivor| survivor.free).map(|survivor| survivor.id.clone());
         if let Some(survivor) = preview.survivor.clone() {
             preview.steps.push(format!(
-                "{survivor} has the same email or phone in {gone_name}: the link moves to it, as after a merge, and no policy counts"
+                "{survivor} is the same person in {gone_name}, by the email or by phone and name: the link moves to it, as after a \
+                 merge, and no policy counts"
             ));
             return Ok(preview);
+        }
+        if let Some(doubt) = search.doubt(&gone_name) {
+            preview.steps.push(format!(
+                "{doubt}; until then it waits for a person (`contactor deletes confirm` or `keep`)"
+            ));
         }
         let undo = format!("that can be undone for {} hours", config.delete_undo_hours);
         match preview.policy.clone() {
