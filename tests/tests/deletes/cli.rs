@@ -116,6 +116,37 @@ async fn a_person_lists_previews_confirms_and_undoes_from_the_command_line() {
     sandbox.shutdown().await;
 }
 
+/// The partner carries the delete out, does not answer, and shows nobody what it has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keeping_what_was_deleted_unseen_fails_and_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
+    Host::init(dir.path(), &sandbox, CONFIG).await.unwrap();
+    let host = Host::start(dir.path()).await.unwrap();
+    until_it_waits(dir.path(), &host, &sandbox).await;
+    let id = newest(&host).await["id"].to_string();
+    sandbox.faults().add(Fault::next(1, "prefinery.testers.delete", Effect::Drop { after: true }));
+    let (code, _, err) =
+        contactor(dir.path(), &host, &["deletes", "confirm", "acme", &id, "--no-wait"]).await;
+    assert_eq!(code, 0, "{err}");
+    host.until("the delete is under way", async || {
+        Ok(sandbox.recorder().requests("prefinery.testers.delete") > 0)
+    })
+    .await
+    .unwrap();
+    let (code, _, err) = contactor(dir.path(), &host, &["deletes", "keep", "acme", &id]).await;
+    assert_eq!(code, 1, "{err}");
+    assert!(
+        err.contains(&format!("too late to keep {id}")) && err.contains("contactor deletes undo"),
+        "{err}"
+    );
+    let (code, _, err) = contactor(dir.path(), &host, &["deletes", "undo", "acme", &id]).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(sandbox.prefinery().tester(sandbox.prefinery().first_project(), EMAIL).is_some());
+    host.stop().await.unwrap();
+    sandbox.shutdown().await;
+}
+
 /// Killed while the request is under way, and after it was carried out and before anybody could note it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_is_killed_in_the_middle_of_a_delete_makes_it_once_and_loses_nothing() {

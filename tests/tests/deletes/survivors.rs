@@ -1,6 +1,6 @@
 //! Who is taken for the survivor of a merge. Referrizer knows people by email or phone.
 
-use contactor_engine::{ConnectionView, DeletionDecision, DeletionView};
+use contactor_engine::{ConnectionView, DeletionDecision, DeletionView, PolicyChange, WantedPolicy};
 use contactor_sandbox::SandboxConfig;
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_store::{DeletionFilter, DeletionState, Link, LinkState, RecordId, Side, WorkspaceId};
@@ -22,6 +22,7 @@ impl Household {
     async fn with(first_name: &str, last_name: &str) -> Self {
         let mut config = SandboxConfig::for_tests();
         config.highlevel.limits = None;
+        config.referrizer.custom_fields = vec!["Tags".to_owned()];
         let stand = Stand::serve_with(config).await.unwrap();
         let location = stand.sandbox.highlevel().first_location();
         let create = |fields| {
@@ -40,13 +41,17 @@ impl Household {
         let other = create(json!({ "firstName": first_name, "lastName": last_name, "phone": PHONE }));
         stand.settle().await.unwrap();
         let partner = partners::referrizer(&stand.sandbox);
-        let connection =
-            partners::connect(&stand, contactor_tests::engine::Partner { template: None, ..partner });
+        let connection = partners::connect(
+            &stand,
+            contactor_tests::engine::Partner { template: Some("two-way-contacts".to_owned()), ..partner },
+        );
         let connection = connection.await.unwrap();
         let ada = create(
             json!({ "firstName": "Ada", "lastName": "Byron", "email": "ada@example.com", "phone": PHONE }),
         );
         stand.settle().await.unwrap();
+        let change = PolicyChange { highlevel_gone: Some(WantedPolicy::Tag(None)), partner_gone: None };
+        stand.engine.set_delete_policies(&connection.id, "contact", change).await.unwrap();
         let household = Self { stand, connection, ada, other };
         assert_eq!(household.link(&household.ada).await.unwrap().state, LinkState::Active);
         assert_eq!(household.link(&household.other).await, None);
@@ -59,6 +64,11 @@ impl Household {
     async fn link(&self, contact: &RecordId) -> Option<Link> {
         let store = self.stand.engine.store();
         store.link(&self.connection.id, "contact", Side::Highlevel, contact).await.unwrap()
+    }
+
+    fn is_tagged(&self) -> bool {
+        let contact = self.stand.sandbox.referrizer().contact("ada@example.com").unwrap();
+        contact.to_string().contains("deleted-in-highlevel")
     }
 
     async fn newest(&self) -> DeletionView {
@@ -85,10 +95,12 @@ async fn somebody_with_the_same_phone_is_not_taken_for_the_survivor_of_a_merge()
         assert!(asked.next.contains(household.other.as_str()), "who it may be is named: {}", asked.next);
         assert_eq!(household.link(&household.ada).await.unwrap().state, LinkState::HighlevelMissing);
         assert_eq!(household.link(&household.other).await, None, "nobody else's record was linked");
+        assert!(!household.is_tagged());
         let done = household.decide(decision).await;
         assert_eq!(done.stored.state, DeletionState::Done);
         assert_eq!(household.link(&household.ada).await.unwrap().state, LinkState::HighlevelDeleted);
         assert_eq!(household.link(&household.other).await, None);
+        assert_eq!(household.is_tagged(), decision == DeletionDecision::Confirm);
     }
 }
 
