@@ -80,6 +80,15 @@ async fn a_person_lists_previews_confirms_and_undoes_from_the_command_line() {
         ask(&["deletes", "preview", "acme", "prefinery", waiting["partner_id"].as_str().unwrap()]).await;
     assert_eq!(code, 0);
     assert!(out.contains("adapter.delete"), "{out}");
+    let contact = waiting["highlevel_id"].as_str().unwrap();
+    let (code, out, err) = ask(&["sync", "acme", "prefinery", "--record", contact, "--preview"]).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("contactor deletes confirm") && out.contains("adapter.delete"), "{out}");
+    let (code, out, err) =
+        ask(&["--json", "sync", "acme", "prefinery", "--record", contact, "--preview"]).await;
+    assert_eq!(code, 0, "{err}");
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&shown["items"][0]["label"], &shown["deletion"]["label"]), (&json!(EMAIL), &json!(EMAIL)));
     assert!(sandbox.prefinery().tester(project, EMAIL).is_some());
 
     // What came since the person looked is not confirmed with the rest.

@@ -4,6 +4,7 @@
 
 mod cli;
 mod policies;
+mod previews;
 mod stage;
 mod stuck;
 mod survivors;

@@ -291,6 +291,12 @@ fn show_preview(context: &Context, planned: &DeletionPreview) -> std::io::Result
         planned.partner_id,
         told(&planned.policy)
     ))?;
+    show_planned(context, planned)?;
+    context.out.note("nothing was written")
+}
+
+/// What would follow, step by step, with what would be written and the calls.
+pub(super) fn show_planned(context: &Context, planned: &DeletionPreview) -> std::io::Result<()> {
     for step in &planned.steps {
         context.out.text(&format!("→ {step}"))?;
     }
@@ -302,7 +308,7 @@ fn show_preview(context: &Context, planned: &DeletionPreview) -> std::io::Result
         let kind = if call.write { "writes" } else { "reads" };
         context.out.text(&format!("    {} {} ({kind})", word(&call.side), call.operation))?;
     }
-    context.out.note("nothing was written")
+    Ok(())
 }
 
 #[cfg(test)]

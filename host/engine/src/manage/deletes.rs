@@ -221,7 +221,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn deletion_view(&self, mut stored: Deletion) -> Result<DeletionView, EngineError> {
+    pub(crate) async fn deletion_view(&self, mut stored: Deletion) -> Result<DeletionView, EngineError> {
         let link = self.store().link(
             &stored.connection,
             &stored.entity,

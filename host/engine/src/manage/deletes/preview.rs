@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::Failure;
 use crate::reconcile::deletes::other;
-use crate::reconcile::{PlannedChange, TAGS};
+use crate::reconcile::{PlannedChange, RunContext, TAGS};
 
 /// A call that would be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,18 @@ impl Engine {
         record: &RecordId,
     ) -> Result<DeletionPreview, EngineError> {
         let active = self.active(id).await?;
-        let entity = "contact";
+        let run = self.context(&active, Priority::Interactive, true);
+        self.planned_deletion(&run, gone, record).await
+    }
+
+    /// The same as a part of another preview.
+    pub(crate) async fn planned_deletion(
+        &self,
+        run: &RunContext,
+        gone: Side,
+        record: &RecordId,
+    ) -> Result<DeletionPreview, EngineError> {
+        let (active, id, entity) = (&run.active, &run.active.connection.id, "contact");
         let mut link = None;
         for side in [Side::Highlevel, Side::Partner] {
             link = link.or(self.store().link(id, entity, side, record).await?);
@@ -71,7 +82,6 @@ impl Engine {
             id: record.to_string(),
             hint: format!(" in {id}: what is not linked has no counterpart"),
         })?;
-        let run = self.context(&active, Priority::Interactive, true);
         let failed = |failure: Failure| EngineError::Partner {
             connector: active.connection.connector.clone(),
             message: failure.message,
@@ -145,7 +155,7 @@ impl Engine {
                 preview.steps.push(format!("the one in {left_name} gets the tag `{tag}`; {undo}"));
                 let field = match left_side {
                     Side::Highlevel => TAGS.to_owned(),
-                    Side::Partner => tag_field(&active, entity).map_err(EngineError::Invalid)?,
+                    Side::Partner => tag_field(active, entity).map_err(EngineError::Invalid)?,
                 };
                 preview.changes.push(tagged(left_side, &left.fields, field, &tag));
             }
