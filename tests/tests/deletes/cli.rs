@@ -97,6 +97,11 @@ async fn a_person_lists_previews_confirms_and_undoes_from_the_command_line() {
     let (code, _, err) = ask(&["deletes", "confirm", "acme", "--all", "--expect", "2"]).await;
     assert_ne!(code, 0);
     assert!(err.contains("1 deletions of acme wait for a decision and not 2"), "{err}");
+    let id = waiting["id"].to_string();
+    let (code, _, err) = ask(&["deletes", "confirm", "acme", &id, "4711"]).await;
+    assert!(code != 0 && err.contains("deletion 4711 of acme does not wait"), "{err}");
+    let refused = host.post("/workspaces/acme/deletes/keep", &json!({})).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("`expect`"), "{refused:#}");
     assert_eq!(newest(&host).await["state"], "waiting");
     assert!(sandbox.prefinery().tester(project, EMAIL).is_some());
 

@@ -5,6 +5,8 @@
 mod policy;
 mod preview;
 
+use std::collections::BTreeSet;
+
 use contactor_store::{DECISIONS, Deletion, DeletionFilter, DeletionState, Priority, WorkspaceId};
 use contactor_sync::DeletePolicy;
 use jiff::SignedDuration;
@@ -153,7 +155,8 @@ impl Engine {
                         "deletion {other} of {workspace} does not wait for a decision: {nothing}"
                     )));
                 }
-                ids
+                // Named twice, it would be decided and then refused.
+                ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
             }
         };
         let mut views = Vec::new();
