@@ -26,7 +26,7 @@ impl Stage {
         assert!(acting.next.contains("contactor deletes keep"), "{}", acting.next);
         assert!(acting.next.contains("asked again"), "{}", acting.next);
         assert!(acting.stored.kept.is_some());
-        assert!(!self_parked(&stage).await, "a person sees that it fails");
+        assert!(!nothing_is_parked(&stage).await, "a person sees that it fails");
         stage
     }
 
@@ -38,7 +38,7 @@ impl Stage {
     }
 }
 
-async fn self_parked(stage: &Stage) -> bool {
+async fn nothing_is_parked(stage: &Stage) -> bool {
     stage.engine().parked(&Stage::workspace()).await.unwrap().is_empty()
 }
 
