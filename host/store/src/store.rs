@@ -491,7 +491,8 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets what is past its time: events, runs, conflicts that ended and messages as the workspace says, or else as given, held
     /// events as given, de-duplication keys not before [`DEDUPLICATION`]; until then an event stays without its body. What was kept to
     /// undo a deletion goes with its window, and what two records agreed on after 60 days, if one of them is gone; that it is gone
-    /// stays known. What waits for a run or for a person is kept. Works in
+    /// stays known. What waits for a run or for a person is kept, but a decision about a deletion that no run carried out within
+    /// [`DECISIONS`] counts no more: a person is asked again, or the pair is given up if the record was to be kept. Works in
     /// several transactions, so that webhooks need not wait. Answers the number of rows removed or emptied.
     async fn expire(&self, now: Timestamp, retention: Duration) -> Result<u64>;
     /// A write that proves that the store can commit, for health. After `Failed` it is the one call that tries the disk again,

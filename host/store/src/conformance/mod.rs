@@ -192,6 +192,9 @@ cases! {
         a_second_look_is_due_in_time_and_once,
         a_person_decides_once_and_only_about_what_waits,
         what_is_kept_for_an_undo_goes_with_its_window_and_with_the_person,
+        a_decision_that_nothing_carries_out_ends_after_three_days,
+        a_pair_that_was_to_be_kept_is_given_up_without_a_run,
+        a_run_does_not_overwrite_a_second_decision_of_the_same_person,
         a_link_in_use_ends_the_deletions_of_its_records,
         what_a_pair_agreed_on_is_forgotten_after_sixty_days_but_not_that_one_is_gone,
         policies_are_kept_per_connection_and_entity;

@@ -420,8 +420,8 @@ impl Store for SqliteStore {
     }
 
     async fn begin_deletion(&self, seen: &Deletion, kept: Sealed) -> Result<Deletion> {
-        let seen = seen.clone();
-        self.write(move |db| deletions::begin(db, &seen, kept.clone())).await
+        let (seen, now) = (seen.clone(), self.now());
+        self.write(move |db| deletions::begin(db, &seen, kept.clone(), now)).await
     }
 
     async fn put_delete_policies(
