@@ -151,10 +151,11 @@ fn step(random: &mut Random, number: usize, people: &mut usize) -> Step {
         17..=19 => Step::Pass { minutes: 1 + i64::try_from(random.below(20)).unwrap_or(0) },
         20 => Step::DeleteTester { person },
         21 => Step::Decide { confirm: random.below(3) > 0 },
-        22 => Step::Storm {
-            side: [Storm::Highlevel, Storm::Partner][random.below(2)],
-            retry_after: [None, Some(30), Some(600)][random.below(3)],
-        },
+        // The host waits for HighLevel's quota in real time, so that side asks for a moment only.
+        22 if random.below(2) == 0 => {
+            Step::Storm { side: Storm::Highlevel, retry_after: [None, Some(1)][random.below(2)] }
+        }
+        22 => Step::Storm { side: Storm::Partner, retry_after: [None, Some(30), Some(600)][random.below(3)] },
         _ if random.below(4) == 0 => Step::RevokeToken,
         _ => Step::Deliver { shuffled: true },
     }

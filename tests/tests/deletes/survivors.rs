@@ -105,6 +105,29 @@ async fn somebody_with_the_same_phone_is_not_taken_for_the_survivor_of_a_merge()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_with_the_same_phone_does_not_take_over_the_record_of_a_contact_that_is_gone() {
+    let household = Household::with("William", "King").await;
+    let highlevel = household.stand.sandbox.highlevel();
+    let location = highlevel.first_location();
+    let edit = |fields| {
+        let contact = household.other.to_string();
+        highlevel.act(&location, PersonAct::EditContact { contact, fields }).unwrap();
+    };
+    household.decide(DeletionDecision::Keep).await;
+    edit(json!({ "firstName": "Will" }));
+    household.stand.settle().await.unwrap();
+    assert_eq!(household.link(&household.other).await, None);
+    let parked = household.stand.engine.store().parked(&WorkspaceId::new(WORKSPACE)).await.unwrap();
+    assert!(parked[0].reason.contains(household.ada.as_str()), "{parked:?}");
+    let theirs = household.stand.sandbox.referrizer().contact("ada@example.com").unwrap();
+    assert_eq!(theirs["firstName"], "Ada", "nobody else's name was written: {theirs}");
+    // With the email it is the same person beyond doubt.
+    edit(json!({ "email": "ada@example.com" }));
+    household.stand.settle().await.unwrap();
+    assert_eq!(household.link(&household.other).await.unwrap().state, LinkState::Active);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_name_with_the_same_phone_is_the_survivor_of_a_merge() {
     let household = Household::with("ADA", " Byron").await;
     assert_eq!(household.newest().await.stored.state, DeletionState::Ended);

@@ -339,6 +339,9 @@ impl RunContext {
             .as_ref()
             .filter(|link| self.joins(link, highlevel.as_ref(), partner.as_ref()))
             .map(|link| &link.base);
+        if let (Some(tombstone), None, Some(highlevel), Some(partner)) = (&link, base, &highlevel, &partner) {
+            self.may_succeed(tombstone, highlevel, partner)?;
+        }
         let highlevel_view = highlevel.as_ref().map(SideRecord::view);
         let partner_view = partner.as_ref().map(SideRecord::view);
         let mut merge = merge_decided(

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use contactor_store::{Link, RecordId, Side};
+use contactor_store::{FailureClass, Link, LinkState, RecordId, Side};
 use contactor_sync::{Base, Fields, LivesOn, Value};
 
 use crate::convert::own_side;
@@ -79,8 +79,7 @@ impl RunContext {
         let mut found: BTreeMap<RecordId, bool> = BTreeMap::new();
         for key in self.keys_of_pair(link, side, left)? {
             for record in self.bearers(link, side, &key).await? {
-                let proven = self.carries(&link.entity, side, &record, &key)
-                    && (key.highlevel != SHARED || self.same_name(link, side, &record)?);
+                let proven = self.proves(link, side, &record, &key)?;
                 *found.entry(record.id).or_default() |= proven;
             }
         }
@@ -98,6 +97,59 @@ impl RunContext {
             }
         }
         Ok(if others.is_empty() { Search::Nobody } else { Search::Doubt(others) })
+    }
+
+    /// Whether a record may take the place of a pair's gone one when it comes to be synced itself.
+    ///
+    /// # Errors
+    /// `Conflict` when only the phone speaks for it.
+    pub(crate) fn may_succeed(
+        &self,
+        link: &Link,
+        highlevel: &SideRecord,
+        partner: &SideRecord,
+    ) -> Result<(), Failure> {
+        let partners = self.active.manifest.partner.name.as_str();
+        let (side, system, newcomer, left, gone) = match link.state {
+            // Of another pair that is whole nothing is taken over here.
+            LinkState::Active => return Ok(()),
+            LinkState::HighlevelMissing | LinkState::HighlevelDeleted => {
+                (Side::Highlevel, "HighLevel", highlevel, partner, &link.highlevel_id)
+            }
+            LinkState::PartnerMissing | LinkState::PartnerDeleted => {
+                (Side::Partner, partners, partner, highlevel, &link.partner_id)
+            }
+        };
+        // When nothing is known any more of who it was, the connector's keys decide as for any two records.
+        if newcomer.id == *gone || link.base.is_empty() {
+            return Ok(());
+        }
+        for key in self.keys_of_pair(link, side, left)? {
+            if self.proves(link, side, newcomer, &key)? {
+                return Ok(());
+            }
+        }
+        let (new, left) = (&newcomer.id, &left.id);
+        Err(Failure::new(
+            FailureClass::Conflict,
+            format!(
+                "{new} in {system} has the phone of {gone}, which is gone there, but neither its email nor its name: it may be the same \
+                 person or somebody of the household, so it was not linked to {left}. Give it the email or the name of {left} if it is \
+                 the same person, or another phone if not"
+            ),
+        ))
+    }
+
+    /// Whether a key says beyond doubt that a record is the person of this pair.
+    fn proves(
+        &self,
+        link: &Link,
+        side: Side,
+        record: &SideRecord,
+        key: &NaturalKey,
+    ) -> Result<bool, Failure> {
+        Ok(self.carries(&link.entity, side, record, key)
+            && (key.highlevel != SHARED || self.same_name(link, side, record)?))
     }
 
     /// What both records were known by when they last agreed, or else what the one that is left is known by.
