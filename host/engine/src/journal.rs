@@ -14,10 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use contactor_runtime::bindings::types::Error;
-use contactor_store::{ClaimedDelivery, DeliveryId, JournalEntry, JournalSlot, Lease, Origin, RecordId};
+use contactor_store::{
+    ClaimedDelivery, Counted, DeliveryId, JournalEntry, JournalSlot, Lease, Origin, RecordId,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
+
+use crate::failure::Failure;
+use crate::guard::Pass;
 
 /// How the kinds of timers begin.
 pub(crate) const TIMER: &str = "timer:";
@@ -44,6 +49,8 @@ struct Inner {
     reads: Vec<JournalEntry>,
     read_bytes: usize,
     stopped: Option<String>,
+    waits: Option<Failure>,
+    counted: BTreeSet<Counted>,
 }
 
 /// What to do with a call.
@@ -60,6 +67,10 @@ pub(crate) struct Ticket {
     pub(crate) slot: JournalSlot,
     /// It was begun before and may have happened.
     pub(crate) unsure: bool,
+    /// The linked contacts that it changes when it succeeds.
+    pub(crate) changes: Vec<Counted>,
+    /// The guard's leave, until its answer is noted.
+    pub(crate) pass: Option<Pass>,
 }
 
 impl Journal {
@@ -82,6 +93,8 @@ impl Journal {
                 reads: Vec::new(),
                 read_bytes: 0,
                 stopped: None,
+                waits: None,
+                counted: BTreeSet::new(),
             }),
         }
     }
@@ -99,6 +112,26 @@ impl Journal {
     pub(crate) fn stop(&self, why: String) -> Error {
         let mut inner = self.lock();
         Error::Other(inner.stopped.get_or_insert(why).clone())
+    }
+
+    /// Why the handler has to be run again later, if it has to.
+    pub(crate) fn waits(&self) -> Option<Failure> {
+        self.lock().waits.clone()
+    }
+
+    /// Lets no further call of this attempt write: the next attempt makes the call that may not be made now.
+    pub(crate) fn wait(&self, failure: Failure) -> Error {
+        Error::Other(self.lock().waits.get_or_insert(failure).message.clone())
+    }
+
+    /// Whether a contact was counted for a call of this attempt.
+    pub(crate) fn has_counted(&self, one: &Counted) -> bool {
+        self.lock().counted.contains(one)
+    }
+
+    /// These were counted with the answer of a call.
+    pub(crate) fn have_counted(&self, changes: Vec<Counted>) {
+        self.lock().counted.extend(changes);
     }
 
     /// The contact turned out only now: writes count as writes of it.
@@ -132,6 +165,9 @@ impl Journal {
         let mut inner = self.lock();
         if let Some(why) = inner.stopped.as_ref().filter(|_| writes) {
             return Err(Error::Other(why.clone()));
+        }
+        if let Some(failure) = inner.waits.as_ref().filter(|_| writes) {
+            return Err(Error::Other(failure.message.clone()));
         }
         if self.by_content {
             return Ok(self.begin_by_content(&mut inner, operation, request, writes));
@@ -216,6 +252,8 @@ impl Journal {
                 limit: None,
             },
             unsure,
+            changes: Vec::new(),
+            pass: None,
         }
     }
 

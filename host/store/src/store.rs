@@ -53,6 +53,9 @@ pub trait Store: Send + Sync + 'static {
         state: ConnectionState,
         reason: Option<String>,
     ) -> Result<()>;
+    /// Pauses a connection because of a mass change, unless it is not enabled any more: whoever stopped it before had another
+    /// reason, which allowing more changes must not undo. Answers whether it was paused now.
+    async fn stop_mass_change(&self, id: &ConnectionId, reason: String) -> Result<bool>;
     /// One connection.
     async fn connection(&self, id: &ConnectionId) -> Result<Option<Connection>>;
     /// The connection whose webhook path has this token.
@@ -418,7 +421,8 @@ pub trait Store: Send + Sync + 'static {
     /// Notes a writing call before it is made, and the reads before it. `Fenced` when the claim is no longer ours, `Limited` when
     /// it is one too many of its [`WriteLimit`]: then the call must not be made.
     async fn journal_intent(&self, slot: JournalSlot) -> Result<()>;
-    /// Notes the answer of a writing call, and the id of the record that it created. `Fenced` as above.
+    /// Notes the answer of a writing call, the id of the record that it created, and the linked records that it changed, which are
+    /// counted with it. `Fenced` as above.
     async fn journal_result(
         &self,
         lease: &Lease,
@@ -426,6 +430,7 @@ pub trait Store: Send + Sync + 'static {
         position: u32,
         result: String,
         record: Option<RecordId>,
+        changed: Vec<Counted>,
     ) -> Result<()>;
     /// Whether a handler of this connection is known to have created this record.
     async fn journalled(&self, connection: &ConnectionId, operation: &str, record: &RecordId)

@@ -164,6 +164,7 @@ fn connection(base_url: &str, grants: &[&str]) -> Connection {
         digest: Digest::new("0".repeat(64)),
         state: ConnectionState::Enabled,
         state_reason: None,
+        stop_cause: None,
         grants: grants.iter().map(ToString::to_string).collect(),
         base_url: base_url.to_owned(),
         auth_scheme: "token".to_owned(),

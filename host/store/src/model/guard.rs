@@ -36,6 +36,15 @@ pub struct Allowance {
     pub anew: bool,
 }
 
+/// A linked record that is about to be counted, on one side.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Counted {
+    /// HighLevel's id, whichever side was changed.
+    pub record: RecordId,
+    /// On which side it was changed.
+    pub side: Side,
+}
+
 /// A record that was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {

@@ -37,11 +37,11 @@ impl Engine {
         deletion: Deletion,
         left: SideRecord,
     ) -> Result<Ending, Failure> {
-        let changed = match deletion.policy {
-            DeletePolicy::Unlink => Vec::new(),
-            _ => vec![other(deletion.side)],
-        };
-        run.pass_guard(&link.highlevel_id, &changed).await?;
+        let left_side = other(deletion.side);
+        match deletion.policy {
+            DeletePolicy::Unlink => run.pass_guard_to_unlink(&link.highlevel_id, left_side).await?,
+            _ => run.pass_guard(&link.highlevel_id, &[left_side]).await?,
+        }
         let (deletion, changes, what) = match &deletion.policy {
             DeletePolicy::Unlink => (deletion, Vec::new(), "unlinked, the other record stays".to_owned()),
             _ => run.write_policy(&link, deletion, &left).await?,
