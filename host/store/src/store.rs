@@ -231,6 +231,11 @@ pub trait Store: Send + Sync + 'static {
     async fn put_budget(&self, budget: DailyBudget) -> Result<()>;
     /// What was kept.
     async fn budget(&self, workspace: &WorkspaceId) -> Result<Option<DailyBudget>>;
+    /// Keeps what was used of partners' quotas, each in the place of what was kept of it; those of a connection that is gone are
+    /// left out.
+    async fn put_partner_windows(&self, windows: Vec<PartnerWindow>) -> Result<()>;
+    /// What was kept of a connection's; nothing when there is no such connection.
+    async fn partner_windows(&self, connection: &ConnectionId) -> Result<Vec<PartnerWindow>>;
 
     // -------------------------------------------------------------------------------------------------------------- links
 

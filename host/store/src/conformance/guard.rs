@@ -54,6 +54,14 @@ pub(super) async fn changed_records_are_counted_once_by_side_with_the_end_of_the
     assert_eq!(world.counted().await, (1, 2, 0));
     let guarded = world.store.guarded(&prefinery(), LATER + LATER.duration_since(at(0))).await.unwrap();
     assert_eq!(guarded, Guarded { links: 3, ..Guarded::default() }, "nothing was changed since then");
+    world.mark(Side::Highlevel, "h3", Priority::Webhook).await;
+    let lost = Completion {
+        link: Some(Link { state: LinkState::PartnerMissing, ..link("h3", "of-h3") }),
+        ..completion(world.claim_one().await, Disposition::Done)
+    };
+    world.store.complete_record(&world.lease, lost).await.unwrap();
+    let guarded = world.store.guarded(&prefinery(), Timestamp::MIN).await.unwrap();
+    assert_eq!(guarded.links, 3, "a pair in quarantine is not given up");
     let latest = world.store.changed(&prefinery(), 10).await.unwrap();
     assert_eq!(latest.len(), 3, "{latest:?}");
     assert_eq!(world.store.changed(&prefinery(), 1).await.unwrap().len(), 1);

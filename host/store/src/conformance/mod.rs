@@ -97,7 +97,8 @@ cases! {
         rules_are_kept_and_ended_alerts_are_forgotten;
     usage:
         calls_are_summed_by_hour_and_priority,
-        what_is_left_of_a_day_survives_a_restart;
+        what_is_left_of_a_day_survives_a_restart,
+        what_was_used_of_a_partners_quota_survives_a_restart;
     configuration:
         everything_configured_survives_a_restart,
         ids_locations_and_webhook_tokens_are_unique,

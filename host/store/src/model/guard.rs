@@ -11,7 +11,7 @@ pub struct Guarded {
     pub in_highlevel: u64,
     /// Records changed at the partner.
     pub at_partner: u64,
-    /// Links in use; lists of a contact are not among them.
+    /// Links in use, also those of which one record was not found at the last look; lists of a contact are not among them.
     pub links: u64,
     /// How many more a person allowed; they are not counted.
     pub allowed: u64,

@@ -38,10 +38,11 @@ pub(super) fn guarded(db: &Connection, id: &ConnectionId, since: Timestamp) -> R
     let allowed = "SELECT records FROM allowances WHERE connection = ?1";
     let allowed: Option<i64> =
         db.prepare_cached(allowed)?.query_row([connection], |row| row.get(0)).optional()?;
+    let scope = super::counts::Scope::Connection(connection);
     Ok(Guarded {
         in_highlevel: changed(Side::Highlevel)?,
         at_partner: changed(Side::Partner)?,
-        links: links::active(db, super::counts::Scope::Connection(connection))?,
+        links: links::active(db, scope)? + links::quarantined(db, scope)?,
         allowed: allowed.map_or(0, count),
     })
 }

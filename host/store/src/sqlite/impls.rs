@@ -284,6 +284,15 @@ impl Store for SqliteStore {
         self.read(move |db| usage::budget(db, &workspace)).await
     }
 
+    async fn put_partner_windows(&self, windows: Vec<PartnerWindow>) -> Result<()> {
+        self.write(move |db| usage::put_windows(db, &windows)).await
+    }
+
+    async fn partner_windows(&self, connection: &ConnectionId) -> Result<Vec<PartnerWindow>> {
+        let connection = connection.clone();
+        self.read(move |db| usage::windows(db, &connection)).await
+    }
+
     async fn link(
         &self,
         connection: &ConnectionId,

@@ -121,6 +121,8 @@ fn what_the_guard_had_stopped_before_it_was_kept_as_a_cause_is_known_by_it_and_n
     let old = Connection::open(&path).unwrap();
     old.execute_batch(
         "ALTER TABLE connections DROP COLUMN stop_cause;
+         DROP INDEX links_quarantined;
+         DROP TABLE partner_windows;
          INSERT INTO workspaces (pk, id, shard, name, location, created_at) VALUES (1, 'acme', 0, 'Acme', 'loc', 0);",
     )
     .unwrap();
