@@ -29,7 +29,7 @@ use crate::active::{Active, Guest};
 use crate::clock::Clock;
 use crate::config::EngineConfig;
 use crate::engine::{Engine, EngineParts};
-use crate::partner::{PartnerApi, PartnerSetup};
+use crate::partner::{PartnerApi, PartnerSetup, Quotas};
 
 pub(super) const READ: &str = "contacts.readonly";
 pub(super) const WRITE: &str = "contacts.write";

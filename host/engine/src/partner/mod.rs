@@ -8,10 +8,10 @@ mod redact;
 mod request;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use contactor_manifest::{Auth, Quota, Scheme};
+use contactor_manifest::{Auth, Scheme};
 use contactor_runtime::bindings::partner::{Method, Pair, Request, Response};
 use contactor_runtime::bindings::types::Error;
 use contactor_store::{Call, ConnectionId};
@@ -470,8 +470,8 @@ mod tests {
         use axum::routing::{get as on_get, post};
         use std::sync::atomic::{AtomicU64, Ordering};
         // The number of the login is the token; the first two are refused.
-        let logins = std::sync::Arc::new(AtomicU64::new(0));
-        let login = |State(logins): State<std::sync::Arc<AtomicU64>>| async move {
+        let logins = Arc::new(AtomicU64::new(0));
+        let login = |State(logins): State<Arc<AtomicU64>>| async move {
             format!(r#"{{"token":"token-{}"}}"#, logins.fetch_add(1, Ordering::SeqCst) + 1)
         };
         let read = |headers: http::HeaderMap| async move {
@@ -482,7 +482,7 @@ mod tests {
             }
         };
         let router = axum::Router::new().route("/login", post(login)).route("/read", on_get(read));
-        let url = serve(router.with_state(std::sync::Arc::clone(&logins))).await;
+        let url = serve(router.with_state(Arc::clone(&logins))).await;
         let api = api_by_login(&url, contactor_manifest::Placement::Bearer);
         let first = api.send(get("/read", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await.1.unwrap();
         assert_eq!((first.status, logins.load(Ordering::SeqCst)), (401, 2), "once, and no loop");
