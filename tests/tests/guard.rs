@@ -314,7 +314,11 @@ async fn a_rule_that_writes_to_everybody_is_stopped_and_goes_on_where_it_was_and
     assert!(state == ConnectionState::Paused && reason.contains("in HighLevel"), "{reason}");
     let engine = &world.stand.engine;
     assert_eq!(engine.parked(&WorkspaceId::new(WORKSPACE)).await.unwrap(), [], "what comes waits");
-    assert_eq!(world.failures().await, BTreeSet::from([FailureClass::Guard]));
+    let failures = world.failures().await;
+    assert!(
+        failures.contains(&FailureClass::Guard) && !failures.contains(&FailureClass::GuestBug),
+        "{failures:?}"
+    );
     let report = world.guard().await;
     assert_eq!(report.guarded.in_highlevel, LIMIT);
     assert!(report.waiting >= PEOPLE as u64 - LIMIT, "{report:?}");

@@ -36,6 +36,8 @@ async fn what_is_left_of_the_day_and_who_used_it_survives_a_restart() {
     assert_eq!(fresh["highlevel"]["daily_limit"], 200_000);
     host.post("/workspaces/acme/connections/prefinery/sync", &json!({ "full": true })).await.unwrap();
     host.until_idle().await.unwrap();
+    // A request that counts in a window of a quarter of an hour.
+    host.post("/workspaces/acme/connections/prefinery/check", &json!({})).await.unwrap();
     let before = host.get("/workspaces/acme/quota").await.unwrap();
     let asked = sandbox.recorder().requests("highlevel.");
     let left = before["highlevel"]["daily_remaining"].as_u64().unwrap();
