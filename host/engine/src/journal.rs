@@ -58,7 +58,7 @@ pub(crate) enum Begun {
     /// It was made: its answer.
     Answered(String),
     /// It has to be made.
-    Make(Ticket),
+    Make(Box<Ticket>),
 }
 
 /// A call that has to be made.
@@ -234,7 +234,7 @@ impl Journal {
         request: &[u8],
         writes: bool,
         unsure: bool,
-    ) -> Ticket {
+    ) -> Box<Ticket> {
         let reads = if writes { std::mem::take(&mut inner.reads) } else { Vec::new() };
         let call = JournalEntry {
             position,
@@ -243,7 +243,7 @@ impl Journal {
             writes,
             result: None,
         };
-        Ticket {
+        Box::new(Ticket {
             slot: JournalSlot {
                 lease: self.lease.clone(),
                 delivery: self.delivery,
@@ -254,7 +254,7 @@ impl Journal {
             unsure,
             changes: Vec::new(),
             pass: None,
-        }
+        })
     }
 
     /// A read was answered. It is noted with the next write: without one, reading again changes nothing.
@@ -421,7 +421,7 @@ mod tests {
     fn reads_are_noted_with_the_write_that_follows_them() {
         let journal = journal(Vec::new(), false);
         let Ok(Begun::Make(read)) = journal.begin("tasks.list-all", &[1], false) else { panic!() };
-        journal.read(read, "{\"Ok\":[]}".to_owned());
+        journal.read(*read, "{\"Ok\":[]}".to_owned());
         let Ok(Begun::Make(write)) = journal.begin("tags.add", &[1], true) else { panic!() };
         assert_eq!(write.slot.call.position, 1);
         assert_eq!(write.slot.reads.len(), 1);

@@ -35,7 +35,7 @@ enum Step<T> {
     /// The journal answers.
     Answered(Result<T, Error>),
     /// It is made, and noted if there is a journal.
-    Make(Option<Ticket>),
+    Make(Option<Box<Ticket>>),
 }
 
 impl Capabilities {
@@ -68,12 +68,12 @@ impl Capabilities {
     /// Notes the answer of a call that changes another system. One that cannot be noted counts as not seen.
     async fn end<T: Serialize>(
         &self,
-        ticket: Option<Ticket>,
+        ticket: Option<Box<Ticket>>,
         answer: Result<T, Error>,
         record: Option<RecordId>,
     ) -> Result<T, Error> {
         let (Some(ticket), Some(journal)) = (ticket, &self.direct.run.journal) else { return answer };
-        let Ticket { slot, changes, pass, .. } = ticket;
+        let Ticket { slot, changes, pass, .. } = *ticket;
         // What was refused is no change.
         let changes = if answer.is_ok() { changes } else { Vec::new() };
         let (store, kept) = (self.direct.run.engine.store(), journal::keep(&answer));
@@ -87,9 +87,13 @@ impl Capabilities {
     }
 
     /// A read is noted with the next write.
-    fn end_read<T: Serialize>(&self, ticket: Option<Ticket>, answer: Result<T, Error>) -> Result<T, Error> {
+    fn end_read<T: Serialize>(
+        &self,
+        ticket: Option<Box<Ticket>>,
+        answer: Result<T, Error>,
+    ) -> Result<T, Error> {
         if let (Some(ticket), Some(journal)) = (ticket, &self.direct.run.journal) {
-            journal.read(ticket, journal::keep(&answer));
+            journal.read(*ticket, journal::keep(&answer));
         }
         answer
     }
