@@ -216,6 +216,15 @@ fn taken(db: &Connection, connection: i64, link: &Link) -> Result<StoreError> {
     Ok(StoreError::conflict(name(link), existing.as_ref().map_or_else(|| "another link".to_owned(), name)))
 }
 
+/// Pairs of which one record was not found and that are not given up yet.
+pub(super) fn quarantined(db: &Connection, scope: Scope) -> Result<u64> {
+    let sql = format!(
+        "SELECT count(*) FROM links WHERE state IN ('highlevel-missing', 'partner-missing') AND parent = '' AND {}",
+        scope.filter()
+    );
+    Ok(count(db.prepare_cached(&sql)?.query_row([scope.pk()], |row| row.get(0))?))
+}
+
 pub(super) fn active(db: &Connection, scope: Scope) -> Result<u64> {
     let sql =
         format!("SELECT count(*) FROM links WHERE state = 'active' AND parent = '' AND {}", scope.filter());

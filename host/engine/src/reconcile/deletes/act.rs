@@ -38,11 +38,13 @@ impl Engine {
         (deletion, policy): (Deletion, DeletePolicy),
         left: SideRecord,
     ) -> Result<Ending, Failure> {
-        let changed = match policy {
-            DeletePolicy::Unlink if deletion.kept.is_none() => Vec::new(),
-            _ => vec![other(deletion.side)],
-        };
-        run.pass_guard(&link.highlevel_id, &changed).await?;
+        let left_side = other(deletion.side);
+        match policy {
+            DeletePolicy::Unlink if deletion.kept.is_none() => {
+                run.pass_guard_to_unlink(&link.highlevel_id, left_side).await?;
+            }
+            _ => run.pass_guard(&link.highlevel_id, &[left_side]).await?,
+        }
         let (deletion, changes, what) = match policy {
             DeletePolicy::Unlink => {
                 let changes = run.take_back(&link, &deletion, &left).await?;
