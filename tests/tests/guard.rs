@@ -3,19 +3,22 @@
 #![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
 #![expect(clippy::cast_possible_truncation, reason = "counts of some dozens of people")]
 
+use std::collections::BTreeSet;
+
 use contactor_engine::{Allow, EngineConfig, EngineError, GuardReport};
 use contactor_sandbox::faults::{Effect, Fault, When};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::prefinery::ProjectAct;
 use contactor_sandbox::{Sandbox, SandboxConfig};
 use contactor_store::{
-    AlertKind, ConnectionId, ConnectionState, RecordId, RunFilter, RunOutcome, Side, WorkspaceId,
+    AlertKind, ConnectionId, ConnectionState, FailureClass, LinkState, RecordId, RunFilter, RunOutcome, Side,
+    WorkspaceId,
 };
 use contactor_tests::engine::{Stand, WORKSPACE};
 use contactor_tests::host::Host;
 use contactor_tests::{artefacts, partners};
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// More than are worked on at the same time.
@@ -32,6 +35,11 @@ struct World {
 impl World {
     /// People who are linked, and a guard that lets a few of them be changed.
     async fn set() -> Self {
+        Self::set_with(json!({})).await
+    }
+
+    /// With settings of the connection.
+    async fn set_with(settings: Value) -> Self {
         let engine = EngineConfig {
             guard_records: u32::try_from(LIMIT).unwrap(),
             guard_percent: 10,
@@ -41,7 +49,11 @@ impl World {
         };
         let stand = Stand::serve_engine(partners::sandbox(), engine).await.unwrap();
         let project = stand.sandbox.prefinery().first_project();
-        let connection = partners::connect(&stand, partners::prefinery(&stand.sandbox)).await.unwrap().id;
+        let mut partner = partners::prefinery(&stand.sandbox);
+        for (name, value) in settings.as_object().unwrap() {
+            partner.settings[name] = value.clone();
+        }
+        let connection = partners::connect(&stand, partner).await.unwrap().id;
         let location = stand.sandbox.highlevel().first_location();
         let world = Self { stand, connection, location, project };
         for number in 0..PEOPLE {
@@ -104,6 +116,32 @@ impl World {
         self.stand.sandbox.recorder().requests("prefinery.testers.update")
     }
 
+    /// Somebody makes a task for so many people.
+    fn give_tasks(&self, title: &str, people: usize) {
+        for contact in self.contacts(people) {
+            let fields = json!({ "title": title, "dueDate": "2030-01-01T09:00:00Z", "completed": false });
+            let act = PersonAct::CreateTask { contact, fields };
+            self.stand.sandbox.highlevel().act(&self.location, act).unwrap();
+        }
+    }
+
+    fn notes(&self) -> usize {
+        let notes = |id: &String| self.stand.sandbox.highlevel().notes(&self.location, id).len();
+        self.contacts(PEOPLE).iter().map(notes).sum()
+    }
+
+    /// Pairs that were given up.
+    async fn unlinked(&self) -> u64 {
+        let links = self.stand.engine.store().links(&self.connection, "contact", None, 1_000).await.unwrap();
+        links.iter().filter(|link| link.state == LinkState::PartnerDeleted).count() as u64
+    }
+
+    /// The classes of the runs that did not end well.
+    async fn failures(&self) -> BTreeSet<FailureClass> {
+        let runs = self.stand.engine.runs(RunFilter { limit: 1_000, ..RunFilter::default() }).await.unwrap();
+        runs.iter().filter_map(|run| run.class).collect()
+    }
+
     async fn state(&self) -> (ConnectionState, String) {
         let view = self.stand.engine.connection(&self.connection).await.unwrap();
         (view.state, view.state_reason.unwrap_or_default())
@@ -137,6 +175,11 @@ async fn a_mass_change_stops_after_exactly_what_is_allowed_and_a_person_lets_it_
     assert_eq!(report.latest.len(), 10);
     let failed = RunFilter { outcome: Some(RunOutcome::Parked), limit: 100, ..RunFilter::default() };
     assert!(engine.runs(failed).await.unwrap().is_empty());
+    let failures = world.failures().await;
+    assert!(
+        failures.contains(&FailureClass::Guard) && !failures.contains(&FailureClass::Quota),
+        "{failures:?}"
+    );
 
     // Whoever decides can look at what would be done.
     assert_eq!(engine.preview(&world.connection, 100).await.unwrap().updates, 45);
@@ -217,6 +260,75 @@ async fn neither_a_preview_nor_what_a_person_asks_for_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_stopped_a_connection_in_words_like_the_guards_is_not_the_guard() {
+    let world = World::set().await;
+    let words = "stopped by the mass-change guard: or so says a connector".to_owned();
+    let store = world.stand.engine.store();
+    store.set_connection_state(&world.connection, ConnectionState::Paused, Some(words)).await.unwrap();
+    assert_eq!(world.guard().await.stopped, None);
+    let refused = world.stand.engine.allow_changes(&world.connection, Allow::Records(1)).await.unwrap_err();
+    assert!(matches!(refused, EngineError::Conflict(_)), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partner_in_which_everything_is_gone_does_not_unlink_everybody() {
+    let world = World::set().await;
+    for tester in world.stand.sandbox.prefinery().testers(world.project) {
+        let act = ProjectAct::DeleteTester { tester: tester["id"].to_string() };
+        world.stand.sandbox.prefinery().act(world.project, act).unwrap();
+    }
+    world.stand.engine.start_sync(&world.connection, true).await.unwrap();
+    world.stand.walk().await.unwrap();
+    world.settle().await;
+    assert_eq!((world.unlinked().await, world.state().await.0), (LIMIT, ConnectionState::Paused));
+    let report = world.guard().await;
+    assert_eq!((report.guarded.in_highlevel, report.guarded.links), (LIMIT, PEOPLE as u64 - LIMIT));
+    let reason = report.stopped.unwrap();
+    assert!(reason.contains("lost their record in Prefinery"), "{reason}");
+    assert_eq!(world.contacts(PEOPLE).len(), PEOPLE);
+
+    // It was meant.
+    world.stand.engine.allow_changes(&world.connection, Allow::All).await.unwrap();
+    world.settle().await;
+    assert_eq!((world.unlinked().await, world.state().await.0), (PEOPLE as u64, ConnectionState::Enabled));
+    assert_eq!(world.contacts(PEOPLE).len(), PEOPLE, "nothing was deleted with it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_that_writes_to_everybody_is_stopped_and_goes_on_where_it_was_and_new_people_do_not_count() {
+    let rule = json!({
+        "name": "note", "on": ["TaskCreate"], "do": [{ "add-note": { "title": "Rule", "body": "For {{ contact_id }}" } }]
+    });
+    let world = World::set_with(json!({ "rules": [rule] })).await;
+    // They were linked a moment ago: whoever is new may be greeted.
+    world.give_tasks("Greet", PEOPLE);
+    world.settle().await;
+    assert_eq!((world.notes(), world.state().await.0), (PEOPLE, ConnectionState::Enabled));
+    assert_eq!(world.guard().await.guarded.in_highlevel, 0);
+
+    world.stand.advance(SignedDuration::from_mins(61));
+    world.give_tasks("Call", PEOPLE);
+    world.settle().await;
+    assert_eq!((world.notes() - PEOPLE) as u64, LIMIT);
+    let (state, reason) = world.state().await;
+    assert!(state == ConnectionState::Paused && reason.contains("in HighLevel"), "{reason}");
+    let engine = &world.stand.engine;
+    assert_eq!(engine.parked(&WorkspaceId::new(WORKSPACE)).await.unwrap(), [], "what comes waits");
+    let failures = world.failures().await;
+    assert!(
+        failures.contains(&FailureClass::Guard) && !failures.contains(&FailureClass::GuestBug),
+        "{failures:?}"
+    );
+    let report = world.guard().await;
+    assert_eq!(report.guarded.in_highlevel, LIMIT);
+    assert!(report.waiting >= PEOPLE as u64 - LIMIT, "{report:?}");
+
+    engine.allow_changes(&world.connection, Allow::Waiting).await.unwrap();
+    world.settle().await;
+    assert_eq!((world.notes(), world.state().await.0), (2 * PEOPLE, ConnectionState::Enabled));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mapping_that_went_wrong_is_stopped_told_and_reversed_with_little_harm() {
     let world = World::set().await;
     let engine = &world.stand.engine;
@@ -279,6 +391,8 @@ async fn a_host_that_is_killed_forgets_nothing_of_the_count() {
     host.aim(&sandbox, &connection).unwrap();
     rename("Twice", PEOPLE);
     host.until("the guard stops it", async || Ok(!host.get(path).await?["stopped"].is_null())).await.unwrap();
+    let stops = host.counter("contactor_guard_stops_total").await.unwrap();
+    assert!((stops - 1.0).abs() < f64::EPSILON, "{stops}");
     // Those that were changed before are no others; of new ones there were five more.
     assert_eq!(host.get(path).await.unwrap()["changed_at_partner"], 15);
     assert!((5..=15).contains(&named("Twice")), "{}", named("Twice"));
@@ -300,7 +414,7 @@ async fn a_host_that_is_killed_forgets_nothing_of_the_count() {
     let refused = host.post(&format!("{path}/allow"), &both).await.unwrap_err();
     assert!(refused.to_string().contains("exclude each other"), "{refused:#}");
     let (code, text) = cli(&["--json", "guard", "allow", "acme", "prefinery", "--records", "100"]).await;
-    let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let answer: Value = serde_json::from_str(&text).unwrap();
     assert!(code == Some(0) && answer["stopped"].is_null(), "{text}");
     host.until("the rest follows", async || Ok(named("Twice") == PEOPLE)).await.unwrap();
     let (code, _) = cli(&["guard", "show", "acme", "nobody"]).await;

@@ -16,6 +16,12 @@ fn calls(quota: &Value) -> Vec<(String, u64)> {
     calls
 }
 
+/// Requests in the windows of the partner's quota that passes last, a quarter of an hour.
+fn partner_use(quota: &Value) -> u64 {
+    let quarters = quota["partners"].as_array().unwrap().iter().filter(|quota| quota["per_seconds"] == 900);
+    quarters.map(|quota| quota["used"].as_u64().unwrap()).sum()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_left_of_the_day_and_who_used_it_survives_a_restart() {
     let dir = tempfile::tempdir().unwrap();
@@ -30,6 +36,8 @@ async fn what_is_left_of_the_day_and_who_used_it_survives_a_restart() {
     assert_eq!(fresh["highlevel"]["daily_limit"], 200_000);
     host.post("/workspaces/acme/connections/prefinery/sync", &json!({ "full": true })).await.unwrap();
     host.until_idle().await.unwrap();
+    // A request that counts in a window of a quarter of an hour.
+    host.post("/workspaces/acme/connections/prefinery/check", &json!({})).await.unwrap();
     let before = host.get("/workspaces/acme/quota").await.unwrap();
     let asked = sandbox.recorder().requests("highlevel.");
     let left = before["highlevel"]["daily_remaining"].as_u64().unwrap();
@@ -49,6 +57,8 @@ async fn what_is_left_of_the_day_and_who_used_it_survives_a_restart() {
     let after = host.get("/workspaces/acme/quota").await.unwrap();
     let remembered = after["highlevel"]["daily_remaining"].as_u64().unwrap();
     assert!(remembered <= left && remembered > left - 20, "{left} before, {remembered} after the restart");
+    assert!(partner_use(&before) > 0, "{before}");
+    assert!(partner_use(&after) >= partner_use(&before), "{before}\n{after}");
     for (purpose, count) in calls(&before) {
         let now = calls(&after).into_iter().find(|(other, _)| *other == purpose).unwrap().1;
         assert!(now >= count, "{purpose}: {count} before, {now} after");

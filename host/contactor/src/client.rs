@@ -6,14 +6,14 @@ use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
     ActionReport, ActionRequest, AlertRules, Alerts, AllowRequest, ApproveMatch, CatalogueEntry,
     CatalogueQuery, CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector,
-    DecideDeletion, DeletePolicies, DeletePolicyQuery, Deletion, DeletionPreview, DeletionQuery, Destination,
-    DraftReport, EnableConnection, EraseRequest, Erasure, ErrorBody, Event, FieldStory, GuardReport, Health,
-    LimitQuery, MappingDraft, MappingRow, MappingRowQuery, MappingTrial, MatchQuery, MatchReport,
-    NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewDeletion, PreviewReport, PreviewRequest,
-    PutDestination, Quota, RecordRef, RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer,
-    ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer, SetDeletePolicies, SetMappingPolicy,
-    SetMappingRow, StartMatch, StoryQuery, SyncProgress, SyncRequest, Timeline, TimelineQuery, TrialReport,
-    Workspace, WorkspaceSettings,
+    DecideDeletion, DecideDeletions, DeletePolicies, DeletePolicyQuery, Deletion, DeletionPreview,
+    DeletionQuery, Destination, DraftReport, EnableConnection, EraseRequest, Erasure, ErrorBody, Event,
+    FieldStory, GuardReport, Health, LimitQuery, MappingDraft, MappingRow, MappingRowQuery, MappingTrial,
+    MatchQuery, MatchReport, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewDeletion,
+    PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef, RecordingSummary, ReleaseAnswer,
+    ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer,
+    SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery, SyncProgress, SyncRequest,
+    Timeline, TimelineQuery, TrialReport, Workspace, WorkspaceSettings,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -435,7 +435,7 @@ impl Client {
         &self,
         workspace: &str,
         decision: &str,
-        how: &DecideDeletion,
+        how: &DecideDeletions,
     ) -> Result<Vec<Deletion>> {
         self.json(self.request(Method::POST, &["workspaces", workspace, "deletes", decision]).json(how)).await
     }

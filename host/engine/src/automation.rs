@@ -72,9 +72,10 @@ impl Engine {
         };
         let handled = handle(&run, &claimed).await;
         // Whatever the handler made of it: once it was stopped, nothing it says counts.
-        let handled = match journal.stopped() {
-            Some(why) => Err(Failure::new(FailureClass::GuestBug, why)),
-            None => handled.map_err(brief),
+        let handled = match (journal.stopped(), journal.waits()) {
+            (Some(why), _) => Err(Failure::new(FailureClass::GuestBug, why)),
+            (None, Some(failure)) => Err(failure),
+            (None, None) => handled.map_err(brief),
         };
         let stopped = journal.stopped().is_some();
         let ending = match handled {

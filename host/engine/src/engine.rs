@@ -1,7 +1,7 @@
 //! The engine's parts and how they hang together.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use contactor_highlevel::webhook::Verifier;
@@ -26,7 +26,7 @@ use crate::failure::{self, Failure};
 use crate::guard::Guard;
 use crate::locks::KeyedLocks;
 use crate::notify::{NotificationConfig, PublicOnly};
-use crate::partner::{PartnerApi, PartnerSetup};
+use crate::partner::{PartnerApi, PartnerSetup, Quotas};
 use crate::rests::Breakers;
 use crate::scheduler::Wake;
 use crate::subscriptions::Subscriptions;
@@ -86,6 +86,7 @@ struct Inner {
     walk_wake: Wake,
     active: RwLock<HashMap<ConnectionId, Arc<Active>>>,
     guests: Mutex<HashMap<ConnectionId, Arc<dyn Guest>>>,
+    partner_quotas: Mutex<HashMap<ConnectionId, Arc<Quotas>>>,
     workspaces: RwLock<HashMap<LocationId, WorkspaceId>>,
     subscriptions: Subscriptions,
     notifications: RwLock<Arc<NotificationConfig>>,
@@ -103,8 +104,10 @@ impl Engine {
         let tokens = Arc::new(Tokens::new(Arc::clone(&parts.store), credentials.clone()));
         let mut highlevel_config = parts.highlevel;
         if contactor_store::torture::clock().is_some() {
-            // Its quota passes in real time, which a torture test does not have.
+            // A quota and a time-out pass in real time, of which a torture test has little.
             highlevel_config.limits.burst = 1_000_000;
+            highlevel_config.limits.interval = Duration::from_millis(50);
+            highlevel_config.timeout = Duration::from_secs(parts.config.partner_timeout);
         }
         let highlevel = HighLevel::new(highlevel_config.clone(), Arc::clone(&tokens) as _)
             .map_err(|error| EngineError::Invalid(error.to_string()))?;
@@ -142,6 +145,7 @@ impl Engine {
             walk_wake: Wake::default(),
             active: RwLock::default(),
             guests: Mutex::default(),
+            partner_quotas: Mutex::default(),
             workspaces: RwLock::default(),
             subscriptions: Subscriptions::default(),
             notifications: RwLock::default(),
@@ -439,11 +443,37 @@ impl Engine {
         let grants = crate::manage::interfaces(&connection.grants);
         let connector = self.runtime().load(bytes, &digest, &grants).await?;
         let manifest = Arc::new(connector.manifest().clone());
-        let partner = self.partner_api(&connection, &manifest, secrets)?;
+        let quotas = self.quotas_of_partner(&connection.id, &manifest).await?;
+        let partner = self.partner_api(&connection, &manifest, secrets, quotas)?;
         let overridden =
             self.0.guests.lock().unwrap_or_else(PoisonError::into_inner).get(&connection.id).cloned();
         let guest = overridden.unwrap_or_else(|| Arc::new(connector));
         Active::new(connection, workspace, manifest, guest, partner)
+    }
+
+    /// The quotas that a connector declares, with what is used of them: by the connection as it was loaded before, or in an
+    /// earlier process.
+    async fn quotas_of_partner(
+        &self,
+        id: &ConnectionId,
+        manifest: &contactor_manifest::Manifest,
+    ) -> Result<Arc<Quotas>, EngineError> {
+        let declared = if self.config().partner_quotas { manifest.quotas.clone() } else { Vec::new() };
+        let stored = self.store().partner_windows(id).await?;
+        let mut all = self.quotas_of_partners();
+        let before = all.get(id).cloned();
+        if let Some(before) = before.as_ref().filter(|before| before.declared() == declared) {
+            return Ok(Arc::clone(before));
+        }
+        let quotas = Arc::new(Quotas::new(declared));
+        quotas.restore(&before.map_or(stored, |before| before.kept(id, self.now())));
+        all.insert(id.clone(), Arc::clone(&quotas));
+        Ok(quotas)
+    }
+
+    /// What is used of the quotas of every partner that was asked for anything.
+    pub(crate) fn quotas_of_partners(&self) -> MutexGuard<'_, HashMap<ConnectionId, Arc<Quotas>>> {
+        self.0.partner_quotas.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn partner_api(
@@ -451,6 +481,7 @@ impl Engine {
         connection: &Connection,
         manifest: &contactor_manifest::Manifest,
         secrets: BTreeMap<String, SecretString>,
+        quotas: Arc<Quotas>,
     ) -> Result<PartnerApi, EngineError> {
         let auth = manifest.auth(&connection.auth_scheme).ok_or_else(|| {
             EngineError::Invalid(format!(
@@ -465,7 +496,7 @@ impl Engine {
             base_url: connection.base_url.clone(),
             auth: auth.clone(),
             secrets,
-            quotas: if self.config().partner_quotas { manifest.quotas.clone() } else { Vec::new() },
+            quotas,
             timeout: Duration::from_secs(self.config().partner_timeout),
             log_cap: self.config().log_body_cap,
         })

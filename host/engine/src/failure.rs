@@ -43,8 +43,8 @@ impl Failure {
         jitter: f64,
     ) -> Disposition {
         match self.class {
-            // Waiting for a quota is no failed attempt: it ends when the window does.
-            FailureClass::Quota => Disposition::Retry {
+            // Waiting for a quota, or for a person to allow more changes, is no failed attempt.
+            FailureClass::Quota | FailureClass::Guard => Disposition::Retry {
                 at: now + self.wait().unwrap_or(SignedDuration::from_secs(10)),
                 counts: false,
             },

@@ -14,10 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use contactor_runtime::bindings::types::Error;
-use contactor_store::{ClaimedDelivery, DeliveryId, JournalEntry, JournalSlot, Lease, Origin, RecordId};
+use contactor_store::{
+    ClaimedDelivery, Counted, DeliveryId, JournalEntry, JournalSlot, Lease, Origin, RecordId,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
+
+use crate::failure::Failure;
+use crate::guard::Pass;
 
 /// How the kinds of timers begin.
 pub(crate) const TIMER: &str = "timer:";
@@ -44,6 +49,8 @@ struct Inner {
     reads: Vec<JournalEntry>,
     read_bytes: usize,
     stopped: Option<String>,
+    waits: Option<Failure>,
+    counted: BTreeSet<Counted>,
 }
 
 /// What to do with a call.
@@ -51,7 +58,7 @@ pub(crate) enum Begun {
     /// It was made: its answer.
     Answered(String),
     /// It has to be made.
-    Make(Ticket),
+    Make(Box<Ticket>),
 }
 
 /// A call that has to be made.
@@ -60,6 +67,10 @@ pub(crate) struct Ticket {
     pub(crate) slot: JournalSlot,
     /// It was begun before and may have happened.
     pub(crate) unsure: bool,
+    /// The linked contacts that it changes when it succeeds.
+    pub(crate) changes: Vec<Counted>,
+    /// The guard's leave, until its answer is noted.
+    pub(crate) pass: Option<Pass>,
 }
 
 impl Journal {
@@ -82,6 +93,8 @@ impl Journal {
                 reads: Vec::new(),
                 read_bytes: 0,
                 stopped: None,
+                waits: None,
+                counted: BTreeSet::new(),
             }),
         }
     }
@@ -99,6 +112,26 @@ impl Journal {
     pub(crate) fn stop(&self, why: String) -> Error {
         let mut inner = self.lock();
         Error::Other(inner.stopped.get_or_insert(why).clone())
+    }
+
+    /// Why the handler has to be run again later, if it has to.
+    pub(crate) fn waits(&self) -> Option<Failure> {
+        self.lock().waits.clone()
+    }
+
+    /// Lets no further call of this attempt write: the next attempt makes the call that may not be made now.
+    pub(crate) fn wait(&self, failure: Failure) -> Error {
+        Error::Other(self.lock().waits.get_or_insert(failure).message.clone())
+    }
+
+    /// Whether a contact was counted for a call of this attempt.
+    pub(crate) fn has_counted(&self, one: &Counted) -> bool {
+        self.lock().counted.contains(one)
+    }
+
+    /// These were counted with the answer of a call.
+    pub(crate) fn have_counted(&self, changes: Vec<Counted>) {
+        self.lock().counted.extend(changes);
     }
 
     /// The contact turned out only now: writes count as writes of it.
@@ -132,6 +165,9 @@ impl Journal {
         let mut inner = self.lock();
         if let Some(why) = inner.stopped.as_ref().filter(|_| writes) {
             return Err(Error::Other(why.clone()));
+        }
+        if let Some(failure) = inner.waits.as_ref().filter(|_| writes) {
+            return Err(Error::Other(failure.message.clone()));
         }
         if self.by_content {
             return Ok(self.begin_by_content(&mut inner, operation, request, writes));
@@ -198,7 +234,7 @@ impl Journal {
         request: &[u8],
         writes: bool,
         unsure: bool,
-    ) -> Ticket {
+    ) -> Box<Ticket> {
         let reads = if writes { std::mem::take(&mut inner.reads) } else { Vec::new() };
         let call = JournalEntry {
             position,
@@ -207,7 +243,7 @@ impl Journal {
             writes,
             result: None,
         };
-        Ticket {
+        Box::new(Ticket {
             slot: JournalSlot {
                 lease: self.lease.clone(),
                 delivery: self.delivery,
@@ -216,7 +252,9 @@ impl Journal {
                 limit: None,
             },
             unsure,
-        }
+            changes: Vec::new(),
+            pass: None,
+        })
     }
 
     /// A read was answered. It is noted with the next write: without one, reading again changes nothing.
@@ -383,7 +421,7 @@ mod tests {
     fn reads_are_noted_with_the_write_that_follows_them() {
         let journal = journal(Vec::new(), false);
         let Ok(Begun::Make(read)) = journal.begin("tasks.list-all", &[1], false) else { panic!() };
-        journal.read(read, "{\"Ok\":[]}".to_owned());
+        journal.read(*read, "{\"Ok\":[]}".to_owned());
         let Ok(Begun::Make(write)) = journal.begin("tags.add", &[1], true) else { panic!() };
         assert_eq!(write.slot.call.position, 1);
         assert_eq!(write.slot.reads.len(), 1);

@@ -72,11 +72,11 @@ pub use manage::{
     DraftReport, DraftTotals, EnableConnection, HighLevelQuota, InspectReport, MappingRow, MappingTrial,
     MatchEstimate, MatchReport, NewWorkspace, ParkedAction, ParkedGroupView, PartnerQuota, PlannedCall,
     PolicyChange, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest, SettingView, Timeline,
-    TimelineEntry, TimelineKind, TimelinePage, TrialProblem, TrialReport, TrialRow, WantedPolicy, WhyField,
-    inspect,
+    TimelineEntry, TimelineKind, TimelinePage, TrialProblem, TrialReport, TrialRow, WaitingDeletions,
+    WantedPolicy, WhyField, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};
-pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, Verdict};
+pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, RecordPreview, Verdict};
 pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};
 pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind};

@@ -14,21 +14,25 @@ pub(crate) struct KeyedLocks {
 impl KeyedLocks {
     /// Waits until nobody else holds `key`.
     pub(crate) async fn lock(&self, key: &str) -> OwnedMutexGuard<()> {
-        let lock = {
-            let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-            if locks.len() > 1_024 {
-                locks.retain(|_, lock| lock.strong_count() > 0);
-            }
-            match locks.get(key).and_then(Weak::upgrade) {
-                Some(lock) => lock,
-                None => {
-                    let lock = Arc::new(tokio::sync::Mutex::new(()));
-                    locks.insert(key.to_owned(), Arc::downgrade(&lock));
-                    lock
-                }
-            }
-        };
-        lock.lock_owned().await
+        self.of(key).lock_owned().await
+    }
+
+    /// Takes `key` unless somebody else holds it.
+    pub(crate) fn try_lock(&self, key: &str) -> Option<OwnedMutexGuard<()>> {
+        self.of(key).try_lock_owned().ok()
+    }
+
+    fn of(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        if locks.len() > 1_024 {
+            locks.retain(|_, lock| lock.strong_count() > 0);
+        }
+        if let Some(lock) = locks.get(key).and_then(Weak::upgrade) {
+            return lock;
+        }
+        let lock = Arc::new(tokio::sync::Mutex::new(()));
+        locks.insert(key.to_owned(), Arc::downgrade(&lock));
+        lock
     }
 }
 
@@ -43,6 +47,7 @@ mod tests {
         let _other = locks.lock("b").await;
         let mut second = Box::pin(locks.lock("a"));
         assert!(futures_util::FutureExt::now_or_never(&mut second).is_none());
+        assert!(locks.try_lock("a").is_none() && locks.try_lock("c").is_some());
         drop(held);
         second.await;
     }

@@ -135,7 +135,7 @@ impl Engine {
             }
             Some(FailureClass::Quota) => self.rest_if_limited(run, reason).await?,
             // Stopped as a whole; nothing is known of the entity.
-            Some(FailureClass::Auth) => {}
+            Some(FailureClass::Auth | FailureClass::Guard) => {}
             // Whatever it was, the other side answered.
             _ => {
                 let streak = self.breakers().lock().remove(&(id.clone(), subject.to_owned()));

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contactor_highlevel::{Daily, LocationId as HlLocationId};
-use contactor_store::{Call, ConnectionId, DailyBudget, Priority, Usage, WorkspaceId};
+use contactor_store::{Call, ConnectionId, DailyBudget, PartnerWindow, Priority, Usage, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Engine;
@@ -32,6 +32,7 @@ pub(crate) struct Meters {
 struct Kept {
     at: Option<Timestamp>,
     budgets: HashMap<WorkspaceId, Daily>,
+    windows: HashMap<ConnectionId, Vec<PartnerWindow>>,
 }
 
 /// Counts the calls of one run.
@@ -120,7 +121,28 @@ impl Engine {
             };
             self.store().put_budget(budget).await?;
         }
-        Ok(())
+        self.keep_partner_windows().await
+    }
+
+    /// Keeps what is used of the partners' declared quotas, where that changed.
+    async fn keep_partner_windows(&self) -> Result<(), EngineError> {
+        let now = self.now();
+        let all: Vec<_> =
+            self.quotas_of_partners().iter().map(|(id, quotas)| (id.clone(), quotas.kept(id, now))).collect();
+        let mut changed = Vec::new();
+        {
+            let mut kept = self.meters().kept.lock().unwrap_or_else(PoisonError::into_inner);
+            for (id, windows) in all {
+                if kept.windows.get(&id) != Some(&windows) {
+                    changed.extend(windows.iter().cloned());
+                    kept.windows.insert(id, windows);
+                }
+            }
+        }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        Ok(self.store().put_partner_windows(changed).await?)
     }
 
     /// Takes up what was left of each location's day before a restart: before anybody asks or anything is sent.

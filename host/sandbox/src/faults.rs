@@ -67,6 +67,12 @@ pub enum Effect {
         #[serde(default)]
         after: bool,
     },
+    /// Never answers: the connection stays open until the client gives up.
+    Hang {
+        /// False: the request has no effect. True: it is carried out first.
+        #[serde(default)]
+        after: bool,
+    },
     /// Waits before the request is looked at. Real time: keep it to demonstrations and timeout tests.
     Delay {
         /// Milliseconds.
@@ -131,6 +137,11 @@ impl Faults {
         if fault.when != When::Next(0) {
             lock(&self.0).in_force.push(fault);
         }
+    }
+
+    /// Removes the rules that do this to these operations.
+    pub fn remove(&self, operation: &str, effect: &Effect) {
+        lock(&self.0).in_force.retain(|rule| rule.operation != operation || rule.effect != *effect);
     }
 
     /// Removes every rule.

@@ -122,6 +122,7 @@ fn below(call: &mut Call, prefix: &str) -> bool {
 async fn meddle(world: &World, vendor: &dyn Vendor, call: &Call) -> Result<Reply, Dropped> {
     let operation = vendor.operation(call);
     let mut own_status = None;
+    let mut hangs = false;
     let mut carry_out = || {
         let reply = vendor.answer(call);
         own_status = Some(reply.status);
@@ -139,6 +140,13 @@ async fn meddle(world: &World, vendor: &dyn Vendor, call: &Call) -> Result<Reply
             if after {
                 carry_out();
             }
+            Err(Dropped)
+        }
+        Some(Effect::Hang { after }) => {
+            if after {
+                carry_out();
+            }
+            hangs = true;
             Err(Dropped)
         }
         Some(Effect::Delay { millis }) => {
@@ -163,6 +171,10 @@ async fn meddle(world: &World, vendor: &dyn Vendor, call: &Call) -> Result<Reply
             status: sent,
             own_status,
         });
+    }
+    if hangs {
+        // Ends with the connection, which is the client's to close.
+        std::future::pending::<()>().await;
     }
     outcome
 }

@@ -53,6 +53,9 @@ pub trait Store: Send + Sync + 'static {
         state: ConnectionState,
         reason: Option<String>,
     ) -> Result<()>;
+    /// Pauses a connection because of a mass change, unless it is not enabled any more: whoever stopped it before had another
+    /// reason, which allowing more changes must not undo. Answers whether it was paused now.
+    async fn stop_mass_change(&self, id: &ConnectionId, reason: String) -> Result<bool>;
     /// One connection.
     async fn connection(&self, id: &ConnectionId) -> Result<Option<Connection>>;
     /// The connection whose webhook path has this token.
@@ -227,6 +230,11 @@ pub trait Store: Send + Sync + 'static {
     async fn put_budget(&self, budget: DailyBudget) -> Result<()>;
     /// What was kept.
     async fn budget(&self, workspace: &WorkspaceId) -> Result<Option<DailyBudget>>;
+    /// Keeps what was used of partners' quotas, each in the place of what was kept of it; those of a connection that is gone are
+    /// left out.
+    async fn put_partner_windows(&self, windows: Vec<PartnerWindow>) -> Result<()>;
+    /// What was kept of a connection's; nothing when there is no such connection.
+    async fn partner_windows(&self, connection: &ConnectionId) -> Result<Vec<PartnerWindow>>;
 
     // -------------------------------------------------------------------------------------------------------------- links
 
@@ -417,7 +425,8 @@ pub trait Store: Send + Sync + 'static {
     /// Notes a writing call before it is made, and the reads before it. `Fenced` when the claim is no longer ours, `Limited` when
     /// it is one too many of its [`WriteLimit`]: then the call must not be made.
     async fn journal_intent(&self, slot: JournalSlot) -> Result<()>;
-    /// Notes the answer of a writing call, and the id of the record that it created. `Fenced` as above.
+    /// Notes the answer of a writing call, the id of the record that it created, and the linked records that it changed, which are
+    /// counted with it. `Fenced` as above.
     async fn journal_result(
         &self,
         lease: &Lease,
@@ -425,6 +434,7 @@ pub trait Store: Send + Sync + 'static {
         position: u32,
         result: String,
         record: Option<RecordId>,
+        changed: Vec<Counted>,
     ) -> Result<()>;
     /// Whether a handler of this connection is known to have created this record.
     async fn journalled(&self, connection: &ConnectionId, operation: &str, record: &RecordId)
@@ -491,7 +501,8 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets what is past its time: events, runs, conflicts that ended and messages as the workspace says, or else as given, held
     /// events as given, de-duplication keys not before [`DEDUPLICATION`]; until then an event stays without its body. What was kept to
     /// undo a deletion goes with its window, and what two records agreed on after 60 days, if one of them is gone; that it is gone
-    /// stays known. What waits for a run or for a person is kept. Works in
+    /// stays known. What waits for a run or for a person is kept, but a decision about a deletion that no run carried out within
+    /// [`DECISIONS`] counts no more: a person is asked again, or the pair is given up if the record was to be kept. Works in
     /// several transactions, so that webhooks need not wait. Answers the number of rows removed or emptied.
     async fn expire(&self, now: Timestamp, retention: Duration) -> Result<u64>;
     /// A write that proves that the store can commit, for health. After `Failed` it is the one call that tries the disk again,

@@ -12,7 +12,7 @@ pub const EARLY_ANSWER: &str = "early-answer";
 pub const NO_JOURNAL: &str = "no-journal";
 
 /// The store's changes: what a process can be told to die before or after the commit of.
-pub const CHANGES: [&str; 52] = [
+pub const CHANGES: [&str; 54] = [
     "create_workspace",
     "update_workspace",
     "install_connector",
@@ -27,6 +27,7 @@ pub const CHANGES: [&str; 52] = [
     "claim_events",
     "complete_record",
     "allow_changes",
+    "stop_mass_change",
     "note_conflicts",
     "complete_event",
     "put_rest",
@@ -38,6 +39,7 @@ pub const CHANGES: [&str; 52] = [
     "put_alerts",
     "add_usage",
     "put_budget",
+    "put_partner_windows",
     "put_run",
     "put_recording",
     "decide_conflict",

@@ -75,6 +75,17 @@ pub enum Seen {
     Neither,
 }
 
+/// Whether a record that is gone lives on in another one, as a search found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LivesOn {
+    /// No other one is known by what it was known by.
+    No,
+    /// Others are, and nobody can tell: people of one household share a phone.
+    Perhaps,
+    /// One is, beyond doubt.
+    Yes,
+}
+
 /// What a run does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -100,8 +111,9 @@ pub enum Step {
     Nothing,
 }
 
-/// Decides about a pair. `survivor` says whether a search found where the record lives on; none when it was not searched for.
-pub fn after_look(stage: Stage, seen: Seen, survivor: Option<bool>, policy: &DeletePolicy) -> Step {
+/// Decides about a pair. `survivor` says what a search for the record found; none when it was not searched for. A doubt about which a
+/// person decided is none any more.
+pub fn after_look(stage: Stage, seen: Seen, survivor: Option<LivesOn>, policy: &DeletePolicy) -> Step {
     match (stage, seen) {
         (_, Seen::Both) => Step::Merge,
         (Stage::Linked, _) => Step::Quarantine,
@@ -110,11 +122,13 @@ pub fn after_look(stage: Stage, seen: Seen, survivor: Option<bool>, policy: &Del
         // What a person wants to keep is only unlinked, wherever the other one went.
         (_, Seen::Without(_)) => match (survivor, stage, policy) {
             (None, ..) => Step::Search,
-            (Some(true), ..) => Step::Move,
-            (Some(false), Stage::Kept, _) | (Some(false), _, DeletePolicy::Unlink) => Step::Unlink,
-            (Some(false), _, DeletePolicy::Tag { .. }) => Step::Tag,
-            (Some(false), Stage::Confirmed | Stage::Acting, DeletePolicy::Delete) => Step::Delete,
-            (Some(false), _, DeletePolicy::Delete) => Step::Ask,
+            (Some(LivesOn::Yes), ..) => Step::Move,
+            (_, Stage::Kept, _) => Step::Unlink,
+            (Some(LivesOn::Perhaps), ..) => Step::Ask,
+            (_, _, DeletePolicy::Unlink) => Step::Unlink,
+            (_, _, DeletePolicy::Tag { .. }) => Step::Tag,
+            (_, Stage::Confirmed | Stage::Acting, DeletePolicy::Delete) => Step::Delete,
+            (_, _, DeletePolicy::Delete) => Step::Ask,
         },
     }
 }
@@ -145,6 +159,14 @@ mod tests {
         ]
     }
 
+    fn survivor() -> impl Strategy<Value = LivesOn> {
+        prop_oneof![Just(LivesOn::No), Just(LivesOn::Perhaps), Just(LivesOn::Yes)]
+    }
+
+    fn searched() -> impl Strategy<Value = Option<LivesOn>> {
+        proptest::option::of(survivor())
+    }
+
     fn policy() -> impl Strategy<Value = DeletePolicy> {
         prop_oneof![
             Just(DeletePolicy::Unlink),
@@ -167,12 +189,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn two_records_that_are_there_are_merged_whatever_was_planned(stage in stage(), policy in policy(), survivor: Option<bool>) {
+        fn two_records_that_are_there_are_merged_whatever_was_planned(stage in stage(), policy in policy(), survivor in searched()) {
             prop_assert_eq!(after_look(stage, Seen::Both, survivor, &policy), Step::Merge);
         }
 
         #[test]
-        fn first_sight_and_a_look_that_is_not_due_do_nothing(seen in seen(), policy in policy(), survivor: Option<bool>) {
+        fn first_sight_and_a_look_that_is_not_due_do_nothing(seen in seen(), policy in policy(), survivor in searched()) {
             prop_assume!(seen != Seen::Both);
             prop_assert_eq!(after_look(Stage::Linked, seen, survivor, &policy), Step::Quarantine);
             let early = Stage::Quarantined { due: false };
@@ -180,21 +202,24 @@ mod tests {
         }
 
         #[test]
-        fn nothing_is_deleted_that_nobody_confirmed_or_that_lives_on(stage in stage(), seen in seen(), policy in policy(), survivor: Option<bool>) {
+        fn nothing_is_deleted_that_nobody_confirmed_or_that_lives_on(stage in stage(), seen in seen(), policy in policy(), survivor in searched()) {
             let step = after_look(stage, seen, survivor, &policy);
             if step == Step::Delete {
                 prop_assert!(matches!(stage, Stage::Confirmed | Stage::Acting));
                 prop_assert!(matches!(seen, Seen::Without(_)));
-                prop_assert_eq!(survivor, Some(false));
+                prop_assert_eq!(survivor, Some(LivesOn::No));
                 prop_assert_eq!(policy, DeletePolicy::Delete);
             }
             if matches!(step, Step::Tag | Step::Unlink | Step::Ask) {
-                prop_assert_eq!(survivor, Some(false), "only after a search");
+                prop_assert!(survivor.is_some_and(|survivor| survivor != LivesOn::Yes), "only after a search");
+            }
+            if step == Step::Tag || step == Step::Unlink && stage != Stage::Kept {
+                prop_assert_eq!(survivor, Some(LivesOn::No), "a doubt is for a person");
             }
         }
 
         #[test]
-        fn a_record_that_stays_away_comes_to_an_end_by_its_policy(side: bool, policy in policy(), lives_on: bool, confirms: bool) {
+        fn a_record_that_stays_away_comes_to_an_end_by_its_policy(side: bool, policy in policy(), lives_on in survivor(), confirms: bool) {
             let seen = Seen::Without(if side { Side::Highlevel } else { Side::Partner });
             let (mut stage, mut survivor, mut last) = (Stage::Linked, None, Step::Wait);
             for _ in 0..10 {
@@ -202,13 +227,17 @@ mod tests {
                 if last == Step::Search {
                     survivor = Some(lives_on);
                 }
+                if last == Step::Ask && survivor == Some(LivesOn::Perhaps) {
+                    survivor = Some(LivesOn::No);
+                }
                 match follow(stage, last, confirms) {
                     Some(next) => stage = next,
                     None => break,
                 }
             }
             let expected = match policy {
-                _ if lives_on => Step::Move,
+                _ if lives_on == LivesOn::Yes => Step::Move,
+                DeletePolicy::Tag { .. } if lives_on == LivesOn::Perhaps && !confirms => Step::Unlink,
                 DeletePolicy::Tag { .. } => Step::Tag,
                 DeletePolicy::Delete if confirms => Step::Delete,
                 DeletePolicy::Unlink | DeletePolicy::Delete => Step::Unlink,

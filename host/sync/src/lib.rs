@@ -54,7 +54,7 @@ pub use children::{
 };
 pub use conflict::ConflictRecord;
 pub use decision::{Decision, Outcome, Undecidable};
-pub use deletes::{DeletePolicies, DeletePolicy, Seen, Stage, Step, after_look};
+pub use deletes::{DeletePolicies, DeletePolicy, LivesOn, Seen, Stage, Step, after_look};
 pub use expression::{check_expression, evaluate};
 pub use fingerprint::Fingerprint;
 pub use mapping::{Mapping, MappingError};

@@ -30,7 +30,7 @@ async fn main() -> Result<()> {
         if report.is_clean() {
             println!("seed {seed}: {report}");
         } else {
-            println!("seed {seed} FAILED: {report}");
+            println!("seed {seed} FAILED ({}): {report}", report.shape);
             for finding in report.lost.iter().chain(&report.duplicated).chain(&report.unresolved) {
                 println!("    {finding}");
             }

@@ -1,5 +1,7 @@
 //! What happens in a history: a function of its seed.
 
+use std::fmt;
+
 use contactor_sandbox::random::Random;
 use contactor_store::torture::CHANGES;
 
@@ -10,8 +12,13 @@ const STEPS: usize = 40;
 /// People at the beginning.
 pub(super) const PEOPLE: usize = 6;
 /// Places where the host may be told to die, each with how often it may be come to before.
-const PLACES: [(&str, usize); 4] =
-    [("before-commit", 40), ("after-commit", 40), ("after-write", 12), ("before-result", 4)];
+const PLACES: [(&str, usize); 5] = [
+    ("before-commit", 40),
+    ("after-commit", 40),
+    ("after-mark", 40),
+    ("after-write", 12),
+    ("before-result", 4),
+];
 
 /// Where the process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +52,52 @@ impl Death {
     }
 }
 
+/// What the admin wants for records that one side lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Policy {
+    Unlink,
+    Tag,
+    Delete,
+}
+
+impl Policy {
+    const ALL: [Self; 3] = [Self::Unlink, Self::Tag, Self::Delete];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Unlink => "unlink",
+            Self::Tag => "tag",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// What is the same throughout a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// For contacts that are gone in HighLevel.
+    pub(super) highlevel_gone: Policy,
+    /// For testers that are gone at the partner.
+    pub(super) partner_gone: Policy,
+    /// Requests that are never answered, some of them after their effect.
+    pub(super) hangs: bool,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (contact, tester) = (self.highlevel_gone.name(), self.partner_gone.name());
+        let hangs = if self.hangs { ", requests hang" } else { "" };
+        write!(f, "gone contact: {contact}, gone tester: {tester}{hangs}")
+    }
+}
+
+/// A side that refuses everything for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Storm {
+    Highlevel,
+    Partner,
+}
+
 /// One step. People are named by their place in the order in which they came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -56,6 +109,12 @@ pub(super) enum Step {
     CreateContact { name: String },
     /// Somebody deletes a contact in HighLevel.
     DeleteContact { person: usize },
+    /// Somebody deletes a tester at the partner.
+    DeleteTester { person: usize },
+    /// Somebody decides about everything that waits to be deleted.
+    Decide { confirm: bool },
+    /// One side answers 429 to everything for some minutes, and says how long to wait or does not.
+    Storm { side: Storm, retry_after: Option<u32> },
     /// Somebody edits a tester at the partner.
     EditTester { person: usize, field: &'static str, value: String },
     /// Somebody signs up at the partner.
@@ -72,12 +131,18 @@ pub(super) enum Step {
 
 /// The steps of a seed.
 pub(super) struct History {
+    pub(super) shape: Shape,
     pub(super) steps: Vec<Step>,
 }
 
 impl History {
     pub(super) fn of(seed: u64, options: &Options) -> Self {
         let mut random = Random::new(seed, "torture");
+        let shape = Shape {
+            highlevel_gone: Policy::ALL[random.below(3)],
+            partner_gone: Policy::ALL[random.below(3)],
+            hangs: random.below(3) == 0,
+        };
         let mut people = PEOPLE;
         let mut steps = Vec::with_capacity(STEPS + 2);
         for number in 0..STEPS {
@@ -89,7 +154,7 @@ impl History {
         steps.insert(at, Step::Kill { next: Some(options.death.unwrap_or(death)) });
         let at = STEPS / 2 + random.below(STEPS / 2);
         steps.insert(at, Step::Kill { next: None });
-        Self { steps }
+        Self { shape, steps }
     }
 }
 
@@ -97,7 +162,7 @@ fn step(random: &mut Random, number: usize, people: &mut usize) -> Step {
     let person = random.below(*people);
     let value = format!("Edited{number}");
     let field = ["firstName", "lastName"][random.below(2)];
-    match random.below(20) {
+    match random.below(24) {
         0..=4 => Step::EditContact { person, field, value },
         5 => Step::Tag { person, tag: format!("tag {number}") },
         6 | 7 => {
@@ -111,7 +176,14 @@ fn step(random: &mut Random, number: usize, people: &mut usize) -> Step {
             Step::CreateTester { name: format!("signup{number}") }
         }
         13..=16 => Step::Deliver { shuffled: random.below(2) == 0 },
-        17 | 18 => Step::Pass { minutes: 1 + i64::try_from(random.below(20)).unwrap_or(0) },
+        17..=19 => Step::Pass { minutes: 1 + i64::try_from(random.below(20)).unwrap_or(0) },
+        20 => Step::DeleteTester { person },
+        21 => Step::Decide { confirm: random.below(3) > 0 },
+        // The host waits for HighLevel's quota in real time, so that side asks for a moment only.
+        22 if random.below(2) == 0 => {
+            Step::Storm { side: Storm::Highlevel, retry_after: [None, Some(1)][random.below(2)] }
+        }
+        22 => Step::Storm { side: Storm::Partner, retry_after: [None, Some(30), Some(600)][random.below(3)] },
         _ if random.below(4) == 0 => Step::RevokeToken,
         _ => Step::Deliver { shuffled: true },
     }

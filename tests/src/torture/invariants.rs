@@ -8,7 +8,7 @@ use contactor_sandbox::outbox::Outbox;
 use serde_json::{Value, json};
 
 use super::Report;
-use super::world::{Person, World};
+use super::world::{Deleted, Person, World};
 
 /// Writes per edit at most: an edit is one write on the other side, a new contact also a tag and a task, and each lost answer
 /// has its write made again.
@@ -92,13 +92,36 @@ async fn doubled(world: &World, report: &mut Report) -> Result<()> {
                 .push(format!("{welcome} welcome tasks of {}: {tasks:?}{story}", contact["email"]));
         }
     }
-    let linked = |person: &&Person| person.deleted.as_ref().is_some_and(|deleted| deleted.linked);
-    for person in world.people.iter().filter(linked) {
-        if contacts.iter().any(|contact| contact["email"] == json!(person.email)) {
-            report.duplicated.push(format!("{} was deleted in HighLevel and came back", person.email));
+    came_back(&world.people, &contacts, &testers, report);
+    Ok(())
+}
+
+/// What people deleted stays deleted, and nothing else is.
+fn came_back(people: &[Person], contacts: &[Value], testers: &[Value], report: &mut Report) {
+    let is_linked = |deleted: &Option<Deleted>| deleted.as_ref().is_some_and(|deleted| deleted.linked);
+    let among = |records: &[Value], person: &Person| {
+        records.iter().any(|record| record["email"] == json!(person.email))
+    };
+    for person in people {
+        let sides = [
+            ("HighLevel", among(contacts, person), &person.deleted, &person.deleted_tester),
+            ("Prefinery", among(testers, person), &person.deleted_tester, &person.deleted),
+        ];
+        for (side, is_there, deleted, other) in sides {
+            match deleted {
+                Some(_) if is_linked(deleted) && is_there => {
+                    report.duplicated.push(format!("{} was deleted in {side} and came back", person.email));
+                }
+                None if is_linked(other) && !is_there && !person.confirmed => {
+                    report.lost.push(format!(
+                        "{} was deleted in {side} by the host, which nobody confirmed",
+                        person.email
+                    ));
+                }
+                _ => {}
+            }
         }
     }
-    Ok(())
 }
 
 /// The runs of a contact, each with its calls: what a person would look at.
@@ -137,7 +160,8 @@ fn by_email(records: &[Value]) -> BTreeMap<String, usize> {
 /// Both sides show the same of everybody who is on both.
 fn differing(world: &World, report: &mut Report) {
     let contacts = world.sandbox.highlevel().contacts(&world.location);
-    for person in world.people.iter().filter(|person| person.deleted.is_none()) {
+    let whole = |person: &&Person| person.deleted.is_none() && person.deleted_tester.is_none();
+    for person in world.people.iter().filter(whole) {
         let contact = contacts.iter().find(|contact| contact["email"] == json!(person.email));
         let tester = world.sandbox.prefinery().tester(world.project, &person.email);
         let (Some(contact), Some(tester)) = (contact, tester) else {

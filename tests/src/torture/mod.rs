@@ -31,6 +31,8 @@ pub struct Options {
 pub struct Report {
     /// The seed.
     pub seed: u64,
+    /// What was the same throughout the history.
+    pub shape: String,
     /// Edits by people, on any side.
     pub edits: u64,
     /// Requests that a fault struck.
@@ -87,7 +89,7 @@ impl fmt::Display for Report {
 /// When a part of the stand fails; what the host does wrong is in the report.
 pub async fn play(seed: u64, options: &Options) -> Result<Report> {
     let history = History::of(seed, options);
-    let mut world = World::set(seed, options).await.with_context(|| format!("seed {seed}"))?;
+    let mut world = World::set(seed, history.shape, options).await.with_context(|| format!("seed {seed}"))?;
     for step in &history.steps {
         world.take(step).await.with_context(|| format!("seed {seed}: {step:?}"))?;
     }
@@ -98,5 +100,6 @@ pub async fn play(seed: u64, options: &Options) -> Result<Report> {
     }
     world.end().await?;
     report.seed = seed;
+    report.shape = history.shape.to_string();
     Ok(report)
 }

@@ -15,11 +15,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::Options;
-use super::history::{Death, PEOPLE, Step};
+use super::history::{Death, PEOPLE, Shape, Step, Storm};
 use crate::host::Host;
 
 /// The host's configuration beside what every test has.
-const CONFIG: &str = "[engine]\nsweep-interval = 900\nconcurrency = 8\npartner-quotas = false\n";
+const CONFIG: &str =
+    "[engine]\nsweep-interval = 900\nconcurrency = 8\npartner-quotas = false\npartner-timeout = 1\n";
 /// Rounds of time passing before the end is given up.
 const ROUNDS: usize = 600;
 
@@ -36,9 +37,19 @@ pub(super) struct Person {
     pub(super) email: String,
     /// A person deleted the contact in HighLevel.
     pub(super) deleted: Option<Deleted>,
+    /// A person deleted the tester at the partner.
+    pub(super) deleted_tester: Option<Deleted>,
+    /// A person asked for the other record to be deleted as well.
+    pub(super) confirmed: bool,
 }
 
-/// The end of a contact.
+impl Person {
+    fn new(email: String) -> Self {
+        Self { email, deleted: None, deleted_tester: None, confirmed: false }
+    }
+}
+
+/// The end of a record.
 pub(super) struct Deleted {
     /// The host had noted that the contact and its tester are one person. Before that it cannot tell a contact that was created and
     /// deleted at once from one whose creation never happened, and a tester without a link is a new person.
@@ -62,7 +73,7 @@ pub(super) struct World {
 
 impl World {
     /// A host with some people who are in step already; then the faults begin.
-    pub(super) async fn set(seed: u64, options: &Options) -> Result<Self> {
+    pub(super) async fn set(seed: u64, shape: Shape, options: &Options) -> Result<Self> {
         let mut config = SandboxConfig::for_tests();
         config.seed = seed;
         config.recent_requests = 0;
@@ -95,6 +106,11 @@ impl World {
         world.tell_time()?;
         let host = Host::start_with(world.dir.path(), &world.orders).await?;
         world.connection = host.enable_prefinery(&world.sandbox, rules()).await?;
+        let policies = json!({
+            "highlevel_gone": { "then": shape.highlevel_gone.name() },
+            "partner_gone": { "then": shape.partner_gone.name() },
+        });
+        host.put("/workspaces/acme/connections/prefinery/deletes/policy", &policies).await?;
         world.host = Some(host);
         for number in 0..PEOPLE {
             world.create_contact(&format!("person{number}"))?;
@@ -102,13 +118,13 @@ impl World {
         world.settle_in(Order::Queued).await?;
         world.edits = 0;
         world.writes_before = world.writes();
-        world.faults_on();
+        world.faults_on(shape);
         // The next process breaks the rule; what was set up is there.
         world.orders.push_str(&broken);
         Ok(world)
     }
 
-    fn faults_on(&self) {
+    fn faults_on(&self, shape: Shape) {
         let faults = self.sandbox.faults();
         let effects = [
             Effect::refuse(503),
@@ -119,6 +135,11 @@ impl World {
         ];
         for effect in effects {
             faults.add(Fault { operation: "*".to_owned(), effect, when: When::Probability(0.02), skip: 0 });
+        }
+        for after in [false, true].into_iter().filter(|_| shape.hangs) {
+            // Each costs a second of real time.
+            let when = When::Probability(0.004);
+            faults.add(Fault { operation: "*".to_owned(), effect: Effect::Hang { after }, when, skip: 0 });
         }
         for outbox in self.sandbox.outboxes() {
             for effect in [DeliveryEffect::Copies(3), DeliveryEffect::Delay(90), DeliveryEffect::Drop] {
@@ -150,19 +171,29 @@ impl World {
             }
             Step::EditTester { person, field, value } => {
                 let field = if *field == "firstName" { "first_name" } else { "last_name" };
-                let tester = self.sandbox.prefinery().tester(self.project, &self.people[*person].email);
-                if let Some(tester) = tester {
+                if let Some(tester) = self.tester(*person) {
                     let fields = json!({ "profile": { field: value } });
-                    let act = ProjectAct::EditTester { tester: tester["id"].to_string(), fields };
-                    self.at_partner(act)?;
+                    self.at_partner(ProjectAct::EditTester { tester, fields })?;
                 }
             }
+            Step::DeleteTester { person } => {
+                if let Some(tester) = self.tester(*person) {
+                    let linked = match self.contact(*person) {
+                        Some(contact) => self.is_linked(&contact).await,
+                        None => false,
+                    };
+                    self.at_partner(ProjectAct::DeleteTester { tester })?;
+                    self.people[*person].deleted_tester = Some(Deleted { linked });
+                }
+            }
+            Step::Decide { confirm } => self.decide(*confirm).await?,
+            Step::Storm { side, retry_after } => self.storm(*side, *retry_after).await?,
             Step::CreateTester { name } => {
                 let email = format!("{name}@example.com");
                 let fields =
                     json!({ "email": email, "profile": { "first_name": name, "last_name": "Signup" } });
                 self.at_partner(ProjectAct::CreateTester { fields })?;
-                self.people.push(Person { email, deleted: None });
+                self.people.push(Person::new(email));
             }
             Step::Deliver { shuffled } => {
                 let order = if *shuffled { Order::Shuffled } else { Order::Queued };
@@ -199,7 +230,7 @@ impl World {
         let email = format!("{name}@example.com");
         let fields = json!({ "firstName": name, "lastName": "Last", "email": email });
         self.in_highlevel(PersonAct::CreateContact { fields })?;
-        self.people.push(Person { email, deleted: None });
+        self.people.push(Person::new(email));
         Ok(())
     }
 
@@ -208,6 +239,46 @@ impl World {
         let contacts = self.sandbox.highlevel().contacts(&self.location);
         let found = contacts.into_iter().find(|contact| contact["email"] == json!(email))?;
         Some(found["id"].as_str()?.to_owned())
+    }
+
+    fn tester(&self, person: usize) -> Option<String> {
+        let tester = self.sandbox.prefinery().tester(self.project, &self.people.get(person)?.email)?;
+        Some(tester["id"].to_string())
+    }
+
+    /// Decides about what waits. The host may be dead, or die of being asked: then nothing came of it, or it did.
+    async fn decide(&mut self, confirm: bool) -> Result<()> {
+        self.revive().await?;
+        let Ok(waiting) = self.host()?.get("/workspaces/acme/deletes").await else { return Ok(()) };
+        let waiting = waiting.as_array().cloned().unwrap_or_default();
+        for deletion in waiting.iter().filter(|deletion| deletion["state"] == "waiting") {
+            if let Some(person) =
+                self.people.iter_mut().find(|person| deletion["label"] == json!(person.email))
+            {
+                person.confirmed |= confirm;
+            }
+            let decision = if confirm { "confirm" } else { "keep" };
+            let path = format!("/workspaces/acme/deletes/{}/{decision}", deletion["id"]);
+            let _ = self.host()?.post(&path, &json!({})).await;
+        }
+        self.round().await
+    }
+
+    /// One side refuses everything for five minutes, in which its webhooks go on to come.
+    async fn storm(&mut self, side: Storm, retry_after: Option<u32>) -> Result<()> {
+        let operations = match side {
+            Storm::Highlevel => "highlevel.*",
+            Storm::Partner => "prefinery.*",
+        };
+        let effect = Effect::Answer { status: 429, body: None, retry_after, after: false };
+        self.sandbox.faults().add(Fault::always(operations, effect.clone()));
+        for _ in 0..5 {
+            self.deliver(Order::Shuffled).await;
+            self.round().await?;
+            self.advance(SignedDuration::from_mins(1))?;
+        }
+        self.sandbox.faults().remove(operations, &effect);
+        Ok(())
     }
 
     async fn is_linked(&self, contact: &str) -> bool {

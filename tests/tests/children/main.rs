@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
 
+mod locks;
 mod lost;
 mod merges;
 mod partner;
@@ -258,6 +259,28 @@ async fn of_many_records_of_one_person_the_newest_is_linked_and_an_older_one_fil
     let parked: Vec<_> = world.runs().await.into_iter().filter(|r| r.outcome == RunOutcome::Parked).collect();
     assert_eq!(parked.len(), 1);
     assert!(parked[0].summary.contains("no identifier"), "{}", parked[0].summary);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_older_record_of_a_person_fills_in_is_a_change_of_the_contact_to_the_guard() {
+    let world = World::set_with("many_to_one = true", "").await;
+    for (id, at, fields) in [
+        ("7", "2026-11-20T10:00:00Z", json!({ "email": "ann@example.com" })),
+        ("6", "2026-11-19T10:00:00Z", json!({ "email": "ann@example.com", "first": "Ann" })),
+    ] {
+        world.people.state(|state| {
+            state.people.insert(id.to_owned(), fields.as_object().unwrap().clone());
+            state.times.insert(id.to_owned(), at.to_owned());
+            state.changed.push(id.to_owned());
+        });
+        world.settle().await;
+    }
+    let contacts = world.stand.sandbox.highlevel().contacts(&world.location);
+    assert_eq!((contacts.len(), &contacts[0]["firstName"]), (1, &json!("Ann")));
+    let report = world.engine().guard(&world.connection).await.unwrap();
+    assert_eq!(report.guarded.in_highlevel, 1);
+    let ids: Vec<_> = report.latest.iter().map(|changed| json!(changed.record)).collect();
+    assert!(ids.iter().all(|id| *id == contacts[0]["id"]), "it is the contact that counts: {ids:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

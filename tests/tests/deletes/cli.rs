@@ -80,9 +80,32 @@ async fn a_person_lists_previews_confirms_and_undoes_from_the_command_line() {
         ask(&["deletes", "preview", "acme", "prefinery", waiting["partner_id"].as_str().unwrap()]).await;
     assert_eq!(code, 0);
     assert!(out.contains("adapter.delete"), "{out}");
+    let contact = waiting["highlevel_id"].as_str().unwrap();
+    let (code, out, err) = ask(&["sync", "acme", "prefinery", "--record", contact, "--preview"]).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("contactor deletes confirm") && out.contains("adapter.delete"), "{out}");
+    let (code, out, err) =
+        ask(&["--json", "sync", "acme", "prefinery", "--record", contact, "--preview"]).await;
+    assert_eq!(code, 0, "{err}");
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&shown["items"][0]["label"], &shown["deletion"]["label"]), (&json!(EMAIL), &json!(EMAIL)));
     assert!(sandbox.prefinery().tester(project, EMAIL).is_some());
 
-    let (code, out, err) = ask(&["--json", "deletes", "confirm", "acme", "--all"]).await;
+    // What came since the person looked is not confirmed with the rest.
+    let (code, _, err) = ask(&["deletes", "confirm", "acme", "--all"]).await;
+    assert!(code != 0 && err.contains("--expect"), "{err}");
+    let (code, _, err) = ask(&["deletes", "confirm", "acme", "--all", "--expect", "2"]).await;
+    assert_ne!(code, 0);
+    assert!(err.contains("1 deletions of acme wait for a decision and not 2"), "{err}");
+    let id = waiting["id"].to_string();
+    let (code, _, err) = ask(&["deletes", "confirm", "acme", &id, "4711"]).await;
+    assert!(code != 0 && err.contains("deletion 4711 of acme does not wait"), "{err}");
+    let refused = host.post("/workspaces/acme/deletes/keep", &json!({})).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("`expect`"), "{refused:#}");
+    assert_eq!(newest(&host).await["state"], "waiting");
+    assert!(sandbox.prefinery().tester(project, EMAIL).is_some());
+
+    let (code, out, err) = ask(&["--json", "deletes", "confirm", "acme", "--all", "--expect", "1"]).await;
     assert_eq!(code, 0, "{err}");
     let confirmed: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(
@@ -107,6 +130,37 @@ async fn a_person_lists_previews_confirms_and_undoes_from_the_command_line() {
     sandbox.shutdown().await;
 }
 
+/// The partner carries the delete out, does not answer, and shows nobody what it has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keeping_what_was_deleted_unseen_fails_and_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
+    Host::init(dir.path(), &sandbox, CONFIG).await.unwrap();
+    let host = Host::start(dir.path()).await.unwrap();
+    until_it_waits(dir.path(), &host, &sandbox).await;
+    let id = newest(&host).await["id"].to_string();
+    sandbox.faults().add(Fault::next(1, "prefinery.testers.delete", Effect::Drop { after: true }));
+    let (code, _, err) =
+        contactor(dir.path(), &host, &["deletes", "confirm", "acme", &id, "--no-wait"]).await;
+    assert_eq!(code, 0, "{err}");
+    host.until("the delete is under way", async || {
+        Ok(sandbox.recorder().requests("prefinery.testers.delete") > 0)
+    })
+    .await
+    .unwrap();
+    let (code, _, err) = contactor(dir.path(), &host, &["deletes", "keep", "acme", &id]).await;
+    assert_eq!(code, 1, "{err}");
+    assert!(
+        err.contains(&format!("too late to keep {id}")) && err.contains("contactor deletes undo"),
+        "{err}"
+    );
+    let (code, _, err) = contactor(dir.path(), &host, &["deletes", "undo", "acme", &id]).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(sandbox.prefinery().tester(sandbox.prefinery().first_project(), EMAIL).is_some());
+    host.stop().await.unwrap();
+    sandbox.shutdown().await;
+}
+
 /// Killed while the request is under way, and after it was carried out and before anybody could note it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_is_killed_in_the_middle_of_a_delete_makes_it_once_and_loses_nothing() {
@@ -119,7 +173,7 @@ async fn a_host_that_is_killed_in_the_middle_of_a_delete_makes_it_once_and_loses
         let connection = until_it_waits(dir.path(), &host, &sandbox).await;
         let effect = Effect::Drop { after: carried_out };
         sandbox.faults().add(Fault::always("prefinery.testers.delete", effect));
-        host.post("/workspaces/acme/deletes/confirm", &json!({})).await.unwrap();
+        host.post("/workspaces/acme/deletes/confirm", &json!({ "expect": 1 })).await.unwrap();
         host.until("the delete is under way", async || {
             Ok(sandbox.recorder().requests("prefinery.testers.delete") > 0)
         })

@@ -4,7 +4,10 @@
 
 mod cli;
 mod policies;
+mod previews;
 mod stage;
+mod stuck;
+mod survivors;
 
 use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;

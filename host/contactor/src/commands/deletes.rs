@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use contactor_server::dto::{
-    DecideDeletion, DeletePolicies, DeletePolicy, DeleteThen, Deletion, DeletionPreview, DeletionQuery,
-    DeletionState, PreviewDeletion, SetDeletePolicies, Side,
+    DecideDeletion, DecideDeletions, DeletePolicies, DeletePolicy, DeleteThen, Deletion, DeletionPreview,
+    DeletionQuery, DeletionState, PreviewDeletion, SetDeletePolicies, Side,
 };
 
 use super::Context;
@@ -30,12 +30,22 @@ Examples:
     #[command(after_help = "\
 Examples:
   contactor deletes confirm acme 7
-  contactor deletes confirm acme --all")]
+  contactor deletes confirm acme 7 9 12
+  contactor deletes confirm acme --all --expect 3")]
     Confirm(Decide),
-    /// Leave the other record as it is; both are no longer kept in step.
+    /// Leave the other record as it is; both are no longer kept in step. Also while a run tries to delete it: what is there then stays.
+    #[command(after_help = "\
+Examples:
+  contactor deletes keep acme 7
+  contactor deletes keep acme --all --expect 3 --by ann")]
     Keep(Decide),
     /// Take back what was done: the tag goes, a deleted record is created again (with a new id) from what was kept of it. The record
     /// that somebody deleted stays deleted; the pair is in step again once it is back.
+    #[command(after_help = "\
+Examples:
+  contactor deletes list acme            # tells until when each can be undone
+  contactor deletes undo acme 7
+  contactor deletes undo acme 7 --no-wait --json")]
     Undo(Undo),
     /// Show or set what is done to one record when the other one is gone.
     #[command(after_help = "\
@@ -67,12 +77,15 @@ pub(crate) struct List {
 pub(crate) struct Decide {
     /// The workspace's id.
     workspace: String,
-    /// The deletion's number, as `contactor deletes list` shows it.
-    #[arg(required_unless_present = "all")]
-    id: Option<i64>,
-    /// All that wait for a person.
-    #[arg(long, conflicts_with = "id")]
+    /// The deletion's number, as `contactor deletes list` shows it; several only of those that wait for a person.
+    #[arg(required_unless_present = "all", value_name = "ID")]
+    ids: Vec<i64>,
+    /// All that wait for a person, in all connections of the workspace.
+    #[arg(long, conflicts_with = "ids", requires = "expect")]
     all: bool,
+    /// With --all: how many you saw. Refused, with the present number, when more or fewer wait by now.
+    #[arg(long, value_name = "N", requires = "all")]
+    expect: Option<u64>,
     #[command(flatten)]
     how: How,
 }
@@ -151,7 +164,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Confirm(decide) => decide_all(context, &client, decide, "confirm").await,
         Command::Keep(decide) => decide_all(context, &client, decide, "keep").await,
         Command::Undo(Undo { workspace, id, how }) => {
-            let decide = Decide { workspace, id: Some(id), all: false, how };
+            let decide = Decide { workspace, ids: vec![id], all: false, expect: None, how };
             decide_all(context, &client, decide, "undo").await
         }
         Command::Policy(policy) => {
@@ -214,11 +227,11 @@ async fn decide_all(
     decide: Decide,
     decision: &str,
 ) -> Result<(), Failure> {
-    let Decide { workspace, id, how: How { by, no_wait }, .. } = decide;
-    let request = DecideDeletion { by };
-    let mut decided = match id {
-        Some(id) => vec![client.decide_deletion(&workspace, id, decision, &request).await?],
-        None => client.decide_deletions(&workspace, decision, &request).await?,
+    let Decide { workspace, ids, all: _, expect, how: How { by, no_wait } } = decide;
+    let one = ids.len() == 1;
+    let mut decided = match ids[..] {
+        [id] => vec![client.decide_deletion(&workspace, id, decision, &DecideDeletion { by }).await?],
+        _ => client.decide_deletions(&workspace, decision, &DecideDeletions { by, expect, ids }).await?,
     };
     let waits = |one: &Deletion| {
         use DeletionState::{Acting, Confirmed, Kept, Undoing};
@@ -231,11 +244,26 @@ async fn decide_all(
             *one = client.deletion(&workspace, one.id).await?;
         }
     }
-    match (&decided[..], id) {
-        ([one], Some(_)) if context.out.json => output::json(one)?,
+    match (&decided[..], one) {
+        ([one], true) if context.out.json => output::json(one)?,
         _ if context.out.json => output::json(&decided)?,
         ([], _) => context.out.note("nothing waits for a person")?,
         _ => show_list(context, &decided)?,
+    }
+    // The run had deleted it before it learned of the decision.
+    let missed: Vec<_> = decided
+        .iter()
+        .filter(|one| one.state == DeletionState::Done && one.policy.then != DeleteThen::Unlink)
+        .map(|one| one.id.to_string())
+        .collect();
+    if decision == "keep" && !missed.is_empty() {
+        return Err(Failure::say(
+            Exit::Failed,
+            format_args!(
+                "too late to keep {}: it was deleted before; `contactor deletes undo {workspace} ID` creates it again",
+                missed.join(", ")
+            ),
+        ));
     }
     let late = decided.iter().filter(|one| waits(one)).count();
     if no_wait || late == 0 {
@@ -263,6 +291,12 @@ fn show_preview(context: &Context, planned: &DeletionPreview) -> std::io::Result
         planned.partner_id,
         told(&planned.policy)
     ))?;
+    show_planned(context, planned)?;
+    context.out.note("nothing was written")
+}
+
+/// What would follow, step by step, with what would be written and the calls.
+pub(super) fn show_planned(context: &Context, planned: &DeletionPreview) -> std::io::Result<()> {
     for step in &planned.steps {
         context.out.text(&format!("→ {step}"))?;
     }
@@ -274,7 +308,7 @@ fn show_preview(context: &Context, planned: &DeletionPreview) -> std::io::Result
         let kind = if call.write { "writes" } else { "reads" };
         context.out.text(&format!("    {} {} ({kind})", word(&call.side), call.operation))?;
     }
-    context.out.note("nothing was written")
+    Ok(())
 }
 
 #[cfg(test)]

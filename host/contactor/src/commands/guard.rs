@@ -8,6 +8,10 @@ use crate::exit::Failure;
 use crate::output::{or_dash, when, word};
 
 #[derive(Subcommand)]
+#[command(after_help = "\
+Examples:
+  contactor guard show acme
+  contactor guard allow acme prefinery --records 5")]
 pub(crate) enum Command {
     /// Show what was changed, what may be, and whether the guard stopped a connection.
     Show(ShowArguments),
@@ -16,6 +20,11 @@ pub(crate) enum Command {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  contactor guard show acme
+  contactor guard show acme prefinery
+  contactor --json guard show acme prefinery")]
 pub(crate) struct ShowArguments {
     /// The workspace's id.
     workspace: String,
@@ -24,9 +33,14 @@ pub(crate) struct ShowArguments {
 }
 
 #[derive(Args)]
-#[command(
-    after_help = "Look at what waits first: contactor sync WORKSPACE CONNECTOR --preview shows what a run would write."
-)]
+#[command(after_help = "\
+Look at what waits first; then try it on a few, and let the rest follow.
+
+Examples:
+  contactor sync acme prefinery --preview
+  contactor guard allow acme prefinery --records 5
+  contactor guard allow acme prefinery
+  contactor guard allow acme prefinery --all")]
 pub(crate) struct AllowArguments {
     /// The workspace's id.
     workspace: String,

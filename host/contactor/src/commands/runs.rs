@@ -140,6 +140,9 @@ fn fault(class: FailureClass, target: &str) -> String {
     let whose = match class {
         FailureClass::Transient => target,
         FailureClass::Quota => "nobody's: the quota is used up",
+        FailureClass::Guard => {
+            "nobody's yet: too many records were about to change, and a person has to look"
+        }
         FailureClass::Auth => "the credential",
         FailureClass::Config => "how the connection is set up",
         FailureClass::Data => "the record's values",

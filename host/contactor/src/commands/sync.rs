@@ -24,17 +24,18 @@ Examples:
   contactor sync acme prefinery --preview            what would happen to the first contacts; writes nothing
   contactor sync acme prefinery                      do it, and wait with a progress bar
   contactor sync acme prefinery --full --no-wait     walk through all contacts again, in the background
-  contactor sync acme prefinery --record ocQHyuzHvysMo5N5VsXc     one contact, before everything else")]
+  contactor sync acme prefinery --record ocQHyuzHvysMo5N5VsXc     one contact, before everything else
+  contactor sync acme prefinery --record 1042 --side partner --preview      what that would do to one record; writes nothing")]
 pub(crate) struct Args {
     /// The workspace's id.
     workspace: String,
     /// The connector's id.
     connector: String,
     /// Show what would happen and write nothing.
-    #[arg(long, conflicts_with_all = ["full", "no_wait", "record"])]
+    #[arg(long, conflicts_with_all = ["full", "no_wait"])]
     preview: bool,
     /// Records that a preview looks at; each costs requests to both vendors.
-    #[arg(long, requires = "preview", value_parser = clap::value_parser!(u32).range(1..=500))]
+    #[arg(long, requires = "preview", conflicts_with = "record", value_parser = clap::value_parser!(u32).range(1..=500))]
     limit: Option<u32>,
     /// Walk through all contacts from the beginning, even if an earlier walk was not at its end.
     #[arg(long, conflicts_with = "record")]
@@ -61,9 +62,7 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     if args.preview {
         return preview(context, &client, args).await;
     }
-    if let Some(record) = &args.record {
-        let record =
-            RecordRef { entity: args.entity.clone(), side: args.side.into(), record: record.clone() };
+    if let Some(record) = one(args) {
         client.sync_record(&args.workspace, &args.connector, &record).await?;
         let look = format!("contactor runs list --workspace {} --record {}", args.workspace, record.record);
         return Ok(context.out.note(&format!("the record is next; `{look}` shows what became of it"))?);
@@ -78,6 +77,12 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         context.out.note(&format!("`contactor parked list {}` shows what needs a person", args.workspace))?;
     }
     Ok(())
+}
+
+/// The one record that is meant.
+fn one(args: &Args) -> Option<RecordRef> {
+    let record = args.record.clone()?;
+    Some(RecordRef { entity: args.entity.clone(), side: args.side.into(), record })
 }
 
 async fn wait(
@@ -134,13 +139,14 @@ fn show(context: &Context, progress: &SyncProgress) -> std::io::Result<()> {
 }
 
 async fn preview(context: &Context, client: &Client, args: &Args) -> Result<(), Failure> {
-    let request = PreviewRequest { limit: args.limit };
+    let request = PreviewRequest { limit: args.limit, record: one(args) };
     let report = client.preview(&args.workspace, &args.connector, request).await?;
     if context.out.json {
         return Ok(output::json(&report)?);
     }
     for item in &report.items {
-        let who = item.label.as_deref().or(item.highlevel_id.as_deref()).unwrap_or("(no id)");
+        let ids = [&item.label, &item.highlevel_id, &item.partner_id];
+        let who = ids.into_iter().flatten().next().map_or("(no id)", String::as_str);
         let why = item.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         context.out.text(&format!("{:<17} {who}{why}", word(&item.verdict)))?;
         for change in &item.changes {
@@ -151,6 +157,9 @@ async fn preview(context: &Context, client: &Client, args: &Args) -> Result<(), 
             context.out.text(&format!("    conflict: {conflict}"))?;
         }
     }
+    if let Some(deletion) = &report.deletion {
+        super::deletes::show_planned(context, deletion)?;
+    }
     context.out.text(&summary(&report))?;
     Ok(context.out.note("nothing was written; run the command without --preview to do it")?)
 }
@@ -159,7 +168,7 @@ fn summary(report: &PreviewReport) -> String {
     let of = report.total.map(|total| format!(" of {total}")).unwrap_or_default();
     format!(
         "\n{looked}{of} records: {} to create, {} to change, {} in step, {} skipped, {} conflicts, {} for a person\n\
-         HighLevel requests: {} for this preview, about {} for synchronising these records",
+         HighLevel requests: {} for this preview, about {} for synchronising these records; the partner's: {} and about {}",
         report.creates,
         report.updates,
         report.unchanged,
@@ -168,6 +177,8 @@ fn summary(report: &PreviewReport) -> String {
         report.parked,
         report.highlevel_calls,
         report.estimated_highlevel_calls,
+        report.partner_calls,
+        report.estimated_partner_calls,
         looked = report.items.len(),
     )
 }

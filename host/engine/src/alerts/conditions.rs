@@ -1,7 +1,7 @@
 //! What is wrong in a workspace now.
 
 use contactor_store::{
-    AlertKind, AlertMemory, Connection, ConnectionState, DeletionFilter, DeletionState, Rest,
+    AlertKind, AlertMemory, Connection, ConnectionState, DeletionFilter, DeletionState, Rest, StopCause,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,7 +9,6 @@ use super::HIGHLEVEL;
 use super::decide::Condition;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::guard;
 use crate::usage::hour;
 use crate::walk::BACKFILL;
 
@@ -182,7 +181,7 @@ fn stopped(connection: &Connection) -> Option<Condition> {
                 "enable it again with a good credential: contactor connection enable {workspace} {connector}"
             ),
         ),
-        ConnectionState::Paused if guard::is_reason(&reason) => {
+        ConnectionState::Paused if connection.stop_cause == Some(StopCause::MassChange) => {
             (AlertKind::MassChange, format!("look at it: contactor guard show {workspace} {connector}"))
         }
         ConnectionState::Paused => {

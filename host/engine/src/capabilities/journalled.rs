@@ -35,7 +35,7 @@ enum Step<T> {
     /// The journal answers.
     Answered(Result<T, Error>),
     /// It is made, and noted if there is a journal.
-    Make(Option<Ticket>),
+    Make(Option<Box<Ticket>>),
 }
 
 impl Capabilities {
@@ -51,10 +51,13 @@ impl Capabilities {
             Begun::Answered(answer) => Ok(Step::Answered(journal::answer(&answer))),
             Begun::Make(mut ticket) => {
                 if kind == Kind::Write {
+                    let run = &self.direct.run;
+                    let passed = run.pass_call(journal, operation, arguments).await;
+                    (ticket.changes, ticket.pass) = passed.map_err(|failure| journal.wait(failure))?;
                     let contact = journal.contact();
-                    let config = self.direct.run.engine.config();
+                    let config = run.engine.config();
                     ticket.slot.limit = contact.and_then(|contact| config.write_limit(contact));
-                    let noted = self.direct.run.engine.store().journal_intent(ticket.slot.clone()).await;
+                    let noted = run.engine.store().journal_intent(ticket.slot.clone()).await;
                     noted.map_err(|error| journal.stop(unnoted(operation, &error)))?;
                 }
                 Ok(Step::Make(Some(ticket)))
@@ -65,24 +68,32 @@ impl Capabilities {
     /// Notes the answer of a call that changes another system. One that cannot be noted counts as not seen.
     async fn end<T: Serialize>(
         &self,
-        ticket: Option<Ticket>,
+        ticket: Option<Box<Ticket>>,
         answer: Result<T, Error>,
         record: Option<RecordId>,
     ) -> Result<T, Error> {
         let (Some(ticket), Some(journal)) = (ticket, &self.direct.run.journal) else { return answer };
-        let slot = ticket.slot;
-        let store = self.direct.run.engine.store();
+        let Ticket { slot, changes, pass, .. } = *ticket;
+        // What was refused is no change.
+        let changes = if answer.is_ok() { changes } else { Vec::new() };
+        let (store, kept) = (self.direct.run.engine.store(), journal::keep(&answer));
         let noted = store
-            .journal_result(&slot.lease, slot.delivery, slot.call.position, journal::keep(&answer), record)
+            .journal_result(&slot.lease, slot.delivery, slot.call.position, kept, record, changes.clone())
             .await;
         noted.map_err(|error| journal.stop(unnoted(&slot.call.operation, &error)))?;
+        journal.have_counted(changes);
+        drop(pass);
         answer
     }
 
     /// A read is noted with the next write.
-    fn end_read<T: Serialize>(&self, ticket: Option<Ticket>, answer: Result<T, Error>) -> Result<T, Error> {
+    fn end_read<T: Serialize>(
+        &self,
+        ticket: Option<Box<Ticket>>,
+        answer: Result<T, Error>,
+    ) -> Result<T, Error> {
         if let (Some(ticket), Some(journal)) = (ticket, &self.direct.run.journal) {
-            journal.read(ticket, journal::keep(&answer));
+            journal.read(*ticket, journal::keep(&answer));
         }
         answer
     }
@@ -175,10 +186,13 @@ macro_rules! call {
     }};
     // The state that the write led to is remembered, so that the event of it is recognised.
     (tags $self:ident $interface:ident $function:ident $name:tt ($id:ident, $tags:ident)) => {{
-        let ticket = made!($self.begin($name, &(&$id, &$tags), Kind::Write).await?);
+        let mut ticket = made!($self.begin($name, &(&$id, &$tags), Kind::Write).await?);
         let answer = $interface::Host::$function(&mut $self.direct, $id.clone(), $tags).await;
         let changed = answer.as_ref().ok().filter(|change| !change.changed.is_empty());
         let state = changed.map(|change| journal::tags_state(&$id, &change.tags));
+        if let (None, Some(ticket)) = (&state, &mut ticket) {
+            ticket.changes.clear();
+        }
         $self.end(ticket, answer, state).await
     }};
     (local $self:ident $interface:ident $function:ident $name:tt ($($argument:ident),*)) => {{

@@ -29,7 +29,7 @@ use crate::active::{Active, Guest};
 use crate::clock::Clock;
 use crate::config::EngineConfig;
 use crate::engine::{Engine, EngineParts};
-use crate::partner::{PartnerApi, PartnerSetup};
+use crate::partner::{PartnerApi, PartnerSetup, Quotas};
 
 pub(super) const READ: &str = "contacts.readonly";
 pub(super) const WRITE: &str = "contacts.write";
@@ -103,7 +103,7 @@ impl Bench {
             base_url: self.url.clone(),
             auth: manifest.auth("token").unwrap().clone(),
             secrets: BTreeMap::from([("token".to_owned(), SecretString::from("fake-partner-token"))]),
-            quotas: Vec::new(),
+            quotas: Arc::new(Quotas::new(Vec::new())),
             timeout: Duration::from_secs(10),
             log_cap: 1_024,
         })
@@ -164,6 +164,7 @@ fn connection(base_url: &str, grants: &[&str]) -> Connection {
         digest: Digest::new("0".repeat(64)),
         state: ConnectionState::Enabled,
         state_reason: None,
+        stop_cause: None,
         grants: grants.iter().map(ToString::to_string).collect(),
         base_url: base_url.to_owned(),
         auth_scheme: "token".to_owned(),

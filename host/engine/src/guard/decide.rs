@@ -62,17 +62,18 @@ pub(crate) enum Answer {
 }
 
 impl Meter {
-    /// Asks for one more record. `fresh` when the store was asked just now.
-    pub(crate) fn ask(&mut self, fresh: bool) -> Answer {
+    /// Asks for so many more records, all or none. `fresh` when the store was asked just now.
+    pub(crate) fn ask(&mut self, records: u64, fresh: bool) -> Answer {
         let since = self.ended.saturating_sub(self.looked);
         let at_most = self.stored.saturating_add(since).saturating_add(self.under_way);
-        if at_most < self.most {
-            self.under_way += 1;
+        if at_most.saturating_add(records) <= self.most {
+            self.under_way += records;
             return Answer::Go;
         }
         match fresh {
             false => Answer::Look,
-            true if self.stored < self.most => Answer::Wait,
+            // Those that are under way may end without a change.
+            true if self.stored.saturating_add(records) <= self.most => Answer::Wait,
             true => Answer::Stop,
         }
     }
@@ -97,10 +98,10 @@ impl Meter {
         (self.looked, self.stored, self.most) = (self.ended, 0, 0);
     }
 
-    /// A record that was asked for has ended, whether it was changed or not.
-    pub(crate) fn end(&mut self) {
-        self.under_way = self.under_way.saturating_sub(1);
-        self.ended += 1;
+    /// So many records that were asked for have ended, whether they were changed or not.
+    pub(crate) fn end(&mut self, records: u64) {
+        self.under_way = self.under_way.saturating_sub(records);
+        self.ended += records;
     }
 }
 
@@ -123,6 +124,17 @@ mod tests {
     fn a_share_of_nothing_leaves_the_count_and_a_share_alone_lets_one_record_pass() {
         assert_eq!(Threshold { records: 15, percent: 0 }.limit(1_000_000), 15);
         assert_eq!(Threshold { records: 1, percent: 20 }.limit(4), 1);
+    }
+
+    #[test]
+    fn many_records_at_once_pass_together_or_not_at_all_and_more_than_there_may_be_are_no_reason_to_wait() {
+        let mut meter = Meter { most: 10, ..Meter::default() };
+        assert_eq!((meter.ask(6, true), meter.ask(6, false)), (Answer::Go, Answer::Look));
+        assert_eq!(meter.ask(6, true), Answer::Wait, "the first six may end without a change");
+        assert_eq!(meter.ask(11, true), Answer::Stop);
+        meter.end(6);
+        assert!(meter.take(meter.before(), 0, 10));
+        assert_eq!(meter.ask(10, true), Answer::Go);
     }
 
     /// What a side may do next.
@@ -160,7 +172,7 @@ mod tests {
             prop_assert_eq!(most, threshold.limit(links).max(counted) + allowed);
             let mut meter = Meter { stored: counted, most, ..Meter::default() };
             let stops = allowed == 0 && counted >= threshold.limit(links);
-            prop_assert_eq!(meter.ask(true) == Answer::Stop, stops);
+            prop_assert_eq!(meter.ask(1, true) == Answer::Stop, stops);
         }
 
         /// However long an answer of the store is under way, and whichever is taken first: never more than allowed are changed.
@@ -177,13 +189,13 @@ mod tests {
                     1 if !looks.is_empty() => {
                         let (before, stored) = looks.swap_remove(which.index(looks.len()));
                         let taken = meter.take(before, stored, most);
-                        under_way += u64::from(taken && meter.ask(true) == Answer::Go);
+                        under_way += u64::from(taken && meter.ask(1, true) == Answer::Go);
                     }
-                    2 => under_way += u64::from(meter.ask(false) == Answer::Go),
+                    2 => under_way += u64::from(meter.ask(1, false) == Answer::Go),
                     3 if under_way > 0 => {
                         // The store knows before the run is over.
                         changed += 1;
-                        meter.end();
+                        meter.end(1);
                         under_way -= 1;
                     }
                     _ => {}
@@ -200,11 +212,11 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Ask => {
-                        let mut answer = meter.ask(false);
+                        let mut answer = meter.ask(1, false);
                         if answer == Answer::Look {
                             // The store knows what was changed.
                             prop_assert!(meter.take(meter.before(), changed, most));
-                            answer = meter.ask(true);
+                            answer = meter.ask(1, true);
                         }
                         match answer {
                             Answer::Go => under_way += 1,
@@ -217,7 +229,7 @@ mod tests {
                         }
                     }
                     Step::End(wrote) if under_way > 0 => {
-                        meter.end();
+                        meter.end(1);
                         under_way -= 1;
                         changed += u64::from(wrote);
                     }

@@ -1,20 +1,23 @@
 //! The guard against mass changes: a mapping that empties a field, or a partner whose data went wrong, is stopped after some
 //! records and not after all.
 //!
-//! Counted are linked records that a connection changed on one side within a window; what is created or linked for the first
-//! time is not, nor what a person asked for. The store counts in the transaction that ends a run; here is remembered what is
-//! under way, so that runs beside each other do not pass the limit together. A run whose second side failed counts on the first
+//! Counted are linked records that a connection changed on one side within a window, by its runs and by its [handlers](handler);
+//! what is created or linked for the first time is not, nor what a person asked for. A pair that is given up because one of its
+//! records was not found any more counts on the side of the one that is left: a partner whose addresses moved answers that
+//! everything is gone. The store counts in the transaction that ends a run; here is remembered what is under way, so that runs
+//! beside each other do not pass the limit together. A run whose second side failed counts on the first
 //! one all the same: a partner that refuses everything does not hide what is rewritten in HighLevel. What the counts cannot know
 //! are writes whose commit was lost with the host: the next run finds them in place.
 
 mod decide;
+mod handler;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use contactor_store::{
-    Allowance, Changed, ConnectionId, ConnectionState, FailureClass, Guarded, Priority, RecordId, Side,
-    WorkspaceId,
+    Allowance, Changed, ConnectionId, ConnectionState, Counted, FailureClass, Guarded, Priority, RecordId,
+    Side, StopCause, WorkspaceId,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -26,12 +29,11 @@ use decide::{Answer, Before, Meter, Threshold};
 
 /// How soon a record asks again that may be one too many.
 const WAIT: SignedDuration = SignedDuration::from_secs(1);
-/// With these words the reason of a connection begins that the guard stopped.
-const STOPPED: &str = "stopped by the mass-change guard: ";
 /// Records of a report.
 const SAMPLE: u32 = 10;
 
-type Meters = HashMap<(ConnectionId, Side), Meter>;
+type Key = (ConnectionId, Side);
+type Meters = HashMap<Key, Meter>;
 
 /// What is under way on every connection.
 #[derive(Clone, Debug, Default)]
@@ -42,19 +44,19 @@ impl Guard {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(&self, key: &(ConnectionId, Side)) -> Answer {
+    fn ask(&self, key: &Key, records: u64) -> Answer {
         // Nothing is known after a start.
-        self.lock().get_mut(key).map_or(Answer::Look, |meter| meter.ask(false))
+        self.lock().get_mut(key).map_or(Answer::Look, |meter| meter.ask(records, false))
     }
 
     /// The same with what the store counted since `before`.
-    fn ask_again(&self, key: &(ConnectionId, Side), before: Before, stored: u64, most: u64) -> Answer {
+    fn ask_again(&self, key: &Key, records: u64, before: Before, (stored, most): (u64, u64)) -> Answer {
         let mut meters = self.lock();
         let meter = meters.entry(key.clone()).or_default();
-        if meter.take(before, stored, most) { meter.ask(true) } else { Answer::Look }
+        if meter.take(before, stored, most) { meter.ask(records, true) } else { Answer::Look }
     }
 
-    fn before(&self, key: &(ConnectionId, Side)) -> Before {
+    fn before(&self, key: &Key) -> Before {
         self.lock().entry(key.clone()).or_default().before()
     }
 
@@ -66,17 +68,18 @@ impl Guard {
     }
 }
 
-/// The right to change one record on one side; it ends with the run.
+/// The right to change so many records on one side; it ends with the run or the call.
 #[derive(Debug)]
 pub(crate) struct Pass {
     guard: Guard,
-    key: (ConnectionId, Side),
+    key: Key,
+    records: u64,
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
         if let Some(meter) = self.guard.lock().get_mut(&self.key) {
-            meter.end();
+            meter.end(self.records);
         }
     }
 }
@@ -86,10 +89,12 @@ impl Drop for Pass {
 pub(crate) struct Watch {
     /// Held until the run has ended.
     passes: Vec<Pass>,
-    /// Sides on which a change by this run counts.
-    counts: Vec<Side>,
+    /// What counts if this run changes it.
+    counts: BTreeSet<Counted>,
     /// Sides on which it wrote.
     written: Vec<Side>,
+    /// It is about to give a pair up.
+    unlinks: bool,
 }
 
 /// How many more records a person lets pass.
@@ -116,7 +121,7 @@ pub struct GuardReport {
     pub limit: Option<u64>,
     /// Length of the window, in minutes.
     pub minutes: u32,
-    /// Records that wait.
+    /// Records that wait, and events that automations have not handled.
     pub waiting: u64,
     /// The records that were changed last.
     pub latest: Vec<Changed>,
@@ -141,15 +146,15 @@ impl Engine {
     pub async fn guard(&self, id: &ConnectionId) -> Result<GuardReport, EngineError> {
         let connection = self.stored(id).await?;
         let guarded = self.store().guarded(id, self.window()).await?;
-        let stopped = connection
-            .state_reason
-            .filter(|reason| connection.state == ConnectionState::Paused && is_reason(reason));
+        let stopped =
+            connection.state_reason.filter(|_| connection.stop_cause == Some(StopCause::MassChange));
+        let counts = self.store().counts_of(id).await?;
         Ok(GuardReport {
             connection: id.clone(),
             stopped,
             limit: self.threshold().map(|threshold| threshold.limit(guarded.links)),
             minutes: self.config().guard_minutes,
-            waiting: self.store().counts_of(id).await?.dirty,
+            waiting: counts.dirty + counts.deliveries,
             latest: self.store().changed(id, SAMPLE).await?,
             guarded,
         })
@@ -201,11 +206,6 @@ impl Engine {
     }
 }
 
-/// Whether the guard stopped a connection, by the reason that it has.
-pub(crate) fn is_reason(reason: &str) -> bool {
-    reason.starts_with(STOPPED)
-}
-
 impl RunContext {
     /// Asks whether a linked record, by HighLevel's id, may be changed on these sides, before it is.
     ///
@@ -214,46 +214,66 @@ impl RunContext {
     pub(crate) async fn pass_guard(&self, record: &RecordId, sides: &[Side]) -> Result<(), Failure> {
         let claimed = self.claimed.as_ref().filter(|claimed| claimed.priority != Priority::Interactive);
         let Some(claimed) = claimed else { return Ok(()) };
-        claimed.watch().counts.extend(sides);
-        let Some(threshold) = self.engine.threshold() else { return Ok(()) };
         for side in sides {
-            let key = (self.active.connection.id.clone(), *side);
-            let guard = self.engine.guards();
-            let mut answer = guard.ask(&key);
-            // Until an answer of the store is the latest one.
-            let mut counted_already = false;
-            while answer == Answer::Look {
-                let before = guard.before(&key);
-                let again =
-                    self.engine.store().was_changed(&key.0, *side, record, self.engine.window()).await;
-                if again.map_err(of_store)? {
-                    counted_already = true;
-                    break;
-                }
-                let found = self.engine.store().guarded(&key.0, self.engine.window()).await;
-                let found = found.map_err(of_store)?;
-                let counted = found.changed(*side);
-                let most = threshold.most(found.links, counted, found.allowed);
-                answer = guard.ask_again(&key, before, counted, most);
-                if answer == Answer::Stop {
-                    return Err(self.stop(*side, found, threshold).await?);
-                }
-            }
-            match answer {
-                _ if counted_already => {}
-                Answer::Go => claimed.watch().passes.push(Pass { guard: guard.clone(), key }),
-                _ => {
-                    return Err(Failure {
-                        retry_after: Some(WAIT),
-                        ..Failure::new(
-                            FailureClass::Quota,
-                            "as many records as the mass-change guard allows are being changed",
-                        )
-                    });
-                }
-            }
+            claimed.watch().counts.insert(Counted { record: record.clone(), side: *side });
+            let pass = self.ask_guard(*side, vec![record.clone()]).await?;
+            claimed.watch().passes.extend(pass);
         }
         Ok(())
+    }
+
+    /// The same of a pair that is given up, though nothing is written to the record of this side that is left.
+    ///
+    /// # Errors
+    /// As [`pass_guard`](Self::pass_guard).
+    pub(crate) async fn pass_guard_to_unlink(&self, record: &RecordId, left: Side) -> Result<(), Failure> {
+        if let Some(claimed) = &self.claimed {
+            claimed.watch().unlinks = true;
+        }
+        self.pass_guard(record, &[left]).await?;
+        self.wrote(left);
+        Ok(())
+    }
+
+    /// Asks for these records at once. None is to be given back when all of them are counted already.
+    async fn ask_guard(&self, side: Side, mut records: Vec<RecordId>) -> Result<Option<Pass>, Failure> {
+        let Some(threshold) = self.engine.threshold() else { return Ok(None) };
+        let key = (self.active.connection.id.clone(), side);
+        let (guard, store) = (self.engine.guards(), self.engine.store());
+        let wanted = |records: &[RecordId]| u64::try_from(records.len()).unwrap_or(u64::MAX);
+        let mut answer = guard.ask(&key, wanted(&records));
+        // Until an answer of the store is the latest one.
+        while answer == Answer::Look {
+            let before = guard.before(&key);
+            let mut others = Vec::new();
+            for record in records {
+                let again = store.was_changed(&key.0, side, &record, self.engine.window()).await;
+                if !again.map_err(of_store)? {
+                    others.push(record);
+                }
+            }
+            records = others;
+            if records.is_empty() {
+                return Ok(None);
+            }
+            let found = store.guarded(&key.0, self.engine.window()).await.map_err(of_store)?;
+            let counted = found.changed(side);
+            let most = threshold.most(found.links, counted, found.allowed);
+            answer = guard.ask_again(&key, wanted(&records), before, (counted, most));
+            if answer == Answer::Stop {
+                return Err(self.stop(side, found, threshold).await?);
+            }
+        }
+        match answer {
+            Answer::Go => Ok(Some(Pass { guard: guard.clone(), records: wanted(&records), key })),
+            _ => Err(Failure {
+                retry_after: Some(WAIT),
+                ..Failure::new(
+                    FailureClass::Guard,
+                    "as many records as the mass-change guard allows are being changed",
+                )
+            }),
+        }
     }
 
     /// A record was changed on a side.
@@ -263,40 +283,46 @@ impl RunContext {
         }
     }
 
-    /// The sides on which this run changed a linked record, as far as they count.
-    pub(crate) fn counted_changes(&self) -> Vec<Side> {
+    /// The linked records that this run changed, as far as they count.
+    pub(crate) fn counted_changes(&self) -> Vec<Counted> {
         let Some(claimed) = &self.claimed else { return Vec::new() };
         let watch = claimed.watch();
-        let both = [Side::Highlevel, Side::Partner].into_iter();
-        both.filter(|side| watch.counts.contains(side) && watch.written.contains(side)).collect()
+        watch.counts.iter().filter(|one| watch.written.contains(&one.side)).cloned().collect()
     }
 
     /// Pauses the connection: one more record would be one too many.
     async fn stop(&self, side: Side, found: Guarded, threshold: Threshold) -> Result<Failure, Failure> {
         let connection = &self.active.connection;
         let (workspace, connector) = (&connection.workspace, &connection.connector);
-        let system = match side {
-            Side::Highlevel => "HighLevel",
-            Side::Partner => self.active.manifest.partner.name.as_str(),
+        let partner = self.active.manifest.partner.name.as_str();
+        let (system, other, label) = match side {
+            Side::Highlevel => ("HighLevel", partner, "highlevel"),
+            Side::Partner => (partner, "HighLevel", "partner"),
+        };
+        let unlinks = self.claimed.as_ref().is_some_and(|claimed| claimed.watch().unlinks);
+        let (what, look) = if unlinks {
+            let what = format!("lost their record in {other}, or were changed in {system},");
+            (what, format!("{other} still has its records where they were"))
+        } else {
+            let what = format!("were changed in {system}");
+            (what, "the mapping, a rule or the data of the other side went wrong".to_owned())
         };
         let Threshold { records, percent } = threshold;
         let reason = format!(
-            "{STOPPED}{} of {} linked records were changed in {system} within {} minutes and more were to follow; at most \
-             {records}, or {percent} % of them, may be. Look whether the mapping or the data of the other side went wrong: contactor \
-             guard show {workspace} {connector}. If it is meant: contactor guard allow {workspace} {connector}",
+            "stopped by the mass-change guard: {} of {} linked records {what} within {} minutes and more were to follow; at most \
+             {records}, or {percent} % of them, may be. Look whether {look}: contactor guard show {workspace} {connector}. If it \
+             is meant: contactor guard allow {workspace} {connector}",
             found.changed(side),
             found.links,
             self.engine.config().guard_minutes,
         );
-        let store = self.engine.store();
-        let stored = store.connection(&connection.id).await.map_err(of_store)?;
-        // Runs beside this one stopped it already, or a person switched it off: allowing changes must not switch that on again.
-        if stored.is_some_and(|stored| stored.state == ConnectionState::Enabled) {
+        let stopped = self.engine.store().stop_mass_change(&connection.id, reason.clone()).await;
+        // Runs beside this one may have stopped it already, or a person switched it off.
+        if stopped.map_err(of_store)? {
             tracing::warn!(connection = %connection.id, reason, "a mass change");
-            let (paused, why) = (ConnectionState::Paused, Some(reason.clone()));
-            store.set_connection_state(&connection.id, paused, why).await.map_err(of_store)?;
+            metrics::counter!("contactor_guard_stops_total", "side" => label).increment(1);
             self.engine.forget(&connection.id);
         }
-        Ok(Failure { retry_after: Some(SignedDuration::ZERO), ..Failure::new(FailureClass::Quota, reason) })
+        Ok(Failure { retry_after: Some(SignedDuration::ZERO), ..Failure::new(FailureClass::Guard, reason) })
     }
 }

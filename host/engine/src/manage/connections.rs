@@ -152,6 +152,7 @@ impl Engine {
             digest: installed.digest,
             state: ConnectionState::Enabled,
             state_reason: None,
+            stop_cause: None,
             grants: granted(&manifest, request.grants.clone(), present.as_ref())?,
             base_url: partner::base_url(
                 request

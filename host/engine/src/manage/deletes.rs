@@ -5,8 +5,11 @@
 mod policy;
 mod preview;
 
-use contactor_store::{Deletion, DeletionFilter, DeletionState, Priority, WorkspaceId};
+use std::collections::BTreeSet;
+
+use contactor_store::{DECISIONS, Deletion, DeletionFilter, DeletionState, Priority, WorkspaceId};
 use contactor_sync::DeletePolicy;
+use jiff::SignedDuration;
 
 pub(crate) use policy::tag_field;
 pub use policy::{PolicyChange, WantedPolicy};
@@ -29,6 +32,18 @@ pub struct DeletionView {
     pub next: String,
 }
 
+/// Which of the deletions that wait for a person are decided together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitingDeletions {
+    /// All, if they are as many as the person saw: more may have come since.
+    All {
+        /// So many.
+        expected: u64,
+    },
+    /// These.
+    These(Vec<i64>),
+}
+
 /// What a person decides about deletions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeletionDecision {
@@ -40,6 +55,8 @@ pub enum DeletionDecision {
     Undo,
 }
 
+/// Why there is nothing to undo.
+const NOTHING_DONE: &str = "nothing was done yet; `contactor deletes keep` leaves the other record as it is";
 /// Characters of a person's name that are kept.
 const NAME: usize = 100;
 /// Deletions that one decision about all of them takes at most.
@@ -99,13 +116,14 @@ impl Engine {
         self.deletion_view(decided).await
     }
 
-    /// The same decision about all that wait for one.
+    /// The same decision about several that wait for one.
     ///
     /// # Errors
-    /// No such workspace; or one cannot be decided so: those before it are.
+    /// No such workspace; others wait than was meant, and nothing was decided; or one cannot be decided so: those before it are.
     pub async fn decide_deletions(
         &self,
         workspace: &WorkspaceId,
+        meant: WaitingDeletions,
         decision: DeletionDecision,
         by: &str,
     ) -> Result<Vec<DeletionView>, EngineError> {
@@ -120,10 +138,31 @@ impl Engine {
             ended: false,
             limit: ALL,
         };
+        // What comes after this look is not decided with the others.
+        let waiting: Vec<i64> = self.store().deletions(filter).await?.iter().map(|one| one.id).collect();
+        let nothing = "nothing was decided, `contactor deletes list` shows what waits";
+        let ids = match meant {
+            WaitingDeletions::All { expected } if expected == waiting.len() as u64 => waiting,
+            WaitingDeletions::All { expected } => {
+                return Err(EngineError::Conflict(format!(
+                    "{} deletions of {workspace} wait for a decision and not {expected}: {nothing}",
+                    waiting.len()
+                )));
+            }
+            WaitingDeletions::These(ids) => {
+                if let Some(other) = ids.iter().find(|id| !waiting.contains(id)) {
+                    return Err(EngineError::Conflict(format!(
+                        "deletion {other} of {workspace} does not wait for a decision: {nothing}"
+                    )));
+                }
+                // Named twice, it would be decided and then refused.
+                ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+            }
+        };
         let mut views = Vec::new();
-        for waiting in self.store().deletions(filter).await? {
+        for id in ids {
             // Nobody looked at each of them: the guard against mass changes counts them.
-            views.push(self.decide(workspace, waiting.id, decision, by, Priority::Webhook).await?);
+            views.push(self.decide(workspace, id, decision, by, Priority::Webhook).await?);
         }
         Ok(views)
     }
@@ -155,15 +194,26 @@ impl Engine {
                 (_, DeletionState::Ended) => {
                     format!("it is over: {}", stored.outcome.as_deref().unwrap_or("nothing was done"))
                 }
-                (DeletionDecision::Undo, DeletionState::Quarantined | DeletionState::Waiting) => {
-                    "nothing was done yet; `contactor deletes keep` leaves the other record as it is"
-                        .to_owned()
-                }
+                (DeletionDecision::Undo, DeletionState::Quarantined) => NOTHING_DONE.to_owned(),
                 (DeletionDecision::Keep | DeletionDecision::Confirm, DeletionState::Done) => {
                     "its policy was carried out already; `contactor deletes undo` takes it back".to_owned()
                 }
                 _ => "a decision about it is being carried out".to_owned(),
             });
+        }
+        if decision == DeletionDecision::Confirm && stored.acted_at.is_some() {
+            return refused(
+                "its policy was carried out already; `contactor deletes undo` tries again to take it back, `keep` leaves it so"
+                    .to_owned(),
+            );
+        }
+        if decision == DeletionDecision::Undo && stored.state != DeletionState::Done {
+            if stored.kept.is_none() && stored.undo_until.is_none() {
+                return refused(NOTHING_DONE.to_owned());
+            }
+            if stored.state == DeletionState::Acting {
+                return Ok(());
+            }
         }
         if decision == DeletionDecision::Undo && stored.undo_until.is_none_or(|until| until < self.now()) {
             return refused(format!(
@@ -174,7 +224,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn deletion_view(&self, mut stored: Deletion) -> Result<DeletionView, EngineError> {
+    pub(crate) async fn deletion_view(&self, mut stored: Deletion) -> Result<DeletionView, EngineError> {
         let link = self.store().link(
             &stored.connection,
             &stored.entity,
@@ -201,25 +251,67 @@ impl Engine {
                 stored.due,
                 then(&stored.policy, left)
             ),
-            DeletionState::Waiting => format!(
-                "waits: `contactor deletes confirm {workspace} {id}` deletes the one in {left} as well, `contactor deletes keep {workspace} {id}` \
-                 leaves it"
-            ),
-            DeletionState::Confirmed => format!("the next run deletes it in {left}, as {by} confirmed"),
+            DeletionState::Waiting => waits(&stored, workspace, left),
+            DeletionState::Confirmed => {
+                format!(
+                    "the next run does it, as {by} confirmed: {}; {}",
+                    then(&stored.policy, left),
+                    in_time(&stored)
+                )
+            }
             DeletionState::Kept => {
                 format!("the next run unlinks it and leaves the one in {left}, as {by} decided")
             }
-            DeletionState::Acting => format!("a run is at it: {}", then(&stored.policy, left)),
+            DeletionState::Acting => format!(
+                "a run is at it: {}; `contactor deletes keep {workspace} {id}` leaves the one in {left} if it is still there; {}",
+                then(&stored.policy, left),
+                in_time(&stored)
+            ),
             DeletionState::Done => match stored.undo_until {
                 Some(until) if until >= self.now() => {
-                    format!("can be undone until {until} with `contactor deletes undo {workspace} {id}`")
+                    let what = stored.outcome.as_ref().map(|what| format!("{what}; ")).unwrap_or_default();
+                    format!(
+                        "{what}can be undone until {until} with `contactor deletes undo {workspace} {id}`"
+                    )
                 }
                 _ => "can be undone no more".to_owned(),
             },
-            DeletionState::Undoing => format!("the next run undoes it, as {by} asked"),
+            DeletionState::Undoing => {
+                format!("the next run undoes it, as {by} asked; {}", in_time(&stored))
+            }
             DeletionState::Ended => stored.outcome.clone().unwrap_or_else(|| "over".to_owned()),
         };
         Ok(DeletionView { stored, label, next })
+    }
+}
+
+/// What a person is asked.
+fn waits(stored: &Deletion, workspace: &WorkspaceId, left: &str) -> String {
+    let command = |what: &str| format!("`contactor deletes {what} {workspace} {}`", stored.id);
+    let why = stored.outcome.as_ref().map(|why| format!("{why}; ")).unwrap_or_default();
+    if stored.acted_at.is_some() {
+        let (undo, keep) = (command("undo"), command("keep"));
+        return format!("waits: {why}{undo} tries again, {keep} leaves it as it is");
+    }
+    let confirmed = match &stored.policy {
+        DeletePolicy::Unlink => "unlinks it".to_owned(),
+        DeletePolicy::Tag { tag } => format!("gives the one in {left} the tag `{tag}`"),
+        DeletePolicy::Delete => format!("deletes the one in {left} as well"),
+    };
+    let (confirm, keep) = (command("confirm"), command("keep"));
+    let undo = match &stored.kept {
+        Some(_) => format!(", {} takes back what may have been done", command("undo")),
+        None => String::new(),
+    };
+    format!("waits: {why}{confirm} {confirmed}, {keep} leaves it{undo}")
+}
+
+/// How long a decision counts.
+fn in_time(stored: &Deletion) -> String {
+    let window = SignedDuration::try_from(DECISIONS).unwrap_or(SignedDuration::MAX);
+    match stored.decided_at.and_then(|at| at.checked_add(window).ok()) {
+        Some(until) => format!("if that does not come about until {until} you are asked again"),
+        None => "if that does not come about you are asked again".to_owned(),
     }
 }
 
@@ -234,10 +326,11 @@ fn then(policy: &DeletePolicy, left: &str) -> String {
 
 /// The states in which a decision can be made, and the one that follows.
 fn transition(decision: DeletionDecision) -> (&'static [DeletionState], DeletionState) {
-    use DeletionState::{Confirmed, Done, Kept, Quarantined, Undoing, Waiting};
+    use DeletionState::{Acting, Confirmed, Done, Kept, Quarantined, Undoing, Waiting};
     match decision {
         DeletionDecision::Confirm => (&[Waiting], Confirmed),
-        DeletionDecision::Keep => (&[Quarantined, Waiting, Confirmed], Kept),
-        DeletionDecision::Undo => (&[Done], Undoing),
+        DeletionDecision::Keep => (&[Quarantined, Waiting, Confirmed, Acting], Kept),
+        // What was begun may have been done.
+        DeletionDecision::Undo => (&[Done, Acting, Waiting], Undoing),
     }
 }

@@ -26,7 +26,10 @@ pub use conflicts::{ConflictPreview, ConflictReport, ConflictView, Resolve};
 pub(crate) use connections::interfaces;
 pub use connections::{ConnectionView, EnableConnection, SettingView};
 pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};
-pub use deletes::{DeletionDecision, DeletionPreview, DeletionView, PlannedCall, PolicyChange, WantedPolicy};
+pub use deletes::{
+    DeletionDecision, DeletionPreview, DeletionView, PlannedCall, PolicyChange, WaitingDeletions,
+    WantedPolicy,
+};
 pub use history::{Timeline, TimelineEntry, TimelineKind, TimelinePage};
 pub(crate) use mapping::is_known;
 pub use mapping::{

@@ -159,6 +159,9 @@ fn fix(connection: &ConnectionId, entity: &str, class: FailureClass, example: &s
         FailureClass::Transient | FailureClass::Quota => format!(
             "the other system did not answer for too long: when it works again, retry the group; nothing is wrong with the {record}s"
         ),
+        FailureClass::Guard => format!(
+            "look what was about to be changed (`contactor guard show {workspace} {connector}`), allow it, then retry the group"
+        ),
         FailureClass::Auth => format!(
             "connect it anew with `contactor connection enable {workspace} {connector}`, then retry the group"
         ),
@@ -203,6 +206,7 @@ mod tests {
         let classes = [
             FailureClass::Transient,
             FailureClass::Quota,
+            FailureClass::Guard,
             FailureClass::Auth,
             FailureClass::Config,
             FailureClass::Data,

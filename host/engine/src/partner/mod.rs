@@ -8,10 +8,10 @@ mod redact;
 mod request;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use contactor_manifest::{Auth, Quota, Scheme};
+use contactor_manifest::{Auth, Scheme};
 use contactor_runtime::bindings::partner::{Method, Pair, Request, Response};
 use contactor_runtime::bindings::types::Error;
 use contactor_store::{Call, ConnectionId};
@@ -23,7 +23,7 @@ use crate::error::EngineError;
 use crate::manage::PartnerQuota;
 use crate::{blame, failure, recorder};
 use limited::Limited;
-use quota::Windows;
+pub(crate) use quota::Quotas;
 
 pub(crate) use names::{blank, is_secret};
 pub(crate) use redact::Redactor;
@@ -47,8 +47,7 @@ pub(crate) struct PartnerApi {
     auth: Auth,
     secrets: Secrets,
     redactor: Redactor,
-    quotas: Vec<Quota>,
-    windows: Mutex<Windows>,
+    quotas: Arc<Quotas>,
     limited: Mutex<Limited>,
     session: auth::Session,
     timeout: Duration,
@@ -61,7 +60,7 @@ pub(crate) struct PartnerSetup {
     pub(crate) base_url: String,
     pub(crate) auth: Auth,
     pub(crate) secrets: BTreeMap<String, SecretString>,
-    pub(crate) quotas: Vec<Quota>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) timeout: Duration,
     pub(crate) log_cap: usize,
 }
@@ -90,7 +89,6 @@ impl PartnerApi {
             redactor: Redactor::new(&setup.auth, &setup.secrets),
             auth: setup.auth,
             secrets: setup.secrets,
-            windows: Mutex::new(Windows::new(&setup.quotas)),
             limited: Mutex::default(),
             quotas: setup.quotas,
             session: auth::Session::default(),
@@ -164,20 +162,21 @@ impl PartnerApi {
         let header = response.headers.iter().find(|header| header.name == http::header::RETRY_AFTER.as_str());
         let asked = header.map(|header| header.value.as_str());
         let matching = self.quotas_of(request);
-        let narrow: Vec<usize> = matching.into_iter().filter(|&i| !self.quotas[i].counts_all()).collect();
+        let narrow: Vec<usize> =
+            matching.into_iter().filter(|&i| !self.quotas.declared()[i].counts_all()).collect();
         if narrow.is_empty() {
             limited.refused(asked, now);
         } else {
             let until = Limited::default().refused(asked, now);
-            self.windows.lock().unwrap_or_else(PoisonError::into_inner).block(&narrow, until);
+            self.quotas.windows().block(&narrow, until);
         }
     }
 
     /// How the declared quotas stand.
     pub(crate) fn quotas(&self, connection: &ConnectionId, now: Timestamp) -> Vec<PartnerQuota> {
         let limited = self.limited_until(now);
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let quotas = self.quotas.iter().enumerate().map(|(i, quota)| {
+        let mut windows = self.quotas.windows();
+        let quotas = self.quotas.declared().iter().enumerate().map(|(i, quota)| {
             let (used, blocked) = windows.state(i, now);
             PartnerQuota {
                 connection: connection.clone(),
@@ -224,8 +223,9 @@ impl PartnerApi {
 
     /// The quotas of the manifest that count a request.
     fn quotas_of(&self, request: &Request) -> Vec<usize> {
-        let counts = |&i: &usize| self.quotas[i].counts(method_name(request.method), &request.path);
-        (0..self.quotas.len()).filter(counts).collect()
+        let counts =
+            |&i: &usize| self.quotas.declared()[i].counts(method_name(request.method), &request.path);
+        (0..self.quotas.declared().len()).filter(counts).collect()
     }
 
     /// Takes one request out of every quota of the manifest that counts it.
@@ -235,7 +235,7 @@ impl PartnerApi {
             return Err(Error::Limited(Some(u64::try_from(wait).unwrap_or(u64::MAX).max(1))));
         }
         let matching = self.quotas_of(request);
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut windows = self.quotas.windows();
         windows.take(&matching, now).map_err(|wait| Error::Limited(Some(wait)))
     }
 
@@ -362,7 +362,7 @@ mod tests {
             base_url: base_url.to_owned(),
             auth,
             secrets: BTreeMap::from([("token".to_owned(), SecretString::from(secret))]),
-            quotas: Vec::new(),
+            quotas: Arc::new(Quotas::new(Vec::new())),
             timeout: Duration::from_secs(1),
             log_cap,
         })
@@ -470,8 +470,8 @@ mod tests {
         use axum::routing::{get as on_get, post};
         use std::sync::atomic::{AtomicU64, Ordering};
         // The number of the login is the token; the first two are refused.
-        let logins = std::sync::Arc::new(AtomicU64::new(0));
-        let login = |State(logins): State<std::sync::Arc<AtomicU64>>| async move {
+        let logins = Arc::new(AtomicU64::new(0));
+        let login = |State(logins): State<Arc<AtomicU64>>| async move {
             format!(r#"{{"token":"token-{}"}}"#, logins.fetch_add(1, Ordering::SeqCst) + 1)
         };
         let read = |headers: http::HeaderMap| async move {
@@ -482,7 +482,7 @@ mod tests {
             }
         };
         let router = axum::Router::new().route("/login", post(login)).route("/read", on_get(read));
-        let url = serve(router.with_state(std::sync::Arc::clone(&logins))).await;
+        let url = serve(router.with_state(Arc::clone(&logins))).await;
         let api = api_by_login(&url, contactor_manifest::Placement::Bearer);
         let first = api.send(get("/read", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await.1.unwrap();
         assert_eq!((first.status, logins.load(Ordering::SeqCst)), (401, 2), "once, and no loop");

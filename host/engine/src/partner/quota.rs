@@ -1,9 +1,12 @@
 //! The partner's published rate limits, kept before the partner has to say no. Pure: the time is given.
 
 use std::collections::VecDeque;
+use std::iter::repeat_n;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use contactor_manifest::Quota;
 use contactor_runtime::bindings::partner::Pair;
+use contactor_store::{ConnectionId, PartnerWindow};
 use jiff::{SignedDuration, Timestamp};
 
 /// How many requests the partner says are left, in one of the spellings that are in use: `X-RateLimit-Remaining` and its variants,
@@ -19,8 +22,64 @@ pub(super) fn left(headers: &[Pair]) -> Option<u32> {
     })
 }
 
+/// The quotas that a connector declares of its partner, and what is used of them. They outlive the loaded connection: whoever
+/// enables it anew, or restarts the host, gets no second day.
+pub(crate) struct Quotas {
+    declared: Vec<Quota>,
+    windows: Mutex<Windows>,
+}
+
+impl Quotas {
+    pub(crate) fn new(declared: Vec<Quota>) -> Self {
+        Self { windows: Mutex::new(Windows::new(&declared)), declared }
+    }
+
+    pub(crate) fn declared(&self) -> &[Quota] {
+        &self.declared
+    }
+
+    pub(crate) fn windows(&self) -> MutexGuard<'_, Windows> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is used of those windows that are long enough to outlast a restart.
+    pub(crate) fn kept(&self, connection: &ConnectionId, now: Timestamp) -> Vec<PartnerWindow> {
+        let mut windows = self.windows();
+        let lasting = self.declared.iter().enumerate().filter(|(_, quota)| quota.per_seconds >= LASTING);
+        let kept = lasting.map(|(i, quota)| {
+            let (_, blocked_until) = windows.state(i, now);
+            PartnerWindow {
+                connection: connection.clone(),
+                scope: quota.scope.clone(),
+                per_seconds: quota.per_seconds,
+                taken: windows.0[i].grains(),
+                blocked_until,
+            }
+        });
+        kept.collect()
+    }
+
+    /// Takes up what was kept. A quota that is declared otherwise now begins anew.
+    pub(crate) fn restore(&self, kept: &[PartnerWindow]) {
+        let mut windows = self.windows();
+        for (quota, window) in self.declared.iter().zip(&mut windows.0) {
+            let of = |one: &&PartnerWindow| one.scope == quota.scope && one.per_seconds == quota.per_seconds;
+            if let Some(one) = kept.iter().find(of) {
+                let repeated = one.taken.iter().flat_map(|&(at, count)| repeat_n(at, count as usize));
+                window.taken = repeated.collect();
+                window.blocked = one.blocked_until.unwrap_or(Timestamp::UNIX_EPOCH);
+            }
+        }
+    }
+}
+
 /// A sliding window per quota.
 pub(crate) struct Windows(Vec<Window>);
+
+/// Seconds of the shortest window that is kept: a shorter one has passed before a host that was stopped is back at work.
+const LASTING: u32 = 30;
+/// Parts of a window whose requests are kept together. Each leaves the window as late as the last one of its part.
+const GRAINS: i32 = 100;
 
 /// Longest time for which the line of those who were sent away is kept in order, in spans of the window.
 const LINE: i32 = 20;
@@ -41,6 +100,22 @@ impl Window {
         while self.taken.front().is_some_and(|&at| now.duration_since(at) >= self.span) {
             self.taken.pop_front();
         }
+    }
+
+    /// What is in it, in few numbers.
+    fn grains(&self) -> Vec<(Timestamp, u32)> {
+        let mut grains: Vec<(Timestamp, u32)> = Vec::new();
+        let mut begun = Timestamp::MIN;
+        for &at in &self.taken {
+            match grains.last_mut() {
+                Some(last) if at.duration_since(begun) < self.span / GRAINS => *last = (at, last.1 + 1),
+                _ => {
+                    begun = at;
+                    grains.push((at, 1));
+                }
+            }
+        }
+        grains
     }
 
     /// How long it is full.
@@ -179,5 +254,31 @@ mod tests {
             assert_eq!(windows.take(&[1], at(2)), Ok(()));
         }
         assert!(windows.take(&[1], at(3)).is_err());
+    }
+
+    #[test]
+    fn what_was_used_is_used_after_a_restart_and_leaves_its_window_no_earlier() {
+        let connection = ConnectionId::new("acme/test");
+        let day = 86_400_000;
+        let before = Quotas::new(vec![quota(3, 86_400), quota(5, 1)]);
+        for ms in [0, 1_000, 3_600_000] {
+            assert_eq!(before.windows().take(&[0, 1], at(ms)), Ok(()));
+        }
+        let kept = before.kept(&connection, at(3_600_000));
+        assert_eq!(kept.len(), 1, "a second passes by itself");
+        assert_eq!(kept[0].taken, [(at(1_000), 2), (at(3_600_000), 1)]);
+        let after = Quotas::new(vec![quota(3, 86_400), quota(5, 1)]);
+        after.restore(&kept);
+        assert_eq!(after.windows().state(0, at(3_600_000)), (3, None));
+        assert!(after.windows().take(&[0], at(day)).is_err());
+        assert_eq!(after.windows().take(&[0], at(day + 1_000)), Ok(()));
+        // Of another quota nothing is known.
+        let other = Quotas::new(vec![quota(3, 3_600)]);
+        other.restore(&kept);
+        assert_eq!(other.windows().take(&[0], at(3_600_000)), Ok(()));
+        // The partner's own word counts as well.
+        before.windows().block(&[0], at(2 * day));
+        after.restore(&before.kept(&connection, at(day)));
+        assert!(after.windows().take(&[0], at(2 * day - 1)).is_err());
     }
 }

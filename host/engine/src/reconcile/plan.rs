@@ -151,6 +151,7 @@ impl RunContext {
         if own.is_none()
             && let Some(link) = self.link(entity, Side::Highlevel, &record.id).await?
         {
+            drop(guards);
             return Box::pin(self.plan_linked(link)).await;
         }
         // A partner that refuses duplicates itself is asked by the create: one request instead of two for each new person.
@@ -259,25 +260,41 @@ impl RunContext {
             );
             return Err(Failure::new(FailureClass::Data, reason));
         }
-        let mut guards = self.lock_keys(&keys).await;
-        if own.is_none()
-            && let Some(link) = self.link(entity, Side::Partner, &record.id).await?
-        {
-            return Box::pin(self.plan_linked(link)).await;
-        }
-        let mut highlevel: Option<SideRecord> = None;
-        for key in &keys {
-            let Some(found) = self.find_highlevel(&key.highlevel, &key.value).await? else { continue };
-            if highlevel.as_ref().is_some_and(|other| other.id != found.id) {
-                return Err(ambiguous("HighLevel", 2, &keys));
+        let mut held: Option<(RecordId, OwnedMutexGuard<()>)> = None;
+        let (found, mut guards) = loop {
+            let guards = self.lock_keys(&keys).await;
+            if own.is_none()
+                && let Some(link) = self.link(entity, Side::Partner, &record.id).await?
+            {
+                // Whoever is linked is created by nobody, and the plan of a pair may have to lock the same keys.
+                drop(guards);
+                return Box::pin(self.plan_linked(link)).await;
             }
-            highlevel = Some(found);
-        }
-        let mut tombstone = None;
-        if let Some(found) = highlevel.take() {
+            let found = self.contact_by(&keys).await?;
+            // A run of the pair itself holds its record from the beginning.
+            let mine = |id: &RecordId| {
+                own.as_ref().map(|own| &own.highlevel_id) == Some(id)
+                    || held.as_ref().is_some_and(|(held, _)| held == id)
+            };
+            let wanted = found.as_ref().filter(|_| self.active.many_to_one(entity)).map(|found| &found.id);
+            let Some(id) = wanted.filter(|id| !mine(id)).cloned() else {
+                break (found, guards);
+            };
+            // The linked record's own runs must not overlap with a change of the link. They lock the record first and these keys
+            // then, so whoever has the keys must not wait for the record: it is waited for without them, and looked at anew.
+            if let Some(lock) = self.try_lock_record(&id) {
+                held = Some((id, lock));
+                break (found, guards);
+            }
+            drop(guards);
+            drop(held.take());
+            let lock = self.lock_record(&id).await;
+            held = Some((id, lock));
+        };
+        guards.extend(held.map(|(_, lock)| lock));
+        let (mut highlevel, mut tombstone) = (None, None);
+        if let Some(found) = found {
             if self.active.many_to_one(entity) {
-                // The linked record's own runs must not overlap with a change of the link.
-                guards.push(self.lock_record(&found.id).await);
                 let link = self.link(entity, Side::Highlevel, &found.id).await?;
                 if let Some(link) = link.filter(|link| link.state == LinkState::Active) {
                     return self.plan_one_of_many(link, record, guards).await;
@@ -288,6 +305,19 @@ impl RunContext {
             highlevel = self.read_highlevel(&found.id).await?;
         }
         self.sync(entity, highlevel, Some(record), own.or(tombstone), guards).await
+    }
+
+    /// The one contact with these keys.
+    async fn contact_by(&self, keys: &[NaturalKey]) -> Result<Option<SideRecord>, Failure> {
+        let mut contact: Option<SideRecord> = None;
+        for key in keys {
+            let Some(found) = self.find_highlevel(&key.highlevel, &key.value).await? else { continue };
+            if contact.as_ref().is_some_and(|other| other.id != found.id) {
+                return Err(ambiguous("HighLevel", 2, keys));
+            }
+            contact = Some(found);
+        }
+        Ok(contact)
     }
 
     /// A further record of a person who is linked already: the newest of both keeps or takes the link.
@@ -339,6 +369,9 @@ impl RunContext {
             .as_ref()
             .filter(|link| self.joins(link, highlevel.as_ref(), partner.as_ref()))
             .map(|link| &link.base);
+        if let (Some(tombstone), None, Some(highlevel), Some(partner)) = (&link, base, &highlevel, &partner) {
+            self.may_succeed(tombstone, highlevel, partner)?;
+        }
         let highlevel_view = highlevel.as_ref().map(SideRecord::view);
         let partner_view = partner.as_ref().map(SideRecord::view);
         let mut merge = merge_decided(
@@ -462,6 +495,12 @@ impl RunContext {
         self.engine.locks().lock(&record_lock(&self.active.connection.id, highlevel)).await
     }
 
+    /// The same without waiting; `None` while another run works on it.
+    fn try_lock_record(&self, highlevel: &RecordId) -> Option<OwnedMutexGuard<()>> {
+        self.engine.locks().try_lock(&record_lock(&self.active.connection.id, highlevel))
+    }
+
+    /// Waits until no other run may create somebody with one of these keys. A run locks its record before the keys.
     async fn lock_keys(&self, keys: &[NaturalKey]) -> Vec<OwnedMutexGuard<()>> {
         // In the order of their names, so that two runs can never wait for each other.
         let mut names: Vec<String> = keys

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use contactor_highlevel::{SearchRequest, Sort};
 use contactor_store::{ConnectionId, LinkState, Priority, RecordId, RecordKey, Side};
-use contactor_sync::Fields;
+use contactor_sync::{Fields, Seen};
 use serde::{Deserialize, Serialize};
 
+use super::children::Kind;
 use super::plan::{Plan, SyncPlan};
 use super::sides::{RunContext, SideRecord};
 use crate::convert;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::Failure;
+use crate::manage::DeletionPreview;
 
 /// What a sync would do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -40,6 +42,18 @@ pub struct PreviewReport {
     pub estimated_highlevel_calls: u64,
     /// Requests to the partner that the preview itself made.
     pub partner_calls: u64,
+    /// Requests to the partner that a sync of these records would make, reads included.
+    #[serde(default)]
+    pub estimated_partner_calls: u64,
+}
+
+/// What a sync of one record would do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordPreview {
+    /// A report about this record alone.
+    pub report: PreviewReport,
+    /// What follows because one of the two records is gone.
+    pub deletion: Option<DeletionPreview>,
 }
 
 /// What would happen to one record.
@@ -62,6 +76,9 @@ pub struct PreviewItem {
     /// Lists of child records that follow the contact; each costs a read.
     #[serde(default)]
     pub lists: u64,
+    /// The side whose record is gone while the pair is not given up.
+    #[serde(default)]
+    pub lost: Option<Side>,
 }
 
 /// What would happen to a record.
@@ -135,6 +152,45 @@ impl Engine {
         Ok(report)
     }
 
+    /// Plans one record without writing anything anywhere.
+    ///
+    /// # Errors
+    /// No such connection, or records of this kind are not planned by themselves.
+    pub async fn preview_one(&self, key: &RecordKey) -> Result<RecordPreview, EngineError> {
+        let active = self.active(&key.connection).await?;
+        let (id, entity) = (&key.connection, &key.entity);
+        if Kind::of_entity(entity).is_some() && active.manifest.entity(entity).is_some() {
+            return Err(EngineError::Invalid(format!(
+                "a {entity} follows the list of its contact: preview the contact, which shows what would become of its lists"
+            )));
+        }
+        if !active.maps(entity) {
+            return Err(EngineError::Invalid(format!("{id} has no entity `{entity}` that is kept in step")));
+        }
+        let run = self.context(&active, Priority::Interactive, true);
+        let mut item = self.preview_record(&run, key).await?;
+        let lost = item.lost;
+        let mut deletion = None;
+        if let Some(side) = lost {
+            deletion = Some(self.planned_deletion(&run, side, &key.record).await?);
+        }
+        if let (Some(_), Some(highlevel)) = (lost, &item.highlevel_id)
+            && let Some(stored) = self.store().deletion_of(id, entity, highlevel).await?
+        {
+            item.reason = Some(self.deletion_view(stored).await?.next);
+        }
+        let mut report = PreviewReport { total: Some(1), ..PreviewReport::default() };
+        report.add(item);
+        if let Some(deletion) = &deletion {
+            let calls = |side| deletion.calls.iter().filter(|call| call.side == side).count() as u64;
+            report.estimated_highlevel_calls = calls(Side::Highlevel);
+            report.estimated_partner_calls = calls(Side::Partner);
+        }
+        report.highlevel_calls = run.recorder.count("highlevel");
+        report.partner_calls = run.recorder.count("partner");
+        Ok(RecordPreview { report, deletion })
+    }
+
     /// What the run of a record would do.
     pub(crate) async fn preview_record(
         &self,
@@ -148,6 +204,7 @@ impl Engine {
         let highlevel = match (&plan, key.side) {
             (_, Side::Highlevel) => Some(key.record.clone()),
             (Ok(Plan::Sync(plan)), Side::Partner) => plan.highlevel.as_ref().map(|record| record.id.clone()),
+            (Ok(Plan::Gone { link, .. }), Side::Partner) => Some(link.highlevel_id.clone()),
             (_, Side::Partner) => None,
         };
         let planned = match (plan, &highlevel) {
@@ -231,6 +288,7 @@ impl PreviewReport {
         self.conflicts += item.conflicts.len() as u64;
         // One read, and one for each list.
         self.estimated_highlevel_calls += 1 + item.lists + item.writes(Side::Highlevel);
+        self.estimated_partner_calls += 1 + item.writes(Side::Partner);
         self.items.push(item);
     }
 }
@@ -245,6 +303,7 @@ fn blank(record: RecordId, verdict: Verdict) -> PreviewItem {
         changes: Vec::new(),
         conflicts: Vec::new(),
         lists: 0,
+        lost: None,
     }
 }
 
@@ -258,7 +317,14 @@ pub(super) fn item(record: RecordId, plan: &Plan) -> PreviewItem {
         Plan::Nowhere => {
             PreviewItem { reason: Some("it is on neither side".to_owned()), ..blank(record, Verdict::Skip) }
         }
-        Plan::Gone { link, .. } => PreviewItem {
+        Plan::Gone { link, seen, left } => PreviewItem {
+            label: left.as_ref().and_then(SideRecord::label),
+            lost: match (link.state, seen) {
+                (LinkState::HighlevelDeleted | LinkState::PartnerDeleted, _) => None,
+                (_, Seen::Without(contactor_sync::Side::Partner)) => Some(Side::Partner),
+                (_, Seen::Without(contactor_sync::Side::Highlevel)) => Some(Side::Highlevel),
+                (state, _) => Some(state.lost().unwrap_or(Side::Highlevel)),
+            },
             partner_id: Some(link.partner_id.clone()),
             reason: Some(match link.state {
                 LinkState::HighlevelDeleted | LinkState::PartnerDeleted => {

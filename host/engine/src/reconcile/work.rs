@@ -509,6 +509,9 @@ async fn fill(
     partner: &SideRecord,
     fields: &contactor_sync::Fields,
 ) -> Result<Ending, Failure> {
+    if !fields.is_empty() {
+        run.pass_guard(&highlevel.id, &[Side::Highlevel]).await?;
+    }
     run.update_highlevel(highlevel, fields).await?;
     let mut changes = Vec::new();
     note_writes(Side::Highlevel, Some(highlevel), fields, &mut changes);
@@ -565,6 +568,7 @@ fn class_name(class: FailureClass) -> &'static str {
     match class {
         FailureClass::Transient => "transient",
         FailureClass::Quota => "quota",
+        FailureClass::Guard => "guard",
         FailureClass::Auth => "auth",
         FailureClass::Config => "config",
         FailureClass::Data => "data",

@@ -8,8 +8,8 @@ use contactor_store::DeletionFilter;
 use super::{connection_id, page, workspace_id};
 use crate::app::App;
 use crate::dto::{
-    DecideDeletion, DeletePolicies, DeletePolicyQuery, Deletion, DeletionPreview, DeletionQuery, ErrorBody,
-    PreviewDeletion, SetDeletePolicies,
+    DecideDeletion, DecideDeletions, DeletePolicies, DeletePolicyQuery, Deletion, DeletionPreview,
+    DeletionQuery, ErrorBody, PreviewDeletion, SetDeletePolicies,
 };
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
@@ -84,41 +84,59 @@ pub(crate) async fn decide(
 ) -> ApiResult<Json<Deletion>> {
     let (number, decision) = (number(&deletion)?, decision_of(&decision)?);
     let workspace = workspace_id(workspace);
-    Ok(Json(app.engine.decide_deletion(&workspace, number, decision, &who(request)).await?.into()))
+    Ok(Json(app.engine.decide_deletion(&workspace, number, decision, &who(request.by)).await?.into()))
 }
 
-/// Confirms all deletions of a workspace that wait for it, of all its connections.
+/// Confirms deletions of a workspace that wait for it, of all its connections: all, if they are as many as was expected, or those named.
 #[utoipa::path(
     post,
     path = "/api/v1/workspaces/{workspace}/deletes/confirm",
     tag = "deletes",
     operation_id = "deletes.confirm-all",
     params(("workspace" = String, Path, description = "The workspace's id.")),
-    request_body = DecideDeletion,
-    responses((status = 200, body = Vec<Deletion>), (status = 404, body = ErrorBody))
+    request_body = DecideDeletions,
+    responses(
+        (status = 200, body = Vec<Deletion>),
+        (status = 400, description = "Neither `expect` nor `ids` says which; nothing was decided.", body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (
+            status = 409,
+            description = "Others wait than was expected, with the present count; nothing was decided.",
+            body = ErrorBody
+        ),
+    )
 )]
 pub(crate) async fn confirm_all(
     State(app): State<App>,
     ApiPath(workspace): ApiPath<String>,
-    ApiJson(request): ApiJson<DecideDeletion>,
+    ApiJson(request): ApiJson<DecideDeletions>,
 ) -> ApiResult<Json<Vec<Deletion>>> {
     all(&app, workspace, DeletionDecision::Confirm, request).await
 }
 
-/// Keeps the other record of all deletions of a workspace that wait for a person.
+/// Keeps the other record of deletions of a workspace that wait for a person: all, if they are as many as was expected, or those named.
 #[utoipa::path(
     post,
     path = "/api/v1/workspaces/{workspace}/deletes/keep",
     tag = "deletes",
     operation_id = "deletes.keep-all",
     params(("workspace" = String, Path, description = "The workspace's id.")),
-    request_body = DecideDeletion,
-    responses((status = 200, body = Vec<Deletion>), (status = 404, body = ErrorBody))
+    request_body = DecideDeletions,
+    responses(
+        (status = 200, body = Vec<Deletion>),
+        (status = 400, description = "Neither `expect` nor `ids` says which; nothing was decided.", body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (
+            status = 409,
+            description = "Others wait than was expected, with the present count; nothing was decided.",
+            body = ErrorBody
+        ),
+    )
 )]
 pub(crate) async fn keep_all(
     State(app): State<App>,
     ApiPath(workspace): ApiPath<String>,
-    ApiJson(request): ApiJson<DecideDeletion>,
+    ApiJson(request): ApiJson<DecideDeletions>,
 ) -> ApiResult<Json<Vec<Deletion>>> {
     all(&app, workspace, DeletionDecision::Keep, request).await
 }
@@ -127,10 +145,15 @@ async fn all(
     app: &App,
     workspace: String,
     decision: DeletionDecision,
-    request: DecideDeletion,
+    request: DecideDeletions,
 ) -> ApiResult<Json<Vec<Deletion>>> {
     let workspace = workspace_id(workspace);
-    let decided = app.engine.decide_deletions(&workspace, decision, &who(request)).await?;
+    let Some(meant) = request.meant() else {
+        return Err(ApiError::invalid(
+            "either `expect` has to say how many waiting deletions you saw, or `ids` which; `contactor deletes list` shows them",
+        ));
+    };
+    let decided = app.engine.decide_deletions(&workspace, meant, decision, &who(request.by)).await?;
     Ok(Json(decided.into_iter().map(Into::into).collect()))
 }
 
@@ -216,8 +239,8 @@ fn contact() -> String {
     "contact".to_owned()
 }
 
-fn who(request: DecideDeletion) -> String {
-    request.by.map_or_else(|| "an admin".to_owned(), |name| format!("{name} (admin)"))
+fn who(by: Option<String>) -> String {
+    by.map_or_else(|| "an admin".to_owned(), |name| format!("{name} (admin)"))
 }
 
 fn decision_of(word: &str) -> ApiResult<DeletionDecision> {

@@ -78,8 +78,12 @@ pub(crate) async fn preview(
     ApiPath((workspace, connector)): ApiPath<(String, String)>,
     ApiJson(request): ApiJson<PreviewRequest>,
 ) -> ApiResult<Json<PreviewReport>> {
+    let connection = connection_id(&workspace, &connector);
+    if let Some(record) = request.record {
+        return Ok(Json(app.engine.preview_one(&record.of(connection)).await?.into()));
+    }
     let limit = request.limit.unwrap_or(PREVIEW).clamp(1, LARGEST_PREVIEW);
-    Ok(Json(app.engine.preview(&connection_id(&workspace, &connector), limit).await?.into()))
+    Ok(Json(app.engine.preview(&connection, limit).await?.into()))
 }
 
 /// Synchronises one record before everything else.

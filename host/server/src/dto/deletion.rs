@@ -214,6 +214,33 @@ pub struct DecideDeletion {
     pub by: Option<String>,
 }
 
+/// A decision of a person about several. What came since the person looked must not be decided with them, so either `expect` or
+/// `ids` has to say which were seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DecideDeletions {
+    /// Who decides; shown with the deletions and their runs, and not checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// All that wait for a person, if they are exactly so many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expect: Option<u64>,
+    /// These, if each of them waits for a person.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<i64>,
+}
+
+impl DecideDeletions {
+    /// Which are meant; none unless exactly one member says so.
+    pub(crate) fn meant(&self) -> Option<engine::WaitingDeletions> {
+        match (self.expect, self.ids.is_empty()) {
+            (Some(count), true) => Some(engine::WaitingDeletions::All { expected: count }),
+            (None, false) => Some(engine::WaitingDeletions::These(self.ids.clone())),
+            _ => None,
+        }
+    }
+}
+
 /// Which record is thought to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

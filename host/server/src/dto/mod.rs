@@ -41,8 +41,8 @@ pub use connection::{
 };
 pub use connector::{Connector, InspectReport, ScopeRequest};
 pub use deletion::{
-    DecideDeletion, DeletePolicies, DeletePolicy, DeletePolicyQuery, DeleteThen, Deletion, DeletionPreview,
-    DeletionQuery, DeletionState, PlannedCall, PreviewDeletion, SetDeletePolicies,
+    DecideDeletion, DecideDeletions, DeletePolicies, DeletePolicy, DeletePolicyQuery, DeleteThen, Deletion,
+    DeletionPreview, DeletionQuery, DeletionState, PlannedCall, PreviewDeletion, SetDeletePolicies,
 };
 pub use destination::{Destination, DestinationKind, PutDestination};
 pub use draft::{DraftField, DraftRecord, DraftReport, DraftTotals, MappingDraft};

@@ -4,15 +4,18 @@ use contactor_engine as engine;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Side, mirror};
+use super::{DeletionPreview, RecordRef, Side, mirror};
 
-/// How much to preview.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// What to preview: the first contacts, or one record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PreviewRequest {
     /// Records to look at, 1 to 500; 25 if absent. Each costs a read at both vendors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+    /// Only this record, on whichever side it is; `limit` means nothing then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordRef>,
 }
 
 /// What a synchronisation would do. Nothing was written.
@@ -40,6 +43,11 @@ pub struct PreviewReport {
     pub estimated_highlevel_calls: u64,
     /// Requests to the partner that the preview itself made.
     pub partner_calls: u64,
+    /// Requests to the partner that synchronising these records would make, reads included.
+    pub estimated_partner_calls: u64,
+    /// What follows because one side's record is gone; only for a preview of one record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<DeletionPreview>,
 }
 
 /// What would happen to one record.
@@ -112,7 +120,15 @@ impl From<engine::PreviewReport> for PreviewReport {
             highlevel_calls: own.highlevel_calls,
             estimated_highlevel_calls: own.estimated_highlevel_calls,
             partner_calls: own.partner_calls,
+            estimated_partner_calls: own.estimated_partner_calls,
+            deletion: None,
         }
+    }
+}
+
+impl From<engine::RecordPreview> for PreviewReport {
+    fn from(own: engine::RecordPreview) -> Self {
+        Self { deletion: own.deletion.map(Into::into), ..own.report.into() }
     }
 }
 

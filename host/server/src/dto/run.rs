@@ -108,6 +108,8 @@ pub enum FailureClass {
     Transient,
     /// A quota is used up.
     Quota,
+    /// The guard against mass changes holds it back.
+    Guard,
     /// The credential was refused.
     Auth,
     /// The connection is set up wrongly.
@@ -122,7 +124,11 @@ pub enum FailureClass {
     GuestBug,
 }
 
-mirror!(FailureClass, own::FailureClass, [Transient, Quota, Auth, Config, Data, Conflict, Denied, GuestBug]);
+mirror!(
+    FailureClass,
+    own::FailureClass,
+    [Transient, Quota, Guard, Auth, Config, Data, Conflict, Denied, GuestBug]
+);
 
 /// One reconcile, automation or poll.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -43,7 +43,7 @@ impl World {
         self.store.claim_deliveries(&self.lease, LATER, 100, 100).await.unwrap()
     }
 
-    async fn due_one(&self) -> ClaimedDelivery {
+    pub(super) async fn due_one(&self) -> ClaimedDelivery {
         let mut due = self.due().await;
         assert_eq!(due.len(), 1, "{due:?}");
         due.remove(0)
@@ -55,7 +55,7 @@ impl World {
         self.store.complete_delivery(&self.lease, completion).await.unwrap();
     }
 
-    fn slot(&self, delivery: DeliveryId, position: u32, operation: &str) -> JournalSlot {
+    pub(super) fn slot(&self, delivery: DeliveryId, position: u32, operation: &str) -> JournalSlot {
         JournalSlot {
             lease: self.lease.clone(),
             delivery,
@@ -231,7 +231,14 @@ pub(super) async fn the_journal_stays_until_its_delivery_is_done(engine: Arc<dyn
     world.store.journal_intent(intent.clone()).await.unwrap();
     let result = |position, record: Option<&str>| {
         let record = record.map(RecordId::new);
-        world.store.journal_result(&world.lease, claimed.id, position, r#"{"Ok":1}"#.to_owned(), record)
+        world.store.journal_result(
+            &world.lease,
+            claimed.id,
+            position,
+            r#"{"Ok":1}"#.to_owned(),
+            record,
+            Vec::new(),
+        )
     };
     result(1, Some("t1")).await.unwrap();
     world.store.journal_intent(world.slot(claimed.id, 2, "tags.add")).await.unwrap();
@@ -273,7 +280,7 @@ pub(super) async fn a_delivery_is_fenced_like_a_record(engine: Arc<dyn Engine>) 
     for refused in [
         world.store.complete_delivery(&old, late).await,
         world.store.journal_intent(slot).await,
-        world.store.journal_result(&old, claimed.id, 0, String::new(), None).await,
+        world.store.journal_result(&old, claimed.id, 0, String::new(), None, Vec::new()).await,
         local.await.map(drop),
     ] {
         assert!(matches!(refused, Err(StoreError::Fenced { .. })), "{refused:?}");
@@ -563,7 +570,11 @@ pub(super) async fn what_a_connections_own_handler_wrote_is_known(engine: Arc<dy
     assert_eq!(own(&prefinery(), false).await, OwnWrite::Unknown, "its answer is not seen yet");
     assert_eq!(own(&other, false).await, OwnWrite::No);
     let answer = "{\"Ok\":null}".to_owned();
-    world.store.journal_result(&world.lease, claimed.id, 0, answer, Some(record.clone())).await.unwrap();
+    world
+        .store
+        .journal_result(&world.lease, claimed.id, 0, answer, Some(record.clone()), Vec::new())
+        .await
+        .unwrap();
     world.end(claimed.id, Disposition::Done).await;
     assert_eq!(own(&prefinery(), false).await, OwnWrite::Yes);
     let connection = prefinery();

@@ -31,6 +31,7 @@ pub(super) async fn everything_configured_survives_a_restart(engine: Arc<dyn Eng
     let stopped = Connection {
         state: ConnectionState::NeedsReconnect,
         state_reason: Some("401 from the partner".to_owned()),
+        stop_cause: None,
         schedule: Schedule {
             realtime: false,
             poll_seconds: [("testers".to_owned(), 60)].into(),

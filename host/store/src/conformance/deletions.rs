@@ -30,6 +30,8 @@ fn deletion(state: DeletionState) -> Deletion {
         since: at(10),
         due: at(610),
         decided_by: None,
+        decided_at: None,
+        decisions: 0,
         acted_at: None,
         undo_until: None,
         ended_at: None,
@@ -168,6 +170,85 @@ pub(super) async fn what_is_kept_for_an_undo_goes_with_its_window_and_with_the_p
     let erased = world.store.erase(&acme(), person, false).await.unwrap();
     assert_eq!((erased.deletions, erased.links), (1, 1));
     assert!(world.store.deletions(all()).await.unwrap().is_empty());
+}
+
+pub(super) async fn a_decision_that_nothing_carries_out_ends_after_three_days(engine: Arc<dyn Engine>) {
+    use DeletionState::{Acting, Confirmed, Done, Kept, Undoing, Waiting};
+    let window = SignedDuration::try_from(DECISIONS).unwrap();
+    for (from, decided, then, words) in [
+        (Waiting, Confirmed, Waiting, "what ann confirmed"),
+        (Waiting, Kept, Done, "given up as ann decided"),
+        (Acting, Kept, Done, "a run had begun to act before"),
+        (Acting, Acting, Waiting, "nobody learned"),
+        (Done, Undoing, Waiting, "the undo that ann asked for"),
+    ] {
+        let world = linked(Arc::clone(&engine)).await;
+        let policy = DeletePolicy::Delete;
+        let begun = from != Waiting;
+        world.lose_now(Deletion { policy: policy.clone(), ..deletion(Confirmed) }).await;
+        let seen = world.of_pair().await.unwrap();
+        if begun {
+            world.store.begin_deletion(&seen, sealed(7)).await.unwrap();
+        } else {
+            world.lose_now(Deletion { state: Waiting, ..seen.clone() }).await;
+        }
+        if from == Done {
+            let acting = world.of_pair().await.unwrap();
+            let long = Some(jiff::Timestamp::now() + SignedDuration::from_hours(1));
+            world
+                .lose_now(Deletion { state: Done, acted_at: Some(at(20)), undo_until: long, ..acting })
+                .await;
+        }
+        if decided != Acting {
+            let (id, by) = (seen.id, "ann");
+            world.store.decide_deletion(id, &[from], decided, by, Priority::Interactive).await.unwrap();
+        }
+        let stored = world.of_pair().await.unwrap();
+        assert_eq!(stored.state, decided, "{words}");
+        let begun_at = stored.decided_at.unwrap();
+
+        let late = begun_at + window + SignedDuration::from_secs(1);
+        world.store.expire(begun_at + window, MONTH).await.unwrap();
+        assert_eq!(world.of_pair().await.unwrap(), stored, "{words}: in time");
+        world.store.expire(late, MONTH).await.unwrap();
+        let lapsed = world.of_pair().await.unwrap();
+        assert_eq!(lapsed.state, then, "{words}");
+        assert!(lapsed.outcome.as_ref().unwrap().contains(words), "{lapsed:?}");
+        assert_eq!(lapsed.kept.is_some(), begun, "{words}");
+        // A run that still carries the decision out comes too late to speak for it.
+        world.lose_now(Deletion { state: Done, ..stored }).await;
+        assert_eq!(world.of_pair().await.unwrap(), lapsed, "{words}");
+        world.store.expire(late + window + SignedDuration::from_secs(1), MONTH).await.unwrap();
+        let last = world.of_pair().await.unwrap();
+        assert_eq!((last.state, last.kept), (then, None), "{words}");
+        let unlinked = decided == Kept && !begun;
+        assert_eq!(last.policy == DeletePolicy::Unlink, unlinked, "{words}");
+    }
+}
+
+pub(super) async fn a_pair_that_was_to_be_kept_is_given_up_without_a_run(engine: Arc<dyn Engine>) {
+    let world = linked(engine).await;
+    world.lose_now(deletion(DeletionState::Quarantined)).await;
+    let id = world.of_pair().await.unwrap().id;
+    let (from, to) = ([DeletionState::Quarantined], DeletionState::Kept);
+    world.store.decide_deletion(id, &from, to, "ann", Priority::Interactive).await.unwrap();
+    let late = jiff::Timestamp::now() + SignedDuration::try_from(DECISIONS).unwrap();
+    world.store.expire(late + SignedDuration::from_secs(60), MONTH).await.unwrap();
+    assert_eq!(world.kept_link().await.state, LinkState::HighlevelDeleted);
+}
+
+pub(super) async fn a_run_does_not_overwrite_a_second_decision_of_the_same_person(engine: Arc<dyn Engine>) {
+    use DeletionState::{Confirmed, Kept, Waiting};
+    let world = linked(engine).await;
+    world.lose_now(deletion(Waiting)).await;
+    let id = world.of_pair().await.unwrap().id;
+    let decide = async |from, to| {
+        world.store.decide_deletion(id, &[from], to, "ann", Priority::Interactive).await.unwrap()
+    };
+    let confirmed = decide(Waiting, Confirmed).await;
+    let kept = decide(Confirmed, Kept).await;
+    world.lose_now(Deletion { state: DeletionState::Done, ..confirmed }).await;
+    assert_eq!(world.of_pair().await, Some(kept));
 }
 
 pub(super) async fn a_link_in_use_ends_the_deletions_of_its_records(engine: Arc<dyn Engine>) {

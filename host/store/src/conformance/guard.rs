@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Engine;
+use super::automations::delivery;
 use super::world::*;
 use crate::*;
 
@@ -21,7 +22,10 @@ impl World {
         let base = serde_json::from_value(base).unwrap();
         let done = Completion {
             link: Some(Link { base, ..link(contact, &format!("of-{contact}")) }),
-            changed: changed.to_vec(),
+            changed: changed
+                .iter()
+                .map(|side| Counted { record: RecordId::new(contact), side: *side })
+                .collect(),
             run: Some(run(number)),
             ..completion(claim, Disposition::Done)
         };
@@ -50,6 +54,14 @@ pub(super) async fn changed_records_are_counted_once_by_side_with_the_end_of_the
     assert_eq!(world.counted().await, (1, 2, 0));
     let guarded = world.store.guarded(&prefinery(), LATER + LATER.duration_since(at(0))).await.unwrap();
     assert_eq!(guarded, Guarded { links: 3, ..Guarded::default() }, "nothing was changed since then");
+    world.mark(Side::Highlevel, "h3", Priority::Webhook).await;
+    let lost = Completion {
+        link: Some(Link { state: LinkState::PartnerMissing, ..link("h3", "of-h3") }),
+        ..completion(world.claim_one().await, Disposition::Done)
+    };
+    world.store.complete_record(&world.lease, lost).await.unwrap();
+    let guarded = world.store.guarded(&prefinery(), Timestamp::MIN).await.unwrap();
+    assert_eq!(guarded.links, 3, "a pair in quarantine is not given up");
     let latest = world.store.changed(&prefinery(), 10).await.unwrap();
     assert_eq!(latest.len(), 3, "{latest:?}");
     assert_eq!(world.store.changed(&prefinery(), 1).await.unwrap().len(), 1);
@@ -111,4 +123,55 @@ pub(super) async fn a_record_is_known_to_be_counted_on_its_side_within_the_windo
     assert!(!was(Side::Partner, "h1", LATER + LATER.duration_since(at(0))).await);
     while world.store.expire(LATER, Duration::from_hours(24)).await.unwrap() > 0 {}
     assert!(!was(Side::Partner, "h1", Timestamp::MIN).await, "it is past every window");
+}
+
+pub(super) async fn what_stopped_a_connection_is_known_and_nobody_elses_stop_is_taken_over(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    let id = prefinery();
+    let stop = || world.store.stop_mass_change(&id, "too many".to_owned());
+    assert!(stop().await.unwrap());
+    assert!(!stop().await.unwrap(), "runs beside each other stop it once");
+    let stored = async |world: &World| {
+        let found = world.store.connection(&prefinery()).await.unwrap().unwrap();
+        (found.state, found.state_reason, found.stop_cause)
+    };
+    let world = world.restart().await;
+    let stopped = (ConnectionState::Paused, Some("too many".to_owned()), Some(StopCause::MassChange));
+    assert_eq!(stored(&world).await, stopped);
+    world.allow(1, false).await;
+    assert_eq!(stored(&world).await, (ConnectionState::Enabled, None, None));
+    // A person was faster.
+    world.store.set_connection_state(&prefinery(), ConnectionState::Disabled, None).await.unwrap();
+    assert!(!world.store.stop_mass_change(&prefinery(), "too many".to_owned()).await.unwrap());
+    assert_eq!(stored(&world).await, (ConnectionState::Disabled, None, None));
+}
+
+pub(super) async fn what_a_handler_changed_is_counted_with_the_answer_of_its_call(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.store.deliver(vec![delivery("k1")]).await.unwrap();
+    let claimed = world.due_one().await;
+    let counted = |record: &str, side| Counted { record: RecordId::new(record), side };
+    let answered = async |position, changed: Vec<Counted>| {
+        world.store.journal_intent(world.slot(claimed.id, position, "tags.add")).await.unwrap();
+        let answer = r#"{"Ok":1}"#.to_owned();
+        let noted =
+            world.store.journal_result(&world.lease, claimed.id, position, answer, None, changed).await;
+        noted.unwrap();
+    };
+    answered(0, vec![counted("h1", Side::Highlevel), counted("h2", Side::Highlevel)]).await;
+    answered(1, vec![counted("h1", Side::Highlevel), counted("h1", Side::Partner)]).await;
+    answered(2, Vec::new()).await;
+    assert_eq!(world.counted().await, (2, 1, 0));
+    world.allow(2, false).await;
+    answered(3, vec![counted("h3", Side::Highlevel), counted("h4", Side::Highlevel)]).await;
+    assert_eq!(world.counted().await, (2, 1, 0), "each record uses up one that is allowed");
+    // Whoever lost the claim counts nothing.
+    let old = world.store.acquire_lease("one", Duration::ZERO).await.unwrap();
+    world.store.acquire_lease("two", LONG).await.unwrap();
+    let late = vec![counted("h9", Side::Partner)];
+    let refused = world.store.journal_result(&old, claimed.id, 0, String::new(), None, late).await;
+    assert!(matches!(refused, Err(StoreError::Fenced { .. })), "{refused:?}");
+    assert_eq!(world.counted().await, (2, 1, 0));
 }

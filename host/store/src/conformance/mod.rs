@@ -97,7 +97,8 @@ cases! {
         rules_are_kept_and_ended_alerts_are_forgotten;
     usage:
         calls_are_summed_by_hour_and_priority,
-        what_is_left_of_a_day_survives_a_restart;
+        what_is_left_of_a_day_survives_a_restart,
+        what_was_used_of_a_partners_quota_survives_a_restart;
     configuration:
         everything_configured_survives_a_restart,
         ids_locations_and_webhook_tokens_are_unique,
@@ -187,11 +188,16 @@ cases! {
         changed_records_are_counted_once_by_side_with_the_end_of_their_run,
         what_is_allowed_is_not_counted_and_a_paused_connection_goes_on,
         so_many_more_are_allowed_and_what_was_counted_stays,
+        what_stopped_a_connection_is_known_and_nobody_elses_stop_is_taken_over,
+        what_a_handler_changed_is_counted_with_the_answer_of_its_call,
         a_record_is_known_to_be_counted_on_its_side_within_the_window;
     deletions:
         a_second_look_is_due_in_time_and_once,
         a_person_decides_once_and_only_about_what_waits,
         what_is_kept_for_an_undo_goes_with_its_window_and_with_the_person,
+        a_decision_that_nothing_carries_out_ends_after_three_days,
+        a_pair_that_was_to_be_kept_is_given_up_without_a_run,
+        a_run_does_not_overwrite_a_second_decision_of_the_same_person,
         a_link_in_use_ends_the_deletions_of_its_records,
         what_a_pair_agreed_on_is_forgotten_after_sixty_days_but_not_that_one_is_gone,
         policies_are_kept_per_connection_and_entity;

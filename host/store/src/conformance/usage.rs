@@ -61,3 +61,28 @@ pub(super) async fn what_is_left_of_a_day_survives_a_restart(engine: Arc<dyn Eng
     let world = world.restart().await;
     assert_eq!(world.store.budget(&acme()).await.unwrap(), Some(newer));
 }
+
+pub(super) async fn what_was_used_of_a_partners_quota_survives_a_restart(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let other = world.add("other", "prefinery").await;
+    let window = |connection: &ConnectionId, per_seconds, taken| PartnerWindow {
+        connection: connection.clone(),
+        scope: "projects".to_owned(),
+        per_seconds,
+        taken,
+        blocked_until: None,
+    };
+    let day = window(&prefinery(), 86_400, vec![(HOUR, 7), (LATER, 2)]);
+    let first = vec![
+        day.clone(),
+        window(&prefinery(), 60, vec![(HOUR, 1)]),
+        window(&other, 60, vec![(HOUR, 5)]),
+        window(&ConnectionId::new("acme/gone"), 60, vec![(HOUR, 9)]),
+    ];
+    world.store.put_partner_windows(first).await.unwrap();
+    let minute = PartnerWindow { blocked_until: Some(LATER), ..window(&prefinery(), 60, Vec::new()) };
+    world.store.put_partner_windows(vec![minute.clone()]).await.unwrap();
+    let world = world.restart().await;
+    assert_eq!(world.store.partner_windows(&prefinery()).await.unwrap(), [minute, day]);
+    assert_eq!(world.store.partner_windows(&ConnectionId::new("acme/gone")).await.unwrap(), []);
+}

@@ -125,6 +125,7 @@ pub(super) fn connection(workspace: &str, connector: &str) -> Connection {
         digest: Digest::new("ab".repeat(32)),
         state: ConnectionState::Enabled,
         state_reason: None,
+        stop_cause: None,
         grants: vec!["contacts.readonly".to_owned()],
         base_url: "https://api.example.com".to_owned(),
         auth_scheme: "key".to_owned(),

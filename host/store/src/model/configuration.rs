@@ -57,6 +57,14 @@ pub enum ConnectionState {
     NeedsReconnect,
 }
 
+/// What stopped a connection, where something depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopCause {
+    /// The guard against mass changes: a person may let more records pass.
+    MassChange,
+}
+
 /// A connector enabled in a workspace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Connection {
@@ -72,6 +80,9 @@ pub struct Connection {
     pub state: ConnectionState,
     /// Why it is not enabled, for the admin.
     pub state_reason: Option<String>,
+    /// What stopped it, if that is more than a reason to read.
+    #[serde(default)]
+    pub stop_cause: Option<StopCause>,
     /// Granted scopes (`contacts.readonly`, …).
     pub grants: Vec<String>,
     /// Base URL of the partner's API.

@@ -1,11 +1,17 @@
 //! Pairs of records of which one is gone, and what becomes of the other one.
 
+use std::time::Duration;
+
 use contactor_sync::{DeletePolicy, Stage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{ConnectionId, RecordId, Side, WorkspaceId};
 use crate::vault::Sealed;
+
+/// How long a decision may take until it is carried out: a weekend with a credential that nobody renews. Whoever confirmed a delete
+/// does not expect it weeks later. What is kept for an undo stays as long again, for the person who is asked then.
+pub const DECISIONS: Duration = Duration::from_hours(72);
 
 /// How a deletion stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,15 +21,15 @@ pub enum DeletionState {
     Quarantined,
     /// It is gone, and a person has to confirm that the other one is deleted.
     Waiting,
-    /// A person confirmed; the next run deletes the other one.
+    /// A person confirmed; the next run deletes the other one. Waits again when no run did in time.
     Confirmed,
-    /// A person wants the other one to be kept; the next run unlinks it.
+    /// A person wants the other one to be kept; the next run unlinks it, and the store does when none did in time.
     Kept,
-    /// A run began to act. What is needed to undo it is kept.
+    /// A run began to act. What is needed to undo it is kept. Waits again when nobody learned in time what became of it.
     Acting,
     /// The policy was carried out.
     Done,
-    /// A person wants it undone; the next run does so.
+    /// A person wants it undone; the next run does so. Waits again when none did in time.
     Undoing,
     /// Nothing is left to do or to undo.
     Ended,
@@ -68,13 +74,17 @@ pub struct Deletion {
     pub due: Timestamp,
     /// Who decided last, as the admin API was told.
     pub decided_by: Option<String>,
+    /// When that was, or when a run began to act if nobody had to decide: it has to be carried out within [`DECISIONS`].
+    pub decided_at: Option<Timestamp>,
+    /// How often it was decided about: a run that saw fewer decisions does not speak for the last.
+    pub decisions: u32,
     /// When the policy was carried out.
     pub acted_at: Option<Timestamp>,
     /// Until when that can be undone.
     pub undo_until: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// What became of it, in words.
+    /// What became of it, or why it waits again, in words.
     pub outcome: Option<String>,
     /// What is needed to undo it, sealed: it may hold a whole record.
     pub kept: Option<Sealed>,

@@ -11,7 +11,7 @@ pub struct Guarded {
     pub in_highlevel: u64,
     /// Records changed at the partner.
     pub at_partner: u64,
-    /// Links in use; lists of a contact are not among them.
+    /// Links in use, also those of which one record was not found at the last look; lists of a contact are not among them.
     pub links: u64,
     /// How many more a person allowed; they are not counted.
     pub allowed: u64,
@@ -34,6 +34,15 @@ pub struct Allowance {
     pub records: u64,
     /// Whether what was counted until now is forgotten, so that there is room for the edits of the day besides.
     pub anew: bool,
+}
+
+/// A linked record that is about to be counted, on one side.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Counted {
+    /// HighLevel's id, whichever side was changed.
+    pub record: RecordId,
+    /// On which side it was changed.
+    pub side: Side,
 }
 
 /// A record that was changed.

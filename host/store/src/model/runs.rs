@@ -92,6 +92,8 @@ pub enum FailureClass {
     Transient,
     /// A quota is used up.
     Quota,
+    /// The guard against mass changes holds it back: nothing is wrong with the record itself.
+    Guard,
     /// The credential was refused.
     Auth,
     /// The connection is set up wrongly.

@@ -32,3 +32,18 @@ pub struct DailyBudget {
     /// When it was so.
     pub seen_at: Timestamp,
 }
+
+/// What was used of one quota that a connector declares of its partner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartnerWindow {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// What the quota is about, as the manifest says.
+    pub scope: String,
+    /// Length of its window.
+    pub per_seconds: u32,
+    /// How many requests in the window were made until which time, the oldest first.
+    pub taken: Vec<(Timestamp, u32)>,
+    /// Until when nothing is left by the partner's own word, if it said so.
+    pub blocked_until: Option<Timestamp>,
+}

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConflictEnd, ConnectionId, Deletion, Event, EventSeq, FailureClass, Mark, NewRecording, Priority,
-    RecordId, Run, RunId, Side, StoredConflict, WorkspaceId,
+    ConflictEnd, ConnectionId, Counted, Deletion, Event, EventSeq, FailureClass, Mark, NewRecording,
+    Priority, RecordId, Run, RunId, Side, StoredConflict, WorkspaceId,
 };
 
 /// A record of one connection, by one side's id. When a link is known it is always addressed by HighLevel's id.
@@ -165,8 +165,8 @@ pub struct Completion {
     pub unlinked: Vec<Link>,
     /// Other records of the connection that are dirty now.
     pub marks: Vec<Mark>,
-    /// The sides on which the run changed a record that was linked before: what the guard against mass changes counts.
-    pub changed: Vec<Side>,
+    /// The records that were linked before and that the run changed: what the guard against mass changes counts.
+    pub changed: Vec<Counted>,
     /// Conflicts that the merge decided.
     pub conflicts: Vec<ConflictRecord>,
     /// What became of conflicts that waited. Needs a run.

@@ -1,32 +1,29 @@
 //! What connections changed of late, for the guard against mass changes.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::codec::{At, count, integer};
 use super::configuration::{self, Owner};
 use super::{Result, links};
-use crate::model::{Allowance, Changed, ConnectionId, ConnectionState, Guarded, RecordId, Side};
+use crate::model::{Allowance, Changed, ConnectionId, ConnectionState, Counted, Guarded, RecordId, Side};
 
-/// Counts a record that was changed on these sides, unless a person allowed it.
-pub(super) fn note(
-    db: &Connection,
-    owner: &Owner,
-    sides: &[Side],
-    record: &RecordId,
-    now: Timestamp,
-) -> Result<()> {
-    if sides.is_empty() {
-        return Ok(());
-    }
+/// Counts the records that were changed, unless a person allowed them.
+pub(super) fn note(db: &Connection, owner: &Owner, changed: &[Counted], now: Timestamp) -> Result<()> {
     let allowed = "UPDATE allowances SET records = records - 1 WHERE connection = ?1 AND records > 0";
-    if db.prepare_cached(allowed)?.execute([owner.connection])? > 0 {
-        return Ok(());
-    }
     let sql = "INSERT INTO changes (connection, side, record, at) VALUES (?1, ?2, ?3, ?4) \
                ON CONFLICT (connection, side, record) DO UPDATE SET at = ?4";
-    for side in sides {
-        db.prepare_cached(sql)?.execute(params![owner.connection, side, record, At(now)])?;
+    let records: BTreeSet<&RecordId> = changed.iter().map(|one| &one.record).collect();
+    for record in records {
+        // A record uses up one of those that are allowed, on however many sides it was changed.
+        if db.prepare_cached(allowed)?.execute([owner.connection])? > 0 {
+            continue;
+        }
+        for one in changed.iter().filter(|one| one.record == *record) {
+            db.prepare_cached(sql)?.execute(params![owner.connection, one.side, record, At(now)])?;
+        }
     }
     Ok(())
 }
@@ -41,10 +38,11 @@ pub(super) fn guarded(db: &Connection, id: &ConnectionId, since: Timestamp) -> R
     let allowed = "SELECT records FROM allowances WHERE connection = ?1";
     let allowed: Option<i64> =
         db.prepare_cached(allowed)?.query_row([connection], |row| row.get(0)).optional()?;
+    let scope = super::counts::Scope::Connection(connection);
     Ok(Guarded {
         in_highlevel: changed(Side::Highlevel)?,
         at_partner: changed(Side::Partner)?,
-        links: links::active(db, super::counts::Scope::Connection(connection))?,
+        links: links::active(db, scope)? + links::quarantined(db, scope)?,
         allowed: allowed.map_or(0, count),
     })
 }

@@ -14,8 +14,8 @@ use crate::automation::{
 };
 use crate::error::StoreError;
 use crate::model::{
-    ClaimedRecord, Completion, ConnectionId, Disposition, EventSeq, EventState, Lease, Link, LinkState,
-    NotedConflicts, Priority, RecordId, RecordKey, Run, RunOutcome, Side, WEBHOOK_ENTITY,
+    ClaimedRecord, Completion, ConnectionId, Counted, Disposition, EventSeq, EventState, Lease, Link,
+    LinkState, NotedConflicts, Priority, RecordId, RecordKey, Run, RunOutcome, Side, WEBHOOK_ENTITY,
 };
 
 /// Ends the run of a record.
@@ -70,7 +70,7 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
         links::write_child(db, owner.connection, child)?;
     }
     let key = address(&claim.key, link.as_ref());
-    changes::note(db, &owner, changed, &key.record, now)?;
+    changes::note(db, &owner, changed, now)?;
     if let Some(run) = run {
         runs::insert(db, &owner, run)?;
         if run.outcome == RunOutcome::Applied && !run.changes.is_empty() {
@@ -287,17 +287,21 @@ pub(super) fn intent(db: &Connection, slot: &JournalSlot, now: Timestamp) -> Res
     Ok(())
 }
 
+/// The answer of a call, and what came of it.
+pub(super) struct Answer {
+    pub(super) delivery: DeliveryId,
+    pub(super) position: u32,
+    pub(super) result: String,
+    pub(super) record: Option<RecordId>,
+    pub(super) changed: Vec<Counted>,
+}
+
 /// Notes the answer of a call.
-pub(super) fn answer(
-    db: &Connection,
-    lease: &Lease,
-    delivery: DeliveryId,
-    position: u32,
-    result: &str,
-    record: Option<&RecordId>,
-) -> Result<()> {
-    claimed_delivery(db, lease, delivery)?;
-    journal::answer(db, delivery, position, result, record)
+pub(super) fn answer(db: &Connection, lease: &Lease, answer: &Answer, now: Timestamp) -> Result<()> {
+    let Answer { delivery, position, result, record, changed } = answer;
+    let owner = claimed_delivery(db, lease, *delivery)?;
+    changes::note(db, &owner, changed, now)?;
+    journal::answer(db, *delivery, *position, result, record.as_ref())
 }
 
 /// Makes a change of the store itself together with its note.

@@ -6,8 +6,8 @@ use super::codec::{At, Json, Word, count, integer, is_taken};
 use super::{Result, events};
 use crate::error::StoreError;
 use crate::model::{
-    Connection, ConnectionId, ConnectionState, InstalledConnector, LocationId, Schedule, Shard, Workspace,
-    WorkspaceId,
+    Connection, ConnectionId, ConnectionState, InstalledConnector, LocationId, Schedule, Shard, StopCause,
+    Workspace, WorkspaceId,
 };
 use crate::vault::{KeyId, Sealed};
 
@@ -136,7 +136,7 @@ pub(super) fn connectors(db: &Db) -> Result<Vec<InstalledConnector>> {
 // ---------------------------------------------------------------------------------------------------------- connections
 
 const CONNECTION: &str = "SELECT c.id, w.id, c.connector, c.digest, c.state, c.state_reason, c.grants, c.base_url, \
-                          c.auth_scheme, c.settings, c.mapping, c.webhook_token, c.created_at, c.schedule \
+                          c.auth_scheme, c.settings, c.mapping, c.webhook_token, c.created_at, c.schedule, c.stop_cause \
                           FROM connections c JOIN workspaces w ON w.pk = c.workspace";
 
 fn connection_row(row: &Row<'_>) -> rusqlite::Result<Connection> {
@@ -155,19 +155,20 @@ fn connection_row(row: &Row<'_>) -> rusqlite::Result<Connection> {
         webhook_token: row.get(11)?,
         created_at: row.get::<_, At>(12)?.0,
         schedule: row.get::<_, Json<_>>(13)?.0,
+        stop_cause: row.get::<_, Option<Word<_>>>(14)?.map(|word| word.0),
     })
 }
 
 pub(super) fn put_connection(db: &Db, connection: &Connection) -> Result<()> {
     let workspace = workspace_pk(db, &connection.workspace)?;
     let sql = "INSERT INTO connections (id, workspace, connector, digest, state, state_reason, grants, base_url, auth_scheme, \
-                   settings, mapping, webhook_token, created_at, schedule) \
+                   settings, mapping, webhook_token, created_at, schedule, stop_cause) \
                VALUES (:id, :workspace, :connector, :digest, :state, :state_reason, :grants, :base_url, :auth_scheme, \
-                   :settings, :mapping, :webhook_token, :created_at, :schedule) \
+                   :settings, :mapping, :webhook_token, :created_at, :schedule, :stop_cause) \
                ON CONFLICT (id) DO UPDATE SET connector = :connector, digest = :digest, state = :state, \
                    state_reason = :state_reason, grants = :grants, base_url = :base_url, auth_scheme = :auth_scheme, \
                    settings = :settings, mapping = :mapping, webhook_token = :webhook_token, \
-                   schedule = :schedule \
+                   schedule = :schedule, stop_cause = :stop_cause \
                WHERE workspace = :workspace";
     let written = db.prepare_cached(sql)?.execute(named_params! {
         ":id": connection.id,
@@ -184,6 +185,7 @@ pub(super) fn put_connection(db: &Db, connection: &Connection) -> Result<()> {
         ":webhook_token": connection.webhook_token,
         ":created_at": At(connection.created_at),
         ":schedule": Json(&connection.schedule),
+        ":stop_cause": connection.stop_cause.map(Word),
     });
     let wanted = format!("connection `{}` of workspace `{}`", connection.id, connection.workspace);
     match written {
@@ -203,9 +205,18 @@ pub(super) fn set_connection_state(
     state: ConnectionState,
     reason: Option<&str>,
 ) -> Result<()> {
-    let sql = "UPDATE connections SET state = ?2, state_reason = ?3 WHERE id = ?1";
+    let sql = "UPDATE connections SET state = ?2, state_reason = ?3, stop_cause = NULL WHERE id = ?1";
     let changed = db.prepare_cached(sql)?.execute(params![id, Word(state), reason])?;
     if changed == 0 { Err(StoreError::not_found("connection", id)) } else { Ok(()) }
+}
+
+pub(super) fn stop_mass_change(db: &Db, id: &ConnectionId, reason: &str) -> Result<bool> {
+    let sql =
+        "UPDATE connections SET state = ?2, state_reason = ?3, stop_cause = ?4 WHERE id = ?1 AND state = ?5";
+    let (paused, enabled) = (Word(ConnectionState::Paused), Word(ConnectionState::Enabled));
+    let cause = Word(StopCause::MassChange);
+    let changed = db.prepare_cached(sql)?.execute(params![id, paused, reason, cause, enabled])?;
+    Ok(changed > 0)
 }
 
 pub(super) fn connection(db: &Db, id: &ConnectionId) -> Result<Option<Connection>> {

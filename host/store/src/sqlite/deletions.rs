@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::codec::{At, Json, Word};
 use super::configuration;
-use super::{Result, dirty};
+use super::{Result, dirty, links};
 use crate::error::StoreError;
 use crate::model::{
     ConnectionId, Deletion, DeletionFilter, DeletionState, Link, LinkState, Mark, Priority, RecordId, Side,
@@ -17,7 +17,8 @@ use crate::vault::{KeyId, Sealed};
 const LOOKS: u32 = 500;
 
 const DELETION: &str = "SELECT d.id, c.id, d.entity, d.highlevel_id, d.partner_id, d.side, d.state, d.policy, d.since, d.due, \
-                        d.decided_by, d.acted_at, d.undo_until, d.ended_at, d.outcome, d.key, d.sealed \
+                        d.decided_by, d.acted_at, d.undo_until, d.ended_at, d.outcome, d.key, d.sealed, \
+                        d.decided_at, d.decisions \
                         FROM deletions d JOIN connections c ON c.pk = d.connection";
 
 fn row(row: &Row<'_>) -> rusqlite::Result<Deletion> {
@@ -35,6 +36,8 @@ fn row(row: &Row<'_>) -> rusqlite::Result<Deletion> {
         since: row.get::<_, At>(8)?.0,
         due: row.get::<_, At>(9)?.0,
         decided_by: row.get(10)?,
+        decided_at: instant(17)?,
+        decisions: row.get(18)?,
         acted_at: instant(11)?,
         undo_until: instant(12)?,
         ended_at: instant(13)?,
@@ -101,6 +104,8 @@ pub(super) fn put(db: &Connection, connection: i64, deletion: &Deletion) -> Resu
         ":since": At(deletion.since),
         ":due": At(deletion.due),
         ":decided_by": deletion.decided_by,
+        ":decided_at": deletion.decided_at.map(At),
+        ":decisions": deletion.decisions,
         ":acted_at": deletion.acted_at.map(At),
         ":undo_until": deletion.undo_until.map(At),
         ":ended_at": deletion.ended_at.map(At),
@@ -109,13 +114,13 @@ pub(super) fn put(db: &Connection, connection: i64, deletion: &Deletion) -> Resu
         ":sealed": sealed.map(|sealed| sealed.bytes.as_slice()),
     };
     let sql = "INSERT INTO deletions (id, connection, entity, highlevel_id, partner_id, side, state, policy, since, due, \
-                   decided_by, acted_at, undo_until, ended_at, outcome, key, sealed) \
+                   decided_by, decided_at, acted_at, undo_until, ended_at, outcome, key, sealed) \
                VALUES (:id, :connection, :entity, :highlevel_id, :partner_id, :side, :state, :policy, :since, :due, \
-                   :decided_by, :acted_at, :undo_until, :ended_at, :outcome, :key, :sealed) \
+                   :decided_by, :decided_at, :acted_at, :undo_until, :ended_at, :outcome, :key, :sealed) \
                ON CONFLICT (id) DO UPDATE SET partner_id = :partner_id, side = :side, state = :state, policy = :policy, \
-                   since = :since, due = :due, marked = marked AND :state <> 'quarantined', acted_at = :acted_at, \
-                   undo_until = :undo_until, ended_at = :ended_at, outcome = :outcome, key = :key, sealed = :sealed \
-               WHERE connection = :connection AND decided_by IS :decided_by";
+                   since = :since, due = :due, marked = marked AND :state <> 'quarantined', \
+                   decided_at = :decided_at, acted_at = :acted_at, undo_until = :undo_until, ended_at = :ended_at, outcome = :outcome, key = :key, sealed = :sealed \
+               WHERE connection = :connection AND decisions = :decisions";
     db.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
@@ -134,8 +139,8 @@ pub(super) fn decide(
         return Err(refused(id, current.state));
     }
     let owner = configuration::owner(db, &current.connection)?;
-    let sql = "UPDATE deletions SET state = ?2, decided_by = ?3 WHERE id = ?1";
-    db.prepare_cached(sql)?.execute(params![id, Word(to), by])?;
+    let sql = "UPDATE deletions SET state = ?2, decided_by = ?3, decided_at = ?4, decisions = decisions + 1 WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![id, Word(to), by, At(now)])?;
     let mark = Mark {
         entity: current.entity.clone(),
         side: Side::Highlevel,
@@ -144,20 +149,26 @@ pub(super) fn decide(
         deleted: false,
     };
     dirty::mark(db, owner.connection, &mark, priority, None, now)?;
-    Ok(Deletion { state: to, decided_by: Some(by.to_owned()), ..current })
+    find(db, id)?.ok_or_else(|| StoreError::not_found("deletion", &id))
 }
 
 /// Notes that a run is about to act, with what is needed to undo it. Refused when a person decided otherwise since it was read.
-pub(super) fn begin(db: &Connection, seen: &Deletion, kept: Sealed) -> Result<Deletion> {
+/// A further attempt does not begin the time anew that they all have.
+pub(super) fn begin(db: &Connection, seen: &Deletion, kept: Sealed, now: Timestamp) -> Result<Deletion> {
     let current = find(db, seen.id)?.ok_or_else(|| StoreError::not_found("deletion", &seen.id))?;
-    if (current.state, &current.decided_by) != (seen.state, &seen.decided_by) {
+    if (current.state, current.decisions) != (seen.state, seen.decisions) {
         return Err(refused(seen.id, current.state));
     }
-    let acting =
-        Deletion { state: DeletionState::Acting, policy: seen.policy.clone(), kept: Some(kept), ..current };
+    let acting = Deletion {
+        state: DeletionState::Acting,
+        policy: seen.policy.clone(),
+        decided_at: current.decided_at.or(Some(now)),
+        kept: Some(kept),
+        ..current
+    };
     let owner = configuration::owner(db, &acting.connection)?;
     put(db, owner.connection, &acting)?;
-    Ok(acting)
+    find(db, seen.id)?.ok_or_else(|| StoreError::not_found("deletion", &seen.id))
 }
 
 fn refused(id: i64, state: DeletionState) -> StoreError {
@@ -223,11 +234,48 @@ pub(super) fn next_look(db: &Connection) -> Result<Option<Timestamp>> {
     Ok(due.map(|due| due.0))
 }
 
-/// Forgets what was kept for an undo that is too late by now, but not for one that was asked for in time; at most `limit`.
+/// Ends what was decided, or begun, before this and not carried out; at most `limit` of each kind. A person is asked again, except
+/// about a record that is to be kept: nothing has to be done for that. What was kept for an undo goes after the same time again.
+pub(super) fn lapse(db: &Connection, now: Timestamp, before: Timestamp, limit: u32) -> Result<u64> {
+    let late = "SELECT id FROM deletions WHERE state IN ('confirmed', 'kept', 'acting', 'undoing') AND decided_at < :before \
+                AND (state = 'kept') = :kept ORDER BY decided_at LIMIT :limit";
+    let until = now.saturating_add(now.duration_since(before)).unwrap_or(Timestamp::MAX);
+    let kept = format!(
+        "UPDATE deletions SET state = 'done', decisions = decisions + 1, acted_at = :now, undo_until = :until, \
+             policy = CASE WHEN sealed IS NULL THEN '{{\"then\":\"unlink\"}}' ELSE policy END, \
+             outcome = 'given up as ' || coalesce(decided_by, 'an admin') || ' decided, without a last look' || \
+                 CASE WHEN sealed IS NULL THEN '' ELSE ': a run had begun to act before, and nobody knows what became of that' END \
+         WHERE id IN ({late}) RETURNING connection, entity, highlevel_id, partner_id"
+    );
+    let values = named_params! {
+        ":now": At(now), ":until": At(until), ":before": At(before), ":kept": true, ":limit": limit,
+    };
+    let mut statement = db.prepare_cached(&kept)?;
+    let pairs = statement
+        .query_map(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        .collect::<rusqlite::Result<Vec<(i64, String, RecordId, RecordId)>>>()?;
+    for (connection, entity, highlevel, partner) in &pairs {
+        links::give_up(db, *connection, entity, (highlevel, partner), now)?;
+    }
+    let others = format!(
+        "UPDATE deletions SET state = 'waiting', decisions = decisions + 1, decided_at = NULL, \
+             undo_until = iif(sealed IS NULL, NULL, :until), \
+             outcome = CASE state \
+                 WHEN 'confirmed' THEN 'what ' || coalesce(decided_by, 'an admin') || ' confirmed was not carried out in time' \
+                 WHEN 'acting' THEN 'it was begun, and nobody learned in time what became of it' \
+                 ELSE 'the undo that ' || coalesce(decided_by, 'an admin') || ' asked for was not carried out in time' END \
+         WHERE id IN ({late})"
+    );
+    let values =
+        named_params! { ":until": At(until), ":before": At(before), ":kept": false, ":limit": limit };
+    Ok((pairs.len() + db.prepare_cached(&others)?.execute(values)?) as u64)
+}
+
+/// Forgets what was kept for an undo that is too late by now, but not while a decision is carried out; at most `limit`.
 pub(super) fn forget_kept(db: &Connection, now: Timestamp, limit: u32) -> Result<u64> {
     let sql = "UPDATE deletions SET key = NULL, sealed = NULL WHERE id IN (\
-                   SELECT id FROM deletions WHERE sealed IS NOT NULL AND undo_until < ?1 AND state <> 'undoing' \
-                   ORDER BY undo_until LIMIT ?2)";
+                   SELECT id FROM deletions WHERE sealed IS NOT NULL AND undo_until < ?1 \
+                   AND state NOT IN ('confirmed', 'kept', 'acting', 'undoing') ORDER BY undo_until LIMIT ?2)";
     Ok(db.prepare_cached(sql)?.execute(params![At(now), limit])? as u64)
 }
 

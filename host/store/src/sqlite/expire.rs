@@ -9,6 +9,7 @@ use super::{
     Result, alerts, changes, conflicts, deletions, deliveries, events, links, matching, messages, recordings,
     runs, usage, writes,
 };
+use crate::model::DECISIONS;
 use crate::store::DEDUPLICATION;
 
 /// How long writes are counted at least: longer than any limit looks back.
@@ -112,6 +113,7 @@ pub(super) fn some_counts(db: &Connection, now: Timestamp) -> Result<u64> {
     let changed = usage::remove_older(db, before(now, USAGE), CHUNK)?
         + writes::remove_older(db, before(now, WRITES), CHUNK)?
         + changes::remove_older(db, before(now, CHANGES), CHUNK)?
+        + deletions::lapse(db, now, before(now, DECISIONS), CHUNK)?
         + deletions::forget_kept(db, now, CHUNK)?
         + deletions::remove_older(db, before(now, TOMBSTONES), CHUNK)?
         + links::forget_lost(db, before(now, TOMBSTONES), CHUNK)?

@@ -68,6 +68,11 @@ impl Store for SqliteStore {
         self.write(move |db| configuration::set_connection_state(db, &id, state, reason.as_deref())).await
     }
 
+    async fn stop_mass_change(&self, id: &ConnectionId, reason: String) -> Result<bool> {
+        let id = id.clone();
+        self.write(move |db| configuration::stop_mass_change(db, &id, &reason)).await
+    }
+
     async fn connection(&self, id: &ConnectionId) -> Result<Option<Connection>> {
         let id = id.clone();
         self.read(move |db| configuration::connection(db, &id)).await
@@ -278,6 +283,15 @@ impl Store for SqliteStore {
         self.read(move |db| usage::budget(db, &workspace)).await
     }
 
+    async fn put_partner_windows(&self, windows: Vec<PartnerWindow>) -> Result<()> {
+        self.write(move |db| usage::put_windows(db, &windows)).await
+    }
+
+    async fn partner_windows(&self, connection: &ConnectionId) -> Result<Vec<PartnerWindow>> {
+        let connection = connection.clone();
+        self.read(move |db| usage::windows(db, &connection)).await
+    }
+
     async fn link(
         &self,
         connection: &ConnectionId,
@@ -420,8 +434,8 @@ impl Store for SqliteStore {
     }
 
     async fn begin_deletion(&self, seen: &Deletion, kept: Sealed) -> Result<Deletion> {
-        let seen = seen.clone();
-        self.write(move |db| deletions::begin(db, &seen, kept.clone())).await
+        let (seen, now) = (seen.clone(), self.now());
+        self.write(move |db| deletions::begin(db, &seen, kept.clone(), now)).await
     }
 
     async fn put_delete_policies(
@@ -635,13 +649,15 @@ impl Store for SqliteStore {
         position: u32,
         result: String,
         record: Option<RecordId>,
+        changed: Vec<Counted>,
     ) -> Result<()> {
         if torture::breaks(torture::NO_JOURNAL) {
             return Ok(());
         }
         torture::point("before-result");
-        let lease = lease.clone();
-        self.write(move |db| complete::answer(db, &lease, delivery, position, &result, record.as_ref())).await
+        let (lease, now) = (lease.clone(), self.now());
+        let answer = complete::Answer { delivery, position, result, record, changed };
+        self.write(move |db| complete::answer(db, &lease, &answer, now)).await
     }
 
     async fn journalled(

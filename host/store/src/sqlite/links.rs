@@ -183,6 +183,22 @@ pub(super) fn forget_lost(db: &Connection, before: Timestamp, limit: u32) -> Res
     Ok(db.prepare_cached(sql)?.execute(params![At(before), limit])? as u64)
 }
 
+/// Makes a pair in quarantine a tombstone, without a run.
+pub(super) fn give_up(
+    db: &Connection,
+    connection: i64,
+    entity: &str,
+    (highlevel, partner): (&RecordId, &RecordId),
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE links SET updated_at = ?5, \
+                   state = iif(state = 'highlevel-missing', 'highlevel-deleted', 'partner-deleted') \
+               WHERE connection = ?1 AND entity = ?2 AND highlevel_id = ?3 AND partner_id = ?4 \
+                   AND state IN ('highlevel-missing', 'partner-missing')";
+    db.prepare_cached(sql)?.execute(params![connection, entity, highlevel, partner, At(now)])?;
+    Ok(())
+}
+
 /// Names both records of a link that cannot be.
 fn taken(db: &Connection, connection: i64, link: &Link) -> Result<StoreError> {
     let by_highlevel = find(db, connection, &link.entity, Side::Highlevel, &link.highlevel_id)?;
@@ -198,6 +214,15 @@ fn taken(db: &Connection, connection: i64, link: &Link) -> Result<StoreError> {
         )
     };
     Ok(StoreError::conflict(name(link), existing.as_ref().map_or_else(|| "another link".to_owned(), name)))
+}
+
+/// Pairs of which one record was not found and that are not given up yet.
+pub(super) fn quarantined(db: &Connection, scope: Scope) -> Result<u64> {
+    let sql = format!(
+        "SELECT count(*) FROM links WHERE state IN ('highlevel-missing', 'partner-missing') AND parent = '' AND {}",
+        scope.filter()
+    );
+    Ok(count(db.prepare_cached(&sql)?.query_row([scope.pk()], |row| row.get(0))?))
 }
 
 pub(super) fn active(db: &Connection, scope: Scope) -> Result<u64> {

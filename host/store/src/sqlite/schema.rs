@@ -29,6 +29,8 @@ const STEPS: &[&str] = &[
     include_str!("schema/014.sql"),
     include_str!("schema/015.sql"),
     include_str!("schema/016.sql"),
+    include_str!("schema/017.sql"),
+    include_str!("schema/018.sql"),
 ];
 
 /// Answers the schema version of a database that is ours and not too new.

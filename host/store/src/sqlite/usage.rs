@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::codec::{At, count};
+use super::codec::{At, Json, count};
 use super::{Result, configuration};
 use crate::error::StoreError;
-use crate::model::{DailyBudget, Usage, WorkspaceId};
+use crate::model::{ConnectionId, DailyBudget, PartnerWindow, Usage, WorkspaceId};
 
 /// Adds calls to what is counted already.
 pub(super) fn add(db: &Connection, usage: &[Usage]) -> Result<()> {
@@ -77,4 +77,31 @@ pub(super) fn budget(db: &Connection, workspace: &WorkspaceId) -> Result<Option<
         })
     });
     Ok(budget.optional()?)
+}
+
+pub(super) fn put_windows(db: &Connection, windows: &[PartnerWindow]) -> Result<()> {
+    let sql = "INSERT INTO partner_windows (connection, scope, per_seconds, taken, blocked_until) \
+               SELECT pk, ?2, ?3, ?4, ?5 FROM connections WHERE id = ?1 \
+               ON CONFLICT (connection, scope, per_seconds) DO UPDATE SET taken = ?4, blocked_until = ?5";
+    for PartnerWindow { connection, scope, per_seconds, taken, blocked_until } in windows {
+        let blocked = blocked_until.map(At);
+        db.prepare_cached(sql)?.execute(params![connection, scope, per_seconds, Json(taken), blocked])?;
+    }
+    Ok(())
+}
+
+pub(super) fn windows(db: &Connection, connection: &ConnectionId) -> Result<Vec<PartnerWindow>> {
+    let sql = "SELECT p.scope, p.per_seconds, p.taken, p.blocked_until FROM connections c \
+               JOIN partner_windows p ON p.connection = c.pk WHERE c.id = ?1 ORDER BY p.scope, p.per_seconds";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([connection], |row| {
+        Ok(PartnerWindow {
+            connection: connection.clone(),
+            scope: row.get(0)?,
+            per_seconds: row.get(1)?,
+            taken: row.get::<_, Json<_>>(2)?.0,
+            blocked_until: row.get::<_, Option<At>>(3)?.map(|at| at.0),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -263,6 +263,7 @@ impl State {
             Ok(commit) => {
                 // The commit stands, whatever becomes of the mark; but there is no next one without it.
                 let marked = self.disk.mark.advance(commit);
+                torture::point("after-mark");
                 for request in batch {
                     request.committed();
                 }

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::Failure;
 use crate::reconcile::deletes::other;
-use crate::reconcile::{PlannedChange, TAGS};
+use crate::reconcile::{PlannedChange, RunContext, TAGS};
 
 /// A call that would be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct DeletionPreview {
     pub label: Option<String>,
     /// The policy that would count.
     pub policy: DeletePolicy,
-    /// Another record that its link would move to in place of the policy, because it has the same email or phone.
+    /// Another record that its link would move to in place of the policy, because it is the same person.
     pub survivor: Option<RecordId>,
     /// Minutes until the second look.
     pub look_minutes: u32,
@@ -61,7 +61,18 @@ impl Engine {
         record: &RecordId,
     ) -> Result<DeletionPreview, EngineError> {
         let active = self.active(id).await?;
-        let entity = "contact";
+        let run = self.context(&active, Priority::Interactive, true);
+        self.planned_deletion(&run, gone, record).await
+    }
+
+    /// The same as a part of another preview.
+    pub(crate) async fn planned_deletion(
+        &self,
+        run: &RunContext,
+        gone: Side,
+        record: &RecordId,
+    ) -> Result<DeletionPreview, EngineError> {
+        let (active, id, entity) = (&run.active, &run.active.connection.id, "contact");
         let mut link = None;
         for side in [Side::Highlevel, Side::Partner] {
             link = link.or(self.store().link(id, entity, side, record).await?);
@@ -71,7 +82,6 @@ impl Engine {
             id: record.to_string(),
             hint: format!(" in {id}: what is not linked has no counterpart"),
         })?;
-        let run = self.context(&active, Priority::Interactive, true);
         let failed = |failure: Failure| EngineError::Partner {
             connector: active.connection.connector.clone(),
             message: failure.message,
@@ -116,13 +126,20 @@ impl Engine {
         for _ in active.natural_keys(entity) {
             preview.call(gone, search, false);
         }
-        let survivor = run.survivor(&link, gone, &left).await.map_err(failed)?;
-        preview.survivor = survivor.filter(|survivor| survivor.free).map(|survivor| survivor.id);
+        let search = run.survivor(&link, gone, &left).await.map_err(failed)?;
+        preview.survivor =
+            search.proven().filter(|survivor| survivor.free).map(|survivor| survivor.id.clone());
         if let Some(survivor) = preview.survivor.clone() {
             preview.steps.push(format!(
-                "{survivor} has the same email or phone in {gone_name}: the link moves to it, as after a merge, and no policy counts"
+                "{survivor} is the same person in {gone_name}, by the email or by phone and name: the link moves to it, as after a \
+                 merge, and no policy counts"
             ));
             return Ok(preview);
+        }
+        if let Some(doubt) = search.doubt(&gone_name) {
+            preview.steps.push(format!(
+                "{doubt}; until then it waits for a person (`contactor deletes confirm` or `keep`)"
+            ));
         }
         let undo = format!("that can be undone for {} hours", config.delete_undo_hours);
         match preview.policy.clone() {
@@ -138,7 +155,7 @@ impl Engine {
                 preview.steps.push(format!("the one in {left_name} gets the tag `{tag}`; {undo}"));
                 let field = match left_side {
                     Side::Highlevel => TAGS.to_owned(),
-                    Side::Partner => tag_field(&active, entity).map_err(EngineError::Invalid)?,
+                    Side::Partner => tag_field(active, entity).map_err(EngineError::Invalid)?,
                 };
                 preview.changes.push(tagged(left_side, &left.fields, field, &tag));
             }

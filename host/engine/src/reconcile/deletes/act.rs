@@ -23,6 +23,7 @@ pub(super) fn done(run: &RunContext, deletion: Deletion) -> Deletion {
         state: DeletionState::Done,
         acted_at: Some(run.started_at),
         undo_until: Some(run.started_at + window),
+        outcome: None,
         ..deletion
     }
 }
@@ -34,17 +35,23 @@ impl Engine {
         &self,
         run: &RunContext,
         link: Link,
-        deletion: Deletion,
+        (deletion, policy): (Deletion, DeletePolicy),
         left: SideRecord,
     ) -> Result<Ending, Failure> {
-        let changed = match deletion.policy {
-            DeletePolicy::Unlink => Vec::new(),
-            _ => vec![other(deletion.side)],
-        };
-        run.pass_guard(&link.highlevel_id, &changed).await?;
-        let (deletion, changes, what) = match &deletion.policy {
-            DeletePolicy::Unlink => (deletion, Vec::new(), "unlinked, the other record stays".to_owned()),
-            _ => run.write_policy(&link, deletion, &left).await?,
+        let left_side = other(deletion.side);
+        match policy {
+            DeletePolicy::Unlink if deletion.kept.is_none() => {
+                run.pass_guard_to_unlink(&link.highlevel_id, left_side).await?;
+            }
+            _ => run.pass_guard(&link.highlevel_id, &[left_side]).await?,
+        }
+        let (deletion, changes, what) = match policy {
+            DeletePolicy::Unlink => {
+                let changes = run.take_back(&link, &deletion, &left).await?;
+                let deletion = Deletion { policy, kept: None, ..deletion };
+                (deletion, changes, "unlinked, the other record stays".to_owned())
+            }
+            _ => run.write_policy(&link, Deletion { policy, ..deletion }, &left).await?,
         };
         let mut summary = format!("deleted in {}: {what}", system(run, deletion.side));
         if let Some(who) = deletion.decided_by.as_ref().filter(|_| deletion.policy != DeletePolicy::Unlink) {
@@ -87,6 +94,21 @@ impl RunContext {
                 Ok((deletion, Vec::new(), what))
             }
         }
+    }
+
+    /// A tag that a run had set, or was about to, when a person decided to leave the record as it is.
+    pub(super) async fn take_back(
+        &self,
+        link: &Link,
+        deletion: &Deletion,
+        left: &SideRecord,
+    ) -> Result<Vec<FieldChange>, Failure> {
+        let (DeletePolicy::Tag { tag }, Some(Kept::Tag { added: true })) =
+            (&deletion.policy, self.kept(deletion)?)
+        else {
+            return Ok(Vec::new());
+        };
+        self.set_tag(link, other(deletion.side), left, (tag, false)).await
     }
 
     /// The partner's field that holds tags, or HighLevel's.

@@ -14,11 +14,11 @@ use contactor_store::{
     ClaimedRecord, Deletion, DeletionState, FailureClass, Link, LinkState, Mark, RecordId, RecordKey,
     RunOutcome, Side, StoreError,
 };
-use contactor_sync::{DeletePolicy, Seen, Stage, Step, after_look};
+use contactor_sync::{DeletePolicy, LivesOn, Seen, Stage, Step, after_look};
 use jiff::SignedDuration;
 use tokio::sync::OwnedMutexGuard;
 
-pub(crate) use survivor::Survivor;
+pub(crate) use survivor::{Search, Survivor};
 
 use super::children::Emptied;
 use super::plan::Plan;
@@ -68,20 +68,22 @@ impl RunContext {
 }
 
 impl Engine {
-    /// A pair that was given up is looked at before anything else: a person may want an undo, and what a policy wrote must not
-    /// be taken for somebody's edit when both records are there again.
+    /// What a person decided about a pair is looked at before anything else: an undo, or what came too late for a pair that was given
+    /// up. And what a policy wrote must not be taken for somebody's edit when both records are there again.
     pub(super) async fn before_return(
         &self,
         run: &RunContext,
         claim: &ClaimedRecord,
     ) -> Result<Option<Ending>, Failure> {
         let Some(link) = &claim.link else { return Ok(None) };
-        if link.state == LinkState::Active || link.state.is_quarantined() {
+        if link.state == LinkState::Active {
             return Ok(None);
         }
         let Some(deletion) = run.deletion(link).await? else { return Ok(None) };
         match (deletion.state, &deletion.policy) {
             (DeletionState::Undoing, _) => self.undo(run, link, deletion).await.map(Some),
+            _ if link.state.is_quarantined() => Ok(None),
+            (state, _) if state.stage(false).is_some() => run.given_up(link, deletion).await,
             (DeletionState::Done, DeletePolicy::Tag { .. }) => {
                 run.untag_returned(link, &deletion).await?;
                 Ok(None)
@@ -105,9 +107,7 @@ impl Engine {
             _ => link.state.lost().unwrap_or(Side::Highlevel),
         };
         if !(link.state == LinkState::Active || link.state.is_quarantined()) {
-            let stuck = run.deletion(&link).await?.filter(|one| one.state.stage(false).is_some());
-            let deletion = stuck.map(|one| given_up(run, one));
-            return Ok(Ending { deletion, ..still_gone(run, link, side) });
+            return Ok(still_gone(run, link, side));
         }
         let known = if link.state.is_quarantined() { run.deletion(&link).await? } else { None };
         let known = known.filter(|one| one.state.stage(false).is_some());
@@ -123,33 +123,40 @@ impl Engine {
             _ => run.delete_policy(&link.entity, side).await?,
         };
         let deletion = stored.unwrap_or_else(|| {
-            let (id, decided_by) = replaced.map_or((0, None), |one| (one.id, one.decided_by));
-            Deletion { id, decided_by, ..self.quarantined(&link, side) }
+            let new = self.quarantined(&link, side);
+            match replaced {
+                Some(Deletion { id, decided_by, decisions, .. }) => {
+                    Deletion { id, decided_by, decisions, ..new }
+                }
+                None => new,
+            }
         });
         let mut step = after_look(stage, seen, None, &policy);
-        let mut survivor = None;
+        let mut search = Search::Nobody;
         // Whose the children of a merged contact are is to be seen at once, and later perhaps no more.
         let at_once = step == Step::Quarantine && side == Side::Highlevel && !run.active.lists.is_empty();
         if let (true, Some(left)) = (at_once || step == Step::Search, &left) {
-            survivor = run.survivor(&link, side, left).await?;
+            search = run.survivor(&link, side, left).await?;
         }
+        let doubt = search.doubt(system(run, side));
         if step == Step::Search {
-            let lives_on = survivor.as_ref().is_some_and(|survivor| survivor.free);
+            // A person who confirmed knew of this doubt, or did not.
+            let told = matches!(stage, Stage::Confirmed | Stage::Acting) && deletion.outcome == doubt;
+            let lives_on = if told && doubt.is_some() { LivesOn::No } else { search.lives_on() };
             step = after_look(stage, seen, Some(lives_on), &policy);
         }
-        let handed = run.hand_lists(&link, side, survivor.as_ref()).await?;
-        match (step, left, survivor) {
+        let handed = run.hand_lists(&link, side, search.proven()).await?;
+        match (step, left, search) {
             (Step::Quarantine, ..) => Ok(handed.with(into_quarantine(run, link, deletion))),
             (Step::Nothing, ..) => Ok(nothing_left(run, link, deletion)),
-            (Step::Ask, Some(_), _) => Ok(handed.with(asked(run, &link, deletion))),
-            (Step::Move, Some(left), Some(survivor)) => {
+            (Step::Ask, Some(_), _) => Ok(handed.with(asked(run, &link, deletion, policy, doubt))),
+            (Step::Move, Some(left), Search::One(survivor)) => {
                 let ending = self.hand_over(run, key, (link, side), (left, survivor.id), guards).await?;
                 Ok(handed.with(ending))
             }
             (Step::Unlink | Step::Tag | Step::Delete, Some(left), _) => {
                 let policy = if step == Step::Unlink { DeletePolicy::Unlink } else { policy };
-                let deletion = Deletion { policy, ..deletion };
-                Ok(handed.with(self.act(run, link, deletion, left).await?))
+                Ok(handed.with(self.act(run, link, (deletion, policy), left).await?))
             }
             _ => Ok(waiting(run, &link, &deletion)),
         }
@@ -170,6 +177,8 @@ impl Engine {
             since: self.now(),
             due: self.now() + look,
             decided_by: None,
+            decided_at: None,
+            decisions: 0,
             acted_at: None,
             undo_until: None,
             ended_at: None,
@@ -268,6 +277,41 @@ impl RunContext {
         Ok(Handed { emptied, marks: self.list_marks(Side::Highlevel, &survivor.id), told })
     }
 
+    /// A decision that came while a run gave the pair up: there is nothing left to decide. None when the lost record is back: then
+    /// both are merged.
+    async fn given_up(&self, link: &Link, deletion: Deletion) -> Result<Option<Ending>, Failure> {
+        let left = other(deletion.side);
+        let (lost, left) =
+            futures_util::future::try_join(self.read_side(link, deletion.side), self.read_side(link, left))
+                .await?;
+        if lost.is_some() {
+            return Ok(None);
+        }
+        let mut changes = Vec::new();
+        let deletion = match left {
+            None if is_own(&deletion) => own_delete(self, deletion),
+            left => {
+                if let Some(left) = left {
+                    changes = self.take_back(link, &deletion, &left).await?;
+                }
+                Deletion {
+                    state: DeletionState::Ended,
+                    ended_at: Some(self.started_at),
+                    outcome: Some("the pair had been given up before: nothing more was done".to_owned()),
+                    kept: None,
+                    ..deletion
+                }
+            }
+        };
+        let summary = deletion
+            .outcome
+            .clone()
+            .unwrap_or_else(|| format!("deleted in {} as well", system(self, other(deletion.side))));
+        let ending =
+            Ending { changes, deletion: Some(deletion), ..Ending::done(RunOutcome::Applied, summary) };
+        Ok(Some(ending.between(Some(link.highlevel_id.clone()), Some(link.partner_id.clone()))))
+    }
+
     /// The links of the lists of a contact whose partner's record goes to another one.
     async fn own_lists(&self, link: &Link) -> Result<Vec<Link>, Failure> {
         let mut lists = Vec::new();
@@ -312,42 +356,61 @@ fn minute(at: jiff::Timestamp) -> jiff::Timestamp {
     jiff::Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-/// The policy wants the other record deleted, which a person has to confirm.
-fn asked(run: &RunContext, link: &Link, deletion: Deletion) -> Ending {
-    if deletion.state == DeletionState::Waiting {
+/// A person has to decide: the policy wants the other record deleted, or nobody can tell whether this one lives on.
+fn asked(
+    run: &RunContext,
+    link: &Link,
+    deletion: Deletion,
+    policy: DeletePolicy,
+    doubt: Option<String>,
+) -> Ending {
+    let known = doubt.is_none() || deletion.outcome == doubt;
+    if deletion.state == DeletionState::Waiting && deletion.policy == policy && known {
         return waiting(run, link, &deletion);
     }
     let (gone, left) = (system(run, deletion.side), system(run, other(deletion.side)));
-    let summary = format!(
-        "deleted in {gone}: that it is deleted in {left} as well has to be confirmed (`contactor deletes list {}`)",
-        run.active.workspace.id
-    );
-    let deletion = Deletion { state: DeletionState::Waiting, policy: DeletePolicy::Delete, ..deletion };
+    let list = format!("`contactor deletes list {}`", run.active.workspace.id);
+    let summary = match &doubt {
+        Some(doubt) => format!("deleted in {gone}, or merged: {doubt}; else a person has to decide ({list})"),
+        None => {
+            format!("deleted in {gone}: that it is deleted in {left} as well has to be confirmed ({list})")
+        }
+    };
+    let outcome = doubt.or(deletion.outcome);
+    let deletion = Deletion { state: DeletionState::Waiting, policy, outcome, ..deletion };
     Ending { deletion: Some(deletion), ..Ending::done(RunOutcome::Applied, summary) }
         .between(Some(link.highlevel_id.clone()), Some(link.partner_id.clone()))
 }
 
+/// Whether the host itself may have deleted the other record: it keeps what it is about to delete.
+fn is_own(deletion: &Deletion) -> bool {
+    deletion.kept.is_some() && deletion.policy == DeletePolicy::Delete
+}
+
+/// The host itself deleted the other one, and was stopped before it could say so.
+fn own_delete(run: &RunContext, deletion: Deletion) -> Deletion {
+    let outcome = (deletion.state == DeletionState::Kept).then(|| {
+        let by = deletion.decided_by.as_deref().unwrap_or("an admin");
+        format!("it was deleted in {} before {by} wanted it kept", system(run, other(deletion.side)))
+    });
+    Deletion { outcome, ..act::done(run, deletion) }
+}
+
 /// Neither record is there any more.
 fn nothing_left(run: &RunContext, link: Link, deletion: Deletion) -> Ending {
-    // The host itself deleted the other one, and was stopped before it could say so.
-    let own = deletion.state == DeletionState::Acting && deletion.policy == DeletePolicy::Delete;
-    let deletion = if own {
-        act::done(run, deletion)
-    } else {
-        Deletion {
-            state: DeletionState::Ended,
-            ended_at: Some(run.started_at),
-            outcome: Some("gone on both sides".to_owned()),
-            kept: None,
-            ..deletion
-        }
+    if is_own(&deletion) {
+        let deletion = own_delete(run, deletion);
+        let summary = format!("deleted in {} as well", system(run, other(deletion.side)));
+        return tombstone(run, link, deletion, summary);
+    }
+    let deletion = Deletion {
+        state: DeletionState::Ended,
+        ended_at: Some(run.started_at),
+        outcome: Some("gone on both sides".to_owned()),
+        kept: None,
+        ..deletion
     };
-    let summary = if own {
-        format!("deleted in {} as well", system(run, other(deletion.side)))
-    } else {
-        "deleted on both sides".to_owned()
-    };
-    tombstone(run, link, deletion, summary)
+    tombstone(run, link, deletion, "deleted on both sides".to_owned())
 }
 
 /// The pair is given up, and stays known.
@@ -362,19 +425,6 @@ pub(super) fn tombstone(run: &RunContext, link: Link, deletion: Deletion, summar
         ..Ending::done(RunOutcome::Applied, summary)
     }
     .between(Some(link.highlevel_id), Some(link.partner_id))
-}
-
-/// A decision that came while a run gave the pair up: there is nothing left to decide.
-fn given_up(run: &RunContext, deletion: Deletion) -> Deletion {
-    Deletion {
-        state: DeletionState::Ended,
-        ended_at: Some(run.started_at),
-        outcome: Some(
-            "the pair was given up before the decision was carried out: nothing was deleted".to_owned(),
-        ),
-        kept: None,
-        ..deletion
-    }
 }
 
 /// The pair was given up before. Perhaps the record that was left is gone, too, and the other one is back.

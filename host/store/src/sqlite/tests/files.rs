@@ -115,6 +115,50 @@ fn appointments_that_were_linked_before_are_found_by_their_time() {
 }
 
 #[test]
+fn what_the_guard_had_stopped_before_it_was_kept_as_a_cause_is_known_by_it_and_no_quota() {
+    let (_directory, path) = directory();
+    drop(SqliteStore::open(&path).unwrap());
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(
+        "ALTER TABLE connections DROP COLUMN stop_cause;
+         DROP INDEX links_quarantined;
+         DROP TABLE partner_windows;
+         INSERT INTO workspaces (pk, id, shard, name, location, created_at) VALUES (1, 'acme', 0, 'Acme', 'loc', 0);",
+    )
+    .unwrap();
+    let guard = "stopped by the mass-change guard: 15 of 60 linked records were changed";
+    let rows = [
+        ("guarded", "paused", guard),
+        ("other", "paused", "the component is gone"),
+        ("off", "disabled", guard),
+    ];
+    for (pk, (id, state, reason)) in (1_i64..).zip(rows) {
+        let connection = "INSERT INTO connections (pk, id, workspace, connector, digest, state, state_reason, grants, base_url, \
+                              auth_scheme, settings, mapping, webhook_token, created_at) \
+                          VALUES (?1, ?2, 1, 'x', 'd', ?3, ?4, '[]', 'https://x', 'key', '{}', '[]', ?2, 0)";
+        old.execute(connection, rusqlite::params![pk, format!("acme/{id}"), state, reason]).unwrap();
+        let run = "INSERT INTO runs (id, workspace, connection, kind, started_at, duration_us, outcome, class, summary, changes, \
+                       log, calls) VALUES (?1, 1, ?2, 'reconcile', 0, 0, 'retrying', 'quota', ?3, '[]', '[]', ?4)";
+        old.execute(run, rusqlite::params![id, pk, format!("{reason}; tried again at once"), "[]"]).unwrap();
+    }
+    old.execute_batch(include_str!("../schema/018.sql")).unwrap();
+    drop(old);
+    let store = SqliteStore::open(&path).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let known = async |id: &str| {
+            let connection =
+                store.connection(&crate::ConnectionId::new(format!("acme/{id}"))).await.unwrap().unwrap();
+            (connection.stop_cause, store.run(&crate::RunId::new(id)).await.unwrap().unwrap().class)
+        };
+        let (guard, quota) = (Some(crate::FailureClass::Guard), Some(crate::FailureClass::Quota));
+        assert_eq!(known("guarded").await, (Some(crate::StopCause::MassChange), guard));
+        assert_eq!(known("other").await, (None, quota));
+        assert_eq!(known("off").await, (None, guard));
+    });
+}
+
+#[test]
 fn a_database_of_a_newer_version_is_left_alone() {
     let (_directory, path) = directory();
     drop(SqliteStore::open(&path).unwrap());

@@ -45,6 +45,7 @@ pub(super) async fn configure(store: &dyn Store, workspace: &str) {
         digest: Digest::new("0".repeat(64)),
         state: ConnectionState::Enabled,
         state_reason: None,
+        stop_cause: None,
         grants: Vec::new(),
         base_url: "https://api.example.com".to_owned(),
         auth_scheme: "key".to_owned(),
