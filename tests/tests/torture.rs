@@ -25,6 +25,17 @@ async fn nothing_is_lost_or_repeated_under_faults_and_deaths() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_dies_at_the_change_that_it_is_told() {
+    for place in ["before-commit", "after-commit"] {
+        let death = Some(Death { place, change: Some("complete_record"), coming: 1 });
+        let report = play(1, &Options { breaks: None, death }).await.unwrap();
+        assert!(report.is_clean(), "{report}: {report:#?}");
+        // Two from outside, and this one.
+        assert_eq!(report.kills, 3, "{report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_answers_before_it_commits_is_noticed() {
     let options = Options { breaks: Some(contactor_store::torture::EARLY_ANSWER), death: None };
     let report = plays(1..30, options).await;

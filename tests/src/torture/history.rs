@@ -20,6 +20,32 @@ const PLACES: [(&str, usize); 5] = [
     ("before-result", 4),
 ];
 
+/// Of the store's changes, those that hardly a history is without.
+const OFTEN: [&str; 22] = [
+    "acquire_lease",
+    "add_usage",
+    "append_event",
+    "begin_deletion",
+    "claim_deliveries",
+    "claim_events",
+    "claim_records",
+    "complete_delivery",
+    "complete_event",
+    "complete_record",
+    "deliver",
+    "end_rest",
+    "journal_intent",
+    "journal_result",
+    "mark_found",
+    "note_conflicts",
+    "own_write",
+    "put_alerts",
+    "put_cursor",
+    "put_rest",
+    "put_run",
+    "put_seen",
+];
+
 /// Where the process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Death {
@@ -40,7 +66,11 @@ impl Death {
         }
         Self {
             place: ["before-commit", "after-commit"][random.below(2)],
-            change: Some(CHANGES[random.below(CHANGES.len())]),
+            change: Some(if random.below(4) == 0 {
+                CHANGES[random.below(CHANGES.len())]
+            } else {
+                OFTEN[random.below(OFTEN.len())]
+            }),
             coming: 1 + random.below(3),
         }
     }
@@ -198,6 +228,7 @@ mod tests {
         let steps = |seed| History::of(seed, &Options::default()).steps;
         assert_eq!(steps(7), steps(7));
         assert_ne!(steps(7), steps(8));
+        assert!(OFTEN.iter().all(|change| CHANGES.contains(change)));
         let kills = steps(9).into_iter().filter(|step| matches!(step, Step::Kill { .. })).count();
         assert_eq!(kills, 2);
     }
