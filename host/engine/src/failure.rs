@@ -129,6 +129,28 @@ pub(crate) fn of_highlevel(error: &highlevel::Error) -> Failure {
     of_highlevel_kind(error.kind(), &error.to_string())
 }
 
+/// An error of a write to a record that this run has just read: if nobody is there any more, the next run's look decides what that
+/// means, and no person has to.
+pub(crate) fn of_highlevel_write(error: &highlevel::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::NotFound { .. } => gone_meanwhile(&format!("HighLevel: {error}")),
+        _ => of_highlevel(error),
+    }
+}
+
+/// The same of a connector's write.
+pub(crate) fn of_connector_write(connector: &str, operation: &str, error: &wit::Error) -> Failure {
+    let failure = of_connector(connector, operation, error);
+    if matches!(error, wit::Error::NotFound(_)) { gone_meanwhile(&failure.message) } else { failure }
+}
+
+fn gone_meanwhile(said: &str) -> Failure {
+    Failure::new(
+        FailureClass::Transient,
+        format!("{said}; it was there a moment ago, so it is looked at again"),
+    )
+}
+
 fn of_highlevel_kind(kind: &ErrorKind, said: &str) -> Failure {
     let class = match kind.class() {
         ErrorClass::Transient => FailureClass::Transient,

@@ -10,6 +10,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use crate::engine::Engine;
 use crate::failure::{Failure, of_store};
+use crate::manage::basis;
 use crate::reconcile::RunContext;
 use crate::walk::{MATCH, Step, fresh, parse_cursor};
 
@@ -40,7 +41,13 @@ impl Engine {
             return Ok(Step::Full);
         }
         let id = &run.active.connection.id;
-        if self.store().release_matches(id, RELEASED).await.map_err(of_store)? == 0 {
+        if self
+            .store()
+            .release_matches(id, basis(&run.active.connection), RELEASED)
+            .await
+            .map_err(of_store)?
+            == 0
+        {
             return Ok(Step::Rest);
         }
         self.wake().wake();

@@ -321,8 +321,14 @@ pub trait Store: Send + Sync + 'static {
         cursor: Cursor,
     ) -> Result<()>;
     /// Whether a record that is not linked has to wait: a review is open and its bucket is not approved, or it is one of several that
-    /// would be linked with the same counterpart. Then it is listed, and answered as it is listed.
-    async fn hold(&self, connection: &ConnectionId, found: FoundMatch) -> Result<Option<Match>>;
+    /// would be linked with the same counterpart. Then it is listed, and answered as it is listed. An approval counts for the basis
+    /// that its report was made with: with another one everything waits.
+    async fn hold(
+        &self,
+        connection: &ConnectionId,
+        basis: String,
+        found: FoundMatch,
+    ) -> Result<Option<Match>>;
     /// Approves buckets. When everything that would be written is approved, the review ends.
     async fn approve_matches(
         &self,
@@ -330,8 +336,8 @@ pub trait Store: Send + Sync + 'static {
         buckets: std::collections::BTreeSet<MatchBucket>,
     ) -> Result<Review>;
     /// Marks records of approved buckets dirty with priority `Backfill`, each once and at most so many of them; answers how many. 0
-    /// means that none are left.
-    async fn release_matches(&self, connection: &ConnectionId, limit: u32) -> Result<u64>;
+    /// means that none are left, or that they were approved for another basis.
+    async fn release_matches(&self, connection: &ConnectionId, basis: String, limit: u32) -> Result<u64>;
     /// What a report lists, added up by bucket.
     async fn match_counts(&self, connection: &ConnectionId) -> Result<Vec<MatchCount>>;
     /// Records that a report lists.

@@ -51,6 +51,22 @@ async fn nothing_is_done_at_first_sight_and_a_restored_contact_is_in_step_again(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_meets_nobody_looks_again_and_asks_no_person() {
+    let stage = Stage::set().await;
+    let faults = stage.stand.sandbox.faults();
+    faults.add(Fault::next(1, "highlevel.contacts.update", Effect::refuse(404)));
+    stage.edit_tester("King");
+    stage.settle().await;
+    assert_eq!(stage.contact().unwrap()["lastName"], "King");
+    stage.stand.sandbox.faults().add(Fault::next(1, "prefinery.testers.update", Effect::refuse(404)));
+    stage.edit_contact(json!({ "firstName": "Augusta" }));
+    stage.settle().await;
+    assert_eq!(stage.tester().unwrap()["profile"]["first_name"], "Augusta");
+    assert_eq!(stage.stand.sandbox.faults().rules().len(), 0, "both struck");
+    stage.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_webhook_about_a_deletion_of_a_record_that_is_there_does_nothing() {
     let stage = Stage::set().await;
     stage.delete_contact();

@@ -190,6 +190,14 @@ impl Engine {
         if let Some(why) = outdated(&connection, &review) {
             return Err(EngineError::Conflict(why));
         }
+        if let Some(cursor) = self.store().cursor(id, MATCH).await?.filter(|cursor| !cursor.done) {
+            let total = cursor.total.map(|total| format!(" of {total}")).unwrap_or_default();
+            return Err(EngineError::Conflict(format!(
+                "the match report of {id} has looked at {}{total} contacts so far, and nobody can approve what was not looked at: \
+                 `contactor match show {} {}` tells when it is complete",
+                cursor.seen, connection.workspace, connection.connector
+            )));
+        }
         self.store().approve_matches(id, buckets).await?;
         self.forget(id);
         self.walk_wake().wake();
@@ -251,7 +259,7 @@ impl Engine {
 }
 
 /// Tells what a report was made with: the component, its settings and the mapping.
-pub(super) fn basis(connection: &Connection) -> String {
+pub(crate) fn basis(connection: &Connection) -> String {
     let text = format!("{}\n{}\n{}", connection.digest, connection.settings, connection.mapping);
     hex::encode(Sha256::digest(text))
 }

@@ -36,6 +36,7 @@ pub use mapping::{
     DraftField, DraftRecord, DraftReport, DraftTotals, MappingRow, MappingTrial, RowOrigin, TrialProblem,
     TrialReport, TrialRow,
 };
+pub(crate) use matching::basis;
 pub use matching::{BucketReport, MatchEstimate, MatchReport};
 pub use parked::{ParkedAction, ParkedGroupView};
 pub use quota::{HighLevelQuota, PartnerQuota, QuotaUse, QuotaView};

@@ -265,7 +265,7 @@ impl RunContext {
                 .location
                 .update_contact(&id, &patch)
                 .await
-                .map_err(|error| failure::of_highlevel(&error))?;
+                .map_err(|error| failure::of_highlevel_write(&error))?;
             self.wrote(Side::Highlevel);
             after = self.side_record(&contact).await?;
         }
@@ -280,12 +280,12 @@ impl RunContext {
             let mut result = None;
             if !add.is_empty() {
                 let change = self.location.add_tags(&id, &add).await;
-                result = Some(change.map_err(|error| failure::of_highlevel(&error))?.tags);
+                result = Some(change.map_err(|error| failure::of_highlevel_write(&error))?.tags);
                 self.wrote(Side::Highlevel);
             }
             if !remove.is_empty() {
                 let change = self.location.remove_tags(&id, &remove).await;
-                result = Some(change.map_err(|error| failure::of_highlevel(&error))?.tags);
+                result = Some(change.map_err(|error| failure::of_highlevel_write(&error))?.tags);
                 self.wrote(Side::Highlevel);
             }
             if let Some(tags) = result {

@@ -16,6 +16,7 @@ use super::work::Ending;
 use crate::active::Active;
 use crate::engine::Engine;
 use crate::failure::{Failure, of_store};
+use crate::manage::basis;
 use crate::recorder::cut;
 
 /// Bytes of what a report says of one record.
@@ -73,8 +74,13 @@ impl Engine {
         let is_linked = |link: &Option<contactor_store::Link>| {
             link.as_ref().is_some_and(|link| link.state == LinkState::Active)
         };
+        // Asked of the store and not of what the run began with: the review may have begun since.
         let key = &claim.key;
         if key.entity != CONTACT || is_linked(&claim.link) {
+            return Ok(None);
+        }
+        let review = self.store().review(&key.connection).await.map_err(of_store)?;
+        if review.is_none_or(|review| review.ended_at.is_some()) {
             return Ok(None);
         }
         let found = match plan {
@@ -85,7 +91,11 @@ impl Engine {
             Err(failure) => run.refused(key, failure),
         };
         let ids = (found.found.highlevel_id.clone(), found.found.partner_id.clone());
-        let held = self.store().hold(&key.connection, found).await.map_err(of_store)?;
+        let held = self
+            .store()
+            .hold(&key.connection, basis(&run.active.connection), found)
+            .await
+            .map_err(of_store)?;
         Ok(match (held, plan) {
             (Some(held), Ok(Plan::Sync(_)) | Err(_)) => {
                 let why = waits(&held, &run.active.manifest.partner.name);

@@ -257,7 +257,10 @@ impl RunContext {
                 let asked = (!self.active.rekeys(entity)).then_some(id);
                 self.answered("adapter.update", &record, asked)
             }
-            Reply::Update(Err(error)) => Err(self.of_connector("adapter.update", &error)),
+            Reply::Update(Err(error)) => {
+                let connector = &self.active.connection.connector;
+                Err(failure::of_connector_write(connector, "adapter.update", &error))
+            }
             _ => Err(mismatch("adapter.update")),
         }
     }

@@ -276,9 +276,7 @@ impl Engine {
             return Ok(ending);
         }
         let plan = run.plan(&claim.key, claim.link.clone()).await;
-        if run.active.under_review()
-            && let Some(waits) = self.held(run, claim, &plan).await?
-        {
+        if let Some(waits) = self.held(run, claim, &plan).await? {
             return Ok(waits);
         }
         match plan? {

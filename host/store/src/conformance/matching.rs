@@ -47,7 +47,7 @@ fn walk(seen: u64, done: bool) -> Cursor {
 
 /// A person who is listed without being linked.
 pub(super) async fn listed(world: &World, name: &str) {
-    world.store.begin_review(&prefinery(), None, String::new()).await.unwrap();
+    world.store.begin_review(&prefinery(), None, "basis".to_owned()).await.unwrap();
     let contact = format!("listed-of-{name}");
     let one = of_contact(&contact, MatchBucket::NewInPartner);
     let told = Told { label: Some(format!("{name}@example.com")), note: String::new() };
@@ -116,7 +116,7 @@ pub(super) async fn a_page_of_an_earlier_report_changes_nothing(engine: Arc<dyn 
     let world = World::new(engine).await;
     let earlier = world.report().await;
     let alone = found(Side::Partner, None, Some("p7"), MatchBucket::NewInHighlevel);
-    assert!(world.store.hold(&prefinery(), alone).await.unwrap().is_some());
+    assert!(world.store.hold(&prefinery(), "basis".to_owned(), alone).await.unwrap().is_some());
     world.page(earlier, vec![of_contact("h1", MatchBucket::Matched)], walk(1, false)).await;
     world.approve(&[MatchBucket::Matched]).await;
     let present = world.report().await;
@@ -142,7 +142,8 @@ pub(super) async fn what_is_approved_is_marked_once_and_nothing_else_is(engine: 
     let page = [Matched, NewInPartner, NewInHighlevel, Ambiguous, Skipped, Failed, Linked];
     let page: Vec<_> = (1..).zip(page).map(|(n, bucket)| of_contact(&format!("h{n}"), bucket)).collect();
     world.page(number, page, walk(7, false)).await;
-    let release = async |limit| world.store.release_matches(&prefinery(), limit).await.unwrap();
+    let release =
+        async |limit| world.store.release_matches(&prefinery(), "basis".to_owned(), limit).await.unwrap();
     assert_eq!(release(10).await, 0);
     let review = world.approve(&[Matched]).await;
     assert_eq!(review.ended_at, None);
@@ -151,7 +152,8 @@ pub(super) async fn what_is_approved_is_marked_once_and_nothing_else_is(engine: 
     // What is found later is approved with its bucket.
     world.page(number, vec![of_contact("h8", Matched)], walk(8, true)).await;
     let world = world.restart().await;
-    let release = async |limit| world.store.release_matches(&prefinery(), limit).await.unwrap();
+    let release =
+        async |limit| world.store.release_matches(&prefinery(), "basis".to_owned(), limit).await.unwrap();
     assert_eq!((release(10).await, release(10).await), (1, 0));
     world.dirty().await;
     let review = world.approve(&MatchBucket::ALL).await;
@@ -166,12 +168,16 @@ pub(super) async fn a_record_waits_until_its_own_bucket_is_approved(engine: Arc<
     use MatchBucket::{Ambiguous, Matched, NewInHighlevel, NewInPartner};
     let world = World::new(engine).await;
     let hold = async |found: FoundMatch| {
-        world.store.hold(&prefinery(), found).await.unwrap().map(|found| found.bucket)
+        world.store.hold(&prefinery(), "basis".to_owned(), found).await.unwrap().map(|found| found.bucket)
     };
     assert_eq!(hold(of_contact("h1", Matched)).await, None, "without a review nobody waits");
-    world.store.begin_review(&prefinery(), None, String::new()).await.unwrap();
+    world.store.begin_review(&prefinery(), None, "basis".to_owned()).await.unwrap();
     assert_eq!(hold(of_contact("h1", Matched)).await, Some(Matched));
     world.approve(&[Matched]).await;
+    let other = "another mapping".to_owned();
+    let held = world.store.hold(&prefinery(), other.clone(), of_contact("h1", Matched)).await.unwrap();
+    assert_eq!(held.unwrap().bucket, Matched, "what was approved was another plan");
+    assert_eq!(world.store.release_matches(&prefinery(), other, 10).await.unwrap(), 0);
     assert_eq!(hold(of_contact("h1", Matched)).await, None);
     assert_eq!(world.buckets().await, [(Matched, 1, 1)]);
     // It was to be linked when that was approved, and would be created now.
@@ -186,7 +192,7 @@ pub(super) async fn a_counterpart_that_several_would_take_is_ambiguous(engine: A
     let world = World::new(engine).await;
     let number = world.report().await;
     let hold = async |found: FoundMatch| {
-        world.store.hold(&prefinery(), found).await.unwrap().map(|found| found.bucket)
+        world.store.hold(&prefinery(), "basis".to_owned(), found).await.unwrap().map(|found| found.bucket)
     };
     let of = |side, highlevel, partner| found(side, Some(highlevel), Some(partner), Matched);
     // Two of the partner's records, then two contacts.
@@ -195,13 +201,16 @@ pub(super) async fn a_counterpart_that_several_would_take_is_ambiguous(engine: A
     world
         .page(number, vec![of(Side::Highlevel, "h3", "p3"), of(Side::Highlevel, "h4", "p3")], walk(2, true))
         .await;
-    assert_eq!(world.buckets().await, [(Matched, 2, 0), (Ambiguous, 2, 0)]);
+    // Neither of the two contacts has it before the other.
+    assert_eq!(world.buckets().await, [(Matched, 1, 0), (Ambiguous, 3, 0)]);
+    world.approve(&[Matched]).await;
+    assert_eq!(hold(of(Side::Highlevel, "h3", "p3")).await, Some(Ambiguous), "not even with approval");
     // The look from the other side finds both.
     world.page(number, vec![of_contact("h1", Ambiguous)], walk(3, true)).await;
     assert_eq!(hold(of(Side::Partner, "h1", "p1")).await, Some(Ambiguous));
     world.approve(&[Matched, Ambiguous]).await;
     assert_eq!(hold(of(Side::Partner, "h1", "p1")).await, Some(Ambiguous), "it is not approved by mistake");
-    assert_eq!(world.store.release_matches(&prefinery(), 10).await.unwrap(), 3);
+    assert_eq!(world.store.release_matches(&prefinery(), "basis".to_owned(), 10).await.unwrap(), 3);
     assert_eq!(
         world.dirty().await,
         ["h1", "h3", "h4"],
@@ -215,7 +224,7 @@ pub(super) async fn what_waits_for_an_approval_is_not_forgotten(engine: Arc<dyn 
     let page = vec![of_contact("h1", MatchBucket::Matched), of_contact("h2", MatchBucket::NewInPartner)];
     world.page(number, page, walk(2, true)).await;
     world.approve(&[MatchBucket::Matched]).await;
-    world.store.release_matches(&prefinery(), 10).await.unwrap();
+    world.store.release_matches(&prefinery(), "basis".to_owned(), 10).await.unwrap();
     let later = at(0) + SignedDuration::from_hours(24 * 40);
     let retention = Duration::from_hours(24 * 30);
     assert_eq!(world.store.expire(later, retention).await.unwrap(), 1);

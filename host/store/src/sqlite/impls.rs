@@ -491,11 +491,16 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn hold(&self, connection: &ConnectionId, found: FoundMatch) -> Result<Option<Match>> {
+    async fn hold(
+        &self,
+        connection: &ConnectionId,
+        basis: String,
+        found: FoundMatch,
+    ) -> Result<Option<Match>> {
         let id = connection.clone();
         self.write(move |db| {
             let owner = configuration::owner(db, &id)?;
-            matching::hold(db, (owner.connection, &id), &found)
+            matching::hold(db, (owner.connection, &id), &basis, &found)
         })
         .await
     }
@@ -513,11 +518,11 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn release_matches(&self, connection: &ConnectionId, limit: u32) -> Result<u64> {
+    async fn release_matches(&self, connection: &ConnectionId, basis: String, limit: u32) -> Result<u64> {
         let (id, now) = (connection.clone(), self.now());
         self.write(move |db| {
             let owner = configuration::owner(db, &id)?;
-            matching::release(db, (owner.connection, &id), limit, now)
+            matching::release(db, (owner.connection, &id), &basis, limit, now)
         })
         .await
     }

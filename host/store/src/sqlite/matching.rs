@@ -74,7 +74,9 @@ pub(super) fn put_page(
         return Ok(());
     }
     for found in page {
-        put(db, connection, &unique(db, connection, found)?)?;
+        let unique = unique(db, connection, found)?;
+        no_longer_alone(db, connection, &unique)?;
+        put(db, connection, &unique)?;
     }
     kv::put_cursor(db, connection, cursor)
 }
@@ -83,15 +85,18 @@ pub(super) fn put_page(
 pub(super) fn hold(
     db: &Connection,
     (connection, id): (i64, &ConnectionId),
+    basis: &str,
     found: &FoundMatch,
 ) -> Result<Option<Match>> {
     let Some(review) = review(db, id)?.filter(|review| review.ended_at.is_none()) else { return Ok(None) };
     let unique = unique(db, connection, found)?;
     // What only the report knows to be ambiguous would be written by its run.
-    if review.approved.contains(&found.found.bucket) && unique.bucket == found.found.bucket {
+    let approved = review.basis == basis && review.approved.contains(&found.found.bucket);
+    if approved && unique.bucket == found.found.bucket {
         go(db, connection, &unique)?;
         return Ok(None);
     }
+    no_longer_alone(db, connection, &unique)?;
     put(db, connection, &unique)?;
     Ok(Some(unique))
 }
@@ -148,21 +153,50 @@ fn unique(db: &Connection, connection: i64, found: &FoundMatch) -> Result<Match>
         }
     }
     let sql = "SELECT record FROM matches WHERE connection = ?1 AND partner = ?2 AND side = ?3 AND record <> ?4 \
-               AND bucket = ?5 LIMIT 1";
+               AND bucket IN (?5, ?6) LIMIT 1";
     let other: Option<RecordId> = db
         .prepare_cached(sql)?
         .query_row(
-            params![connection, partner, Side::Highlevel, highlevel, Word(MatchBucket::Matched)],
+            params![
+                connection,
+                partner,
+                Side::Highlevel,
+                highlevel,
+                Word(MatchBucket::Matched),
+                Word(MatchBucket::Ambiguous)
+            ],
             |row| row.get(0),
         )
         .optional()?;
     Ok(match other {
-        Some(other) => ambiguous(
-            Some(highlevel),
-            format!("the partner's record {partner} matches contact {other}, too: merge the duplicates"),
-        ),
+        Some(other) => ambiguous(Some(highlevel), competes(partner, &other)),
         None => found.clone(),
     })
+}
+
+fn competes(partner: &RecordId, other: &RecordId) -> String {
+    format!("the partner's record {partner} matches contact {other}, too: merge the duplicates")
+}
+
+/// Whoever was listed as the only match of a partner's record before is one of several from now on, unless its run was let go.
+fn no_longer_alone(db: &Connection, connection: i64, found: &Match) -> Result<()> {
+    let (Some(highlevel), Some(partner), MatchBucket::Ambiguous) =
+        (&found.highlevel_id, &found.partner_id, found.bucket)
+    else {
+        return Ok(());
+    };
+    let sql = "SELECT side, record, partner, bucket, told, to_highlevel, to_partner, conflicts, highlevel_calls, \
+                   partner_calls, at, released FROM matches \
+               WHERE connection = ?1 AND partner = ?2 AND side = ?3 AND record <> ?4 AND bucket = ?5 AND released = 0";
+    let mut statement = db.prepare_cached(sql)?;
+    let given = params![connection, partner, Side::Highlevel, highlevel, Word(MatchBucket::Matched)];
+    for other in statement.query_map(given, row)?.collect::<rusqlite::Result<Vec<_>>>()? {
+        let told = Told { note: competes(partner, highlevel), ..other.told };
+        let (to_highlevel, to_partner, conflicts) = (0, 0, 0);
+        let bucket = MatchBucket::Ambiguous;
+        put(db, connection, &Match { bucket, told, to_highlevel, to_partner, conflicts, ..other })?;
+    }
+    Ok(())
 }
 
 /// The side and the id that a record is listed by.
@@ -224,11 +258,15 @@ pub(super) fn approve(
 pub(super) fn release(
     db: &Connection,
     (connection, id): (i64, &ConnectionId),
+    basis: &str,
     limit: u32,
     now: Timestamp,
 ) -> Result<u64> {
     let mut left = limit;
     let Some(review) = review(db, id)? else { return Ok(0) };
+    if review.ended_at.is_none() && review.basis != basis {
+        return Ok(0);
+    }
     for bucket in review.approved.into_iter().filter(|bucket| is_run(*bucket)) {
         let sql = "UPDATE matches SET released = 1 WHERE (connection, side, record) IN (\
                        SELECT connection, side, record FROM matches \
