@@ -11,6 +11,8 @@ use super::Options;
 const STEPS: usize = 40;
 /// People at the beginning.
 pub(super) const PEOPLE: usize = 6;
+/// Places that each start comes to before it serves.
+const STARTS: [&str; 5] = ["before-opening", "after-opening", "after-fold", "mark-synced", "mark-renamed"];
 /// Places where the host may be told to die, each with how often it may be come to before.
 const PLACES: [(&str, usize); 5] = [
     ("before-commit", 40),
@@ -32,8 +34,11 @@ pub struct Death {
 }
 
 impl Death {
-    /// Half of them strike at any commit or write, half at one kind of change, so that rare ones are struck as well.
+    /// Some strike while the process starts. Of the others half strike at any commit or write, half at one kind of change, so that rare ones are struck as well.
     fn of(random: &mut Random) -> Self {
+        if random.below(8) == 0 {
+            return Self { place: STARTS[random.below(STARTS.len())], change: None, coming: 1 };
+        }
         if random.below(2) == 0 {
             let (place, comings) = PLACES[random.below(PLACES.len())];
             return Self { place, change: None, coming: 1 + random.below(comings) };
