@@ -11,6 +11,8 @@ use super::Options;
 const STEPS: usize = 40;
 /// People at the beginning.
 pub(super) const PEOPLE: usize = 6;
+/// Places that each start comes to before it serves.
+const STARTS: [&str; 5] = ["before-opening", "after-opening", "after-fold", "mark-synced", "mark-renamed"];
 /// Places where the host may be told to die, each with how often it may be come to before.
 const PLACES: [(&str, usize); 5] = [
     ("before-commit", 40),
@@ -58,8 +60,11 @@ pub struct Death {
 }
 
 impl Death {
-    /// Half of them strike at any commit or write, half at one kind of change, so that rare ones are struck as well.
+    /// Some strike while the process starts. Of the others half strike at any commit or write, half at one kind of change, so that rare ones are struck as well.
     fn of(random: &mut Random) -> Self {
+        if random.below(8) == 0 {
+            return Self { place: STARTS[random.below(STARTS.len())], change: None, coming: 1 };
+        }
         if random.below(2) == 0 {
             let (place, comings) = PLACES[random.below(PLACES.len())];
             return Self { place, change: None, coming: 1 + random.below(comings) };
@@ -111,13 +116,35 @@ pub(super) struct Shape {
     pub(super) partner_gone: Policy,
     /// Requests that are never answered, some of them after their effect.
     pub(super) hangs: bool,
+    /// At the end somebody confirms every delete that waits, and undoes whatever the host did because a record was gone.
+    pub(super) regrets: bool,
 }
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (contact, tester) = (self.highlevel_gone.name(), self.partner_gone.name());
         let hangs = if self.hangs { ", requests hang" } else { "" };
-        write!(f, "gone contact: {contact}, gone tester: {tester}{hangs}")
+        let regrets = if self.regrets { ", all undone at the end" } else { "" };
+        write!(f, "gone contact: {contact}, gone tester: {tester}{hangs}{regrets}")
+    }
+}
+
+/// What somebody wants to become of deletes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    Confirm,
+    Keep,
+    Undo,
+}
+
+impl Decision {
+    /// As the admin API is told.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Keep => "keep",
+            Self::Undo => "undo",
+        }
     }
 }
 
@@ -141,8 +168,8 @@ pub(super) enum Step {
     DeleteContact { person: usize },
     /// Somebody deletes a tester at the partner.
     DeleteTester { person: usize },
-    /// Somebody decides about everything that waits to be deleted.
-    Decide { confirm: bool },
+    /// Somebody decides about everything that waits to be deleted, or undoes everything that was done.
+    Decide(Decision),
     /// One side answers 429 to everything for some minutes, and says how long to wait or does not.
     Storm { side: Storm, retry_after: Option<u32> },
     /// Somebody edits a tester at the partner.
@@ -172,6 +199,7 @@ impl History {
             highlevel_gone: Policy::ALL[random.below(3)],
             partner_gone: Policy::ALL[random.below(3)],
             hangs: random.below(3) == 0,
+            regrets: random.below(2) == 0,
         };
         let mut people = PEOPLE;
         let mut steps = Vec::with_capacity(STEPS + 2);
@@ -208,7 +236,10 @@ fn step(random: &mut Random, number: usize, people: &mut usize) -> Step {
         13..=16 => Step::Deliver { shuffled: random.below(2) == 0 },
         17..=19 => Step::Pass { minutes: 1 + i64::try_from(random.below(20)).unwrap_or(0) },
         20 => Step::DeleteTester { person },
-        21 => Step::Decide { confirm: random.below(3) > 0 },
+        21 => {
+            let (confirm, keep, undo) = (Decision::Confirm, Decision::Keep, Decision::Undo);
+            Step::Decide([confirm, confirm, keep, undo][random.below(4)])
+        }
         // The host waits for HighLevel's quota in real time, so that side asks for a moment only.
         22 if random.below(2) == 0 => {
             Step::Storm { side: Storm::Highlevel, retry_after: [None, Some(1)][random.below(2)] }

@@ -26,6 +26,7 @@ pub(super) async fn check(world: &World) -> Result<Report> {
     accepted(world, &mut report).await?;
     doubled(world, &mut report).await?;
     differing(world, &mut report);
+    undone(world, &mut report);
     stuck(world, &mut report).await?;
     let bound = WRITES_PER_EDIT * (report.edits + 4) + report.faults;
     if report.writes > bound {
@@ -120,6 +121,21 @@ fn came_back(people: &[Person], contacts: &[Value], testers: &[Value], report: &
                 }
                 _ => {}
             }
+        }
+    }
+}
+
+/// A record whose delete was undone is there, and shows what it showed.
+fn undone(world: &World, report: &mut Report) {
+    let both_deleted = |person: &Person| person.deleted.is_some() && person.deleted_tester.is_some();
+    for person in world.people.iter().filter(|person| person.undone && !both_deleted(person)) {
+        let Some(left) = &person.left else { continue };
+        match world.left(person) {
+            Some(found) if found == *left => report.undone += 1,
+            Some(found) => report
+                .lost
+                .push(format!("{} is {found:?} after the undo of a delete, and was {left:?}", person.email)),
+            None => report.lost.push(format!("{} is not back after the undo of its delete", person.email)),
         }
     }
 }

@@ -41,6 +41,8 @@ pub struct Report {
     pub kills: u64,
     /// Requests of the host that changed something.
     pub writes: u64,
+    /// Records that were deleted as confirmed and are there again, since somebody had that undone.
+    pub undone: u64,
     /// Webhooks that were answered 200 and are not in the store.
     pub lost: Vec<String>,
     /// Things that are there twice, or came back.
@@ -61,6 +63,7 @@ impl Report {
         self.faults += other.faults;
         self.kills += other.kills;
         self.writes += other.writes;
+        self.undone += other.undone;
         self.lost.extend(other.lost);
         self.duplicated.extend(other.duplicated);
         self.unresolved.extend(other.unresolved);
@@ -71,11 +74,12 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} edits, {} faults, {} kills, {} writes: {} lost, {} duplicated, {} unresolved",
+            "{} edits, {} faults, {} kills, {} writes, {} undone: {} lost, {} duplicated, {} unresolved",
             self.edits,
             self.faults,
             self.kills,
             self.writes,
+            self.undone,
             self.lost.len(),
             self.duplicated.len(),
             self.unresolved.len()
@@ -93,7 +97,7 @@ pub async fn play(seed: u64, options: &Options) -> Result<Report> {
     for step in &history.steps {
         world.take(step).await.with_context(|| format!("seed {seed}: {step:?}"))?;
     }
-    let settled = world.settle().await;
+    let settled = world.settle(history.shape).await;
     let mut report = invariants::check(&world).await.with_context(|| format!("seed {seed}"))?;
     if let Err(error) = settled {
         report.unresolved.push(format!("it does not come to rest: {error:#}"));

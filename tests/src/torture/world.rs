@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::Options;
-use super::history::{Death, PEOPLE, Shape, Step, Storm};
+use super::history::{Death, Decision, PEOPLE, Shape, Step, Storm};
 use crate::host::Host;
 
 /// The host's configuration beside what every test has.
@@ -41,11 +41,18 @@ pub(super) struct Person {
     pub(super) deleted_tester: Option<Deleted>,
     /// A person asked for the other record to be deleted as well.
     pub(super) confirmed: bool,
+    /// A person had that undone, which the host accepted.
+    pub(super) undone: bool,
+    /// First and last name of the other record when its delete was confirmed, and after each edit by a person since.
+    pub(super) left: Option<Names>,
 }
+
+/// First and last name, as one side has them.
+pub(super) type Names = [String; 2];
 
 impl Person {
     fn new(email: String) -> Self {
-        Self { email, deleted: None, deleted_tester: None, confirmed: false }
+        Self { email, deleted: None, deleted_tester: None, confirmed: false, undone: false, left: None }
     }
 }
 
@@ -153,6 +160,7 @@ impl World {
             Step::EditContact { person, field, value } => {
                 if let Some(contact) = self.contact(*person) {
                     self.in_highlevel(PersonAct::EditContact { contact, fields: json!({ *field: value }) })?;
+                    self.remember_left(*person);
                 }
             }
             Step::Tag { person, tag } => {
@@ -174,6 +182,7 @@ impl World {
                 if let Some(tester) = self.tester(*person) {
                     let fields = json!({ "profile": { field: value } });
                     self.at_partner(ProjectAct::EditTester { tester, fields })?;
+                    self.remember_left(*person);
                 }
             }
             Step::DeleteTester { person } => {
@@ -186,7 +195,7 @@ impl World {
                     self.people[*person].deleted_tester = Some(Deleted { linked });
                 }
             }
-            Step::Decide { confirm } => self.decide(*confirm).await?,
+            Step::Decide(decision) => self.decide(*decision).await?,
             Step::Storm { side, retry_after } => self.storm(*side, *retry_after).await?,
             Step::CreateTester { name } => {
                 let email = format!("{name}@example.com");
@@ -246,20 +255,54 @@ impl World {
         Some(tester["id"].to_string())
     }
 
-    /// Decides about what waits. The host may be dead, or die of being asked: then nothing came of it, or it did.
-    async fn decide(&mut self, confirm: bool) -> Result<()> {
-        self.revive().await?;
-        let Ok(waiting) = self.host()?.get("/workspaces/acme/deletes").await else { return Ok(()) };
-        let waiting = waiting.as_array().cloned().unwrap_or_default();
-        for deletion in waiting.iter().filter(|deletion| deletion["state"] == "waiting") {
-            if let Some(person) =
-                self.people.iter_mut().find(|person| deletion["label"] == json!(person.email))
-            {
-                person.confirmed |= confirm;
+    /// What the record shows whose delete was confirmed, or that was created again.
+    fn remember_left(&mut self, person: usize) {
+        let names = self.people.get(person).and_then(|known| self.left(known));
+        if let Some(known) = self.people.get_mut(person).filter(|known| known.confirmed) {
+            known.left = names.or_else(|| known.left.take());
+        }
+    }
+
+    /// The names in the record whose counterpart a person deleted.
+    pub(super) fn left(&self, person: &Person) -> Option<Names> {
+        let of = |record: &Value, names: [&str; 2]| {
+            names.map(|name| record[name].as_str().unwrap_or_default().to_owned())
+        };
+        match (&person.deleted, &person.deleted_tester) {
+            (Some(_), None) => {
+                let tester = self.sandbox.prefinery().tester(self.project, &person.email)?;
+                Some(of(&tester["profile"], ["first_name", "last_name"]))
             }
-            let decision = if confirm { "confirm" } else { "keep" };
-            let path = format!("/workspaces/acme/deletes/{}/{decision}", deletion["id"]);
-            let _ = self.host()?.post(&path, &json!({})).await;
+            (None, Some(_)) => {
+                let contacts = self.sandbox.highlevel().contacts(&self.location);
+                let contact = contacts.iter().find(|contact| contact["email"] == json!(person.email))?;
+                Some(of(contact, ["firstName", "lastName"]))
+            }
+            _ => None,
+        }
+    }
+
+    /// Decides about what waits, or undoes what was done. The host may be dead, or die of being asked: then nothing came of it,
+    /// or it did.
+    async fn decide(&mut self, decision: Decision) -> Result<()> {
+        self.revive().await?;
+        let Ok(deletions) = self.host()?.get("/workspaces/acme/deletes").await else { return Ok(()) };
+        let deletions = deletions.as_array().cloned().unwrap_or_default();
+        let is_meant = |deletion: &&Value| match decision {
+            Decision::Confirm | Decision::Keep => deletion["state"] == "waiting",
+            Decision::Undo => deletion["state"] == "done" && !deletion["undo_until"].is_null(),
+        };
+        for deletion in deletions.iter().filter(is_meant) {
+            let person = self.people.iter().position(|person| deletion["label"] == json!(person.email));
+            if let Some(person) = person.filter(|_| decision == Decision::Confirm) {
+                self.people[person].confirmed = true;
+                self.remember_left(person);
+            }
+            let path = format!("/workspaces/acme/deletes/{}/{}", deletion["id"], decision.name());
+            let answer = self.host()?.post(&path, &json!({})).await;
+            if let Some(person) = person.filter(|_| decision == Decision::Undo && answer.is_ok()) {
+                self.people[person].undone = true;
+            }
         }
         self.round().await
     }
@@ -385,7 +428,7 @@ impl World {
     // ------------------------------------------------------------------------------------------------------------- the end
 
     /// Faults end, and everything comes to rest.
-    pub(super) async fn settle(&mut self) -> Result<()> {
+    pub(super) async fn settle(&mut self, shape: Shape) -> Result<()> {
         self.sandbox.faults().clear();
         for outbox in self.sandbox.outboxes() {
             outbox.clear_faults();
@@ -397,6 +440,12 @@ impl World {
             self.sandbox.highlevel().refresh_index();
             self.advance(SignedDuration::from_hours(1))?;
             self.settle_in(Order::Queued).await?;
+        }
+        if shape.regrets {
+            for decision in [Decision::Confirm, Decision::Undo] {
+                self.decide(decision).await?;
+                self.settle_in(Order::Queued).await?;
+            }
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::Result;
 use crate::error::StoreError;
+use crate::torture;
 
 /// How long to wait for an outside tool that holds SQLite's own lock, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -114,7 +115,9 @@ pub(super) fn fold(connection: &Connection, how_far: Fold) -> Result<()> {
         Fold::All => "PRAGMA wal_checkpoint(TRUNCATE)",
     };
     // The row says how much was folded; that readers kept some back is no fault.
-    Ok(connection.query_row(sql, [], |_| Ok(()))?)
+    connection.query_row(sql, [], |_| Ok(()))?;
+    torture::point("after-fold");
+    Ok(())
 }
 
 fn open(path: &Path, mode: OpenFlags) -> Result<Connection> {

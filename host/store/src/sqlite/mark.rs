@@ -23,6 +23,7 @@ use super::Result;
 use super::codec::count;
 use crate::doubt::Doubt;
 use crate::error::StoreError;
+use crate::torture;
 
 /// Where a database is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +156,9 @@ impl Mark {
                 OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
             file.write_all(line.encode().as_bytes())?;
             file.sync_all()?;
+            torture::point("mark-synced");
             std::fs::rename(&new, &path)?;
+            torture::point("mark-renamed");
             if let Some(directory) = path.parent() {
                 File::open(directory)?.sync_all()?;
             }

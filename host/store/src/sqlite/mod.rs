@@ -58,6 +58,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::error::StoreError;
+use crate::torture;
 pub use check::{Accepted, Checked, accept, check};
 use claim::Turns;
 use disk::Disk;
@@ -142,7 +143,9 @@ impl SqliteStore {
         leases::clear(&opening)?;
         // Writes in any case, so that a disk that cannot is found out now.
         writer::write_probe(&opening)?;
+        torture::point("before-opening");
         opening.commit()?;
+        torture::point("after-opening");
         // The log may hold frames that the kernel has and the disk has not: the last process may have ended because a sync
         // failed. Writing them anew, into the database, is what puts them there.
         file::fold(&connection, Fold::All)?;
