@@ -235,7 +235,8 @@ fn put(db: &Connection, connection: i64, found: &Match) -> Result<()> {
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
                    (SELECT walk FROM reviews WHERE connection = ?1)) \
                ON CONFLICT (connection, side, record) DO UPDATE SET partner = ?4, \
-                   released = CASE WHEN bucket = ?5 AND walk = excluded.walk THEN released ELSE 0 END, walk = excluded.walk, bucket = ?5, at = ?6, to_highlevel = ?7, \
+                   released = CASE WHEN bucket = ?5 AND walk = excluded.walk THEN released ELSE 0 END, \
+                   walk = excluded.walk, bucket = ?5, at = ?6, to_highlevel = ?7, \
                    to_partner = ?8, conflicts = ?9, highlevel_calls = ?10, partner_calls = ?11, told = ?12";
     db.prepare_cached(sql)?.execute(params![
         connection,
