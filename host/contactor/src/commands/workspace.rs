@@ -1,9 +1,9 @@
 //! `contactor workspace`: tenants.
 
-use contactor_engine::RETENTION_DAYS;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use contactor_engine::RETENTION_DAYS;
 use contactor_server::dto::{NewWorkspace, Workspace, WorkspaceSettings};
 
 use super::Context;
