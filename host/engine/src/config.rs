@@ -1,5 +1,6 @@
 //! What an operator can set about the engine.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use contactor_highlevel::search::MAX_PAGE;
@@ -10,6 +11,9 @@ use crate::error::EngineError;
 
 /// Seconds; longer intervals are a slip of the pen, and dates end before the largest number does.
 const YEAR: u64 = 366 * 86_400;
+
+/// Days that history may be kept, of the host and of a workspace alike: ten years at most.
+pub const RETENTION_DAYS: RangeInclusive<u32> = 1..=3_650;
 
 /// Engine settings with their defaults. Durations are in seconds in the configuration file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -121,7 +125,12 @@ impl EngineConfig {
         // Beyond 60 days HighLevel itself restores nothing.
         within("delete-undo-hours", self.delete_undo_hours.into(), 0, 60 * 24)?;
         within("messages-per-minute", self.messages_per_minute.into(), 1, 1_000_000)?;
-        within("retention-days", self.retention_days.into(), 1, 100 * 365)
+        within(
+            "retention-days",
+            self.retention_days.into(),
+            (*RETENTION_DAYS.start()).into(),
+            (*RETENTION_DAYS.end()).into(),
+        )
     }
 
     /// What a write of this record is counted as; `None` when writes are not counted.
@@ -168,6 +177,7 @@ mod tests {
             (EngineConfig { delete_undo_hours: 1_441, ..default() }, "engine.delete-undo-hours "),
             (EngineConfig { messages_per_minute: 0, ..default() }, "engine.messages-per-minute "),
             (EngineConfig { retention_days: 0, ..default() }, "engine.retention-days "),
+            (EngineConfig { retention_days: 3_651, ..default() }, "engine.retention-days "),
             (EngineConfig { partner_timeout: 0, ..default() }, "engine.partner-timeout "),
         ] {
             let error = config.check().unwrap_err().to_string();

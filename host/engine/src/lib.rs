@@ -60,7 +60,7 @@ pub use active::Guest;
 pub use capabilities::Capabilities;
 pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueWay};
 pub use clock::Clock;
-pub use config::EngineConfig;
+pub use config::{EngineConfig, RETENTION_DAYS};
 pub use dropped::NotKept;
 pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};

@@ -20,12 +20,17 @@ const PAGE: u32 = 20;
 const AT_ONCE: usize = 4;
 /// A page that failed so often is listed with what failed of it, so that one record does not end the report.
 const PATIENCE: u32 = 3;
-/// Records that are marked dirty at once.
+/// Records that are marked dirty, or cleared of an earlier report, at once.
 const RELEASED: u32 = 200;
 
 impl Engine {
     /// One page of the report, or some of what was approved of it.
     pub(crate) async fn match_step(&self, run: &RunContext) -> Result<Step, Failure> {
+        // An approval needs a finished walk and the walk begins when this is done, so nobody approves what an earlier report listed.
+        let renewed = self.renew_step(run).await?;
+        if renewed != Step::Rest {
+            return Ok(renewed);
+        }
         let released = self.release_step(run).await?;
         let walked = self.look_step(run).await?;
         Ok(match (released, walked) {
@@ -33,6 +38,18 @@ impl Engine {
             (Step::Full, _) => Step::Full,
             _ => Step::Rest,
         })
+    }
+
+    async fn renew_step(&self, run: &RunContext) -> Result<Step, Failure> {
+        let id = &run.active.connection.id;
+        if self.store().waiting(id).await.map_err(of_store)? >= self.config().backfill_window {
+            return Ok(Step::Full);
+        }
+        if self.store().renew_matches(id, RELEASED).await.map_err(of_store)? == 0 {
+            return Ok(Step::Rest);
+        }
+        self.wake().wake();
+        Ok(Step::More)
     }
 
     async fn release_step(&self, run: &RunContext) -> Result<Step, Failure> {

@@ -301,14 +301,18 @@ pub trait Store: Send + Sync + 'static {
     // --------------------------------------------------------------------------------------------------------- match report
 
     /// Begins a review: until it ends, records that are not linked wait for the approval of their bucket. With the cursor of a walk
-    /// over HighLevel's contacts a report begins anew: nothing is approved, and the partner's records that were listed are marked to
-    /// be looked at again. Without one, a review that is open stays as it is.
+    /// over HighLevel's contacts a report begins anew: nothing is approved, and what an earlier report listed is in none any more:
+    /// `renew_matches` clears it. Without one, a review that is open stays as it is.
     async fn begin_review(
         &self,
         connection: &ConnectionId,
         walk: Option<Cursor>,
         basis: String,
     ) -> Result<Review>;
+    /// Clears what an earlier report listed, at most so many records of it, and answers how many: HighLevel's are forgotten, as the walk
+    /// meets them again, the partner's are marked to be looked at again. In pages, so that no single commit holds up the others, and
+    /// after a crash it goes on where it was. 0 means that none are left.
+    async fn renew_matches(&self, connection: &ConnectionId, limit: u32) -> Result<u64>;
     /// The review of a connection, also one that has ended.
     async fn review(&self, connection: &ConnectionId) -> Result<Option<Review>>;
     /// Lists what a page of a report's walk found, each record once, and moves its cursor, all or nothing. A page of a walk that is

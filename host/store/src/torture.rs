@@ -12,7 +12,7 @@ pub const EARLY_ANSWER: &str = "early-answer";
 pub const NO_JOURNAL: &str = "no-journal";
 
 /// The store's changes: what a process can be told to die before or after the commit of.
-pub const CHANGES: [&str; 54] = [
+pub const CHANGES: [&str; 55] = [
     "create_workspace",
     "update_workspace",
     "install_connector",
@@ -47,6 +47,7 @@ pub const CHANGES: [&str; 54] = [
     "begin_deletion",
     "put_delete_policies",
     "begin_review",
+    "renew_matches",
     "put_matches",
     "hold",
     "approve_matches",

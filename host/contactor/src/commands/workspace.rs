@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use contactor_engine::RETENTION_DAYS;
 use contactor_server::dto::{NewWorkspace, Workspace, WorkspaceSettings};
 
 use super::Context;
@@ -45,12 +46,12 @@ pub(crate) struct Set {
 struct Retention(Option<u32>);
 
 fn retention(text: &str) -> Result<Retention, String> {
-    let expected = || "expected 1 to 3650 days, or `default`".to_owned();
+    let expected = || format!("expected 1 to {} days, or `default`", RETENTION_DAYS.end());
     if text == "default" {
         return Ok(Retention(None));
     }
     let days = text.parse().map_err(|_| expected())?;
-    if (1..=3_650).contains(&days) { Ok(Retention(Some(days))) } else { Err(expected()) }
+    if RETENTION_DAYS.contains(&days) { Ok(Retention(Some(days))) } else { Err(expected()) }
 }
 
 /// Bind a new workspace to a HighLevel location. HighLevel is asked for the location with the token at once; country and

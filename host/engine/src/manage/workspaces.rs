@@ -1,15 +1,11 @@
 //! Workspaces: one tenant, one location.
 
-use std::ops::RangeInclusive;
-
 use contactor_store::{LocationId, StoreError, Workspace, WorkspaceId};
 use secrecy::SecretString;
 
+use crate::config::RETENTION_DAYS;
 use crate::engine::Engine;
 use crate::error::EngineError;
-
-/// What a workspace may choose: ten years at most.
-const RETENTION_DAYS: RangeInclusive<u32> = 1..=3_650;
 
 /// A workspace to be created.
 #[derive(Clone, Debug)]

@@ -121,7 +121,13 @@ pub(super) async fn a_page_of_an_earlier_report_changes_nothing(engine: Arc<dyn 
     world.approve(&[MatchBucket::Matched]).await;
     let present = world.report().await;
     world.page(earlier, vec![of_contact("h2", MatchBucket::Matched)], walk(2, true)).await;
+    assert_eq!(world.buckets().await, [], "what an earlier report listed is not of this one");
+    assert_eq!(world.dirty().await, Vec::<String>::new(), "the beginning is one small commit");
     // What nobody lists a second time is looked at by a run.
+    assert_eq!(world.store.renew_matches(&prefinery(), 1).await.unwrap(), 1);
+    let world = world.restart().await;
+    assert_eq!(world.store.renew_matches(&prefinery(), 10).await.unwrap(), 1);
+    assert_eq!(world.store.renew_matches(&prefinery(), 10).await.unwrap(), 0);
     assert_eq!(world.buckets().await, [(MatchBucket::NewInHighlevel, 1, 0)]);
     assert_eq!(world.dirty().await, ["p7"]);
     assert_eq!(world.store.cursor(&prefinery(), "match").await.unwrap(), Some(walk(0, false)));

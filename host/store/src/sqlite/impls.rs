@@ -471,6 +471,15 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn renew_matches(&self, connection: &ConnectionId, limit: u32) -> Result<u64> {
+        let (id, now) = (connection.clone(), self.now());
+        self.write(move |db| {
+            let owner = configuration::owner(db, &id)?;
+            matching::renew(db, owner.connection, limit, now)
+        })
+        .await
+    }
+
     async fn review(&self, connection: &ConnectionId) -> Result<Option<Review>> {
         let id = connection.clone();
         self.read(move |db| matching::review(db, &id)).await

@@ -48,18 +48,33 @@ pub(super) fn begin(
                    ended_at = NULL";
     db.prepare_cached(sql)?.execute(params![connection, u32::from(walk.is_some()), At(now), basis])?;
     if let Some(cursor) = walk {
-        // The walk meets HighLevel's records again. Nothing lists the partner's a second time, so each is looked at anew by a run.
-        let sql = "DELETE FROM matches WHERE connection = ?1 AND side = ?2";
-        db.prepare_cached(sql)?.execute(params![connection, Side::Highlevel])?;
-        let sql = "UPDATE matches SET released = 0 WHERE connection = ?1 RETURNING record";
-        let mut statement = db.prepare_cached(sql)?;
-        let rows = statement.query_map([connection], |row| row.get(0))?;
-        for record in rows.collect::<rusqlite::Result<Vec<RecordId>>>()? {
-            mark(db, connection, Side::Partner, record, now)?;
-        }
         kv::put_cursor(db, connection, cursor)?;
     }
     review(db, id)?.ok_or_else(|| StoreError::not_found("review", id))
+}
+
+/// Clears some of what an earlier report listed; 0 when nothing of one is left. What is left belongs to no report meanwhile.
+pub(super) fn renew(db: &Connection, connection: i64, limit: u32, now: Timestamp) -> Result<u64> {
+    let sql = "SELECT side, record FROM matches \
+               WHERE connection = ?1 AND walk < (SELECT walk FROM reviews WHERE connection = ?1) LIMIT ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params![connection, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let earlier = rows.collect::<rusqlite::Result<Vec<(Side, RecordId)>>>()?;
+    for (side, record) in &earlier {
+        // The walk meets HighLevel's records again. Nothing lists the partner's a second time, so each is looked at anew by a run.
+        let sql = match side {
+            Side::Highlevel => "DELETE FROM matches WHERE connection = ?1 AND side = ?2 AND record = ?3",
+            Side::Partner => {
+                "UPDATE matches SET released = 0, walk = (SELECT walk FROM reviews WHERE connection = ?1) \
+                 WHERE connection = ?1 AND side = ?2 AND record = ?3"
+            }
+        };
+        db.prepare_cached(sql)?.execute(params![connection, side, record])?;
+        if *side == Side::Partner {
+            mark(db, connection, *side, record.clone(), now)?;
+        }
+    }
+    Ok(earlier.len() as u64)
 }
 
 /// Notes what a page of the walk found, and where it goes on; nothing when another report was begun meanwhile.
@@ -131,7 +146,8 @@ fn unique(db: &Connection, connection: i64, found: &FoundMatch) -> Result<Match>
         ..found.clone()
     };
     if *from == Side::Partner {
-        let sql = "SELECT bucket, partner FROM matches WHERE connection = ?1 AND side = ?2 AND record = ?3";
+        let sql =
+            "SELECT bucket, partner FROM present_matches WHERE connection = ?1 AND side = ?2 AND record = ?3";
         let known =
             db.prepare_cached(sql)?.query_row(params![connection, Side::Highlevel, highlevel], |row| {
                 Ok((row.get::<_, Word<MatchBucket>>(0)?.0, row.get::<_, Option<RecordId>>(1)?))
@@ -152,7 +168,7 @@ fn unique(db: &Connection, connection: i64, found: &FoundMatch) -> Result<Match>
             _ => {}
         }
     }
-    let sql = "SELECT record FROM matches WHERE connection = ?1 AND partner = ?2 AND side = ?3 AND record <> ?4 \
+    let sql = "SELECT record FROM present_matches WHERE connection = ?1 AND partner = ?2 AND side = ?3 AND record <> ?4 \
                AND bucket IN (?5, ?6) LIMIT 1";
     let other: Option<RecordId> = db
         .prepare_cached(sql)?
@@ -186,7 +202,7 @@ fn no_longer_alone(db: &Connection, connection: i64, found: &Match) -> Result<()
         return Ok(());
     };
     let sql = "SELECT side, record, partner, bucket, told, to_highlevel, to_partner, conflicts, highlevel_calls, \
-                   partner_calls, at, released FROM matches \
+                   partner_calls, at, released FROM present_matches \
                WHERE connection = ?1 AND partner = ?2 AND side = ?3 AND record <> ?4 AND bucket = ?5 AND released = 0";
     let mut statement = db.prepare_cached(sql)?;
     let given = params![connection, partner, Side::Highlevel, highlevel, Word(MatchBucket::Matched)];
@@ -215,10 +231,12 @@ fn put(db: &Connection, connection: i64, found: &Match) -> Result<()> {
         db.prepare_cached(sql)?.execute(params![connection, Side::Partner, partner])?;
     }
     let sql = "INSERT INTO matches (connection, side, record, partner, bucket, at, to_highlevel, to_partner, conflicts, \
-                   highlevel_calls, partner_calls, told) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+                   highlevel_calls, partner_calls, told, walk) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+                   (SELECT walk FROM reviews WHERE connection = ?1)) \
                ON CONFLICT (connection, side, record) DO UPDATE SET partner = ?4, \
-                   released = CASE WHEN bucket = ?5 THEN released ELSE 0 END, bucket = ?5, at = ?6, to_highlevel = ?7, \
+                   released = CASE WHEN bucket = ?5 AND walk = excluded.walk THEN released ELSE 0 END, \
+                   walk = excluded.walk, bucket = ?5, at = ?6, to_highlevel = ?7, \
                    to_partner = ?8, conflicts = ?9, highlevel_calls = ?10, partner_calls = ?11, told = ?12";
     db.prepare_cached(sql)?.execute(params![
         connection,
@@ -269,7 +287,7 @@ pub(super) fn release(
     }
     for bucket in review.approved.into_iter().filter(|bucket| is_run(*bucket)) {
         let sql = "UPDATE matches SET released = 1 WHERE (connection, side, record) IN (\
-                       SELECT connection, side, record FROM matches \
+                       SELECT connection, side, record FROM present_matches \
                        WHERE connection = ?1 AND bucket = ?2 AND released = 0 AND (side = ?3 OR bucket <> ?4) LIMIT ?5) \
                    RETURNING side, record";
         let mut statement = db.prepare_cached(sql)?;
@@ -299,7 +317,7 @@ pub(super) fn counts(db: &Connection, connection: i64) -> Result<Vec<MatchCount>
     let sql = "SELECT bucket, count(*), sum(released), sum(to_highlevel), sum(to_partner), sum(conflicts), \
                    sum(CASE WHEN released THEN 0 ELSE highlevel_calls END), \
                    sum(CASE WHEN released THEN 0 ELSE partner_calls END) \
-               FROM matches WHERE connection = ?1 GROUP BY bucket";
+               FROM present_matches WHERE connection = ?1 GROUP BY bucket";
     let mut statement = db.prepare_cached(sql)?;
     let rows = statement.query_map([connection], |row| {
         let number = |index: usize| row.get(index).map(count);
@@ -322,7 +340,7 @@ pub(super) fn counts(db: &Connection, connection: i64) -> Result<Vec<MatchCount>
 /// The records of a bucket, in the order of their ids.
 pub(super) fn list(db: &Connection, connection: i64, filter: &MatchFilter) -> Result<Vec<Match>> {
     let sql = "SELECT side, record, partner, bucket, told, to_highlevel, to_partner, conflicts, highlevel_calls, \
-                   partner_calls, at, released FROM matches \
+                   partner_calls, at, released FROM present_matches \
                WHERE connection = ?1 AND bucket = ?2 ORDER BY side, record LIMIT ?3 OFFSET ?4";
     let mut statement = db.prepare_cached(sql)?;
     let given = params![connection, Word(filter.bucket), filter.limit, filter.skip];

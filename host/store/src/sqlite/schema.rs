@@ -31,6 +31,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/016.sql"),
     include_str!("schema/017.sql"),
     include_str!("schema/018.sql"),
+    include_str!("schema/019.sql"),
 ];
 
 /// Answers the schema version of a database that is ours and not too new.
