@@ -216,7 +216,10 @@ async fn the_same_records_may_be_changed_again_and_one_more_may_not() {
     assert_eq!(world.guard().await.guarded.at_partner, LIMIT);
     world.rename("Beyond", LIMIT as usize + 1);
     world.settle().await;
-    assert_eq!((world.named("Beyond") as u64, world.state().await.0), (LIMIT, ConnectionState::Paused));
+    // Whoever was changed before and had not begun when the one beyond stopped the connection waits with it.
+    assert!(world.named("Beyond") as u64 <= LIMIT, "{}", world.named("Beyond"));
+    assert_eq!(world.state().await.0, ConnectionState::Paused);
+    assert_eq!(world.guard().await.guarded.at_partner, LIMIT);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,7 +19,7 @@ async fn plays(seeds: std::ops::Range<u64>, options: Options) -> Report {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_repeated_under_faults_and_deaths() {
-    let report = plays(1..4, Options::default()).await;
+    let report = plays(4..8, Options::default()).await;
     assert!(report.is_clean(), "{report}: {report:#?}");
     assert!(report.kills >= 6 && report.edits > 30, "{report}");
 }
@@ -28,7 +28,7 @@ async fn nothing_is_lost_or_repeated_under_faults_and_deaths() {
 async fn a_host_dies_at_the_change_that_it_is_told() {
     for place in ["before-commit", "after-commit"] {
         let death = Some(Death { place, change: Some("complete_record"), coming: 1 });
-        let report = play(1, &Options { breaks: None, death }).await.unwrap();
+        let report = play(5, &Options { breaks: None, death }).await.unwrap();
         assert!(report.is_clean(), "{report}: {report:#?}");
         // Two from outside, and this one.
         assert_eq!(report.kills, 3, "{report}");
