@@ -93,10 +93,15 @@ impl World {
 
     /// Enables Prefinery, under review if told so.
     async fn enable(&self, host: &Host, review: bool) -> Value {
-        let (sandbox, project) = (&self.sandbox, self.project());
-        let workspace = json!({ "id": "acme", "location": self.location(), "token": sandbox.highlevel().private_token() });
+        let token = self.sandbox.highlevel().private_token();
+        let workspace = json!({ "id": "acme", "location": self.location(), "token": token });
         host.post("/workspaces", &workspace).await.unwrap();
         host.install("prefinery").await.unwrap();
+        self.connect(host, review).await
+    }
+
+    async fn connect(&self, host: &Host, review: bool) -> Value {
+        let (sandbox, project) = (&self.sandbox, self.project());
         let request = json!({
             "base_url": sandbox.prefinery_url(),
             "credentials": { "key": sandbox.prefinery().api_key() },
@@ -330,6 +335,32 @@ async fn nobody_approves_what_was_not_looked_at() {
     let (code, _, err) = world.contactor(&host, &["match", "approve", "acme", "prefinery", "--all"]).await;
     assert!(code != 0 && err.contains("looked at 0") && err.contains("match show"), "{err}");
     assert_eq!(world.writes(), 0);
+    host.stop().await.unwrap();
+    world.sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_review_has_a_report_of_its_own() {
+    let world = World::new().await;
+    let host = Host::start(world.dir.path()).await.unwrap();
+    world.enable(&host, true).await;
+    host.post(MATCH, &json!({})).await.unwrap();
+    settled(&host).await;
+    let all = json!({ "all": true });
+    host.post(&format!("{MATCH}/approve"), &all).await.unwrap();
+    settled(&host).await;
+    let linked = links(&host).await;
+    assert!(linked > 0);
+    world.sandbox.faults().add(Fault::always("highlevel.contacts.search", Effect::refuse(503)));
+    world.connect(&host, true).await;
+    let refused = host.post(&format!("{MATCH}/approve"), &all).await.unwrap_err().to_string();
+    assert!(refused.contains("looked at 0"), "what the first report listed is of no use any more: {refused}");
+    world.sandbox.faults().clear();
+    host.until("everybody was looked at again", async || {
+        Ok(records(&host.get(MATCH).await?, "linked") == linked)
+    })
+    .await
+    .unwrap();
     host.stop().await.unwrap();
     world.sandbox.shutdown().await;
 }

@@ -65,6 +65,12 @@ impl Engine {
             .map_err(of_store)?
             == 0
         {
+            // What was approved for another mapping opens the review again.
+            let review = self.store().review(id).await.map_err(of_store)?;
+            let is_open = review.is_some_and(|review| review.ended_at.is_none());
+            if is_open != run.active.under_review() {
+                self.forget(id);
+            }
             return Ok(Step::Rest);
         }
         self.wake().wake();

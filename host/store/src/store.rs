@@ -302,7 +302,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Begins a review: until it ends, records that are not linked wait for the approval of their bucket. With the cursor of a walk
     /// over HighLevel's contacts a report begins anew: nothing is approved, and what an earlier report listed is in none any more:
-    /// `renew_matches` clears it. Without one, a review that is open stays as it is.
+    /// `renew_matches` clears it. Without one, a review that is open stays as it is, and one that has ended is refused: its lists would
+    /// be taken for those of the new one.
     async fn begin_review(
         &self,
         connection: &ConnectionId,
@@ -326,7 +327,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<()>;
     /// Whether a record that is not linked has to wait: a review is open and its bucket is not approved, or it is one of several that
     /// would be linked with the same counterpart. Then it is listed, and answered as it is listed. An approval counts for the basis
-    /// that its report was made with: with another one everything waits.
+    /// that its report was made with: with another one everything waits, and a review that has ended is open again if records that it
+    /// approved are not marked yet. After its end only what competes with a record that was not let go is answered.
     async fn hold(
         &self,
         connection: &ConnectionId,

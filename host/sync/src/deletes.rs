@@ -20,6 +20,13 @@ pub enum DeletePolicy {
         /// The tag.
         tag: String,
     },
+    /// One of its fields says so from then on: what its system, or the people who use it, take for archived.
+    Archive {
+        /// The field, by its name on that side.
+        field: String,
+        /// What it is set to, a text, a number or a truth value.
+        value: serde_json::Value,
+    },
     /// It is deleted as well, once a person has confirmed it.
     Delete,
 }
@@ -101,8 +108,8 @@ pub enum Step {
     Move,
     /// Keep the pair in step no longer.
     Unlink,
-    /// Tag the other record.
-    Tag,
+    /// Leave a sign on the other record: a tag, or a field that says that it is archived.
+    Sign,
     /// Ask a person.
     Ask,
     /// Delete the other record.
@@ -126,7 +133,7 @@ pub fn after_look(stage: Stage, seen: Seen, survivor: Option<LivesOn>, policy: &
             (_, Stage::Kept, _) => Step::Unlink,
             (Some(LivesOn::Perhaps), ..) => Step::Ask,
             (_, _, DeletePolicy::Unlink) => Step::Unlink,
-            (_, _, DeletePolicy::Tag { .. }) => Step::Tag,
+            (_, _, DeletePolicy::Tag { .. } | DeletePolicy::Archive { .. }) => Step::Sign,
             (_, Stage::Confirmed | Stage::Acting, DeletePolicy::Delete) => Step::Delete,
             (_, _, DeletePolicy::Delete) => Step::Ask,
         },
@@ -171,6 +178,7 @@ mod tests {
         prop_oneof![
             Just(DeletePolicy::Unlink),
             Just(DeletePolicy::Tag { tag: "gone".to_owned() }),
+            Just(DeletePolicy::Archive { field: "state".to_owned(), value: "archived".into() }),
             Just(DeletePolicy::Delete),
         ]
     }
@@ -210,10 +218,10 @@ mod tests {
                 prop_assert_eq!(survivor, Some(LivesOn::No));
                 prop_assert_eq!(policy, DeletePolicy::Delete);
             }
-            if matches!(step, Step::Tag | Step::Unlink | Step::Ask) {
+            if matches!(step, Step::Sign | Step::Unlink | Step::Ask) {
                 prop_assert!(survivor.is_some_and(|survivor| survivor != LivesOn::Yes), "only after a search");
             }
-            if step == Step::Tag || step == Step::Unlink && stage != Stage::Kept {
+            if step == Step::Sign || step == Step::Unlink && stage != Stage::Kept {
                 prop_assert_eq!(survivor, Some(LivesOn::No), "a doubt is for a person");
             }
         }
@@ -237,8 +245,12 @@ mod tests {
             }
             let expected = match policy {
                 _ if lives_on == LivesOn::Yes => Step::Move,
-                DeletePolicy::Tag { .. } if lives_on == LivesOn::Perhaps && !confirms => Step::Unlink,
-                DeletePolicy::Tag { .. } => Step::Tag,
+                DeletePolicy::Tag { .. } | DeletePolicy::Archive { .. }
+                    if lives_on == LivesOn::Perhaps && !confirms =>
+                {
+                    Step::Unlink
+                }
+                DeletePolicy::Tag { .. } | DeletePolicy::Archive { .. } => Step::Sign,
                 DeletePolicy::Delete if confirms => Step::Delete,
                 DeletePolicy::Unlink | DeletePolicy::Delete => Step::Unlink,
             };
@@ -250,15 +262,15 @@ mod tests {
     fn policies_are_stored_in_words_and_unlink_unless_told() {
         let policies = DeletePolicies {
             highlevel_gone: DeletePolicy::Tag { tag: "gone".to_owned() },
-            ..DeletePolicies::default()
+            partner_gone: DeletePolicy::Archive { field: "active".to_owned(), value: false.into() },
         };
         let text = serde_json::to_string(&policies).unwrap();
         assert_eq!(
             text,
-            r#"{"highlevel_gone":{"then":"tag","tag":"gone"},"partner_gone":{"then":"unlink"}}"#
+            r#"{"highlevel_gone":{"then":"tag","tag":"gone"},"partner_gone":{"then":"archive","field":"active","value":false}}"#
         );
         assert_eq!(serde_json::from_str::<DeletePolicies>(&text).unwrap(), policies);
         assert_eq!(serde_json::from_str::<DeletePolicies>("{}").unwrap(), DeletePolicies::default());
-        assert_eq!(policies.when_gone(Side::Partner), &DeletePolicy::Unlink);
+        assert_eq!(policies.when_gone(Side::Partner), &policies.partner_gone);
     }
 }

@@ -19,8 +19,7 @@ use super::history::{Death, Decision, PEOPLE, Shape, Step, Storm};
 use crate::host::Host;
 
 /// The host's configuration beside what every test has.
-const CONFIG: &str =
-    "[engine]\nsweep-interval = 900\nconcurrency = 8\npartner-quotas = false\npartner-timeout = 1\n";
+const CONFIG: &str = "timeout = 1\n\n[engine]\nsweep-interval = 900\nconcurrency = 8\npartner-quotas = false\npartner-timeout = 1\n";
 /// Rounds of time passing before the end is given up.
 const ROUNDS: usize = 600;
 

@@ -54,6 +54,52 @@ async fn a_tag_is_taken_off_by_an_undo_and_one_that_was_there_stays() {
     }
 }
 
+fn archive(field: &str, value: &str) -> WantedPolicy {
+    WantedPolicy::Archive { field: field.to_owned(), value: value.to_owned() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tester_whose_contact_was_deleted_is_archived_until_the_contact_is_back() {
+    let stage = Stage::with(archive("profile.custom_var2", " left "), WantedPolicy::Unlink).await;
+    let variable = || stage.tester().unwrap()["profile"]["custom_var2"].clone();
+    let before = variable();
+    stage.delete_contact();
+    stage.settle().await;
+    assert_eq!((variable(), stage.newest().await.stored.state), (json!("left"), DeletionState::Done));
+    // Looks at everything change nothing more.
+    stage.engine().start_sync(&stage.connection.id, true).await.unwrap();
+    stage.stand.walk().await.unwrap();
+    stage.restore_contact();
+    stage.edit_contact(json!({ "lastName": "Noel" }));
+    stage.settle().await;
+    assert_eq!((stage.state().await, variable()), (LinkState::Active, before));
+    assert_eq!(stage.tester().unwrap()["profile"]["last_name"], "Noel");
+    stage.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archived_contact_is_as_it_was_after_an_undo_unless_somebody_changed_it_since() {
+    for changes in [false, true] {
+        let stage = Stage::with(WantedPolicy::Unlink, archive("source", "former tester")).await;
+        stage.edit_contact(json!({ "source": "fair" }));
+        stage.settle().await;
+        stage.delete_tester();
+        stage.settle().await;
+        let source = || stage.contact().unwrap()["source"].clone();
+        assert_eq!(source(), "former tester");
+        if changes {
+            stage.edit_contact(json!({ "source": "a friend" }));
+            stage.settle().await;
+        }
+        let undone = stage.decide(DeletionDecision::Undo).await;
+        assert_eq!(undone.stored.state, DeletionState::Ended);
+        assert_eq!(undone.next.contains("changed since"), changes, "{}", undone.next);
+        assert_eq!(source(), if changes { "a friend" } else { "fair" });
+        assert_eq!(stage.testers(), 0, "what somebody deleted stays deleted");
+        stage.is_clean().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delete_waits_for_a_person_and_can_be_undone() {
     let stage = Stage::with(WantedPolicy::Delete, WantedPolicy::Unlink).await;
@@ -204,6 +250,13 @@ async fn a_preview_shows_what_a_delete_would_do_and_writes_nothing() {
     let deleted = stage.engine().preview_deletion(id, Side::Partner, &tester).await.unwrap();
     assert!(deleted.steps.iter().any(|step| step.contains("confirms")), "{deleted:#?}");
     assert!(deleted.calls.iter().any(|call| call.write && call.operation == "contacts.delete"));
+    let change = PolicyChange { highlevel_gone: Some(archive("status", "active")), partner_gone: None };
+    stage.engine().set_delete_policies(id, "contact", change).await.unwrap();
+    let archived = stage.engine().preview_deletion(id, Side::Highlevel, &stage.contact).await.unwrap();
+    assert_eq!(
+        (archived.changes[0].field.as_str(), &archived.changes[0].after),
+        ("status", &json!("active"))
+    );
     assert_eq!(stage.writes(), before);
     assert!(stage.deletions().await.is_empty());
     let unknown = stage.engine().preview_deletion(id, Side::Partner, &RecordId::new("nobody")).await;
@@ -222,8 +275,24 @@ async fn a_policy_that_is_not_possible_is_refused_with_the_reason() {
         ("task", WantedPolicy::Delete, "follow the list of their contact"),
         ("contact", WantedPolicy::Tag(Some("a,b".to_owned())), "no comma"),
         ("contact", WantedPolicy::Tag(Some("  ".to_owned())), "1 to 100 characters"),
+        ("contact", archive("nowhere", "gone"), "has no field `nowhere`"),
+        ("contact", archive("email", "gone"), "is found by it"),
+        ("contact", archive("groups", "gone"), "the policy `tag` adds one"),
+        ("contact", archive("referral_code", "gone"), "can only be read"),
+        ("contact", archive("status", " "), "an empty value"),
     ] {
         let refused = set(entity, wanted).await.unwrap_err().to_string();
+        assert!(refused.contains(reason), "{refused}");
+    }
+    for (field, value, reason) in [
+        ("dnd", "true", "what a person agreed to"),
+        ("phone", "0", "is found by it"),
+        ("dateAdded", "2026-01-01", "can only be read"),
+        ("dateOfBirth", "gone", "cannot say that a record is archived"),
+    ] {
+        let change = PolicyChange { highlevel_gone: None, partner_gone: Some(archive(field, value)) };
+        let refused = stage.engine().set_delete_policies(id, "contact", change).await;
+        let refused = refused.unwrap_err().to_string();
         assert!(refused.contains(reason), "{refused}");
     }
     let row = json!({ "highlevel": "tags", "partner": "groups", "off": true });

@@ -53,6 +53,7 @@ Examples:
   contactor deletes policy acme prefinery
   contactor deletes policy acme prefinery --highlevel-gone tag --partner-gone delete
   contactor deletes policy acme prefinery --highlevel-gone tag=former-contact
+  contactor deletes policy acme prefinery --highlevel-gone archive=profile.custom_var1=left
   contactor deletes policy acme prefinery --highlevel-gone unlink")]
     Policy(Policy),
     /// Show what would follow if a linked contact were deleted on one side. Writes nothing.
@@ -119,10 +120,10 @@ pub(crate) struct Policy {
     /// The kind of record.
     #[arg(default_value = "contact")]
     entity: String,
-    /// For records that are gone in HighLevel: `unlink`, `tag`, `tag=NAME` or `delete`.
+    /// For records that are gone in HighLevel: `unlink`, `tag`, `tag=NAME`, `archive=FIELD=VALUE` or `delete`.
     #[arg(long, value_name = "POLICY", value_parser = policy)]
     highlevel_gone: Option<DeletePolicy>,
-    /// For records that are gone at the partner: `unlink`, `tag`, `tag=NAME` or `delete`.
+    /// For records that are gone at the partner: `unlink`, `tag`, `tag=NAME`, `archive=FIELD=VALUE` or `delete`.
     #[arg(long, value_name = "POLICY", value_parser = policy)]
     partner_gone: Option<DeletePolicy>,
 }
@@ -141,16 +142,29 @@ pub(crate) struct Preview {
 }
 
 fn policy(text: &str) -> Result<DeletePolicy, String> {
-    let (then, tag) = match text.split_once('=') {
-        Some(("tag", tag)) => (DeleteThen::Tag, Some(tag.to_owned())),
-        _ => match text {
-            "unlink" => (DeleteThen::Unlink, None),
-            "tag" => (DeleteThen::Tag, None),
-            "delete" => (DeleteThen::Delete, None),
-            _ => return Err("it has to be `unlink`, `tag`, `tag=NAME` or `delete`".to_owned()),
-        },
-    };
-    Ok(DeletePolicy { then, tag })
+    let given = text.split_once('=');
+    Ok(match (given, text) {
+        (Some(("tag", tag)), _) => {
+            DeletePolicy { tag: Some(tag.to_owned()), ..DeletePolicy::plain(DeleteThen::Tag) }
+        }
+        (Some(("archive", field)), _) => {
+            let (field, value) =
+                field.split_once('=').ok_or("archive needs a field and its value: `archive=FIELD=VALUE`")?;
+            DeletePolicy {
+                field: Some(field.to_owned()),
+                value: Some(value.to_owned()),
+                ..DeletePolicy::plain(DeleteThen::Archive)
+            }
+        }
+        (None, "unlink") => DeletePolicy::plain(DeleteThen::Unlink),
+        (None, "tag") => DeletePolicy::plain(DeleteThen::Tag),
+        (None, "delete") => DeletePolicy::plain(DeleteThen::Delete),
+        _ => {
+            return Err(
+                "it has to be `unlink`, `tag`, `tag=NAME`, `archive=FIELD=VALUE` or `delete`".to_owned()
+            );
+        }
+    })
 }
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
@@ -205,9 +219,10 @@ fn show_list(context: &Context, deletions: &[Deletion]) -> std::io::Result<()> {
 }
 
 fn told(policy: &DeletePolicy) -> String {
-    match (policy.then, &policy.tag) {
-        (DeleteThen::Tag, Some(tag)) => format!("tag={tag}"),
-        (then, _) => word(&then),
+    match (policy.then, &policy.tag, &policy.field, &policy.value) {
+        (DeleteThen::Tag, Some(tag), ..) => format!("tag={tag}"),
+        (DeleteThen::Archive, _, Some(field), Some(value)) => format!("archive={field}={value}"),
+        (then, ..) => word(&then),
     }
 }
 
@@ -318,8 +333,14 @@ mod tests {
     #[test]
     fn a_policy_is_a_word_and_a_tag_may_have_a_name() {
         assert_eq!(policy("tag=former").unwrap().tag.as_deref(), Some("former"));
-        assert_eq!(policy("delete").unwrap(), DeletePolicy { then: DeleteThen::Delete, tag: None });
-        for bad in ["", "archive", "delete=x"] {
+        assert_eq!(policy("delete").unwrap(), DeletePolicy::plain(DeleteThen::Delete));
+        let archive = policy("archive=customFields.state=gone = left").unwrap();
+        assert_eq!(
+            (archive.field.as_deref(), archive.value.as_deref()),
+            (Some("customFields.state"), Some("gone = left"))
+        );
+        assert_eq!(told(&archive), "archive=customFields.state=gone = left");
+        for bad in ["", "archive", "archive=field", "delete=x"] {
             assert!(policy(bad).is_err(), "{bad}");
         }
     }

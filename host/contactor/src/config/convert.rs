@@ -15,6 +15,7 @@ impl HighLevelSection {
         contactor_highlevel::Config {
             base_url: self.base_url.clone(),
             version: self.version,
+            timeout: Duration::from_secs(u64::from(self.timeout.get())),
             allow_plain_http: self.allow_plain_http,
             ..contactor_highlevel::Config::default()
         }

@@ -39,6 +39,16 @@ impl Config {
             .engine
             .check()
             .map_err(|error| ConfigError::Malformed { path: path.to_owned(), message: error.to_string() })?;
+        // A request that outlives the lease would be made again by whoever takes the lease over.
+        let (timeout, lease) = (u64::from(config.highlevel.timeout.get()), config.engine.lease_ttl);
+        if timeout >= lease {
+            return Err(ConfigError::Value {
+                key: "highlevel.timeout",
+                message: format!(
+                    "it is {timeout}, and has to be shorter than `engine.lease-ttl`, which is {lease}"
+                ),
+            });
+        }
         path.parent().unwrap_or(Path::new("")).clone_into(&mut config.base);
         Ok(config)
     }
@@ -117,6 +127,16 @@ mod tests {
         for part in ["contactor.toml", "engine.page-size", "501", "1 to 500"] {
             assert!(error.contains(part), "{part} is missing in: {error}");
         }
+    }
+
+    #[test]
+    fn no_request_outlives_the_lease() {
+        assert_eq!(load("[highlevel]\ntimeout = 119\n").unwrap().highlevel.api().timeout.as_secs(), 119);
+        let error = load("[highlevel]\ntimeout = 120\n").unwrap_err().to_string();
+        for part in ["highlevel.timeout", "120", "engine.lease-ttl"] {
+            assert!(error.contains(part), "{part} is missing in: {error}");
+        }
+        assert!(load("[highlevel]\ntimeout = 0\n").is_err());
     }
 
     #[test]

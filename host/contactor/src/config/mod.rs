@@ -4,6 +4,7 @@ mod convert;
 mod load;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use contactor_engine::{EngineConfig, SmtpTls};
@@ -108,6 +109,8 @@ pub(crate) struct HighLevelSection {
     pub(crate) webhook_keys: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) legacy_webhook: Option<LegacyWebhook>,
+    /// Seconds that one request may take.
+    pub(crate) timeout: NonZeroU16,
     pub(crate) allow_plain_http: bool,
 }
 
@@ -127,6 +130,10 @@ impl Default for HighLevelSection {
             version: vendor.version,
             webhook_keys: vec![PUBLISHED.to_owned()],
             legacy_webhook: None,
+            timeout: u16::try_from(vendor.timeout.as_secs())
+                .ok()
+                .and_then(NonZeroU16::new)
+                .unwrap_or(NonZeroU16::MAX),
             allow_plain_http: vendor.allow_plain_http,
         }
     }

@@ -20,6 +20,7 @@ use crate::dropped::NotKept;
 use crate::engine::Engine;
 use crate::error::{EngineError, IngestError};
 use crate::partner;
+use crate::walk::{MATCH, fresh};
 
 /// A connector to be switched on in a workspace, or a connection to be changed.
 #[derive(Clone, Debug, Default)]
@@ -186,7 +187,10 @@ impl Engine {
             // The review has to be there before anything runs. What comes meanwhile is kept.
             let off = Connection { state: ConnectionState::Paused, ..connection.clone() };
             self.store().put_connection(off).await?;
-            self.store().begin_review(&id, None, super::matching::basis(&connection)).await?;
+            let ended = self.store().review(&id).await?.is_some_and(|review| review.ended_at.is_some());
+            // What an earlier review's report listed was planned with what was configured then.
+            let walk = ended.then(|| fresh(&id, MATCH, self.now()));
+            self.store().begin_review(&id, walk, super::matching::basis(&connection)).await?;
         }
         self.store().put_connection(connection).await?;
         self.forget(&id);

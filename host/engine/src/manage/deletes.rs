@@ -296,6 +296,7 @@ fn waits(stored: &Deletion, workspace: &WorkspaceId, left: &str) -> String {
     let confirmed = match &stored.policy {
         DeletePolicy::Unlink => "unlinks it".to_owned(),
         DeletePolicy::Tag { tag } => format!("gives the one in {left} the tag `{tag}`"),
+        DeletePolicy::Archive { field, value } => format!("sets `{field}` of the one in {left} to {value}"),
         DeletePolicy::Delete => format!("deletes the one in {left} as well"),
     };
     let (confirm, keep) = (command("confirm"), command("keep"));
@@ -320,6 +321,7 @@ fn then(policy: &DeletePolicy, left: &str) -> String {
     match policy {
         DeletePolicy::Unlink => format!("it is unlinked and the one in {left} stays"),
         DeletePolicy::Tag { tag } => format!("the one in {left} gets the tag `{tag}`"),
+        DeletePolicy::Archive { field, value } => format!("`{field}` of the one in {left} is set to {value}"),
         DeletePolicy::Delete => format!("the one in {left} is deleted once that is confirmed"),
     }
 }

@@ -16,8 +16,8 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 
 pub use draft::{DraftField, DraftRecord, DraftReport, DraftTotals};
-pub(super) use fields::check_custom_fields;
 pub(crate) use fields::is_known;
+pub(super) use fields::{check_custom_fields, of_highlevel, of_partner};
 pub use trial::{MappingTrial, TrialProblem, TrialReport, TrialRow};
 
 /// Who wrote a row.
@@ -185,9 +185,9 @@ impl Engine {
             return Err(EngineError::Invalid("mapping: a row names a field of each side".to_owned()));
         };
         let (highlevel, partner) = (highlevel.to_owned(), partner.to_owned());
-        let field = fields::of_partner(manifest, entity, &partner)?;
+        let field = of_partner(manifest, entity, &partner)?;
         let workspace = self.workspace(&connection.workspace).await?;
-        let own_type = fields::of_highlevel(self, &workspace, entity, &highlevel).await?;
+        let own_type = of_highlevel(self, &workspace, entity, &highlevel).await?;
         let default = default_rows(manifest, entity)
             .into_iter()
             .find(|row| row.partner == partner && row.highlevel == highlevel);

@@ -133,6 +133,13 @@ impl PartnerApi {
         Call {
             target: "partner".to_owned(),
             operation: format!("{} {}", method_name(request.method), self.shown(&request.path, hidden)),
+            path: (!request.query.is_empty()).then(|| {
+                let path = format!("{}?", request.path);
+                let begin = path.len();
+                let mut pairs = url::form_urlencoded::Serializer::for_suffix(path, begin);
+                pairs.extend_pairs(request.query.iter().map(|pair| (&pair.name, &pair.value)));
+                format!("{} {}", method_name(request.method), self.shown(&pairs.finish(), hidden))
+            }),
             write: is_write(request.method),
             request: request.body.as_deref().map(|body| self.capped(body, hidden)),
             ..Call::default()
@@ -411,6 +418,22 @@ mod tests {
         assert_eq!(
             api(4_096).shown("/users?api_key=abc&page=1", &hidden),
             "/users?api_key=[redacted]&page=1"
+        );
+    }
+
+    #[test]
+    fn what_was_searched_for_is_kept_of_a_call_and_no_secret() {
+        let hidden = Redactor::of_values(&[SecretString::from("hunter2-plain")]);
+        let path = |query: &[(&str, &str)]| api(4_096).trace(&get("/users", query), &hidden).path;
+        assert_eq!(path(&[]), None, "the operation says it all");
+        assert_eq!(
+            path(&[("email", "a+b@example.com"), ("page", "2")]).unwrap(),
+            "GET /users?email=a%2Bb%40example.com&page=2"
+        );
+        let secrets = path(&[("token", "abc"), ("who", "hunter2-plain"), ("key", SECRET)]).unwrap();
+        assert!(
+            !secrets.contains("abc") && !secrets.contains("hunter") && !secrets.contains("fake"),
+            "{secrets}"
         );
     }
 

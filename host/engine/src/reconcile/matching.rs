@@ -79,10 +79,9 @@ impl Engine {
         if key.entity != CONTACT || is_linked(&claim.link) {
             return Ok(None);
         }
-        let review = self.store().review(&key.connection).await.map_err(of_store)?;
-        if review.is_none_or(|review| review.ended_at.is_some()) {
+        let Some(review) = self.store().review(&key.connection).await.map_err(of_store)? else {
             return Ok(None);
-        }
+        };
         let found = match plan {
             Ok(Plan::Fill { .. } | Plan::Gone { .. }) => return Ok(None),
             Ok(Plan::Sync(plan)) if is_linked(&plan.link) => return Ok(None),
@@ -97,6 +96,12 @@ impl Engine {
             .await
             .map_err(of_store)?;
         Ok(match (held, plan) {
+            // Nobody is asked any more, so it is a person's to see to like every other conflict.
+            (Some(held), Ok(Plan::Sync(_)))
+                if review.ended_at.is_some() && held.bucket == MatchBucket::Ambiguous =>
+            {
+                return Err(Failure::new(FailureClass::Conflict, held.told.note));
+            }
             (Some(held), Ok(Plan::Sync(_)) | Err(_)) => {
                 let why = waits(&held, &run.active.manifest.partner.name);
                 Some(Ending::done(RunOutcome::Skipped, why).between(ids.0, ids.1))

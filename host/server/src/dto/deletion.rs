@@ -60,6 +60,8 @@ pub enum DeleteThen {
     Unlink,
     /// It gets a tag.
     Tag,
+    /// One of its fields is set.
+    Archive,
     /// It is deleted as well, once a person has confirmed it.
     Delete,
 }
@@ -73,15 +75,33 @@ pub struct DeletePolicy {
     /// The tag; one that says where the record was deleted if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
+    /// For `archive`: the field, by its name on the side of the record that is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// For `archive`: what the field is set to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+impl DeletePolicy {
+    /// One that needs nothing beside its name.
+    pub fn plain(then: DeleteThen) -> Self {
+        Self { then, tag: None, field: None, value: None }
+    }
 }
 
 impl From<contactor_sync::DeletePolicy> for DeletePolicy {
     fn from(own: contactor_sync::DeletePolicy) -> Self {
         use contactor_sync::DeletePolicy as Own;
         match own {
-            Own::Unlink => Self { then: DeleteThen::Unlink, tag: None },
-            Own::Tag { tag } => Self { then: DeleteThen::Tag, tag: Some(tag) },
-            Own::Delete => Self { then: DeleteThen::Delete, tag: None },
+            Own::Unlink => Self::plain(DeleteThen::Unlink),
+            Own::Tag { tag } => Self { tag: Some(tag), ..Self::plain(DeleteThen::Tag) },
+            Own::Archive { field, value } => Self {
+                field: Some(field),
+                value: Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+                ..Self::plain(DeleteThen::Archive)
+            },
+            Own::Delete => Self::plain(DeleteThen::Delete),
         }
     }
 }
@@ -91,6 +111,9 @@ impl From<DeletePolicy> for engine::WantedPolicy {
         match api.then {
             DeleteThen::Unlink => Self::Unlink,
             DeleteThen::Tag => Self::Tag(api.tag),
+            DeleteThen::Archive => {
+                Self::Archive { field: api.field.unwrap_or_default(), value: api.value.unwrap_or_default() }
+            }
             DeleteThen::Delete => Self::Delete,
         }
     }

@@ -194,7 +194,7 @@ pub struct Call {
     /// The operation.
     #[schema(example = "contacts.get")]
     pub operation: String,
-    /// Method and path at HighLevel; a partner's are in `operation`.
+    /// Method and path at HighLevel. A partner's are in `operation`, and here as well when there is a query.
     #[schema(example = "PUT /contacts/ocQHyuzHvysMo5N5VsXc")]
     pub path: Option<String>,
     /// HTTP status.

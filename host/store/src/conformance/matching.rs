@@ -191,6 +191,65 @@ pub(super) async fn a_record_waits_until_its_own_bucket_is_approved(engine: Arc<
     assert_eq!(world.buckets().await, [(NewInPartner, 1, 0)]);
     world.approve(&[NewInPartner, NewInHighlevel]).await;
     assert_eq!(hold(of_contact("h2", Ambiguous)).await, None, "the review is over");
+    let none = world.store.begin_review(&prefinery(), None, "basis".to_owned()).await;
+    assert!(none.is_err(), "what the report listed could be approved as if it were new");
+}
+
+pub(super) async fn what_was_approved_for_another_mapping_waits_also_after_the_end(engine: Arc<dyn Engine>) {
+    use MatchBucket::{Matched, NewInPartner, Skipped};
+    let world = World::new(engine).await;
+    let number = world.report().await;
+    let page = vec![
+        of_contact("h1", Matched),
+        of_contact("h2", Matched),
+        of_contact("h3", NewInPartner),
+        of_contact("h4", Skipped),
+    ];
+    world.page(number, page, walk(4, true)).await;
+    assert!(world.approve(&MatchBucket::WRITES).await.ended_at.is_some());
+    let release = async |basis: &str, limit| {
+        world.store.release_matches(&prefinery(), basis.to_owned(), limit).await.unwrap()
+    };
+    assert_eq!(release("basis", 1).await, 1);
+    assert_eq!(release("another mapping", 10).await, 0);
+    let review = world.store.review(&prefinery()).await.unwrap().unwrap();
+    assert_eq!(review.ended_at, None, "it is open again, and says what it was made with");
+    let hold = async |basis: &str, id: &str| {
+        let found = of_contact(id, Matched);
+        world.store.hold(&prefinery(), basis.to_owned(), found).await.unwrap().map(|found| found.bucket)
+    };
+    assert_eq!(hold("another mapping", "h2").await, Some(Matched));
+    // The mapping is as it was, and all of it was approved.
+    world.approve(&MatchBucket::WRITES).await;
+    assert_eq!(release("basis", 10).await, 2);
+    assert_eq!(
+        hold("another mapping", "h2").await,
+        None,
+        "nothing is left that was approved for another one"
+    );
+    assert_eq!(release("another mapping", 10).await, 0);
+    assert!(world.store.review(&prefinery()).await.unwrap().unwrap().ended_at.is_some());
+}
+
+pub(super) async fn who_competes_for_a_counterpart_does_so_after_the_end_until_one_is_left(
+    engine: Arc<dyn Engine>,
+) {
+    use MatchBucket::{Ambiguous, Matched, Skipped};
+    let world = World::new(engine).await;
+    let number = world.report().await;
+    let of = |highlevel, partner| found(Side::Highlevel, Some(highlevel), Some(partner), Matched);
+    world.page(number, vec![of("h1", "p1"), of("h3", "p3"), of("h4", "p3")], walk(3, true)).await;
+    world.approve(&MatchBucket::WRITES).await;
+    assert_eq!(world.store.release_matches(&prefinery(), "basis".to_owned(), 10).await.unwrap(), 1);
+    let hold = async |found: FoundMatch| {
+        world.store.hold(&prefinery(), "basis".to_owned(), found).await.unwrap().map(|found| found.bucket)
+    };
+    assert_eq!(hold(of("h3", "p3")).await, Some(Ambiguous), "the other one is not less entitled");
+    assert_eq!(hold(found(Side::Partner, Some("h3"), Some("p3"), Matched)).await, Some(Ambiguous));
+    assert_eq!(hold(of("h9", "p1")).await, None, "the links know who has a counterpart");
+    // Somebody merged the two.
+    assert_eq!(hold(of_contact("h3", Skipped)).await, None);
+    assert_eq!(hold(of("h4", "p3")).await, None);
 }
 
 pub(super) async fn a_counterpart_that_several_would_take_is_ambiguous(engine: Arc<dyn Engine>) {

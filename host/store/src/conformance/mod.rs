@@ -178,6 +178,8 @@ cases! {
         a_page_of_an_earlier_report_changes_nothing,
         what_is_approved_is_marked_once_and_nothing_else_is,
         a_record_waits_until_its_own_bucket_is_approved,
+        what_was_approved_for_another_mapping_waits_also_after_the_end,
+        who_competes_for_a_counterpart_does_so_after_the_end_until_one_is_left,
         a_counterpart_that_several_would_take_is_ambiguous,
         what_waits_for_an_approval_is_not_forgotten;
     connector_state:

@@ -169,7 +169,7 @@ pub struct Call {
     pub target: String,
     /// The operation: `contacts.get`, `POST /betas/1/testers`, `adapter.update`.
     pub operation: String,
-    /// Method and path at HighLevel; a partner's are in `operation`.
+    /// Method and path at HighLevel. A partner's are in `operation`, and here as well when there is a query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// HTTP status, if there was one.

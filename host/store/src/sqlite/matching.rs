@@ -39,9 +39,15 @@ pub(super) fn begin(
     basis: &str,
     now: Timestamp,
 ) -> Result<Review> {
-    let present = review(db, id)?;
-    if let (None, Some(open)) = (walk, present.as_ref().filter(|review| review.ended_at.is_none())) {
-        return Ok(open.clone());
+    if let (None, Some(present)) = (walk, review(db, id)?) {
+        return match present.ended_at {
+            None => Ok(present),
+            // Its lists are of another mapping, and nobody could tell.
+            Some(_) => Err(StoreError::Conflict {
+                wanted: format!("a review of {id} without a report"),
+                existing: "one that has ended, whose report is still there".to_owned(),
+            }),
+        };
     }
     let sql = "INSERT INTO reviews (connection, walk, begun_at, basis, approved) VALUES (?1, ?2, ?3, ?4, '[]') \
                ON CONFLICT (connection) DO UPDATE SET walk = walk + ?2, begun_at = ?3, basis = ?4, approved = '[]', \
@@ -89,11 +95,32 @@ pub(super) fn put_page(
         return Ok(());
     }
     for found in page {
-        let unique = unique(db, connection, found)?;
+        let unique = unique(db, connection, found, false)?;
         no_longer_alone(db, connection, &unique)?;
         put(db, connection, &unique)?;
     }
     kv::put_cursor(db, connection, cursor)
+}
+
+/// The review of a connection, which is open again when it was ended for another basis and records of it are still to be marked: what
+/// they would become now is not what was approved.
+fn review_for(
+    db: &Connection,
+    (connection, id): (i64, &ConnectionId),
+    basis: &str,
+) -> Result<Option<Review>> {
+    let Some(mut review) = review(db, id)? else { return Ok(None) };
+    if review.ended_at.is_some() && review.basis != basis {
+        let [matched, new_in_partner, new_in_highlevel] = MatchBucket::WRITES.map(Word);
+        let sql = "UPDATE reviews SET ended_at = NULL WHERE connection = ?1 AND EXISTS (\
+                       SELECT 1 FROM present_matches \
+                       WHERE connection = ?1 AND released = 0 AND bucket IN (?2, ?3, ?4))";
+        let given = params![connection, matched, new_in_partner, new_in_highlevel];
+        if db.prepare_cached(sql)?.execute(given)? > 0 {
+            review.ended_at = None;
+        }
+    }
+    Ok(Some(review))
 }
 
 /// Whether a record has to wait; then it is noted. One that is free to go leaves the report as it is.
@@ -103,8 +130,17 @@ pub(super) fn hold(
     basis: &str,
     found: &FoundMatch,
 ) -> Result<Option<Match>> {
-    let Some(review) = review(db, id)?.filter(|review| review.ended_at.is_none()) else { return Ok(None) };
-    let unique = unique(db, connection, found)?;
+    let Some(review) = review_for(db, (connection, id), basis)? else { return Ok(None) };
+    let is_over = review.ended_at.is_some();
+    let unique = unique(db, connection, found, is_over)?;
+    if is_over {
+        // The run goes by what it finds itself, but that others would take the same counterpart only the report knows.
+        let competes = unique.bucket != found.found.bucket;
+        if !competes {
+            go(db, connection, &unique)?;
+        }
+        return Ok(competes.then_some(unique));
+    }
     // What only the report knows to be ambiguous would be written by its run.
     let approved = review.basis == basis && review.approved.contains(&found.found.bucket);
     if approved && unique.bucket == found.found.bucket {
@@ -128,8 +164,9 @@ fn go(db: &Connection, connection: i64, found: &Match) -> Result<()> {
     Ok(())
 }
 
-/// Two records of one side may have the same counterpart, each without knowing of the other: only one of them can have it.
-fn unique(db: &Connection, connection: i64, found: &FoundMatch) -> Result<Match> {
+/// Two records of one side may have the same counterpart, each without knowing of the other: only one of them can have it. When the
+/// review is over, those whose run was let go compete no longer: who is linked is known by the links.
+fn unique(db: &Connection, connection: i64, found: &FoundMatch, is_over: bool) -> Result<Match> {
     let FoundMatch { from, found } = found;
     let (Some(highlevel), Some(partner), MatchBucket::Matched) =
         (&found.highlevel_id, &found.partner_id, found.bucket)
@@ -146,12 +183,12 @@ fn unique(db: &Connection, connection: i64, found: &FoundMatch) -> Result<Match>
         ..found.clone()
     };
     if *from == Side::Partner {
-        let sql =
-            "SELECT bucket, partner FROM present_matches WHERE connection = ?1 AND side = ?2 AND record = ?3";
-        let known =
-            db.prepare_cached(sql)?.query_row(params![connection, Side::Highlevel, highlevel], |row| {
-                Ok((row.get::<_, Word<MatchBucket>>(0)?.0, row.get::<_, Option<RecordId>>(1)?))
-            });
+        let sql = "SELECT bucket, partner FROM present_matches WHERE connection = ?1 AND side = ?2 AND record = ?3 \
+             AND released <= ?4";
+        let given = params![connection, Side::Highlevel, highlevel, !is_over];
+        let known = db.prepare_cached(sql)?.query_row(given, |row| {
+            Ok((row.get::<_, Word<MatchBucket>>(0)?.0, row.get::<_, Option<RecordId>>(1)?))
+        });
         match known.optional()? {
             Some((MatchBucket::Ambiguous, _)) => {
                 return Ok(ambiguous(
@@ -169,7 +206,7 @@ fn unique(db: &Connection, connection: i64, found: &FoundMatch) -> Result<Match>
         }
     }
     let sql = "SELECT record FROM present_matches WHERE connection = ?1 AND partner = ?2 AND side = ?3 AND record <> ?4 \
-               AND bucket IN (?5, ?6) LIMIT 1";
+               AND bucket IN (?5, ?6) AND released <= ?7 LIMIT 1";
     let other: Option<RecordId> = db
         .prepare_cached(sql)?
         .query_row(
@@ -179,7 +216,8 @@ fn unique(db: &Connection, connection: i64, found: &FoundMatch) -> Result<Match>
                 Side::Highlevel,
                 highlevel,
                 Word(MatchBucket::Matched),
-                Word(MatchBucket::Ambiguous)
+                Word(MatchBucket::Ambiguous),
+                !is_over,
             ],
             |row| row.get(0),
         )
@@ -281,7 +319,7 @@ pub(super) fn release(
     now: Timestamp,
 ) -> Result<u64> {
     let mut left = limit;
-    let Some(review) = review(db, id)? else { return Ok(0) };
+    let Some(review) = review_for(db, (connection, id), basis)? else { return Ok(0) };
     if review.ended_at.is_none() && review.basis != basis {
         return Ok(0);
     }

@@ -1,17 +1,22 @@
 //! What is done to one record when the other one is gone: set per entity of a connection, and refused where it is not possible.
 
+use contactor_highlevel::ContactPatch;
 use contactor_store::{ConnectionId, Side};
-use contactor_sync::{DeletePolicies, DeletePolicy, Direction, FieldType};
+use contactor_sync::{DeletePolicies, DeletePolicy, Direction, FieldType, canonical};
 
 use crate::active::Active;
+use crate::convert::{value_from_json, value_to_json};
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::manage::mapping::{of_highlevel, of_partner};
 use crate::reconcile::TAGS;
 
 /// The one entity whose records can be tagged or deleted; the others are lists of it.
 const CONTACT: &str = "contact";
 /// Characters of a tag.
 const TAG: usize = 100;
+/// Fields of HighLevel's that say what a person agreed to.
+const DND: &str = "dnd";
 /// The scope of HighLevel that a write to a contact needs.
 const WRITES: &str = "contacts.write";
 
@@ -22,6 +27,13 @@ pub enum WantedPolicy {
     Unlink,
     /// It gets a tag; one that says where it was deleted unless given.
     Tag(Option<String>),
+    /// One of its fields is set.
+    Archive {
+        /// The field, by its name on the side of the record that is left.
+        field: String,
+        /// The value, as a person types it.
+        value: String,
+    },
     /// It is deleted, once that is confirmed.
     Delete,
 }
@@ -64,13 +76,73 @@ impl Engine {
         check_entity(&active, entity)?;
         let mut policies = self.store().delete_policies(id, entity).await?;
         if let Some(wanted) = change.highlevel_gone {
-            policies.highlevel_gone = checked(&active, entity, Side::Highlevel, wanted)?;
+            policies.highlevel_gone = self.checked(&active, entity, Side::Highlevel, wanted).await?;
         }
         if let Some(wanted) = change.partner_gone {
-            policies.partner_gone = checked(&active, entity, Side::Partner, wanted)?;
+            policies.partner_gone = self.checked(&active, entity, Side::Partner, wanted).await?;
         }
         self.store().put_delete_policies(id, entity, policies.clone()).await?;
         Ok(policies)
+    }
+
+    async fn checked(
+        &self,
+        active: &Active,
+        entity: &str,
+        gone: Side,
+        wanted: WantedPolicy,
+    ) -> Result<DeletePolicy, EngineError> {
+        let policy = checked(active, entity, gone, wanted)?;
+        let DeletePolicy::Archive { field, value } = policy else { return Ok(policy) };
+        let kind = match gone {
+            Side::Highlevel => {
+                let found = of_partner(&active.manifest, entity, &field)?;
+                if found.read_only {
+                    return Err(EngineError::Invalid(format!(
+                        "{}'s `{field}` can only be read",
+                        active.manifest.partner.name
+                    )));
+                }
+                found.kind
+            }
+            Side::Partner => {
+                let found = of_highlevel(self, &active.workspace, entity, &field).await?;
+                if !ContactPatch::accepts(&field) {
+                    return Err(EngineError::Invalid(format!("HighLevel's `{field}` can only be read")));
+                }
+                found.unwrap_or(FieldType::Text)
+            }
+        };
+        let value = archived(active, &field, kind, &value)?;
+        Ok(DeletePolicy::Archive { field, value })
+    }
+}
+
+/// What a field is set to, in the spelling of its type.
+fn archived(
+    active: &Active,
+    field: &str,
+    kind: FieldType,
+    value: &serde_json::Value,
+) -> Result<serde_json::Value, EngineError> {
+    let refused = |why: String| {
+        Err(EngineError::Invalid(format!("`{field}` cannot say that a record is archived: {why}")))
+    };
+    let is_key =
+        active.natural_keys(CONTACT).iter().any(|key| key.partner == field || key.highlevel == field);
+    if is_key || matches!(kind, FieldType::Email | FieldType::Phone) {
+        return refused("a record is found by it".to_owned());
+    }
+    if matches!(kind, FieldType::Tags | FieldType::Set) {
+        return refused("it holds several values; the policy `tag` adds one".to_owned());
+    }
+    if kind == FieldType::Json || field.starts_with(DND) {
+        return refused("it takes more than one value, or says what a person agreed to".to_owned());
+    }
+    match canonical(kind, &value_from_json(value), &active.context) {
+        Ok(value) if value.is_empty() => refused("an empty value says nothing".to_owned()),
+        Ok(value) => Ok(value_to_json(&value)),
+        Err(error) => refused(error.to_string()),
     }
 }
 
@@ -95,10 +167,14 @@ fn checked(
     let may_write = active.connection.grants.iter().any(|grant| grant == WRITES);
     match (wanted, gone) {
         (WantedPolicy::Unlink, _) => Ok(DeletePolicy::Unlink),
-        (WantedPolicy::Tag(_) | WantedPolicy::Delete, Side::Partner) if !may_write => refused(format!(
-            "{} was not granted `{WRITES}`, so it may not change a contact that {partner} lost",
-            active.connection.id
-        )),
+        (WantedPolicy::Tag(_) | WantedPolicy::Archive { .. } | WantedPolicy::Delete, Side::Partner)
+            if !may_write =>
+        {
+            refused(format!(
+                "{} was not granted `{WRITES}`, so it may not change a contact that {partner} lost",
+                active.connection.id
+            ))
+        }
         (WantedPolicy::Tag(tag), gone) => {
             if gone == Side::Highlevel
                 && let Err(why) = tag_field(active, entity)
@@ -119,6 +195,9 @@ fn checked(
             }
             Ok(DeletePolicy::Tag { tag })
         }
+        (WantedPolicy::Archive { field, value }, _) => {
+            Ok(DeletePolicy::Archive { field: field.trim().to_owned(), value: value.trim().into() })
+        }
         (WantedPolicy::Delete, Side::Partner) => Ok(DeletePolicy::Delete),
         (WantedPolicy::Delete, Side::Highlevel) => {
             let deletes = active.manifest.entity(entity).is_some_and(|entity| entity.deletes);
@@ -127,7 +206,7 @@ fn checked(
             }
             refused(format!(
                 "{} {} cannot delete a record at {partner}: the connector does not say that it can (`deletes` of its entity); \
-                 `unlink` or `tag` are possible",
+                 `unlink`, `tag` or `archive` are possible",
                 active.connection.connector, active.manifest.connector.version
             ))
         }

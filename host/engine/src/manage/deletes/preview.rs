@@ -159,6 +159,13 @@ impl Engine {
                 };
                 preview.changes.push(tagged(left_side, &left.fields, field, &tag));
             }
+            DeletePolicy::Archive { field, value } => {
+                let call = if left_side == Side::Highlevel { "contacts.update" } else { "adapter.update" };
+                preview.call(left_side, call, true);
+                preview.steps.push(format!("`{field}` of the one in {left_name} is set to {value}; {undo}"));
+                let before = left.fields.get(&field).map_or(serde_json::Value::Null, value_to_json);
+                preview.changes.push(PlannedChange { side: left_side, field, before, after: value });
+            }
             DeletePolicy::Delete => {
                 preview
                     .steps

@@ -35,27 +35,31 @@ const NOTE: [&str; 3] = ["id", "body", "title"];
 const APPOINTMENT: [&str; 8] = ["id", "title", "start", "end", "status", "calendarId", "notes", "address"];
 
 /// A field of the partner's.
-pub(super) struct PartnerField {
-    pub(super) kind: FieldType,
-    pub(super) read_only: bool,
+pub(in crate::manage) struct PartnerField {
+    pub(in crate::manage) kind: FieldType,
+    pub(in crate::manage) read_only: bool,
 }
 
 /// The partner's field of this name.
-pub(super) fn of_partner(manifest: &Manifest, entity: &str, name: &str) -> Result<PartnerField, EngineError> {
+pub(in crate::manage) fn of_partner(
+    manifest: &Manifest,
+    entity: &str,
+    name: &str,
+) -> Result<PartnerField, EngineError> {
     let owner = owner_of(manifest, entity).unwrap_or(entity);
     if let Some(field) = manifest.field(owner, name) {
         return Ok(PartnerField { kind: field_type(field.kind), read_only: field.read_only });
     }
     let known: Vec<&str> = manifest.fields_of(owner).map(|field| field.name.as_str()).collect();
     Err(EngineError::Invalid(format!(
-        "mapping: {} has no field `{name}` of a {owner}; it has {}",
+        "{} has no field `{name}` of a {owner}; it has {}",
         manifest.partner.name,
         listed(&known)
     )))
 }
 
 /// The type of HighLevel's field of this name, where it says one.
-pub(super) async fn of_highlevel(
+pub(in crate::manage) async fn of_highlevel(
     engine: &Engine,
     workspace: &Workspace,
     entity: &str,
@@ -63,7 +67,7 @@ pub(super) async fn of_highlevel(
 ) -> Result<Option<FieldType>, EngineError> {
     let unknown = |known: &[&str]| {
         Err(EngineError::Invalid(format!(
-            "mapping: HighLevel has no field `{name}` of a {entity}; it has {}",
+            "HighLevel has no field `{name}` of a {entity}; it has {}",
             listed(known)
         )))
     };
@@ -94,7 +98,7 @@ async fn custom_field(
 ) -> Result<Option<FieldType>, EngineError> {
     let location = engine.location(workspace);
     let fields = engine.custom_fields_anew(workspace, &location).await.map_err(|failure| {
-        EngineError::Invalid(format!("mapping: custom fields cannot be read: {}", failure.message))
+        EngineError::Invalid(format!("custom fields cannot be read: {}", failure.message))
     })?;
     match fields.get(key) {
         Some(definition) => Ok(Some(of_definition(definition))),
@@ -108,7 +112,7 @@ fn no_custom_fields(keys: &[&str], fields: &CustomFields) -> EngineError {
     known.sort();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     EngineError::Invalid(format!(
-        "mapping: the location has no custom field {}; it has {}",
+        "the location has no custom field {}; it has {}",
         keys.iter().map(|key| format!("`{CUSTOM}{key}`")).collect::<Vec<_>>().join(", "),
         if known.is_empty() { "none: define it in HighLevel first".to_owned() } else { listed(&known) }
     ))

@@ -3,17 +3,16 @@
 use contactor_highlevel as highlevel;
 use contactor_runtime::bindings::types as wit;
 use contactor_runtime::{Invocation, Reply};
-use contactor_store::{Deletion, DeletionState, FailureClass, FieldChange, Link, Side};
-use contactor_sync::{DeletePolicy, Fields, Value};
+use contactor_store::{Deletion, DeletionState, FieldChange, Link, Side};
+use contactor_sync::DeletePolicy;
 use jiff::SignedDuration;
 
 use super::kept::Kept;
+use super::sign::Sign;
 use super::{decided_meanwhile, other, system, tombstone};
 use crate::engine::Engine;
 use crate::failure::{self, Failure};
-use crate::manage::deletes::tag_field;
-use crate::reconcile::apply::note_writes;
-use crate::reconcile::sides::{RunContext, SideRecord, TAGS, mismatch};
+use crate::reconcile::sides::{RunContext, SideRecord, mismatch};
 use crate::reconcile::work::Ending;
 
 /// A deletion whose policy was carried out.
@@ -72,22 +71,24 @@ impl RunContext {
     ) -> Result<(Deletion, Vec<FieldChange>, String), Failure> {
         let side = other(deletion.side);
         let before = self.kept(&deletion)?;
-        let kept = match (&deletion.policy, before) {
-            (DeletePolicy::Tag { .. }, Some(kept @ Kept::Tag { .. })) => kept,
-            (DeletePolicy::Tag { tag }, _) => Kept::Tag { added: !self.has_tag(side, left, tag)? },
-            _ => Kept::Record { fields: left.fields.clone() },
+        let sign = Sign::of(&deletion.policy);
+        let kept = match (&sign, before) {
+            (Some(Sign::Tag(_)), Some(kept @ Kept::Tag { .. }))
+            | (Some(Sign::Field { .. }), Some(kept @ Kept::Field { .. })) => kept,
+            (Some(sign), _) => self.before_sign(side, left, sign)?,
+            (None, _) => Kept::Record { fields: left.fields.clone() },
         };
         let sealed = self.seal(&deletion, &kept)?;
         let begun = self.engine.store().begin_deletion(&deletion, sealed).await;
         let deletion = begun.map_err(decided_meanwhile)?;
-        match &deletion.policy {
-            DeletePolicy::Tag { tag } => {
-                let changes = self.set_tag(link, side, left, (tag, true)).await?;
+        match Sign::of(&deletion.policy) {
+            Some(sign) => {
+                let changes = self.put_sign(link, side, left, &sign).await?;
                 self.wrote(side);
-                let what = format!("the one in {} got the tag `{tag}`", system(self, side));
+                let what = format!("the one in {} got {sign}", system(self, side));
                 Ok((deletion, changes, what))
             }
-            _ => {
+            None => {
                 self.delete_left(link, side).await?;
                 self.wrote(side);
                 let what = format!("deleted in {} as well", system(self, side));
@@ -96,62 +97,17 @@ impl RunContext {
         }
     }
 
-    /// A tag that a run had set, or was about to, when a person decided to leave the record as it is.
+    /// A sign that a run had left, or was about to, when a person decided to leave the record as it is.
     pub(super) async fn take_back(
         &self,
         link: &Link,
         deletion: &Deletion,
         left: &SideRecord,
     ) -> Result<Vec<FieldChange>, Failure> {
-        let (DeletePolicy::Tag { tag }, Some(Kept::Tag { added: true })) =
-            (&deletion.policy, self.kept(deletion)?)
-        else {
+        let (Some(sign), Some(kept)) = (Sign::of(&deletion.policy), self.kept(deletion)?) else {
             return Ok(Vec::new());
         };
-        self.set_tag(link, other(deletion.side), left, (tag, false)).await
-    }
-
-    /// The partner's field that holds tags, or HighLevel's.
-    fn field_of_tags(&self, entity: &str, side: Side) -> Result<String, Failure> {
-        match side {
-            Side::Highlevel => Ok(TAGS.to_owned()),
-            Side::Partner => tag_field(&self.active, entity)
-                .map_err(|why| Failure::new(FailureClass::Config, format!("no tag can be set: {why}"))),
-        }
-    }
-
-    fn has_tag(&self, side: Side, left: &SideRecord, tag: &str) -> Result<bool, Failure> {
-        let field = self.field_of_tags("contact", side)?;
-        let tags = left.fields.get(&field).map(Value::elements).unwrap_or_default();
-        Ok(tags.iter().any(|present| present.eq_ignore_ascii_case(tag)))
-    }
-
-    /// Adds or takes off a tag; answers what changed.
-    pub(super) async fn set_tag(
-        &self,
-        link: &Link,
-        side: Side,
-        left: &SideRecord,
-        (tag, wanted): (&str, bool),
-    ) -> Result<Vec<FieldChange>, Failure> {
-        if self.has_tag(side, left, tag)? == wanted {
-            return Ok(Vec::new());
-        }
-        let field = self.field_of_tags(&link.entity, side)?;
-        let mut tags = left.fields.get(&field).map(Value::elements).unwrap_or_default();
-        if wanted {
-            tags.insert(tag.to_owned());
-        } else {
-            tags.retain(|present| !present.eq_ignore_ascii_case(tag));
-        }
-        let fields = Fields::from([(field, Value::Set(tags))]);
-        match side {
-            Side::Highlevel => drop(self.update_highlevel(left, &fields).await?),
-            Side::Partner => drop(self.update_partner(&link.entity, &left.id, &fields).await?),
-        }
-        let mut changes = Vec::new();
-        note_writes(side, Some(left), &fields, &mut changes);
-        Ok(changes)
+        self.take_sign(link, other(deletion.side), left, (&sign, &kept)).await
     }
 
     /// Deletes the record that is left. One that is gone already is as good.

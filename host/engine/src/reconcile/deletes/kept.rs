@@ -1,7 +1,7 @@
 //! What is kept so that it can be undone what a policy did. It may be a whole record, so it is sealed like a credential.
 
 use contactor_store::{Deletion, FailureClass, Sealed};
-use contactor_sync::Fields;
+use contactor_sync::{Fields, Value};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,11 @@ pub(super) enum Kept {
     Tag {
         /// Otherwise it is somebody else's, and stays.
         added: bool,
+    },
+    /// A field says that the record is archived.
+    Field {
+        /// What it held before.
+        before: Value,
     },
     /// A record was deleted.
     Record {

@@ -7,6 +7,7 @@
 
 mod act;
 mod kept;
+mod sign;
 mod survivor;
 mod undo;
 
@@ -84,8 +85,8 @@ impl Engine {
             (DeletionState::Undoing, _) => self.undo(run, link, deletion).await.map(Some),
             _ if link.state.is_quarantined() => Ok(None),
             (state, _) if state.stage(false).is_some() => run.given_up(link, deletion).await,
-            (DeletionState::Done, DeletePolicy::Tag { .. }) => {
-                run.untag_returned(link, &deletion).await?;
+            (DeletionState::Done, DeletePolicy::Tag { .. } | DeletePolicy::Archive { .. }) => {
+                run.unsign_returned(link, &deletion).await?;
                 Ok(None)
             }
             _ => Ok(None),
@@ -154,7 +155,7 @@ impl Engine {
                 let ending = self.hand_over(run, key, (link, side), (left, survivor.id), guards).await?;
                 Ok(handed.with(ending))
             }
-            (Step::Unlink | Step::Tag | Step::Delete, Some(left), _) => {
+            (Step::Unlink | Step::Sign | Step::Delete, Some(left), _) => {
                 let policy = if step == Step::Unlink { DeletePolicy::Unlink } else { policy };
                 Ok(handed.with(self.act(run, link, (deletion, policy), left).await?))
             }

@@ -9,6 +9,7 @@ use contactor_store::{
 use contactor_sync::{DeletePolicy, Fields, Value};
 
 use super::kept::Kept;
+use super::sign::Sign;
 use super::{other, system};
 use crate::engine::Engine;
 use crate::failure::Failure;
@@ -29,14 +30,21 @@ impl Engine {
         let mut next = link.clone();
         let mut changes = Vec::new();
         let what = match (&deletion.policy, run.kept(&deletion)?) {
-            (DeletePolicy::Tag { tag }, Some(Kept::Tag { added })) => {
-                match run.read_side(link, side).await? {
-                    Some(left) if added => {
-                        changes = run.set_tag(link, side, &left, (tag, false)).await?;
-                        format!("the tag `{tag}` was taken off in {own}")
+            (policy @ (DeletePolicy::Tag { .. } | DeletePolicy::Archive { .. }), Some(kept)) => {
+                match (run.read_side(link, side).await?, Sign::of(policy)) {
+                    (Some(left), Some(sign)) => {
+                        changes = run.take_sign(link, side, &left, (&sign, &kept)).await?;
+                        match (&sign, changes.is_empty()) {
+                            (_, false) => format!("{sign} was taken back in {own}"),
+                            (Sign::Tag(_), true) => format!("{sign} was there before, or is gone already"),
+                            (Sign::Field { field, .. }, true) => {
+                                format!(
+                                    "`{field}` was so before, or was changed since, and stays as it is in {own}"
+                                )
+                            }
+                        }
                     }
-                    Some(_) => format!("the tag `{tag}` was there before and stays"),
-                    None => format!("the record is gone in {own}, too; there is no tag to take off"),
+                    _ => format!("the record is gone in {own}, too; there is nothing to take back"),
                 }
             }
             (DeletePolicy::Delete, Some(Kept::Record { fields })) => {
@@ -101,11 +109,9 @@ impl RunContext {
         }
     }
 
-    /// Both records of a pair are there again: the tag that says the contrary goes before anything is merged.
-    pub(super) async fn untag_returned(&self, link: &Link, deletion: &Deletion) -> Result<(), Failure> {
-        let (DeletePolicy::Tag { tag }, Some(Kept::Tag { added: true })) =
-            (&deletion.policy, self.kept(deletion)?)
-        else {
+    /// Both records of a pair are there again: the sign that says the contrary goes before anything is merged.
+    pub(super) async fn unsign_returned(&self, link: &Link, deletion: &Deletion) -> Result<(), Failure> {
+        let (Some(sign), Some(kept)) = (Sign::of(&deletion.policy), self.kept(deletion)?) else {
             return Ok(());
         };
         if self.read_side(link, deletion.side).await?.is_none() {
@@ -113,7 +119,7 @@ impl RunContext {
         }
         let side = other(deletion.side);
         if let Some(left) = self.read_side(link, side).await? {
-            self.set_tag(link, side, &left, (tag, false)).await?;
+            self.take_sign(link, side, &left, (&sign, &kept)).await?;
         }
         Ok(())
     }
