@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use contactor_sandbox::faults::Effect;
+use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::{Sandbox, SandboxConfig};
 use contactor_tests::disk::{Disk, Fault};
 use contactor_tests::host::Host;
@@ -172,6 +174,43 @@ async fn a_full_disk_is_503_for_whoever_sends_and_passes_by_itself() {
     host.kill9().await.unwrap();
     let host = stand.start().await;
     stand.assert_nothing_is_lost(&host).await;
+    host.stop().await.unwrap();
+    stand.sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_ends_while_the_disk_is_full_is_not_forgotten() {
+    let mut stand = Stand::set().await;
+    let Some(disk) = stand.disk().await else { return };
+    let host = Host::start_in(stand.dir(), &disk.environment()).await.unwrap();
+    stand.send_well(&host, 20).await;
+    host.install("prefinery").await.unwrap();
+    let connection = host.put_prefinery(&stand.sandbox, &json!({})).await.unwrap();
+    host.aim(&stand.sandbox, &connection).unwrap();
+    host.until_idle().await.unwrap();
+    let create = "prefinery.testers.create";
+    let slow = Effect::Delay { millis: 5_000 };
+    stand.sandbox.faults().add(contactor_sandbox::faults::Fault::next(1, create, slow));
+    let location = stand.sandbox.highlevel().first_location();
+    let fields = json!({ "firstName": "Ada", "email": "ada@example.com" });
+    stand.sandbox.highlevel().act(&location, PersonAct::CreateContact { fields }).unwrap();
+    let reads = || stand.sandbox.recorder().requests("highlevel.contacts.get");
+    let before = reads();
+    host.until("the run has begun", async || Ok(reads() > before)).await.unwrap();
+
+    disk.fails(Fault::Full).unwrap();
+    while stand.send(&host, 8).await != [503; 8] {}
+    host.until("the run's end could not be kept", async || {
+        Ok(host.counter("contactor_store_repeated_total").await? > 0.0)
+    })
+    .await
+    .unwrap();
+    disk.is_well().unwrap();
+    // Of this process: a restart would give every claim back.
+    host.until_idle().await.unwrap();
+    let connection = host.get("/workspaces/acme/connections/prefinery").await.unwrap();
+    assert_eq!((&connection["links"], &connection["waiting"]), (&json!(1), &json!(0)), "{connection:#}");
+    assert_eq!(stand.sandbox.recorder().requests(create), 1, "it was not made twice");
     host.stop().await.unwrap();
     stand.sandbox.shutdown().await;
 }

@@ -170,7 +170,7 @@ impl Engine {
         why: &'static str,
     ) {
         tracing::error!(connection = %claimed.connection, why, "this is a defect of the host");
-        let failure = Failure::new(FailureClass::GuestBug, why);
+        let failure = Failure::new(FailureClass::Host, why);
         let max = self.config().max_attempts;
         let disposition = failure.disposition(claimed.attempts, max, self.now(), rand::random::<f64>());
         self.complete_delivery(lease, claimed, disposition, false, None).await;
@@ -186,7 +186,11 @@ impl Engine {
     ) {
         let (run, recording) = run.map_or((None, None), |(run, recording)| (Some(run), recording));
         let completion = DeliveryCompletion { delivery: claimed.id, disposition, ignored, run, recording };
-        if let Err(error) = self.store().complete_delivery(lease, completion).await {
+        let keep = |engine: Self| {
+            let (lease, completion) = (lease.clone(), completion.clone());
+            async move { engine.store().complete_delivery(&lease, completion).await }
+        };
+        if let Err(error) = self.until_kept(keep).await {
             // The claim is given out again under the next lease, and the journal answers what was done.
             tracing::warn!(connection = %claimed.connection, %error, "an automation could not be completed");
         }
@@ -259,8 +263,7 @@ async fn own_write(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Option
     let store = run.engine.store();
     let known =
         store.own_write(&claimed.connection, operations, &record, &claimed.kind, since, is_state).await;
-    let known =
-        known.map_err(|error| Failure::new(FailureClass::Transient, format!("the host's store: {error}")))?;
+    let known = known.map_err(crate::failure::of_store)?;
     match known {
         OwnWrite::Yes => Ok(Some(what)),
         // The event came before the answer of the call that may have caused it.

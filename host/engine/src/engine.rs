@@ -13,6 +13,7 @@ use contactor_store::{
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
 use crate::active::{Active, Guest, Reviewed};
 use crate::alerts::Watch;
@@ -95,6 +96,7 @@ struct Inner {
     told: Mutex<HashSet<(ConnectionId, String)>>,
     last_webhook: Mutex<Option<Timestamp>>,
     last_expiry: Mutex<Option<Timestamp>>,
+    stop: Mutex<CancellationToken>,
 }
 
 impl Engine {
@@ -104,10 +106,9 @@ impl Engine {
         let tokens = Arc::new(Tokens::new(Arc::clone(&parts.store), credentials.clone()));
         let mut highlevel_config = parts.highlevel;
         if contactor_store::torture::clock().is_some() {
-            // A quota and a time-out pass in real time, of which a torture test has little.
+            // A quota passes in real time, of which a torture test has little.
             highlevel_config.limits.burst = 1_000_000;
             highlevel_config.limits.interval = Duration::from_millis(50);
-            highlevel_config.timeout = Duration::from_secs(parts.config.partner_timeout);
         }
         let highlevel = HighLevel::new(highlevel_config.clone(), Arc::clone(&tokens) as _)
             .map_err(|error| EngineError::Invalid(error.to_string()))?;
@@ -154,6 +155,7 @@ impl Engine {
             told: Mutex::default(),
             last_webhook: Mutex::default(),
             last_expiry: Mutex::default(),
+            stop: Mutex::default(),
         })))
     }
 
@@ -253,6 +255,17 @@ impl Engine {
 
     pub(crate) fn walk_wake(&self) -> &Wake {
         &self.0.walk_wake
+    }
+
+    /// From now on, work that cannot be written down is given up when this stops.
+    pub(crate) fn ends_with(&self, stop: CancellationToken) {
+        *self.0.stop.lock().unwrap_or_else(PoisonError::into_inner) = stop;
+    }
+
+    /// Waits until this process is told to end.
+    pub(crate) async fn end(&self) {
+        let stop = self.0.stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        stop.cancelled().await;
     }
 
     /// Whether a remark about something of a connection is due: what ten thousand records would repeat is told once, and again

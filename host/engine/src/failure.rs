@@ -50,7 +50,7 @@ impl Failure {
             },
             // The connection is stopped by the caller; the record waits for the reconnect.
             FailureClass::Auth => Disposition::Retry { at: now, counts: false },
-            FailureClass::Transient if attempts < max_attempts => Disposition::Retry {
+            FailureClass::Transient | FailureClass::Host if attempts < max_attempts => Disposition::Retry {
                 at: now + self.wait().unwrap_or_else(|| backoff(attempts, jitter)),
                 counts: true,
             },
@@ -73,7 +73,7 @@ pub(crate) fn backoff(attempts: u32, jitter: f64) -> SignedDuration {
 /// An error of the host's own store.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(crate) fn of_store(error: contactor_store::StoreError) -> Failure {
-    Failure::new(FailureClass::Transient, format!("store: {error}"))
+    Failure::new(FailureClass::Host, format!("the host's store: {error}"))
 }
 
 /// An error of the engine outside of a run: the connection cannot be loaded, for example.
@@ -249,6 +249,15 @@ mod tests {
         let failure = of_connector("prefinery", "adapter.read", &wit::Error::Unavailable("502".into()));
         assert!(matches!(failure.disposition(9, 10, at(0), 0.5), Disposition::Retry { counts: true, .. }));
         assert!(matches!(failure.disposition(10, 10, at(0), 0.5), Disposition::Parked { .. }));
+    }
+
+    #[test]
+    fn what_fails_in_the_host_itself_is_tried_as_often_as_an_outage_and_blames_nobody_else() {
+        let failure = of_store(contactor_store::StoreError::Busy("a backup tool".to_owned()));
+        assert_eq!(failure.class, FailureClass::Host);
+        assert!(matches!(failure.disposition(9, 10, at(0), 0.5), Disposition::Retry { counts: true, .. }));
+        let last = failure.disposition(10, 10, at(0), 0.5);
+        assert!(matches!(last, Disposition::Parked { class: FailureClass::Host, .. }), "{last:?}");
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Engine {
     /// The reading of a webhook panicked, or did not end: a defect of the host. It is tried again and then parked; the others go on.
     pub(crate) async fn event_panicked(&self, lease: &Lease, claimed: &ClaimedEvent, why: &'static str) {
         tracing::error!(connection = %claimed.connection, why, "this is a defect of the host");
-        let failure = Failure::new(FailureClass::GuestBug, why);
+        let failure = Failure::new(FailureClass::Host, why);
         let max = self.config().max_attempts;
         let disposition = failure.disposition(claimed.attempts, max, self.now(), rand::random::<f64>());
         self.complete_event(lease, claimed, Found::default(), disposition, None).await;
@@ -125,8 +125,12 @@ impl Engine {
         run: Option<Run>,
     ) {
         let seq = claimed.event.seq;
-        let completed = self.store().complete_event(lease, seq, found, disposition, run).await;
-        if let Err(error) = completed {
+        let keep = |engine: Self| {
+            let (lease, found, disposition, run) =
+                (lease.clone(), found.clone(), disposition.clone(), run.clone());
+            async move { engine.store().complete_event(&lease, seq, found, disposition, run).await }
+        };
+        if let Err(error) = self.until_kept(keep).await {
             tracing::warn!(connection = %claimed.connection, %error, "a webhook could not be completed; it is read again");
         }
     }

@@ -134,8 +134,8 @@ impl Engine {
                     .await?;
             }
             Some(FailureClass::Quota) => self.rest_if_limited(run, reason).await?,
-            // Stopped as a whole; nothing is known of the entity.
-            Some(FailureClass::Auth | FailureClass::Guard) => {}
+            // Stopped as a whole, or it never came to the entity; nothing is known of it.
+            Some(FailureClass::Auth | FailureClass::Guard | FailureClass::Host) => {}
             // Whatever it was, the other side answered.
             _ => {
                 let streak = self.breakers().lock().remove(&(id.clone(), subject.to_owned()));

@@ -29,6 +29,9 @@ const STANDING: Duration = Duration::from_millis(5);
 /// once. The end of any of it wakes the loop; this is for what ends elsewhere.
 const BLOCKED_POLL: Duration = Duration::from_millis(100);
 
+/// How long to wait before the store is asked again to keep how work ended; doubled each time, up to [`IDLE_POLL`].
+const KEEP_AGAIN: Duration = Duration::from_millis(50);
+
 /// Runs in flight, those that wait for a quota included, are at most so many times `concurrency`: each takes some memory.
 const WITH_THOSE_THAT_WAIT: u32 = 16;
 
@@ -116,6 +119,7 @@ impl Engine {
     /// Runs the scheduler until `stop` is cancelled, then lets the runs in flight end and gives the lease up.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), EngineError> {
         let mut lease = self.acquire_lease().await?;
+        self.ends_with(stop.clone());
         let walks = tokio::spawn(self.clone().walk_until(stop.clone()));
         let mut in_flight = InFlight::new();
         let mut renew = tokio::time::interval(self.config().lease_ttl() / 3);
@@ -134,10 +138,15 @@ impl Engine {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(finished) = in_flight.tasks.join_next() => in_flight.ended(finished),
-                _ = renew.tick() => match self.acquire_lease().await {
-                    Ok(renewed) => lease = renewed,
-                    Err(error) => tracing::error!(%error, "the lease could not be renewed"),
-                },
+                _ = renew.tick() => {
+                    match self.acquire_lease().await {
+                        Ok(renewed) => lease = renewed,
+                        Err(error) => tracing::error!(%error, "the lease could not be renewed"),
+                    }
+                    if in_flight.tasks.is_empty() {
+                        self.free_claims(&lease).await;
+                    }
+                }
                 () = self.wake().0.notified() => {}
                 () = tokio::time::sleep(wait), if !wait.is_zero() || in_flight.tasks.is_empty() => {}
             }
@@ -172,6 +181,39 @@ impl Engine {
 
     pub(crate) async fn acquire_lease(&self) -> Result<Lease, StoreError> {
         self.store().acquire_lease(self.owner(), self.config().lease_ttl()).await
+    }
+
+    /// Nothing is in flight, so whatever is claimed was left by a task that could not end it: a defect of the host, which must not keep
+    /// a record for ever.
+    async fn free_claims(&self, lease: &Lease) {
+        match self.store().free_claims(lease).await {
+            Ok(0) => {}
+            Ok(claims) => tracing::error!(
+                claims,
+                "claims that nobody worked on were given back: this is a defect of the host"
+            ),
+            Err(error) => tracing::warn!(%error, "claims were not looked through"),
+        }
+    }
+
+    /// Writes down how work ended, as often as it takes: a full disk is no reason to forget it. Only the end of this process is,
+    /// after which the claim is given out again.
+    pub(crate) async fn until_kept<F>(&self, keep: impl Fn(Self) -> F + Send) -> Result<(), StoreError>
+    where
+        F: Future<Output = Result<(), StoreError>> + Send,
+    {
+        let mut wait = KEEP_AGAIN;
+        loop {
+            let kept = keep(self.clone()).await;
+            if !matches!(&kept, Err(error) if error.is_passing()) {
+                return kept;
+            }
+            metrics::counter!("contactor_store_repeated_total").increment(1);
+            tokio::select! {
+                () = self.end() => return kept,
+                () = tokio::time::sleep(wait) => wait = (wait * 2).min(IDLE_POLL),
+            }
+        }
     }
 
     /// Claims what there is room for and starts it. Messages have a room of their own.

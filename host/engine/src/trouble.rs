@@ -25,7 +25,7 @@ fn after(
     let own = backoff(failures, jitter);
     let wait = match (failure.wait(), failure.class) {
         (Some(asked), _) => asked.max(SHORTEST),
-        (None, FailureClass::Transient | FailureClass::Quota) => own,
+        (None, FailureClass::Transient | FailureClass::Quota | FailureClass::Host) => own,
         // What a repetition does not mend rests at least like a stream that was read.
         (None, _) => own.max(interval),
     };

@@ -120,6 +120,11 @@ impl StoreError {
         matches!(self, Self::Disk { .. } | Self::Corrupt { .. } | Self::Doubtful(_))
     }
 
+    /// Whether the same request may succeed in a moment, and wrote nothing.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::Busy(_))
+    }
+
     /// Whether it is the disk that refuses, so that nothing of a transaction stands.
     pub(crate) fn is_of_the_disk(&self) -> bool {
         self.is_lasting() || matches!(self, Self::Failed { .. })

@@ -115,6 +115,9 @@ pub trait Store: Send + Sync + 'static {
     async fn acquire_lease(&self, owner: &str, ttl: Duration) -> Result<Lease>;
     /// Gives the lease up, so that another host need not wait for its end. Does nothing when it is not held any more.
     async fn release_lease(&self, lease: &Lease) -> Result<()>;
+    /// Gives back whatever is claimed under this lease, and answers how much that was: for a caller that has nothing in flight, so
+    /// that no claim outlives the task that it was given to.
+    async fn free_claims(&self, lease: &Lease) -> Result<u64>;
 
     /// Claims dirty records that are due, by priority and then by age, of enabled connections; at most `limit`
     /// in all, and never so many that a workspace has more than `per_workspace` in flight under this lease. Background work

@@ -12,7 +12,7 @@ pub const EARLY_ANSWER: &str = "early-answer";
 pub const NO_JOURNAL: &str = "no-journal";
 
 /// The store's changes: what a process can be told to die before or after the commit of.
-pub const CHANGES: [&str; 55] = [
+pub const CHANGES: [&str; 56] = [
     "create_workspace",
     "update_workspace",
     "install_connector",
@@ -57,6 +57,7 @@ pub const CHANGES: [&str; 55] = [
     "state_set",
     "state_delete",
     "deliver",
+    "free_claims",
     "claim_deliveries",
     "complete_delivery",
     "journal_intent",

@@ -149,6 +149,7 @@ fn fault(class: FailureClass, target: &str) -> String {
         FailureClass::Conflict => "two records or values that contradict each other",
         FailureClass::Denied => "what was not granted",
         FailureClass::GuestBug => "the connector",
+        FailureClass::Host => "this host: its log says more",
     };
     format!("{}: {whose}", word(&class))
 }

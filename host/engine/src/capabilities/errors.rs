@@ -71,7 +71,7 @@ pub(super) fn invalid(field: &str, problem: impl Into<String>) -> Error {
 /// A failure of something that the host did on the connector's behalf.
 pub(super) fn of_failure(failure: Failure) -> Error {
     match failure.class {
-        FailureClass::Transient => Error::Unavailable(failure.message),
+        FailureClass::Transient | FailureClass::Host => Error::Unavailable(failure.message),
         FailureClass::Quota => {
             Error::Limited(failure.retry_after.and_then(|wait| u64::try_from(wait.as_millis()).ok()))
         }

@@ -193,6 +193,9 @@ fn fix(connection: &ConnectionId, entity: &str, class: FailureClass, example: &s
             "the connector {connector} failed: install a version that does not, then retry the group; its author needs the run \
              (`contactor runs show`)"
         ),
+        FailureClass::Host => format!(
+            "this host failed, not the {record}s: its log says why (the operators' part); when that is mended, retry the group"
+        ),
     }
 }
 
@@ -213,6 +216,7 @@ mod tests {
             FailureClass::Conflict,
             FailureClass::Denied,
             FailureClass::GuestBug,
+            FailureClass::Host,
         ];
         for class in classes {
             for entity in ["contact", WEBHOOK_ENTITY, AUTOMATION_ENTITY, MESSAGE_ENTITY] {

@@ -11,7 +11,7 @@ mod post;
 
 use std::time::Instant;
 
-use contactor_store::{ClaimedMessage, DestinationKind, Disposition, FailureClass, Lease};
+use contactor_store::{ClaimedMessage, DestinationKind, Disposition, FailureClass, Lease, StoreError};
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -87,7 +87,7 @@ impl Engine {
         if outcome != "delivered" {
             tracing::warn!(workspace = %message.destination.workspace, destination = name, outcome, "a message did not arrive");
         }
-        if let Err(error) = self.store().complete_message(lease, &message.id, disposition, stop).await {
+        if let Err(error) = self.message_ended(lease, &message.id, disposition, stop).await {
             tracing::warn!(message = message.id, %error, "a message could not be completed; it may be sent again");
         }
         self.wake().wake();
@@ -97,10 +97,25 @@ impl Engine {
     pub(crate) async fn message_failed(&self, lease: &Lease, message: &ClaimedMessage, why: &'static str) {
         tracing::error!(message = message.id, why, "this is a defect of the host");
         let reason = format!("message to {}: {why}; it may have arrived", message.destination.name);
-        let parked = parked(FailureClass::GuestBug, reason);
-        if let Err(error) = self.store().complete_message(lease, &message.id, parked, None).await {
+        let parked = parked(FailureClass::Host, reason);
+        if let Err(error) = self.message_ended(lease, &message.id, parked, None).await {
             tracing::warn!(message = message.id, %error, "a message could not be parked; it is sent again after a restart");
         }
+    }
+
+    async fn message_ended(
+        &self,
+        lease: &Lease,
+        id: &str,
+        disposition: Disposition,
+        stop: Option<String>,
+    ) -> Result<(), StoreError> {
+        let keep = |engine: Self| {
+            let (lease, id, disposition, stop) =
+                (lease.clone(), id.to_owned(), disposition.clone(), stop.clone());
+            async move { engine.store().complete_message(&lease, &id, disposition, stop).await }
+        };
+        self.until_kept(keep).await
     }
 
     fn undelivered(

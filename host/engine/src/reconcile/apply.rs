@@ -59,7 +59,7 @@ impl RunContext {
                 let applied = self.applied(entity, &plan, &highlevel, &partner)?;
                 Ok((plan, applied))
             }
-            (None, None) => Err(Failure::new(FailureClass::Transient, "a run had a record on neither side")),
+            (None, None) => Err(Failure::new(FailureClass::Host, "a run had a record on neither side")),
         }
     }
 

@@ -251,7 +251,8 @@ fn sides(plan: &Plan) -> (Option<&SideRecord>, Option<&SideRecord>) {
 
 /// Another try may mend it, or it is no fault of the record's.
 fn passes(class: FailureClass) -> bool {
-    matches!(class, FailureClass::Transient | FailureClass::Quota | FailureClass::Auth)
+    use FailureClass::{Auth, Host, Quota, Transient};
+    matches!(class, Transient | Quota | Auth | Host)
 }
 
 fn waits(held: &Match, partner: &str) -> String {

@@ -11,7 +11,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::remarks;
 use super::sides::{RunContext, SideRecord};
-use crate::failure::Failure;
+use crate::failure::{Failure, of_store};
 
 /// How a failure begins whose record nobody can be found by.
 pub(super) const NO_IDENTIFIER: &str = "no identifier";
@@ -453,7 +453,7 @@ impl RunContext {
         record: &RecordId,
     ) -> Result<Option<Link>, Failure> {
         let link = self.engine.store().link(&self.active.connection.id, entity, side, record).await;
-        link.map_err(|error| Failure::new(FailureClass::Transient, format!("store: {error}")))
+        link.map_err(of_store)
     }
 
     /// A counterpart that is linked to somebody else must not be linked again. A tombstone gives way and is answered: after

@@ -281,7 +281,7 @@ impl RunContext {
         let failure = outcome.as_ref().err().map(|error| {
             let class = match error.blame() {
                 Blame::Guest => FailureClass::GuestBug,
-                Blame::Host => FailureClass::Transient,
+                Blame::Host => FailureClass::Host,
             };
             Failure::new(class, format!("{}: {operation}: {error}", self.active.connection.connector))
         });
@@ -328,7 +328,7 @@ pub(crate) fn contact_fields(fields: BTreeMap<String, serde_json::Value>, tags: 
 
 /// The runtime answers each invocation with the reply of its name; anything else is our own defect.
 pub(crate) fn mismatch(operation: &str) -> Failure {
-    Failure::new(FailureClass::Transient, format!("the host mixed up the answer of {operation}"))
+    Failure::new(FailureClass::Host, format!("the host mixed up the answer of {operation}"))
 }
 
 pub(crate) fn partner_record(record: &adapter::PartnerRecord) -> SideRecord {

@@ -18,7 +18,8 @@ use super::remarks::left_alone;
 use super::sides::{Claimed, RunContext, SideRecord};
 use crate::active::Active;
 use crate::engine::Engine;
-use crate::failure::Failure;
+use crate::error::EngineError;
+use crate::failure::{Failure, of_store};
 use crate::recorder::{HighLevelCalls, RunRecorder};
 
 /// How a run ended, before it is written down.
@@ -88,7 +89,7 @@ impl Engine {
         let id = run_id();
         let active = match self.active(&key.connection).await {
             Ok(active) => active,
-            Err(error) => return self.give_back(lease, claim, &error.to_string()).await,
+            Err(error) => return self.give_back(lease, claim, error).await,
         };
         let run = RunContext {
             attempts: claim.attempts,
@@ -222,13 +223,13 @@ impl Engine {
         match self.store().may_write(&claim.key.connection, limit).await {
             Ok(()) => Ok(()),
             Err(StoreError::Limited(why)) => Err(Failure::new(FailureClass::Conflict, why)),
-            Err(error) => Err(Failure::new(FailureClass::Transient, format!("the host's store: {error}"))),
+            Err(error) => Err(of_store(error)),
         }
     }
 
     /// A run panicked, or did not end: a defect of the host. The record is tried again and then parked; the others go on.
     pub(crate) async fn panicked(&self, lease: &Lease, claim: ClaimedRecord, why: &'static str) {
-        let failure = Failure::new(FailureClass::GuestBug, why);
+        let failure = Failure::new(FailureClass::Host, why);
         tracing::error!(connection = %claim.key.connection, why, "this is a defect of the host");
         let disposition = failure.disposition(
             claim.attempts,
@@ -289,7 +290,8 @@ impl Engine {
                 Ok(Ending { ended: run.conflicts_gone(why), ..Ending::done(RunOutcome::Unchanged, why) })
             }
             Plan::Gone { link, seen, left } => {
-                self.gone(run, &claim.key, Lost { link, seen, left }, guards).await
+                // Boxed: it is rare, and every run would carry its state.
+                Box::pin(self.gone(run, &claim.key, Lost { link, seen, left }, guards)).await
             }
             Plan::Fill { highlevel, partner, fields } => fill(run, &highlevel, &partner, &fields).await,
             Plan::Sync(mut plan) => {
@@ -375,8 +377,15 @@ impl Engine {
     }
 
     /// The connection cannot be loaded: its records wait, and the reason is on the connection for the admin.
-    async fn give_back(&self, lease: &Lease, claim: ClaimedRecord, reason: &str) {
+    async fn give_back(&self, lease: &Lease, claim: ClaimedRecord, error: EngineError) {
         let id = claim.key.connection.clone();
+        if let EngineError::Store(error) = error {
+            // Nothing is wrong with the connection.
+            tracing::warn!(connection = %id, %error, "the store does not tell of a connection; its record is tried again");
+            let wait = of_store(error).disposition(0, 1, self.now(), rand::random::<f64>());
+            return self.complete(lease, Completion::new(claim, wait)).await;
+        }
+        let reason = &error.to_string();
         tracing::error!(connection = %id, reason, "the connection cannot be loaded and is paused");
         if let Err(error) =
             self.store().set_connection_state(&id, ConnectionState::Paused, Some(reason.to_owned())).await
@@ -388,31 +397,34 @@ impl Engine {
     }
 
     async fn complete(&self, lease: &Lease, completion: Completion) {
-        let (claim, run) = (completion.claim.clone(), completion.run.clone());
-        let changed = completion.changed.clone();
-        let key = claim.key.clone();
-        match self.store().complete_record(lease, completion).await {
-            Ok(()) => {}
+        let connection = completion.claim.key.connection.clone();
+        let keep = |engine: Self, completion: &Completion| {
+            let (lease, completion) = (lease.clone(), completion.clone());
+            async move { engine.store().complete_record(&lease, completion).await }
+        };
+        let kept = self.until_kept(|engine| keep(engine, &completion)).await;
+        let (error, class) = match kept {
+            Ok(()) => return,
             // Two records claim one counterpart: nothing of the completion was written, so say so in its place.
-            Err(error @ StoreError::Conflict { .. }) => {
-                let reason = error.to_string();
-                let disposition =
-                    Disposition::Parked { class: FailureClass::Conflict, reason: reason.clone() };
-                let run = run.map(|run| Run {
-                    outcome: RunOutcome::Parked,
-                    class: Some(FailureClass::Conflict),
-                    summary: reason,
-                    ..run
-                });
-                let parked = Completion { run, changed, ..Completion::new(claim, disposition) };
-                if let Err(error) = self.store().complete_record(lease, parked).await {
-                    tracing::error!(connection = %key.connection, %error, "a run could not be parked");
-                }
+            Err(error @ StoreError::Conflict { .. }) => (error, FailureClass::Conflict),
+            // Somebody else has the record, or this process ends: the claim is given out again, and its run finds what was written.
+            Err(error @ (StoreError::Fenced { .. } | StoreError::Closed)) => {
+                return tracing::warn!(%connection, %error, "a run was not completed by this process");
             }
-            // The claim is given out again under the next lease, and the run finds what was written.
-            Err(error) => {
-                tracing::warn!(connection = %key.connection, %error, "a run could not be completed");
+            Err(error) if error.is_passing() || error.is_lasting() => {
+                return tracing::warn!(%connection, %error, "a run was not completed by this process");
             }
+            Err(error) => (error, FailureClass::Host),
+        };
+        let reason = error.to_string();
+        let disposition = Disposition::Parked { class, reason: reason.clone() };
+        let Completion { claim, changed, run, .. } = completion;
+        let run =
+            run.map(|run| Run { outcome: RunOutcome::Parked, class: Some(class), summary: reason, ..run });
+        let parked = Completion { run, changed, ..Completion::new(claim, disposition) };
+        let kept = self.until_kept(|engine| keep(engine, &parked)).await;
+        if let Err(error) = kept {
+            tracing::error!(%connection, %error, "a run could not be parked");
         }
     }
 }
@@ -573,6 +585,7 @@ fn class_name(class: FailureClass) -> &'static str {
         FailureClass::Conflict => "conflict",
         FailureClass::Denied => "denied",
         FailureClass::GuestBug => "guest-bug",
+        FailureClass::Host => "host",
     }
 }
 

@@ -96,7 +96,7 @@ impl Engine {
             // Rows may be expressions: a large location keeps a core busy for a while.
             let lists = tokio::task::spawn_blocking(move || all.lists(&own, &links));
             let lists = lists.await.map_err(|_| {
-                Failure::new(FailureClass::GuestBug, "the host failed in comparing the lists of tasks")
+                Failure::new(FailureClass::Host, "the host failed in comparing the lists of tasks")
             })?;
             any |= self.mark_differing(workspace, keeper, lists).await?;
         }

@@ -147,7 +147,8 @@ impl Engine {
             Err(error) => {
                 let failure = failure::of_highlevel(&error);
                 // What a repetition does not mend, such as a scope that the token lacks, begins anew.
-                if matches!(failure.class, FailureClass::Transient | FailureClass::Quota) {
+                if matches!(failure.class, FailureClass::Transient | FailureClass::Quota | FailureClass::Host)
+                {
                     // The walk goes on from this page; what was met so far is stored.
                     self.keep_task_walk(workspace, walk);
                 }

@@ -122,12 +122,14 @@ pub enum FailureClass {
     Denied,
     /// The connector failed.
     GuestBug,
+    /// This host itself failed; its log says why.
+    Host,
 }
 
 mirror!(
     FailureClass,
     own::FailureClass,
-    [Transient, Quota, Guard, Auth, Config, Data, Conflict, Denied, GuestBug]
+    [Transient, Quota, Guard, Auth, Config, Data, Conflict, Denied, GuestBug, Host]
 );
 
 /// One reconcile, automation or poll.

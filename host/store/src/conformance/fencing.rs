@@ -71,6 +71,25 @@ pub(super) async fn a_released_lease_is_free_at_once(engine: Arc<dyn Engine>) {
     assert_eq!(world.store.acquire_lease("two", LONG).await.unwrap().token, next.token);
 }
 
+pub(super) async fn claims_that_nobody_works_on_are_given_back_and_count_for_nothing(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    world.event("e1", "h1").await;
+    world.append(webhook("w1")).await;
+    let claim = world.claim_one().await;
+    assert_eq!(world.store.claim_events(&world.lease, LATER, 10).await.unwrap().len(), 1);
+    assert!(world.store.claim_records(&world.lease, LATER, 10, 10).await.unwrap().is_empty());
+    assert_eq!(world.store.free_claims(&world.lease).await.unwrap(), 2);
+    assert_eq!(world.store.free_claims(&world.lease).await.unwrap(), 0);
+    let again = world.claim_one().await;
+    assert_eq!((&again.key, again.attempts), (&claim.key, claim.attempts));
+    assert_eq!(world.store.claim_events(&world.lease, LATER, 10).await.unwrap().len(), 1);
+    world.complete(again, Disposition::Done).await;
+    let lost = Lease { token: world.lease.token - 1, ..world.lease.clone() };
+    assert!(matches!(world.store.free_claims(&lost).await, Err(StoreError::Fenced { .. })));
+}
+
 pub(super) async fn claims_of_a_crashed_process_are_given_out_again(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
     let seq = world.event("e1", "h1").await;

@@ -134,6 +134,7 @@ cases! {
         nobody_takes_a_lease_that_is_held,
         an_expired_lease_is_taken_over_and_the_old_one_is_fenced,
         a_released_lease_is_free_at_once,
+        claims_that_nobody_works_on_are_given_back_and_count_for_nothing,
         claims_of_a_crashed_process_are_given_out_again,
         nothing_can_be_completed_twice;
     linking:

@@ -106,6 +106,8 @@ pub enum FailureClass {
     Denied,
     /// The connector trapped, ran out of its limits or broke the contract.
     GuestBug,
+    /// This host itself failed: its store does not commit, or a defect of its own. No other system and no record is to blame.
+    Host,
 }
 
 /// One reconcile, automation or poll.

@@ -136,6 +136,11 @@ impl Store for SqliteStore {
         self.write(move |db| leases::release(db, &lease)).await
     }
 
+    async fn free_claims(&self, lease: &Lease) -> Result<u64> {
+        let lease = lease.clone();
+        self.write(move |db| leases::free_claims(db, &lease)).await
+    }
+
     async fn claim_records(
         &self,
         lease: &Lease,

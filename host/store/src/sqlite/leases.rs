@@ -59,6 +59,17 @@ pub(super) fn release(db: &Connection, lease: &Lease) -> Result<()> {
     Ok(())
 }
 
+/// Gives back what is claimed under a lease.
+pub(super) fn free_claims(db: &Connection, lease: &Lease) -> Result<u64> {
+    shards(db, lease)?;
+    let mut freed = 0;
+    for table in ["dirty", "unread", "deliveries", "outgoing"] {
+        let sql = format!("UPDATE {table} SET claim = 0 WHERE claim = ?1");
+        freed += db.prepare_cached(&sql)?.execute([lease.token])? as u64;
+    }
+    Ok(freed)
+}
+
 /// The shards of a lease; `Fenced` when it covers none any more.
 pub(super) fn shards(db: &Connection, lease: &Lease) -> Result<HashSet<u16>> {
     let sql = "SELECT shard FROM leases WHERE owner = ?1 AND token = ?2";

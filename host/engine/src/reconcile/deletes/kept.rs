@@ -41,7 +41,7 @@ impl RunContext {
         let sealed = self.engine.credentials().seal(&self.active.workspace.id, &name(deletion), &text);
         // Nothing is deleted that could not be brought back.
         sealed.map_err(|error| {
-            Failure::new(FailureClass::Transient, format!("what an undo needs cannot be kept: {error}"))
+            Failure::new(FailureClass::Host, format!("what an undo needs cannot be kept: {error}"))
         })
     }
 
