@@ -39,6 +39,7 @@ use crate::reconcile::RunContext;
 use crate::recorder::cut;
 use crate::replay::Tape;
 use access::Access;
+pub(crate) use errors::{is_not_done, not_done};
 
 /// Bytes of what a preview says that it held back.
 const SHOWN: usize = 256;
