@@ -116,7 +116,7 @@ impl Engine {
             class: ending.class,
             summary: ending.summary,
             changes: Vec::new(),
-            remarks: Vec::new(),
+            remarks: run.recorder.remarks(),
             calls,
             log,
         };

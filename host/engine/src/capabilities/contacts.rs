@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::access::Access;
 use super::fields::{JsonFields, Names};
-use super::{Direct, errors};
+use super::{Direct, consent, errors};
 use crate::journal;
 
 /// How long HighLevel's search may not show what was created.
@@ -56,9 +56,16 @@ impl Host for Direct {
 
     async fn update(&mut self, id: String, fields: Vec<NamedValue>) -> Result<Contact, Error> {
         self.may(Access::Write)?;
-        let fields = self.to_vendor(&fields).await?;
-        let patch = ContactPatch::from_fields(fields).map_err(|problems| errors::of_problems(&problems))?;
         let id = ContactId::new(id);
+        let mut fields = self.to_vendor(&fields).await?;
+        if consent::touches(&fields) {
+            let present = self.run.location.contact(&id).await.map_err(errors::of_highlevel)?;
+            self.run.recorder.remark(consent::keep(&present, &mut fields));
+            if fields.is_empty() {
+                return self.contact(present).await;
+            }
+        }
+        let patch = ContactPatch::from_fields(fields).map_err(|problems| errors::of_problems(&problems))?;
         let contact = self.run.location.update_contact(&id, &patch).await.map_err(errors::of_highlevel)?;
         self.contact(contact).await
     }
@@ -74,7 +81,15 @@ impl Host for Direct {
         create_new_if_duplicate_allowed: bool,
     ) -> Result<UpsertOutcome, Error> {
         self.may(Access::Write)?;
-        let draft = self.draft(&fields).await?;
+        let mut fields = self.to_vendor(&fields).await?;
+        if consent::touches(&fields) {
+            let key = |name: &str| fields.get(name).and_then(Json::as_str);
+            let found = self.run.location.find_duplicate(key("email"), key("phone")).await;
+            if let Some(present) = found.map_err(errors::of_highlevel)? {
+                self.run.recorder.remark(consent::keep(&present, &mut fields));
+            }
+        }
+        let draft = ContactDraft::from_fields(fields).map_err(|problems| errors::of_problems(&problems))?;
         let upsert = self.run.location.upsert_contact(&draft, create_new_if_duplicate_allowed).await;
         let upsert = upsert.map_err(errors::of_highlevel)?;
         Ok(UpsertOutcome { created: upsert.created, contact: self.contact(upsert.contact).await? })

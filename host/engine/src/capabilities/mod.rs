@@ -9,6 +9,7 @@ mod appointments;
 mod bulk;
 mod campaigns;
 mod clock;
+mod consent;
 mod contacts;
 mod errors;
 mod fields;
