@@ -28,8 +28,8 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::failure::Failure;
-use settled::Settled;
 use crate::guard::Pass;
+use settled::Settled;
 
 /// How the kinds of timers begin.
 pub(crate) const TIMER: &str = "timer:";
@@ -167,7 +167,8 @@ impl Journal {
         }
         let made = inner.next;
         let left = inner.past.range(made..).map(|(_, entry)| entry);
-        let Some(left) = left.into_iter().find(|entry| entry.writes && !Settled::of(entry).is_refused()) else {
+        let Some(left) = left.into_iter().find(|entry| entry.writes && !Settled::of(entry).is_refused())
+        else {
             return;
         };
         let now = format!("now it ends after {made} calls");

@@ -76,7 +76,9 @@ pub fn keep_consent(present: &Fields, wanted: &mut Fields) -> Vec<KeptConsent> {
         kept.push(KeptConsent { field: DND, channel: None });
     }
     // Under `dnd` every channel is blocked, whether it has a setting or not.
-    for (field, unless) in [(SETTINGS, if is_on { Block::Blocked } else { Block::None }), (INBOUND, Block::None)] {
+    for (field, unless) in
+        [(SETTINGS, if is_on { Block::Blocked } else { Block::None }), (INBOUND, Block::None)]
+    {
         let empty = Map::new();
         let standing = match present.get(field) {
             Some(Value::Json(Json::Object(settings))) => settings,

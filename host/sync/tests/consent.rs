@@ -126,7 +126,11 @@ proptest! {
 }
 
 fn fields(json: Json) -> Fields {
-    json.as_object().unwrap().iter().map(|(name, json)| (name.clone(), Value::from_json(json.clone()))).collect()
+    json.as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, json)| (name.clone(), Value::from_json(json.clone())))
+        .collect()
 }
 
 fn kept(present: Json, wanted: Json) -> (Fields, Vec<String>) {

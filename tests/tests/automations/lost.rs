@@ -13,10 +13,6 @@ impl Scripted {
         self.stand.sandbox.highlevel().act(&self.location, act).unwrap();
     }
 
-    fn carried_out(&self, operation: &str) -> u64 {
-        self.stand.sandbox.recorder().count_of(operation).carried_out
-    }
-
     /// The one parked event.
     async fn waits_for_a_person(&self) -> Parked {
         let mut parked = self.parked().await;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
 
+mod consent;
 mod lost;
 
 use contactor_engine::{ConnectionView, NewDestination, NotificationConfig};
@@ -65,6 +66,10 @@ impl Scripted {
     fn tasks(&self) -> Vec<String> {
         let tasks = self.stand.sandbox.highlevel().tasks(&self.location, &self.contact);
         tasks.iter().map(|task| task["title"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn carried_out(&self, operation: &str) -> u64 {
+        self.stand.sandbox.recorder().count_of(operation).carried_out
     }
 
     fn notes(&self) -> usize {

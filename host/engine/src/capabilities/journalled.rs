@@ -361,8 +361,8 @@ calls! {
 /// A request to the partner writes or reads by its method. A write can be sent twice when its method says so, or the manifest.
 impl partner::Host for Capabilities {
     async fn send(&mut self, request: partner::Request) -> Result<partner::Response, Error> {
-        let is_repeatable = is_repeatable(request.method)
-            || self.direct.run.active.manifest.is_repeatable(&request.path);
+        let is_repeatable =
+            is_repeatable(request.method) || self.direct.run.active.manifest.is_repeatable(&request.path);
         match (is_write(request.method), is_repeatable) {
             (false, _) => on_tape!([read] self partner send "partner.send" (request)),
             (true, true) => on_tape!([write] self partner send "partner.send" (request)),

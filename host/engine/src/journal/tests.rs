@@ -191,8 +191,16 @@ fn a_handler_that_ends_before_its_noted_calls_did_not_repeat_itself() {
         assert!(why.ends_with(r#"Noted: notes.create ["c1"]. Now: nothing"#), "{why}");
     }
     assert_eq!(ends(vec![done.clone()], false), None);
-    assert_eq!(ends(vec![done.clone(), entry(1, "notes.create", Some(REFUSED))], false), None, "it led to nothing");
-    assert_eq!(ends(vec![done, entry(1, "notes.create", Some(DONE))], true), None, "a person had it done again");
+    assert_eq!(
+        ends(vec![done.clone(), entry(1, "notes.create", Some(REFUSED))], false),
+        None,
+        "it led to nothing"
+    );
+    assert_eq!(
+        ends(vec![done, entry(1, "notes.create", Some(DONE))], true),
+        None,
+        "a person had it done again"
+    );
 }
 
 #[test]
@@ -205,5 +213,8 @@ fn a_record_is_a_lost_calls_own_unless_it_is_older_or_was_there_before() {
     assert!(!may_be_of(&begun, "n2", at(10_000 - 301)));
     assert!(!may_be_of(&begun, "n1", at(10_001)));
     assert!(may_be_of(&begun, "n2", None), "nothing tells otherwise");
-    assert!(may_be_of(&JournalEntry { begun_at: None, ..begun }, "n2", at(0)), "a journal of an older version");
+    assert!(
+        may_be_of(&JournalEntry { begun_at: None, ..begun }, "n2", at(0)),
+        "a journal of an older version"
+    );
 }

@@ -8,8 +8,8 @@ use contactor_highlevel::{CallRecord, ErrorKind, Priority as HlPriority, Recorde
 use contactor_manifest::Action;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    Call, ConnectionId, FailureClass, FieldRemark, Priority, RecordId, Run, RunCause, RunId, RunKind, RunOutcome,
-    Workspace, WorkspaceId,
+    Call, ConnectionId, FailureClass, FieldRemark, Priority, RecordId, Run, RunCause, RunId, RunKind,
+    RunOutcome, Workspace, WorkspaceId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -235,8 +235,9 @@ impl Engine {
             begun,
             run: run_id(),
         };
-        let (report, result) =
-            self.close(about, Outcome { result, calls, remarks: Vec::new(), log: Vec::new() }, summaries).await?;
+        let (report, result) = self
+            .close(about, Outcome { result, calls, remarks: Vec::new(), log: Vec::new() }, summaries)
+            .await?;
         match (refused, result) {
             (Some(error), _) => Err(error),
             (None, Err(failure)) => Err(EngineError::Partner {
