@@ -71,9 +71,12 @@ impl Engine {
             ..self.context(&active, Priority::Webhook, false)
         };
         let handled = handle(&run, &claimed).await;
+        if handled.is_ok() {
+            journal.ended();
+        }
         // Whatever the handler made of it: once it was stopped, nothing it says counts.
         let handled = match (journal.stopped(), journal.waits()) {
-            (Some(why), _) => Err(Failure::new(FailureClass::GuestBug, why)),
+            (Some(failure), _) => Err(failure),
             (None, Some(failure)) => Err(failure),
             (None, None) => handled.map_err(brief),
         };
@@ -113,7 +116,7 @@ impl Engine {
             class: ending.class,
             summary: ending.summary,
             changes: Vec::new(),
-            remarks: Vec::new(),
+            remarks: run.recorder.remarks(),
             calls,
             log,
         };
@@ -198,7 +201,10 @@ impl Engine {
 }
 
 async fn handle(run: &RunContext, claimed: &ClaimedDelivery) -> Result<Outcome, Failure> {
-    if let Some(what) = own_write(run, claimed).await? {
+    // A handler that was begun goes on.
+    if claimed.journal.is_empty()
+        && let Some(what) = own_write(run, claimed).await?
+    {
         let line =
             format!("left alone: this connection {what} itself, when it handled another {}", claimed.kind);
         return Ok(Outcome::Ignored(line));

@@ -4,31 +4,77 @@
 //! again with its answer; reads are noted together with the write that follows them. On a replay the noted answers come from
 //! here, so the handler takes the same way up to the call that was not finished, and goes on from there.
 //!
-//! - A write that was noted without an answer may have happened. It is looked for, where that is possible, and repeated.
+//! - A write whose answer was lost may have happened. What becomes of it depends on the call ([`Again`]): it is repeated, looked
+//!   for first, or left to a person.
 //! - A failed call that was the last one has led to nothing: it is made again.
-//! - Another call than the noted one means that the handler does not repeat itself (its settings were changed, say). Nothing
-//!   more is written, and a person decides. When the person has it tried again, reads are made anew and finished writes are
-//!   recognised by their content instead of their place.
+//! - Another call than the noted one, or none where one was noted, means that the handler does not repeat itself (its settings were
+//!   changed, or another build runs). Nothing more is written, and a person decides. When the person has it tried again, reads are
+//!   made anew and finished writes are recognised by their content instead of their place.
+
+mod settled;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use contactor_runtime::bindings::types::Error;
 use contactor_store::{
-    ClaimedDelivery, Counted, DeliveryId, JournalEntry, JournalSlot, Lease, Origin, RecordId,
+    ClaimedDelivery, Counted, DeliveryId, FailureClass, JournalEntry, JournalSlot, Lease, Origin, RecordId,
 };
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::failure::Failure;
 use crate::guard::Pass;
+use settled::Settled;
 
 /// How the kinds of timers begin.
 pub(crate) const TIMER: &str = "timer:";
 
 /// Bytes of answered reads that the journal of one delivery keeps. Beyond it a replay reads anew.
 const READS: usize = 1024 * 1024;
+
+/// How far HighLevel's clock may be behind this host's: what was created so long before a call was begun may still be its doing.
+pub(crate) const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// What a call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Nothing.
+    Read,
+    /// It changes another system.
+    Write(Again),
+    /// It changes the host's own store.
+    Local,
+}
+
+/// What becomes of a write that may have happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// It is made again: doing it twice is doing it once.
+    Freely,
+    /// What it would have made is looked for, and only made if it is not there.
+    AfterALook,
+    /// Nobody can look for it, and it must not be done twice: a person decides.
+    ByAPerson,
+}
+
+/// A call that a handler makes.
+pub(crate) struct NewCall {
+    /// For example `tasks.create`.
+    pub(crate) operation: &'static str,
+    /// Digest of its arguments.
+    pub(crate) request: Vec<u8>,
+    /// Its arguments as a person may see them.
+    pub(crate) arguments: String,
+    /// What it does.
+    pub(crate) kind: Kind,
+    /// The present time.
+    pub(crate) now: Timestamp,
+}
 
 /// The journal of a claimed delivery.
 pub(crate) struct Journal {
@@ -48,7 +94,7 @@ struct Inner {
     next: u32,
     reads: Vec<JournalEntry>,
     read_bytes: usize,
-    stopped: Option<String>,
+    stopped: Option<Failure>,
     waits: Option<Failure>,
     counted: BTreeSet<Counted>,
 }
@@ -104,14 +150,30 @@ impl Journal {
     }
 
     /// Why the handler must not go on, if it must not.
-    pub(crate) fn stopped(&self) -> Option<String> {
+    pub(crate) fn stopped(&self) -> Option<Failure> {
         self.lock().stopped.clone()
     }
 
     /// Lets no further call write.
-    pub(crate) fn stop(&self, why: String) -> Error {
+    pub(crate) fn stop(&self, failure: Failure) -> Error {
+        stop(&mut self.lock(), failure)
+    }
+
+    /// The handler says that it is done. If it left out a call that was noted, it did not repeat itself.
+    pub(crate) fn ended(&self) {
         let mut inner = self.lock();
-        Error::Other(inner.stopped.get_or_insert(why).clone())
+        if self.by_content || inner.stopped.is_some() {
+            return;
+        }
+        let made = inner.next;
+        let left = inner.past.range(made..).map(|(_, entry)| entry);
+        let Some(left) = left.into_iter().find(|entry| entry.writes && !Settled::of(entry).is_refused())
+        else {
+            return;
+        };
+        let now = format!("now it ends after {made} calls");
+        let failure = parted(left, &now, "nothing");
+        stop(&mut inner, failure);
     }
 
     /// Why the handler has to be run again later, if it has to.
@@ -161,87 +223,80 @@ impl Journal {
     }
 
     /// A call begins.
-    pub(crate) fn begin(&self, operation: &str, request: &[u8], writes: bool) -> Result<Begun, Error> {
+    pub(crate) fn begin(&self, call: NewCall) -> Result<Begun, Error> {
         let mut inner = self.lock();
-        if let Some(why) = inner.stopped.as_ref().filter(|_| writes) {
-            return Err(Error::Other(why.clone()));
-        }
-        if let Some(failure) = inner.waits.as_ref().filter(|_| writes) {
+        let writes = call.kind != Kind::Read;
+        if let Some(failure) = inner.stopped.as_ref().or(inner.waits.as_ref()).filter(|_| writes) {
             return Err(Error::Other(failure.message.clone()));
         }
-        if self.by_content {
-            return Ok(self.begin_by_content(&mut inner, operation, request, writes));
-        }
-        let position = inner.next;
-        inner.next += 1;
-        let Some(noted) = inner.past.get(&position).cloned() else {
-            return Ok(Begun::Make(self.ticket(&mut inner, position, operation, request, writes, false)));
-        };
-        let is_last = inner.last == Some(position);
-        if noted.operation == operation && noted.request == request {
-            return Ok(match noted.result {
-                Some(result) if !is_last || is_success(&result) => Begun::Answered(result),
-                ref result => {
-                    let unsure = writes && may_have_happened(result.as_deref());
-                    Begun::Make(self.ticket(&mut inner, position, operation, request, writes, unsure))
-                }
-            });
-        }
-        if is_last
-            && noted
-                .result
-                .as_deref()
-                .is_some_and(|result| !may_have_happened(Some(result)) && !is_success(result))
-        {
-            // The noted call was refused and led to nothing, so another one may take its place.
-            return Ok(Begun::Make(self.ticket(&mut inner, position, operation, request, writes, false)));
-        }
-        let what = if noted.operation == operation { "with other values" } else { "in its place" };
-        let why = format!(
-            "the handler did not repeat itself: its call {} was {}, and now it makes {operation} {what}; nothing more was \
-             written. Were the connection's settings changed? Retrying it keeps what was done and goes on with the present ones",
-            position + 1,
-            noted.operation,
-        );
-        inner.stopped = Some(why.clone());
-        Err(Error::Other(why))
-    }
-
-    fn begin_by_content(&self, inner: &mut Inner, operation: &str, request: &[u8], writes: bool) -> Begun {
-        let is_it =
-            |entry: &JournalEntry| entry.writes && entry.operation == operation && entry.request == request;
-        let known =
-            inner.past.iter().find(|(_, entry)| writes && is_it(entry)).map(|(position, _)| *position);
-        let Some(noted) = known.and_then(|position| inner.past.remove(&position)) else {
-            let position = inner.next;
-            inner.next += 1;
-            return Begun::Make(self.ticket(inner, position, operation, request, writes, false));
-        };
-        match noted.result {
-            Some(result) if is_success(&result) => Begun::Answered(result),
-            result => {
-                let unsure = may_have_happened(result.as_deref());
-                Begun::Make(self.ticket(inner, noted.position, operation, request, writes, unsure))
+        let (position, noted) = if self.by_content {
+            let is_it = |entry: &JournalEntry| writes && entry.writes && is_same(entry, &call);
+            let known = inner.past.iter().find(|(_, entry)| is_it(entry)).map(|(position, _)| *position);
+            match known.and_then(|known| inner.past.remove(&known)) {
+                Some(noted) => (noted.position, Some(noted)),
+                None => (inner.take_place(), None),
             }
+        } else {
+            let position = inner.take_place();
+            (position, inner.past.get(&position).cloned())
+        };
+        let Some(noted) = noted else {
+            return Ok(Begun::Make(self.ticket(&mut inner, position, call, None)));
+        };
+        let settled = Settled::of(&noted);
+        // What a handler went on after is what it was answered, whatever that was.
+        let led_on = !self.by_content && inner.last != Some(position);
+        if !is_same(&noted, &call) {
+            // What was refused last led to nothing, so another call may take its place.
+            if !led_on && settled.is_refused() {
+                return Ok(Begun::Make(self.ticket(&mut inner, position, call, None)));
+            }
+            let what = if noted.operation == call.operation { "with other values" } else { "in its place" };
+            let now = format!("now it makes {} {what}", call.operation);
+            let failure = parted(&noted, &now, &shown(call.operation, &call.arguments));
+            return Err(stop(&mut inner, failure));
         }
+        match noted.result.clone() {
+            Some(result) if led_on || settled == Settled::Done => return Ok(Begun::Answered(result)),
+            _ => {}
+        }
+        let Kind::Write(again) = call.kind else {
+            return Ok(Begun::Make(self.ticket(&mut inner, position, call, None)));
+        };
+        let unsure = match again {
+            Again::ByAPerson => settled == Settled::Unknown,
+            Again::Freely | Again::AfterALook => settled.may_have_happened(),
+        };
+        if unsure && again == Again::ByAPerson && !noted.released {
+            return Err(stop(&mut inner, unknown(&noted)));
+        }
+        Ok(Begun::Make(self.ticket(&mut inner, position, call, Some(noted).filter(|_| unsure))))
     }
 
+    /// `unsure` is what was noted of the attempt that may have happened.
     fn ticket(
         &self,
         inner: &mut Inner,
         position: u32,
-        operation: &str,
-        request: &[u8],
-        writes: bool,
-        unsure: bool,
+        call: NewCall,
+        unsure: Option<JournalEntry>,
     ) -> Box<Ticket> {
+        let writes = call.kind != Kind::Read;
         let reads = if writes { std::mem::take(&mut inner.reads) } else { Vec::new() };
+        let is_unsure = unsure.is_some();
+        // Whatever is found is held against the first attempt: any of them may have made it.
+        let (begun_at, standing) =
+            unsure.map_or((Some(call.now), Vec::new()), |noted| (noted.begun_at, noted.standing));
         let call = JournalEntry {
             position,
-            operation: operation.to_owned(),
-            request: request.to_vec(),
+            operation: call.operation.to_owned(),
+            request: call.request,
             writes,
             result: None,
+            arguments: call.arguments,
+            begun_at,
+            standing,
+            released: false,
         };
         Box::new(Ticket {
             slot: JournalSlot {
@@ -251,7 +306,7 @@ impl Journal {
                 reads,
                 limit: None,
             },
-            unsure,
+            unsure: is_unsure,
             changes: Vec::new(),
             pass: None,
         })
@@ -270,6 +325,65 @@ impl Journal {
         }
         inner.reads.push(entry);
     }
+}
+
+impl Inner {
+    fn take_place(&mut self) -> u32 {
+        let place = self.next;
+        self.next += 1;
+        place
+    }
+}
+
+/// Whether a record that was found can be what a call made whose answer was lost: it was not there before, as far as is known.
+pub(crate) fn may_be_of(call: &JournalEntry, id: &str, created: Option<Timestamp>) -> bool {
+    if call.standing.iter().any(|standing| standing.as_str() == id) {
+        return false;
+    }
+    let earliest = call.begun_at.and_then(|begun| begun.checked_sub(SKEW).ok());
+    created.zip(earliest).is_none_or(|(created, earliest)| created >= earliest)
+}
+
+fn is_same(noted: &JournalEntry, call: &NewCall) -> bool {
+    noted.operation == call.operation && noted.request == call.request
+}
+
+fn stop(inner: &mut Inner, failure: Failure) -> Error {
+    Error::Other(inner.stopped.get_or_insert(failure).message.clone())
+}
+
+fn shown(operation: &str, arguments: &str) -> String {
+    format!("{operation} {arguments}").trim_end().to_owned()
+}
+
+/// The handler took another way than before. The calls come last: what precedes them is the same for all events of one cause.
+fn parted(noted: &JournalEntry, now: &str, call: &str) -> Failure {
+    Failure::new(
+        FailureClass::GuestBug,
+        format!(
+            "the handler did not repeat itself: its call {} was {}, and {now}; nothing more was written. Were the connection's settings \
+             changed, or does another build run? Retrying it keeps what was done and goes on with the present ones. Noted: {}. Now: {call}",
+            noted.position + 1,
+            noted.operation,
+            shown(&noted.operation, &noted.arguments),
+        ),
+    )
+}
+
+/// A call that must not be made twice may have happened.
+fn unknown(noted: &JournalEntry) -> Failure {
+    let system = if noted.operation.starts_with("partner.") { "the partner" } else { "HighLevel" };
+    let at = noted.begun_at.map_or_else(|| "before".to_owned(), |at| format!("at {at}"));
+    Failure::new(
+        FailureClass::Conflict,
+        format!(
+            "{} may have happened and is not repeated by itself: {system} gave no answer, nobody can look for it, and doing it twice \
+             would show. Nothing more was written. Look at {system} whether it was done; retry this to have it done once more, or discard \
+             it, which also leaves out what would have followed. It was begun {at}: {}",
+            noted.operation,
+            shown(&noted.operation, &noted.arguments),
+        ),
+    )
 }
 
 /// The digest of a call's arguments.
@@ -297,134 +411,4 @@ pub(crate) fn answer<T: DeserializeOwned>(kept: &str) -> Result<T, Error> {
             "the journal's answer cannot be read: {error}; this is a defect of the host"
         )))
     })
-}
-
-fn is_success(result: &str) -> bool {
-    result.starts_with("{\"Ok\"")
-}
-
-/// Whether a call without success may have taken effect: its answer was never seen, or is one that systems give without
-/// knowing. HighLevel was seen to refuse the values of a contact and to create it all the same.
-fn may_have_happened(result: Option<&str>) -> bool {
-    match result.map(answer::<serde::de::IgnoredAny>) {
-        None | Some(Ok(_)) => true,
-        Some(Err(error)) => matches!(error, Error::Unavailable(_) | Error::Other(_) | Error::Invalid(_)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use contactor_store::{ConnectionId, WorkspaceId};
-
-    use super::*;
-
-    fn entry(position: u32, operation: &str, result: Option<&str>) -> JournalEntry {
-        JournalEntry {
-            position,
-            operation: operation.to_owned(),
-            request: vec![1],
-            writes: true,
-            result: result.map(str::to_owned),
-        }
-    }
-
-    fn journal(past: Vec<JournalEntry>, retried: bool) -> Journal {
-        let now = jiff::Timestamp::UNIX_EPOCH;
-        let lease = Lease { owner: "one".to_owned(), token: 1, expires_at: now };
-        let claimed = ClaimedDelivery {
-            id: DeliveryId(1),
-            connection: ConnectionId::new("acme/test"),
-            workspace: WorkspaceId::new("acme"),
-            event: None,
-            source: Origin::Host,
-            kind: "timer:t".to_owned(),
-            contact_id: None,
-            partner_id: None,
-            at: now,
-            begun_at: now,
-            fields: contactor_sync::Fields::new(),
-            payload: "{}".to_owned(),
-            attempts: 1,
-            retried,
-            journal: past,
-        };
-        Journal::new(&lease, &claimed)
-    }
-
-    const DONE: &str = r#"{"Ok":7}"#;
-    const REFUSED: &str = r#"{"Err":{"NotFound":"c1"}}"#;
-    const BROKEN: &str = r#"{"Err":{"Unavailable":"502"}}"#;
-
-    /// `=answer`, `make`, `unsure` or `stop`.
-    fn shown(begun: Result<Begun, Error>) -> String {
-        match begun {
-            Ok(Begun::Answered(answer)) => format!("={answer}"),
-            Ok(Begun::Make(ticket)) if ticket.unsure => "unsure".to_owned(),
-            Ok(Begun::Make(_)) => "make".to_owned(),
-            Err(_) => "stop".to_owned(),
-        }
-    }
-
-    fn replay(past: Vec<JournalEntry>, calls: &[&str]) -> Vec<String> {
-        let journal = journal(past, false);
-        calls.iter().map(|call| shown(journal.begin(call, &[1], true))).collect()
-    }
-
-    #[test]
-    fn finished_calls_are_answered_and_what_follows_is_made() {
-        let past = vec![entry(0, "tasks.create", Some(DONE)), entry(1, "tags.add", Some(DONE))];
-        let done = format!("={DONE}");
-        assert_eq!(replay(past, &["tasks.create", "tags.add", "notes.create"]), [&done, &done, "make"]);
-    }
-
-    #[test]
-    fn a_call_without_an_answer_may_have_happened() {
-        let past = vec![entry(0, "tasks.create", None)];
-        assert_eq!(replay(past, &["tasks.create", "tags.add"]), ["unsure", "make"]);
-        assert_eq!(replay(vec![entry(0, "tasks.create", Some(BROKEN))], &["tasks.create"]), ["unsure"]);
-    }
-
-    #[test]
-    fn a_refusal_counts_only_when_the_handler_went_on_after_it() {
-        let refused = entry(0, "tasks.get", Some(REFUSED));
-        assert_eq!(replay(vec![refused.clone()], &["tasks.get"]), ["make"]);
-        let went_on = vec![refused.clone(), entry(1, "tags.add", Some(DONE))];
-        assert_eq!(replay(went_on, &["tasks.get"]), [format!("={REFUSED}")]);
-        assert_eq!(replay(vec![refused], &["tags.add"]), ["make"], "it led to nothing");
-    }
-
-    #[test]
-    fn another_call_than_the_noted_one_stops_the_handler_and_names_both() {
-        for result in [Some(DONE), None, Some(BROKEN)] {
-            let journal = journal(vec![entry(0, "tasks.create", result)], false);
-            assert_eq!(shown(journal.begin("notes.create", &[1], true)), "stop", "{result:?}");
-            let why = journal.stopped().unwrap();
-            assert!(why.contains("tasks.create") && why.contains("notes.create"), "{why}");
-            assert_eq!(shown(journal.begin("tags.add", &[1], true)), "stop", "nothing more is written");
-        }
-        let journal = journal(vec![entry(0, "tags.add", Some(DONE))], false);
-        assert_eq!(shown(journal.begin("tags.add", &[2], true)), "stop");
-        assert!(journal.stopped().unwrap().contains("with other values"));
-    }
-
-    #[test]
-    fn a_person_who_retries_keeps_what_was_done_by_its_content() {
-        let past = vec![entry(0, "tasks.create", Some(DONE)), entry(1, "tags.add", None)];
-        let journal = journal(past, true);
-        assert_eq!(shown(journal.begin("notes.create", &[1], true)), "make");
-        assert_eq!(shown(journal.begin("tags.add", &[1], true)), "unsure");
-        assert_eq!(shown(journal.begin("tasks.create", &[1], true)), format!("={DONE}"));
-        assert_eq!(shown(journal.begin("tasks.create", &[1], true)), "make", "it was done once");
-    }
-
-    #[test]
-    fn reads_are_noted_with_the_write_that_follows_them() {
-        let journal = journal(Vec::new(), false);
-        let Ok(Begun::Make(read)) = journal.begin("tasks.list-all", &[1], false) else { panic!() };
-        journal.read(*read, "{\"Ok\":[]}".to_owned());
-        let Ok(Begun::Make(write)) = journal.begin("tags.add", &[1], true) else { panic!() };
-        assert_eq!(write.slot.call.position, 1);
-        assert_eq!(write.slot.reads.len(), 1);
-        assert_eq!(write.slot.reads[0].result.as_deref(), Some("{\"Ok\":[]}"));
-    }
 }

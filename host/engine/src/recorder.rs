@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use contactor_highlevel::{CallRecord, Recorder};
-use contactor_store::Call;
+use contactor_store::{Call, FieldRemark};
 
 use crate::blame;
 use crate::partner::{Redactor, blank};
@@ -33,6 +33,7 @@ pub(crate) struct RunRecorder {
 struct Recorded {
     calls: Vec<Call>,
     bodies: usize,
+    remarks: Vec<FieldRemark>,
     log: Vec<String>,
     dropped: usize,
 }
@@ -90,14 +91,30 @@ impl RunRecorder {
         inner.log.push(blank(&cut(self.hidden().hide(line), LOG_LINE)));
     }
 
+    /// Notes fields that a write left as they are. One that is left alone again and again is noted once.
+    pub(crate) fn remark(&self, remarks: Vec<FieldRemark>) {
+        let mut inner = self.lock();
+        for remark in remarks {
+            if !inner.remarks.contains(&remark) {
+                inner.remarks.push(remark);
+            }
+        }
+    }
+
+    /// Hands the remarks over.
+    pub(crate) fn remarks(&self) -> Vec<FieldRemark> {
+        std::mem::take(&mut self.lock().remarks)
+    }
+
     /// How many calls to HighLevel were made so far.
     pub(crate) fn count(&self, target: &str) -> u64 {
         self.lock().calls.iter().filter(|call| call.target == target).count() as u64
     }
 
-    /// Hands everything over and starts anew.
+    /// Hands calls and log lines over and starts anew with them.
     pub(crate) fn take(&self) -> (Vec<Call>, Vec<String>) {
-        let mut inner = std::mem::take(&mut *self.lock());
+        let remarks = self.remarks();
+        let mut inner = std::mem::replace(&mut *self.lock(), Recorded { remarks, ..Recorded::default() });
         if inner.dropped > 0 {
             inner.log.push(format!("… {} further lines were dropped", inner.dropped));
         }

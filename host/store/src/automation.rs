@@ -148,6 +148,14 @@ pub struct JournalEntry {
     pub writes: bool,
     /// Its answer as JSON; `None` for a write whose answer was never seen.
     pub result: Option<String>,
+    /// Its arguments as a person may see them: without secrets, shortened.
+    pub arguments: String,
+    /// When it was begun for the first time; `None` in journals of older versions.
+    pub begun_at: Option<Timestamp>,
+    /// The records of the same contents that were there before it was begun.
+    pub standing: Vec<RecordId>,
+    /// A person had it done again since it was noted.
+    pub released: bool,
 }
 
 /// Where a writing call is noted: the delivery that this lease has claimed, and the reads before it.

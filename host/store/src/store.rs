@@ -451,7 +451,7 @@ pub trait Store: Send + Sync + 'static {
         record: Option<RecordId>,
         changed: Vec<Counted>,
     ) -> Result<()>;
-    /// Whether a handler of this connection is known to have created this record.
+    /// Whether a handler of this connection's workspace is known to have created this record.
     async fn journalled(&self, connection: &ConnectionId, operation: &str, record: &RecordId)
     -> Result<bool>;
     /// Whether a handler of this connection wrote a record by one of these calls, in a delivery of this kind that was begun at

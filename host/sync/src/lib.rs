@@ -13,6 +13,8 @@
 //!
 //! - [`merge_children`] does the same for two lists of records that belong to one record.
 //!
+//! - [`keep_consent`] takes out of a write to HighLevel whatever would give back consent that was withdrawn.
+//!
 //! Nothing here fails a whole record because of one bad value: a row whose value cannot be made canonical, or whose
 //! expression fails, is left out and reported as a [`FieldProblem`], and the rest of the record goes on.
 //!
@@ -36,6 +38,7 @@ mod base;
 mod canonical;
 mod children;
 mod conflict;
+mod consent;
 mod decision;
 mod deletes;
 mod expression;
@@ -53,6 +56,7 @@ pub use children::{
     Child, ChildLink, Condition, Glimpse, ListRules, Pair, Then, Write, list_fingerprint, merge_children,
 };
 pub use conflict::ConflictRecord;
+pub use consent::{KeptConsent, keep_consent, touches_consent};
 pub use decision::{Decision, Outcome, Undecidable};
 pub use deletes::{DeletePolicies, DeletePolicy, LivesOn, Seen, Stage, Step, after_look};
 pub use expression::{check_expression, evaluate};

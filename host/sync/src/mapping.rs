@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::consent::DND;
 use crate::expression::{CompileError, Expression};
 use crate::fingerprint::Hasher;
 use crate::offers::{FieldProblem, Offers, RowView, Shown, record};
@@ -79,7 +80,11 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn compile(spec: RowSpec) -> Result<Self, MappingError> {
+    fn compile(mut spec: RowSpec) -> Result<Self, MappingError> {
+        if spec.highlevel == DND && spec.highlevel_type == FieldType::Boolean {
+            // Not for a row to choose.
+            spec.policy = Policy::Stricter;
+        }
         let key = spec.key();
         if spec.highlevel.trim().is_empty() || spec.partner.trim().is_empty() {
             return Err(MappingError::NoField { row: key });
@@ -166,7 +171,7 @@ impl Mapping {
         Ok(Self { rows: rows.into() })
     }
 
-    /// The rows as they were written.
+    /// The rows as they were written; that of `dnd` has the policy [`Policy::Stricter`] in any case.
     pub fn rows(&self) -> impl Iterator<Item = &RowSpec> {
         self.rows.iter().map(|row| &row.spec)
     }

@@ -51,7 +51,7 @@ mod webhook;
 pub use auth::{Auth, ClientAuthentication, Credential, Login, LoginBody, OAuth2, Placement, Scheme};
 pub use connector::{Connector, ConnectorId, Partner, Unverified};
 pub use error::{ManifestError, Problem, UnsupportedHost};
-pub use limits::{Limits, Quota};
+pub use limits::{Limits, Quota, Repeatable};
 pub use operations::{Action, ConnectionTemplate, Scope, Stream, Trigger, TriggerSource};
 pub use records::{Direction, Entity, Field, FieldType, Mapping, NaturalKey, Policy, Support};
 pub use section::{MAX_MANIFEST_BYTES, SECTION, SectionError, embed, extract};
@@ -109,6 +109,9 @@ pub struct Manifest {
     /// Rate limits of the partner that the host keeps.
     #[serde(default, rename = "quota")]
     pub quotas: Vec<Quota>,
+    /// `POST`s to the partner that may be sent twice.
+    #[serde(default, rename = "repeatable", skip_serializing_if = "Vec::is_empty")]
+    pub repeatables: Vec<Repeatable>,
     /// What could not be checked against the real partner.
     #[serde(default)]
     pub unverified: Vec<Unverified>,
@@ -124,6 +127,11 @@ impl Manifest {
         let manifest: Self = toml::from_str(toml).map_err(|error| ManifestError::syntax(toml, &error))?;
         let problems = validate::problems(&manifest);
         if problems.is_empty() { Ok(manifest) } else { Err(ManifestError::Invalid(problems)) }
+    }
+
+    /// Whether a `POST` to this path (below the base URL) may be sent twice.
+    pub fn is_repeatable(&self, path: &str) -> bool {
+        self.repeatables.iter().any(|repeatable| repeatable.covers(path))
     }
 
     /// Whether a host of this version may run the connector.

@@ -68,6 +68,24 @@ impl Quota {
     }
 }
 
+/// `[[repeatable]]`: requests to the partner that may be sent twice although they are `POST`s. After an answer that was lost, the host
+/// repeats them by itself; of all other `POST`s of a handler a person decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repeatable {
+    /// Paths below the base URL. `*` stands for any characters but `/`.
+    pub paths: Vec<String>,
+    /// Why the second one changes nothing: by which key the partner knows that it is the same, for example.
+    pub why: String,
+}
+
+impl Repeatable {
+    /// Whether a request to this path (below the base URL) is one of these.
+    pub fn covers(&self, path: &str) -> bool {
+        self.paths.iter().any(|pattern| fits(pattern, path))
+    }
+}
+
 fn fits(pattern: &str, path: &str) -> bool {
     let (mut patterns, mut parts) = (pattern.split('/'), path.split('/'));
     loop {

@@ -454,6 +454,12 @@ impl<'m> Check<'m> {
                 self.problem(format!("limits.{key}"), format!("is {value}, expected 1 to {maximum}"));
             }
         }
+        for (index, repeatable) in self.manifest.repeatables.iter().enumerate() {
+            self.text(place("repeatable", index, ".why"), &repeatable.why);
+            if repeatable.paths.is_empty() || repeatable.paths.iter().any(|path| !path.starts_with('/')) {
+                self.problem(place("repeatable", index, ".paths"), "expected paths that begin with `/`");
+            }
+        }
         for (index, quota) in self.manifest.quotas.iter().enumerate() {
             self.text(place("quota", index, ".scope"), &quota.scope);
             if quota.requests == 0 || quota.per_seconds == 0 {

@@ -1,6 +1,7 @@
 //! A handler that does what it is told: the event's body, or else the setting `scripts` under the event's kind, is a JSON object
 //! `{"calls": [{"function": …, "input": {…}}, …]}`. In the inputs `$contact` is the event's contact, and `$partner` the partner's
-//! record. An error of the host fails the handler, unless the call says `"try": true`.
+//! record. An error of the host fails the handler, unless the call says `"try": true`; with `"succeeds": true` an error status of the
+//! partner does as well.
 
 use contactor_sdk::prelude::*;
 use serde_json::{Value as Json, json};
@@ -18,6 +19,10 @@ pub(crate) fn handle(event: &Event) -> Result<Outcome> {
         let answer = calls::run(call["function"].as_str().unwrap_or_default(), &Input(input))?;
         if !answer["error"].is_null() && call["try"] != true {
             return Err(error(&answer["error"]));
+        }
+        let status = answer["ok"]["status"].as_u64().unwrap_or_default();
+        if status >= 400 && call["succeeds"] == true {
+            return Err(Error::Unavailable(format!("the partner answered {status}")));
         }
     }
     let line = json!({ "source": format!("{:?}", event.source), "partner": event.partner_id, "fields": fields(event)? });

@@ -6,11 +6,19 @@ use contactor_runtime::bindings::contacts::{
     Contact, ContactPage, Filter, Host, Operator, SearchRequest, UpsertOutcome,
 };
 use contactor_runtime::bindings::types::{Error, FieldProblem, NamedValue};
+use contactor_store::JournalEntry;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
 use super::access::Access;
 use super::fields::{JsonFields, Names};
-use super::{Direct, errors};
+use super::{Direct, consent, errors};
+use crate::journal;
+
+/// How long HighLevel's search may not show what was created.
+const SEARCH_LAG: SignedDuration = SignedDuration::from_secs(10);
+/// Contacts of one person that are looked at, the newest first.
+const NEWEST: u32 = 20;
 
 impl Host for Direct {
     async fn search(&mut self, request: SearchRequest) -> Result<ContactPage, Error> {
@@ -48,9 +56,16 @@ impl Host for Direct {
 
     async fn update(&mut self, id: String, fields: Vec<NamedValue>) -> Result<Contact, Error> {
         self.may(Access::Write)?;
-        let fields = self.to_vendor(&fields).await?;
-        let patch = ContactPatch::from_fields(fields).map_err(|problems| errors::of_problems(&problems))?;
         let id = ContactId::new(id);
+        let mut fields = self.to_vendor(&fields).await?;
+        if consent::touches(&fields) {
+            let present = self.run.location.contact(&id).await.map_err(errors::of_highlevel)?;
+            self.run.recorder.remark(consent::keep(&present, &mut fields));
+            if fields.is_empty() {
+                return self.contact(present).await;
+            }
+        }
+        let patch = ContactPatch::from_fields(fields).map_err(|problems| errors::of_problems(&problems))?;
         let contact = self.run.location.update_contact(&id, &patch).await.map_err(errors::of_highlevel)?;
         self.contact(contact).await
     }
@@ -66,7 +81,15 @@ impl Host for Direct {
         create_new_if_duplicate_allowed: bool,
     ) -> Result<UpsertOutcome, Error> {
         self.may(Access::Write)?;
-        let draft = self.draft(&fields).await?;
+        let mut fields = self.to_vendor(&fields).await?;
+        if consent::touches(&fields) {
+            let key = |name: &str| fields.get(name).and_then(Json::as_str);
+            let found = self.run.location.find_duplicate(key("email"), key("phone")).await;
+            if let Some(present) = found.map_err(errors::of_highlevel)? {
+                self.run.recorder.remark(consent::keep(&present, &mut fields));
+            }
+        }
+        let draft = ContactDraft::from_fields(fields).map_err(|problems| errors::of_problems(&problems))?;
         let upsert = self.run.location.upsert_contact(&draft, create_new_if_duplicate_allowed).await;
         let upsert = upsert.map_err(errors::of_highlevel)?;
         Ok(UpsertOutcome { created: upsert.created, contact: self.contact(upsert.contact).await? })
@@ -119,9 +142,11 @@ impl Host for Direct {
 }
 
 impl Direct {
-    /// The contact that an attempt whose answer was lost has created: the one that HighLevel takes for the same person.
+    /// The contact that an attempt whose answer was lost has created: one that HighLevel takes for the same person, that is not older
+    /// and that no other call created.
     pub(super) async fn created_contact(
         &self,
+        call: &JournalEntry,
         fields: &[NamedValue],
         _tags: &[String],
     ) -> Result<Option<Contact>, Error> {
@@ -129,18 +154,84 @@ impl Direct {
         let wanted = self.draft(fields).await?.fields();
         let key = |name: &str| wanted.get(name).and_then(Json::as_str);
         let found = self.run.location.find_duplicate(key("email"), key("phone")).await;
-        match found.map_err(errors::of_highlevel)? {
-            Some(contact) => self.contact(contact).await.map(Some),
-            None => Ok(None),
+        let Some(found) = found.map_err(errors::of_highlevel)? else { return Ok(None) };
+        if self.may_have_created(call, &found.id, found.date_added).await? {
+            return self.contact(found).await.map(Some);
         }
+        // The location allows several contacts of a person, or the create was refused as a duplicate.
+        let known = [("email", key("email")), ("phone", key("phone"))];
+        let Some(filter) = known.into_iter().find_map(|(name, value)| Some(is(name, value?))) else {
+            return Ok(None);
+        };
+        self.newer_contact(call, filter).await
     }
 
-    /// Whether no handler is known to have made this record.
-    pub(super) async fn is_unclaimed(&self, operation: &str, id: &str) -> Result<bool, Error> {
+    /// As [`created_contact`](Self::created_contact), where an upsert may have created one.
+    pub(super) async fn created_upsert(
+        &self,
+        call: &JournalEntry,
+        fields: &[NamedValue],
+        create_new: &bool,
+    ) -> Result<Option<UpsertOutcome>, Error> {
+        if !*create_new {
+            // It finds by itself what it created.
+            return Ok(None);
+        }
+        let found = self.created_contact(call, fields, &[]).await?;
+        Ok(found.map(|contact| UpsertOutcome { created: true, contact }))
+    }
+
+    /// A contact of the person that was created since a call was begun.
+    async fn newer_contact(
+        &self,
+        call: &JournalEntry,
+        filter: highlevel::Filter,
+    ) -> Result<Option<Contact>, Error> {
+        let Some(begun) = call.begun_at else { return Ok(None) };
+        if self.run.engine.now().duration_since(begun) < SEARCH_LAG {
+            return Err(Error::Unavailable(
+                "HighLevel's search does not show yet whether the contact was created; it is looked for again".to_owned(),
+            ));
+        }
+        let request = highlevel::SearchRequest {
+            query: None,
+            filters: vec![filter],
+            sort: vec![highlevel::Sort { field: "dateAdded".to_owned(), descending: true }],
+            limit: NEWEST,
+            cursor: None,
+        };
+        let page = self.run.location.search_contacts(&request).await.map_err(errors::of_highlevel)?;
+        for hit in page.hits {
+            if self.may_have_created(call, &hit.id, hit.date_added).await? {
+                let contact = self.run.location.contact(&hit.id).await.map_err(errors::of_highlevel)?;
+                return self.contact(contact).await.map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a contact can be what a call created whose answer was lost.
+    async fn may_have_created(
+        &self,
+        call: &JournalEntry,
+        id: &ContactId,
+        created: Option<Timestamp>,
+    ) -> Result<bool, Error> {
+        Ok(journal::may_be_of(call, id.as_str(), created)
+            && self.is_unclaimed(&["contacts.create", "contacts.upsert"], id.as_str()).await?)
+    }
+
+    /// Whether no handler of the workspace is known to have made this record by one of these calls.
+    pub(super) async fn is_unclaimed(&self, operations: &[&str], id: &str) -> Result<bool, Error> {
         let connection = &self.run.active.connection.id;
         let record = contactor_store::RecordId::new(id);
-        let known = self.run.engine.store().journalled(connection, operation, &record).await;
-        known.map(|known| !known).map_err(|error| Error::Unavailable(format!("the host's store: {error}")))
+        for operation in operations {
+            let known = self.run.engine.store().journalled(connection, operation, &record).await;
+            if known.map_err(errors::of_store)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn draft(&self, fields: &[NamedValue]) -> Result<ContactDraft, Error> {
@@ -164,6 +255,11 @@ impl Direct {
             total: page.total,
         })
     }
+}
+
+fn is(field: &str, value: &str) -> highlevel::Filter {
+    let operator = highlevel::Operator::Eq;
+    highlevel::Filter::Field { field: field.to_owned(), operator, value: Json::from(value) }
 }
 
 fn record(id: &ContactId, tags: Vec<String>, fields: JsonFields, names: &Names) -> Contact {

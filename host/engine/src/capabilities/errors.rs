@@ -7,10 +7,27 @@ use contactor_store::{FailureClass, StoreError};
 
 use crate::failure::Failure;
 
+/// How the text of an error ends when it is certain that the write was not done. The journal tells it so from an answer that was lost.
+const NOT_DONE: &str = "; nothing was done";
+
+/// Whether an error says for certain that a write was not done.
+pub(crate) fn is_not_done(text: &str) -> bool {
+    text.ends_with(NOT_DONE)
+}
+
+/// The text of an error, when it is certain that the write was not done.
+pub(crate) fn not_done(text: &str) -> String {
+    format!("{text}{NOT_DONE}")
+}
+
 /// An error of HighLevel's client. Taken by value to fit `map_err`.
 #[expect(clippy::needless_pass_by_value, reason = "fits `map_err`, of which there are many")]
 pub(super) fn of_highlevel(error: highlevel::Error) -> Error {
-    of_kind(error.kind(), error.to_string())
+    match of_kind(error.kind(), error.to_string()) {
+        Error::Unavailable(said) if error.did_not_happen() => Error::Unavailable(not_done(&said)),
+        Error::Other(said) if error.did_not_happen() => Error::Other(not_done(&said)),
+        other => other,
+    }
 }
 
 /// The case decides what a connector does; the text is for a person and names the operation and the record.

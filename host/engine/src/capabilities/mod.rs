@@ -9,6 +9,7 @@ mod appointments;
 mod bulk;
 mod campaigns;
 mod clock;
+mod consent;
 mod contacts;
 mod errors;
 mod fields;
@@ -39,6 +40,7 @@ use crate::reconcile::RunContext;
 use crate::recorder::cut;
 use crate::replay::Tape;
 use access::Access;
+pub(crate) use errors::{is_not_done, not_done};
 
 /// Bytes of what a preview says that it held back.
 const SHOWN: usize = 256;

@@ -4,11 +4,12 @@ use contactor_highlevel as highlevel;
 use contactor_highlevel::{ContactId, NoteDraft, NoteId, NotePatch};
 use contactor_runtime::bindings::notes::{Host, Note};
 use contactor_runtime::bindings::types::{Error, NamedValue};
+use contactor_store::JournalEntry;
 use serde_json::Value as Json;
 
 use super::access::Access;
 use super::{Direct, errors};
-use crate::convert;
+use crate::{convert, journal};
 
 impl Host for Direct {
     async fn list_all(&mut self, contact_id: String) -> Result<Vec<Note>, Error> {
@@ -61,9 +62,10 @@ impl Host for Direct {
 }
 
 impl Direct {
-    /// The note that an attempt whose answer was lost has written: one of this text that no other call wrote.
+    /// The note that an attempt whose answer was lost has written: one of this text that is not older and that no other call wrote.
     pub(super) async fn created_note(
         &self,
+        call: &JournalEntry,
         contact_id: &str,
         body: &str,
         _fields: &[NamedValue],
@@ -72,7 +74,8 @@ impl Direct {
         let contact = ContactId::new(contact_id);
         for note in self.run.location.notes(&contact).await.map_err(errors::of_highlevel)? {
             let same = note.body.as_deref().is_some_and(|found| found.trim() == body.trim());
-            if same && self.is_unclaimed("notes.create", note.id.as_str()).await? {
+            let may_be = same && journal::may_be_of(call, note.id.as_str(), note.date_added);
+            if may_be && self.is_unclaimed(&["notes.create"], note.id.as_str()).await? {
                 return Ok(Some(record(&contact, &note)));
             }
         }

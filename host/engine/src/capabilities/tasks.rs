@@ -4,11 +4,13 @@ use contactor_highlevel as highlevel;
 use contactor_highlevel::{ContactId, TaskDraft, TaskId, TaskPatch};
 use contactor_runtime::bindings::tasks::{Host, Task};
 use contactor_runtime::bindings::types::{Error, NamedValue};
+use contactor_store::{JournalEntry, RecordId};
 use serde_json::Value as Json;
 
 use super::access::Access;
 use super::{Direct, errors};
-use crate::convert;
+use crate::failure::{self, Failure};
+use crate::{convert, journal};
 
 impl Host for Direct {
     async fn list_all(&mut self, contact_id: String) -> Result<Vec<Task>, Error> {
@@ -73,25 +75,59 @@ impl Host for Direct {
 }
 
 impl Direct {
-    /// The task that an attempt whose answer was lost has created: one of these contents that no other call made.
+    /// The task that an attempt whose answer was lost has created: one of these contents that was not there before and that no other
+    /// call made.
     pub(super) async fn created_task(
         &self,
+        call: &JournalEntry,
         contact_id: &str,
         completed: &bool,
         fields: &[NamedValue],
     ) -> Result<Option<Task>, Error> {
         self.may(Access::Write)?;
-        let wanted = draft(*completed, fields)?.fields();
         let contact = ContactId::new(contact_id);
-        for task in self.run.location.tasks(&contact).await.map_err(errors::of_highlevel)? {
-            let found = task.fields();
-            let same =
-                ["title", "body", "dueDate"].iter().all(|name| same(wanted.get(*name), found.get(*name)));
-            if same && self.is_unclaimed("tasks.create", task.id.as_str()).await? {
+        let equal = self.equal_tasks(&contact, *completed, fields).await?;
+        for task in equal.map_err(errors::of_highlevel)? {
+            // A task has no date of creation.
+            let may_be = journal::may_be_of(call, task.id.as_str(), None);
+            if may_be && self.is_unclaimed(&["tasks.create"], task.id.as_str()).await? {
                 return Ok(Some(record(&contact, &task)));
             }
         }
         Ok(None)
+    }
+
+    /// The tasks that one of these contents could be mistaken for: they are there before it is created.
+    pub(super) async fn standing_tasks(
+        &self,
+        contact_id: &str,
+        completed: &bool,
+        fields: &[NamedValue],
+    ) -> Result<Vec<RecordId>, Failure> {
+        if self.may(Access::Write).is_err() {
+            return Ok(Vec::new());
+        }
+        match self.equal_tasks(&ContactId::new(contact_id), *completed, fields).await {
+            Ok(Ok(tasks)) => Ok(tasks.into_iter().map(|task| RecordId::new(task.id.as_str())).collect()),
+            Ok(Err(error)) if error.is_retryable() => Err(failure::of_highlevel(&error)),
+            // The create itself will be refused as well, and the connector decides what follows.
+            Ok(Err(_)) | Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    async fn equal_tasks(
+        &self,
+        contact: &ContactId,
+        completed: bool,
+        fields: &[NamedValue],
+    ) -> Result<Result<Vec<highlevel::Task>, highlevel::Error>, Error> {
+        let wanted = draft(completed, fields)?.fields();
+        let is_equal = |task: &highlevel::Task| {
+            let found = task.fields();
+            ["title", "body", "dueDate"].iter().all(|name| same(wanted.get(*name), found.get(*name)))
+        };
+        let tasks = self.run.location.tasks(contact).await;
+        Ok(tasks.map(|tasks| tasks.into_iter().filter(is_equal).collect()))
     }
 }
 

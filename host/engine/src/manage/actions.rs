@@ -8,8 +8,8 @@ use contactor_highlevel::{CallRecord, ErrorKind, Priority as HlPriority, Recorde
 use contactor_manifest::Action;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    Call, ConnectionId, FailureClass, Priority, RecordId, Run, RunCause, RunId, RunKind, RunOutcome,
-    Workspace, WorkspaceId,
+    Call, ConnectionId, FailureClass, FieldRemark, Priority, RecordId, Run, RunCause, RunId, RunKind,
+    RunOutcome, Workspace, WorkspaceId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,7 @@ pub struct ActionCall {
 struct Outcome {
     result: Result<Value, Failure>,
     calls: Vec<Call>,
+    remarks: Vec<FieldRemark>,
     log: Vec<String>,
 }
 
@@ -160,7 +161,7 @@ impl Engine {
         // What a connector makes of a refused write is its own affair; that it was refused is ours.
         let result = if held { result.or(Ok(Value::Null)) } else { result };
         let summaries = calls.iter().filter(|call| call.target != "guest").map(ActionCall::of).collect();
-        let outcome = Outcome { result, calls, log };
+        let outcome = Outcome { result, calls, remarks: run.recorder.remarks(), log };
         let about = About {
             workspace: &active.workspace,
             connection: active.connection.id.clone(),
@@ -234,8 +235,9 @@ impl Engine {
             begun,
             run: run_id(),
         };
-        let (report, result) =
-            self.close(about, Outcome { result, calls, log: Vec::new() }, summaries).await?;
+        let (report, result) = self
+            .close(about, Outcome { result, calls, remarks: Vec::new(), log: Vec::new() }, summaries)
+            .await?;
         match (refused, result) {
             (Some(error), _) => Err(error),
             (None, Err(failure)) => Err(EngineError::Partner {
@@ -253,7 +255,7 @@ impl Engine {
         outcome: Outcome,
         calls: Vec<ActionCall>,
     ) -> Result<(ActionReport, Result<(), Failure>), EngineError> {
-        let Outcome { result, calls: all, log } = outcome;
+        let Outcome { result, calls: all, remarks, log } = outcome;
         let run = about.run.clone();
         let contact = about.contact.or_else(|| written::contact(&all));
         let held = all.iter().filter(|call| is_held_back(call)).count();
@@ -284,7 +286,7 @@ impl Engine {
                     (None, false) => format!("action {}", about.action),
                 },
                 changes: Vec::new(),
-                remarks: Vec::new(),
+                remarks,
                 calls: all,
                 log,
             })

@@ -180,6 +180,9 @@ fn fix(connection: &ConnectionId, entity: &str, class: FailureClass, example: &s
             "correct the values in the {record}s, on either side: a change is tried at once; or change the mapping row that writes \
              them (`contactor mapping show {workspace} {connector}`) and retry the group"
         ),
+        FailureClass::Conflict if example.contains("may have happened") => {
+            "look at the other system whether it was done: then retry the group to have it done once more, or discard it".to_owned()
+        }
         FailureClass::Conflict if example.contains("parked retry") => {
             "find out who writes the record again and again, switch that off, then retry the group".to_owned()
         }

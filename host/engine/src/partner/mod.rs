@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::capabilities::not_done;
 use crate::error::EngineError;
 use crate::manage::PartnerQuota;
 use crate::{blame, failure, recorder};
@@ -217,7 +218,10 @@ impl PartnerApi {
         let mut body = request.body.clone();
         let place =
             auth::Place { method: request.method, url: &mut url, headers: &mut headers, body: &mut body };
-        let used_session = self.authenticate(place).await?;
+        let used_session = self.authenticate(place).await.map_err(|error| match error {
+            Error::Unavailable(why) => Error::Unavailable(not_done(&why)),
+            other => other,
+        })?;
         let mut outgoing =
             self.client.request(http_method(request.method), url).headers(headers).timeout(self.timeout);
         if let Some(body) = body {
@@ -263,6 +267,11 @@ impl PartnerApi {
         recorder::cut(blank(&text), cap)
     }
 
+    /// A text for what is kept of a run: without secrets, and shortened.
+    pub(crate) fn brief(&self, text: String, cap: usize, hidden: &Redactor) -> String {
+        self.kept(text, cap, hidden)
+    }
+
     /// A text without the credential, for what is kept of a run.
     pub(crate) fn redacted(&self, text: String) -> String {
         self.redactor.text(text, self.session.newest().as_ref())
@@ -291,13 +300,10 @@ async fn read(mut answer: reqwest::Response) -> Result<Response, Error> {
 }
 
 fn unreachable(error: &reqwest::Error) -> Error {
-    let what = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "the exchange broke off"
-    };
+    if error.is_connect() {
+        return Error::Unavailable(not_done("no connection"));
+    }
+    let what = if error.is_timeout() { "no answer in time" } else { "the exchange broke off" };
     Error::Unavailable(what.to_owned())
 }
 
@@ -311,6 +317,11 @@ fn in_words(error: &Error) -> String {
         Error::Unauthorized(text) | Error::Unavailable(text) | Error::Other(text) => text.clone(),
         other => format!("{other:?}"),
     }
+}
+
+/// Whether sending a request of this method twice has the effect of sending it once. That of the others is the partner's affair.
+pub(crate) fn is_repeatable(method: Method) -> bool {
+    !matches!(method, Method::Post)
 }
 
 pub(crate) fn is_write(method: Method) -> bool {

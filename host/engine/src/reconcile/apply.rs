@@ -11,6 +11,7 @@ use contactor_sync::{Fields, Mapping, Merge, RowSpec, Value, canonical, merge, s
 use jiff::SignedDuration;
 
 use super::plan::SyncPlan;
+use super::remarks::keep_consent;
 use super::seen::seen;
 use super::sides::{CUSTOM, Created, RunContext, SideRecord, TAGS};
 use crate::convert;
@@ -254,6 +255,10 @@ impl RunContext {
             return Ok(before.clone());
         }
         let id = highlevel::ContactId::new(before.id.as_str());
+        // The last place before the write, whoever planned it.
+        let mut fields = fields.clone();
+        self.recorder.remark(keep_consent(&before.fields, &mut fields));
+        let fields = &fields;
         let (mut plain, tags) = split_tags(fields);
         let company = plain.remove(COMPANY);
         let mut after = before.clone();

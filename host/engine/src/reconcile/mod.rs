@@ -9,7 +9,7 @@ pub(crate) mod deletes;
 mod matching;
 mod plan;
 mod preview;
-mod remarks;
+pub(crate) mod remarks;
 mod seen;
 mod settle;
 mod sides;

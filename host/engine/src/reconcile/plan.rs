@@ -387,6 +387,9 @@ impl RunContext {
             return Err(self.misunderstood(entity, &record.id, problem));
         }
         let (told, mut left) = self.leave_out_unknown(mapping, &mut merge).await?;
+        if let Some(highlevel) = highlevel.as_ref().filter(|_| entity == "contact") {
+            left.extend(remarks::keep_consent_in(mapping, &highlevel.fields, &mut merge));
+        }
         let mut held_back = Vec::new();
         // A record without its counterpart was admitted before the search for it.
         if let (Some(highlevel), Some(partner)) = (&highlevel, &partner) {

@@ -1,7 +1,7 @@
 //! The fields that a run leaves as they are, with the reason: kept with the run, so that a field's story can be told.
 
 use contactor_store::{FieldRemark, RemarkReason, Side};
-use contactor_sync::{Fields, Mapping};
+use contactor_sync::{Fields, KeptConsent, Mapping, Merge, RowSpec};
 
 use super::plan::SyncPlan;
 use super::sides::RunContext;
@@ -17,6 +17,25 @@ pub(super) fn held_back(side: Side, fields: &Fields, reason: &str) -> Vec<FieldR
         words: reason.to_owned(),
     };
     fields.keys().map(remark).collect()
+}
+
+/// Takes out of a write to a contact what would give back consent that was withdrawn; answers what was left alone.
+pub(crate) fn keep_consent(present: &Fields, wanted: &mut Fields) -> Vec<FieldRemark> {
+    let remark = |kept: KeptConsent| FieldRemark {
+        side: Side::Highlevel,
+        field: kept.field.to_owned(),
+        reason: RemarkReason::Consent,
+        words: kept.to_string(),
+    };
+    contactor_sync::keep_consent(present, wanted).into_iter().map(remark).collect()
+}
+
+/// The same for a merge. A row whose field is not written as it was to be stays open.
+pub(super) fn keep_consent_in(mapping: &Mapping, present: &Fields, merge: &mut Merge) -> Vec<FieldRemark> {
+    let left = keep_consent(present, &mut merge.to_highlevel);
+    let is_left = |row: &&RowSpec| left.iter().any(|remark| remark.field == row.highlevel);
+    merge.open.extend(mapping.rows().filter(is_left).map(RowSpec::key));
+    left
 }
 
 /// Everything that a run left alone: by a rule, because a conflict waits, because of a problem, or because the system dropped it.

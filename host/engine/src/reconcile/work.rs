@@ -161,7 +161,7 @@ impl Engine {
             class: ending.class,
             summary: ending.summary,
             changes: ending.changes,
-            remarks: ending.remarks,
+            remarks: ending.remarks.into_iter().chain(run.recorder.remarks()).collect(),
             calls,
             log,
         };

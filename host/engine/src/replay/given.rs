@@ -78,7 +78,7 @@ pub(super) fn outcome(reply: &Reply) -> String {
 }
 
 /// JSON that is small and readable: a list of bytes becomes a text where it is one.
-pub(super) fn packed(value: &impl Serialize) -> Value {
+pub(crate) fn packed(value: &impl Serialize) -> Value {
     let mut json = serde_json::to_value(value).unwrap_or_default();
     pack(&mut json);
     json

@@ -14,6 +14,7 @@ mod recording;
 mod report;
 mod tape;
 
+pub(crate) use given::packed;
 pub(crate) use recording::RunTape;
 pub use report::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};
 pub(crate) use tape::{Tape, Taped};

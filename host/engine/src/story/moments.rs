@@ -159,7 +159,7 @@ fn left(known: &Known, pair: &Pair, run: &Run, remark: &FieldRemark) -> FieldMom
             let number = stored.map(|stored| format!("conflict {}: ", stored.id)).unwrap_or_default();
             format!("left alone on both sides: {number}{}", remark.words)
         }
-        RemarkReason::Dropped | RemarkReason::Unknown => remark.words.clone(),
+        RemarkReason::Dropped | RemarkReason::Unknown | RemarkReason::Consent => remark.words.clone(),
         RemarkReason::Problem => format!("left out: {}", remark.words),
     };
     FieldMoment {

@@ -258,6 +258,11 @@ impl Error {
             }
     }
 
+    /// Whether it is certain that a write had no effect.
+    pub fn did_not_happen(&self) -> bool {
+        self.exchange.write && !self.may_have_happened()
+    }
+
     /// How long to wait before trying again, when it is known.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
@@ -302,6 +307,8 @@ mod tests {
         let lost = |sent| ErrorKind::Transport { problem: "reset".into(), sent };
         assert!(error(&operation::CONTACTS_CREATE, lost(true)).may_have_happened());
         assert!(!error(&operation::CONTACTS_CREATE, lost(false)).may_have_happened());
+        assert!(error(&operation::CONTACTS_CREATE, lost(false)).did_not_happen());
+        assert!(!error(&operation::CONTACTS_CREATE, lost(true)).did_not_happen());
         assert!(!error(&operation::CONTACTS_GET, lost(true)).may_have_happened());
         assert!(
             error(&operation::CONTACTS_CREATE, ErrorKind::Unavailable { status: 502 }).may_have_happened()

@@ -57,9 +57,11 @@ pub enum RemarkReason {
     Problem,
     /// The system has no such field.
     Unknown,
+    /// It would have given back consent that was withdrawn.
+    Consent,
 }
 
-mirror!(RemarkReason, own::RemarkReason, [Rule, Conflict, Dropped, Problem, Unknown]);
+mirror!(RemarkReason, own::RemarkReason, [Rule, Conflict, Dropped, Problem, Unknown, Consent]);
 
 /// A field that a run left as it was, with the reason.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

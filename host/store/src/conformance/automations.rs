@@ -65,6 +65,10 @@ impl World {
                 request: vec![7; 32],
                 writes: true,
                 result: None,
+                arguments: r#"["h1"]"#.to_owned(),
+                begun_at: Some(at(3)),
+                standing: vec![RecordId::new("t0")],
+                released: false,
             },
             reads: Vec::new(),
             limit: None,
@@ -253,6 +257,16 @@ pub(super) async fn the_journal_stays_until_its_delivery_is_done(engine: Arc<dyn
         async move { world.store.journalled(&prefinery(), "tasks.create", &RecordId::new(record)).await.unwrap() }
     };
     assert!(known("t1").await && !known("t2").await);
+    // A person has it done again: what was noted so far may be done once more, what is noted from now on may not.
+    world.end(again.id, parked("nobody knows")).await;
+    let listed = world.store.parked(&acme()).await.unwrap();
+    assert!(world.store.retry_parked(&listed[0].key, Priority::Interactive).await.unwrap());
+    let again = world.due_one().await;
+    assert!(again.journal.iter().all(|entry| entry.released), "{:?}", again.journal);
+    world.store.journal_intent(world.slot(again.id, 2, "tags.add")).await.unwrap();
+    world.end(again.id, Disposition::Retry { at: at(0), counts: true }).await;
+    let again = world.due_one().await;
+    assert_eq!(again.journal.iter().map(|entry| entry.released).collect::<Vec<_>>(), [true, true, false]);
     world.end(again.id, Disposition::Done).await;
     assert!(known("t1").await, "what was created stays known");
 }

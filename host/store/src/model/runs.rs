@@ -66,6 +66,8 @@ pub enum RemarkReason {
     Problem,
     /// The system has no such field.
     Unknown,
+    /// It would have given back consent that was withdrawn.
+    Consent,
 }
 
 /// How a run ended.

@@ -1,0 +1,68 @@
+//! How a noted call ended.
+
+use contactor_runtime::bindings::types::Error;
+use contactor_store::JournalEntry;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::answer;
+use crate::capabilities::is_not_done;
+
+/// The call that reaches the partner.
+const SEND: &str = "partner.send";
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// It was done.
+    Done,
+    /// It was refused, or never sent.
+    Refused,
+    /// HighLevel refused it, in a way that it was seen to refuse what it did all the same.
+    Doubtful,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Settled {
+    /// How a noted call ended.
+    pub(super) fn of(entry: &JournalEntry) -> Self {
+        let Some(result) = entry.result.as_deref() else { return Self::Unknown };
+        if entry.operation == SEND { of_partner(result) } else { of_highlevel(result) }
+    }
+
+    /// It has led to nothing.
+    pub(super) fn is_refused(self) -> bool {
+        self == Self::Refused
+    }
+
+    /// It may have taken effect although nothing says so.
+    pub(super) fn may_have_happened(self) -> bool {
+        matches!(self, Self::Doubtful | Self::Unknown)
+    }
+}
+
+fn of_highlevel(result: &str) -> Settled {
+    match answer::<IgnoredAny>(result) {
+        Ok(_) => Settled::Done,
+        Err(Error::Unavailable(why) | Error::Other(why)) if !is_not_done(&why) => Settled::Unknown,
+        Err(Error::Other(_) | Error::Invalid(_)) => Settled::Doubtful,
+        Err(_) => Settled::Refused,
+    }
+}
+
+/// Every answer of the partner is a success of the call, so its status decides. An error means that there was no answer, or that the
+/// host did not send the request.
+fn of_partner(result: &str) -> Settled {
+    #[derive(Deserialize)]
+    struct Response {
+        status: u16,
+    }
+    match answer::<Response>(result) {
+        Ok(Response { status: 500.. }) => Settled::Unknown,
+        Ok(Response { status: 400.. }) => Settled::Refused,
+        Ok(_) => Settled::Done,
+        Err(Error::Unavailable(why) | Error::Other(why)) if !is_not_done(&why) => Settled::Unknown,
+        Err(_) => Settled::Refused,
+    }
+}
