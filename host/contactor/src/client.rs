@@ -381,6 +381,17 @@ impl Client {
     }
 
     /// `action` is `retry` or `discard`.
+    pub(crate) async fn release_all_parked(
+        &self,
+        workspace: &str,
+        connector: &str,
+        action: &str,
+    ) -> Result<ReleaseAnswer> {
+        let action = format!("{action}-all");
+        self.json(self.of_connection(Method::POST, workspace, connector, &["parked", &action])).await
+    }
+
+    /// `action` is `retry` or `discard`.
     pub(crate) async fn release_parked(
         &self,
         workspace: &str,

@@ -89,6 +89,8 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::parked::group,
         api::parked::retry_group,
         api::parked::discard_group,
+        api::parked::retry_all,
+        api::parked::discard_all,
         api::parked::retry,
         api::parked::discard,
         api::conflicts::list,

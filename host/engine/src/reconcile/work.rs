@@ -164,8 +164,6 @@ impl Engine {
             calls,
             log,
         };
-        let to_partner = entry.changes.iter().any(|change| change.side == Side::Partner);
-        self.note_missed(&claim, entry.outcome, to_partner);
         let claim = ClaimedRecord { link: ending.replaces.or(claim.link), ..claim };
         let completion = Completion {
             claim,
@@ -423,6 +421,7 @@ fn cause(claim: &ClaimedRecord) -> Option<RunCause> {
     Some(match (claim.priority, last.side) {
         (Priority::Interactive, _) => RunCause::Person,
         _ if claim.hints.iter().any(|hint| hint.event.is_some()) => RunCause::Webhook,
+        _ if claim.hints.iter().any(|hint| hint.asked) => RunCause::Person,
         (Priority::Backfill, _) => RunCause::Backfill,
         (_, Side::Highlevel) => RunCause::HighlevelWalk,
         (_, Side::Partner) => RunCause::PartnerWalk,

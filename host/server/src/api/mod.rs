@@ -74,6 +74,8 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces/{workspace}/connections/{connector}/records", post(sync::record)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/parked/retry", post(parked::retry)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/parked/discard", post(parked::discard)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/parked/retry-all", post(parked::retry_all)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/parked/discard-all", post(parked::discard_all)),
         ("/api/v1/workspaces/{workspace}/destinations", get(destinations::list)),
         (
             "/api/v1/workspaces/{workspace}/destinations/{name}",

@@ -364,6 +364,11 @@ impl Store for SqliteStore {
         self.read(move |db| runs::run(db, &id)).await
     }
 
+    async fn found_by_walk(&self, workspace: &WorkspaceId, since: Timestamp) -> Result<u64> {
+        let workspace = workspace.clone();
+        self.read(move |db| runs::found_by_walk(db, &workspace, since)).await
+    }
+
     async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>> {
         self.read(move |db| runs::list(db, &filter)).await
     }
@@ -767,7 +772,7 @@ impl Store for SqliteStore {
         let connection = connection.clone();
         self.read(move |db| {
             let scope = Scope::Connection(configuration::owner(db, &connection)?.connection);
-            Ok(dirty::waiting(db, scope)?.0)
+            Ok(dirty::waiting(db, scope)?.count)
         })
         .await
     }

@@ -32,6 +32,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/017.sql"),
     include_str!("schema/018.sql"),
     include_str!("schema/019.sql"),
+    include_str!("schema/022.sql"),
 ];
 
 /// Answers the schema version of a database that is ours and not too new.
