@@ -5,9 +5,7 @@
 use contactor_engine::{NewDestination, NotificationConfig, ParkedAction};
 use contactor_sandbox::faults::{Effect, Fault, When};
 use contactor_sandbox::highlevel::PersonAct;
-use contactor_store::{
-    AlertKind, AlertRules, DestinationKind, RunCause, RunFilter, RunOutcome, WorkspaceId,
-};
+use contactor_store::{AlertKind, AlertRules, DestinationKind, RunCause, RunFilter, RunOutcome, WorkspaceId};
 use contactor_tests::engine::{Stand, WORKSPACE};
 use contactor_tests::partners;
 use jiff::SignedDuration;
@@ -180,7 +178,8 @@ async fn what_a_person_has_done_again_was_missed_by_no_webhook() {
     assert_eq!(released, PEOPLE as u64);
     world.pass(10).await;
     let runs = engine.runs(RunFilter { limit: 1_000, ..RunFilter::default() }).await.unwrap();
-    let asked = runs.iter().filter(|run| run.cause == Some(RunCause::Person) && run.outcome == RunOutcome::Applied);
+    let asked =
+        runs.iter().filter(|run| run.cause == Some(RunCause::Person) && run.outcome == RunOutcome::Applied);
     assert!(asked.count() >= PEOPLE, "{runs:#?}");
     assert_eq!((world.told(), world.open().await), (vec![], vec![]));
 }
@@ -201,13 +200,23 @@ async fn what_nobody_could_be_told_is_told_when_there_is_a_destination_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partner_whose_quota_is_used_up_for_long_is_told_as_highlevels_is() {
     let world = World::set(AlertRules::default()).await;
-    world.fault(Effect::Answer { status: 429, body: None, retry_after: Some(1_800), after: false });
+    partners::connect(&world.stand, partners::prefinery(&world.stand.sandbox)).await.unwrap();
+    world.stand.sandbox.faults().add(Fault {
+        operation: "prefinery.testers.list".to_owned(),
+        effect: Effect::Answer { status: 429, body: None, retry_after: Some(1_800), after: false },
+        when: When::Always,
+        skip: 0,
+    });
     world.contact(1);
     world.pass(10).await;
     assert!(world.told().concat().contains(&pair("ALERT", "quota")), "{:?}", world.told());
     let alerts = world.stand.engine.alerts(&world.workspace).await.unwrap().alerts;
     let text = &alerts.iter().find(|alert| alert.kind == AlertKind::Quota).unwrap().text;
-    assert!(text.contains("requests in 10 seconds is used up") && text.contains("contactor quota acme"), "{text}");
+    assert!(
+        text.contains("`testers of a project` of 60 requests in 60 seconds is used up")
+            && text.contains("contactor quota acme"),
+        "{text}"
+    );
     world.stand.sandbox.faults().clear();
     world.pass(45).await;
     assert_eq!(world.open().await, []);

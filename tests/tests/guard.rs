@@ -285,7 +285,11 @@ async fn everything_parked_that_is_done_again_at_once_is_counted_and_done_from_t
     world.settle().await;
     assert_eq!((world.named("Present") as u64, world.named("Refused")), (LIMIT, 0));
     assert_eq!(world.state().await.0, ConnectionState::Paused);
-    assert_eq!(engine.release_all(&world.connection, ParkedAction::Retry).await.unwrap(), 0, "once is enough");
+    assert_eq!(
+        engine.release_all(&world.connection, ParkedAction::Retry).await.unwrap(),
+        0,
+        "once is enough"
+    );
     engine.allow_changes(&world.connection, Allow::Waiting).await.unwrap();
     world.settle().await;
     assert_eq!((world.named("Present"), world.state().await.0), (PEOPLE, ConnectionState::Enabled));

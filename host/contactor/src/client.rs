@@ -8,10 +8,10 @@ use contactor_server::dto::{
     CatalogueQuery, CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector,
     DecideDeletion, DecideDeletions, DeletePolicies, DeletePolicyQuery, Deletion, DeletionPreview,
     DeletionQuery, Destination, DraftReport, EnableConnection, EraseRequest, Erasure, ErrorBody, Event,
-    FieldStory, GuardReport, Health, LimitQuery, MappingDraft, MappingRow, MappingRowQuery, MappingTrial,
-    MatchQuery, MatchReport, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewDeletion,
-    PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef, RecordingSummary, ReleaseAnswer,
-    ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer,
+    FieldStory, FirstSync, GuardReport, Health, LimitQuery, MappingDraft, MappingRow, MappingRowQuery,
+    MappingTrial, MatchQuery, MatchReport, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail,
+    PreviewDeletion, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef, RecordingSummary,
+    ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer,
     SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery, SyncProgress, SyncRequest,
     Timeline, TimelineQuery, TrialReport, Workspace, WorkspaceSettings,
 };
@@ -127,6 +127,10 @@ impl Client {
 
     pub(crate) async fn sync_progress(&self, workspace: &str, connector: &str) -> Result<SyncProgress> {
         self.json(self.of_connection(Method::GET, workspace, connector, &["sync"])).await
+    }
+
+    pub(crate) async fn sync_estimate(&self, workspace: &str, connector: &str) -> Result<FirstSync> {
+        self.json(self.of_connection(Method::GET, workspace, connector, &["sync", "estimate"])).await
     }
 
     pub(crate) async fn start_sync(

@@ -69,9 +69,9 @@ pub use ingest::Ingested;
 pub use manage::{
     ActionCall, ActionReport, BucketReport, CheckReport, ConflictPreview, ConflictReport, ConflictView,
     ConnectionView, ConnectorView, DeletionDecision, DeletionPreview, DeletionView, DraftField, DraftRecord,
-    DraftReport, DraftTotals, EnableConnection, HighLevelQuota, InspectReport, MappingRow, MappingTrial,
-    MatchEstimate, MatchReport, NewWorkspace, ParkedAction, ParkedGroupView, PartnerQuota, PlannedCall,
-    PolicyChange, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest, SettingView, Timeline,
+    DraftReport, DraftTotals, EnableConnection, FirstSync, HighLevelQuota, InspectReport, MappingRow,
+    MappingTrial, MatchReport, NewWorkspace, ParkedAction, ParkedGroupView, PartnerQuota, PlannedCall,
+    PolicyChange, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest, SettingView, SyncEstimate, Timeline,
     TimelineEntry, TimelineKind, TimelinePage, TrialProblem, TrialReport, TrialRow, WaitingDeletions,
     WantedPolicy, WhyField, inspect,
 };

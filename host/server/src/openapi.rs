@@ -72,6 +72,7 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::matching::approve,
         api::sync::progress,
         api::sync::start,
+        api::sync::estimate,
         api::sync::preview,
         api::sync::record,
         api::history::runs,

@@ -1,7 +1,8 @@
 //! What is wrong in a workspace now.
 
 use contactor_store::{
-    AlertKind, AlertMemory, Connection, ConnectionId, ConnectionState, Counts, DeletionFilter, DeletionState, Rest, StopCause,
+    AlertKind, AlertMemory, Connection, ConnectionId, ConnectionState, Counts, DeletionFilter, DeletionState,
+    Rest, StopCause,
 };
 use jiff::{SignedDuration, Timestamp};
 

@@ -251,10 +251,17 @@ mod tests {
         assert_eq!(told, expected);
         // Whoever was told and does not listen any more is told no end, and it ends all the same.
         let told = play_to(&rules, wrong, 300, |minute| minute < 50 || minute > 200);
-        assert!(told.iter().all(|(minute, news, key)| *minute < 50 && (*news, key.as_str()) != (News::Ends, "stands")), "{told:?}");
+        assert!(
+            told.iter()
+                .all(|(minute, news, key)| *minute < 50 && (*news, key.as_str()) != (News::Ends, "stands")),
+            "{told:?}"
+        );
         let begun = decide(&[], wrong(30), &rules, at(30), false).alerts;
         let ended = decide(&begun, vec![], &rules, at(110), false);
-        assert!(ended.alerts.len() == 1 && ended.alerts[0].ended_at.is_some(), "it stays on the list: {ended:?}");
+        assert!(
+            ended.alerts.len() == 1 && ended.alerts[0].ended_at.is_some(),
+            "it stays on the list: {ended:?}"
+        );
     }
 
     #[test]

@@ -149,8 +149,7 @@ impl Engine {
         let any = working.or(connections.first()).map(|connection| connection.id.clone());
         let Some(connection) = about.or(any) else { return Ok(Vec::new()) };
         let messages = listeners.iter().map(|name| {
-            let new =
-                NewMessage { id: message_id(), destination: name.clone(), message: message.clone() };
+            let new = NewMessage { id: message_id(), destination: name.clone(), message: message.clone() };
             (connection.clone(), new)
         });
         Ok(messages.collect())

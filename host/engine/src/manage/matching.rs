@@ -7,6 +7,7 @@ use contactor_store::{
     Connection, ConnectionId, ConnectionState, Match, MatchBucket, MatchCount, MatchFilter, Review,
 };
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::Engine;
@@ -44,7 +45,7 @@ pub struct MatchReport {
     /// When everything that would be written was approved.
     pub ended_at: Option<Timestamp>,
     /// What the records that are not approved yet would cost.
-    pub estimate: MatchEstimate,
+    pub estimate: SyncEstimate,
     /// Each bucket with some of its records.
     pub buckets: Vec<BucketReport>,
     /// What an admin has to know before approving anything.
@@ -52,8 +53,8 @@ pub struct MatchReport {
 }
 
 /// What a sync would cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct MatchEstimate {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SyncEstimate {
     /// Requests to HighLevel.
     pub highlevel_calls: u64,
     /// Requests to the partner.
@@ -72,7 +73,7 @@ pub struct BucketReport {
     /// It was approved.
     pub approved: bool,
     /// What the records that were not marked yet would cost.
-    pub estimate: MatchEstimate,
+    pub estimate: SyncEstimate,
     /// Some of its records.
     pub examples: Vec<Match>,
 }
@@ -133,7 +134,7 @@ impl Engine {
                 estimate: if writes {
                     estimate(count.highlevel_calls, count.partner_calls, &budget)
                 } else {
-                    MatchEstimate::default()
+                    SyncEstimate::default()
                 },
                 examples,
                 count,
@@ -274,11 +275,11 @@ fn outdated(connection: &Connection, review: &Review) -> Option<String> {
     })
 }
 
-fn estimate(highlevel_calls: u64, partner_calls: u64, budget: &BudgetState) -> MatchEstimate {
+pub(super) fn estimate(highlevel_calls: u64, partner_calls: u64, budget: &BudgetState) -> SyncEstimate {
     let number = |count: u64| u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
     let per_minute = f64::from(budget.limits.burst) / budget.limits.interval.as_secs_f64() * 60.0;
     let calls = number(highlevel_calls);
-    MatchEstimate {
+    SyncEstimate {
         highlevel_calls,
         partner_calls,
         minutes: if per_minute > 0.0 { calls / per_minute } else { 0.0 },

@@ -59,7 +59,7 @@ pub use mapping::{
     TrialProblem, TrialReport, TrialRow,
 };
 pub use matching::{
-    ApproveMatch, BucketReport, Match, MatchBucket, MatchEstimate, MatchQuery, MatchReport, StartMatch,
+    ApproveMatch, BucketReport, Match, MatchBucket, MatchQuery, MatchReport, StartMatch, SyncEstimate,
 };
 pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAnswer};
 pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict};
@@ -73,7 +73,7 @@ pub use run::{
 };
 pub use secret::Secret;
 pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind, StoryQuery};
-pub use sync::{SyncProgress, SyncRequest};
+pub use sync::{FirstSync, SyncProgress, SyncRequest};
 pub use workspace::{NewWorkspace, Workspace, WorkspaceSettings};
 
 /// Makes a plain enum of the API from the enum of the same variants that the host works with, and back.

@@ -92,7 +92,9 @@ pub(super) async fn runs_are_found_by_either_id_in_pages_newest_first(engine: Ar
     assert_eq!(find(RunFilter { limit: 2, before: Some(run(2).id), ..all() }).await, ["1"]);
 }
 
-pub(super) async fn contacts_that_only_a_walk_found_are_counted_once_within_their_time(engine: Arc<dyn Engine>) {
+pub(super) async fn contacts_that_only_a_walk_found_are_counted_once_within_their_time(
+    engine: Arc<dyn Engine>,
+) {
     let world = World::new(engine).await;
     let other = world.add("acme", "connectif").await;
     let told = vec![FieldChange {
@@ -168,7 +170,9 @@ pub(super) async fn counts_follow_what_happens(engine: Arc<dyn Engine>) {
     assert_eq!(world.store.counts_of(&other).await.unwrap(), Counts::default());
 }
 
-pub(super) async fn the_age_of_what_waits_tells_live_changes_and_automations_from_a_first_sync(engine: Arc<dyn Engine>) {
+pub(super) async fn the_age_of_what_waits_tells_live_changes_and_automations_from_a_first_sync(
+    engine: Arc<dyn Engine>,
+) {
     let world = World::new(engine).await;
     let ages = async || {
         let counts = world.store.counts_of(&prefinery()).await.unwrap();

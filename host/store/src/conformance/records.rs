@@ -18,7 +18,8 @@ pub(super) async fn many_marks_are_one_run_and_every_event_ends_once(engine: Arc
     world.mark(Side::Highlevel, "h1", Priority::Sweep).await;
 
     let claim = world.claim_one().await;
-    let hint = |event, snapshot, deleted| Hint { event, side: Side::Highlevel, snapshot, deleted, asked: false };
+    let hint =
+        |event, snapshot, deleted| Hint { event, side: Side::Highlevel, snapshot, deleted, asked: false };
     let expected =
         [hint(Some(first), snapshot, false), hint(Some(second), None, true), hint(None, None, false)];
     assert_eq!(claim.hints, expected);
@@ -150,7 +151,8 @@ pub(super) async fn too_many_hints_become_one_that_forces_a_read(engine: Arc<dyn
     }
     let newest = seqs.pop().unwrap();
     let claim = world.claim_one().await;
-    let only = Hint { event: Some(newest), side: Side::Highlevel, snapshot: None, deleted: false, asked: false };
+    let only =
+        Hint { event: Some(newest), side: Side::Highlevel, snapshot: None, deleted: false, asked: false };
     assert_eq!(claim.hints, [only]);
     world.complete(claim, Disposition::Done).await;
     assert_eq!(world.state(newest).await, EventState::Applied);
