@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
 
 use contactor_engine::{NewDestination, NotificationConfig, ParkedAction};
+use contactor_sandbox::SandboxConfig;
 use contactor_sandbox::faults::{Effect, Fault, When};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_store::{AlertKind, AlertRules, DestinationKind, RunCause, RunFilter, RunOutcome, WorkspaceId};
@@ -21,7 +22,10 @@ struct World {
 
 impl World {
     async fn set(rules: AlertRules) -> Self {
-        let mut config = partners::sandbox();
+        Self::set_in(partners::sandbox(), rules).await
+    }
+
+    async fn set_in(mut config: SandboxConfig, rules: AlertRules) -> Self {
         config.connectif.limit = None;
         let stand = Stand::serve_with(config).await.unwrap();
         partners::connect(&stand, partners::connectif(&stand.sandbox)).await.unwrap();
@@ -199,7 +203,8 @@ async fn what_nobody_could_be_told_is_told_when_there_is_a_destination_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partner_whose_quota_is_used_up_for_long_is_told_as_highlevels_is() {
-    let world = World::set(AlertRules::default()).await;
+    // Quotas are kept where HighLevel's are.
+    let world = World::set_in(SandboxConfig::for_tests(), AlertRules::default()).await;
     partners::connect(&world.stand, partners::prefinery(&world.stand.sandbox)).await.unwrap();
     world.stand.sandbox.faults().add(Fault {
         operation: "prefinery.testers.list".to_owned(),

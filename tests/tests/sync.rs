@@ -2,8 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
 
-use contactor_engine::EngineConfig;
+use contactor_engine::{EngineConfig, Verdict};
 use contactor_sandbox::highlevel::PersonAct;
+use contactor_sandbox::prefinery::ProjectAct;
 use contactor_tests::engine::Stand;
 use contactor_tests::partners;
 use jiff::SignedDuration;
@@ -72,4 +73,35 @@ async fn what_a_first_sync_costs_is_said_before_it_is_begun() {
     assert!(begun.highlevel_calls > 0 && begun.highlevel_calls <= estimate.highlevel_calls, "{begun:?}");
     stand.walk().await.unwrap();
     assert_eq!(engine.sync_progress(&id).await.unwrap().estimate.highlevel_calls, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preview_shows_who_exists_only_at_the_partner_and_writes_nothing_anywhere() {
+    let stand = stand().await;
+    let (highlevel, prefinery) = (stand.sandbox.highlevel(), stand.sandbox.prefinery());
+    let project = prefinery.first_project();
+    for email in ["bo@example.com", "cy@example.com"] {
+        let fields = json!({ "email": email, "profile": { "first_name": "Only", "last_name": "There" } });
+        prefinery.act(project, ProjectAct::CreateTester { fields }).unwrap();
+    }
+    let id = partners::connect(&stand, partners::prefinery(&stand.sandbox)).await.unwrap().id;
+    let everything = || (highlevel.contacts(&highlevel.first_location()), prefinery.testers(project));
+    let before = everything();
+    stand.sandbox.recorder().clear();
+
+    let report = stand.engine.preview(&id, 100).await.unwrap();
+    let only_there = report.items.iter().filter(|item| item.verdict == Verdict::CreateHighlevel);
+    let labels: Vec<_> = only_there.filter_map(|item| item.label.clone()).collect();
+    assert_eq!((labels.len(), report.creates), (2, PEOPLE + 2), "{report:#?}");
+    assert_eq!(report.remarks, [] as [String; 0]);
+
+    assert!(everything() == before, "nothing is changed on either side");
+    let requests = stand.sandbox.recorder().recent();
+    let writes = requests.iter().filter(|seen| seen.method != "GET" && !seen.operation.contains("search"));
+    assert_eq!(writes.map(|seen| &seen.operation).collect::<Vec<_>>(), [] as [&String; 0]);
+    assert!(requests.len() as u64 > PEOPLE, "it has read both sides");
+    let store = stand.engine.store();
+    assert_eq!(store.counts(None).await.unwrap().dirty, 0);
+    assert_eq!(store.links(&id, "contact", None, 100).await.unwrap(), []);
+    assert_eq!(store.cursor(&id, "poll:testers").await.unwrap(), None, "no stream has moved");
 }

@@ -77,6 +77,6 @@ pub use manage::{
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};
-pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, RecordPreview, Verdict};
+pub use reconcile::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, RecordPreview, Verdict};
 pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};
 pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind};

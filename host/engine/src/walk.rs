@@ -427,6 +427,17 @@ fn children_of(run: &RunContext, page: &ContactPage, wanted: impl Fn(Kind) -> bo
     page.hits.iter().flat_map(|hit| lists.iter().map(move |list| mark(hit.id.as_str(), list))).collect()
 }
 
+/// What the first page of a stream lists, for a preview.
+pub(crate) struct FirstPage {
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) more: bool,
+}
+
+pub(crate) async fn first_page(run: &RunContext, stream: &str) -> Result<FirstPage, Failure> {
+    let (page, found) = read_page(run, stream, None).await?;
+    Ok(FirstPage { marks: found.marks, more: page.more })
+}
+
 /// One page of a stream and what it tells.
 async fn read_page(
     run: &RunContext,

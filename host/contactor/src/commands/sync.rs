@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use contactor_server::dto::{
-    ConnectionState, PreviewReport, PreviewRequest, RecordRef, SyncProgress, SyncRequest,
+    ConnectionState, PlannedConflict, PreviewReport, PreviewRequest, RecordRef, Side, SyncProgress,
+    SyncRequest,
 };
 
 use super::Context;
@@ -179,14 +180,34 @@ async fn preview(context: &Context, client: &Client, args: &Args) -> Result<(), 
             context.out.text(&format!("    {} {}: {before} → {after}", word(&change.side), change.field))?;
         }
         for conflict in &item.conflicts {
-            context.out.text(&format!("    conflict: {conflict}"))?;
+            context.out.text(&format!("    {}", clash(conflict)))?;
         }
     }
     if let Some(deletion) = &report.deletion {
         super::deletes::show_planned(context, deletion)?;
     }
     context.out.text(&summary(&report))?;
+    for remark in &report.remarks {
+        context.out.note(remark)?;
+    }
     Ok(context.out.note("nothing was written; run the command without --preview to do it")?)
+}
+
+/// Both values of a conflict, and what the policy makes of them.
+pub(super) fn clash(conflict: &PlannedConflict) -> String {
+    let outcome = match conflict.winner {
+        Some(Side::Highlevel) => "HighLevel's is taken",
+        Some(Side::Partner) => "the partner's is taken",
+        None => "both stay until a person decides",
+    };
+    format!(
+        "conflict: HighLevel {}: {}, partner {}: {}; policy {}: {outcome}",
+        conflict.highlevel_field,
+        value(&conflict.highlevel),
+        conflict.partner_field,
+        value(&conflict.partner),
+        value(&conflict.policy),
+    )
 }
 
 fn summary(report: &PreviewReport) -> String {
