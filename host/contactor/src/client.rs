@@ -8,12 +8,12 @@ use contactor_server::dto::{
     CatalogueQuery, CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector,
     DecideDeletion, DecideDeletions, DeletePolicies, DeletePolicyQuery, Deletion, DeletionPreview,
     DeletionQuery, Destination, DraftReport, EnableConnection, EraseRequest, Erasure, ErrorBody, Event,
-    FieldStory, FirstSync, GuardReport, Health, LimitQuery, MappingDraft, MappingRow, MappingRowQuery,
-    MappingTrial, MatchQuery, MatchReport, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail,
-    PreviewDeletion, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef, RecordingSummary,
-    ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer,
-    SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery, SyncProgress, SyncRequest,
-    Timeline, TimelineQuery, TrialReport, Workspace, WorkspaceSettings,
+    EventDetail, EventQuery, FieldStory, FirstSync, GuardReport, Health, LimitQuery, MappingDraft,
+    MappingRow, MappingRowQuery, MappingTrial, MatchQuery, MatchReport, NewWorkspace, Parked, ParkedGroup,
+    ParkedGroupDetail, PreviewDeletion, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef,
+    RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run,
+    RunQuery, SampleAnswer, SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery,
+    SyncProgress, SyncRequest, Timeline, TimelineQuery, TrialReport, Workspace, WorkspaceSettings,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -486,9 +486,13 @@ impl Client {
         self.json(request.json(which)).await
     }
 
-    pub(crate) async fn events(&self, workspace: &str, limit: Option<u32>) -> Result<Vec<Event>> {
+    pub(crate) async fn events(&self, workspace: &str, query: &EventQuery) -> Result<Vec<Event>> {
         let request = self.request(Method::GET, &["workspaces", workspace, "events"]);
-        self.json(request.query(&LimitQuery { limit })).await
+        self.json(request.query(query)).await
+    }
+
+    pub(crate) async fn event(&self, workspace: &str, event: i64) -> Result<EventDetail> {
+        self.get(&["workspaces", workspace, "events", &event.to_string()]).await
     }
 
     pub(crate) async fn destinations(&self, workspace: &str) -> Result<Vec<Destination>> {

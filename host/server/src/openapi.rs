@@ -106,6 +106,7 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::deletes::set_policy,
         api::deletes::preview,
         api::history::events,
+        api::history::event,
     ),
     components(schemas(crate::dto::ErrorBody))
 )]

@@ -102,8 +102,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<()>;
     /// One event with its body.
     async fn event(&self, seq: EventSeq) -> Result<Option<Event>>;
-    /// The newest events of a workspace.
-    async fn events(&self, workspace: &WorkspaceId, limit: u32) -> Result<Vec<Event>>;
+    /// Events of a workspace, newest first.
+    async fn events(&self, filter: EventFilter) -> Result<Vec<Event>>;
 
     // --------------------------------------------------------------------------------------------------------------- work
 

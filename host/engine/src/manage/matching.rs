@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use contactor_highlevel::BudgetState;
 use contactor_store::{
-    Connection, ConnectionId, ConnectionState, Match, MatchBucket, MatchCount, MatchFilter, Review,
+    Connection, ConnectionId, ConnectionState, EventFilter, Match, MatchBucket, MatchCount, MatchFilter,
+    Review,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -245,7 +246,7 @@ impl Engine {
         }));
         remarks.extend(outdated(connection, review).filter(|_| review.ended_at.is_none()));
         if review.walk > 0 && review.ended_at.is_none() {
-            let since = self.store().events(&connection.workspace, 1).await?;
+            let since = self.store().events(EventFilter::newest(&connection.workspace, 1)).await?;
             let changed = since.first().is_some_and(|event| event.received_at > review.begun_at);
             if self.now().duration_since(review.begun_at) > OLD || changed {
                 remarks.push(format!(

@@ -111,6 +111,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/deletes/preview", post(deletes::preview)),
         ("/api/v1/workspaces/{workspace}/events", get(history::events)),
+        ("/api/v1/workspaces/{workspace}/events/{event}", get(history::event)),
         ("/api/v1/catalogue", get(catalogue::list)),
         ("/api/v1/connectors", get(connectors::list).post(connectors::install)),
         ("/api/v1/connectors/inspect", post(connectors::inspect)),

@@ -52,7 +52,8 @@ pub use error::{ErrorBody, ErrorDetail};
 pub use guard::{AllowRequest, ChangedRecord, GuardReport};
 pub use health::{Counts, Health};
 pub use history::{
-    Event, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry, TimelineKind, TimelineQuery,
+    Event, EventDetail, EventQuery, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry,
+    TimelineKind, TimelineQuery,
 };
 pub use mapping::{
     MappingRow, MappingRowQuery, MappingTrial, Policy, RowOrigin, SetMappingPolicy, SetMappingRow,

@@ -105,6 +105,7 @@ cases! {
         unknown_names_are_answered_as_such;
     events:
         an_event_is_kept_as_it_came,
+        events_are_found_by_what_they_are_about_in_pages_newest_first,
         a_key_is_taken_once_per_source_and_scope,
         an_event_marks_every_connection_that_is_not_switched_off,
         an_event_that_marks_nothing_is_ignored_at_once,

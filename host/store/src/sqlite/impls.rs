@@ -121,9 +121,8 @@ impl Store for SqliteStore {
         self.read(move |db| events::event(db, seq)).await
     }
 
-    async fn events(&self, workspace: &WorkspaceId, limit: u32) -> Result<Vec<Event>> {
-        let workspace = workspace.clone();
-        self.read(move |db| events::newest(db, &workspace, limit)).await
+    async fn events(&self, filter: EventFilter) -> Result<Vec<Event>> {
+        self.read(move |db| events::list(db, &filter)).await
     }
 
     async fn acquire_lease(&self, owner: &str, ttl: Duration) -> Result<Lease> {
