@@ -2,10 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
 
-use contactor_engine::{NewDestination, NotificationConfig};
+use contactor_engine::{NewDestination, NotificationConfig, ParkedAction};
+use contactor_sandbox::SandboxConfig;
 use contactor_sandbox::faults::{Effect, Fault, When};
 use contactor_sandbox::highlevel::PersonAct;
-use contactor_store::{AlertKind, AlertRules, DestinationKind, WorkspaceId};
+use contactor_store::{AlertKind, AlertRules, DestinationKind, RunCause, RunFilter, RunOutcome, WorkspaceId};
 use contactor_tests::engine::{Stand, WORKSPACE};
 use contactor_tests::partners;
 use jiff::SignedDuration;
@@ -21,20 +22,15 @@ struct World {
 
 impl World {
     async fn set(rules: AlertRules) -> Self {
-        let mut config = partners::sandbox();
+        Self::set_in(partners::sandbox(), rules).await
+    }
+
+    async fn set_in(mut config: SandboxConfig, rules: AlertRules) -> Self {
         config.connectif.limit = None;
         let stand = Stand::serve_with(config).await.unwrap();
         partners::connect(&stand, partners::connectif(&stand.sandbox)).await.unwrap();
         stand.engine.notify_by(NotificationConfig { smtp: None, allow_private: true });
-        let destination = NewDestination {
-            workspace: WORKSPACE.to_owned(),
-            name: "team".to_owned(),
-            kind: DestinationKind::Webhook,
-            to: Vec::new(),
-            url: Some(format!("{}/webhook/team", stand.sandbox.inbox_url()).into()),
-            secret: Some(stand.sandbox.inbox().secret().into()),
-        };
-        stand.engine.put_destination(destination).await.unwrap();
+        add_destination(&stand).await;
         let workspace = WorkspaceId::new(WORKSPACE);
         let rules = AlertRules { to: vec!["team".to_owned()], ..rules };
         stand.engine.set_alert_rules(&workspace, rules).await.unwrap();
@@ -83,6 +79,18 @@ impl World {
         let alerts = self.stand.engine.alerts(&self.workspace).await.unwrap().alerts;
         alerts.into_iter().filter(|alert| alert.ended_at.is_none()).map(|alert| alert.kind).collect()
     }
+}
+
+async fn add_destination(stand: &Stand) {
+    let destination = NewDestination {
+        workspace: WORKSPACE.to_owned(),
+        name: "team".to_owned(),
+        kind: DestinationKind::Webhook,
+        to: Vec::new(),
+        url: Some(format!("{}/webhook/team", stand.sandbox.inbox_url()).into()),
+        secret: Some(stand.sandbox.inbox().secret().into()),
+    };
+    stand.engine.put_destination(destination).await.unwrap();
 }
 
 fn pair(news: &str, kind: &str) -> (String, String) {
@@ -150,6 +158,73 @@ async fn webhooks_that_highlevel_never_sent_are_noticed_by_the_sweep() {
     world.stand.sandbox.highlevel().refresh_index();
     world.pass(25).await;
     assert_eq!(world.told(), [[pair("ALERT", "missed-webhooks")]]);
+    // It has begun within the last hour, whatever the clock shows.
+    world.pass(35).await;
+    assert_eq!(world.open().await, [AlertKind::MissedWebhooks]);
+    world.pass(30).await;
+    assert_eq!(world.told(), [[pair("ALERT", "missed-webhooks")], [pair("OVER", "missed-webhooks")]]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_person_has_done_again_was_missed_by_no_webhook() {
+    let world = World::set(AlertRules { missed: 5, parked: 1_000, ..AlertRules::default() }).await;
+    let refusal = json!({ "message": "lists are closed" });
+    world.fault(Effect::Answer { status: 422, body: Some(refusal), retry_after: None, after: false });
+    for number in 0..PEOPLE {
+        world.contact(number);
+    }
+    world.pass(5).await;
+    world.stand.sandbox.faults().clear();
+    let engine = &world.stand.engine;
+    let groups = engine.parked_groups(&world.workspace).await.unwrap();
+    let contacts = groups.iter().find(|group| group.group.of.entity == "contact").unwrap();
+    let released = engine.release_group(&world.workspace, &contacts.id, ParkedAction::Retry).await.unwrap();
+    assert_eq!(released, PEOPLE as u64);
+    world.pass(10).await;
+    let runs = engine.runs(RunFilter { limit: 1_000, ..RunFilter::default() }).await.unwrap();
+    let asked =
+        runs.iter().filter(|run| run.cause == Some(RunCause::Person) && run.outcome == RunOutcome::Applied);
+    assert!(asked.count() >= PEOPLE, "{runs:#?}");
+    assert_eq!((world.told(), world.open().await), (vec![], vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_could_be_told_is_told_when_there_is_a_destination_again() {
+    let world = World::set(AlertRules::default()).await;
+    world.stand.engine.remove_destination(&world.workspace, "team").await.unwrap();
+    world.stand.sandbox.connectif().revoke_key();
+    world.contact(1);
+    world.pass(10).await;
+    assert_eq!(world.open().await, [AlertKind::NeedsReconnect]);
+    add_destination(&world.stand).await;
+    world.pass(2).await;
+    assert_eq!(world.told(), [[pair("ALERT", "needs-reconnect")]]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partner_whose_quota_is_used_up_for_long_is_told_as_highlevels_is() {
+    // Quotas are kept where HighLevel's are.
+    let world = World::set_in(SandboxConfig::for_tests(), AlertRules::default()).await;
+    partners::connect(&world.stand, partners::prefinery(&world.stand.sandbox)).await.unwrap();
+    world.stand.sandbox.faults().add(Fault {
+        operation: "prefinery.testers.list".to_owned(),
+        effect: Effect::Answer { status: 429, body: None, retry_after: Some(1_800), after: false },
+        when: When::Always,
+        skip: 0,
+    });
+    world.contact(1);
+    world.pass(10).await;
+    assert!(world.told().concat().contains(&pair("ALERT", "quota")), "{:?}", world.told());
+    let alerts = world.stand.engine.alerts(&world.workspace).await.unwrap().alerts;
+    let text = &alerts.iter().find(|alert| alert.kind == AlertKind::Quota).unwrap().text;
+    assert!(
+        text.contains("`testers of a project` of 60 requests in 60 seconds is used up")
+            && text.contains("contactor quota acme"),
+        "{text}"
+    );
+    world.stand.sandbox.faults().clear();
+    world.pass(45).await;
+    assert_eq!(world.open().await, []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use contactor_engine::{Allow, EngineConfig, EngineError, GuardReport};
+use contactor_engine::{Allow, EngineConfig, EngineError, GuardReport, ParkedAction};
 use contactor_sandbox::faults::{Effect, Fault, When};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::prefinery::ProjectAct;
@@ -260,6 +260,39 @@ async fn neither_a_preview_nor_what_a_person_asks_for_is_counted() {
     world.settle().await;
     assert_eq!((world.named("Asked"), world.state().await.0), (PEOPLE, ConnectionState::Enabled));
     assert_eq!(world.guard().await.guarded.at_partner, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_parked_that_is_done_again_at_once_is_counted_and_done_from_the_present_state() {
+    let world = World::set().await;
+    world.stand.sandbox.faults().add(Fault {
+        operation: "prefinery.testers.update".to_owned(),
+        effect: Effect::refuse(422),
+        when: When::Always,
+        skip: 0,
+    });
+    world.rename("Refused", PEOPLE);
+    world.settle().await;
+    let engine = &world.stand.engine;
+    let parked = engine.parked(&WorkspaceId::new(WORKSPACE)).await.unwrap();
+    assert_eq!((parked.len(), world.guard().await.guarded.at_partner), (PEOPLE, 0));
+    world.stand.sandbox.faults().clear();
+    world.rename("Present", PEOPLE);
+    world.stand.sandbox.highlevel().webhooks().clear();
+
+    let released = engine.release_all(&world.connection, ParkedAction::Retry).await.unwrap();
+    assert_eq!(released as usize, PEOPLE);
+    world.settle().await;
+    assert_eq!((world.named("Present") as u64, world.named("Refused")), (LIMIT, 0));
+    assert_eq!(world.state().await.0, ConnectionState::Paused);
+    assert_eq!(
+        engine.release_all(&world.connection, ParkedAction::Retry).await.unwrap(),
+        0,
+        "once is enough"
+    );
+    engine.allow_changes(&world.connection, Allow::Waiting).await.unwrap();
+    world.settle().await;
+    assert_eq!((world.named("Present"), world.state().await.0), (PEOPLE, ConnectionState::Enabled));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,12 +8,12 @@ use contactor_server::dto::{
     CatalogueQuery, CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector,
     DecideDeletion, DecideDeletions, DeletePolicies, DeletePolicyQuery, Deletion, DeletionPreview,
     DeletionQuery, Destination, DraftReport, EnableConnection, EraseRequest, Erasure, ErrorBody, Event,
-    FieldStory, GuardReport, Health, LimitQuery, MappingDraft, MappingRow, MappingRowQuery, MappingTrial,
-    MatchQuery, MatchReport, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewDeletion,
-    PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef, RecordingSummary, ReleaseAnswer,
-    ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run, RunQuery, SampleAnswer,
-    SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery, SyncProgress, SyncRequest,
-    Timeline, TimelineQuery, TrialReport, Workspace, WorkspaceSettings,
+    EventDetail, EventQuery, FieldStory, FirstSync, GuardReport, Health, LimitQuery, MappingDraft,
+    MappingRow, MappingRowQuery, MappingTrial, MatchQuery, MatchReport, NewWorkspace, Parked, ParkedGroup,
+    ParkedGroupDetail, PreviewDeletion, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef,
+    RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run,
+    RunQuery, SampleAnswer, SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery,
+    SyncProgress, SyncRequest, Timeline, TimelineQuery, TrialReport, Workspace, WorkspaceSettings,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -127,6 +127,10 @@ impl Client {
 
     pub(crate) async fn sync_progress(&self, workspace: &str, connector: &str) -> Result<SyncProgress> {
         self.json(self.of_connection(Method::GET, workspace, connector, &["sync"])).await
+    }
+
+    pub(crate) async fn sync_estimate(&self, workspace: &str, connector: &str) -> Result<FirstSync> {
+        self.json(self.of_connection(Method::GET, workspace, connector, &["sync", "estimate"])).await
     }
 
     pub(crate) async fn start_sync(
@@ -381,6 +385,17 @@ impl Client {
     }
 
     /// `action` is `retry` or `discard`.
+    pub(crate) async fn release_all_parked(
+        &self,
+        workspace: &str,
+        connector: &str,
+        action: &str,
+    ) -> Result<ReleaseAnswer> {
+        let action = format!("{action}-all");
+        self.json(self.of_connection(Method::POST, workspace, connector, &["parked", &action])).await
+    }
+
+    /// `action` is `retry` or `discard`.
     pub(crate) async fn release_parked(
         &self,
         workspace: &str,
@@ -471,9 +486,13 @@ impl Client {
         self.json(request.json(which)).await
     }
 
-    pub(crate) async fn events(&self, workspace: &str, limit: Option<u32>) -> Result<Vec<Event>> {
+    pub(crate) async fn events(&self, workspace: &str, query: &EventQuery) -> Result<Vec<Event>> {
         let request = self.request(Method::GET, &["workspaces", workspace, "events"]);
-        self.json(request.query(&LimitQuery { limit })).await
+        self.json(request.query(query)).await
+    }
+
+    pub(crate) async fn event(&self, workspace: &str, event: i64) -> Result<EventDetail> {
+        self.get(&["workspaces", workspace, "events", &event.to_string()]).await
     }
 
     pub(crate) async fn destinations(&self, workspace: &str) -> Result<Vec<Destination>> {

@@ -69,14 +69,14 @@ pub use ingest::Ingested;
 pub use manage::{
     ActionCall, ActionReport, BucketReport, CheckReport, ConflictPreview, ConflictReport, ConflictView,
     ConnectionView, ConnectorView, DeletionDecision, DeletionPreview, DeletionView, DraftField, DraftRecord,
-    DraftReport, DraftTotals, EnableConnection, HighLevelQuota, InspectReport, MappingRow, MappingTrial,
-    MatchEstimate, MatchReport, NewWorkspace, ParkedAction, ParkedGroupView, PartnerQuota, PlannedCall,
-    PolicyChange, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest, SettingView, Timeline,
+    DraftReport, DraftTotals, EnableConnection, FirstSync, HighLevelQuota, InspectReport, MappingRow,
+    MappingTrial, MatchReport, NewWorkspace, ParkedAction, ParkedGroupView, PartnerQuota, PlannedCall,
+    PolicyChange, QuotaUse, QuotaView, Resolve, RowOrigin, ScopeRequest, SettingView, SyncEstimate, Timeline,
     TimelineEntry, TimelineKind, TimelinePage, TrialProblem, TrialReport, TrialRow, WaitingDeletions,
     WantedPolicy, WhyField, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};
-pub use reconcile::{PlannedChange, PreviewItem, PreviewReport, RecordPreview, Verdict};
+pub use reconcile::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, RecordPreview, Verdict};
 pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};
 pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind};

@@ -4,6 +4,8 @@ use contactor_store::{ConnectionId, ConnectionState, Counts};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::manage::SyncEstimate;
+
 /// How far a connection's backfill is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SyncProgress {
@@ -13,6 +15,8 @@ pub struct SyncProgress {
     pub state: ConnectionState,
     /// A backfill was asked for and has pages left to read.
     pub walking: bool,
+    /// The connection of the same location whose backfill goes first: they walk one after the other.
+    pub waits_for: Option<ConnectionId>,
     /// Contacts read from HighLevel's list so far.
     pub seen: u64,
     /// Contacts in all, as HighLevel counted them.
@@ -25,8 +29,8 @@ pub struct SyncProgress {
     pub links: u64,
     /// Requests left today at HighLevel, as its answers say.
     pub quota_daily_remaining: Option<u32>,
-    /// Seconds until the backfill ends at the allowed rate, at one read and at most one write a record.
-    pub estimated_seconds: Option<u64>,
+    /// What is left to be done costs about this: one read and as a rule of thumb one write a record.
+    pub estimate: SyncEstimate,
 }
 
 impl SyncProgress {

@@ -138,7 +138,10 @@ impl Engine {
         let active = self.active(&connection.id).await.map_err(of_engine)?;
         let id = &connection.id;
         let run = self.context(&active, Priority::Backfill, false);
-        let backfill = self.in_turn(&run, BACKFILL, LOOK, self.backfill_step(&run, id)).await?;
+        let backfill = match self.backfill_ahead(connection).await.map_err(of_engine)? {
+            None => self.in_turn(&run, BACKFILL, LOOK, self.backfill_step(&run, id)).await?,
+            Some(_) => Step::Rest,
+        };
         let mut matching = Step::Rest;
         if active.review != Reviewed::No {
             let run = self.context(&active, Priority::Backfill, true);
@@ -205,6 +208,32 @@ impl Engine {
         Ok(())
     }
 
+    /// The connection whose backfill has to be over before this one's goes on, if there is one.
+    ///
+    /// Backfills of one location share its quota, and each walks through the same contacts: one after the other is sooner at its end
+    /// for the first and no later for the last. Whoever has begun goes on, then who has waited longest; both are seen in the cursors,
+    /// so that a restart changes no order. One that rests because of a failure keeps nobody waiting.
+    pub(crate) async fn backfill_ahead(
+        &self,
+        connection: &Connection,
+    ) -> Result<Option<ConnectionId>, EngineError> {
+        let Some(own) = self.store().cursor(&connection.id, BACKFILL).await?.filter(|own| !own.done) else {
+            return Ok(None);
+        };
+        let mut first = own;
+        for other in self.store().connections(Some(&connection.workspace)).await? {
+            if other.state != ConnectionState::Enabled || other.id == connection.id {
+                continue;
+            }
+            let cursor = self.store().cursor(&other.id, BACKFILL).await?;
+            let walks = cursor.filter(|cursor| !cursor.done && !trouble::rests(Some(cursor), self.now()));
+            first = walks
+                .into_iter()
+                .fold(first, |first, other| if turn(&other) < turn(&first) { other } else { first });
+        }
+        Ok(Some(first.connection).filter(|first| *first != connection.id))
+    }
+
     /// One page of the backfill: by creation, so that contacts that change meanwhile do not move.
     async fn backfill_step(&self, run: &RunContext, id: &ConnectionId) -> Result<Step, Failure> {
         let Some(cursor) = self.cursor(id, BACKFILL).await? else { return Ok(Step::Rest) };
@@ -233,7 +262,8 @@ impl Engine {
         };
         let children = children_of(run, &page, |_| true);
         self.mark_page(id, &page, children, Priority::Backfill, moved).await?;
-        Ok(if done { Step::Rest } else { Step::More })
+        // Also after the last page: another connection's backfill may have waited for it.
+        Ok(Step::More)
     }
 
     // -------------------------------------------------------------------------------------------------------------- sweep
@@ -382,6 +412,12 @@ impl Engine {
     }
 }
 
+/// What decides whose backfill goes first: one that has read a page, then the one that was asked for first.
+fn turn(cursor: &Cursor) -> (bool, Option<Timestamp>, &ConnectionId) {
+    let has_begun = cursor.cursor.is_some();
+    (!has_begun, (!has_begun).then_some(cursor.updated_at), &cursor.connection)
+}
+
 /// Marks on the lists of the contacts of a page. Tasks are walked by themselves; notes and appointments of a contact that
 /// changed may have changed with it.
 fn children_of(run: &RunContext, page: &ContactPage, wanted: impl Fn(Kind) -> bool) -> Vec<Mark> {
@@ -389,6 +425,17 @@ fn children_of(run: &RunContext, page: &ContactPage, wanted: impl Fn(Kind) -> bo
     let lists: Vec<&String> = lists.map(|(name, _)| name).collect();
     let mark = |contact: &str, list: &String| children::mark(list, Side::Highlevel, &RecordId::new(contact));
     page.hits.iter().flat_map(|hit| lists.iter().map(move |list| mark(hit.id.as_str(), list))).collect()
+}
+
+/// What the first page of a stream lists, for a preview.
+pub(crate) struct FirstPage {
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) more: bool,
+}
+
+pub(crate) async fn first_page(run: &RunContext, stream: &str) -> Result<FirstPage, Failure> {
+    let (page, found) = read_page(run, stream, None).await?;
+    Ok(FirstPage { marks: found.marks, more: page.more })
 }
 
 /// One page of a stream and what it tells.
@@ -503,6 +550,17 @@ mod tests {
         assert_eq!(restored.begun(at(300)).until, Some(at(200)));
         assert_eq!(Watermark::parse(Some(&Watermark::at(at(100)).to_text())), Some(Watermark::at(at(100))));
         assert_eq!(Watermark::parse(Some("nonsense")), None);
+    }
+
+    #[test]
+    fn a_backfill_that_has_begun_goes_on_and_then_the_one_that_was_asked_for_first() {
+        let at = |s| Timestamp::from_second(s).unwrap();
+        let cursor = |id: &str, asked: i64| fresh(&ConnectionId::new(id), BACKFILL, at(asked));
+        let begun = Cursor { cursor: Some("page 2".to_owned()), ..cursor("acme/z", 500) };
+        let mut waiting = vec![cursor("acme/b", 200), begun, cursor("acme/c", 100), cursor("acme/a", 200)];
+        waiting.sort_by(|one, other| turn(one).cmp(&turn(other)));
+        let order: Vec<_> = waiting.iter().map(|cursor| cursor.connection.as_str()).collect();
+        assert_eq!(order, ["acme/z", "acme/c", "acme/a", "acme/b"]);
     }
 
     #[test]

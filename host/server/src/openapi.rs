@@ -72,6 +72,7 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::matching::approve,
         api::sync::progress,
         api::sync::start,
+        api::sync::estimate,
         api::sync::preview,
         api::sync::record,
         api::history::runs,
@@ -89,6 +90,8 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::parked::group,
         api::parked::retry_group,
         api::parked::discard_group,
+        api::parked::retry_all,
+        api::parked::discard_all,
         api::parked::retry,
         api::parked::discard,
         api::conflicts::list,
@@ -103,6 +106,7 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::deletes::set_policy,
         api::deletes::preview,
         api::history::events,
+        api::history::event,
     ),
     components(schemas(crate::dto::ErrorBody))
 )]

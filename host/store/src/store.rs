@@ -102,8 +102,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<()>;
     /// One event with its body.
     async fn event(&self, seq: EventSeq) -> Result<Option<Event>>;
-    /// The newest events of a workspace.
-    async fn events(&self, workspace: &WorkspaceId, limit: u32) -> Result<Vec<Event>>;
+    /// Events of a workspace, newest first.
+    async fn events(&self, filter: EventFilter) -> Result<Vec<Event>>;
 
     // --------------------------------------------------------------------------------------------------------------- work
 
@@ -281,6 +281,9 @@ pub trait Store: Send + Sync + 'static {
     async fn run(&self, id: &RunId) -> Result<Option<Run>>;
     /// Runs without their calls, newest first.
     async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>>;
+    /// Contacts of a workspace whose change a partner was told since this time only because a walk over HighLevel found it: no webhook
+    /// had announced it, and nobody had asked for it.
+    async fn found_by_walk(&self, workspace: &WorkspaceId, since: Timestamp) -> Result<u64>;
     /// Keeps what a connector was given and answered in a run, in the place of what was kept of it. Recordings are forgotten after seven
     /// days, or sooner with the runs, and of each connection those beyond the newest 64 MiB.
     async fn put_recording(&self, recording: NewRecording) -> Result<()>;

@@ -56,7 +56,9 @@ async fn a_changed_record_is_shown_with_both_values_its_conflict_and_its_cost() 
         let [item] = report.items.as_slice() else { panic!("{report:#?}") };
         assert_eq!((item.verdict, report.updates, deletion), (Verdict::Update, 1, None));
         assert_eq!(item.partner_id, Some(RecordId::new(tester.as_str())));
-        assert_eq!(item.conflicts, ["lastName"]);
+        let conflict = &item.conflicts[0];
+        assert_eq!((item.conflicts.len(), conflict.highlevel_field.as_str()), (1, "lastName"));
+        assert!(conflict.highlevel != conflict.partner && conflict.winner.is_some(), "{conflict:?}");
         let first = item.changes.iter().find(|change| change.before == json!("Ada")).unwrap();
         assert_eq!((first.side, &first.after), (Side::Partner, &json!("Augusta")));
         let last = item.changes.iter().filter(|change| change.field.to_lowercase().contains("last"));

@@ -189,3 +189,36 @@ fn a_shown_line_is_split_as_a_shell_does() {
     );
     assert!(of_line("here", "cargo test", false).is_none() && of_line("here", "contactor", true).is_none());
 }
+
+/// Calls `look` with every command that has none below it, and its path.
+fn leaves(command: &mut clap::Command, path: &str, look: &mut impl FnMut(&mut clap::Command, &str)) {
+    if command.get_subcommands().next().is_none() {
+        return look(command, path);
+    }
+    for below in command.get_subcommands_mut().filter(|below| below.get_name() != "help") {
+        let path = format!("{path} {}", below.get_name());
+        leaves(below, &path, look);
+    }
+}
+
+#[test]
+fn the_help_of_every_command_names_json_and_shows_an_example_of_it() {
+    let mut program = Cli::command();
+    // Options of every command are handed down.
+    program.build();
+    let (mut seen, mut wrong) = (0, Vec::new());
+    leaves(&mut program, "contactor", &mut |command, path| {
+        seen += 1;
+        let help = command.render_long_help().to_string();
+        if !help.contains("--json") {
+            wrong.push(format!("{path} --help does not name --json"));
+        }
+        let example =
+            help.split_once("Example").is_some_and(|(_, after)| after.contains(&format!("  {path}")));
+        if !example {
+            wrong.push(format!("{path} --help shows no example"));
+        }
+    });
+    assert!(seen > 50, "only {seen} commands were found");
+    assert!(wrong.is_empty(), "{} of {seen}:\n{}", wrong.len(), wrong.join("\n"));
+}

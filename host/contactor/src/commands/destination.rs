@@ -2,11 +2,11 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use contactor_server::dto::{Destination, DestinationKind, PutDestination};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Context;
 use crate::exit::Failure;
-use crate::output::{or_dash, when, word};
+use crate::output::{self, or_dash, when, word};
 use crate::secrets::SecretSource;
 
 #[derive(Subcommand)]
@@ -107,10 +107,20 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         }
         Command::Remove(which) => {
             client.remove_destination(&which.workspace, &which.name).await?;
+            if context.out.json {
+                return Ok(output::json(
+                    &json!({ "workspace": which.workspace, "name": which.name, "removed": true }),
+                )?);
+            }
             Ok(context.out.note(&format!("removed {}", which.name))?)
         }
         Command::Test(which) => {
             client.test_destination(&which.workspace, &which.name).await?;
+            if context.out.json {
+                return Ok(output::json(
+                    &json!({ "workspace": which.workspace, "name": which.name, "delivered": true }),
+                )?);
+            }
             Ok(context.out.note(&format!("a test message reached {}", which.name))?)
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
-    CatalogueEntry, CatalogueKind, CatalogueWay, Event, EventState, RecordRef, Run, RunQuery,
+    CatalogueEntry, CatalogueKind, CatalogueWay, Event, EventQuery, EventState, RecordRef, Run, RunQuery,
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -290,6 +290,10 @@ impl Sandbox<'_> {
     }
 }
 
+fn newest(limit: u32) -> EventQuery {
+    EventQuery { limit: Some(limit), ..EventQuery::default() }
+}
+
 /// What was there before.
 struct Before {
     event: i64,
@@ -298,7 +302,7 @@ struct Before {
 
 impl Before {
     async fn of(client: &Client, workspace: &str) -> Result<Self, Failure> {
-        let event = client.events(workspace, Some(1)).await?.first().map_or(0, |event| event.seq);
+        let event = client.events(workspace, &newest(1)).await?.first().map_or(0, |event| event.seq);
         let run = client.runs(&latest(workspace, 1)).await?.first().map(|run| run.id.clone());
         Ok(Self { event, run })
     }
@@ -316,7 +320,7 @@ impl Before {
         loop {
             // Oldest first: the event itself comes before the echoes of what it caused.
             let mut events: Vec<Event> = client
-                .events(&args.workspace, Some(LATEST))
+                .events(&args.workspace, &newest(LATEST))
                 .await?
                 .into_iter()
                 .filter(|event| event.seq > self.event)

@@ -2,7 +2,9 @@
 
 use clap::{Args, Subcommand};
 
-use contactor_server::dto::{FieldStory, Side, StoryQuery, TimelineQuery};
+use contactor_server::dto::{
+    EventDetail, EventQuery, EventState, FieldStory, Side, StoryQuery, TimelineQuery,
+};
 
 use super::Context;
 use crate::exit::Failure;
@@ -146,29 +148,91 @@ fn rules(row: &serde_json::Value) -> String {
 #[derive(Subcommand)]
 pub(crate) enum EventsCommand {
     /// List accepted webhooks of a workspace, newest first.
-    List(Newest),
+    List(EventList),
+    /// Show one accepted webhook with its headers and its body.
+    #[command(after_help = "\
+Example:
+  contactor events show acme 4711")]
+    Show {
+        /// The workspace's id.
+        workspace: String,
+        /// The event's number, as `events list` shows it.
+        event: i64,
+    },
 }
 
 #[derive(Args)]
-pub(crate) struct Newest {
+#[command(after_help = "\
+Examples:
+  contactor events list acme --record ocQHyuzHvysMo5N5VsXc
+  contactor events list acme --type ContactUpdate --state parked --since 2026-11-26T00:00:00Z
+  contactor events list acme --before LAST-NUMBER-OF-THE-PAGE")]
+pub(crate) struct EventList {
     /// The workspace's id.
     workspace: String,
+    /// Only those that mention this id, or whose run was of the record with it on either side.
+    #[arg(long, value_name = "ID")]
+    record: Option<String>,
+    /// Only of this type, as the vendor calls it.
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Only those that stand like this.
+    #[arg(long, value_parser = state, value_name = "accepted|applied|superseded|parked|ignored")]
+    state: Option<EventState>,
+    /// Only those received at this instant or later, such as 2026-11-26T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    since: Option<jiff::Timestamp>,
+    /// Only events older than this one.
+    #[arg(long, value_name = "SEQ")]
+    before: Option<i64>,
     /// At most this many.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
     limit: u32,
 }
 
+fn state(text: &str) -> Result<EventState, String> {
+    serde_json::from_value(text.into())
+        .map_err(|_| "one of accepted, applied, superseded, parked, ignored".to_owned())
+}
+
 pub(crate) async fn events(context: &Context, command: EventsCommand) -> Result<(), Failure> {
-    let EventsCommand::List(args) = command;
-    let events = context.client()?.events(&args.workspace, Some(args.limit)).await?;
-    Ok(context.out.list(&events, ["SEQ", "AT", "FROM", "KIND", "STATE", "CONNECTION"], |e| {
-        [
-            e.seq.to_string(),
-            when(e.received_at),
-            word(&e.source),
-            e.kind.clone(),
-            word(&e.state),
-            or_dash(e.connection.as_ref()),
-        ]
-    })?)
+    let client = context.client()?;
+    match command {
+        EventsCommand::List(args) => {
+            let EventList { workspace, record, kind, state, since, before, limit } = args;
+            let query = EventQuery { record, kind, state, since, before, limit: Some(limit) };
+            let events = client.events(&workspace, &query).await?;
+            Ok(context.out.list(&events, ["SEQ", "AT", "FROM", "KIND", "STATE", "CONNECTION"], |e| {
+                [
+                    e.seq.to_string(),
+                    when(e.received_at),
+                    word(&e.source),
+                    e.kind.clone(),
+                    word(&e.state),
+                    or_dash(e.connection.as_ref()),
+                ]
+            })?)
+        }
+        EventsCommand::Show { workspace, event } => {
+            Ok(show_event(context, &client.event(&workspace, event).await?)?)
+        }
+    }
+}
+
+fn show_event(context: &Context, detail: &EventDetail) -> std::io::Result<()> {
+    let event = &detail.event;
+    let mut lines = vec![
+        ("event", event.seq.to_string()),
+        ("from", word(&event.source)),
+        ("connection", or_dash(event.connection.as_ref())),
+        ("type", event.kind.clone()),
+        ("state", word(&event.state)),
+        ("received", when(event.received_at)),
+        ("key", event.key.clone()),
+    ];
+    let headers = detail.headers.as_object().into_iter().flatten();
+    lines.extend(headers.map(|(name, text)| ("header", format!("{name}: {}", value(text)))));
+    let forgotten = "(forgotten: its time is over)".to_owned();
+    lines.push(("body", if detail.body.is_empty() { forgotten } else { detail.body.clone() }));
+    context.out.one(detail, &lines)
 }

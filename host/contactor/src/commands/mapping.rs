@@ -390,7 +390,7 @@ fn show_item(context: &Context, of: &str, item: &PreviewItem) -> std::io::Result
         context.out.text(&format!("      {} {}: {before} → {after}", word(&change.side), change.field))?;
     }
     for conflict in &item.conflicts {
-        context.out.text(&format!("      conflict: {conflict}"))?;
+        context.out.text(&format!("      {}", super::sync::clash(conflict)))?;
     }
     Ok(())
 }

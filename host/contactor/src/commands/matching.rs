@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use contactor_server::dto::{
-    ApproveMatch, BucketReport, ConnectionState, Match, MatchBucket, MatchEstimate, MatchQuery, MatchReport,
-    StartMatch,
+    ApproveMatch, BucketReport, ConnectionState, Match, MatchBucket, MatchQuery, MatchReport, StartMatch,
+    SyncEstimate,
 };
 
 use super::Context;
@@ -265,7 +265,7 @@ fn who(example: &Match) -> String {
     }
 }
 
-fn cost(estimate: &MatchEstimate) -> String {
+pub(super) fn cost(estimate: &SyncEstimate) -> String {
     format!(
         "{} requests to HighLevel ({:.1} min at the allowed rate, {:.1} % of a day), {} to the partner",
         estimate.highlevel_calls, estimate.minutes, estimate.day_percent, estimate.partner_calls

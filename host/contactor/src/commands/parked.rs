@@ -57,7 +57,7 @@ pub(crate) struct Which {
     /// Every record of a group, as `parked list` shows it.
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
-    /// Every parked record of the connection.
+    /// Everything that is parked of the connection; the mass-change guard counts what comes of it.
     #[arg(long)]
     all: bool,
     /// The kind of record.
@@ -180,30 +180,22 @@ fn records(context: &Context, parked: &[Parked]) -> std::io::Result<()> {
 }
 
 async fn release(context: &Context, client: &Client, which: Which, action: Action) -> Result<(), Failure> {
-    let Which { workspace, connector, record, group, all, entity, side } = which;
+    let Which { workspace, connector, record, group, all: _, entity, side } = which;
     let (verb, connector) = (action.word(), connector.unwrap_or_default());
     let released = match (group, record) {
         (Some(group), _) => client.release_parked_group(&workspace, &group, verb).await?.released,
-        (None, record) => {
-            let connection = format!("{workspace}/{connector}");
-            let records = match record {
-                Some(record) => vec![RecordRef { entity, side: side.into(), record }],
-                None => {
-                    let parked = client.parked(&workspace).await?;
-                    parked.into_iter().filter(|p| p.connection == connection).map(|p| p.record).collect()
-                }
-            };
-            let mut released = 0;
-            for record in &records {
-                let answer = client.release_parked(&workspace, &connector, record, verb).await?;
-                released += u64::from(answer.released);
-            }
-            if released == 0 && !all {
-                let message =
-                    "that record is not parked; `contactor parked list --records` shows those that are";
+        (None, None) => client.release_all_parked(&workspace, &connector, verb).await?.released,
+        (None, Some(record)) => {
+            let record = RecordRef { entity, side: side.into(), record };
+            if !client.release_parked(&workspace, &connector, &record, verb).await?.released {
+                let message = format!(
+                    "{} {} of {workspace}/{connector} is not parked; `contactor parked list {workspace} --records` shows those \
+                     that are",
+                    record.entity, record.record
+                );
                 return Err(Failure::say(Exit::NotFound, message));
             }
-            released
+            1
         }
     };
     if context.out.json {

@@ -44,6 +44,9 @@ fn done(progress: &SyncProgress) -> u64 {
 
 fn message(progress: &SyncProgress) -> String {
     let mut parts = vec![format!("{} waiting", progress.waiting)];
+    if let Some(other) = &progress.waits_for {
+        parts.push(format!("waits for the backfill of {other}"));
+    }
     if progress.parked > 0 {
         parts.push(format!("{} parked", progress.parked));
     }
@@ -58,7 +61,7 @@ fn message(progress: &SyncProgress) -> String {
 
 #[cfg(test)]
 mod tests {
-    use contactor_server::dto::ConnectionState;
+    use contactor_server::dto::{ConnectionState, SyncEstimate};
 
     use super::*;
 
@@ -74,6 +77,13 @@ mod tests {
             links: 260,
             quota_daily_remaining: Some(199_000),
             estimated_seconds: Some(120),
+            waits_for: None,
+            estimate: SyncEstimate {
+                highlevel_calls: 1_200,
+                partner_calls: 1_200,
+                minutes: 2.0,
+                day_percent: 0.6,
+            },
         }
     }
 
@@ -95,6 +105,8 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in: {text}");
         }
         assert!(!text.contains("parked"));
+        let waits = SyncProgress { waits_for: Some("acme/connectif".to_owned()), ..progress() };
+        assert!(message(&waits).contains("waits for the backfill of acme/connectif"));
         assert!(message(&SyncProgress { parked: 2, ..progress() }).contains("2 parked"));
     }
 }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use contactor_server::dto::{
-    ConnectionState, PreviewReport, PreviewRequest, RecordRef, SyncProgress, SyncRequest,
+    ConnectionState, PlannedConflict, PreviewReport, PreviewRequest, RecordRef, Side, SyncProgress,
+    SyncRequest,
 };
 
 use super::Context;
+use super::matching::cost;
 use super::parked::SideArg;
 use super::progress::Bar;
 use crate::client::Client;
@@ -22,6 +24,7 @@ const LOOK: Duration = Duration::from_secs(1);
 #[command(after_help = "\
 Examples:
   contactor sync acme prefinery --preview            what would happen to the first contacts; writes nothing
+  contactor sync acme prefinery --estimate           what it would cost: requests, share of the day, minutes; begins nothing
   contactor sync acme prefinery                      do it, and wait with a progress bar
   contactor sync acme prefinery --full --no-wait     walk through all contacts again, in the background
   contactor sync acme prefinery --record ocQHyuzHvysMo5N5VsXc     one contact, before everything else
@@ -34,6 +37,9 @@ pub(crate) struct Args {
     /// Show what would happen and write nothing.
     #[arg(long, conflicts_with_all = ["full", "no_wait"])]
     preview: bool,
+    /// Say what a sync of all contacts would cost, and begin nothing.
+    #[arg(long, conflicts_with_all = ["preview", "full", "wait", "no_wait", "record"])]
+    estimate: bool,
     /// Records that a preview looks at; each costs requests to both vendors.
     #[arg(long, requires = "preview", conflicts_with = "record", value_parser = clap::value_parser!(u32).range(1..=500))]
     limit: Option<u32>,
@@ -62,9 +68,15 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     if args.preview {
         return preview(context, &client, args).await;
     }
+    if args.estimate {
+        return estimate(context, &client, args).await;
+    }
     if let Some(record) = one(args) {
         client.sync_record(&args.workspace, &args.connector, &record).await?;
         let look = format!("contactor runs list --workspace {} --record {}", args.workspace, record.record);
+        if context.out.json {
+            return Ok(output::json(&serde_json::json!({ "record": record, "queued": true }))?);
+        }
         return Ok(context.out.note(&format!("the record is next; `{look}` shows what became of it"))?);
     }
     let request = SyncRequest { full: args.full };
@@ -118,14 +130,17 @@ async fn wait(
 
 fn show(context: &Context, progress: &SyncProgress) -> std::io::Result<()> {
     let total = progress.total.map(|total| format!(" of {total}")).unwrap_or_default();
-    let state = match (progress.is_finished(), progress.walking) {
-        (true, _) => "in step",
-        (false, true) => "reading contacts",
-        (false, false) => "working",
+    let state = match (progress.is_finished(), &progress.waits_for) {
+        (true, _) => "in step".to_owned(),
+        (false, Some(other)) => format!("waits for the backfill of {other}"),
+        (false, None) if progress.walking => "reading contacts".to_owned(),
+        (false, None) => "working".to_owned(),
     };
+    let left = if progress.is_finished() { String::new() } else { cost(&progress.estimate) };
     let lines = [
         ("connection", progress.connection.clone()),
-        ("state", state.to_owned()),
+        ("state", state),
+        ("left to do", left),
         ("contacts read", format!("{}{total}", progress.seen)),
         ("waiting", progress.waiting.to_string()),
         ("parked", progress.parked.to_string()),
@@ -136,6 +151,17 @@ fn show(context: &Context, progress: &SyncProgress) -> std::io::Result<()> {
         ),
     ];
     context.out.one(progress, &lines)
+}
+
+async fn estimate(context: &Context, client: &Client, args: &Args) -> Result<(), Failure> {
+    let first = client.sync_estimate(&args.workspace, &args.connector).await?;
+    let lines = [
+        ("contacts", first.contacts.to_string()),
+        ("would cost about", cost(&first.estimate)),
+        ("HighLevel quota left", first.quota_daily_remaining.to_string()),
+    ];
+    context.out.one(&first, &lines)?;
+    Ok(context.out.note("nothing was begun; run the command without --estimate to do it")?)
 }
 
 async fn preview(context: &Context, client: &Client, args: &Args) -> Result<(), Failure> {
@@ -154,14 +180,34 @@ async fn preview(context: &Context, client: &Client, args: &Args) -> Result<(), 
             context.out.text(&format!("    {} {}: {before} → {after}", word(&change.side), change.field))?;
         }
         for conflict in &item.conflicts {
-            context.out.text(&format!("    conflict: {conflict}"))?;
+            context.out.text(&format!("    {}", clash(conflict)))?;
         }
     }
     if let Some(deletion) = &report.deletion {
         super::deletes::show_planned(context, deletion)?;
     }
     context.out.text(&summary(&report))?;
+    for remark in &report.remarks {
+        context.out.note(remark)?;
+    }
     Ok(context.out.note("nothing was written; run the command without --preview to do it")?)
+}
+
+/// Both values of a conflict, and what the policy makes of them.
+pub(super) fn clash(conflict: &PlannedConflict) -> String {
+    let outcome = match conflict.winner {
+        Some(Side::Highlevel) => "HighLevel's is taken",
+        Some(Side::Partner) => "the partner's is taken",
+        None => "both stay until a person decides",
+    };
+    format!(
+        "conflict: HighLevel {}: {}, partner {}: {}; policy {}: {outcome}",
+        conflict.highlevel_field,
+        value(&conflict.highlevel),
+        conflict.partner_field,
+        value(&conflict.partner),
+        value(&conflict.policy),
+    )
 }
 
 fn summary(report: &PreviewReport) -> String {

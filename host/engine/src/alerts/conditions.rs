@@ -1,7 +1,8 @@
 //! What is wrong in a workspace now.
 
 use contactor_store::{
-    AlertKind, AlertMemory, Connection, ConnectionState, DeletionFilter, DeletionState, Rest, StopCause,
+    AlertKind, AlertMemory, Connection, ConnectionId, ConnectionState, Counts, DeletionFilter, DeletionState,
+    Rest, StopCause,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,7 +10,6 @@ use super::HIGHLEVEL;
 use super::decide::Condition;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::usage::hour;
 use crate::walk::BACKFILL;
 
 /// Deletions that are counted at most.
@@ -17,6 +17,11 @@ const DELETES: u32 = 1_000;
 
 /// A source that was not heard for so long has gone: nobody is told of it any more.
 const GONE: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// What the sweep found counts for so long.
+const MISSED_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+
+/// A partner's quota is told as used up if its window is as long as this, or the partner itself asks to be left alone for as long.
+const LONG_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 impl Engine {
     pub(super) async fn conditions(&self, memory: &AlertMemory) -> Result<Vec<Condition>, EngineError> {
@@ -31,6 +36,7 @@ impl Engine {
             }
             let rests = rests.iter().any(|rest| rest.connection == connection.id);
             all.extend(self.stale(&connection, memory, rests).await?);
+            all.extend(self.partner_quotas(&connection.id));
             all.extend(silence(connection.id.as_str(), memory, now).map(|text| Condition {
                 key: format!("silence:{}", connection.id),
                 kind: AlertKind::Silence,
@@ -65,7 +71,7 @@ impl Engine {
         }
         all.extend(self.deletes_condition(memory).await?);
         all.extend(self.quota_condition(memory).await?);
-        all.extend(self.missed_condition(memory));
+        all.extend(self.missed_condition(memory).await?);
         Ok(all)
     }
 
@@ -76,13 +82,14 @@ impl Engine {
         memory: &AlertMemory,
         rests: bool,
     ) -> Result<Option<Condition>, EngineError> {
-        // A first sync takes as long as it takes, and what rests is told as such.
-        let walks = self.store().cursor(&connection.id, BACKFILL).await?.is_some_and(|cursor| !cursor.done);
-        if walks || rests {
+        // What rests is told as such.
+        if rests {
             return Ok(None);
         }
         let counts = self.store().counts_of(&connection.id).await?;
-        let Some(oldest) = counts.oldest_dirty else { return Ok(None) };
+        // A first sync takes as long as it takes; what changes meanwhile does not wait for it.
+        let walks = self.store().cursor(&connection.id, BACKFILL).await?.is_some_and(|cursor| !cursor.done);
+        let Some(oldest) = oldest(&counts, walks) else { return Ok(None) };
         let waits = self.now().duration_since(oldest);
         let allowed = SignedDuration::from_mins(i64::from(memory.rules.stale_minutes));
         if waits < allowed {
@@ -96,9 +103,9 @@ impl Engine {
             connection: Some(connection.id.clone()),
             level: times.max(1).ilog2() + 1,
             text: format!(
-                "the oldest of {} changes waits for {minutes} minutes; see contactor quota {} and contactor runs list \
-                 --workspace {} --outcome retrying",
-                counts.dirty, memory.workspace, memory.workspace
+                "of {} changes and {} events for automations the oldest waits for {minutes} minutes; see contactor quota {} and \
+                 contactor runs list --workspace {} --outcome retrying",
+                counts.dirty, counts.deliveries, memory.workspace, memory.workspace
             ),
         }))
     }
@@ -151,22 +158,55 @@ impl Engine {
         }))
     }
 
-    fn missed_condition(&self, memory: &AlertMemory) -> Option<Condition> {
-        let (since, count) = self.watch().lock().missed.get(&memory.workspace).copied()?;
-        if memory.rules.missed == 0 || since != hour(self.now()) || count < memory.rules.missed {
-            return None;
+    /// A partner's quota of which nothing is left for a while. A shorter window is a pace, and has room again in a moment.
+    fn partner_quotas(&self, connection: &ConnectionId) -> Vec<Condition> {
+        let now = self.now();
+        let Some(quotas) = self.quotas_of_partners().get(connection).cloned() else { return Vec::new() };
+        let mut windows = quotas.windows();
+        let declared = quotas.declared().iter().enumerate();
+        let used_up = declared.filter_map(|(which, quota)| {
+            let until = windows.full_until(which, now)?;
+            let blocked = until.duration_since(now) >= LONG_WINDOW;
+            let long = SignedDuration::from_secs(i64::from(quota.per_seconds)) >= LONG_WINDOW;
+            let workspace = connection.as_str().split('/').next().unwrap_or_default();
+            (long || blocked).then(|| Condition {
+                key: format!("quota:{connection}:{}:{}", quota.scope, quota.per_seconds),
+                kind: AlertKind::Quota,
+                connection: Some(connection.clone()),
+                level: 1,
+                text: format!(
+                    "the partner's quota `{}` of {} requests in {} seconds is used up: what has to reach the partner waits, and there \
+                     is room again at {until}; contactor quota {workspace} tells who used it",
+                    quota.scope, quota.requests, quota.per_seconds
+                ),
+            })
+        });
+        used_up.collect()
+    }
+
+    async fn missed_condition(&self, memory: &AlertMemory) -> Result<Option<Condition>, EngineError> {
+        if memory.rules.missed == 0 {
+            return Ok(None);
         }
-        Some(Condition {
+        let since = self.now().saturating_sub(MISSED_WINDOW).unwrap_or(Timestamp::MIN);
+        let count = self.store().found_by_walk(&memory.workspace, since).await?;
+        Ok((count >= u64::from(memory.rules.missed)).then(|| Condition {
             key: "missed".to_owned(),
             kind: AlertKind::MissedWebhooks,
             connection: None,
             level: count.ilog10() + 1,
             text: format!(
-                "{count} changes of this hour were found by the sweep and by no webhook: look at the webhooks of the app in \
-                 HighLevel, and whether they reach this host"
+                "{count} contacts changed within the last hour were found by the sweep and announced by no webhook: look at the \
+                 webhooks of the app in HighLevel, and whether they reach this host"
             ),
-        })
+        }))
     }
+}
+
+/// Since when the oldest change waits that no first sync brought, or the oldest event for an automation.
+fn oldest(counts: &Counts, walks: bool) -> Option<Timestamp> {
+    let record = if walks { counts.oldest_live } else { counts.oldest_dirty };
+    record.into_iter().chain(counts.oldest_delivery).min()
 }
 
 /// A connection that does nothing until a person looks.
@@ -236,6 +276,22 @@ mod tests {
     use contactor_store::{AlertRules, WorkspaceId};
 
     use super::*;
+
+    #[test]
+    fn events_for_automations_wait_as_changes_do_and_a_first_sync_hides_no_live_change() {
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        let counts = |dirty, live, delivery| Counts {
+            oldest_dirty: dirty,
+            oldest_live: live,
+            oldest_delivery: delivery,
+            ..Counts::default()
+        };
+        assert_eq!(oldest(&counts(at(10), None, None), false), at(10));
+        assert_eq!(oldest(&counts(at(10), None, None), true), None, "what the first sync brought");
+        assert_eq!(oldest(&counts(at(10), at(20), None), true), at(20));
+        assert_eq!(oldest(&counts(at(10), at(20), at(15)), true), at(15));
+        assert_eq!(oldest(&counts(None, None, at(15)), false), at(15));
+    }
 
     #[test]
     fn a_source_that_was_never_heard_or_has_gone_is_not_missed() {

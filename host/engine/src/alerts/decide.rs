@@ -36,17 +36,23 @@ pub(super) struct Decision {
     pub(super) news: Vec<(News, Alert)>,
 }
 
-/// Compares what is wrong now with what is remembered.
+/// Compares what is wrong now with what is remembered. Without a listener nobody is told anything, and nothing counts as told: what
+/// still stands when there is one is told then.
 pub(super) fn decide(
     known: &[Alert],
     active: Vec<Condition>,
     rules: &AlertRules,
     now: Timestamp,
+    has_listener: bool,
 ) -> Decision {
     let mut known: BTreeMap<&str, &Alert> = known.iter().map(|alert| (alert.key.as_str(), alert)).collect();
     // One message at a time: what happens before the next is told with it.
     let said = known.values().filter_map(|alert| alert.said_at).max();
-    let quiet = said.is_some_and(|said| now < said + minutes(rules.digest_minutes));
+    let quiet = match said {
+        _ if !has_listener => Quiet::Deaf,
+        Some(said) if now < said + minutes(rules.digest_minutes) => Quiet::Soon,
+        _ => Quiet::No,
+    };
     let mut decision = Decision::default();
     for condition in active {
         let before = known.remove(condition.key.as_str());
@@ -56,6 +62,22 @@ pub(super) fn decide(
         decision.no_longer(alert, now, quiet);
     }
     decision
+}
+
+/// Whether something can be said.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quiet {
+    /// Now.
+    No,
+    /// A message was sent a moment ago.
+    Soon,
+    /// There is nobody to be told.
+    Deaf,
+}
+
+/// Whether something may still pass by itself before anybody has to know.
+fn is_held(kind: AlertKind, since: Timestamp, now: Timestamp) -> bool {
+    !at_once(kind) && now < since + HOLD
 }
 
 fn minutes(minutes: u32) -> SignedDuration {
@@ -70,7 +92,7 @@ impl Decision {
         condition: Condition,
         rules: &AlertRules,
         now: Timestamp,
-        quiet: bool,
+        quiet: Quiet,
     ) {
         let Condition { key, kind, connection, level, text } = condition;
         let open = before.filter(|alert| alert.ended_at.is_none());
@@ -88,14 +110,13 @@ impl Decision {
         };
         // What was spoken of a moment ago is not spoken of again at once, although it was over meanwhile.
         let suppressed = alert.said_at.is_some_and(|said| now < said + minutes(rules.suppress_minutes));
-        let held = !at_once(kind) && now < alert.since + HOLD;
         let news = match alert.told {
-            None if held || suppressed => None,
+            None if suppressed || is_held(kind, alert.since, now) => None,
             None => Some(News::Begins),
             Some(told) if level > told && !suppressed => Some(News::Worse),
             Some(_) => None,
         };
-        if let Some(news) = news.filter(|_| !quiet) {
+        if let Some(news) = news.filter(|_| quiet == Quiet::No) {
             (alert.told, alert.said_at) = (Some(level), Some(now));
             self.news.push((news, alert.clone()));
         }
@@ -105,23 +126,24 @@ impl Decision {
     }
 
     /// It was wrong, and is not any more.
-    fn no_longer(&mut self, before: &Alert, now: Timestamp, quiet: bool) {
+    fn no_longer(&mut self, before: &Alert, now: Timestamp, quiet: Quiet) {
         if before.ended_at.is_some() {
             return;
         }
         if before.told.is_none() {
-            match before.said_at {
-                None => self.dropped.push(before.key.clone()),
-                // It came back and went before anybody was told again; what was said earlier is remembered.
-                Some(_) => self.alerts.push(Alert { ended_at: Some(now), ..before.clone() }),
+            // It passed before anybody had to know; what was said of it earlier, and what nobody could be told, is remembered.
+            if before.said_at.is_none() && is_held(before.kind, before.since, now) {
+                self.dropped.push(before.key.clone());
+            } else {
+                self.alerts.push(Alert { ended_at: Some(now), ..before.clone() });
             }
             return;
         }
         let clear_since = before.clear_since.unwrap_or(now);
-        let over = (now >= clear_since + HOLD && !quiet).then_some(now);
-        let said_at = over.or(before.said_at);
+        let over = (now >= clear_since + HOLD && quiet != Quiet::Soon).then_some(now);
+        let said_at = over.filter(|_| quiet == Quiet::No).or(before.said_at);
         let alert = Alert { clear_since: Some(clear_since), ended_at: over, said_at, ..before.clone() };
-        if over.is_some() {
+        if over.is_some() && quiet == Quiet::No {
             self.news.push((News::Ends, alert.clone()));
         }
         if *before != alert {
@@ -155,11 +177,21 @@ mod tests {
         wrong: impl Fn(i64) -> Vec<Condition>,
         until: i64,
     ) -> Vec<(i64, News, String)> {
+        play_to(rules, wrong, until, |_| true)
+    }
+
+    /// The same with a listener in some of the minutes.
+    fn play_to(
+        rules: &AlertRules,
+        wrong: impl Fn(i64) -> Vec<Condition>,
+        until: i64,
+        has_listener: impl Fn(i64) -> bool,
+    ) -> Vec<(i64, News, String)> {
         let mut known: BTreeMap<String, Alert> = BTreeMap::new();
         let mut told = Vec::new();
         for minute in 0..until {
             let all: Vec<Alert> = known.values().cloned().collect();
-            let decision = decide(&all, wrong(minute), rules, at(minute));
+            let decision = decide(&all, wrong(minute), rules, at(minute), has_listener(minute));
             known.extend(decision.alerts.into_iter().map(|alert| (alert.key.clone(), alert)));
             for key in decision.dropped {
                 known.remove(&key);
@@ -204,6 +236,32 @@ mod tests {
         let begins = told.iter().filter(|(_, news, _)| *news == News::Begins).count();
         let ends = told.iter().filter(|(_, news, _)| *news == News::Ends).count();
         assert!(begins <= 10 && ends <= 10, "{told:?}");
+    }
+
+    #[test]
+    fn what_nobody_could_be_told_is_told_once_somebody_listens_if_it_still_stands() {
+        let rules = AlertRules::default();
+        let wrong = |minute: i64| match minute {
+            10..20 => vec![condition("over", AlertKind::Stale, 1), condition("stands", AlertKind::Paused, 1)],
+            20..100 => vec![condition("stands", AlertKind::Paused, 1)],
+            _ => vec![],
+        };
+        let told = play_to(&rules, wrong, 300, |minute| minute >= 50);
+        let expected = [(50, News::Begins, "stands".to_owned()), (103, News::Ends, "stands".to_owned())];
+        assert_eq!(told, expected);
+        // Whoever was told and does not listen any more is told no end, and it ends all the same.
+        let told = play_to(&rules, wrong, 300, |minute| minute < 50 || minute > 200);
+        assert!(
+            told.iter()
+                .all(|(minute, news, key)| *minute < 50 && (*news, key.as_str()) != (News::Ends, "stands")),
+            "{told:?}"
+        );
+        let begun = decide(&[], wrong(30), &rules, at(30), false).alerts;
+        let ended = decide(&begun, vec![], &rules, at(110), false);
+        assert!(
+            ended.alerts.len() == 1 && ended.alerts[0].ended_at.is_some(),
+            "it stays on the list: {ended:?}"
+        );
     }
 
     #[test]

@@ -12,15 +12,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use contactor_store::{
-    Alert, AlertMemory, AlertRound, AlertRules, ClaimedRecord, ConnectionId, ConnectionState, NewMessage,
-    Priority, RunOutcome, Side, WorkspaceId,
+    Alert, AlertMemory, AlertRound, AlertRules, ConnectionId, ConnectionState, NewMessage, WorkspaceId,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::notify::message_id;
-use crate::usage::hour;
 
 /// How often workspaces are looked at.
 const INTERVAL: SignedDuration = SignedDuration::from_mins(1);
@@ -38,8 +36,6 @@ struct Noticed {
     looked_at: Option<Timestamp>,
     /// When sources were last heard.
     heard: HashMap<(WorkspaceId, String), Timestamp>,
-    /// Changes that only the sweep found, by hour.
-    missed: HashMap<WorkspaceId, (Timestamp, u32)>,
 }
 
 impl Watch {
@@ -53,25 +49,6 @@ impl Engine {
     pub(crate) fn heard(&self, workspace: &WorkspaceId, partner: Option<&ConnectionId>) {
         let source = partner.map_or_else(|| HIGHLEVEL.to_owned(), ToString::to_string);
         self.watch().lock().heard.insert((workspace.clone(), source), self.now());
-    }
-
-    /// A run ended: when it wrote to the partner what only a sweep had found, a webhook was missing.
-    pub(crate) fn note_missed(&self, claim: &ClaimedRecord, outcome: RunOutcome, writes_to_partner: bool) {
-        let hints = &claim.hints;
-        let by_sweep = hints.iter().all(|hint| hint.event.is_none())
-            && hints.iter().any(|hint| hint.side == Side::Highlevel)
-            && claim.priority == Priority::Sweep;
-        if !by_sweep || !writes_to_partner || outcome != RunOutcome::Applied || claim.key.entity != "contact"
-        {
-            return;
-        }
-        let hour = hour(self.now());
-        let mut noticed = self.watch().lock();
-        let missed = noticed.missed.entry(claim.workspace.clone()).or_insert((hour, 0));
-        if missed.0 != hour {
-            *missed = (hour, 0);
-        }
-        missed.1 += 1;
     }
 
     /// Looks at every workspace, when it is time to.
@@ -108,14 +85,18 @@ impl Engine {
             memory.heard.push((source.clone(), *at));
         }
         let active = self.conditions(&memory).await?;
-        let decision = decide::decide(&memory.alerts, active, &memory.rules, now);
+        let listeners = self.listeners(&memory).await?;
+        let decision = decide::decide(&memory.alerts, active, &memory.rules, now, !listeners.is_empty());
+        if listeners.len() < memory.rules.to.len() && decision.alerts.iter().any(|alert| alert.since == now) {
+            tracing::error!(%workspace, to = ?memory.rules.to, works = ?listeners, "an alert, and a destination was removed or stopped");
+        }
         let mut round =
             AlertRound { alerts: decision.alerts, dropped: decision.dropped, messages: Vec::new(), heard };
         if round.alerts.is_empty() && round.dropped.is_empty() && round.heard.is_empty() {
             return Ok(());
         }
         if !decision.news.is_empty() {
-            round.messages = self.messages(workspace, &memory.rules, &decision.news).await?;
+            round.messages = self.messages(workspace, &listeners, &decision.news).await?;
         }
         self.store().put_alerts(workspace, round).await?;
         self.wake().wake();
@@ -133,39 +114,45 @@ impl Engine {
         newer.map(|((_, source), at)| (source.clone(), *at)).collect()
     }
 
-    /// One message for each destination that works.
+    /// The destinations of a workspace's alerts that work. Without one nothing counts as told, and what still stands is told once
+    /// there is one.
+    async fn listeners(&self, memory: &AlertMemory) -> Result<Vec<String>, EngineError> {
+        let mut listeners = Vec::new();
+        // A message counts for a connection.
+        if memory.rules.to.is_empty() || self.store().connections(Some(&memory.workspace)).await?.is_empty() {
+            return Ok(listeners);
+        }
+        for name in &memory.rules.to {
+            match self.store().destination(&memory.workspace, name).await? {
+                Some(destination) if destination.stopped.is_none() => listeners.push(name.clone()),
+                Some(_) | None => {}
+            }
+        }
+        Ok(listeners)
+    }
+
+    /// One message for each of these destinations.
     async fn messages(
         &self,
         workspace: &WorkspaceId,
-        rules: &AlertRules,
+        listeners: &[String],
         news: &[(decide::News, Alert)],
     ) -> Result<Vec<(ConnectionId, NewMessage)>, EngineError> {
         let content = message::content(workspace, news, self.now());
         let message =
             serde_json::to_value(&content).map_err(|error| EngineError::Invalid(error.to_string()))?;
-        // A message counts for a connection: the one that it is about, or any.
+        // A message counts for a connection: the one that it is about, or any, rather one that works.
         let connections = self.store().connections(Some(workspace)).await?;
         let about = news.iter().find_map(|(_, alert)| alert.connection.clone());
         let about = about.filter(|id| connections.iter().any(|connection| connection.id == *id));
         let working = connections.iter().find(|connection| connection.state != ConnectionState::Disabled);
-        let Some(connection) = about.or_else(|| working.map(|connection| connection.id.clone())) else {
-            return Ok(Vec::new());
-        };
-        let mut messages = Vec::new();
-        for name in &rules.to {
-            match self.store().destination(workspace, name).await? {
-                Some(destination) if destination.stopped.is_none() => {
-                    let message = message.clone();
-                    let new = NewMessage { id: message_id(), destination: name.clone(), message };
-                    messages.push((connection.clone(), new));
-                }
-                gone => {
-                    let why = gone.map_or("it was removed", |_| "it was stopped");
-                    tracing::error!(%workspace, destination = name, why, "alerts cannot be sent there");
-                }
-            }
-        }
-        Ok(messages)
+        let any = working.or(connections.first()).map(|connection| connection.id.clone());
+        let Some(connection) = about.or(any) else { return Ok(Vec::new()) };
+        let messages = listeners.iter().map(|name| {
+            let new = NewMessage { id: message_id(), destination: name.clone(), message: message.clone() };
+            (connection.clone(), new)
+        });
+        Ok(messages.collect())
     }
 
     /// Sets where a workspace's alerts go.

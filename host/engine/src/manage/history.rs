@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use contactor_store::{
-    ConflictFilter, ConnectionId, Event, Link, LinkState, RecordId, Run, RunCause, RunFilter, RunId, RunKind,
-    RunOutcome, Side, StoredConflict, WorkspaceId,
+    ConflictFilter, ConnectionId, Event, EventFilter, EventSeq, Link, LinkState, RecordId, Run, RunCause,
+    RunFilter, RunId, RunKind, RunOutcome, Side, StoredConflict, WorkspaceId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -205,10 +205,39 @@ impl Engine {
         Ok((runs, true))
     }
 
-    /// The newest events of a workspace.
-    pub async fn events(&self, workspace: &WorkspaceId, limit: u32) -> Result<Vec<Event>, EngineError> {
+    /// Events of a workspace, newest first.
+    ///
+    /// # Errors
+    /// No such workspace.
+    pub async fn events(&self, filter: EventFilter) -> Result<Vec<Event>, EngineError> {
+        self.workspace(&filter.workspace).await?;
+        Ok(self.store().events(filter).await?)
+    }
+
+    /// One event of a workspace, and its body as text: without the partner's credential, should it repeat it.
+    ///
+    /// # Errors
+    /// No such workspace or event.
+    pub async fn event(
+        &self,
+        workspace: &WorkspaceId,
+        seq: EventSeq,
+    ) -> Result<(Event, String), EngineError> {
         self.workspace(workspace).await?;
-        Ok(self.store().events(workspace, limit).await?)
+        let found =
+            self.store().event(seq).await?.filter(|event| event.workspace.as_ref() == Some(workspace));
+        let event = found.ok_or_else(|| EngineError::NotFound {
+            what: "event",
+            id: seq.0.to_string(),
+            hint: format!("; `contactor events list {workspace}` shows those that are kept"),
+        })?;
+        let mut body = String::from_utf8_lossy(&event.body).into_owned();
+        if let Some(connection) = &event.connection
+            && let Ok(active) = self.active(connection).await
+        {
+            body = active.partner.redacted(body);
+        }
+        Ok((event, body))
     }
 }
 

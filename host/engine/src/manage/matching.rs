@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use contactor_highlevel::BudgetState;
 use contactor_store::{
-    Connection, ConnectionId, ConnectionState, Match, MatchBucket, MatchCount, MatchFilter, Review,
+    Connection, ConnectionId, ConnectionState, EventFilter, Match, MatchBucket, MatchCount, MatchFilter,
+    Review,
 };
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::Engine;
@@ -44,7 +46,7 @@ pub struct MatchReport {
     /// When everything that would be written was approved.
     pub ended_at: Option<Timestamp>,
     /// What the records that are not approved yet would cost.
-    pub estimate: MatchEstimate,
+    pub estimate: SyncEstimate,
     /// Each bucket with some of its records.
     pub buckets: Vec<BucketReport>,
     /// What an admin has to know before approving anything.
@@ -52,8 +54,8 @@ pub struct MatchReport {
 }
 
 /// What a sync would cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct MatchEstimate {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SyncEstimate {
     /// Requests to HighLevel.
     pub highlevel_calls: u64,
     /// Requests to the partner.
@@ -72,7 +74,7 @@ pub struct BucketReport {
     /// It was approved.
     pub approved: bool,
     /// What the records that were not marked yet would cost.
-    pub estimate: MatchEstimate,
+    pub estimate: SyncEstimate,
     /// Some of its records.
     pub examples: Vec<Match>,
 }
@@ -133,7 +135,7 @@ impl Engine {
                 estimate: if writes {
                     estimate(count.highlevel_calls, count.partner_calls, &budget)
                 } else {
-                    MatchEstimate::default()
+                    SyncEstimate::default()
                 },
                 examples,
                 count,
@@ -244,7 +246,7 @@ impl Engine {
         }));
         remarks.extend(outdated(connection, review).filter(|_| review.ended_at.is_none()));
         if review.walk > 0 && review.ended_at.is_none() {
-            let since = self.store().events(&connection.workspace, 1).await?;
+            let since = self.store().events(EventFilter::newest(&connection.workspace, 1)).await?;
             let changed = since.first().is_some_and(|event| event.received_at > review.begun_at);
             if self.now().duration_since(review.begun_at) > OLD || changed {
                 remarks.push(format!(
@@ -274,11 +276,11 @@ fn outdated(connection: &Connection, review: &Review) -> Option<String> {
     })
 }
 
-fn estimate(highlevel_calls: u64, partner_calls: u64, budget: &BudgetState) -> MatchEstimate {
+pub(super) fn estimate(highlevel_calls: u64, partner_calls: u64, budget: &BudgetState) -> SyncEstimate {
     let number = |count: u64| u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
     let per_minute = f64::from(budget.limits.burst) / budget.limits.interval.as_secs_f64() * 60.0;
     let calls = number(highlevel_calls);
-    MatchEstimate {
+    SyncEstimate {
         highlevel_calls,
         partner_calls,
         minutes: if per_minute > 0.0 { calls / per_minute } else { 0.0 },

@@ -37,9 +37,10 @@ pub use mapping::{
     TrialReport, TrialRow,
 };
 pub(crate) use matching::basis;
-pub use matching::{BucketReport, MatchEstimate, MatchReport};
+pub use matching::{BucketReport, MatchReport, SyncEstimate};
 pub use parked::{ParkedAction, ParkedGroupView};
 pub use quota::{HighLevelQuota, PartnerQuota, QuotaUse, QuotaView};
+pub use sync::FirstSync;
 pub use why::WhyField;
 pub use workspaces::NewWorkspace;
 pub(crate) use workspaces::check_id;

@@ -90,10 +90,44 @@ impl Engine {
         if action == ParkedAction::Retry {
             self.end_rest(&of.connection, &of.entity).await?;
         }
+        let released = self.release_cause(&of, count, action, priority).await?;
+        self.wake().wake();
+        Ok(released)
+    }
+
+    /// Has everything that is parked of a connection done again, or lets it go; answers how much it was. Called again it releases
+    /// what is parked by then: nothing, or what a call that was cut off left.
+    ///
+    /// Released records have the priority of a sweep: nobody waits for each of thousands, and the guard against mass changes counts
+    /// them.
+    ///
+    /// # Errors
+    /// No such connection.
+    pub async fn release_all(&self, id: &ConnectionId, action: ParkedAction) -> Result<u64, EngineError> {
+        let connection = self.stored(id).await?;
+        let groups = self.store().parked_groups(&connection.workspace).await?;
         let mut released = 0;
-        // What is parked again meanwhile is not done a third time.
+        for ParkedGroup { of, count, .. } in groups.into_iter().filter(|group| group.of.connection == *id) {
+            if action == ParkedAction::Retry {
+                self.end_rest(id, &of.entity).await?;
+            }
+            released += self.release_cause(&of, count, action, Priority::Sweep).await?;
+        }
+        self.wake().wake();
+        Ok(released)
+    }
+
+    /// The same of one cause, at most so many entries: what is parked again meanwhile is not done a third time.
+    async fn release_cause(
+        &self,
+        of: &ParkedCause,
+        count: u64,
+        action: ParkedAction,
+        priority: Priority,
+    ) -> Result<u64, EngineError> {
+        let mut released = 0;
         while released < count {
-            let page = self.store().parked_of(&of, PAGE).await?;
+            let page = self.store().parked_of(of, PAGE).await?;
             if page.is_empty() {
                 break;
             }

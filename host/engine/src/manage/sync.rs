@@ -1,16 +1,30 @@
 //! Syncs on request, and how things stand.
 
+use contactor_highlevel::SearchRequest;
 use contactor_store::{
     ConnectionId, ConnectionState, Counts, Mark, Priority, RecordId, Run, RunFilter, Side, StoreError,
+    Workspace,
 };
 
+use super::matching::{SyncEstimate, estimate};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::progress::{Health, SyncProgress};
 use crate::walk::BACKFILL;
 
-/// HighLevel's published rate: 100 requests in 10 seconds per app and location.
-const REQUESTS_PER_SECOND: u64 = 10;
+/// Requests to either side for a record that waits: one read, and as a rule of thumb one write.
+const CALLS: u64 = 2;
+
+/// What a first sync would cost, before it is begun.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FirstSync {
+    /// Contacts of the location, as HighLevel counts them.
+    pub contacts: u64,
+    /// What reading and writing all of them would cost.
+    pub estimate: SyncEstimate,
+    /// Requests left today at HighLevel.
+    pub quota_daily_remaining: u32,
+}
 
 impl Engine {
     /// Begins a walk over all contacts of the location, or goes on with the one under way; `full` begins anew.
@@ -34,19 +48,55 @@ impl Engine {
         let workspace = self.workspace(&connection.workspace).await?;
         let (seen, total) = cursor.as_ref().map_or((0, None), |c| (c.seen, c.total));
         let unread = total.unwrap_or(seen).saturating_sub(seen);
+        let estimate = self.cost_of(id, &workspace, unread, counts.dirty).await;
+        let walking = cursor.as_ref().is_some_and(|cursor| !cursor.done);
         Ok(SyncProgress {
             connection: id.clone(),
             state: connection.state,
-            walking: cursor.is_some_and(|cursor| !cursor.done),
+            walking,
+            waits_for: if walking { self.backfill_ahead(&connection).await? } else { None },
             seen,
             total,
             waiting: counts.dirty,
             parked: counts.parked,
             links: counts.links,
             quota_daily_remaining: self.daily_remaining(&workspace),
-            // One read for each record that is left, and as a rule of thumb one write.
-            estimated_seconds: Some((unread + counts.dirty) * 2 / REQUESTS_PER_SECOND),
+            estimate,
         })
+    }
+
+    /// What a sync of the whole location would cost, before it is begun. Asks HighLevel how many contacts there are: one request.
+    ///
+    /// # Errors
+    /// No such connection, or HighLevel does not answer.
+    pub async fn sync_estimate(&self, id: &ConnectionId) -> Result<FirstSync, EngineError> {
+        let active = self.active(id).await?;
+        let run = self.context(&active, Priority::Interactive, true);
+        let request = SearchRequest { limit: 1, ..SearchRequest::default() };
+        let page = run.location.search_contacts(&request).await?;
+        let contacts = page.total.ok_or_else(|| {
+            EngineError::Invalid(
+                "HighLevel did not say how many contacts the location has; try again".to_owned(),
+            )
+        })?;
+        let workspace = self.workspace(&active.connection.workspace).await?;
+        let estimate = self.cost_of(id, &workspace, contacts, 0).await;
+        Ok(FirstSync { contacts, estimate, quota_daily_remaining: self.budget(&workspace).daily.remaining })
+    }
+
+    /// What it costs to read so many contacts with their lists, and to work off so many records that wait.
+    async fn cost_of(
+        &self,
+        id: &ConnectionId,
+        workspace: &Workspace,
+        contacts: u64,
+        waiting: u64,
+    ) -> SyncEstimate {
+        // A connection that cannot be loaded says so elsewhere.
+        let lists = self.active(id).await.map_or(0, |active| active.lists.len() as u64);
+        let records = contacts * (1 + lists) + waiting;
+        let pages = contacts.div_ceil(u64::from(self.config().page_size.max(1)));
+        estimate(pages + records * CALLS, records * CALLS, &self.budget(workspace))
     }
 
     /// Syncs one record now: an operator asked for it.

@@ -162,6 +162,14 @@ impl Windows {
         (used, Some(window.blocked).filter(|until| *until > now))
     }
 
+    /// Until when a window has no room, if it has none.
+    pub(crate) fn full_until(&mut self, which: usize, now: Timestamp) -> Option<Timestamp> {
+        let window = &mut self.0[which];
+        window.forget(now);
+        let wait = window.wait(now);
+        (wait > SignedDuration::ZERO).then(|| now + wait)
+    }
+
     /// The partner refused a request that these windows count: they are full until this time.
     pub(crate) fn block(&mut self, which: &[usize], until: Timestamp) {
         for &i in which {

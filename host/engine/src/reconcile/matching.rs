@@ -232,7 +232,9 @@ impl RunContext {
             }
         }
         if !item.conflicts.is_empty() {
-            parts.push(format!("conflict on {}", item.conflicts.join(", ")));
+            let fields: Vec<&str> =
+                item.conflicts.iter().map(|conflict| conflict.highlevel_field.as_str()).collect();
+            parts.push(format!("conflict on {}", fields.join(", ")));
         }
         parts.extend(item.reason.clone());
         if parts.is_empty() { "both agree".to_owned() } else { parts.join("; ") }

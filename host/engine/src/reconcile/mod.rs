@@ -15,6 +15,6 @@ mod settle;
 mod sides;
 mod work;
 
-pub use preview::{PlannedChange, PreviewItem, PreviewReport, RecordPreview, Verdict};
+pub use preview::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, RecordPreview, Verdict};
 pub(crate) use sides::{RunContext, SideRecord, TAGS, contact_fields, mismatch, partner_record};
 pub(crate) use work::{outcome_name, run_id};

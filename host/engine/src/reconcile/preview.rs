@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use contactor_highlevel::{SearchRequest, Sort};
 use contactor_store::{ConnectionId, LinkState, Priority, RecordId, RecordKey, Side};
-use contactor_sync::{Fields, Seen};
+use contactor_sync::{ConflictRecord, Fields, Policy, Seen};
 use serde::{Deserialize, Serialize};
 
 use super::children::Kind;
@@ -16,11 +16,12 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::Failure;
 use crate::manage::DeletionPreview;
+use crate::walk::first_page;
 
 /// What a sync would do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PreviewReport {
-    /// The records that were looked at, in the order of HighLevel's list.
+    /// The records that were looked at: HighLevel's in the order of its list, then those that only the partner has.
     pub items: Vec<PreviewItem>,
     /// Contacts in all; the preview looks at no more than was asked for.
     pub total: Option<u64>,
@@ -45,6 +46,9 @@ pub struct PreviewReport {
     /// Requests to the partner that a sync of these records would make, reads included.
     #[serde(default)]
     pub estimated_partner_calls: u64,
+    /// What a reader has to know of it, such as records that could not be listed.
+    #[serde(default)]
+    pub remarks: Vec<String>,
 }
 
 /// What a sync of one record would do.
@@ -72,7 +76,7 @@ pub struct PreviewItem {
     /// Fields that would be written, on either side.
     pub changes: Vec<PlannedChange>,
     /// Fields on which both sides differ and a policy decides.
-    pub conflicts: Vec<String>,
+    pub conflicts: Vec<PlannedConflict>,
     /// Lists of child records that follow the contact; each costs a read.
     #[serde(default)]
     pub lists: u64,
@@ -101,6 +105,40 @@ pub enum Verdict {
     Park,
 }
 
+/// Both sides hold different values of a field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedConflict {
+    /// HighLevel's field.
+    pub highlevel_field: String,
+    /// The partner's field.
+    pub partner_field: String,
+    /// What HighLevel holds.
+    pub highlevel: serde_json::Value,
+    /// What the partner holds.
+    pub partner: serde_json::Value,
+    /// The row's policy.
+    pub policy: Policy,
+    /// Whose value would be in place on both sides; none while a person has to decide.
+    pub winner: Option<Side>,
+}
+
+impl From<&ConflictRecord> for PlannedConflict {
+    fn from(conflict: &ConflictRecord) -> Self {
+        let held = |side| convert::value_to_json(conflict.held(side).unwrap_or_else(|| conflict.offer(side)));
+        Self {
+            highlevel_field: conflict.highlevel_field.clone(),
+            partner_field: conflict.partner_field.clone(),
+            highlevel: held(contactor_sync::Side::Highlevel),
+            partner: held(contactor_sync::Side::Partner),
+            policy: conflict.policy,
+            winner: conflict.winner.map(|side| match side {
+                contactor_sync::Side::Highlevel => Side::Highlevel,
+                contactor_sync::Side::Partner => Side::Partner,
+            }),
+        }
+    }
+}
+
 /// One field that would be written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedChange {
@@ -115,7 +153,8 @@ pub struct PlannedChange {
 }
 
 impl Engine {
-    /// Plans the first `limit` contacts of the location without writing anything anywhere.
+    /// Plans the first `limit` contacts of the location, and as many records that only the partner has, without writing anything
+    /// anywhere.
     pub async fn preview(&self, id: &ConnectionId, limit: u32) -> Result<PreviewReport, EngineError> {
         let active = self.active(id).await?;
         let run = self.context(&active, Priority::Interactive, true);
@@ -147,9 +186,69 @@ impl Engine {
                 break;
             }
         }
+        self.preview_partner(&run, limit.clamp(1, 10_000) as usize, &mut report).await?;
         report.highlevel_calls = run.recorder.count("highlevel");
         report.partner_calls = run.recorder.count("partner");
         Ok(report)
+    }
+
+    /// Plans records that the partner's streams list and that are not linked: those that a sync would bring to HighLevel.
+    async fn preview_partner(
+        &self,
+        run: &RunContext,
+        limit: usize,
+        report: &mut PreviewReport,
+    ) -> Result<(), EngineError> {
+        let partner = run.active.manifest.partner.name.clone();
+        if run.active.manifest.streams.is_empty() {
+            report.remarks.push(format!(
+                "the connector cannot list the records of {partner}: those that exist only there are not in this preview, and appear \
+                 when their webhook comes"
+            ));
+        }
+        let mut known: BTreeSet<RecordId> =
+            report.items.iter().filter_map(|item| item.partner_id.clone()).collect();
+        let mut left = limit;
+        for stream in &run.active.manifest.streams {
+            // From its beginning, and no further than one page: what the streams have read so far stays as it is.
+            let found = match first_page(run, &stream.name).await {
+                Ok(found) => found,
+                Err(failure) => {
+                    let why = failure.message;
+                    report.remarks.push(format!("{partner}'s `{}` could not be listed: {why}", stream.name));
+                    continue;
+                }
+            };
+            if found.more {
+                report.remarks.push(format!(
+                    "of {partner}'s `{}` only the first page was looked at for records that exist only there",
+                    stream.name
+                ));
+            }
+            for mark in found.marks {
+                let is_contact = mark.entity == "contact" && mark.side == Side::Partner && !mark.deleted;
+                if !is_contact || left == 0 || !known.insert(mark.record.clone()) {
+                    continue;
+                }
+                let id = &run.active.connection.id;
+                let key = RecordKey {
+                    connection: id.clone(),
+                    entity: mark.entity.clone(),
+                    side: Side::Partner,
+                    record: mark.record,
+                };
+                if self.store().link(id, &key.entity, key.side, &key.record).await?.is_some() {
+                    continue;
+                }
+                left -= 1;
+                let item = self.preview_record(run, &key).await?;
+                // One that matches a contact is that contact's business, beyond those that were looked at.
+                if item.highlevel_id.is_none() {
+                    report.add(item);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Plans one record without writing anything anywhere.
@@ -248,9 +347,7 @@ impl RunContext {
             if !changes.is_empty() && item.verdict == Verdict::Unchanged {
                 item.verdict = Verdict::Update;
             }
-            item.conflicts.extend(
-                plan.pairs.iter().flat_map(|pair| &pair.merge.conflicts).map(|c| c.highlevel_field.clone()),
-            );
+            item.conflicts.extend(plan.pairs.iter().flat_map(|pair| &pair.merge.conflicts).map(Into::into));
             item.changes.extend(changes);
             item.lists += 1;
         }
@@ -361,7 +458,7 @@ fn sync_item(record: RecordId, plan: &SyncPlan) -> PreviewItem {
         label: plan.highlevel.as_ref().or(plan.partner.as_ref()).and_then(SideRecord::label),
         reason: plan.held_back.first().map(|(_, reason)| reason.clone()),
         changes,
-        conflicts: plan.merge.conflicts.iter().map(|conflict| conflict.highlevel_field.clone()).collect(),
+        conflicts: plan.merge.conflicts.iter().map(Into::into).collect(),
         ..blank(record, verdict)
     }
 }

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use contactor_highlevel::Priority as HlPriority;
 use contactor_store::{
-    ClaimedRecord, Completion, ConflictEnd, ConnectionState, Deletion, Disposition, FailureClass, Lease,
-    LinkState, Mark, Priority, RecordKey, Run, RunCause, RunId, RunKind, RunOutcome, Side, StoreError,
+    ClaimedRecord, Completion, ConflictEnd, ConnectionState, Deletion, Disposition, FailureClass, Hint,
+    Lease, LinkState, Mark, Priority, RecordKey, Run, RunCause, RunId, RunKind, RunOutcome, Side, StoreError,
 };
 use contactor_sync::ConflictRecord;
 
@@ -165,8 +165,6 @@ impl Engine {
             calls,
             log,
         };
-        let to_partner = entry.changes.iter().any(|change| change.side == Side::Partner);
-        self.note_missed(&claim, entry.outcome, to_partner);
         let claim = ClaimedRecord { link: ending.replaces.or(claim.link), ..claim };
         let completion = Completion {
             claim,
@@ -431,13 +429,18 @@ impl Engine {
 
 /// What led to a run: a person before a webhook, a webhook before a walk that found the record as well.
 fn cause(claim: &ClaimedRecord) -> Option<RunCause> {
-    let last = claim.hints.last()?;
-    Some(match (claim.priority, last.side) {
-        (Priority::Interactive, _) => RunCause::Person,
-        _ if claim.hints.iter().any(|hint| hint.event.is_some()) => RunCause::Webhook,
-        (Priority::Backfill, _) => RunCause::Backfill,
-        (_, Side::Highlevel) => RunCause::HighlevelWalk,
-        (_, Side::Partner) => RunCause::PartnerWalk,
+    if claim.hints.is_empty() {
+        return None;
+    }
+    let any = |is: fn(&Hint) -> bool| claim.hints.iter().any(is);
+    Some(match claim.priority {
+        Priority::Interactive => RunCause::Person,
+        _ if any(|hint| hint.event.is_some()) => RunCause::Webhook,
+        _ if any(|hint| hint.asked) => RunCause::Person,
+        Priority::Backfill => RunCause::Backfill,
+        // Whatever a poll of the partner said besides: no webhook had announced what HighLevel's sweep found.
+        _ if any(|hint| hint.side == Side::Highlevel) => RunCause::HighlevelWalk,
+        _ => RunCause::PartnerWalk,
     })
 }
 

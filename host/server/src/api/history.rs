@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use contactor_engine::{TimelinePage, WhyField};
-use contactor_store::{RecordId, RunFilter, RunId};
+use contactor_store::{EventFilter, EventSeq, RecordId, RunFilter, RunId};
 
 use super::{connection_id, page, workspace_id};
 use crate::app::App;
 use crate::dto::{
-    ErrorBody, Event, FieldStory, LimitQuery, Run, RunQuery, StoryQuery, Timeline, TimelineQuery,
+    ErrorBody, Event, EventDetail, EventQuery, FieldStory, Run, RunQuery, StoryQuery, Timeline, TimelineQuery,
 };
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ApiPath, ApiQuery};
@@ -111,14 +111,43 @@ pub(crate) async fn why(
     path = "/api/v1/workspaces/{workspace}/events",
     tag = "history",
     operation_id = "events.list",
-    params(("workspace" = String, Path, description = "The workspace's id."), LimitQuery),
-    responses((status = 200, body = Vec<Event>), (status = 404, body = ErrorBody))
+    params(("workspace" = String, Path, description = "The workspace's id."), EventQuery),
+    responses((status = 200, body = Vec<Event>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody))
 )]
 pub(crate) async fn events(
     State(app): State<App>,
     ApiPath(workspace): ApiPath<String>,
-    ApiQuery(query): ApiQuery<LimitQuery>,
+    ApiQuery(query): ApiQuery<EventQuery>,
 ) -> ApiResult<Json<Vec<Event>>> {
-    let events = app.engine.events(&workspace_id(workspace), page(query.limit)).await?;
-    Ok(Json(events.into_iter().map(Into::into).collect()))
+    let filter = EventFilter {
+        workspace: workspace_id(workspace),
+        record: query.record.map(RecordId::new),
+        kind: query.kind,
+        state: query.state.map(Into::into),
+        since: query.since,
+        before: query.before.map(EventSeq),
+        limit: page(query.limit),
+    };
+    Ok(Json(app.engine.events(filter).await?.into_iter().map(Into::into).collect()))
+}
+
+/// One accepted webhook with its headers and its body.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}/events/{event}",
+    tag = "history",
+    operation_id = "events.get",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("event" = i64, Path, description = "The event's number."),
+    ),
+    responses((status = 200, body = EventDetail), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn event(
+    State(app): State<App>,
+    ApiPath((workspace, event)): ApiPath<(String, i64)>,
+) -> ApiResult<Json<EventDetail>> {
+    let (event, body) = app.engine.event(&workspace_id(workspace), EventSeq(event)).await?;
+    let headers = event.headers.clone();
+    Ok(Json(EventDetail { event: event.into(), headers, body }))
 }

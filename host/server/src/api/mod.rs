@@ -55,6 +55,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
             "/api/v1/workspaces/{workspace}/connections/{connector}/sync",
             get(sync::progress).post(sync::start),
         ),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/sync/estimate", get(sync::estimate)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/preview", post(sync::preview)),
         (
             "/api/v1/workspaces/{workspace}/connections/{connector}/mapping",
@@ -74,6 +75,11 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces/{workspace}/connections/{connector}/records", post(sync::record)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/parked/retry", post(parked::retry)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/parked/discard", post(parked::discard)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/parked/retry-all", post(parked::retry_all)),
+        (
+            "/api/v1/workspaces/{workspace}/connections/{connector}/parked/discard-all",
+            post(parked::discard_all),
+        ),
         ("/api/v1/workspaces/{workspace}/destinations", get(destinations::list)),
         (
             "/api/v1/workspaces/{workspace}/destinations/{name}",
@@ -105,6 +111,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/deletes/preview", post(deletes::preview)),
         ("/api/v1/workspaces/{workspace}/events", get(history::events)),
+        ("/api/v1/workspaces/{workspace}/events/{event}", get(history::event)),
         ("/api/v1/catalogue", get(catalogue::list)),
         ("/api/v1/connectors", get(connectors::list).post(connectors::install)),
         ("/api/v1/connectors/inspect", post(connectors::inspect)),

@@ -116,6 +116,49 @@ async fn release(
     Ok(Json(ReleaseAnswer { released }))
 }
 
+/// Has everything that is parked of a connection done again, from the state that both sides are in now. The mass-change guard counts
+/// what comes of it; called again it releases what is parked by then.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/parked/retry-all",
+    tag = "parked",
+    operation_id = "parked.retry-all",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    responses((status = 200, body = ReleaseAnswer), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn retry_all(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+) -> ApiResult<Json<ReleaseAnswer>> {
+    let connection = connection_id(&workspace, &connector);
+    let released = app.engine.release_all(&connection, ParkedAction::Retry).await?;
+    Ok(Json(ReleaseAnswer { released }))
+}
+
+/// Lets everything go that is parked of a connection: nothing is done about it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/parked/discard-all",
+    tag = "parked",
+    operation_id = "parked.discard-all",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    responses((status = 200, body = ReleaseAnswer), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn discard_all(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+) -> ApiResult<Json<ReleaseAnswer>> {
+    let connection = connection_id(&workspace, &connector);
+    let released = app.engine.release_all(&connection, ParkedAction::Discard).await?;
+    Ok(Json(ReleaseAnswer { released }))
+}
+
 /// Tries a parked record again.
 #[utoipa::path(
     post,

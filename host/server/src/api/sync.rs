@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::connection_id;
 use crate::app::App;
-use crate::dto::{ErrorBody, PreviewReport, PreviewRequest, RecordRef, SyncProgress, SyncRequest};
+use crate::dto::{ErrorBody, FirstSync, PreviewReport, PreviewRequest, RecordRef, SyncProgress, SyncRequest};
 use crate::error::ApiResult;
 use crate::extract::{ApiJson, ApiPath};
 
@@ -54,6 +54,30 @@ pub(crate) async fn start(
 ) -> ApiResult<(StatusCode, Json<SyncProgress>)> {
     let progress = app.engine.start_sync(&connection_id(&workspace, &connector), request.full).await?;
     Ok((StatusCode::ACCEPTED, Json(progress.into())))
+}
+
+/// What a synchronisation of the whole location would cost: requests, their share of the day, and minutes. Asks HighLevel how many
+/// contacts there are, and begins nothing.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/sync/estimate",
+    tag = "sync",
+    operation_id = "sync.estimate",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    responses(
+        (status = 200, body = FirstSync),
+        (status = 404, body = ErrorBody),
+        (status = 502, description = "HighLevel did not answer.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn estimate(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+) -> ApiResult<Json<FirstSync>> {
+    Ok(Json(app.engine.sync_estimate(&connection_id(&workspace, &connector)).await?.into()))
 }
 
 /// What a synchronisation would do with the next records. Nothing is written anywhere.

@@ -52,6 +52,45 @@ pub enum EventState {
 
 mirror!(EventState, own::EventState, [Accepted, Held, Applied, Superseded, Parked, Ignored]);
 
+/// Which events to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct EventQuery {
+    /// That mention this id, or whose run was of the record with it on either side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
+    /// Of this type, as the vendor calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// That stand like this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(inline)]
+    pub state: Option<EventState>,
+    /// Received at this instant or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>)]
+    pub since: Option<Timestamp>,
+    /// Older than this event: the last number of one page gives the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<i64>,
+    /// At most this many, 1 to 500; 50 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// An accepted webhook with what came.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EventDetail {
+    /// The event.
+    pub event: Event,
+    /// The headers that were kept; none once they are forgotten.
+    #[schema(value_type = Value)]
+    pub headers: serde_json::Value,
+    /// The body as it came; empty once it is forgotten.
+    pub body: String,
+}
+
 /// An accepted webhook.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Event {

@@ -106,7 +106,7 @@ pub struct MatchReport {
     /// When everything that would be written was approved.
     pub ended_at: Option<Timestamp>,
     /// What the records that are not approved would cost.
-    pub estimate: MatchEstimate,
+    pub estimate: SyncEstimate,
     /// Each bucket.
     pub buckets: Vec<BucketReport>,
     /// What to know before approving anything.
@@ -122,7 +122,7 @@ impl MatchReport {
 
 /// What a synchronisation would cost.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct MatchEstimate {
+pub struct SyncEstimate {
     /// Requests to HighLevel, reads included.
     pub highlevel_calls: u64,
     /// Requests to the partner.
@@ -151,7 +151,7 @@ pub struct BucketReport {
     /// Fields on which both sides differ.
     pub conflicts: u64,
     /// What the records that were not handed over would cost.
-    pub estimate: MatchEstimate,
+    pub estimate: SyncEstimate,
     /// Some of its records.
     pub examples: Vec<Match>,
 }
@@ -205,9 +205,9 @@ impl From<engine::MatchReport> for MatchReport {
     }
 }
 
-impl From<engine::MatchEstimate> for MatchEstimate {
-    fn from(own: engine::MatchEstimate) -> Self {
-        let engine::MatchEstimate { highlevel_calls, partner_calls, minutes, day_percent } = own;
+impl From<engine::SyncEstimate> for SyncEstimate {
+    fn from(own: engine::SyncEstimate) -> Self {
+        let engine::SyncEstimate { highlevel_calls, partner_calls, minutes, day_percent } = own;
         Self { highlevel_calls, partner_calls, minutes, day_percent }
     }
 }

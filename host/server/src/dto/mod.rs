@@ -52,17 +52,18 @@ pub use error::{ErrorBody, ErrorDetail};
 pub use guard::{AllowRequest, ChangedRecord, GuardReport};
 pub use health::{Counts, Health};
 pub use history::{
-    Event, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry, TimelineKind, TimelineQuery,
+    Event, EventDetail, EventQuery, EventState, LimitQuery, Link, LinkState, Timeline, TimelineEntry,
+    TimelineKind, TimelineQuery,
 };
 pub use mapping::{
     MappingRow, MappingRowQuery, MappingTrial, Policy, RowOrigin, SetMappingPolicy, SetMappingRow,
     TrialProblem, TrialReport, TrialRow,
 };
 pub use matching::{
-    ApproveMatch, BucketReport, Match, MatchBucket, MatchEstimate, MatchQuery, MatchReport, StartMatch,
+    ApproveMatch, BucketReport, Match, MatchBucket, MatchQuery, MatchReport, StartMatch, SyncEstimate,
 };
 pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAnswer};
-pub use preview::{PlannedChange, PreviewItem, PreviewReport, PreviewRequest, Verdict};
+pub use preview::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, PreviewRequest, Verdict};
 pub use quota::{HighLevelQuota, PartnerQuota, Priority, Quota, QuotaUse};
 pub use record::{RecordRef, Side};
 pub use replay::{
@@ -73,7 +74,7 @@ pub use run::{
 };
 pub use secret::Secret;
 pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind, StoryQuery};
-pub use sync::{SyncProgress, SyncRequest};
+pub use sync::{FirstSync, SyncProgress, SyncRequest};
 pub use workspace::{NewWorkspace, Workspace, WorkspaceSettings};
 
 /// Makes a plain enum of the API from the enum of the same variants that the host works with, and back.

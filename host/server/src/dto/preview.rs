@@ -21,7 +21,7 @@ pub struct PreviewRequest {
 /// What a synchronisation would do. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PreviewReport {
-    /// The records that were looked at, in the order of HighLevel's list.
+    /// The records that were looked at: HighLevel's in the order of its list, then those that only the partner has.
     pub items: Vec<PreviewItem>,
     /// Contacts in all; the preview looked at no more than was asked for.
     pub total: Option<u64>,
@@ -45,6 +45,9 @@ pub struct PreviewReport {
     pub partner_calls: u64,
     /// Requests to the partner that synchronising these records would make, reads included.
     pub estimated_partner_calls: u64,
+    /// What a reader has to know of it, such as records that could not be listed.
+    #[serde(default)]
+    pub remarks: Vec<String>,
     /// What follows because one side's record is gone; only for a preview of one record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<DeletionPreview>,
@@ -66,7 +69,7 @@ pub struct PreviewItem {
     /// Fields that would be written.
     pub changes: Vec<PlannedChange>,
     /// Fields on which both sides differ and a policy decides.
-    pub conflicts: Vec<String>,
+    pub conflicts: Vec<PlannedConflict>,
 }
 
 /// What would happen to a record.
@@ -90,6 +93,26 @@ pub enum Verdict {
 }
 
 mirror!(Verdict, engine::Verdict, [CreatePartner, CreateHighlevel, Update, Link, Unchanged, Skip, Park]);
+
+/// Both sides hold different values of a field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedConflict {
+    /// HighLevel's field.
+    pub highlevel_field: String,
+    /// The partner's field.
+    pub partner_field: String,
+    /// What HighLevel holds.
+    #[schema(value_type = Value)]
+    pub highlevel: serde_json::Value,
+    /// What the partner holds.
+    #[schema(value_type = Value)]
+    pub partner: serde_json::Value,
+    /// The rule that decides: `latest-update`, `highlevel`, `partner`, `ask`, `stricter`.
+    #[schema(value_type = String)]
+    pub policy: serde_json::Value,
+    /// Whose value would be in place on both sides; absent while a person has to decide.
+    pub winner: Option<Side>,
+}
 
 /// One field that would be written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -121,6 +144,7 @@ impl From<engine::PreviewReport> for PreviewReport {
             estimated_highlevel_calls: own.estimated_highlevel_calls,
             partner_calls: own.partner_calls,
             estimated_partner_calls: own.estimated_partner_calls,
+            remarks: own.remarks,
             deletion: None,
         }
     }
@@ -141,7 +165,20 @@ impl From<engine::PreviewItem> for PreviewItem {
             verdict: own.verdict.into(),
             reason: own.reason,
             changes: own.changes.into_iter().map(Into::into).collect(),
-            conflicts: own.conflicts,
+            conflicts: own.conflicts.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<engine::PlannedConflict> for PlannedConflict {
+    fn from(own: engine::PlannedConflict) -> Self {
+        Self {
+            highlevel_field: own.highlevel_field,
+            partner_field: own.partner_field,
+            highlevel: own.highlevel,
+            partner: own.partner,
+            policy: serde_json::to_value(own.policy).unwrap_or_default(),
+            winner: own.winner.map(Into::into),
         }
     }
 }

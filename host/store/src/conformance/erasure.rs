@@ -45,7 +45,7 @@ async fn known(world: &World, name: &str) {
 async fn all(world: &World) -> String {
     let store = &world.store;
     let mut text = String::new();
-    for event in store.events(&acme(), 100).await.unwrap() {
+    for event in store.events(EventFilter::newest(&acme(), 100)).await.unwrap() {
         let event = store.event(event.seq).await.unwrap().unwrap();
         text.push_str(&String::from_utf8_lossy(&event.body));
     }

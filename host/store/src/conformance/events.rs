@@ -27,9 +27,9 @@ pub(super) async fn an_event_is_kept_as_it_came(engine: Arc<dyn Engine>) {
     assert_eq!(stored, expected);
     let second = world.event("e2", "h1").await;
     assert!(second > seq);
-    let listed = world.store.events(&acme(), 10).await.unwrap();
+    let listed = world.store.events(EventFilter::newest(&acme(), 10)).await.unwrap();
     assert_eq!(listed.iter().map(|event| event.seq).collect::<Vec<_>>(), [second, seq]);
-    assert_eq!(world.store.events(&acme(), 1).await.unwrap().len(), 1);
+    assert_eq!(world.store.events(EventFilter::newest(&acme(), 1)).await.unwrap().len(), 1);
 }
 
 pub(super) async fn a_key_is_taken_once_per_source_and_scope(engine: Arc<dyn Engine>) {
@@ -115,4 +115,47 @@ pub(super) async fn an_event_finds_the_workspace_that_was_bound_meanwhile(engine
         world.append(NewEvent { workspace: None, ..event("e1", vec![mark(Side::Highlevel, "h1")]) }).await;
     assert_eq!(world.store.event(seq).await.unwrap().unwrap().workspace, Some(acme()));
     assert_eq!(world.claim_one().await.key.record, RecordId::new("h1"));
+}
+
+pub(super) async fn events_are_found_by_what_they_are_about_in_pages_newest_first(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let about = |key: &str, kind: &str, contact: &str, second| NewEvent {
+        kind: kind.to_owned(),
+        body: format!(r#"{{"id":"{contact}"}}"#).into_bytes(),
+        received_at: at(second),
+        ..event(key, vec![mark(Side::Highlevel, contact)])
+    };
+    let first = world.append(about("e1", "ContactCreate", "h1", 10)).await;
+    let second = world.append(about("e2", "ContactUpdate", "h2", 20)).await;
+    let third = world.append(about("e3", "ContactUpdate", "h1", 30)).await;
+    let nothing = NewEvent { marks: Vec::new(), received_at: at(40), ..event("e4", Vec::new()) };
+    let fourth = world.append(nothing).await;
+    let webhook = world.append(NewEvent { received_at: at(50), ..webhook("w1") }).await;
+    for claim in world.claim().await {
+        let is_first = claim.key.record.as_str() == "h1";
+        world.complete(claim, if is_first { Disposition::Done } else { parked("no") }).await;
+    }
+    let all = EventFilter::newest(&acme(), 10);
+    let find = async |filter: EventFilter| -> Vec<EventSeq> {
+        world.store.events(filter).await.unwrap().iter().map(|event| event.seq).collect()
+    };
+    assert_eq!(find(all.clone()).await, [webhook, fourth, third, second, first]);
+    let of_h1 = EventFilter { record: Some(RecordId::new("h1")), ..all.clone() };
+    assert_eq!(find(of_h1.clone()).await, [third, first]);
+    assert_eq!(find(EventFilter { kind: Some("ContactUpdate".to_owned()), ..of_h1 }).await, [third]);
+    for (state, expected) in [
+        (EventState::Applied, vec![third]),
+        (EventState::Superseded, vec![first]),
+        (EventState::Parked, vec![second]),
+        (EventState::Ignored, vec![fourth]),
+        (EventState::Accepted, vec![webhook]),
+    ] {
+        assert_eq!(find(EventFilter { state: Some(state), ..all.clone() }).await, expected, "{state:?}");
+        let listed = world.store.events(EventFilter { state: Some(state), ..all.clone() }).await.unwrap();
+        assert!(listed.iter().all(|event| event.state == state), "{listed:?}");
+    }
+    assert_eq!(find(EventFilter { since: Some(at(40)), ..all.clone() }).await, [webhook, fourth]);
+    assert_eq!(find(EventFilter { before: Some(third), limit: 1, ..all }).await, [second]);
+    let other = EventFilter::newest(&WorkspaceId::new("other"), 10);
+    assert_eq!(find(other).await, []);
 }

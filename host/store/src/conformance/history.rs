@@ -92,6 +92,44 @@ pub(super) async fn runs_are_found_by_either_id_in_pages_newest_first(engine: Ar
     assert_eq!(find(RunFilter { limit: 2, before: Some(run(2).id), ..all() }).await, ["1"]);
 }
 
+pub(super) async fn contacts_that_only_a_walk_found_are_counted_once_within_their_time(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    let other = world.add("acme", "connectif").await;
+    let told = vec![FieldChange {
+        side: Side::Partner,
+        field: "email".to_owned(),
+        before: serde_json::Value::Null,
+        after: "ann@example.com".into(),
+    }];
+    let found = |number, minute| Run {
+        cause: Some(RunCause::HighlevelWalk),
+        outcome: RunOutcome::Applied,
+        highlevel_id: Some(RecordId::new("h1")),
+        started_at: at(minute),
+        changes: told.clone(),
+        ..run(number)
+    };
+    let in_highlevel = vec![FieldChange { side: Side::Highlevel, ..told[0].clone() }];
+    let runs = [
+        found(1, 100),
+        Run { connection: other, ..found(2, 101) },
+        Run { highlevel_id: Some(RecordId::new("h2")), ..found(3, 50) },
+        Run { highlevel_id: Some(RecordId::new("h3")), cause: Some(RunCause::Person), ..found(4, 102) },
+        Run { highlevel_id: Some(RecordId::new("h4")), changes: in_highlevel, ..found(5, 102) },
+        Run { highlevel_id: Some(RecordId::new("h5")), outcome: RunOutcome::Parked, ..found(6, 102) },
+        Run { highlevel_id: Some(RecordId::new("h6")), entity: Some("tasks".to_owned()), ..found(7, 102) },
+    ];
+    for run in runs {
+        world.store.put_run(run).await.unwrap();
+    }
+    let world = world.restart().await;
+    assert_eq!(world.store.found_by_walk(&acme(), at(49)).await.unwrap(), 2);
+    assert_eq!(world.store.found_by_walk(&acme(), at(50)).await.unwrap(), 1);
+    assert_eq!(world.store.found_by_walk(&acme(), at(101)).await.unwrap(), 0);
+}
+
 pub(super) async fn counts_follow_what_happens(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
     let other = world.add("other", "prefinery").await;
@@ -120,6 +158,8 @@ pub(super) async fn counts_follow_what_happens(engine: Arc<dyn Engine>) {
         links: 1,
         runs: BTreeMap::from([("parked".to_owned(), 1)]),
         oldest_dirty: Some(at(77)),
+        oldest_live: Some(at(77)),
+        oldest_delivery: None,
     };
     assert_eq!(world.store.counts(Some(&acme())).await.unwrap(), expected);
     assert_eq!(world.store.waiting(&prefinery()).await.unwrap(), expected.dirty);
@@ -128,4 +168,21 @@ pub(super) async fn counts_follow_what_happens(engine: Arc<dyn Engine>) {
     assert_eq!(world.store.counts(None).await.unwrap(), Counts { held: 1, ..expected });
     assert_eq!(world.store.counts(Some(&WorkspaceId::new("other"))).await.unwrap(), Counts::default());
     assert_eq!(world.store.counts_of(&other).await.unwrap(), Counts::default());
+}
+
+pub(super) async fn the_age_of_what_waits_tells_live_changes_and_automations_from_a_first_sync(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    let ages = async || {
+        let counts = world.store.counts_of(&prefinery()).await.unwrap();
+        (counts.oldest_dirty.is_some(), counts.oldest_live.is_some(), counts.oldest_delivery.is_some())
+    };
+    assert_eq!(ages().await, (false, false, false));
+    world.mark(Side::Highlevel, "h1", Priority::Backfill).await;
+    assert_eq!(ages().await, (true, false, false));
+    world.mark(Side::Highlevel, "h2", Priority::Sweep).await;
+    assert_eq!(ages().await, (true, true, false));
+    world.store.deliver(vec![super::automations::delivery("k1")]).await.unwrap();
+    assert_eq!(ages().await, (true, true, true));
 }

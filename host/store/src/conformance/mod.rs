@@ -105,6 +105,7 @@ cases! {
         unknown_names_are_answered_as_such;
     events:
         an_event_is_kept_as_it_came,
+        events_are_found_by_what_they_are_about_in_pages_newest_first,
         a_key_is_taken_once_per_source_and_scope,
         an_event_marks_every_connection_that_is_not_switched_off,
         an_event_that_marks_nothing_is_ignored_at_once,
@@ -116,6 +117,7 @@ cases! {
         a_retry_waits_and_counts_only_when_told,
         a_mark_does_not_shorten_a_back_off_but_a_person_does,
         a_parked_record_is_listed_and_can_be_retried,
+        what_a_person_has_done_again_says_so_until_it_is_done,
         a_parked_record_that_succeeds_later_leaves_the_list,
         too_many_hints_become_one_that_forces_a_read,
         a_cursor_moves_only_together_with_its_marks,
@@ -162,7 +164,9 @@ cases! {
         a_run_is_listed_without_and_shown_with_its_calls,
         a_run_of_the_host_itself_belongs_to_a_workspace_and_to_no_connection,
         runs_are_found_by_either_id_in_pages_newest_first,
-        counts_follow_what_happens;
+        contacts_that_only_a_walk_found_are_counted_once_within_their_time,
+        counts_follow_what_happens,
+        the_age_of_what_waits_tells_live_changes_and_automations_from_a_first_sync;
     conflicts:
         conflicts_are_listed_and_one_that_waits_is_listed_once,
         a_conflict_is_kept_before_its_run_ends_and_once_by_all_runs_that_meet_it,

@@ -18,7 +18,8 @@ pub(super) async fn many_marks_are_one_run_and_every_event_ends_once(engine: Arc
     world.mark(Side::Highlevel, "h1", Priority::Sweep).await;
 
     let claim = world.claim_one().await;
-    let hint = |event, snapshot, deleted| Hint { event, side: Side::Highlevel, snapshot, deleted };
+    let hint =
+        |event, snapshot, deleted| Hint { event, side: Side::Highlevel, snapshot, deleted, asked: false };
     let expected =
         [hint(Some(first), snapshot, false), hint(Some(second), None, true), hint(None, None, false)];
     assert_eq!(claim.hints, expected);
@@ -150,7 +151,8 @@ pub(super) async fn too_many_hints_become_one_that_forces_a_read(engine: Arc<dyn
     }
     let newest = seqs.pop().unwrap();
     let claim = world.claim_one().await;
-    let only = Hint { event: Some(newest), side: Side::Highlevel, snapshot: None, deleted: false };
+    let only =
+        Hint { event: Some(newest), side: Side::Highlevel, snapshot: None, deleted: false, asked: false };
     assert_eq!(claim.hints, [only]);
     world.complete(claim, Disposition::Done).await;
     assert_eq!(world.state(newest).await, EventState::Applied);
@@ -195,4 +197,20 @@ pub(super) async fn events_on_several_connections_are_as_finished_as_the_least(e
     assert_eq!(world.state(seq).await, EventState::Accepted);
     world.complete(claimed.remove(0), parked("no")).await;
     assert_eq!(world.state(seq).await, EventState::Parked);
+}
+
+pub(super) async fn what_a_person_has_done_again_says_so_until_it_is_done(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.mark(Side::Highlevel, "h1", Priority::Sweep).await;
+    let claim = world.claim_one().await;
+    assert!(claim.hints.iter().all(|hint| !hint.asked), "{claim:?}");
+    let key = claim.key.clone();
+    world.complete(claim, parked("no")).await;
+    assert!(world.store.retry_parked(&key, Priority::Sweep).await.unwrap());
+    let world = world.restart().await;
+    let claim = world.claim_one().await;
+    assert!(claim.priority == Priority::Sweep && claim.hints.iter().all(|hint| hint.asked), "{claim:?}");
+    world.complete(claim, Disposition::Done).await;
+    world.mark(Side::Highlevel, "h1", Priority::Sweep).await;
+    assert!(world.claim_one().await.hints.iter().all(|hint| !hint.asked));
 }

@@ -130,3 +130,30 @@ pub struct Event {
     /// Kept headers.
     pub headers: serde_json::Value,
 }
+
+/// Which events to list.
+#[derive(Clone, Debug)]
+pub struct EventFilter {
+    /// Of this workspace.
+    pub workspace: WorkspaceId,
+    /// That mention this id, or whose run was of the record with it on either side.
+    pub record: Option<RecordId>,
+    /// Of this type.
+    pub kind: Option<String>,
+    /// That stand like this.
+    pub state: Option<EventState>,
+    /// Received at this instant or later.
+    pub since: Option<Timestamp>,
+    /// Older than this event (for paging).
+    pub before: Option<EventSeq>,
+    /// At most this many, newest first.
+    pub limit: u32,
+}
+
+impl EventFilter {
+    /// The newest so many of a workspace.
+    pub fn newest(workspace: &WorkspaceId, limit: u32) -> Self {
+        let workspace = workspace.clone();
+        Self { workspace, record: None, kind: None, state: None, since: None, before: None, limit }
+    }
+}

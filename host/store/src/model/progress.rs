@@ -86,4 +86,8 @@ pub struct Counts {
     pub runs: BTreeMap<String, u64>,
     /// When the oldest waiting record was marked.
     pub oldest_dirty: Option<Timestamp>,
+    /// The same of those alone that something else than a first sync marked.
+    pub oldest_live: Option<Timestamp>,
+    /// When the oldest waiting event for an automation came, or its timer went off.
+    pub oldest_delivery: Option<Timestamp>,
 }

@@ -56,6 +56,8 @@ pub struct Hint {
     pub snapshot: Option<Fields>,
     /// It said that the record was deleted.
     pub deleted: bool,
+    /// A person had it done again.
+    pub asked: bool,
 }
 
 /// A claimed event that the connector has to turn into changes.

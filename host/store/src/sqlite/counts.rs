@@ -37,12 +37,15 @@ impl Scope {
 }
 
 pub(super) fn counts(db: &Connection, scope: Scope, now: Timestamp) -> Result<Counts> {
-    let (dirty, oldest_dirty) = dirty::waiting(db, scope)?;
+    let dirty = dirty::waiting(db, scope)?;
+    let (deliveries, oldest_delivery) = deliveries::waiting(db, scope, now)?;
     Ok(Counts {
-        dirty,
-        oldest_dirty,
+        dirty: dirty.count,
+        oldest_dirty: dirty.oldest,
+        oldest_live: dirty.oldest_live,
+        oldest_delivery,
         unread_events: unread::waiting(db, scope)?,
-        deliveries: deliveries::waiting(db, scope, now)?,
+        deliveries,
         messages: messages::waiting(db, scope)?,
         parked: parked::total(db, scope)?,
         held: match scope {

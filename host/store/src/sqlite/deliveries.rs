@@ -385,16 +385,18 @@ pub(super) fn cancel_timer(db: &Connection, connection: i64, name: &str) -> Resu
 pub(super) fn waiting_sql(scope: Scope) -> String {
     // The index is named: without statistics SQLite would take one that begins with the connection and has ended rows as well.
     format!(
-        "SELECT count(*) FROM deliveries INDEXED BY deliveries_waiting \
+        "SELECT count(*), min(begins_at) FROM deliveries INDEXED BY deliveries_waiting \
          WHERE state = 0 AND (timer IS NULL OR begins_at <= ?2) AND {}",
         scope.filter()
     )
 }
 
-/// How many wait or run; timers that have not gone off are not counted.
-pub(super) fn waiting(db: &Connection, scope: Scope, now: Timestamp) -> Result<u64> {
+/// How many wait or run, and since when the oldest does; timers that have not gone off are not counted.
+pub(super) fn waiting(db: &Connection, scope: Scope, now: Timestamp) -> Result<(u64, Option<Timestamp>)> {
     let sql = waiting_sql(scope);
-    Ok(count(db.prepare_cached(&sql)?.query_row(params![scope.pk(), At(now)], |row| row.get(0))?))
+    Ok(db.prepare_cached(&sql)?.query_row(params![scope.pk(), At(now)], |row| {
+        Ok((count(row.get(0)?), row.get::<_, Option<At>>(1)?.map(|at| at.0)))
+    })?)
 }
 
 /// Forgets what ended before this instant, and lasting keys much later; at most `limit` of each.

@@ -48,7 +48,7 @@ fn row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
     })
 }
 
-/// Marks a record dirty.
+/// Marks a record dirty, and answers its row.
 ///
 /// A mark does not shorten a back-off, or a record that changes often would hammer a partner that is down. An interactive
 /// mark does, and so does one that is more urgent than a record which only waits (for a quota, say).
@@ -59,7 +59,7 @@ pub(super) fn mark(
     priority: Priority,
     event: Option<EventSeq>,
     at: Timestamp,
-) -> Result<()> {
+) -> Result<i64> {
     let linked = match mark.side {
         Side::Highlevel => None,
         Side::Partner => links::highlevel_id(db, connection, &mark.entity, &mark.record)?,
@@ -80,10 +80,10 @@ pub(super) fn mark(
     let full = hints > HINTS;
     // Every event gets its row, because it has to end; a mark without one only has to force a read, and sweeps of a
     // connection that is paused for months must not pile up.
-    if event.is_none() && full {
-        return Ok(());
+    if event.is_some() || !full {
+        marks::insert(db, &Place { connection, dirty, generation, priority, at }, event, mark, full)?;
     }
-    marks::insert(db, &Place { connection, dirty, generation, priority, at }, event, mark, full)
+    Ok(dirty)
 }
 
 /// The next connection after `after` with unclaimed records of a priority, and when the first of them is due.
@@ -226,12 +226,25 @@ pub(super) fn readdress(db: &Connection, connection: i64, id: i64, highlevel: &R
 }
 
 pub(super) fn waiting_sql(scope: Scope) -> String {
-    format!("SELECT count(*), min(first_marked_at) FROM dirty WHERE {}", scope.filter())
+    // A priority of 3 is a first sync's.
+    format!(
+        "SELECT count(*), min(first_marked_at), min(first_marked_at) FILTER (WHERE priority < 3) FROM dirty WHERE {}",
+        scope.filter()
+    )
 }
 
-/// How many wait or run, and since when the oldest does.
-pub(super) fn waiting(db: &Connection, scope: Scope) -> Result<(u64, Option<Timestamp>)> {
+/// What waits or runs.
+pub(super) struct Waiting {
+    pub(super) count: u64,
+    /// Since when the oldest does.
+    pub(super) oldest: Option<Timestamp>,
+    /// The same of those that no first sync marked.
+    pub(super) oldest_live: Option<Timestamp>,
+}
+
+pub(super) fn waiting(db: &Connection, scope: Scope) -> Result<Waiting> {
     Ok(db.prepare_cached(&waiting_sql(scope))?.query_row([scope.pk()], |row| {
-        Ok((count(row.get(0)?), row.get::<_, Option<At>>(1)?.map(|at| at.0)))
+        let at = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<At>>(column)?.map(|at| at.0));
+        Ok(Waiting { count: count(row.get(0)?), oldest: at(1)?, oldest_live: at(2)? })
     })?)
 }

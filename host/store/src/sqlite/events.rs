@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::Result;
 use super::codec::{At, Json, code_columns, count};
 use super::expire::Whose;
-use crate::model::{Event, EventSeq, EventState, LocationId, NewEvent, Side, WorkspaceId};
+use crate::model::{Event, EventFilter, EventSeq, EventState, LocationId, NewEvent, Side};
 
 /// What an event waits for, or how it ended without a record. How it ended at its records is told by its marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,11 +94,18 @@ pub(super) fn release_held(db: &Connection, location: &LocationId, workspace: i6
     Ok(())
 }
 
-const EVENT: &str = "SELECT e.seq, e.source, w.id, c.id, e.key, e.kind, e.received_at, e.state, e.headers, e.body, \
-                     min(coalesce((SELECT min(state) FROM marks m WHERE m.event = e.seq), 9), \
-                         coalesce((SELECT min(state) FROM deliveries d WHERE d.event = e.seq), 9)) \
-                     FROM events e LEFT JOIN workspaces w ON w.pk = e.workspace \
-                     LEFT JOIN connections c ON c.pk = e.connection";
+/// The least finished state of an event's marks and deliveries; 9 when it has neither.
+const LEAST: &str = "min(coalesce((SELECT min(state) FROM marks m WHERE m.event = e.seq), 9), \
+                     coalesce((SELECT min(state) FROM deliveries d WHERE d.event = e.seq), 9))";
+/// The code of [`EventState::Ignored`].
+const IGNORED: i64 = 4;
+
+fn event_sql() -> String {
+    format!(
+        "SELECT e.seq, e.source, w.id, c.id, e.key, e.kind, e.received_at, e.state, e.headers, e.body, {LEAST} \
+         FROM events e LEFT JOIN workspaces w ON w.pk = e.workspace LEFT JOIN connections c ON c.pk = e.connection"
+    )
+}
 
 fn event_row(row: &Row<'_>) -> rusqlite::Result<Event> {
     // 9: neither a record nor a delivery.
@@ -125,16 +132,58 @@ fn event_row(row: &Row<'_>) -> rusqlite::Result<Event> {
 }
 
 pub(super) fn event(db: &Connection, seq: EventSeq) -> Result<Option<Event>> {
-    let sql = format!("{EVENT} WHERE e.seq = ?1");
+    let sql = format!("{} WHERE e.seq = ?1", event_sql());
     Ok(db.prepare_cached(&sql)?.query_row([seq], event_row).optional()?)
 }
 
-pub(super) fn newest(db: &Connection, workspace: &WorkspaceId, limit: u32) -> Result<Vec<Event>> {
-    let sql = format!(
-        "{EVENT} WHERE e.workspace = (SELECT pk FROM workspaces WHERE id = ?1) ORDER BY e.seq DESC LIMIT ?2"
-    );
+/// How an event stands, as [`event_row`] reads it.
+fn state_sql() -> String {
+    let (marked, unread, held) = (Stage::Marked as u8, Stage::Unread as u8, Stage::Held as u8);
+    let parked = Stage::Parked as u8;
+    format!(
+        "CASE e.state \
+             WHEN {marked} THEN coalesce(nullif({LEAST}, 9), {IGNORED}) \
+             WHEN {unread} THEN 0 WHEN {held} THEN 5 WHEN {parked} THEN 1 ELSE {IGNORED} END"
+    )
+}
+
+/// Events of a workspace, newest first.
+pub(super) fn list(db: &Connection, filter: &EventFilter) -> Result<Vec<Event>> {
+    let mut conditions = vec!["e.workspace = (SELECT pk FROM workspaces WHERE id = :workspace)".to_owned()];
+    if filter.record.is_some() {
+        // What an event marked is forgotten with its run, but an event that names a record has the id in its body.
+        conditions.push(
+            "(instr(e.body, CAST(:record AS BLOB)) > 0 OR e.seq IN (SELECT event FROM runs WHERE highlevel_id = :record \
+                 UNION SELECT event FROM runs WHERE partner_id = :record))"
+                .to_owned(),
+        );
+    }
+    if filter.kind.is_some() {
+        conditions.push("e.kind = :kind".to_owned());
+    }
+    if filter.state.is_some() {
+        conditions.push(format!("{} = :state", state_sql()));
+    }
+    if filter.since.is_some() {
+        conditions.push("e.received_at >= :since".to_owned());
+    }
+    if filter.before.is_some() {
+        conditions.push("e.seq < :before".to_owned());
+    }
+    let since = filter.since.map(At);
+    let given: [(&str, Option<&dyn rusqlite::ToSql>); 7] = [
+        (":workspace", Some(&filter.workspace)),
+        (":record", filter.record.as_ref().map(|value| value as _)),
+        (":kind", filter.kind.as_ref().map(|value| value as _)),
+        (":state", filter.state.as_ref().map(|value| value as _)),
+        (":since", since.as_ref().map(|value| value as _)),
+        (":before", filter.before.as_ref().map(|value| value as _)),
+        (":limit", Some(&filter.limit)),
+    ];
+    let params: Vec<_> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let sql = format!("{} WHERE {} ORDER BY e.seq DESC LIMIT :limit", event_sql(), conditions.join(" AND "));
     let mut statement = db.prepare_cached(&sql)?;
-    let events = statement.query_map(params![workspace, limit], event_row)?;
+    let events = statement.query_map(params.as_slice(), event_row)?;
     Ok(events.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -121,9 +121,8 @@ impl Store for SqliteStore {
         self.read(move |db| events::event(db, seq)).await
     }
 
-    async fn events(&self, workspace: &WorkspaceId, limit: u32) -> Result<Vec<Event>> {
-        let workspace = workspace.clone();
-        self.read(move |db| events::newest(db, &workspace, limit)).await
+    async fn events(&self, filter: EventFilter) -> Result<Vec<Event>> {
+        self.read(move |db| events::list(db, &filter)).await
     }
 
     async fn acquire_lease(&self, owner: &str, ttl: Duration) -> Result<Lease> {
@@ -367,6 +366,11 @@ impl Store for SqliteStore {
     async fn run(&self, id: &RunId) -> Result<Option<Run>> {
         let id = id.clone();
         self.read(move |db| runs::run(db, &id)).await
+    }
+
+    async fn found_by_walk(&self, workspace: &WorkspaceId, since: Timestamp) -> Result<u64> {
+        let workspace = workspace.clone();
+        self.read(move |db| runs::found_by_walk(db, &workspace, since)).await
     }
 
     async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>> {
@@ -772,7 +776,7 @@ impl Store for SqliteStore {
         let connection = connection.clone();
         self.read(move |db| {
             let scope = Scope::Connection(configuration::owner(db, &connection)?.connection);
-            Ok(dirty::waiting(db, scope)?.0)
+            Ok(dirty::waiting(db, scope)?.count)
         })
         .await
     }

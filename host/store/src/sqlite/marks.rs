@@ -48,11 +48,17 @@ pub(super) fn insert(
     Ok(())
 }
 
+/// Notes that a person asked for the marks of a waiting record that no event made.
+pub(super) fn note_asked(db: &Connection, dirty: i64) -> Result<()> {
+    db.prepare_cached("UPDATE marks SET asked = 1 WHERE dirty = ?1 AND event IS NULL")?.execute([dirty])?;
+    Ok(())
+}
+
 /// The hints of a waiting record, oldest first. Too many of them, or marks of which no row was kept, are one hint without a
 /// snapshot.
 pub(super) fn hints(db: &Connection, dirty: i64, counted: i64, side: Side) -> Result<Vec<Hint>> {
     if counted <= HINTS {
-        let sql = "SELECT event, side, deleted, snapshot FROM marks WHERE dirty = ?1 ORDER BY generation, id";
+        let sql = "SELECT event, side, deleted, snapshot, asked FROM marks WHERE dirty = ?1 ORDER BY generation, id";
         let mut statement = db.prepare_cached(sql)?;
         let rows = statement.query_map([dirty], |row| {
             Ok(Hint {
@@ -60,6 +66,7 @@ pub(super) fn hints(db: &Connection, dirty: i64, counted: i64, side: Side) -> Re
                 side: row.get(1)?,
                 deleted: row.get(2)?,
                 snapshot: row.get::<_, Option<Json<_>>>(3)?.map(|json| json.0),
+                asked: row.get(4)?,
             })
         })?;
         let hints: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
@@ -69,7 +76,7 @@ pub(super) fn hints(db: &Connection, dirty: i64, counted: i64, side: Side) -> Re
     }
     let sql = "SELECT max(event) FROM marks WHERE dirty = ?1";
     let event = db.prepare_cached(sql)?.query_row([dirty], |row| row.get(0))?;
-    Ok(vec![Hint { event, side, snapshot: None, deleted: false }])
+    Ok(vec![Hint { event, side, snapshot: None, deleted: false, asked: false }])
 }
 
 /// What still waits behind a record.

@@ -347,7 +347,8 @@ fn is_run(bucket: MatchBucket) -> bool {
 
 fn mark(db: &Connection, connection: i64, side: Side, record: RecordId, now: Timestamp) -> Result<()> {
     let mark = Mark { entity: "contact".to_owned(), side, record, snapshot: None, deleted: false };
-    dirty::mark(db, connection, &mark, Priority::Backfill, None, now)
+    dirty::mark(db, connection, &mark, Priority::Backfill, None, now)?;
+    Ok(())
 }
 
 /// Each bucket added up.

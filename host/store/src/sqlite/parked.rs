@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::codec::{At, Word, count};
 use super::counts::Scope;
 use super::events::{self, Stage};
-use super::{Result, configuration, deliveries, dirty, journal, messages, unread, writes};
+use super::{Result, configuration, deliveries, dirty, journal, marks, messages, unread, writes};
 use crate::automation::{AUTOMATION_ENTITY, DeliveryId, MESSAGE_ENTITY};
 use crate::cause::cause;
 use crate::model::{
@@ -90,7 +90,8 @@ pub(super) fn retry(db: &Connection, key: &RecordKey, priority: Priority, now: T
             snapshot: None,
             deleted: false,
         };
-        dirty::mark(db, connection, &mark, priority, None, now)?;
+        let dirty = dirty::mark(db, connection, &mark, priority, None, now)?;
+        marks::note_asked(db, dirty)?;
     }
     Ok(true)
 }

@@ -159,6 +159,16 @@ pub(super) fn list(db: &Connection, filter: &RunFilter) -> Result<Vec<Run>> {
     Ok(runs.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Contacts of which a partner was told since this time only because a walk over HighLevel found that they had changed.
+pub(super) fn found_by_walk(db: &Connection, workspace: &WorkspaceId, since: Timestamp) -> Result<u64> {
+    // The words are those of the index.
+    let sql = "SELECT count(DISTINCT highlevel_id) FROM runs \
+               WHERE workspace = ?1 AND started_at > ?2 AND cause = 'highlevel-walk' AND outcome = 'applied' \
+                   AND entity = 'contact' AND EXISTS (SELECT 1 FROM json_each(changes) WHERE value ->> 'side' = 'partner')";
+    let workspace = workspace_pk(db, workspace)?;
+    Ok(count(db.prepare_cached(sql)?.query_row(params![workspace, At(since)], |row| row.get(0))?))
+}
+
 /// How many runs ended how, ever.
 pub(super) fn totals(db: &Connection, scope: Scope) -> Result<BTreeMap<String, u64>> {
     let sql = format!("SELECT outcome, sum(total) FROM run_totals WHERE {} GROUP BY outcome", scope.filter());

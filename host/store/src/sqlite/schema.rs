@@ -32,6 +32,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/017.sql"),
     include_str!("schema/018.sql"),
     include_str!("schema/019.sql"),
+    include_str!("schema/020.sql"),
     include_str!("schema/021.sql"),
 ];
 

@@ -55,6 +55,11 @@ pub(crate) fn run(context: &Context, args: &NewArgs) -> Result<(), Failure> {
     if let Some(lock) = sdk.lock {
         fs::copy(lock, directory.join("Cargo.lock"))?;
     }
+    if context.out.json {
+        let files: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
+        let made = serde_json::json!({ "name": name, "directory": directory, "files": files });
+        return Ok(crate::output::json(&made)?);
+    }
     context.out.text(&directory.display().to_string())?;
     Ok(context.out.note(&format!(
         "next: `cd {} && cargo test`, then `contactor connector build`",

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contactor_highlevel::webhook::Envelope;
-use contactor_store::{ConnectionId, Event, LinkState, Priority, RecordId, RecordKey, RunFilter, Side};
+use contactor_store::{
+    ConnectionId, Event, EventFilter, LinkState, Priority, RecordId, RecordKey, RunFilter, Side,
+};
 use serde_json::Value as Json;
 
 use super::trial::changes_of_partner;
@@ -143,7 +145,7 @@ impl Engine {
     async fn recent(&self, active: &Arc<Active>, limit: usize) -> Result<(Vec<RecordKey>, u64), EngineError> {
         let id = &active.connection.id;
         let mut found = Found { keys: Vec::new(), known: BTreeSet::new(), limit };
-        for event in self.store().events(&active.connection.workspace, SCANNED).await? {
+        for event in self.store().events(EventFilter::newest(&active.connection.workspace, SCANNED)).await? {
             if found.is_full() {
                 break;
             }

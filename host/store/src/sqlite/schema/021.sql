@@ -1,7 +1,6 @@
--- What is needed to settle a call whose answer was lost. `begun_at` is when the call was begun for the first time, `standing` lists the
--- records of the same contents that were there before. `arguments` is what a person sees of the call. `released` is 1 for what a person
--- had done again although nobody could say whether it had happened.
-ALTER TABLE journal ADD COLUMN begun_at INTEGER;
-ALTER TABLE journal ADD COLUMN standing TEXT;
-ALTER TABLE journal ADD COLUMN arguments TEXT NOT NULL DEFAULT '';
-ALTER TABLE journal ADD COLUMN released INTEGER NOT NULL DEFAULT 0;
+-- A mark that a person asked for, by having something parked done again: what its run writes was missed by no webhook.
+ALTER TABLE marks ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;
+
+-- What only a walk over HighLevel found, by time: few rows, counted for the alert about missing webhooks.
+CREATE INDEX runs_found_by_walk ON runs (workspace, started_at)
+WHERE cause = 'highlevel-walk' AND outcome = 'applied' AND entity = 'contact';
