@@ -471,8 +471,7 @@ mod tests {
         });
         for (url, not_done) in [(nobody, true), (rude, false)] {
             let api = api_by(scheme(), SECRET, &url, 100);
-            let (_, result) =
-                api.send(get("/x", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await;
+            let (_, result) = api.send(get("/x", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await;
             let Err(Error::Unavailable(why)) = &result else { panic!("{result:?}") };
             assert_eq!(crate::capabilities::is_not_done(why), not_done, "{why}");
         }
