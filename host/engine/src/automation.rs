@@ -75,15 +75,14 @@ impl Engine {
             journal.ended();
         }
         // Whatever the handler made of it: once it was stopped, nothing it says counts.
-        let handled = match (journal.stopped(), journal.waits()) {
-            (Some(failure), _) => Err(failure),
-            (None, Some(failure)) => Err(failure),
-            (None, None) => handled.map_err(brief),
+        let stopped = journal.stopped();
+        let handled = match stopped.clone().or_else(|| journal.waits()) {
+            Some(failure) => Err(failure),
+            None => handled.map_err(brief),
         };
-        let stopped = journal.stopped().is_some();
         let ending = match handled {
             Ok(outcome) => done(&claimed.kind, outcome),
-            Err(failure) => self.attempt_failed(&claimed, failure, stopped).await,
+            Err(failure) => self.attempt_failed(&claimed, failure, stopped.is_some()).await,
         };
         metrics::counter!("contactor_automations_total", "outcome" => outcome_name(ending.outcome))
             .increment(1);

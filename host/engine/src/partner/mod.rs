@@ -478,6 +478,28 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn a_partner_that_cannot_be_reached_was_asked_for_nothing_and_one_that_hangs_up_perhaps_was() {
+        let scheme = || Scheme::Bearer { token: template("{token}") };
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let nobody = format!("http://{}", closed.local_addr().unwrap());
+        drop(closed);
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let rude = format!("http://{}", socket.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = socket.accept().await {
+                let mut begin = [0; 4];
+                let _ = tokio::io::AsyncReadExt::read_exact(&mut stream, &mut begin).await;
+            }
+        });
+        for (url, not_done) in [(nobody, true), (rude, false)] {
+            let api = api_by(scheme(), SECRET, &url, 100);
+            let (_, result) = api.send(get("/x", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await;
+            let Err(Error::Unavailable(why)) = &result else { panic!("{result:?}") };
+            assert_eq!(crate::capabilities::is_not_done(why), not_done, "{why}");
+        }
+    }
+
     async fn serve(router: axum::Router) -> String {
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", socket.local_addr().unwrap());

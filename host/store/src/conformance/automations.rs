@@ -257,6 +257,11 @@ pub(super) async fn the_journal_stays_until_its_delivery_is_done(engine: Arc<dyn
         async move { world.store.journalled(&prefinery(), "tasks.create", &RecordId::new(record)).await.unwrap() }
     };
     assert!(known("t1").await && !known("t2").await);
+    for (workspace, expected) in [("acme", true), ("elsewhere", false)] {
+        let other = world.add(workspace, "other").await;
+        let known = world.store.journalled(&other, "tasks.create", &RecordId::new("t1")).await.unwrap();
+        assert_eq!(known, expected, "the connections of a workspace write to one location");
+    }
     // A person has it done again: what was noted so far may be done once more, what is noted from now on may not.
     world.end(again.id, parked("nobody knows")).await;
     let listed = world.store.parked(&acme()).await.unwrap();
