@@ -120,6 +120,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Events(history::EventsCommand),
     /// How the host is.
+    #[command(after_help = "Example:\n  contactor health --json")]
     Health,
     /// The database of a host that is stopped: look through it, or go on with it after a loss.
     #[command(subcommand)]

@@ -10,6 +10,7 @@ use crate::output::{or_dash, when, word};
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// List what is wrong in a workspace.
+    #[command(after_help = "Example:\n  contactor alerts list acme --all")]
     List {
         /// The workspace's id.
         workspace: String,
@@ -18,6 +19,7 @@ pub(crate) enum Command {
         all: bool,
     },
     /// Show where a workspace's alerts go, and from which threshold on.
+    #[command(after_help = "Example:\n  contactor alerts show acme")]
     Show {
         /// The workspace's id.
         workspace: String,

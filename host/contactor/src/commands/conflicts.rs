@@ -26,6 +26,7 @@ Examples:
   contactor conflicts list acme --connection prefinery --json")]
     List(List),
     /// Explain one conflict: what both sides had, who decided and why, and what can be done.
+    #[command(after_help = "Example:\n  contactor conflicts show acme 12")]
     Show(Which),
     /// Decide about a conflict: put one side's value in place on both. Settles one that waits for a person, and reverses one that a
     /// policy decided. What was changed since is never overwritten.

@@ -18,15 +18,19 @@ pub(crate) enum Command {
     /// Enable a connector in a workspace, or change how it is enabled.
     Enable(Box<Enable>),
     /// Switch a connection off. Its links and history stay.
+    #[command(after_help = "Example:\n  contactor connection disable acme prefinery")]
     Disable(Which),
     /// Show one connection.
+    #[command(after_help = "Example:\n  contactor connection show acme prefinery")]
     Show(Which),
     /// List the connections of a workspace.
+    #[command(after_help = "Example:\n  contactor connection list acme --json")]
     List {
         /// The workspace's id.
         workspace: String,
     },
     /// Ask the partner and HighLevel whether the stored credentials are good, and which scopes the location's token lacks.
+    #[command(after_help = "Example:\n  contactor connection check acme prefinery")]
     Check(Which),
 }
 

@@ -57,6 +57,9 @@ Examples:
   contactor deletes policy acme prefinery --highlevel-gone unlink")]
     Policy(Policy),
     /// Show what would follow if a linked contact were deleted on one side. Writes nothing.
+    #[command(
+        after_help = "Example:\n  contactor deletes preview acme prefinery ocQHyuzHvysMo5N5VsXc --gone highlevel"
+    )]
     Preview(Preview),
 }
 

@@ -14,13 +14,16 @@ pub(crate) enum Command {
     /// Make a destination, or replace it.
     Add(Box<Add>),
     /// List the destinations of a workspace.
+    #[command(after_help = "Example:\n  contactor destination list acme")]
     List {
         /// The workspace's id.
         workspace: String,
     },
     /// Remove a destination and the messages that wait for it.
+    #[command(after_help = "Example:\n  contactor destination remove acme team")]
     Remove(Which),
     /// Send a test message at once.
+    #[command(after_help = "Example:\n  contactor destination test acme team")]
     Test(Which),
 }
 

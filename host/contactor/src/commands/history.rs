@@ -166,7 +166,7 @@ Example:
 Examples:
   contactor events list acme --record ocQHyuzHvysMo5N5VsXc
   contactor events list acme --type ContactUpdate --state parked --since 2026-11-26T00:00:00Z
-  contactor events list acme --before LAST-NUMBER-OF-THE-PAGE")]
+  contactor events list acme --before 4711        the page after the one that ends with 4711")]
 pub(crate) struct EventList {
     /// The workspace's id.
     workspace: String,

@@ -17,6 +17,7 @@ use crate::output::{self, value, word};
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Show the rows that count, and those that are switched off.
+    #[command(after_help = "Example:\n  contactor mapping show acme prefinery")]
     Show(Which),
     /// Write a row, in place of the one that joins the same two fields.
     Set(Box<Set>),
@@ -27,6 +28,7 @@ Examples:
   contactor mapping policy acme prefinery lastName profile.last_name highlevel")]
     Policy(ChoosePolicy),
     /// Take a row of your own away; the connector's counts again.
+    #[command(after_help = "Example:\n  contactor mapping unset acme prefinery lastName profile.last_name")]
     Unset(Unset),
     /// Show what would become of a record's values, or with --events what a draft would change. Nothing is written.
     #[command(visible_alias = "try")]

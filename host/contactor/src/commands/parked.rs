@@ -11,6 +11,7 @@ use crate::output::{self, or_dash, when, word};
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// List what is parked in a workspace, by its cause: one fix releases a group.
+    #[command(after_help = "Example:\n  contactor parked list acme --records")]
     List {
         /// The workspace's id.
         workspace: String,
@@ -19,6 +20,7 @@ pub(crate) enum Command {
         records: bool,
     },
     /// Show a group: its cause, what probably mends it, and its oldest records.
+    #[command(after_help = "Example:\n  contactor parked show acme 3f2a9c01")]
     Show {
         /// The workspace's id.
         workspace: String,

@@ -8,6 +8,7 @@ use crate::exit::Failure;
 use crate::output::{self, or_dash, when, word};
 
 #[derive(Args)]
+#[command(after_help = "Example:\n  contactor quota acme")]
 pub(crate) struct Arguments {
     /// The workspace's id.
     workspace: String,

@@ -12,6 +12,7 @@ pub(crate) enum Command {
     /// List runs, newest first.
     List(List),
     /// Show one run with every request it made.
+    #[command(after_help = "Example:\n  contactor runs show 019ac1f0-0000-7000-8000-000000000000")]
     Show {
         /// The run's id.
         run: String,

@@ -16,8 +16,10 @@ pub(crate) enum Command {
     /// Bind a new workspace to a HighLevel location.
     Create(Box<Create>),
     /// List the workspaces.
+    #[command(after_help = "Example:\n  contactor workspace list --json")]
     List,
     /// Show one workspace.
+    #[command(after_help = "Example:\n  contactor workspace show acme")]
     Show {
         /// The workspace's id.
         workspace: String,

@@ -11,7 +11,10 @@ use crate::exit::{Exit, Failure};
 #[derive(Args)]
 #[command(after_help = "\
 Needs Rust, and adds its WebAssembly target when that is missing. The component imports only the interfaces whose functions its
-code calls; anything else is refused here already.")]
+code calls; anything else is refused here already.
+
+Example:
+  contactor connector build acme-people")]
 pub(crate) struct BuildArgs {
     /// The connector's directory.
     #[arg(default_value = ".")]

@@ -25,8 +25,10 @@ pub(crate) enum Command {
     /// Rebuild whenever its sources change, run it in a connection at once, and show what its runs do.
     Dev(dev::DevArgs),
     /// Show what a component says about itself. Nothing of it is run, and no host is needed.
+    #[command(after_help = "Example:\n  contactor connector inspect prefinery.wasm")]
     Inspect(InspectArgs),
     /// Print a connector's page of documentation, out of its manifest.
+    #[command(after_help = "Example:\n  contactor connector docs connector.toml")]
     Docs(InspectArgs),
     /// Install a component into the host.
     #[command(after_help = "Example:\n  contactor connector install prefinery.wasm\n\n\
@@ -37,6 +39,7 @@ pub(crate) enum Command {
         file: PathBuf,
     },
     /// List the installed components.
+    #[command(after_help = "Example:\n  contactor connector list --json")]
     List,
 }
 
