@@ -12,9 +12,10 @@ use contactor_store::{ConnectionId, Disposition, FailureClass, Rest, WorkspaceId
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
+use crate::backoff::OUTAGE;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::failure::{Failure, backoff};
+use crate::failure::Failure;
 use crate::reconcile::RunContext;
 
 /// Different records of an entity that fail in a row before it rests.
@@ -47,7 +48,7 @@ impl Streak {
         if self.failures < TRIES {
             return None;
         }
-        let until = now + backoff(self.failures - 1, jitter);
+        let until = now + OUTAGE.wait(self.failures - 1, jitter);
         self.until = Some(until);
         Some((self.failures, since, until))
     }
@@ -87,7 +88,13 @@ impl Engine {
         }
         let key = (connection.clone(), subject.to_owned());
         match self.breakers().lock().get(&key).and_then(|streak| streak.until) {
-            Some(_) => Disposition::Retry { at: now + backoff(attempts, jitter), counts: false },
+            Some(_) => {
+                let own = OUTAGE.wait(attempts, jitter);
+                Disposition::Retry {
+                    at: now + failure.wait().map_or(own, |asked| asked.max(own)),
+                    counts: false,
+                }
+            }
             None => own,
         }
     }
