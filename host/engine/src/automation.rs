@@ -6,8 +6,8 @@ use std::time::Instant;
 use contactor_runtime::bindings::automations::{Event, Outcome, Source};
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    AUTOMATION_ENTITY, ClaimedDelivery, DeliveryCompletion, Disposition, FailureClass, Lease, LinkState,
-    NewRecording, Origin, OwnWrite, Priority, RecordId, Run, RunKind, RunOutcome, Side,
+    ClaimedDelivery, DeliveryCompletion, Disposition, FailureClass, Lease, LinkState, NewRecording, Origin,
+    OwnWrite, Priority, RecordId, Run, RunKind, RunOutcome, Side, automation_subject,
 };
 use contactor_sync::{Fields, Value};
 use jiff::{SignedDuration, Timestamp};
@@ -89,7 +89,8 @@ impl Engine {
         let (calls, log) = run.recorder.take();
         if ending.class.is_some() || !calls.is_empty() {
             let record = claimed.id.0.to_string();
-            self.run_ended(&run, AUTOMATION_ENTITY, &record, ending.class, &ending.summary).await;
+            let subject = automation_subject(&claimed.kind);
+            self.run_ended(&run, &subject, &record, ending.class, &ending.summary).await;
         }
         let id = run_id();
         let recording = run
@@ -149,7 +150,8 @@ impl Engine {
             // Another attempt would meet the same journal.
             Disposition::Parked { class: failure.class, reason: failure.message.clone() }
         } else {
-            self.disposition(&claimed.connection, AUTOMATION_ENTITY, &failure, claimed.attempts).await
+            let subject = automation_subject(&claimed.kind);
+            self.disposition(&claimed.connection, &subject, &failure, claimed.attempts).await
         };
         let (outcome, next) = match &disposition {
             Disposition::Retry { at, .. } => (RunOutcome::Retrying, format!("; tried again at {at}")),

@@ -5,6 +5,7 @@ use contactor_runtime::bindings::types as wit;
 use contactor_store::{Disposition, FailureClass};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::backoff::Schedule;
 use crate::recorder::cut;
 
 /// The longest wait that another system may ask for. Beyond it a connector could postpone a record for ever, or name a time
@@ -42,32 +43,19 @@ impl Failure {
         now: Timestamp,
         jitter: f64,
     ) -> Disposition {
-        match self.class {
-            // Waiting for a quota, or for a person to allow more changes, is no failed attempt.
-            FailureClass::Quota | FailureClass::Guard => Disposition::Retry {
-                at: now + self.wait().unwrap_or(SignedDuration::from_secs(10)),
-                counts: false,
-            },
-            // The connection is stopped by the caller; the record waits for the reconnect.
-            FailureClass::Auth => Disposition::Retry { at: now, counts: false },
-            FailureClass::Transient | FailureClass::Host if attempts < max_attempts => Disposition::Retry {
-                at: now + self.wait().unwrap_or_else(|| backoff(attempts, jitter)),
-                counts: true,
-            },
-            // A trap may come from a torn upgrade or a passing host condition: a second try is cheap, a tenth is not.
-            FailureClass::GuestBug if attempts < 2 => {
-                Disposition::Retry { at: now + backoff(attempts, jitter), counts: true }
-            }
-            _ => Disposition::Parked { class: self.class, reason: self.message.clone() },
-        }
+        let schedule = Schedule::of(self.class);
+        let Some(counts) = schedule.again(attempts, max_attempts) else {
+            return Disposition::Parked { class: self.class, reason: self.message.clone() };
+        };
+        let own = schedule.wait(attempts, jitter);
+        let wait = match (self.wait(), counts) {
+            (None, _) => own,
+            // Who asks for less than the back-off would be asked again and again.
+            (Some(asked), true) => asked.max(own),
+            (Some(asked), false) => asked,
+        };
+        Disposition::Retry { at: now + wait, counts }
     }
-}
-
-/// Exponential: 2 s, 4 s, 8 s … up to 10 minutes, spread by ±25 % so that records that failed together part.
-/// `jitter` is uniform in 0..1.
-pub(crate) fn backoff(attempts: u32, jitter: f64) -> SignedDuration {
-    let seconds = 2.0 * 2f64.powi(i32::try_from(attempts.min(12)).unwrap_or(12));
-    SignedDuration::from_secs_f64(seconds.min(600.0) * (0.75 + jitter.clamp(0.0, 1.0) / 2.0))
 }
 
 /// An error of the host's own store.
@@ -164,9 +152,12 @@ fn of_highlevel_kind(kind: &ErrorKind, said: &str) -> Failure {
         ErrorClass::Defect => FailureClass::Config,
     };
     let retry_after = match kind {
-        ErrorKind::RateLimited { retry_after, .. } => SignedDuration::try_from(*retry_after).ok(),
+        ErrorKind::RateLimited { retry_after, .. } => Some(*retry_after),
+        ErrorKind::Unavailable { retry_after, .. } => *retry_after,
         _ => None,
     };
+    // Beyond what a span can hold is beyond reason as well.
+    let retry_after = retry_after.map(|wait| SignedDuration::try_from(wait).unwrap_or(LONGEST_WAIT));
     Failure { retry_after, ..Failure::new(class, format!("HighLevel: {said}{}", next_step(kind))) }
 }
 
@@ -192,7 +183,11 @@ fn next_step(kind: &ErrorKind) -> &'static str {
 /// the record before it creates one. That includes refused values (422): HighLevel was seen to answer so and to create the
 /// contact all the same. They are refused again if it did not, so the caller's bound on attempts ends it.
 pub(crate) fn of_highlevel_create(error: &highlevel::Error) -> Failure {
-    if error.may_have_happened() { of_unsure_create(&error.to_string()) } else { of_highlevel(error) }
+    if error.may_have_happened() {
+        Failure { retry_after: of_highlevel(error).retry_after, ..of_unsure_create(&error.to_string()) }
+    } else {
+        of_highlevel(error)
+    }
 }
 
 fn of_unsure_create(said: &str) -> Failure {
@@ -220,11 +215,17 @@ mod tests {
     }
 
     #[test]
-    fn backoff_grows_is_capped_and_is_spread() {
-        assert_eq!(backoff(0, 0.5), SignedDuration::from_secs(2));
-        assert_eq!(backoff(3, 0.5), SignedDuration::from_secs(16));
-        assert_eq!(backoff(40, 0.5), SignedDuration::from_secs(600));
-        assert!(backoff(3, 0.0) < backoff(3, 1.0));
+    fn an_outage_waits_as_long_as_it_was_told_and_never_shorter_than_its_back_off() {
+        let told = |seconds, attempts| {
+            let kind = ErrorKind::Unavailable {
+                status: 503,
+                retry_after: Some(std::time::Duration::from_secs(seconds)),
+            };
+            of_highlevel_kind(&kind, "").disposition(attempts, 10, at(0), 0.5)
+        };
+        let retry = |seconds| Disposition::Retry { at: at(seconds), counts: true };
+        assert_eq!([told(90, 0), told(0, 3), told(u64::MAX / 4, 0)], [retry(90), retry(16), retry(86_400)]);
+        assert!(matches!(told(90, 10), Disposition::Parked { .. }));
     }
 
     #[test]
@@ -289,7 +290,11 @@ mod tests {
             (TokenError::Unavailable(message()).into(), FailureClass::Transient, "tried again"),
             (ErrorKind::MissingScope { scope: "contacts.write" }, FailureClass::Denied, "`contacts.write`"),
             (ErrorKind::Forbidden { message: message() }, FailureClass::Denied, "what the token may do"),
-            (ErrorKind::Unavailable { status: 502 }, FailureClass::Transient, "tried again"),
+            (
+                ErrorKind::Unavailable { status: 502, retry_after: None },
+                FailureClass::Transient,
+                "tried again",
+            ),
             (
                 ErrorKind::Transport { problem: "reset".into(), sent: true },
                 FailureClass::Transient,

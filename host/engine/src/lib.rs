@@ -17,6 +17,7 @@ mod alerts;
 mod appointment_walk;
 mod artefacts;
 mod automation;
+mod backoff;
 mod blame;
 mod capabilities;
 pub mod catalogue;

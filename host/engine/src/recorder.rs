@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use contactor_highlevel::{CallRecord, Recorder};
 use contactor_store::{Call, FieldRemark};
+use jiff::Timestamp;
 
 use crate::blame;
 use crate::partner::{Redactor, blank};
@@ -36,6 +37,7 @@ struct Recorded {
     remarks: Vec<FieldRemark>,
     log: Vec<String>,
     dropped: usize,
+    wait_until: Option<Timestamp>,
 }
 
 impl RunRecorder {
@@ -99,6 +101,17 @@ impl RunRecorder {
                 inner.remarks.push(remark);
             }
         }
+    }
+
+    /// The partner was out of order and named a time.
+    pub(crate) fn wait_until(&self, until: Timestamp) {
+        let mut inner = self.lock();
+        inner.wait_until = inner.wait_until.max(Some(until));
+    }
+
+    /// Until when the partner asked this run to leave it alone.
+    pub(crate) fn waits_until(&self) -> Option<Timestamp> {
+        self.lock().wait_until
     }
 
     /// Hands the remarks over.

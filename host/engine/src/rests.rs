@@ -1,6 +1,6 @@
 //! What is left alone for a while, so that it recovers and nothing else waits for it.
 //!
-//! A breaker per connection and entity: when [`TRIES`] different records in a row failed for no reason of their own (an endpoint
+//! A breaker per connection and entity, and per connection and kind of event that its automations handle: when [`TRIES`] different records in a row failed for no reason of their own (an endpoint
 //! that answers 503, a connector that traps), the others are not tried one after the other, and none of them is parked for it. One
 //! record tries after a while; when it succeeds, the rest is over. A partner that answers 429 rests as a whole until the time
 //! that it names. The store keeps rests, and gives out nothing that rests; counting begins anew with a restart.
@@ -8,13 +8,16 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use contactor_store::{ConnectionId, Disposition, FailureClass, Rest, WorkspaceId};
+use contactor_store::{
+    AUTOMATION_ENTITY, ConnectionId, Disposition, FailureClass, Rest, WorkspaceId, automation_of_subject,
+};
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
+use crate::backoff::OUTAGE;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::failure::{Failure, backoff};
+use crate::failure::Failure;
 use crate::reconcile::RunContext;
 
 /// Different records of an entity that fail in a row before it rests.
@@ -47,7 +50,7 @@ impl Streak {
         if self.failures < TRIES {
             return None;
         }
-        let until = now + backoff(self.failures - 1, jitter);
+        let until = now + OUTAGE.wait(self.failures - 1, jitter);
         self.until = Some(until);
         Some((self.failures, since, until))
     }
@@ -87,7 +90,13 @@ impl Engine {
         }
         let key = (connection.clone(), subject.to_owned());
         match self.breakers().lock().get(&key).and_then(|streak| streak.until) {
-            Some(_) => Disposition::Retry { at: now + backoff(attempts, jitter), counts: false },
+            Some(_) => {
+                let own = OUTAGE.wait(attempts, jitter);
+                Disposition::Retry {
+                    at: now + failure.wait().map_or(own, |asked| asked.max(own)),
+                    counts: false,
+                }
+            }
             None => own,
         }
     }
@@ -181,6 +190,11 @@ impl Engine {
     async fn load_rests(&self) -> Result<(), EngineError> {
         let load = async {
             for rest in self.store().rests(None).await? {
+                // Of an older version: all automations of a connection rested together.
+                if rest.subject.as_deref() == Some(AUTOMATION_ENTITY) {
+                    self.store().end_rest(&rest.connection, rest.subject.as_deref()).await?;
+                    continue;
+                }
                 let streak = Streak {
                     failures: rest.failures,
                     last: None,
@@ -203,11 +217,19 @@ impl Engine {
         Ok(all.into_iter().filter(|rest| rest.subject.is_some() || rest.until > now).collect())
     }
 
-    /// A person says that it works again.
-    pub(crate) async fn end_rest(&self, connection: &ConnectionId, subject: &str) -> Result<(), EngineError> {
+    /// A person says that parked entries of this entity can be done again. Those of automations may be of any kind.
+    pub(crate) async fn end_rest(&self, connection: &ConnectionId, entity: &str) -> Result<(), EngineError> {
         self.load_rests().await?;
-        self.breakers().lock().remove(&(connection.clone(), subject.to_owned()));
-        self.store().end_rest(connection, Some(subject)).await?;
+        let is_meant = |subject: &str| {
+            subject == entity || (entity == AUTOMATION_ENTITY && automation_of_subject(subject).is_some())
+        };
+        self.breakers().lock().retain(|(of, subject), _| of != connection || !is_meant(subject));
+        for rest in self.store().rests(None).await?.into_iter().filter(|rest| rest.connection == *connection)
+        {
+            if let Some(subject) = rest.subject.filter(|subject| is_meant(subject)) {
+                self.store().end_rest(connection, Some(&subject)).await?;
+            }
+        }
         Ok(())
     }
 }

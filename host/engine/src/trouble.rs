@@ -5,8 +5,9 @@
 use contactor_store::{Cursor, FailureClass, Run, RunKind, RunOutcome, Trouble};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::backoff::{OUTAGE, Schedule};
 use crate::engine::Engine;
-use crate::failure::{self, Failure, backoff};
+use crate::failure::{self, Failure};
 use crate::receive::brief;
 use crate::reconcile::{RunContext, run_id};
 
@@ -22,7 +23,11 @@ fn after(
     jitter: f64,
 ) -> Trouble {
     let failures = before.map_or(0, |trouble| trouble.failures);
-    let own = backoff(failures, jitter);
+    let schedule = match failure.class {
+        FailureClass::Transient | FailureClass::Quota | FailureClass::Host => Schedule::of(failure.class),
+        _ => OUTAGE,
+    };
+    let own = schedule.wait(failures, jitter);
     let wait = match (failure.wait(), failure.class) {
         (Some(asked), _) => asked.max(SHORTEST),
         (None, FailureClass::Transient | FailureClass::Quota | FailureClass::Host) => own,

@@ -12,7 +12,7 @@ use url::Url;
 use crate::auth::AccessToken;
 use crate::client::Location;
 use crate::draft::FieldProblem;
-use crate::error::{Error, ErrorKind, Exchange, classify, trace_id};
+use crate::error::{Error, ErrorKind, Exchange, Wait, classify, trace_id};
 use crate::limiter::{Permit, Refused};
 use crate::model::Record;
 use crate::operation::Operation;
@@ -349,12 +349,12 @@ fn judge(
         }
         return json.map_err(|_| ErrorKind::Decode { problem: "it is no JSON".to_owned() });
     }
-    let limited = if raw.status == StatusCode::TOO_MANY_REQUESTS {
-        permit.refused(quota, quota::retry_after(&raw.headers, jiff::Timestamp::now()))
-    } else {
-        (Duration::ZERO, false)
+    let asked = quota::retry_after(&raw.headers, jiff::Timestamp::now());
+    let limited = match raw.status {
+        StatusCode::TOO_MANY_REQUESTS => permit.refused(quota, asked),
+        _ => (Duration::ZERO, false),
     };
-    Err(classify(operation, raw.status, &raw.body, limited))
+    Err(classify(operation, raw.status, &raw.body, Wait { asked, limited }))
 }
 
 #[cfg(test)]

@@ -200,7 +200,7 @@ async fn every_exchange_is_recorded_and_no_token_is() {
 async fn a_redirect_is_not_followed() {
     let double = Double::answering([Answer::status(302).header("location", "/elsewhere")]).await;
     let error = at(&double).0.contact(&"c".into()).await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Unavailable { status: 302 });
+    assert_eq!(*error.kind(), ErrorKind::Unavailable { status: 302, retry_after: None });
     assert_eq!(double.seen().len(), 1);
 }
 

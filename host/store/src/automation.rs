@@ -24,6 +24,16 @@ pub const MESSAGES: u32 = 1_000;
 /// The entity of a parked delivery in its [`RecordKey`](crate::RecordKey); the record is the number of the delivery.
 pub const AUTOMATION_ENTITY: &str = "(automation)";
 
+/// What rests when deliveries of one kind keep failing: the subject of its [`Rest`](crate::Rest).
+pub fn automation_subject(kind: &str) -> String {
+    format!("{AUTOMATION_ENTITY} {kind}")
+}
+
+/// The kind of delivery that a rest is about, if it is about one.
+pub fn automation_of_subject(subject: &str) -> Option<&str> {
+    subject.strip_prefix(AUTOMATION_ENTITY)?.strip_prefix(' ')
+}
+
 /// The entity of a parked message in its [`RecordKey`](crate::RecordKey); the record is the message's id.
 pub const MESSAGE_ENTITY: &str = "(message)";
 

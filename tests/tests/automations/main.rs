@@ -4,6 +4,7 @@
 
 mod consent;
 mod lost;
+mod rests;
 
 use contactor_engine::{ConnectionView, NewDestination, NotificationConfig};
 use contactor_sandbox::faults::{Effect, Fault};

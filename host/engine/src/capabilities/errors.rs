@@ -143,7 +143,7 @@ mod tests {
                 ErrorKind::RateLimited { retry_after: Duration::from_secs(7), daily: false },
                 Error::Limited(Some(7_000)),
             ),
-            (ErrorKind::Unavailable { status: 502 }, Error::Unavailable(said())),
+            (ErrorKind::Unavailable { status: 502, retry_after: None }, Error::Unavailable(said())),
             (ErrorKind::Transport { problem: "reset".into(), sent: true }, Error::Unavailable(said())),
             (ErrorKind::Rejected { status: 400, message: message() }, Error::Other(said())),
         ];

@@ -7,7 +7,7 @@ use contactor_runtime::bindings::partner::{Host, Request, Response};
 use contactor_runtime::bindings::types::Error;
 
 use super::{Direct, access};
-use crate::partner::is_write;
+use crate::partner::{is_write, out_of_order_until};
 
 /// Longest wait for the partner's quota within one request. A run that is sent away has read both sides for nothing, so a short
 /// wait is cheaper; a long one would hold an instance.
@@ -37,6 +37,11 @@ impl Host for Direct {
                 continue;
             }
             self.run.recorder.call(call);
+            let asked =
+                answer.as_ref().ok().and_then(|answer| out_of_order_until(answer, self.run.engine.now()));
+            if let Some(until) = asked {
+                self.run.recorder.wait_until(until);
+            }
             return answer;
         }
     }

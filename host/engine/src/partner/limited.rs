@@ -7,7 +7,7 @@ const FIRST: SignedDuration = SignedDuration::from_secs(10);
 /// The longest wait of that kind.
 const LONGEST: SignedDuration = SignedDuration::from_mins(10);
 /// The longest that a partner may ask for.
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+pub(super) const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Refusals in a row, and what came of the last.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ impl Limited {
 }
 
 /// `Retry-After` in either of its forms (RFC 9110, 10.2.3): seconds, or a date.
-fn wait(asked: &str, now: Timestamp) -> Option<SignedDuration> {
+pub(super) fn wait(asked: &str, now: Timestamp) -> Option<SignedDuration> {
     let asked = asked.trim();
     if let Ok(seconds) = asked.parse::<u32>() {
         return Some(SignedDuration::from_secs(i64::from(seconds)));

@@ -167,8 +167,7 @@ impl PartnerApi {
         if response.status != http::StatusCode::TOO_MANY_REQUESTS.as_u16() {
             return limited.answered(now);
         }
-        let header = response.headers.iter().find(|header| header.name == http::header::RETRY_AFTER.as_str());
-        let asked = header.map(|header| header.value.as_str());
+        let asked = retry_after(response);
         let matching = self.quotas_of(request);
         let narrow: Vec<usize> =
             matching.into_iter().filter(|&i| !self.quotas.declared()[i].counts_all()).collect();
@@ -276,6 +275,19 @@ impl PartnerApi {
     pub(crate) fn redacted(&self, text: String) -> String {
         self.redactor.text(text, self.session.newest().as_ref())
     }
+}
+
+fn retry_after(response: &Response) -> Option<&str> {
+    let header = response.headers.iter().find(|header| header.name == http::header::RETRY_AFTER.as_str());
+    header.map(|header| header.value.as_str())
+}
+
+/// Until when a partner that is out of order (5xx) asks to be left alone, if it says so. That is about this request: unlike after a
+/// 429, its other endpoints may be well.
+pub(crate) fn out_of_order_until(response: &Response, now: Timestamp) -> Option<Timestamp> {
+    let is_out_of_order = (500..600).contains(&response.status);
+    let wait = limited::wait(retry_after(response).filter(|_| is_out_of_order)?, now)?;
+    now.checked_add(wait.min(limited::DAY)).ok()
 }
 
 /// Reads an answer up to the cap.
@@ -446,6 +458,27 @@ mod tests {
             !secrets.contains("abc") && !secrets.contains("hunter") && !secrets.contains("fake"),
             "{secrets}"
         );
+    }
+
+    #[test]
+    fn a_partner_that_is_out_of_order_says_when_to_come_again_about_this_request_alone() {
+        let now: Timestamp = "2026-11-26T10:00:00Z".parse().unwrap();
+        let answer = |status, value: &str| Response {
+            status,
+            headers: vec![Pair { name: "retry-after".to_owned(), value: value.to_owned() }],
+            body: Vec::new(),
+        };
+        let until = |status, value| out_of_order_until(&answer(status, value), now);
+        let after = |seconds| Some(now + jiff::SignedDuration::from_secs(seconds));
+        assert_eq!(until(503, "120"), after(120));
+        assert_eq!(until(500, "Thu, 26 Nov 2026 10:01:30 GMT"), after(90));
+        assert_eq!(until(502, "4000000000"), after(86_400), "no longer than a day");
+        assert_eq!([until(200, "120"), until(404, "120"), until(503, "soon")], [None; 3]);
+        let api = api(100);
+        api.note_limit(&get("/x", &[]), &answer(503, "120"), now);
+        assert_eq!(api.limited_until(now), None);
+        api.note_limit(&get("/x", &[]), &answer(429, "120"), now);
+        assert_eq!(api.limited_until(now), after(120));
     }
 
     fn get(path: &str, query: &[(&str, &str)]) -> Request {

@@ -259,7 +259,7 @@ impl RunContext {
             }
             Reply::Update(Err(error)) => {
                 let connector = &self.active.connection.connector;
-                Err(failure::of_connector_write(connector, "adapter.update", &error))
+                Err(self.as_asked(failure::of_connector_write(connector, "adapter.update", &error)))
             }
             _ => Err(mismatch("adapter.update")),
         }
@@ -315,7 +315,14 @@ impl RunContext {
     }
 
     pub(crate) fn of_connector(&self, operation: &str, error: &wit::Error) -> Failure {
-        failure::of_connector(&self.active.connection.connector, operation, error)
+        self.as_asked(failure::of_connector(&self.active.connection.connector, operation, error))
+    }
+
+    /// A connector's `unavailable` has no room for the time that its partner named: the host saw it.
+    fn as_asked(&self, failure: Failure) -> Failure {
+        let asked = self.recorder.waits_until().filter(|_| failure.class == FailureClass::Transient);
+        let wait = asked.map(|until| until.duration_since(self.engine.now()));
+        Failure { retry_after: failure.retry_after.or(wait), ..failure }
     }
 }
 

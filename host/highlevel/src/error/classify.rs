@@ -17,13 +17,17 @@ use crate::operation::Operation;
 /// Longest message that is kept of a body that is no JSON, for example a gateway's HTML page.
 const MAX_MESSAGE: usize = 300;
 
-/// What an unsuccessful answer means. The wait of a 429 is the limiter's to know and is passed in.
-pub(crate) fn classify(
-    operation: &Operation,
-    status: StatusCode,
-    body: &[u8],
-    limited: (Duration, bool),
-) -> ErrorKind {
+/// When an unsuccessful answer says that it is worth asking again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wait {
+    /// `Retry-After`, as the answer has it.
+    pub(crate) asked: Option<Duration>,
+    /// The wait of a 429, which is the limiter's to know, and whether it is for the day.
+    pub(crate) limited: (Duration, bool),
+}
+
+/// What an unsuccessful answer means.
+pub(crate) fn classify(operation: &Operation, status: StatusCode, body: &[u8], wait: Wait) -> ErrorKind {
     let json: Option<Value> = serde_json::from_slice(body).ok().filter(Value::is_object);
     let messages = json.as_ref().map_or_else(|| vec![plain_text(body)], messages);
     let message = messages.join("; ");
@@ -48,8 +52,10 @@ pub(crate) fn classify(
         // Only the vendor's own JSON says that a record is gone; a bare 404 is some proxy's.
         404 | 410 if json.is_some() => ErrorKind::NotFound { message },
         422 => ErrorKind::Invalid(messages.iter().map(|text| field_problem(text)).collect()),
-        429 => ErrorKind::RateLimited { retry_after: limited.0, daily: limited.1 },
-        status @ (404 | 408 | 410 | 425 | 300..=399 | 500..=599) => ErrorKind::Unavailable { status },
+        429 => ErrorKind::RateLimited { retry_after: wait.limited.0, daily: wait.limited.1 },
+        status @ (404 | 408 | 410 | 425 | 300..=399 | 500..=599) => {
+            ErrorKind::Unavailable { status, retry_after: wait.asked }
+        }
         status => ErrorKind::Rejected { status, message },
     }
 }
@@ -116,9 +122,15 @@ mod tests {
     use crate::operation::CONTACTS_UPDATE;
 
     const LIMITED: (Duration, bool) = (Duration::from_secs(3), true);
+    const ASKED: Duration = Duration::from_secs(90);
 
     fn kind(status: u16, body: &str) -> ErrorKind {
-        classify(&CONTACTS_UPDATE, StatusCode::from_u16(status).unwrap(), body.as_bytes(), LIMITED)
+        answered(status, body, None)
+    }
+
+    fn answered(status: u16, body: &str, asked: Option<Duration>) -> ErrorKind {
+        let wait = Wait { asked, limited: LIMITED };
+        classify(&CONTACTS_UPDATE, StatusCode::from_u16(status).unwrap(), body.as_bytes(), wait)
     }
 
     fn said(status: u16, message: &str) -> ErrorKind {
@@ -186,8 +198,11 @@ mod tests {
 
     #[test]
     fn html_and_empty_bodies_are_tolerated() {
-        assert_eq!(kind(502, "<html><h1>Bad gateway</h1></html>"), ErrorKind::Unavailable { status: 502 });
-        assert_eq!(kind(500, ""), ErrorKind::Unavailable { status: 500 });
+        assert_eq!(
+            kind(502, "<html><h1>Bad gateway</h1></html>"),
+            ErrorKind::Unavailable { status: 502, retry_after: None }
+        );
+        assert_eq!(kind(500, ""), ErrorKind::Unavailable { status: 500, retry_after: None });
         assert_eq!(kind(403, ""), ErrorKind::Forbidden { message: "no reason given".into() });
         assert_eq!(kind(400, "[]"), ErrorKind::Rejected { status: 400, message: "[]".into() });
         let ErrorKind::Invalid(problems) = kind(422, "<html>") else { panic!("not invalid") };
@@ -199,8 +214,11 @@ mod tests {
 
     #[test]
     fn a_bare_404_is_no_proof_that_a_record_is_gone() {
-        assert_eq!(kind(404, ""), ErrorKind::Unavailable { status: 404 });
-        assert_eq!(kind(404, "<html>Not Found</html>"), ErrorKind::Unavailable { status: 404 });
+        assert_eq!(kind(404, ""), ErrorKind::Unavailable { status: 404, retry_after: None });
+        assert_eq!(
+            kind(404, "<html>Not Found</html>"),
+            ErrorKind::Unavailable { status: 404, retry_after: None }
+        );
     }
 
     #[test]
@@ -209,6 +227,14 @@ mod tests {
         assert_eq!(kind(401, &body), ErrorKind::TokenExpired { message: "Invalid JWT".into() });
         let body = json!({"error": "Unauthorized"}).to_string();
         assert_eq!(kind(401, &body), ErrorKind::Unauthorized { message: "Unauthorized".into() });
+    }
+
+    #[test]
+    fn whatever_is_not_there_names_the_time_at_which_to_ask_again() {
+        for status in [500, 502, 503, 504] {
+            let expected = ErrorKind::Unavailable { status, retry_after: Some(ASKED) };
+            assert_eq!(answered(status, "{}", Some(ASKED)), expected);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::draft::FieldProblem;
 use crate::ids::ContactId;
 use crate::operation::Operation;
 
-pub(crate) use classify::{classify, trace_id};
+pub(crate) use classify::{Wait, classify, trace_id};
 
 /// A failed operation: what happened, and in which exchange.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,10 +127,12 @@ pub enum ErrorKind {
         daily: bool,
     },
     /// HighLevel, or something in front of it, is out of order.
-    #[error("HighLevel is out of order (status {status}); it is tried again")]
+    #[error("HighLevel is out of order (status {status}); it is tried again{}", wait_of(*retry_after))]
     Unavailable {
         /// The HTTP status.
         status: u16,
+        /// When it says that it is worth trying again.
+        retry_after: Option<Duration>,
     },
     /// No answer came.
     #[error("no answer from HighLevel ({problem}); {}", if *sent { "the request may have arrived" } else { "the request was not sent" })]
@@ -153,6 +155,10 @@ pub enum ErrorKind {
 
 fn list(problems: &[FieldProblem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn wait_of(retry_after: Option<Duration>) -> String {
+    retry_after.map(|wait| format!(" in {} s, as it asks", wait.as_secs())).unwrap_or_default()
 }
 
 fn match_of(id: Option<&ContactId>, field: Option<&String>) -> String {
@@ -311,7 +317,8 @@ mod tests {
         assert!(!error(&operation::CONTACTS_CREATE, lost(true)).did_not_happen());
         assert!(!error(&operation::CONTACTS_GET, lost(true)).may_have_happened());
         assert!(
-            error(&operation::CONTACTS_CREATE, ErrorKind::Unavailable { status: 502 }).may_have_happened()
+            error(&operation::CONTACTS_CREATE, ErrorKind::Unavailable { status: 502, retry_after: None })
+                .may_have_happened()
         );
         assert!(error(&operation::CONTACTS_CREATE, ErrorKind::Invalid(Vec::new())).may_have_happened());
         assert!(!error(&operation::CONTACTS_CREATE, ErrorKind::NotSendable(Vec::new())).may_have_happened());

@@ -88,7 +88,8 @@ cases! {
         an_entity_that_rests_stops_no_other_and_one_record_tries_it,
         many_that_rest_hide_nobody_behind_them,
         a_connection_that_rests_gives_out_nothing_until_its_time,
-        webhooks_and_automations_rest_by_themselves;
+        webhooks_rest_by_themselves,
+        automations_of_one_kind_rest_and_those_of_another_go_on;
     erasure:
         a_person_is_forgotten_everywhere_and_nobody_else_is,
         looking_changes_nothing;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
+use super::automations::delivery;
 use super::world::*;
-use crate::AUTOMATION_ENTITY;
 use crate::model::*;
+use crate::{NewDelivery, automation_subject};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -94,17 +95,39 @@ pub(super) async fn a_connection_that_rests_gives_out_nothing_until_its_time(eng
     assert_eq!(world.store.claim_events(&world.lease, then, 9).await.unwrap().len(), 1);
 }
 
-pub(super) async fn webhooks_and_automations_rest_by_themselves(engine: Arc<dyn Engine>) {
+pub(super) async fn webhooks_rest_by_themselves(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
     for key in ["w1", "w2"] {
         world.append(webhook(key)).await;
     }
     world.store.put_rest(rest(Some(WEBHOOK_ENTITY), LATER)).await.unwrap();
-    world.store.put_rest(rest(Some(AUTOMATION_ENTITY), LATER)).await.unwrap();
     let before = LATER - MINUTE;
     assert!(world.store.claim_events(&world.lease, before, 9).await.unwrap().is_empty());
     assert_eq!(world.store.claim_events(&world.lease, LATER, 9).await.unwrap().len(), 1, "one, to try");
     assert!(world.store.claim_events(&world.lease, LATER, 9).await.unwrap().is_empty());
     world.store.end_rest(&prefinery(), Some(WEBHOOK_ENTITY)).await.unwrap();
     assert_eq!(world.store.claim_events(&world.lease, LATER, 9).await.unwrap().len(), 1);
+}
+
+pub(super) async fn automations_of_one_kind_rest_and_those_of_another_go_on(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let of_kind =
+        |kind: &str, key: String| NewDelivery { kind: kind.to_owned(), key, at: at(5), ..delivery("") };
+    let mut all: Vec<_> = (0..150).map(|number| of_kind("NoteCreate", format!("n{number}"))).collect();
+    all.push(of_kind("TaskCreate", "t".to_owned()));
+    world.store.deliver(all).await.unwrap();
+    let notes = automation_subject("NoteCreate");
+    world.store.put_rest(rest(Some(&notes), LATER + MINUTE)).await.unwrap();
+    let kinds = async |now: Timestamp| -> Vec<String> {
+        let claimed = world.store.claim_deliveries(&world.lease, now, 4, 100).await.unwrap();
+        claimed.into_iter().map(|delivery| delivery.kind).collect()
+    };
+    assert_eq!(kinds(LATER).await, ["TaskCreate"], "however many rest before it");
+    assert_eq!(kinds(LATER).await, [] as [&str; 0]);
+    assert_eq!(world.store.next_due().await.unwrap(), Some(LATER + MINUTE));
+    assert_eq!(kinds(LATER + MINUTE).await, ["NoteCreate"], "one of them, to try");
+    assert_eq!(kinds(LATER + MINUTE).await, [] as [&str; 0]);
+    // It works again, and nobody waits for the end of the trial.
+    assert!(world.store.end_rest(&prefinery(), Some(&notes)).await.unwrap());
+    assert_eq!(kinds(LATER + MINUTE).await, ["NoteCreate"; 4]);
 }

@@ -10,8 +10,8 @@ use super::{ConnectionId, FailureClass};
 pub struct Rest {
     /// The connection.
     pub connection: ConnectionId,
-    /// The entity whose records wait, [`WEBHOOK_ENTITY`](super::WEBHOOK_ENTITY) or
-    /// [`AUTOMATION_ENTITY`](crate::AUTOMATION_ENTITY); none when everything of the connection does.
+    /// The entity whose records wait, [`WEBHOOK_ENTITY`](super::WEBHOOK_ENTITY), or an
+    /// [`automation_subject`](crate::automation_subject); none when everything of the connection does.
     pub subject: Option<String>,
     /// What kind of failure it is.
     pub class: FailureClass,

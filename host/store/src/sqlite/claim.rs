@@ -12,7 +12,7 @@ use super::rests::{Resting, Turn};
 use super::{
     Result, conflicts, deletions, deliveries, dirty, events, journal, leases, links, marks, messages, unread,
 };
-use crate::automation::{AUTOMATION_ENTITY, ClaimedDelivery, ClaimedMessage, MessageLimits};
+use crate::automation::{ClaimedDelivery, ClaimedMessage, MessageLimits, automation_subject};
 use crate::model::{
     ClaimedEvent, ClaimedRecord, ConnectionState, Lease, Priority, RecordKey, Side, WEBHOOK_ENTITY,
 };
@@ -181,13 +181,35 @@ pub(super) fn deliveries(
     let next = |after| deliveries::next_group(db, after);
     let round = Round { turn: &turns.deliveries, now: demand.now, limit: demand.limit };
     round.serve(&mut owners, &mut room, next, |owner, count| {
-        let count = resting.share(db, owner.connection, AUTOMATION_ENTITY, demand.now, count)?;
-        let rows = deliveries::claim_due(db, owner.connection, demand.now, count, lease.token)?;
-        let got = u32::try_from(rows.len()).unwrap_or(count);
-        for row in rows {
-            claimed.push(claimed_delivery(db, owner, row)?);
+        let before = claimed.len();
+        let mut put_off = 0;
+        // As of records: those of a kind that rests are put off once, and hide nothing behind them.
+        while put_off < PUT_OFF {
+            let due = deliveries::due(db, owner.connection, demand.now, count)?;
+            let full = due.len() == count as usize;
+            let rests = put_off;
+            for one in due {
+                if deliveries::queues(db, owner.connection, &one)? {
+                    continue;
+                }
+                let subject = automation_subject(&one.kind);
+                match resting.turn(owner.connection, &subject, demand.now) {
+                    Turn::Wait(until) => {
+                        deliveries::put_off(db, one.id, until)?;
+                        put_off += 1;
+                        continue;
+                    }
+                    Turn::Trial => resting.tried(db, owner.connection, &subject, demand.now)?,
+                    Turn::Free => {}
+                }
+                let row = deliveries::claim(db, owner.connection, one.id, demand.now, lease.token)?;
+                claimed.push(claimed_delivery(db, owner, row)?);
+            }
+            if put_off == rests || !full || claimed.len() > before {
+                break;
+            }
         }
-        Ok(got)
+        Ok(u32::try_from(claimed.len() - before).unwrap_or(count))
     })?;
     claimed.sort_by_key(|delivery| delivery.id);
     Ok(claimed)
@@ -295,7 +317,7 @@ pub(super) fn next_due(db: &Connection) -> Result<Option<Timestamp>> {
     }
     let mut after = 0;
     while let Some(group) = deliveries::next_group(db, after)? {
-        after = consider(group, Some(AUTOMATION_ENTITY))?;
+        after = consider(group, None)?;
     }
     let message = messages::next_due(db)?;
     // Claiming marks what is due, whether or not its connection works.

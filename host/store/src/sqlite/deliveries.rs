@@ -173,7 +173,7 @@ pub(super) const NEXT_GROUP: &str = "SELECT connection, due_at FROM deliveries \
                                      WHERE state = 0 AND place < 2 AND claim = 0 AND connection > ?1 \
                                      ORDER BY connection, due_at LIMIT 1";
 
-pub(super) const DUE: &str = "SELECT id, place, lane FROM deliveries \
+pub(super) const DUE: &str = "SELECT id, place, lane, kind FROM deliveries \
                               WHERE state = 0 AND place < 2 AND claim = 0 AND connection = ?1 AND due_at <= ?2 \
                               ORDER BY due_at LIMIT ?3";
 
@@ -203,37 +203,56 @@ pub(super) struct Row {
     pub(super) retried: bool,
 }
 
-/// Claims up to `limit` deliveries of a connection that are due, oldest first.
-pub(super) fn claim_due(
-    db: &Connection,
-    connection: i64,
-    now: Timestamp,
-    limit: u32,
-    token: i64,
-) -> Result<Vec<Row>> {
+/// A delivery that is due.
+pub(super) struct Due {
+    pub(super) id: i64,
+    place: i64,
+    lane: Option<String>,
+    pub(super) kind: String,
+}
+
+/// Up to `limit` unclaimed deliveries of a connection that are due, oldest first.
+pub(super) fn due(db: &Connection, connection: i64, now: Timestamp, limit: u32) -> Result<Vec<Due>> {
     let mut statement = db.prepare_cached(DUE)?;
     let due = statement.query_map(params![connection, At(now), limit], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<String>>(2)?))
+        Ok(Due { id: row.get(0)?, place: row.get(1)?, lane: row.get(2)?, kind: row.get(3)? })
     })?;
-    let due: Vec<_> = due.collect::<rusqlite::Result<_>>()?;
-    let mut claimed = Vec::new();
-    for (id, place, lane) in due {
-        // A timer that goes off takes its place in its lane.
-        if place == APART
-            && let Some(lane) = &lane
-            && has_first(db, connection, lane)?
-        {
-            let sql = "UPDATE deliveries SET place = ?2 WHERE id = ?1";
-            db.prepare_cached(sql)?.execute(params![id, BEHIND])?;
-            continue;
-        }
-        claimed.push(claim(db, connection, id, now, token)?);
+    Ok(due.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A timer that goes off takes its place in its lane; answers whether it has to wait there.
+pub(super) fn queues(db: &Connection, connection: i64, due: &Due) -> Result<bool> {
+    let Some(lane) = due.lane.as_ref().filter(|_| due.place == APART) else { return Ok(false) };
+    if !has_first(db, connection, lane)? {
+        return Ok(false);
     }
-    Ok(claimed)
+    let sql = "UPDATE deliveries SET place = ?2 WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![due.id, BEHIND])?;
+    Ok(true)
+}
+
+/// Puts off a delivery that is not claimed: those of its kind rest until then.
+pub(super) fn put_off(db: &Connection, id: i64, until: Timestamp) -> Result<()> {
+    db.prepare_cached("UPDATE deliveries SET due_at = ?2 WHERE id = ?1")?.execute(params![id, At(until)])?;
+    Ok(())
+}
+
+/// Makes deliveries due that were put off until `until`.
+pub(super) fn put_forward(
+    db: &Connection,
+    connection: i64,
+    kind: &str,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE deliveries SET due_at = ?4 WHERE state = 0 AND place < 2 AND claim = 0 AND connection = ?1 \
+               AND due_at = ?3 AND kind = ?2";
+    db.prepare_cached(sql)?.execute(params![connection, kind, At(until), At(now)])?;
+    Ok(())
 }
 
 /// Claims a delivery. Its ids of both sides, and its own time, are settled by the first claim and stay.
-fn claim(db: &Connection, connection: i64, id: i64, now: Timestamp, token: i64) -> Result<Row> {
+pub(super) fn claim(db: &Connection, connection: i64, id: i64, now: Timestamp, token: i64) -> Result<Row> {
     let sql = "SELECT contact, partner, begun_at FROM deliveries WHERE id = ?1";
     let (mut contact, mut partner, begun): (Option<RecordId>, Option<RecordId>, Option<At>) =
         db.prepare_cached(sql)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::codec::{At, Word};
-use super::{Result, configuration, dirty};
+use super::{Result, configuration, deliveries, dirty};
+use crate::automation::automation_of_subject;
 use crate::model::{ConnectionId, Rest, TRIAL, WorkspaceId};
 
 /// Writes a rest in the place of the one of the same subject.
@@ -44,7 +45,10 @@ pub(super) fn end_of(db: &Connection, connection: i64, subject: &str, now: Times
     let mut statement = db.prepare_cached(sql)?;
     let until = statement.query_row(params![connection, subject], |row| Ok(row.get::<_, At>(0)?.0));
     let Some(until) = until.optional()? else { return Ok(false) };
-    dirty::put_forward(db, connection, subject, until, now)?;
+    match automation_of_subject(subject) {
+        Some(kind) => deliveries::put_forward(db, connection, kind, until, now)?,
+        None => dirty::put_forward(db, connection, subject, until, now)?,
+    }
     Ok(true)
 }
 
