@@ -19,6 +19,7 @@ use crate::journal::{Journal, tags_state};
 use crate::receive::brief;
 use crate::reconcile::{RunContext, mismatch, outcome_name, run_id};
 use crate::recorder::cut;
+use crate::scheduler::in_time;
 use crate::written;
 
 /// Bytes of a connector's words in a run's summary.
@@ -28,7 +29,7 @@ const ECHO: SignedDuration = SignedDuration::from_mins(10);
 /// How long an event waits for the answer of a call that may have caused it.
 const ANSWERED: SignedDuration = SignedDuration::from_mins(1);
 /// How long a delivery waits whose connection cannot be loaded.
-const UNLOADED: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const UNLOADED: SignedDuration = SignedDuration::from_secs(60);
 
 /// How long a delivery waits about somebody who is not linked, while the match report of its connection is not approved.
 const UNAPPROVED: SignedDuration = SignedDuration::from_mins(5);
@@ -49,7 +50,7 @@ impl Engine {
         let active = match self.active(&claimed.connection).await {
             Ok(active) => active,
             Err(error) => {
-                tracing::error!(connection = %claimed.connection, %error, "an event waits: its connection cannot be loaded");
+                self.not_loaded(&claimed.connection, &error).await;
                 let disposition = Disposition::Retry { at: self.now() + UNLOADED, counts: false };
                 self.complete_delivery(lease, &claimed, disposition, false, None).await;
                 return;
@@ -70,7 +71,7 @@ impl Engine {
             tape: Some(Arc::default()),
             ..self.context(&active, Priority::Webhook, false)
         };
-        let handled = handle(&run, &claimed).await;
+        let handled = in_time(handle(&run, &claimed)).await.flatten();
         if handled.is_ok() {
             journal.ended();
         }
@@ -165,7 +166,7 @@ impl Engine {
         }
     }
 
-    /// The handling of a delivery panicked, or did not end: a defect of the host. It is tried again and then parked; the others go
+    /// The handling of a delivery panicked: a defect of the host. It is tried again and then parked; the others go
     /// on.
     pub(crate) async fn delivery_panicked(
         &self,
@@ -194,9 +195,28 @@ impl Engine {
             let (lease, completion) = (lease.clone(), completion.clone());
             async move { engine.store().complete_delivery(&lease, completion).await }
         };
-        if let Err(error) = self.until_kept(keep).await {
+        let Err(error) = self.until_kept(keep).await else { return };
+        tracing::warn!(connection = %claimed.connection, %error, "an automation could not be completed");
+        if !error.is_of_the_request() {
             // The claim is given out again under the next lease, and the journal answers what was done.
-            tracing::warn!(connection = %claimed.connection, %error, "an automation could not be completed");
+            return;
+        }
+        let parked = DeliveryCompletion {
+            delivery: claimed.id,
+            disposition: of_kind(
+                Disposition::Parked { class: FailureClass::Host, reason: error.to_string() },
+                &claimed.kind,
+            ),
+            ignored: false,
+            run: None,
+            recording: None,
+        };
+        let keep = |engine: Self| {
+            let (lease, parked) = (lease.clone(), parked.clone());
+            async move { engine.store().complete_delivery(&lease, parked).await }
+        };
+        if let Err(error) = self.until_kept(keep).await {
+            tracing::error!(connection = %claimed.connection, %error, "an automation could not be parked");
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::recorder::cut;
 /// The longest wait that another system may ask for. Beyond it a connector could postpone a record for ever, or name a time
 /// that no calendar has.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+/// The same of a system that is out of order: what changes meanwhile should not wait for a day because of one answer.
+const LONGEST_OUTAGE: SignedDuration = SignedDuration::from_hours(1);
 /// Bytes of a connector's own words that a message repeats.
 const WORDS: usize = 1_024;
 
@@ -32,7 +34,9 @@ impl Failure {
 
     /// How long the other system asked to be left alone, within reason.
     pub(crate) fn wait(&self) -> Option<SignedDuration> {
-        self.retry_after.map(|wait| wait.clamp(SignedDuration::ZERO, LONGEST_WAIT))
+        // A quota may come back with the next day. Who is out of order does not know when it is well again.
+        let longest = if self.class == FailureClass::Quota { LONGEST_WAIT } else { LONGEST_OUTAGE };
+        self.retry_after.map(|wait| wait.clamp(SignedDuration::ZERO, longest))
     }
 
     /// The present time decides nothing about the class, only about when to try again.
@@ -65,9 +69,11 @@ pub(crate) fn of_store(error: contactor_store::StoreError) -> Failure {
 }
 
 /// An error of the engine outside of a run: the connection cannot be loaded, for example.
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(crate) fn of_engine(error: crate::error::EngineError) -> Failure {
-    Failure::new(FailureClass::Config, error.to_string())
+    match error {
+        crate::error::EngineError::Store(error) => of_store(error),
+        error => Failure::new(FailureClass::Config, error.to_string()),
+    }
 }
 
 /// The mapping writes values that HighLevel does not take.

@@ -244,8 +244,15 @@ impl Journal {
             return Ok(Begun::Make(self.ticket(&mut inner, position, call, None)));
         };
         let settled = Settled::of(&noted);
-        // What a handler went on after is what it was answered, whatever that was.
-        let led_on = !self.by_content && inner.last != Some(position);
+        // What a handler went on after is what it was answered, whatever that was. A person who has it tried again was asked about the
+        // last call alone; what was refused before it is tried anew.
+        let led_on = if self.by_content {
+            call.kind == Kind::Write(Again::ByAPerson)
+                && settled.may_have_happened()
+                && inner.last > Some(position)
+        } else {
+            inner.last != Some(position)
+        };
         if !is_same(&noted, &call) {
             // What was refused last led to nothing, so another call may take its place.
             if !led_on && settled.is_refused() {

@@ -69,6 +69,9 @@ impl Engine {
             let review = self.store().review(id).await.map_err(of_store)?;
             let is_open = review.is_some_and(|review| review.ended_at.is_none());
             if is_open != run.active.under_review() {
+                if is_open {
+                    tracing::warn!(connection = %id, "what was approved for another mapping waits again: the match report has to be made anew");
+                }
                 self.forget(id);
             }
             return Ok(Step::Rest);
@@ -80,10 +83,11 @@ impl Engine {
     /// By creation, so that contacts that change meanwhile do not move.
     async fn look_step(&self, run: &RunContext) -> Result<Step, Failure> {
         let id = &run.active.connection.id;
+        // Before the cursor: a page is of this report or of none, and never of a new one at the place of an old one.
+        let Some(review) = self.store().review(id).await.map_err(of_store)? else { return Ok(Step::Rest) };
         let Some(cursor) = self.cursor(id, MATCH).await?.filter(|cursor| !cursor.done) else {
             return Ok(Step::Rest);
         };
-        let Some(review) = self.store().review(id).await.map_err(of_store)? else { return Ok(Step::Rest) };
         let request = SearchRequest {
             limit: self.config().page_size.min(PAGE),
             sort: vec![Sort { field: "dateAdded".to_owned(), descending: false }],

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::journal;
 use crate::reconcile::{RunContext, mismatch, partner_record, run_id};
 use crate::recorder::cut;
+use crate::scheduler::in_time;
 
 /// Records that one webhook or one page may name. Each is a row and a run: a connector that names more would keep its whole
 /// workspace busy with one event.
@@ -41,7 +42,7 @@ impl Engine {
         let active = match self.active(&claimed.connection).await {
             Ok(active) => active,
             Err(error) => {
-                tracing::error!(connection = %claimed.connection, %error, "a webhook waits: its connection cannot be loaded");
+                self.not_loaded(&claimed.connection, &error).await;
                 let at = self.now() + jiff::SignedDuration::from_secs(60);
                 let disposition = Disposition::Retry { at, counts: false };
                 self.complete_event(lease, &claimed, Found::default(), disposition, None).await;
@@ -49,37 +50,38 @@ impl Engine {
             }
         };
         let run = self.context(&active, Priority::Webhook, false);
-        let (found, disposition, outcome, class, summary) = match receive(&run, &claimed).await {
-            Ok(Meaning::Changes(found)) => {
-                let Found { marks, deliveries, unreadable } = &found;
-                let unread = match unreadable.len() {
-                    0 => String::new(),
-                    count => format!(", {count} records parked that could not be read"),
-                };
-                let summary = format!(
-                    "{} changed records named, {} events to handle{unread}",
-                    marks.len(),
-                    deliveries.len()
-                );
-                (found, Disposition::Done, RunOutcome::Applied, None, summary)
-            }
-            Ok(Meaning::Rejected(reason)) => {
-                let summary = format!("the webhook was not understood: {}", cut(reason, WORDS));
-                (Found::default(), Disposition::Done, RunOutcome::Skipped, None, summary)
-            }
-            Err(failure) => {
-                if failure.class == FailureClass::Auth {
-                    self.needs_reconnect(&claimed.connection, &failure.message).await;
+        let (found, disposition, outcome, class, summary) =
+            match in_time(receive(&run, &claimed)).await.flatten() {
+                Ok(Meaning::Changes(found)) => {
+                    let Found { marks, deliveries, unreadable } = &found;
+                    let unread = match unreadable.len() {
+                        0 => String::new(),
+                        count => format!(", {count} records parked that could not be read"),
+                    };
+                    let summary = format!(
+                        "{} changed records named, {} events to handle{unread}",
+                        marks.len(),
+                        deliveries.len()
+                    );
+                    (found, Disposition::Done, RunOutcome::Applied, None, summary)
                 }
-                let (id, attempts) = (&claimed.connection, claimed.attempts);
-                let disposition = self.disposition(id, WEBHOOK_ENTITY, &failure, attempts).await;
-                let outcome = match disposition {
-                    Disposition::Retry { .. } => RunOutcome::Retrying,
-                    _ => RunOutcome::Parked,
-                };
-                (Found::default(), disposition, outcome, Some(failure.class), failure.message)
-            }
-        };
+                Ok(Meaning::Rejected(reason)) => {
+                    let summary = format!("the webhook was not understood: {}", cut(reason, WORDS));
+                    (Found::default(), Disposition::Done, RunOutcome::Skipped, None, summary)
+                }
+                Err(failure) => {
+                    if failure.class == FailureClass::Auth {
+                        self.needs_reconnect(&claimed.connection, &failure.message).await;
+                    }
+                    let (id, attempts) = (&claimed.connection, claimed.attempts);
+                    let disposition = self.disposition(id, WEBHOOK_ENTITY, &failure, attempts).await;
+                    let outcome = match disposition {
+                        Disposition::Retry { .. } => RunOutcome::Retrying,
+                        _ => RunOutcome::Parked,
+                    };
+                    (Found::default(), disposition, outcome, Some(failure.class), failure.message)
+                }
+            };
         let (calls, log) = run.recorder.take();
         self.run_ended(&run, WEBHOOK_ENTITY, &seq.0.to_string(), class, &summary).await;
         // A webhook that was read and only marks records leaves its trace in the runs of those records.
@@ -107,7 +109,7 @@ impl Engine {
         self.wake().wake();
     }
 
-    /// The reading of a webhook panicked, or did not end: a defect of the host. It is tried again and then parked; the others go on.
+    /// The reading of a webhook panicked: a defect of the host. It is tried again and then parked; the others go on.
     pub(crate) async fn event_panicked(&self, lease: &Lease, claimed: &ClaimedEvent, why: &'static str) {
         tracing::error!(connection = %claimed.connection, why, "this is a defect of the host");
         let failure = Failure::new(FailureClass::Host, why);
@@ -130,8 +132,19 @@ impl Engine {
                 (lease.clone(), found.clone(), disposition.clone(), run.clone());
             async move { engine.store().complete_event(&lease, seq, found, disposition, run).await }
         };
+        let Err(error) = self.until_kept(keep).await else { return };
+        tracing::warn!(connection = %claimed.connection, %error, "what a webhook told could not be kept");
+        if !error.is_of_the_request() {
+            // It is read again under the next lease.
+            return;
+        }
+        let parked = Disposition::Parked { class: FailureClass::Host, reason: error.to_string() };
+        let keep = |engine: Self| {
+            let (lease, parked) = (lease.clone(), parked.clone());
+            async move { engine.store().complete_event(&lease, seq, Found::default(), parked, None).await }
+        };
         if let Err(error) = self.until_kept(keep).await {
-            tracing::warn!(connection = %claimed.connection, %error, "a webhook could not be completed; it is read again");
+            tracing::error!(connection = %claimed.connection, %error, "a webhook could not be parked");
         }
     }
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contactor_store::{
-    ClaimedDelivery, ClaimedEvent, ClaimedMessage, ClaimedRecord, Lease, MessageLimits, StoreError,
+    ClaimedDelivery, ClaimedEvent, ClaimedMessage, ClaimedRecord, FailureClass, Lease, MessageLimits,
+    StoreError,
 };
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::failure::Failure;
 
 /// Longest time between two looks at the store, should a wake-up be missed or another host have marked something.
 const IDLE_POLL: Duration = Duration::from_secs(1);
@@ -72,11 +74,15 @@ const ENDLESS: &str = "this run did not end within half an hour and was given up
 
 /// Does a piece of work to its end.
 async fn ended(work: impl Future<Output = ()>) -> Result<(), &'static str> {
-    match tokio::time::timeout(DEADLINE, AssertUnwindSafe(work).catch_unwind()).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(PANICKED),
-        Err(_) => Err(ENDLESS),
-    }
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|_| PANICKED)
+}
+
+/// The part of a piece of work that speaks with others, within its time. Writing down how it ended takes as long as it takes.
+pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    tokio::time::timeout(DEADLINE, work).await.map_err(|_| {
+        tracing::error!(why = ENDLESS, "this is a defect of the host");
+        Failure::new(FailureClass::Host, ENDLESS)
+    })
 }
 
 /// What a task in flight was for.
@@ -124,8 +130,16 @@ impl Engine {
         let mut in_flight = InFlight::new();
         let mut renew = tokio::time::interval(self.config().lease_ttl() / 3);
         renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Something is claimed that no task works on: nothing is handed out until nothing is in flight, so that it can be told apart.
+        let mut drains = false;
         while !stop.is_cancelled() {
-            let wait = match self.hand_out(&lease, &mut in_flight).await {
+            if drains && in_flight.tasks.is_empty() {
+                self.free_claims(&lease).await;
+                drains = false;
+            }
+            let handed_out =
+                if drains { Ok(HandOut::Full) } else { self.hand_out(&lease, &mut in_flight).await };
+            let wait = match handed_out {
                 Ok(HandOut::Started) => Duration::ZERO,
                 // Those that begin to wait for a quota make room without ending.
                 Ok(HandOut::Full) => BLOCKED_POLL,
@@ -143,9 +157,7 @@ impl Engine {
                         Ok(renewed) => lease = renewed,
                         Err(error) => tracing::error!(%error, "the lease could not be renewed"),
                     }
-                    if in_flight.tasks.is_empty() {
-                        self.free_claims(&lease).await;
-                    }
+                    drains |= self.has_lost_claims(&lease, in_flight.tasks.len()).await;
                 }
                 () = self.wake().0.notified() => {}
                 () = tokio::time::sleep(wait), if !wait.is_zero() || in_flight.tasks.is_empty() => {}
@@ -181,6 +193,17 @@ impl Engine {
 
     pub(crate) async fn acquire_lease(&self) -> Result<Lease, StoreError> {
         self.store().acquire_lease(self.owner(), self.config().lease_ttl()).await
+    }
+
+    /// Each task has one claim at most, which ends before it: whatever is claimed beyond that is nobody's.
+    async fn has_lost_claims(&self, lease: &Lease, tasks: usize) -> bool {
+        match self.store().claims(lease).await {
+            Ok(claims) => claims > tasks as u64,
+            Err(error) => {
+                tracing::warn!(%error, "claims were not counted");
+                false
+            }
+        }
     }
 
     /// Nothing is in flight, so whatever is claimed was left by a task that could not end it: a defect of the host, which must not keep
@@ -371,6 +394,8 @@ mod tests {
     async fn work_that_panics_or_never_ends_is_given_up_and_says_which() {
         assert_eq!(ended(async {}).await, Ok(()));
         assert_eq!(ended(async { panic!("a test of panics") }).await, Err(PANICKED));
-        assert_eq!(ended(std::future::pending()).await, Err(ENDLESS));
+        assert_eq!(in_time(async { 7 }).await, Ok(7));
+        let endless = in_time(std::future::pending::<()>()).await.unwrap_err();
+        assert_eq!((endless.class, endless.message.as_str()), (FailureClass::Host, ENDLESS));
     }
 }

@@ -41,6 +41,8 @@ const IDLE: Duration = Duration::from_secs(5);
 const LOOK: SignedDuration = SignedDuration::from_mins(5);
 /// Connections that walk at the same time, so that a slow partner delays few others.
 const WALKS_AT_ONCE: usize = 8;
+/// A backfill that moved no page for so long keeps no other waiting.
+const STALLED: SignedDuration = SignedDuration::from_mins(5);
 /// Appointments that lie this far back and ahead are looked at with every sweep.
 pub(crate) const APPOINTMENTS_BACK: SignedDuration = SignedDuration::from_hours(2 * 24);
 pub(crate) const APPOINTMENTS_AHEAD: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -212,7 +214,7 @@ impl Engine {
     ///
     /// Backfills of one location share its quota, and each walks through the same contacts: one after the other is sooner at its end
     /// for the first and no later for the last. Whoever has begun goes on, then who has waited longest; both are seen in the cursors,
-    /// so that a restart changes no order. One that rests because of a failure keeps nobody waiting.
+    /// so that a restart changes no order. One that rests because of a failure, or whose records are not worked off, keeps nobody waiting.
     pub(crate) async fn backfill_ahead(
         &self,
         connection: &Connection,
@@ -227,6 +229,10 @@ impl Engine {
             }
             let cursor = self.store().cursor(&other.id, BACKFILL).await?;
             let walks = cursor.filter(|cursor| !cursor.done && !trouble::rests(Some(cursor), self.now()));
+            // Its partner is slow or out of order: HighLevel's quota is idle meanwhile.
+            let walks = walks.filter(|cursor| {
+                cursor.cursor.is_none() || self.now().duration_since(cursor.updated_at) < STALLED
+            });
             first = walks
                 .into_iter()
                 .fold(first, |first, other| if turn(&other) < turn(&first) { other } else { first });

@@ -125,6 +125,11 @@ impl StoreError {
         matches!(self, Self::Failed { .. } | Self::Busy(_))
     }
 
+    /// Whether the same request would be refused for ever, under whichever lease.
+    pub fn is_of_the_request(&self) -> bool {
+        !(self.is_passing() || self.is_lasting() || matches!(self, Self::Fenced { .. } | Self::Closed))
+    }
+
     /// Whether it is the disk that refuses, so that nothing of a transaction stands.
     pub(crate) fn is_of_the_disk(&self) -> bool {
         self.is_lasting() || matches!(self, Self::Failed { .. })

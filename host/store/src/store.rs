@@ -115,6 +115,8 @@ pub trait Store: Send + Sync + 'static {
     async fn acquire_lease(&self, owner: &str, ttl: Duration) -> Result<Lease>;
     /// Gives the lease up, so that another host need not wait for its end. Does nothing when it is not held any more.
     async fn release_lease(&self, lease: &Lease) -> Result<()>;
+    /// How much is claimed under this lease.
+    async fn claims(&self, lease: &Lease) -> Result<u64>;
     /// Gives back whatever is claimed under this lease, and answers how much that was: for a caller that has nothing in flight, so
     /// that no claim outlives the task that it was given to.
     async fn free_claims(&self, lease: &Lease) -> Result<u64>;

@@ -101,6 +101,24 @@ async fn an_archived_contact_is_as_it_was_after_an_undo_unless_somebody_changed_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_custom_field_that_no_row_of_the_mapping_names_says_so_and_is_taken_back() {
+    let stage = Stage::with(WantedPolicy::Unlink, archive("customFields.plan", "gold")).await;
+    let fields = || stage.contact().unwrap()["customFields"].to_string();
+    let before = fields();
+    stage.delete_tester();
+    stage.settle().await;
+    assert!(fields().contains("gold"), "{}", fields());
+    let undone = stage.decide(DeletionDecision::Undo).await;
+    assert!(undone.next.contains("taken back"), "{}", undone.next);
+    assert!(!fields().contains("gold"), "{before} before, {} now", fields());
+    let unknown =
+        PolicyChange { highlevel_gone: None, partner_gone: Some(archive("customFields.plam", "gold")) };
+    let refused = stage.engine().set_delete_policies(&stage.connection.id, "contact", unknown).await;
+    assert!(refused.unwrap_err().to_string().contains("no custom field `customFields.plam`"));
+    stage.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delete_waits_for_a_person_and_can_be_undone() {
     let stage = Stage::with(WantedPolicy::Delete, WantedPolicy::Unlink).await;
     let before = stage.tester().unwrap();

@@ -86,7 +86,12 @@ impl Engine {
         if rests {
             return Ok(None);
         }
-        let counts = self.store().counts_of(&connection.id).await?;
+        let mut counts = self.store().counts_of(&connection.id).await?;
+        let review = self.store().review(&connection.id).await?;
+        if review.is_some_and(|review| review.ended_at.is_none()) {
+            // Automations about people who are not linked wait for an approval: nothing is late.
+            counts.oldest_delivery = None;
+        }
         // A first sync takes as long as it takes; what changes meanwhile does not wait for it.
         let walks = self.store().cursor(&connection.id, BACKFILL).await?.is_some_and(|cursor| !cursor.done);
         let Some(oldest) = oldest(&counts, walks) else { return Ok(None) };

@@ -85,7 +85,9 @@ impl Host for Direct {
         if consent::touches(&fields) {
             let key = |name: &str| fields.get(name).and_then(Json::as_str);
             let found = self.run.location.find_duplicate(key("email"), key("phone")).await;
-            if let Some(present) = found.map_err(errors::of_highlevel)? {
+            if let Some(found) = found.map_err(errors::of_highlevel)? {
+                // The search may answer fewer fields than a read, and what is not seen would not be kept.
+                let present = self.run.location.contact(&found.id).await.map_err(errors::of_highlevel)?;
                 self.run.recorder.remark(consent::keep(&present, &mut fields));
             }
         }

@@ -149,6 +149,18 @@ fn a_call_that_must_not_be_made_twice_is_left_to_a_person_while_nobody_knows_whe
 }
 
 #[test]
+fn a_retry_is_leave_for_the_call_that_a_person_was_asked_about_and_for_no_earlier_one() {
+    let answered = r#"{"Ok":{"status":502,"headers":[],"body":[]}}"#;
+    let sent = |position| JournalEntry { released: true, ..entry(position, "partner.send", Some(answered)) };
+    let send = || call("partner.send", Kind::Write(Again::ByAPerson));
+    let alone = journal(vec![sent(0)], true);
+    assert_eq!(shown(alone.begin(send())), "unsure", "the person saw it");
+    let tolerated = journal(vec![sent(0), entry(1, "tasks.create", Some(REFUSED))], true);
+    assert_eq!(shown(tolerated.begin(send())), format!("={answered}"), "the handler had gone on after it");
+    assert_eq!(shown(tolerated.begin(write("tasks.create"))), "make", "this is what was mended");
+}
+
+#[test]
 fn an_answer_of_the_partner_counts_by_its_status() {
     let answered = |status: u16| format!(r#"{{"Ok":{{"status":{status},"headers":[],"body":[]}}}}"#);
     for status in [200, 204, 302] {

@@ -187,6 +187,8 @@ impl Engine {
             // The review has to be there before anything runs. What comes meanwhile is kept.
             let off = Connection { state: ConnectionState::Paused, ..connection.clone() };
             self.store().put_connection(off).await?;
+            let why = "its review was being begun; enable it again".to_owned();
+            self.store().set_connection_state(&id, ConnectionState::Paused, Some(why)).await?;
             let ended = self.store().review(&id).await?.is_some_and(|review| review.ended_at.is_some());
             // What an earlier review's report listed was planned with what was configured then.
             let walk = ended.then(|| fresh(&id, MATCH, self.now()));

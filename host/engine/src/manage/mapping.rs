@@ -16,8 +16,8 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 
 pub use draft::{DraftField, DraftRecord, DraftReport, DraftTotals};
-pub(crate) use fields::is_known;
 pub(super) use fields::{check_custom_fields, of_highlevel, of_partner};
+pub(crate) use fields::{is_known, of_contact, of_definition};
 pub use trial::{MappingTrial, TrialProblem, TrialReport, TrialRow};
 
 /// Who wrote a row.

@@ -31,7 +31,7 @@ pub use deletes::{
     WantedPolicy,
 };
 pub use history::{Timeline, TimelineEntry, TimelineKind, TimelinePage};
-pub(crate) use mapping::is_known;
+pub(crate) use mapping::{is_known, of_contact, of_definition};
 pub use mapping::{
     DraftField, DraftRecord, DraftReport, DraftTotals, MappingRow, MappingTrial, RowOrigin, TrialProblem,
     TrialReport, TrialRow,

@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::engine::Engine;
+use crate::scheduler::in_time;
 
 pub use admin::NewDestination;
 pub(crate) use admin::message_id;
@@ -77,7 +78,10 @@ impl Engine {
     pub(crate) async fn run_message(&self, lease: &Lease, message: ClaimedMessage) {
         let begun = Instant::now();
         let name = &message.destination.name;
-        let sent = self.dispatch(&message).await;
+        let sent = match in_time(self.dispatch(&message)).await {
+            Ok(sent) => sent,
+            Err(endless) => return self.message_failed(lease, &message, &endless.message).await,
+        };
         let (disposition, stop, outcome) = match sent {
             Ok(()) => (Disposition::Done, None, "delivered"),
             Err(undelivered) => self.undelivered(&message, undelivered),
@@ -94,7 +98,7 @@ impl Engine {
     }
 
     /// The sending of a message panicked, or did not end: a defect of the host. A person may have it sent again.
-    pub(crate) async fn message_failed(&self, lease: &Lease, message: &ClaimedMessage, why: &'static str) {
+    pub(crate) async fn message_failed(&self, lease: &Lease, message: &ClaimedMessage, why: &str) {
         tracing::error!(message = message.id, why, "this is a defect of the host");
         let reason = format!("message to {}: {why}; it may have arrived", message.destination.name);
         let parked = parked(FailureClass::Host, reason);

@@ -79,9 +79,9 @@ impl Engine {
         if key.entity != CONTACT || is_linked(&claim.link) {
             return Ok(None);
         }
-        let Some(review) = self.store().review(&key.connection).await.map_err(of_store)? else {
+        if self.store().review(&key.connection).await.map_err(of_store)?.is_none() {
             return Ok(None);
-        };
+        }
         let found = match plan {
             Ok(Plan::Fill { .. } | Plan::Gone { .. }) => return Ok(None),
             Ok(Plan::Sync(plan)) if is_linked(&plan.link) => return Ok(None),
@@ -95,11 +95,12 @@ impl Engine {
             .hold(&key.connection, basis(&run.active.connection), found)
             .await
             .map_err(of_store)?;
+        // Only now: it may just have been opened again.
+        let review = self.store().review(&key.connection).await.map_err(of_store)?;
+        let is_over = review.is_none_or(|review| review.ended_at.is_some());
         Ok(match (held, plan) {
             // Nobody is asked any more, so it is a person's to see to like every other conflict.
-            (Some(held), Ok(Plan::Sync(_)))
-                if review.ended_at.is_some() && held.bucket == MatchBucket::Ambiguous =>
-            {
+            (Some(held), Ok(Plan::Sync(_))) if is_over && held.bucket == MatchBucket::Ambiguous => {
                 return Err(Failure::new(FailureClass::Conflict, held.told.note));
             }
             (Some(held), Ok(Plan::Sync(_)) | Err(_)) => {

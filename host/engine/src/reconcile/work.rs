@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use contactor_highlevel::Priority as HlPriority;
 use contactor_store::{
-    ClaimedRecord, Completion, ConflictEnd, ConnectionState, Deletion, Disposition, FailureClass, Hint,
-    Lease, LinkState, Mark, Priority, RecordKey, Run, RunCause, RunId, RunKind, RunOutcome, Side, StoreError,
+    ClaimedRecord, Completion, ConflictEnd, ConnectionId, ConnectionState, Deletion, Disposition,
+    FailureClass, Hint, Lease, LinkState, Mark, Priority, RecordKey, Run, RunCause, RunId, RunKind,
+    RunOutcome, Side, StoreError,
 };
 use contactor_sync::ConflictRecord;
+use jiff::SignedDuration;
 
 use super::apply::{Applied, note_writes};
 use super::children::Kind;
@@ -17,10 +19,12 @@ use super::plan::{Plan, SyncPlan, record_lock};
 use super::remarks::left_alone;
 use super::sides::{Claimed, RunContext, SideRecord};
 use crate::active::Active;
+use crate::automation::UNLOADED;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::{Failure, of_store};
 use crate::recorder::{HighLevelCalls, RunRecorder};
+use crate::scheduler::in_time;
 
 /// How a run ended, before it is written down.
 pub(crate) struct Ending {
@@ -118,7 +122,7 @@ impl Engine {
                 }
             }
         }
-        let ending = match self.attempt(&run, &claim, &mut guards).await {
+        let ending = match in_time(self.attempt(&run, &claim, &mut guards)).await.flatten() {
             Ok(Some(ending)) => Ok(ending),
             Ok(None) => return self.complete(lease, Completion::new(claim, Disposition::Done)).await,
             Err(failure) => Err(failure),
@@ -225,7 +229,7 @@ impl Engine {
         }
     }
 
-    /// A run panicked, or did not end: a defect of the host. The record is tried again and then parked; the others go on.
+    /// A run panicked: a defect of the host. The record is tried again and then parked; the others go on.
     pub(crate) async fn panicked(&self, lease: &Lease, claim: ClaimedRecord, why: &'static str) {
         let failure = Failure::new(FailureClass::Host, why);
         tracing::error!(connection = %claim.key.connection, why, "this is a defect of the host");
@@ -377,21 +381,25 @@ impl Engine {
     /// The connection cannot be loaded: its records wait, and the reason is on the connection for the admin.
     async fn give_back(&self, lease: &Lease, claim: ClaimedRecord, error: EngineError) {
         let id = claim.key.connection.clone();
+        self.not_loaded(&id, &error).await;
+        // The pause holds it, unless there is none.
+        let wait = if matches!(error, EngineError::Store(_)) { UNLOADED } else { SignedDuration::ZERO };
+        let disposition = Disposition::Retry { at: self.now() + wait, counts: false };
+        self.complete(lease, Completion::new(claim, disposition)).await;
+    }
+
+    /// A connection cannot be loaded: it is paused with the reason, for the admin to see. When it is the store that does not tell of
+    /// it, nothing is wrong with the connection.
+    pub(crate) async fn not_loaded(&self, id: &ConnectionId, error: &EngineError) {
         if let EngineError::Store(error) = error {
-            // Nothing is wrong with the connection.
-            tracing::warn!(connection = %id, %error, "the store does not tell of a connection; its record is tried again");
-            let wait = of_store(error).disposition(0, 1, self.now(), rand::random::<f64>());
-            return self.complete(lease, Completion::new(claim, wait)).await;
+            return tracing::warn!(connection = %id, %error, "the store does not tell of a connection; what it has to do waits");
         }
-        let reason = &error.to_string();
+        let reason = error.to_string();
         tracing::error!(connection = %id, reason, "the connection cannot be loaded and is paused");
-        if let Err(error) =
-            self.store().set_connection_state(&id, ConnectionState::Paused, Some(reason.to_owned())).await
+        if let Err(error) = self.store().set_connection_state(id, ConnectionState::Paused, Some(reason)).await
         {
             tracing::error!(connection = %id, %error, "the connection could not be paused");
         }
-        let disposition = Disposition::Retry { at: self.now(), counts: false };
-        self.complete(lease, Completion::new(claim, disposition)).await;
     }
 
     async fn complete(&self, lease: &Lease, completion: Completion) {
@@ -405,14 +413,11 @@ impl Engine {
             Ok(()) => return,
             // Two records claim one counterpart: nothing of the completion was written, so say so in its place.
             Err(error @ StoreError::Conflict { .. }) => (error, FailureClass::Conflict),
+            Err(error) if error.is_of_the_request() => (error, FailureClass::Host),
             // Somebody else has the record, or this process ends: the claim is given out again, and its run finds what was written.
-            Err(error @ (StoreError::Fenced { .. } | StoreError::Closed)) => {
+            Err(error) => {
                 return tracing::warn!(%connection, %error, "a run was not completed by this process");
             }
-            Err(error) if error.is_passing() || error.is_lasting() => {
-                return tracing::warn!(%connection, %error, "a run was not completed by this process");
-            }
-            Err(error) => (error, FailureClass::Host),
         };
         let reason = error.to_string();
         let disposition = Disposition::Parked { class, reason: reason.clone() };

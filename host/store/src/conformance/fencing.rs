@@ -80,7 +80,9 @@ pub(super) async fn claims_that_nobody_works_on_are_given_back_and_count_for_not
     let claim = world.claim_one().await;
     assert_eq!(world.store.claim_events(&world.lease, LATER, 10).await.unwrap().len(), 1);
     assert!(world.store.claim_records(&world.lease, LATER, 10, 10).await.unwrap().is_empty());
+    assert_eq!(world.store.claims(&world.lease).await.unwrap(), 2);
     assert_eq!(world.store.free_claims(&world.lease).await.unwrap(), 2);
+    assert_eq!(world.store.claims(&world.lease).await.unwrap(), 0);
     assert_eq!(world.store.free_claims(&world.lease).await.unwrap(), 0);
     let again = world.claim_one().await;
     assert_eq!((&again.key, again.attempts), (&claim.key, claim.attempts));

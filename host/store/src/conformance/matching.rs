@@ -220,8 +220,15 @@ pub(super) async fn what_was_approved_for_another_mapping_waits_also_after_the_e
     };
     assert_eq!(hold("another mapping", "h2").await, Some(Matched));
     // The mapping is as it was, and all of it was approved.
-    world.approve(&MatchBucket::WRITES).await;
     assert_eq!(release("basis", 10).await, 2);
+    assert!(world.store.review(&prefinery()).await.unwrap().unwrap().ended_at.is_some());
+    // Marked is not written: what waits for its run was approved for the first mapping as well.
+    assert_eq!(hold("another mapping", "h2").await, Some(Matched));
+    assert_eq!(world.buckets().await[0], (Matched, 2, 1), "h2 waits again");
+    assert_eq!(release("basis", 10).await, 1);
+    for claim in world.claim().await {
+        world.complete(claim, Disposition::Done).await;
+    }
     assert_eq!(
         hold("another mapping", "h2").await,
         None,

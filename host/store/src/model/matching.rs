@@ -72,6 +72,13 @@ pub struct Review {
     pub ended_at: Option<Timestamp>,
 }
 
+impl Review {
+    /// Everything that would be written was approved.
+    pub fn is_approved(&self) -> bool {
+        MatchBucket::WRITES.iter().all(|bucket| self.approved.contains(bucket))
+    }
+}
+
 /// What a sync would do with one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {

@@ -135,6 +135,11 @@ impl Store for SqliteStore {
         self.write(move |db| leases::release(db, &lease)).await
     }
 
+    async fn claims(&self, lease: &Lease) -> Result<u64> {
+        let token = lease.token;
+        self.read(move |db| leases::claims(db, token)).await
+    }
+
     async fn free_claims(&self, lease: &Lease) -> Result<u64> {
         let lease = lease.clone();
         self.write(move |db| leases::free_claims(db, &lease)).await
@@ -515,10 +520,10 @@ impl Store for SqliteStore {
         basis: String,
         found: FoundMatch,
     ) -> Result<Option<Match>> {
-        let id = connection.clone();
+        let (id, now) = (connection.clone(), self.now());
         self.write(move |db| {
             let owner = configuration::owner(db, &id)?;
-            matching::hold(db, (owner.connection, &id), &basis, &found)
+            matching::hold(db, (owner.connection, &id), &basis, &found, now)
         })
         .await
     }

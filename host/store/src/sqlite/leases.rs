@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
-use super::codec::At;
+use super::codec::{At, count};
 use super::{Result, deliveries, dirty, messages, unread};
 use crate::error::StoreError;
 use crate::model::Lease;
@@ -59,12 +59,30 @@ pub(super) fn release(db: &Connection, lease: &Lease) -> Result<()> {
     Ok(())
 }
 
+/// What can be claimed, as the indexes of work know it.
+const CLAIMED: [(&str, &str); 4] = [
+    ("dirty", "claim = ?1"),
+    ("unread", "claim = ?1"),
+    ("deliveries", "state = 0 AND place < 2 AND claim = ?1"),
+    ("outgoing", "state = 0 AND claim = ?1"),
+];
+
+/// How much is claimed under a token.
+pub(super) fn claims(db: &Connection, token: i64) -> Result<u64> {
+    let mut claims = 0;
+    for (table, filter) in CLAIMED {
+        let sql = format!("SELECT count(*) FROM {table} WHERE {filter}");
+        claims += count(db.prepare_cached(&sql)?.query_row([token], |row| row.get(0))?);
+    }
+    Ok(claims)
+}
+
 /// Gives back what is claimed under a lease.
 pub(super) fn free_claims(db: &Connection, lease: &Lease) -> Result<u64> {
     shards(db, lease)?;
     let mut freed = 0;
-    for table in ["dirty", "unread", "deliveries", "outgoing"] {
-        let sql = format!("UPDATE {table} SET claim = 0 WHERE claim = ?1");
+    for (table, filter) in CLAIMED {
+        let sql = format!("UPDATE {table} SET claim = 0 WHERE {filter}");
         freed += db.prepare_cached(&sql)?.execute([lease.token])? as u64;
     }
     Ok(freed)

@@ -14,6 +14,9 @@ use crate::model::{
     Review, Side, Told,
 };
 
+/// The basis of a review that has ended, of which nothing is left that could be held against another one.
+const WORKED_OFF: &str = "";
+
 /// The review of a connection, also one that has ended.
 pub(super) fn review(db: &Connection, connection: &ConnectionId) -> Result<Option<Review>> {
     let sql = "SELECT r.walk, r.begun_at, r.basis, r.approved, r.ended_at FROM reviews r \
@@ -102,22 +105,34 @@ pub(super) fn put_page(
     kv::put_cursor(db, connection, cursor)
 }
 
-/// The review of a connection, which is open again when it was ended for another basis and records of it are still to be marked: what
-/// they would become now is not what was approved.
+/// The review of a connection, which is open again when it was ended for another basis and records of it are still to be marked or to
+/// be run: what they would become now is not what was approved. With the basis of its report it ends again.
 fn review_for(
     db: &Connection,
     (connection, id): (i64, &ConnectionId),
     basis: &str,
+    now: Timestamp,
 ) -> Result<Option<Review>> {
     let Some(mut review) = review(db, id)? else { return Ok(None) };
-    if review.ended_at.is_some() && review.basis != basis {
+    let is_ours = review.basis == basis;
+    if review.ended_at.is_none() && is_ours && review.is_approved() {
+        let sql = "UPDATE reviews SET ended_at = ?2 WHERE connection = ?1";
+        db.prepare_cached(sql)?.execute(params![connection, At(now)])?;
+        review.ended_at = Some(now);
+    } else if review.ended_at.is_some() && !is_ours && review.basis != WORKED_OFF {
         let [matched, new_in_partner, new_in_highlevel] = MatchBucket::WRITES.map(Word);
         let sql = "UPDATE reviews SET ended_at = NULL WHERE connection = ?1 AND EXISTS (\
-                       SELECT 1 FROM present_matches \
-                       WHERE connection = ?1 AND released = 0 AND bucket IN (?2, ?3, ?4))";
+                       SELECT 1 FROM present_matches m \
+                       WHERE m.connection = ?1 AND m.bucket IN (?2, ?3, ?4) AND (m.released = 0 OR EXISTS (\
+                           SELECT 1 FROM dirty d WHERE d.connection = ?1 AND d.entity = 'contact' AND d.side = m.side \
+                               AND d.record = m.record)))";
         let given = params![connection, matched, new_in_partner, new_in_highlevel];
         if db.prepare_cached(sql)?.execute(given)? > 0 {
             review.ended_at = None;
+        } else {
+            // Looked at once, and not again for each record that comes.
+            let sql = "UPDATE reviews SET basis = ?2 WHERE connection = ?1";
+            db.prepare_cached(sql)?.execute(params![connection, WORKED_OFF])?;
         }
     }
     Ok(Some(review))
@@ -129,8 +144,9 @@ pub(super) fn hold(
     (connection, id): (i64, &ConnectionId),
     basis: &str,
     found: &FoundMatch,
+    now: Timestamp,
 ) -> Result<Option<Match>> {
-    let Some(review) = review_for(db, (connection, id), basis)? else { return Ok(None) };
+    let Some(review) = review_for(db, (connection, id), basis, now)? else { return Ok(None) };
     let is_over = review.ended_at.is_some();
     let unique = unique(db, connection, found, is_over)?;
     if is_over {
@@ -149,6 +165,11 @@ pub(super) fn hold(
     }
     no_longer_alone(db, connection, &unique)?;
     put(db, connection, &unique)?;
+    if let Some((side, record)) = address(&unique) {
+        // It was let go for another mapping, and waits again.
+        let sql = "UPDATE matches SET released = 0 WHERE connection = ?1 AND side = ?2 AND record = ?3 AND released = 1";
+        db.prepare_cached(sql)?.execute(params![connection, side, record])?;
+    }
     Ok(Some(unique))
 }
 
@@ -302,7 +323,7 @@ pub(super) fn approve(
 ) -> Result<Review> {
     let mut review = review(db, id)?.ok_or_else(|| StoreError::not_found("review", id))?;
     review.approved.extend(buckets);
-    if MatchBucket::WRITES.iter().all(|bucket| review.approved.contains(bucket)) {
+    if review.is_approved() {
         review.ended_at = review.ended_at.or(Some(now));
     }
     let sql = "UPDATE reviews SET approved = ?2, ended_at = ?3 WHERE connection = ?1";
@@ -319,7 +340,7 @@ pub(super) fn release(
     now: Timestamp,
 ) -> Result<u64> {
     let mut left = limit;
-    let Some(review) = review_for(db, (connection, id), basis)? else { return Ok(0) };
+    let Some(review) = review_for(db, (connection, id), basis, now)? else { return Ok(0) };
     if review.ended_at.is_none() && review.basis != basis {
         return Ok(0);
     }

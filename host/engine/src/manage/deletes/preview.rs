@@ -163,7 +163,8 @@ impl Engine {
                 let call = if left_side == Side::Highlevel { "contacts.update" } else { "adapter.update" };
                 preview.call(left_side, call, true);
                 preview.steps.push(format!("`{field}` of the one in {left_name} is set to {value}; {undo}"));
-                let before = left.fields.get(&field).map_or(serde_json::Value::Null, value_to_json);
+                let (before, _) = run.value_of(left_side, &left, &field).await.map_err(failed)?;
+                let before = value_to_json(&before);
                 preview.changes.push(PlannedChange { side: left_side, field, before, after: value });
             }
             DeletePolicy::Delete => {

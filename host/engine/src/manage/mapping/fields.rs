@@ -156,7 +156,7 @@ pub(crate) fn is_known(fields: &CustomFields, key: &str) -> bool {
     fields.get(key).or_else(|| fields.get(outer)).is_some()
 }
 
-fn of_definition(definition: &CustomFieldDefinition) -> FieldType {
+pub(crate) fn of_definition(definition: &CustomFieldDefinition) -> FieldType {
     match definition.data_type.as_deref() {
         Some("NUMERICAL" | "MONETORY" | "FLOAT") => FieldType::Number,
         Some("DATE") => FieldType::Date,
@@ -167,7 +167,7 @@ fn of_definition(definition: &CustomFieldDefinition) -> FieldType {
     }
 }
 
-fn of_contact(name: &str) -> FieldType {
+pub(crate) fn of_contact(name: &str) -> FieldType {
     match name {
         "email" => FieldType::Email,
         "phone" => FieldType::Phone,

@@ -75,7 +75,7 @@ impl RunContext {
         let kept = match (&sign, before) {
             (Some(Sign::Tag(_)), Some(kept @ Kept::Tag { .. }))
             | (Some(Sign::Field { .. }), Some(kept @ Kept::Field { .. })) => kept,
-            (Some(sign), _) => self.before_sign(side, left, sign)?,
+            (Some(sign), _) => self.before_sign(side, left, sign).await?,
             (None, _) => Kept::Record { fields: left.fields.clone() },
         };
         let sealed = self.seal(&deletion, &kept)?;

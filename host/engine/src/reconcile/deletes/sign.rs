@@ -3,14 +3,16 @@
 use std::fmt;
 
 use contactor_store::{FailureClass, FieldChange, Link, Side};
-use contactor_sync::{DeletePolicy, Fields, Value};
+use contactor_sync::{DeletePolicy, FieldType, Fields, Value, canonical};
 
 use super::kept::Kept;
+use crate::active::field_type;
 use crate::convert::value_from_json;
 use crate::failure::Failure;
 use crate::manage::deletes::tag_field;
+use crate::manage::{of_contact, of_definition};
 use crate::reconcile::apply::note_writes;
-use crate::reconcile::sides::{RunContext, SideRecord, TAGS};
+use crate::reconcile::sides::{CUSTOM, RunContext, SideRecord, TAGS};
 
 /// The sign of a policy.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,7 +61,7 @@ fn plain(value: &Value) -> String {
 
 impl RunContext {
     /// What an undo has to know of the record before it gets its sign.
-    pub(super) fn before_sign(
+    pub(super) async fn before_sign(
         &self,
         side: Side,
         left: &SideRecord,
@@ -67,7 +69,7 @@ impl RunContext {
     ) -> Result<Kept, Failure> {
         Ok(match sign {
             Sign::Tag(tag) => Kept::Tag { added: !self.has_tag(side, left, tag)? },
-            Sign::Field { field, .. } => Kept::Field { before: value_of(left, field) },
+            Sign::Field { field, .. } => Kept::Field { before: self.value_of(side, left, field).await?.0 },
         })
     }
 
@@ -95,7 +97,11 @@ impl RunContext {
     ) -> Result<Vec<FieldChange>, Failure> {
         match (sign, kept) {
             (Sign::Tag(tag), Kept::Tag { added: true }) => self.set_tag(link, side, left, (tag, false)).await,
-            (Sign::Field { field, value }, Kept::Field { before }) if value_of(left, field) == *value => {
+            (Sign::Field { field, value }, Kept::Field { before }) => {
+                let present = self.value_of(side, left, field).await?;
+                if present.1 != *value {
+                    return Ok(Vec::new());
+                }
                 self.set_field(link, side, left, (field, before)).await
             }
             _ => Ok(Vec::new()),
@@ -145,7 +151,8 @@ impl RunContext {
         left: &SideRecord,
         (field, value): (&str, &Value),
     ) -> Result<Vec<FieldChange>, Failure> {
-        if value_of(left, field) == *value {
+        let (present, canonical) = self.value_of(side, left, field).await?;
+        if present == *value || canonical == *value {
             return Ok(Vec::new());
         }
         let fields = Fields::from([(field.to_owned(), value.clone())]);
@@ -154,12 +161,36 @@ impl RunContext {
             Side::Partner => drop(self.update_partner(&link.entity, &left.id, &fields).await?),
         }
         let mut changes = Vec::new();
-        note_writes(side, Some(left), &fields, &mut changes);
+        // A custom field may be known to the record by its id alone.
+        let before = SideRecord { fields: Fields::from([(field.to_owned(), present)]), ..left.clone() };
+        note_writes(side, Some(&before), &fields, &mut changes);
         Ok(changes)
     }
-}
 
-/// What a field holds; null where the system shows nothing.
-fn value_of(record: &SideRecord, field: &str) -> Value {
-    record.fields.get(field).cloned().filter(|value| !value.is_empty()).unwrap_or_default()
+    /// What a field holds, as it is and in the spelling of its type; null where the system shows nothing.
+    pub(crate) async fn value_of(
+        &self,
+        side: Side,
+        record: &SideRecord,
+        field: &str,
+    ) -> Result<(Value, Value), Failure> {
+        let (held, kind) = match (side, field.strip_prefix(CUSTOM)) {
+            (Side::Highlevel, Some(key)) => {
+                let definitions = self.engine.custom_fields(&self.active.workspace, &self.location).await?;
+                let definition = definitions.get(key);
+                // Named by their keys only where the mapping reads any.
+                let by_id = definition.map(|definition| format!("{CUSTOM}{}", definition.id));
+                let held = record.fields.get(field).or_else(|| record.fields.get(&by_id?));
+                (held, definition.map_or(FieldType::Text, of_definition))
+            }
+            (Side::Highlevel, None) => (record.fields.get(field), of_contact(field)),
+            (Side::Partner, _) => {
+                let declared = self.active.manifest.field("contact", field);
+                (record.fields.get(field), declared.map_or(FieldType::Text, |field| field_type(field.kind)))
+            }
+        };
+        let held = held.cloned().filter(|value| !value.is_empty()).unwrap_or_default();
+        let own = canonical(kind, &held, &self.active.context).unwrap_or_else(|_| held.clone());
+        Ok((held, own))
+    }
 }
