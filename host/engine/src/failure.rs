@@ -230,7 +230,7 @@ mod tests {
             of_highlevel_kind(&kind, "").disposition(attempts, 10, at(0), 0.5)
         };
         let retry = |seconds| Disposition::Retry { at: at(seconds), counts: true };
-        assert_eq!([told(90, 0), told(0, 3), told(u64::MAX / 4, 0)], [retry(90), retry(16), retry(86_400)]);
+        assert_eq!([told(90, 0), told(0, 3), told(u64::MAX / 4, 0)], [retry(90), retry(16), retry(3_600)]);
         assert!(matches!(told(90, 10), Disposition::Parked { .. }));
     }
 

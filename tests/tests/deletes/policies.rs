@@ -2,6 +2,7 @@
 
 use contactor_engine::{DeletionDecision, EngineError, PolicyChange, WantedPolicy};
 use contactor_sandbox::faults::{Effect, Fault};
+use contactor_sandbox::highlevel::PersonAct;
 use contactor_store::{AlertKind, DeletionState, LinkState, RecordId, Side};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -102,7 +103,11 @@ async fn an_archived_contact_is_as_it_was_after_an_undo_unless_somebody_changed_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_custom_field_that_no_row_of_the_mapping_names_says_so_and_is_taken_back() {
-    let stage = Stage::with(WantedPolicy::Unlink, archive("customFields.plan", "gold")).await;
+    let stage = Stage::set().await;
+    stage.in_highlevel(PersonAct::DefineCustomField { name: "Plan".into(), data_type: "TEXT".into() });
+    let named =
+        PolicyChange { highlevel_gone: None, partner_gone: Some(archive("customFields.plan", "gold")) };
+    stage.engine().set_delete_policies(&stage.connection.id, "contact", named).await.unwrap();
     let fields = || stage.contact().unwrap()["customFields"].to_string();
     let before = fields();
     stage.delete_tester();

@@ -31,11 +31,11 @@ pub use deletes::{
     WantedPolicy,
 };
 pub use history::{Timeline, TimelineEntry, TimelineKind, TimelinePage};
-pub(crate) use mapping::{is_known, of_contact, of_definition};
 pub use mapping::{
     DraftField, DraftRecord, DraftReport, DraftTotals, MappingRow, MappingTrial, RowOrigin, TrialProblem,
     TrialReport, TrialRow,
 };
+pub(crate) use mapping::{is_known, of_contact, of_definition};
 pub(crate) use matching::basis;
 pub use matching::{BucketReport, MatchReport, SyncEstimate};
 pub use parked::{ParkedAction, ParkedGroupView};
