@@ -563,7 +563,7 @@ mod tests {
         let at = |s| Timestamp::from_second(s).unwrap();
         let cursor = |id: &str, asked: i64| fresh(&ConnectionId::new(id), BACKFILL, at(asked));
         let begun = Cursor { cursor: Some("page 2".to_owned()), ..cursor("acme/z", 500) };
-        let mut waiting = vec![cursor("acme/b", 200), begun, cursor("acme/c", 100), cursor("acme/a", 200)];
+        let mut waiting = [cursor("acme/b", 200), begun, cursor("acme/c", 100), cursor("acme/a", 200)];
         waiting.sort_by(|one, other| turn(one).cmp(&turn(other)));
         let order: Vec<_> = waiting.iter().map(|cursor| cursor.connection.as_str()).collect();
         assert_eq!(order, ["acme/z", "acme/c", "acme/a", "acme/b"]);

@@ -122,7 +122,7 @@ impl Engine {
                 }
             }
         }
-        let ending = match in_time(self.attempt(&run, &claim, &mut guards)).await.flatten() {
+        let ending = match in_time(Box::pin(self.attempt(&run, &claim, &mut guards))).await.flatten() {
             Ok(Some(ending)) => Ok(ending),
             Ok(None) => return self.complete(lease, Completion::new(claim, Disposition::Done)).await,
             Err(failure) => Err(failure),
