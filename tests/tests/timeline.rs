@@ -12,7 +12,7 @@ use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::prefinery::ProjectAct;
 use contactor_sandbox::{Sandbox, SandboxConfig};
-use contactor_store::{ConflictFilter, FailureClass, RecordId, RunCause, RunFilter, WorkspaceId};
+use contactor_store::{ConflictFilter, FailureClass, RecordId, RunCause, RunFilter, RunOutcome, WorkspaceId};
 use contactor_sync::{Policy, Side};
 use contactor_tests::artefacts;
 use contactor_tests::engine::{Partner, Stand, WORKSPACE};
@@ -253,7 +253,9 @@ async fn a_timeline_has_everything_in_order_and_comes_in_pages() {
     assert_eq!(pages, whole.entries);
 
     // Each call with what was left of the quota, how long it took and, where it failed, whose fault that was.
-    let filter = RunFilter { record: Some(record.clone()), limit: 1, ..RunFilter::default() };
+    // Beside it stands what the handler made of the same event, at the same instant.
+    let outcome = Some(RunOutcome::Applied);
+    let filter = RunFilter { record: Some(record.clone()), outcome, limit: 1, ..RunFilter::default() };
     let newest = stage.stand.engine.runs(filter).await.unwrap().remove(0);
     let run = stage.stand.engine.run_detail(&newest.id).await.unwrap();
     let update = run.calls.iter().find(|call| call.operation == "contacts.update").unwrap();

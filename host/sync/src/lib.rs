@@ -51,7 +51,7 @@ mod spec;
 mod value;
 
 pub use base::{Agreed, Base};
-pub use canonical::{CanonicalError, Context, FieldType, canonical};
+pub use canonical::{CanonicalError, Context, FieldType, canonical, phone_spellings};
 pub use children::{
     Child, ChildLink, Condition, Glimpse, ListRules, Pair, Then, Write, list_fingerprint, merge_children,
 };

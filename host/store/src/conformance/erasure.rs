@@ -95,6 +95,38 @@ pub(super) async fn a_person_is_forgotten_everywhere_and_nobody_else_is(engine: 
     assert!(world.store.erase(&acme(), person, false).await.unwrap().is_empty());
 }
 
+pub(super) async fn a_number_is_found_in_every_notation_and_an_address_also_in_a_request(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    let notations = [
+        "+19075550101",
+        "(907) 555-0101",
+        "907-555-0101",
+        "1 907 555 0101",
+        "9075550101",
+        "ann%40example.com",
+    ];
+    let others = ["(907) 555-0102", "+19075550102", "bob%40example.com"];
+    for (number, text) in (1..).zip(notations.into_iter().chain(others)) {
+        let run = Run {
+            id: RunId::new(format!("run-{number}")),
+            highlevel_id: None,
+            partner_id: None,
+            summary: format!("GET /people?who={text}"),
+            ..run(number)
+        };
+        world.store.put_run(run).await.unwrap();
+    }
+    let person =
+        Person { ids: Vec::new(), words: vec!["+19075550101".to_owned(), "ann@example.com".to_owned()] };
+    assert_eq!(world.store.erase(&acme(), person, false).await.unwrap().runs, notations.len() as u64);
+    let left = world.store.runs(RunFilter { limit: 100, ..RunFilter::default() }).await.unwrap();
+    let left: Vec<_> =
+        left.iter().rev().map(|run| run.summary.trim_start_matches("GET /people?who=")).collect();
+    assert_eq!(left, others);
+}
+
 pub(super) async fn looking_changes_nothing(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
     known(&world, "ann").await;

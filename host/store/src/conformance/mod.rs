@@ -92,6 +92,7 @@ cases! {
         automations_of_one_kind_rest_and_those_of_another_go_on;
     erasure:
         a_person_is_forgotten_everywhere_and_nobody_else_is,
+        a_number_is_found_in_every_notation_and_an_address_also_in_a_request,
         looking_changes_nothing;
     alerts:
         what_is_told_and_that_it_was_told_are_one,

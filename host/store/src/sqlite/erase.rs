@@ -115,11 +115,19 @@ impl Found {
         for id in &self.ids {
             db.execute("INSERT INTO temp.person_ids VALUES (?1)", [id])?;
         }
-        let ids = self.ids.iter().map(|id| id.as_str().to_lowercase()).filter(|id| id.len() >= LONG_ID);
-        for word in self.words.iter().cloned().chain(ids) {
+        for word in self.spelled() {
             db.execute("INSERT OR IGNORE INTO temp.person_words VALUES (?1)", [word])?;
         }
         Ok(())
+    }
+
+    /// Everything that is looked for in texts, in lower case, the longest first, so that nothing is left of one that has another in it.
+    fn spelled(&self) -> Vec<String> {
+        let ids = self.ids.iter().map(|id| id.as_str().to_lowercase()).filter(|id| id.len() >= LONG_ID);
+        let words = self.words.iter().flat_map(|word| spellings(word));
+        let mut spelled: Vec<String> = words.chain(ids).collect::<BTreeSet<_>>().into_iter().collect();
+        spelled.sort_by_key(|word| std::cmp::Reverse(word.len()));
+        spelled
     }
 
     fn erase(&self, db: &Connection, workspace: i64, only_look: bool, now: Timestamp) -> Result<Erasure> {
@@ -180,6 +188,14 @@ impl Found {
             )?;
         }
         erased.deliveries = step("deliveries", &deliveries, Act::Nothing)?;
+        if !only_look {
+            // What a handler of somebody else's event wrote about this person.
+            let journal = format!(
+                "delivery IN (SELECT id FROM deliveries WHERE {connection}) AND {}",
+                mentions("arguments")
+            );
+            db.execute(&format!("UPDATE journal SET arguments = '' WHERE {journal}"), [workspace])?;
+        }
         if !only_look {
             let sql = format!(
                 "UPDATE deliveries SET fields = '{{}}', payload = NULL, contact = NULL, partner = NULL, lane = NULL, claim = 0, \
@@ -251,8 +267,7 @@ impl Found {
             Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
         })?;
         let rows: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
-        let ids = self.ids.iter().map(|id| id.as_str().to_lowercase()).filter(|id| id.len() >= LONG_ID);
-        let words: Vec<String> = self.words.iter().cloned().chain(ids).collect();
+        let words = self.spelled();
         for (connection, key, value) in rows.iter().filter(|_| !only_look) {
             if words.iter().any(|word| key.to_lowercase().contains(word)) {
                 db.execute("DELETE FROM state WHERE connection = ?1 AND key = ?2", params![connection, key])?;
@@ -273,6 +288,14 @@ enum Act<'a> {
     Nothing,
     Delete,
     Set(&'a str),
+}
+
+/// How an address or a number is written: numbers with and without blanks, and addresses also as a parameter of a request.
+fn spellings(word: &str) -> BTreeSet<String> {
+    if word.starts_with('+') {
+        return contactor_sync::phone_spellings(word);
+    }
+    BTreeSet::from([word.to_owned(), word.replace('+', "%2b").replace('@', "%40")])
 }
 
 /// A text without a word, whatever its case.

@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::Value;
 
 pub(crate) use phone::e164;
+pub use phone::phone_spellings;
 
 /// What a field holds; it decides how two of its values are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

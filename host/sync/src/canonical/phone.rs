@@ -1,5 +1,7 @@
 //! Phone numbers as E.164.
 
+use std::collections::BTreeSet;
+
 use phonenumber::country;
 use phonenumber::metadata::{DATABASE, Descriptor, Metadata};
 
@@ -50,6 +52,45 @@ pub(crate) fn e164(text: &str, country: Option<&str>) -> Result<String, Canonica
     } else {
         Err(fault(&format!("no number of {code} looks like that")))
     }
+}
+
+/// Fewest digits of a spelling without the country's code and without anything between them: a shorter one may be any number.
+const TELLING: usize = 9;
+
+/// How people and systems write a number that is given as E.164: with and without the country's code, with blanks, dashes, dots,
+/// brackets or nothing between its groups. For looking for it in texts.
+pub fn phone_spellings(number: &str) -> BTreeSet<String> {
+    let mut spellings = BTreeSet::from([number.to_owned()]);
+    let Ok(parsed) = phonenumber::parse(None, number) else { return spellings };
+    let code = parsed.country().code().to_string();
+    let written = |mode| parsed.format().mode(mode).to_string();
+    let groups = |text: &str| -> Vec<String> {
+        text.split(|c: char| !c.is_ascii_digit())
+            .filter(|group| !group.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let (national, international) =
+        (written(phonenumber::Mode::National), written(phonenumber::Mode::International));
+    let mut abroad = groups(&international);
+    abroad.retain(|group| *group != code);
+    for groups in [groups(&national), abroad] {
+        for between in [" ", "-", ".", ""] {
+            let plain = groups.join(between);
+            for lead in ["", " ", "-", "."] {
+                spellings.insert(format!("{code}{lead}{plain}"));
+            }
+            if let [first, rest @ ..] = groups.as_slice() {
+                let rest = rest.join(between);
+                spellings.extend([format!("({first}) {rest}"), format!("({first}){rest}")]);
+            }
+            if !between.is_empty() || plain.len() >= TELLING {
+                spellings.insert(plain);
+            }
+        }
+    }
+    spellings.extend([national, international]);
+    spellings
 }
 
 /// `digits` follow a +. They are kept as they are when the country's plan knows them; only otherwise is a national

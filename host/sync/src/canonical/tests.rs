@@ -77,6 +77,34 @@ fn phones_become_e164_whatever_their_decoration() {
 }
 
 #[test]
+fn a_number_is_known_in_the_spellings_of_people_and_of_systems() {
+    let spellings = phone_spellings("+16502530000");
+    for text in [
+        "+16502530000",
+        "16502530000",
+        "6502530000",
+        "(650) 253-0000",
+        "(650)253-0000",
+        "650-253-0000",
+        "650.253.0000",
+        "650 253 0000",
+        "1-650-253-0000",
+        "1 (650) 253-0000",
+    ] {
+        assert!(spellings.iter().any(|spelling| text.contains(spelling.as_str())), "{text}: {spellings:?}");
+    }
+    let british = phone_spellings("+442079460958");
+    for text in ["020 7946 0958", "+44 20 7946 0958", "02079460958", "44-20-7946-0958"] {
+        assert!(british.iter().any(|spelling| text.contains(spelling.as_str())), "{text}: {british:?}");
+    }
+    assert!(
+        spellings.iter().chain(&british).all(|spelling| spelling.len() >= 9),
+        "{spellings:?} {british:?}"
+    );
+    assert_eq!(phone_spellings("no number").len(), 1);
+}
+
+#[test]
 fn a_national_phone_is_read_in_its_country_and_refused_without_one() {
     let read = |text: &str, country: &str| {
         canonical(FieldType::Phone, &Value::from(text), &Context::of_country(country))
