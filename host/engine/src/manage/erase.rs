@@ -44,15 +44,22 @@ impl Engine {
 fn person(who: &str) -> Result<Person, EngineError> {
     let who = who.trim();
     let number = who.strip_prefix('+').is_some_and(|digits| digits.chars().all(|c| c.is_ascii_digit()));
-    if who.contains('@') || (number && who.len() >= 8) {
+    if is_address(who) || (number && who.len() >= 8) {
         return Ok(Person { ids: Vec::new(), words: vec![who.to_owned()] });
     }
-    if who.is_empty() || number || who.contains(char::is_whitespace) {
+    if who.is_empty() || number || who.contains('@') || who.contains(char::is_whitespace) {
         return Err(EngineError::Invalid(format!(
             "`{who}` is no id, email address or number like +15550100"
         )));
     }
     Ok(Person { ids: vec![RecordId::new(who)], words: Vec::new() })
+}
+
+/// A whole address: of a part of one, everybody's would be found.
+fn is_address(who: &str) -> bool {
+    let Some((user, host)) = who.split_once('@') else { return false };
+    let is_host = host.split('.').count() > 1 && host.split('.').all(|part| !part.is_empty());
+    !user.is_empty() && is_host && !host.contains('@') && !who.contains(char::is_whitespace)
 }
 
 #[cfg(test)]
@@ -64,7 +71,9 @@ mod tests {
         assert_eq!(person(" ann@example.com ").unwrap().words, ["ann@example.com"]);
         assert_eq!(person("+19075550101").unwrap().words, ["+19075550101"]);
         assert_eq!(person("ocQHyuzHvysMo5N5VsXc").unwrap().ids.len(), 1);
-        for bad in ["", "+1", "Ann Smith"] {
+        for bad in
+            ["", "+1", "Ann Smith", "@", "@example.com", "ann@", "ann@example", "ann@example.", "a@b@c.d"]
+        {
             assert!(person(bad).is_err(), "{bad}");
         }
     }

@@ -107,6 +107,17 @@ pub(super) async fn a_delivery_comes_with_its_event_and_once_per_key(engine: Arc
     assert!(world.due().await.is_empty());
 }
 
+pub(super) async fn an_event_that_is_forgotten_keeps_none_of_its_contact_waiting(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let fields = contactor_sync::Fields::from([("by".to_owned(), "ann@example.com".into())]);
+    let of_ann = NewDelivery { fields, ..of_contact("k1", "h1") };
+    assert_eq!(world.store.deliver(vec![of_ann, of_contact("k2", "h1")]).await.unwrap(), 2);
+    let person = Person { ids: Vec::new(), words: vec!["ann@example.com".to_owned()] };
+    assert_eq!(world.store.erase(&acme(), person, false).await.unwrap().deliveries, 1);
+    let next = world.due_one().await;
+    assert_eq!((next.contact_id, next.fields.len()), (Some(RecordId::new("h1")), 0));
+}
+
 pub(super) async fn a_webhook_and_a_poll_carry_deliveries_with_their_marks(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
     let seq = world.append(webhook("w1")).await;

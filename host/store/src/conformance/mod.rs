@@ -64,6 +64,7 @@ cases! {
         a_webhook_and_a_poll_carry_deliveries_with_their_marks,
         a_connection_that_is_switched_off_handles_nothing,
         deliveries_of_one_contact_are_handled_in_order,
+        an_event_that_is_forgotten_keeps_none_of_its_contact_waiting,
         a_delivery_waits_for_the_contact_of_its_record,
         a_record_that_leads_to_no_contact_does_not_stop_its_deliveries,
         both_ids_of_a_delivery_are_settled_by_its_first_attempt,

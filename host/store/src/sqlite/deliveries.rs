@@ -134,6 +134,21 @@ fn promote(db: &Connection, connection: i64, lane: &str) -> Result<()> {
     Ok(())
 }
 
+/// The lanes in which deliveries that fulfil a condition come first; its parameter 1 is `workspace`.
+pub(super) fn lanes_led_by(db: &Connection, condition: &str, workspace: i64) -> Result<Vec<(i64, String)>> {
+    let sql = format!(
+        "SELECT DISTINCT connection, lane FROM deliveries WHERE state = 0 AND lane IS NOT NULL AND place = {FIRST} AND ({condition})"
+    );
+    let mut statement = db.prepare(&sql)?;
+    let lanes = statement.query_map([workspace], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(lanes.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whoever led these lanes is gone: the next of each goes on.
+pub(super) fn go_on(db: &Connection, lanes: &[(i64, String)]) -> Result<()> {
+    lanes.iter().try_for_each(|(connection, lane)| promote(db, *connection, lane))
+}
+
 /// The run of a partner's record ended: what waited for its contact goes on, with it if there is one now.
 pub(super) fn settle_contact(
     db: &Connection,

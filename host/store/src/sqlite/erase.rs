@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::codec::{At, Json};
-use super::{Result, configuration};
+use super::{Result, configuration, deliveries};
 use crate::model::{Erasure, EventState, Person, RecordId, Told, WorkspaceId};
 
 /// Ids that are shorter may be the number of anything: they are looked for in columns of ids only, not in texts.
@@ -197,12 +197,15 @@ impl Found {
             db.execute(&format!("UPDATE journal SET arguments = '' WHERE {journal}"), [workspace])?;
         }
         if !only_look {
+            let lanes = deliveries::lanes_led_by(db, &deliveries, workspace)?;
             let sql = format!(
                 "UPDATE deliveries SET fields = '{{}}', payload = NULL, contact = NULL, partner = NULL, lane = NULL, claim = 0, \
                      state = CASE WHEN state IN (0, ?2) THEN ?3 ELSE state END, ended_at = coalesce(ended_at, ?4) \
                  WHERE {deliveries}"
             );
             db.execute(&sql, params![workspace, EventState::Parked, EventState::Ignored, At(now)])?;
+            // An event of somebody else's that only spoke of this person may have been the first of its lane.
+            deliveries::go_on(db, &lanes)?;
         }
 
         let runs = format!(
