@@ -79,25 +79,12 @@ mod tests {
 
     use super::*;
 
-    const CLASSES: [FailureClass; 10] = [
-        FailureClass::Transient,
-        FailureClass::Quota,
-        FailureClass::Guard,
-        FailureClass::Auth,
-        FailureClass::Config,
-        FailureClass::Data,
-        FailureClass::Conflict,
-        FailureClass::Denied,
-        FailureClass::GuestBug,
-        FailureClass::Host,
-    ];
-
     proptest! {
         #[test]
         fn waits_never_shrink_stay_near_their_schedule_and_below_their_cap(
-            which in 0..CLASSES.len(), failures in 0_u32..200, jitter in 0.0..1.0_f64,
+            which in 0..FailureClass::ALL.len(), failures in 0_u32..200, jitter in 0.0..1.0_f64,
         ) {
-            let schedule = Schedule::of(CLASSES[which]);
+            let schedule = Schedule::of(FailureClass::ALL[which]);
             let (wait, planned) = (schedule.wait(failures, jitter), schedule.wait(failures, 0.5));
             prop_assert!(wait <= schedule.wait(failures + 1, jitter), "monotone");
             prop_assert!(planned <= schedule.cap);
@@ -106,8 +93,8 @@ mod tests {
         }
 
         #[test]
-        fn whatever_counts_its_attempts_comes_to_an_end(which in 0..CLASSES.len(), max in 1_u32..1_000) {
-            let again = Schedule::of(CLASSES[which]).again(max, max);
+        fn whatever_counts_its_attempts_comes_to_an_end(which in 0..FailureClass::ALL.len(), max in 1_u32..1_000) {
+            let again = Schedule::of(FailureClass::ALL[which]).again(max, max);
             prop_assert_ne!(again, Some(true));
         }
     }

@@ -243,19 +243,7 @@ mod tests {
     #[test]
     fn every_class_has_its_fix_and_names_a_command_that_exists() {
         let connection = ConnectionId::new("acme/prefinery");
-        let classes = [
-            FailureClass::Transient,
-            FailureClass::Quota,
-            FailureClass::Guard,
-            FailureClass::Auth,
-            FailureClass::Config,
-            FailureClass::Data,
-            FailureClass::Conflict,
-            FailureClass::Denied,
-            FailureClass::GuestBug,
-            FailureClass::Host,
-        ];
-        for class in classes {
+        for class in FailureClass::ALL {
             for entity in ["contact", WEBHOOK_ENTITY, AUTOMATION_ENTITY, MESSAGE_ENTITY] {
                 let fix = fix(&connection, entity, class, "");
                 assert!(fix.contains("retry the group"), "{fix}");

@@ -112,6 +112,22 @@ pub enum FailureClass {
     Host,
 }
 
+impl FailureClass {
+    /// Every class.
+    pub const ALL: [Self; 10] = [
+        Self::Transient,
+        Self::Quota,
+        Self::Guard,
+        Self::Auth,
+        Self::Config,
+        Self::Data,
+        Self::Conflict,
+        Self::Denied,
+        Self::GuestBug,
+        Self::Host,
+    ];
+}
+
 /// One reconcile, automation or poll.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
