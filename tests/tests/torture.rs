@@ -28,7 +28,7 @@ async fn nothing_is_lost_or_repeated_under_faults_and_deaths() {
 async fn a_host_dies_at_the_change_that_it_is_told() {
     for place in ["before-commit", "after-commit"] {
         let death = Some(Death { place, change: Some("complete_record"), coming: 1 });
-        let report = play(5, &Options { breaks: None, death }).await.unwrap();
+        let report = play(5, &Options { death, ..Options::default() }).await.unwrap();
         assert!(report.is_clean(), "{report}: {report:#?}");
         // Two from outside, and this one.
         assert_eq!(report.kills, 3, "{report}");
@@ -37,7 +37,7 @@ async fn a_host_dies_at_the_change_that_it_is_told() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_answers_before_it_commits_is_noticed() {
-    let options = Options { breaks: Some(contactor_store::torture::EARLY_ANSWER), death: None };
+    let options = Options { breaks: Some(contactor_store::torture::EARLY_ANSWER), ..Options::default() };
     let report = plays(1..30, options).await;
     assert!(!report.lost.is_empty(), "{report}: {report:#?}");
 }
@@ -45,7 +45,7 @@ async fn a_host_that_answers_before_it_commits_is_noticed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_keeps_no_journal_is_noticed() {
     let death = Some(Death { place: "after-write", change: None, coming: 3 });
-    let options = Options { breaks: Some(contactor_store::torture::NO_JOURNAL), death };
+    let options = Options { breaks: Some(contactor_store::torture::NO_JOURNAL), death, ..Options::default() };
     let report = plays(1..30, options).await;
     assert!(!report.duplicated.is_empty(), "{report}: {report:#?}");
 }

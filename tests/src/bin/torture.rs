@@ -20,7 +20,7 @@ async fn main() -> Result<()> {
     let mut sum = Report::default();
     let mut failed = Vec::new();
     let mut reports = futures_util::stream::iter(first..first + seeds)
-        .map(|seed| async move { (seed, play(seed, &Options::default()).await) })
+        .map(|seed| async move { (seed, play(seed, &Options { keep: true, ..Options::default() }).await) })
         .buffer_unordered(AT_ONCE);
     while let Some((seed, played)) = reports.next().await {
         let report = match played {
@@ -35,6 +35,9 @@ async fn main() -> Result<()> {
                 println!("    {finding}");
             }
             println!("    again: cargo xtask torture --seed {seed}");
+            if let Some(kept) = &report.kept {
+                println!("    its store: {}", kept.display());
+            }
             failed.push(seed);
         }
         sum.add(report);

@@ -10,6 +10,7 @@ mod invariants;
 mod world;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
@@ -24,6 +25,8 @@ pub struct Options {
     pub breaks: Option<&'static str>,
     /// Where the process dies, in the place of what the seed would choose.
     pub death: Option<Death>,
+    /// Keeps the host's directory of a history in which something did not hold, for whoever looks why.
+    pub keep: bool,
 }
 
 /// What was seen.
@@ -49,6 +52,8 @@ pub struct Report {
     pub duplicated: Vec<String>,
     /// What did not come to its end, and where two sides differ.
     pub unresolved: Vec<String>,
+    /// The host's directory, if it was kept.
+    pub kept: Option<PathBuf>,
 }
 
 impl Report {
@@ -102,7 +107,7 @@ pub async fn play(seed: u64, options: &Options) -> Result<Report> {
     if let Err(error) = settled {
         report.unresolved.push(format!("it does not come to rest: {error:#}"));
     }
-    world.end().await?;
+    report.kept = world.end(options.keep && !report.is_clean()).await?;
     report.seed = seed;
     report.shape = history.shape.to_string();
     Ok(report)

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use contactor_sandbox::faults::{Effect, Fault, When};
@@ -475,12 +475,13 @@ impl World {
         counts.iter().filter(|(name, _)| is_write(name)).map(|(_, count)| count.carried_out).sum()
     }
 
-    pub(super) async fn end(mut self) -> Result<()> {
+    /// Stops everything; answers the host's directory, if it is to be kept.
+    pub(super) async fn end(mut self, keep: bool) -> Result<Option<PathBuf>> {
         if let Some(host) = self.host.take() {
             host.kill9().await?;
         }
         self.sandbox.shutdown().await;
-        Ok(())
+        Ok(keep.then(|| self.dir.keep()))
     }
 }
 

@@ -202,6 +202,31 @@ pub(super) async fn a_delivery_waits_for_the_contact_of_its_record(engine: Arc<d
     assert!(world.claim().await.is_empty(), "a linked record is not marked");
 }
 
+pub(super) async fn a_delivery_of_a_record_that_left_its_link_goes_on(engine: Arc<dyn Engine>) {
+    let retry = Disposition::Retry { at: at(0), counts: true };
+    for disposition in [Disposition::Done, parked("no identifier"), retry] {
+        let world = World::new(Arc::clone(&engine)).await;
+        // The contact is gone, so that its tester's webhooks belong to nobody.
+        world.link("h1", "p1").await;
+        let lost = Link { state: LinkState::HighlevelDeleted, ..link("h1", "p1") };
+        world.mark(Side::Highlevel, "h1", Priority::Webhook).await;
+        let done = Completion { link: Some(lost), ..completion(world.claim_one().await, Disposition::Done) };
+        world.store.complete_record(&world.lease, done).await.unwrap();
+        // While a run creates the tester anew, the old one's last webhook comes; its mark goes to the pair.
+        world.mark(Side::Highlevel, "h1", Priority::Webhook).await;
+        let claim = world.claim_one().await;
+        world.store.deliver(vec![of_partner("k1", "p1")]).await.unwrap();
+        let again = Link { state: LinkState::HighlevelDeleted, ..link("h1", "p2") };
+        let done = Completion { link: Some(again), ..completion(claim, disposition) };
+        world.store.complete_record(&world.lease, done).await.unwrap();
+        let soon = jiff::Timestamp::now() + SignedDuration::from_hours(1);
+        let going_on = world.store.claim_deliveries(&world.lease, soon, 10, 10).await.unwrap();
+        let ids: Vec<_> =
+            going_on.iter().map(|one| (one.partner_id.clone(), one.contact_id.clone())).collect();
+        assert_eq!(ids, [(Some(RecordId::new("p1")), None)]);
+    }
+}
+
 pub(super) async fn a_record_that_leads_to_no_contact_does_not_stop_its_deliveries(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
     world.store.deliver(vec![of_partner("k1", "p1"), of_partner("k2", "p2")]).await.unwrap();
@@ -381,6 +406,25 @@ pub(super) async fn a_timer_to_come_keeps_no_event_of_its_contact_waiting(engine
     );
     world.end(event.id, Disposition::Done).await;
     assert_eq!(world.due_one().await.kind, "timer:t");
+}
+
+pub(super) async fn a_timer_that_is_taken_back_leaves_its_turn_to_the_next(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    world.store.deliver(vec![of_contact("k1", "h1")]).await.unwrap();
+    let timer = NewTimer {
+        name: "t".to_owned(),
+        kind: "timer:t".to_owned(),
+        at: at(1),
+        contact_id: Some(RecordId::new("h1")),
+        payload: "{}".to_owned(),
+    };
+    world.store.write_locally(&prefinery(), LocalWrite::SetTimer(timer), None).await.unwrap();
+    let event = world.due_one().await;
+    world.store.deliver(vec![of_contact("k2", "h1")]).await.unwrap();
+    // The timer went off meanwhile and is next.
+    world.end(event.id, Disposition::Done).await;
+    world.store.write_locally(&prefinery(), LocalWrite::CancelTimer("t".to_owned()), None).await.unwrap();
+    assert_eq!(world.due_one().await.kind, "reward_earned");
 }
 
 const LIMITS: MessageLimits = MessageLimits { per_destination: 2, per_workspace: 3, per_minute: 60 };

@@ -109,6 +109,7 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
     if !matches!(disposition, Disposition::Retry { .. }) {
         release_deliveries(db, owner.connection, claim, link.as_ref(), run.as_ref(), now)?;
     }
+    release_parted(db, owner.connection, claim, link.as_ref(), now)?;
     for mark in marks {
         dirty::mark(db, owner.connection, mark, claim.priority, None, now)?;
     }
@@ -152,6 +153,23 @@ fn release_deliveries(
         deliveries::settle_contact(db, connection, &claim.key.entity, partner, contact, now)?;
     }
     Ok(())
+}
+
+/// Whoever is not in the link any more (a record that was deleted and created again has another id) is brought to no contact: its
+/// marks came to the record that was claimed, and no run will be about it. What waits for it goes on without one. The link has
+/// changed for good, so that this holds for a run that is tried again as well.
+fn release_parted(
+    db: &Connection,
+    connection: i64,
+    claim: &ClaimedRecord,
+    link: Option<&Link>,
+    now: Timestamp,
+) -> Result<()> {
+    let before = claim.link.as_ref().map(|link| &link.partner_id);
+    match before.filter(|before| link.is_none_or(|link| link.partner_id != **before)) {
+        Some(parted) => deliveries::settle_contact(db, connection, &claim.key.entity, parted, None, now),
+        None => Ok(()),
+    }
 }
 
 /// A link has to be of the record that was claimed.

@@ -405,12 +405,14 @@ pub(super) fn set_timer(db: &Connection, connection: i64, timer: &NewTimer) -> R
     Ok(())
 }
 
-/// Takes a timer back that has not begun.
+/// Takes a timer back that has not begun. It may have gone off already and be the first of its lane.
 pub(super) fn cancel_timer(db: &Connection, connection: i64, name: &str) -> Result<()> {
     let sql = "DELETE FROM deliveries WHERE state = 0 AND timer IS NOT NULL AND connection = ?1 AND timer = ?2 \
-               AND begun_at IS NULL";
-    db.prepare_cached(sql)?.execute(params![connection, name])?;
-    Ok(())
+               AND begun_at IS NULL RETURNING lane";
+    let mut statement = db.prepare_cached(sql)?;
+    let lanes = statement.query_map(params![connection, name], |row| row.get::<_, Option<String>>(0))?;
+    let lanes: Vec<_> = lanes.collect::<rusqlite::Result<_>>()?;
+    lanes.iter().flatten().try_for_each(|lane| promote(db, connection, lane))
 }
 
 // ---------------------------------------------------------------------------------------------------- counts, forgetting
