@@ -19,6 +19,7 @@ use crate::journal::{Journal, tags_state};
 use crate::receive::brief;
 use crate::reconcile::{RunContext, mismatch, outcome_name, run_id};
 use crate::recorder::cut;
+use crate::rests::Ended;
 use crate::scheduler::in_time;
 use crate::written;
 
@@ -88,11 +89,9 @@ impl Engine {
         metrics::counter!("contactor_automations_total", "outcome" => outcome_name(ending.outcome))
             .increment(1);
         let (calls, log) = run.recorder.take();
-        if ending.class.is_some() || !calls.is_empty() {
-            let record = claimed.id.0.to_string();
-            let subject = automation_subject(&claimed.kind);
-            self.run_ended(&run, &subject, &record, ending.class, &ending.summary).await;
-        }
+        let record = claimed.id.0.to_string();
+        let ended = Ended { class: ending.class, spoke: !calls.is_empty(), reason: &ending.summary };
+        self.run_ended(&run, &automation_subject(&claimed.kind), &record, ended).await;
         let id = run_id();
         let recording = run
             .tape

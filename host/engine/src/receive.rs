@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::journal;
 use crate::reconcile::{RunContext, mismatch, partner_record, run_id};
 use crate::recorder::cut;
+use crate::rests::Ended;
 use crate::scheduler::in_time;
 
 /// Records that one webhook or one page may name. Each is a row and a run: a connector that names more would keep its whole
@@ -83,7 +84,8 @@ impl Engine {
                 }
             };
         let (calls, log) = run.recorder.take();
-        self.run_ended(&run, WEBHOOK_ENTITY, &seq.0.to_string(), class, &summary).await;
+        let ended = Ended { class, spoke: !calls.is_empty(), reason: &summary };
+        self.run_ended(&run, WEBHOOK_ENTITY, &seq.0.to_string(), ended).await;
         // A webhook that was read and only marks records leaves its trace in the runs of those records.
         let run = (outcome != RunOutcome::Applied || !log.is_empty()).then(|| Run {
             id: run_id(),

@@ -30,13 +30,21 @@ struct Streak {
     /// Which record failed last: one that fails again and again says nothing of the others.
     last: Option<String>,
     since: Option<Timestamp>,
+    /// What the last failure was.
+    class: Option<FailureClass>,
     /// Until when it rests, if it does.
     until: Option<Timestamp>,
 }
 
 impl Streak {
     /// A record failed; answers how many times, since when, and until when the entity rests from now on.
-    fn failed(&mut self, record: &str, now: Timestamp, jitter: f64) -> Option<(u32, Timestamp, Timestamp)> {
+    fn failed(
+        &mut self,
+        record: &str,
+        class: FailureClass,
+        now: Timestamp,
+        jitter: f64,
+    ) -> Option<(u32, Timestamp, Timestamp)> {
         if self.until.is_some_and(|until| now < until) {
             // It was given out before the rest began.
             return None;
@@ -46,6 +54,7 @@ impl Streak {
         }
         self.failures = self.failures.saturating_add(1);
         self.last = Some(record.to_owned());
+        self.class = Some(class);
         let since = *self.since.get_or_insert(now);
         if self.failures < TRIES {
             return None;
@@ -54,9 +63,41 @@ impl Streak {
         self.until = Some(until);
         Some((self.failures, since, until))
     }
+
+    /// What it tells of the subject that a record succeeded. `spoke`: with another system.
+    fn proves(&self, spoke: bool, now: Timestamp) -> Proof {
+        match (self.class, self.until) {
+            // Whatever it was, the other side answered, or the connector works again.
+            _ if spoke => Proof::Works,
+            (Some(FailureClass::GuestBug), _) => Proof::Works,
+            (_, Some(until)) if until <= now => Proof::NextTrial,
+            _ => Proof::Nothing,
+        }
+    }
+}
+
+/// What a success tells of its subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// It works.
+    Works,
+    /// It was the trial of a rest, and nobody was asked whether it works: the next one tries.
+    NextTrial,
+    Nothing,
 }
 
 type Streaks = HashMap<(ConnectionId, String), Streak>;
+
+/// How a run ended, as far as rests are concerned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended<'a> {
+    /// The failure, if it failed.
+    pub(crate) class: Option<FailureClass>,
+    /// It made a call to HighLevel or the partner. A handler that ignores its event proves nothing about them.
+    pub(crate) spoke: bool,
+    /// What is said of it.
+    pub(crate) reason: &'a str,
+}
 
 /// What failed lately.
 #[derive(Default)]
@@ -101,17 +142,10 @@ impl Engine {
         }
     }
 
-    /// A run ended: with a failure of this class, or with none. `subject` is the entity whose records may rest because of it.
-    pub(crate) async fn run_ended(
-        &self,
-        run: &RunContext,
-        subject: &str,
-        record: &str,
-        class: Option<FailureClass>,
-        reason: &str,
-    ) {
+    /// A run ended. `subject` is the entity whose records may rest because of it.
+    pub(crate) async fn run_ended(&self, run: &RunContext, subject: &str, record: &str, ended: Ended<'_>) {
         let id = &run.active.connection.id;
-        if let Err(error) = self.keep_rests(run, subject, record, class, reason).await {
+        if let Err(error) = self.keep_rests(run, subject, record, ended).await {
             tracing::warn!(connection = %id, subject, %error, "the store did not keep a rest");
         }
     }
@@ -121,18 +155,18 @@ impl Engine {
         run: &RunContext,
         subject: &str,
         record: &str,
-        class: Option<FailureClass>,
-        reason: &str,
+        ended: Ended<'_>,
     ) -> Result<(), EngineError> {
         let id = &run.active.connection.id;
+        let reason = ended.reason;
         self.load_rests().await?;
-        match class {
+        match ended.class {
             Some(class @ (FailureClass::Transient | FailureClass::GuestBug)) => {
                 let key = (id.clone(), subject.to_owned());
                 let rest = {
                     let mut streaks = self.breakers().lock();
                     let streak = streaks.entry(key).or_default();
-                    streak.failed(record, self.now(), rand::random::<f64>())
+                    streak.failed(record, class, self.now(), rand::random::<f64>())
                 };
                 let Some((failures, since, until)) = rest else { return Ok(()) };
                 tracing::warn!(connection = %id, subject, failures, %until, reason, "it keeps failing and is left alone");
@@ -145,13 +179,28 @@ impl Engine {
             Some(FailureClass::Quota) => self.rest_if_limited(run, reason).await?,
             // Stopped as a whole, or it never came to the entity; nothing is known of it.
             Some(FailureClass::Auth | FailureClass::Guard | FailureClass::Host) => {}
-            // Whatever it was, the other side answered.
             _ => {
-                let streak = self.breakers().lock().remove(&(id.clone(), subject.to_owned()));
-                if streak.is_some_and(|streak| streak.until.is_some()) {
-                    self.store().end_rest(id, Some(subject)).await?;
-                    tracing::info!(connection = %id, subject, "it works again");
-                    self.wake().wake();
+                let key = (id.clone(), subject.to_owned());
+                let (proof, rests) = {
+                    let mut streaks = self.breakers().lock();
+                    let Some(streak) = streaks.get(&key) else { return Ok(()) };
+                    let (proof, rests) = (streak.proves(ended.spoke, self.now()), streak.until.is_some());
+                    if proof == Proof::Works {
+                        streaks.remove(&key);
+                    }
+                    (proof, rests)
+                };
+                match proof {
+                    Proof::Works if rests => {
+                        self.store().end_rest(id, Some(subject)).await?;
+                        tracing::info!(connection = %id, subject, "it works again");
+                        self.wake().wake();
+                    }
+                    Proof::NextTrial => {
+                        self.store().next_trial(id, subject).await?;
+                        self.wake().wake();
+                    }
+                    Proof::Works | Proof::Nothing => {}
                 }
             }
         }
@@ -199,6 +248,7 @@ impl Engine {
                     failures: rest.failures,
                     last: None,
                     since: Some(rest.since),
+                    class: Some(rest.class),
                     until: Some(rest.until),
                 };
                 let key = (rest.connection, rest.subject.unwrap_or_default());
@@ -245,7 +295,8 @@ mod tests {
     }
 
     fn fail(streak: &mut Streak, records: &[&str], now: i64) -> Vec<bool> {
-        records.iter().map(|record| streak.failed(record, at(now), 0.5).is_some()).collect()
+        let transient = FailureClass::Transient;
+        records.iter().map(|record| streak.failed(record, transient, at(now), 0.5).is_some()).collect()
     }
 
     #[test]
@@ -258,16 +309,27 @@ mod tests {
     }
 
     #[test]
+    fn a_trial_that_speaks_with_nobody_leaves_its_turn_to_the_next_and_proves_that_a_connector_works() {
+        let mut streak = Streak::default();
+        fail(&mut streak, &["a", "b", "c", "d", "e"], 0);
+        assert_eq!(streak.proves(false, at(10)), Proof::Nothing, "it was under way before the rest");
+        assert_eq!(streak.proves(false, at(40)), Proof::NextTrial);
+        assert_eq!(streak.proves(true, at(40)), Proof::Works);
+        streak.class = Some(FailureClass::GuestBug);
+        assert_eq!(streak.proves(false, at(40)), Proof::Works);
+    }
+
+    #[test]
     fn what_was_under_way_does_not_make_it_longer_and_a_failed_trial_does() {
         let mut streak = Streak::default();
         fail(&mut streak, &["a", "b", "c", "d", "e", "f", "g"], 0);
         assert_eq!((streak.failures, streak.until), (5, Some(at(32))));
-        let (failures, since, until) = streak.failed("a", at(40), 0.5).unwrap();
+        let (failures, since, until) = streak.failed("a", FailureClass::Transient, at(40), 0.5).unwrap();
         assert_eq!((failures, since, until), (6, at(0), at(104)));
         // The same record may try again, and it is never longer than ten minutes.
         let mut now = until;
         for _ in 0..20 {
-            let (.., until) = streak.failed("a", now, 0.5).unwrap();
+            let (.., until) = streak.failed("a", FailureClass::Transient, now, 0.5).unwrap();
             assert!(until.duration_since(now) <= SignedDuration::from_mins(10));
             now = until;
         }

@@ -193,6 +193,8 @@ pub trait Store: Send + Sync + 'static {
     async fn put_rest(&self, rest: Rest) -> Result<()>;
     /// Ends a rest, and what was put off because of it is due at once; answers whether there was one.
     async fn end_rest(&self, connection: &ConnectionId, subject: Option<&str>) -> Result<bool>;
+    /// What was tried of a resting subject told nothing about it: another may be tried at once.
+    async fn next_trial(&self, connection: &ConnectionId, subject: &str) -> Result<()>;
     /// The rests of a workspace, or all, also those whose time has come.
     async fn rests(&self, workspace: Option<&WorkspaceId>) -> Result<Vec<Rest>>;
 

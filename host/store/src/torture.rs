@@ -12,7 +12,7 @@ pub const EARLY_ANSWER: &str = "early-answer";
 pub const NO_JOURNAL: &str = "no-journal";
 
 /// The store's changes: what a process can be told to die before or after the commit of.
-pub const CHANGES: [&str; 56] = [
+pub const CHANGES: [&str; 57] = [
     "create_workspace",
     "update_workspace",
     "install_connector",
@@ -32,6 +32,7 @@ pub const CHANGES: [&str; 56] = [
     "complete_event",
     "put_rest",
     "end_rest",
+    "next_trial",
     "discard_parked",
     "retry_parked",
     "erase",

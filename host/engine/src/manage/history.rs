@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::blame;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::partner::blank;
 
 /// Runs that are looked through at once.
 const PAGE: u32 = 500;
@@ -214,7 +215,8 @@ impl Engine {
         Ok(self.store().events(filter).await?)
     }
 
-    /// One event of a workspace, and its body as text: without the partner's credential, should it repeat it.
+    /// One event of a workspace, and its body as text: without the partner's credential, should it repeat it, and whatever is named
+    /// like a secret.
     ///
     /// # Errors
     /// No such workspace or event.
@@ -231,12 +233,16 @@ impl Engine {
             id: seq.0.to_string(),
             hint: format!("; `contactor events list {workspace}` shows those that are kept"),
         })?;
-        let mut body = String::from_utf8_lossy(&event.body).into_owned();
-        if let Some(connection) = &event.connection
-            && let Ok(active) = self.active(connection).await
-        {
-            body = active.partner.redacted(body);
-        }
+        let body = String::from_utf8_lossy(&event.body).into_owned();
+        let body = match &event.connection {
+            None => body,
+            Some(connection) => match self.active(connection).await {
+                Ok(active) => active.partner.redacted(body),
+                // Without the connection nobody knows what in it is a secret.
+                Err(error) => format!("(not shown, because its connection cannot be loaded: {error})"),
+            },
+        };
+        let body = blank(&body);
         Ok((event, body))
     }
 }

@@ -24,6 +24,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::{Failure, of_store};
 use crate::recorder::{HighLevelCalls, RunRecorder};
+use crate::rests::Ended;
 use crate::scheduler::in_time;
 
 /// How a run ended, before it is written down.
@@ -138,10 +139,8 @@ impl Engine {
         }
         metrics::counter!("contactor_runs_total", "outcome" => outcome_name(ending.outcome)).increment(1);
         let (calls, log) = run.recorder.take();
-        if ending.class.is_some() || !calls.is_empty() {
-            let (entity, record) = (key.entity.as_str(), key.record.as_str());
-            self.run_ended(&run, entity, record, ending.class, &ending.summary).await;
-        }
+        let ended = Ended { class: ending.class, spoke: !calls.is_empty(), reason: &ending.summary };
+        self.run_ended(&run, &key.entity, key.record.as_str(), ended).await;
         let recording = run
             .tape
             .as_ref()

@@ -65,9 +65,15 @@ pub(super) async fn an_entity_that_rests_stops_no_other_and_one_record_tries_it(
     assert_eq!(world.store.next_due().await.unwrap(), Some(LATER + MINUTE + trial));
     // Nothing came of it: the next one tries.
     assert_eq!(claim_at(&world, LATER + MINUTE + trial).await, ["notes n1"]);
+    // That it ended without telling anything is no reason to wait.
+    mark_entity(&world, "notes", "n9").await;
+    world.store.next_trial(&prefinery(), "notes").await.unwrap();
+    world.store.next_trial(&prefinery(), "notes").await.unwrap();
+    assert_eq!(claim_at(&world, LATER + MINUTE + trial).await, ["notes n2"]);
+    assert_eq!(claim_at(&world, LATER + MINUTE + trial).await, [] as [&str; 0]);
     // It works again, and nobody waits for the end of the trial.
     assert!(world.store.end_rest(&prefinery(), Some("notes")).await.unwrap());
-    assert_eq!(claim_at(&world, LATER + MINUTE + trial).await, ["notes n2"]);
+    assert_eq!(claim_at(&world, LATER + MINUTE + trial).await, ["notes n9"]);
 }
 
 pub(super) async fn many_that_rest_hide_nobody_behind_them(engine: Arc<dyn Engine>) {

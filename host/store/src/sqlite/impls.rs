@@ -224,6 +224,11 @@ impl Store for SqliteStore {
         self.write(move |db| rests::end(db, &connection, subject.as_deref(), now)).await
     }
 
+    async fn next_trial(&self, connection: &ConnectionId, subject: &str) -> Result<()> {
+        let (connection, subject, now) = (connection.clone(), subject.to_owned(), self.now());
+        self.write(move |db| rests::next_trial(db, &connection, &subject, now)).await
+    }
+
     async fn rests(&self, workspace: Option<&WorkspaceId>) -> Result<Vec<Rest>> {
         let workspace = workspace.cloned();
         self.read(move |db| rests::list(db, workspace.as_ref())).await

@@ -45,11 +45,39 @@ pub(super) fn end_of(db: &Connection, connection: i64, subject: &str, now: Times
     let mut statement = db.prepare_cached(sql)?;
     let until = statement.query_row(params![connection, subject], |row| Ok(row.get::<_, At>(0)?.0));
     let Some(until) = until.optional()? else { return Ok(false) };
-    match automation_of_subject(subject) {
-        Some(kind) => deliveries::put_forward(db, connection, kind, until, now)?,
-        None => dirty::put_forward(db, connection, subject, until, now)?,
-    }
+    put_forward(db, connection, subject, until, now)?;
     Ok(true)
+}
+
+/// What was put off until then is due.
+fn put_forward(
+    db: &Connection,
+    connection: i64,
+    subject: &str,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    match automation_of_subject(subject) {
+        Some(kind) => deliveries::put_forward(db, connection, kind, until, now),
+        None => dirty::put_forward(db, connection, subject, until, now),
+    }
+}
+
+/// The trial of a subject is over and told nothing: the next one may be made.
+pub(super) fn next_trial(
+    db: &Connection,
+    connection: &ConnectionId,
+    subject: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let connection = configuration::owner(db, connection)?.connection;
+    let sql = "SELECT until FROM rests WHERE connection = ?1 AND subject = ?2 AND until > ?3";
+    let mut statement = db.prepare_cached(sql)?;
+    let until = statement.query_row(params![connection, subject, At(now)], |row| Ok(row.get::<_, At>(0)?.0));
+    let Some(until) = until.optional()? else { return Ok(()) };
+    let sql = "UPDATE rests SET until = ?3 WHERE connection = ?1 AND subject = ?2";
+    db.prepare_cached(sql)?.execute(params![connection, subject, At(now)])?;
+    put_forward(db, connection, subject, until, now)
 }
 
 pub(super) fn list(db: &Connection, workspace: Option<&WorkspaceId>) -> Result<Vec<Rest>> {
