@@ -146,6 +146,10 @@ fn stricter(
             changes |= contacts.iter().any(|own| named(own, &channel) != Some(&asked[&channel]));
             continue;
         }
+        // Another contact may be less strict than what was asked: it gets what the strictest has.
+        let blocks_less =
+            |own| named(own, &channel).map_or(Block::None, Block::of) < Block::of(&asked[&channel]);
+        changes |= contacts.iter().any(blocks_less);
         asked.remove(&channel);
         kept.push(KeptConsent { field, channel: Some(channel) });
     }
