@@ -42,7 +42,7 @@ Examples:
         #[command(flatten)]
         which: Which,
         /// With --all: also do calls once more that may have happened already (class `unsure`). Without it they stay parked.
-        #[arg(long, requires = "all")]
+        #[arg(long, conflicts_with_all = ["record", "group"])]
         also_may_have_happened: bool,
     },
     /// Let parked records go: nothing is done about them until they change.
