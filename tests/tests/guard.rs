@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use contactor_engine::{Allow, EngineConfig, EngineError, GuardReport, ParkedAction};
+use contactor_engine::{Allow, EngineConfig, EngineError, GuardReport, ParkedAction, Released, Unsure};
 use contactor_sandbox::faults::{Effect, Fault, When};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::prefinery::ProjectAct;
@@ -280,14 +280,15 @@ async fn everything_parked_that_is_done_again_at_once_is_counted_and_done_from_t
     world.rename("Present", PEOPLE);
     world.stand.sandbox.highlevel().webhooks().clear();
 
-    let released = engine.release_all(&world.connection, ParkedAction::Retry).await.unwrap();
-    assert_eq!(released as usize, PEOPLE);
+    let released =
+        engine.release_all(&world.connection, ParkedAction::Retry, Unsure::LeaveOut).await.unwrap();
+    assert_eq!((released.released as usize, released.left_out), (PEOPLE, 0));
     world.settle().await;
     assert_eq!((world.named("Present") as u64, world.named("Refused")), (LIMIT, 0));
     assert_eq!(world.state().await.0, ConnectionState::Paused);
     assert_eq!(
-        engine.release_all(&world.connection, ParkedAction::Retry).await.unwrap(),
-        0,
+        engine.release_all(&world.connection, ParkedAction::Retry, Unsure::LeaveOut).await.unwrap(),
+        Released::default(),
         "once is enough"
     );
     engine.allow_changes(&world.connection, Allow::Waiting).await.unwrap();

@@ -11,9 +11,10 @@ use contactor_server::dto::{
     EventDetail, EventQuery, FieldStory, FirstSync, GuardReport, Health, LimitQuery, MappingDraft,
     MappingRow, MappingRowQuery, MappingTrial, MatchQuery, MatchReport, NewWorkspace, Parked, ParkedGroup,
     ParkedGroupDetail, PreviewDeletion, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef,
-    RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAnswer, Run,
-    RunQuery, SampleAnswer, SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery,
-    SyncProgress, SyncRequest, Timeline, TimelineQuery, TrialReport, Workspace, WorkspaceSettings,
+    RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAllQuery,
+    RetryAnswer, Run, RunQuery, SampleAnswer, SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch,
+    StoryQuery, SyncProgress, SyncRequest, Timeline, TimelineQuery, TrialReport, Workspace,
+    WorkspaceSettings,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -390,9 +391,13 @@ impl Client {
         workspace: &str,
         connector: &str,
         action: &str,
+        query: RetryAllQuery,
     ) -> Result<ReleaseAnswer> {
         let action = format!("{action}-all");
-        self.json(self.of_connection(Method::POST, workspace, connector, &["parked", &action])).await
+        let request = self.of_connection(Method::POST, workspace, connector, &["parked", &action]);
+        // Only asked for where it is meant: letting go knows no such choice.
+        let request = if query.also_may_have_happened { request.query(&query) } else { request };
+        self.json(request).await
     }
 
     /// `action` is `retry` or `discard`.

@@ -162,6 +162,11 @@ impl Active {
     }
 
     /// Pairs of fields by which both systems know the same record.
+    pub(crate) fn is_consent(&self, side: contactor_store::Side, field: &str) -> bool {
+        let side = crate::convert::own_side(side);
+        self.mapping("contact").is_ok_and(|mapping| mapping.is_consent(side, field))
+    }
+
     pub(crate) fn natural_keys(&self, entity: &str) -> &[contactor_manifest::NaturalKey] {
         self.manifest.entity(entity).map_or(&[], |entity| &entity.natural_keys)
     }

@@ -49,9 +49,12 @@ impl Schedule {
             FailureClass::GuestBug => Self::doubling(2, 60, Tries::AtMost(2)),
             // A full disk is probed every five seconds: sooner is for nothing.
             FailureClass::Host => Self::doubling(5, 600, Tries::Configured),
-            FailureClass::Config | FailureClass::Data | FailureClass::Conflict | FailureClass::Denied => {
-                Self::doubling(0, 0, Tries::Never)
-            }
+            FailureClass::Config
+            | FailureClass::Data
+            | FailureClass::Conflict
+            | FailureClass::Unsure
+            | FailureClass::Loop
+            | FailureClass::Denied => Self::doubling(0, 0, Tries::Never),
         }
     }
 

@@ -382,7 +382,7 @@ fn unknown(noted: &JournalEntry) -> Failure {
     let system = if noted.operation.starts_with("partner.") { "the partner" } else { "HighLevel" };
     let at = noted.begun_at.map_or_else(|| "before".to_owned(), |at| format!("at {at}"));
     Failure::new(
-        FailureClass::Conflict,
+        FailureClass::Unsure,
         format!(
             "{} may have happened and is not repeated by itself: {system} gave no answer, nobody can look for it, and doing it twice \
              would show. Nothing more was written. Look at {system} whether it was done; retry this to have it done once more, or discard \

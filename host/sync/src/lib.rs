@@ -56,7 +56,7 @@ pub use children::{
     Child, ChildLink, Condition, Glimpse, ListRules, Pair, Then, Write, list_fingerprint, merge_children,
 };
 pub use conflict::ConflictRecord;
-pub use consent::{KeptConsent, keep_consent, touches_consent};
+pub use consent::{KeptConsent, keep_consent, keep_consent_of_any, touches_consent};
 pub use decision::{Decision, Outcome, Undecidable};
 pub use deletes::{DeletePolicies, DeletePolicy, LivesOn, Seen, Stage, Step, after_look};
 pub use expression::{check_expression, evaluate};

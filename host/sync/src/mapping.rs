@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::consent::DND;
+use crate::consent::{self, DND};
 use crate::expression::{CompileError, Expression};
 use crate::fingerprint::Hasher;
 use crate::offers::{FieldProblem, Offers, RowView, Shown, record};
@@ -220,6 +220,14 @@ impl Mapping {
     /// An expression that reaches into a JSON field (`address.city`) is listed as it is written.
     pub fn inputs(&self, side: Side) -> BTreeSet<String> {
         self.rows.iter().flat_map(|row| row.reads(side)).collect()
+    }
+
+    /// Whether a field of `side` says what a person agreed to: a row for consent joins it, or computes with it.
+    pub fn is_consent(&self, side: Side, field: &str) -> bool {
+        let is_for_consent =
+            |row: &&Row| row.spec.policy == Policy::Stricter || consent::is_consent(&row.spec.highlevel);
+        let names_it = |name: &String| is_within(name, field) || is_within(field, name);
+        self.rows.iter().filter(is_for_consent).any(|row| row.reads(side).iter().any(names_it))
     }
 
     /// The partner's record with every field that a merge looks at: what it does not mention is empty. For records that are known to

@@ -1,7 +1,7 @@
 //! Consent only ever gets stricter, whatever is written, channel by channel.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use contactor_sync::{Fields, Value, keep_consent, touches_consent};
+use contactor_sync::{Fields, Value, keep_consent, keep_consent_of_any, touches_consent};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Value as Json, json};
@@ -103,6 +103,25 @@ proptest! {
     }
 
     #[test]
+    fn whichever_of_two_contacts_is_written_gets_no_consent_back(one in consent(), other in consent(), wish in wish()) {
+        let mut kept = wish.clone();
+        keep_consent_of_any(&[one.clone(), other.clone()], &mut kept);
+        for after in [&one, &other].into_iter().flat_map(|present| written(present, &kept)) {
+            for channel in CHANNELS {
+                prop_assert!(rank(&after, channel) >= rank(&wish, channel), "{channel}: {kept:?}");
+            }
+        }
+        for present in [&one, &other] {
+            for after in written(present, &kept) {
+                for channel in CHANNELS {
+                    prop_assert!(rank(&after, channel) >= rank(present, channel), "{channel}: {kept:?}");
+                }
+                prop_assert!(inbound(&after) || !inbound(present), "{kept:?}");
+            }
+        }
+    }
+
+    #[test]
     fn what_was_held_back_once_is_not_held_back_again(present in consent(), wish in wish()) {
         let mut once = wish.clone();
         keep_consent(&present, &mut once);
@@ -160,6 +179,21 @@ fn under_do_not_disturb_no_channel_is_opened() {
     let wanted = json!({ "dnd": false, "dndSettings": { "SMS": { "status": "inactive" } } });
     let (written, told) = kept(&json!({ "dnd": true }), &wanted);
     assert_eq!((written, told.len()), (Fields::new(), 2));
+}
+
+#[test]
+fn do_not_disturb_is_not_switched_off_again_over_a_channel_that_is_blocked() {
+    for blocked in [
+        json!({ "dnd": false, "dndSettings": { "SMS": { "status": "active" } } }),
+        json!({ "dndSettings": { "Email": { "status": "permanent" } } }),
+        json!({ "dnd": false, "inboundDndSettings": { "all": { "status": "active" } } }),
+    ] {
+        for off in [json!({ "dnd": false }), json!({ "dnd": null })] {
+            assert_eq!(kept(&blocked, &off), (Fields::new(), vec![]), "{blocked}");
+        }
+    }
+    let open = json!({ "dnd": false, "dndSettings": { "SMS": { "status": "inactive" } } });
+    assert_eq!(kept(&open, &json!({ "dnd": false })).0, fields(&json!({ "dnd": false })));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a handler writes never gives back consent that the contact withdrew.
 
+use contactor_sandbox::highlevel::MatchBy;
+
 use super::*;
 
 /// A contact that wants no calls at all, or no text messages.
@@ -79,4 +81,60 @@ async fn an_upsert_withdraws_consent_and_gives_none_back() {
     assert_eq!(contact["dndSettings"]["SMS"]["status"], "permanent");
     assert_eq!(contact["dndSettings"]["Email"]["status"], "active");
     assert_eq!(scripted.left_alone().await, ["consent kept stricter: `dndSettings` of SMS stays blocked"]);
+}
+
+#[tokio::test]
+async fn an_upsert_with_the_email_of_one_person_and_the_phone_of_another_gives_neither_consent_back() {
+    for (phone_first, withdrew) in [(true, "phone"), (false, "phone"), (true, "email"), (false, "email")] {
+        let mut config = SandboxConfig::for_tests();
+        config.highlevel.habits.duplicate_by_email_first = true;
+        if phone_first {
+            config.highlevel.locations[0].match_by = vec![MatchBy::Phone, MatchBy::Email];
+        }
+        let mut fields = wish();
+        fields["email"] = json!("ada@example.com");
+        fields["phone"] = json!("+14155550100");
+        let upsert = json!({
+            "function": "contacts.upsert",
+            "input": { "fields": fields, "create-new-if-duplicate-allowed": false },
+        });
+        let stand = Stand::serve_with(config).await.unwrap();
+        let scripted = Scripted::on(stand, json!({ "ContactTagUpdate": [upsert] })).await;
+        let highlevel = scripted.stand.sandbox.highlevel();
+        let fields = json!({ "firstName": "Bob", "phone": "+14155550100" });
+        let bob = highlevel.act(&scripted.location, PersonAct::CreateContact { fields }).unwrap();
+        let bob = bob["id"].as_str().unwrap().to_owned();
+        let who = if withdrew == "phone" { bob.clone() } else { scripted.contact.clone() };
+        let withdrawn = json!({ "dndSettings": { "SMS": { "status": "permanent" } } });
+        highlevel
+            .act(&scripted.location, PersonAct::EditContact { contact: who.clone(), fields: withdrawn })
+            .unwrap();
+        scripted.settle().await;
+        scripted.tag("vip");
+        scripted.settle().await;
+        let kept = highlevel.contact(&scripted.location, &who).unwrap();
+        assert_eq!(
+            kept["dndSettings"]["SMS"]["status"], "permanent",
+            "{withdrew}, phone first: {phone_first}"
+        );
+        let written = if phone_first { &bob } else { &scripted.contact };
+        let written = highlevel.contact(&scripted.location, written).unwrap();
+        assert_eq!(
+            (&written["city"], &written["dndSettings"]["Email"]["status"]),
+            (&json!("Rome"), &json!("active"))
+        );
+        assert_eq!(
+            scripted.left_alone().await,
+            ["consent kept stricter: `dndSettings` of SMS stays blocked"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn do_not_disturb_is_not_written_off_again_over_a_blocked_channel() {
+    let update =
+        json!({ "function": "contacts.update", "input": { "id": "$contact", "fields": { "dnd": false } } });
+    let scripted = scripted(update, json!({ "dndSettings": { "SMS": { "status": "active" } } })).await;
+    assert_eq!(scripted.carried_out("highlevel.contacts.update"), 0);
+    assert_eq!(scripted.shown()["dndSettings"]["SMS"]["status"], "active");
 }

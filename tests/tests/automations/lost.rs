@@ -106,6 +106,34 @@ async fn a_workflow_whose_start_may_have_happened_waits_for_a_person() {
 }
 
 #[tokio::test]
+async fn whoever_has_everything_done_again_repeats_nothing_that_may_have_happened_unless_that_is_asked_for() {
+    let start =
+        json!({ "function": "workflows.add", "input": { "contact-id": "$contact", "workflow-id": "w1" } });
+    let scripted = Scripted::new(json!({ "ContactTagUpdate": [start] })).await;
+    scripted.fail("highlevel.workflows.add", Effect::Drop { after: true });
+    scripted.tag("vip");
+    scripted.settle().await;
+    let parked = scripted.waits_for_a_person().await;
+    assert_eq!(parked.class, FailureClass::Unsure);
+    let groups = scripted.stand.engine.parked_groups(&WorkspaceId::new(WORKSPACE)).await.unwrap();
+    let group = groups.iter().find(|group| group.group.of.class == FailureClass::Unsure).unwrap();
+    assert!(group.fix.contains("look at the other system whether it was done"), "{}", group.fix);
+
+    let everything = async |unsure| {
+        let id = &scripted.connection.id;
+        let answer = scripted.stand.engine.release_all(id, ParkedAction::Retry, unsure).await.unwrap();
+        scripted.settle().await;
+        answer.left_out
+    };
+    assert_eq!(everything(Unsure::LeaveOut).await, 1);
+    assert_eq!(scripted.carried_out("highlevel.workflows.add"), 1, "it was not repeated");
+    assert_eq!(scripted.waits_for_a_person().await.key, parked.key);
+    assert_eq!(everything(Unsure::Repeat).await, 0);
+    assert_eq!(scripted.carried_out("highlevel.workflows.add"), 2);
+    assert_eq!(scripted.parked().await, []);
+}
+
+#[tokio::test]
 async fn a_refused_start_of_a_workflow_is_no_doubt() {
     let start =
         json!({ "function": "workflows.add", "input": { "contact-id": "$contact", "workflow-id": "w1" } });

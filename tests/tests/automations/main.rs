@@ -6,12 +6,13 @@ mod consent;
 mod lost;
 mod rests;
 
-use contactor_engine::{ConnectionView, NewDestination, NotificationConfig};
+use contactor_engine::{ConnectionView, NewDestination, NotificationConfig, ParkedAction, Unsure};
 use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::{Sandbox, SandboxConfig};
 use contactor_store::{
-    AUTOMATION_ENTITY, DestinationKind, MESSAGE_ENTITY, Parked, RunFilter, RunKind, RunOutcome, WorkspaceId,
+    AUTOMATION_ENTITY, DestinationKind, FailureClass, MESSAGE_ENTITY, Parked, RunFilter, RunKind, RunOutcome,
+    WorkspaceId,
 };
 use contactor_tests::engine::{Partner, Stand, WORKSPACE};
 use contactor_tests::host::Host;

@@ -318,6 +318,19 @@ async fn a_policy_that_is_not_possible_is_refused_with_the_reason() {
         let refused = refused.unwrap_err().to_string();
         assert!(refused.contains(reason), "{refused}");
     }
+    // What a person agreed to is nothing that a delete decides, on neither side and under no name.
+    for row in [
+        json!({ "highlevel": "dnd", "partner": "profile.custom_var2", "direction": "to-highlevel",
+            "to_highlevel": "value == 'out'" }),
+        json!({ "highlevel": "dndSettings", "partner": "profile.custom_var3", "direction": "to-highlevel",
+            "to_highlevel": "{'SMS': {'status': 'active'}} if profile.custom_var1 else none" }),
+    ] {
+        stage.engine().set_mapping_row(id, "contact", row).await.unwrap();
+    }
+    for field in ["profile.custom_var1", "profile.custom_var2", "profile.custom_var3"] {
+        let refused = set("contact", archive(field, "out")).await.unwrap_err().to_string();
+        assert!(refused.contains("what a person agreed to"), "{field}: {refused}");
+    }
     let row = json!({ "highlevel": "tags", "partner": "groups", "off": true });
     stage.engine().set_mapping_row(id, "contact", row).await.unwrap();
     let refused = set("contact", WantedPolicy::Tag(None)).await.unwrap_err().to_string();

@@ -1,7 +1,7 @@
 //! `contactor parked`: what a person must look at, by its cause.
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
-use contactor_server::dto::{Parked, ParkedGroup, RecordRef, Side};
+use contactor_server::dto::{Parked, ParkedGroup, RecordRef, ReleaseAnswer, RetryAllQuery, Side};
 
 use super::Context;
 use crate::client::Client;
@@ -35,8 +35,16 @@ pub(crate) enum Command {
 Examples:
   contactor parked retry acme --group 3f2a9c01
   contactor parked retry acme prefinery ocQHyuzHvysMo5N5VsXc
-  contactor parked retry acme prefinery --all")]
-    Retry(Which),
+  contactor parked retry acme prefinery --all
+  contactor parked retry acme prefinery --all --also-may-have-happened")]
+    Retry {
+        /// Which of it.
+        #[command(flatten)]
+        which: Which,
+        /// With --all: also do calls once more that may have happened already (class `unsure`). Without it they stay parked.
+        #[arg(long, conflicts_with_all = ["record", "group"])]
+        also_may_have_happened: bool,
+    },
     /// Let parked records go: nothing is done about them until they change.
     #[command(after_help = "\
 Examples:
@@ -91,7 +99,7 @@ impl From<SideArg> for Side {
 /// What is done about what is parked.
 #[derive(Clone, Copy)]
 enum Action {
-    Retry,
+    Retry { also_may_have_happened: bool },
     Discard,
 }
 
@@ -99,14 +107,20 @@ impl Action {
     /// The word in the API's paths.
     fn word(self) -> &'static str {
         match self {
-            Self::Retry => "retry",
+            Self::Retry { .. } => "retry",
             Self::Discard => "discard",
         }
     }
 
+    /// What "everything" includes.
+    fn all(self) -> RetryAllQuery {
+        let also_may_have_happened = matches!(self, Self::Retry { also_may_have_happened: true });
+        RetryAllQuery { also_may_have_happened }
+    }
+
     fn past(self) -> &'static str {
         match self {
-            Self::Retry => "released",
+            Self::Retry { .. } => "released",
             Self::Discard => "discarded",
         }
     }
@@ -144,7 +158,9 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
                 records(context, &detail.entries)?;
             }
         }
-        Command::Retry(which) => release(context, &client, which, Action::Retry).await?,
+        Command::Retry { which, also_may_have_happened } => {
+            release(context, &client, which, Action::Retry { also_may_have_happened }).await?;
+        }
         Command::Discard(which) => release(context, &client, which, Action::Discard).await?,
     }
     Ok(())
@@ -184,9 +200,9 @@ fn records(context: &Context, parked: &[Parked]) -> std::io::Result<()> {
 async fn release(context: &Context, client: &Client, which: Which, action: Action) -> Result<(), Failure> {
     let Which { workspace, connector, record, group, all: _, entity, side } = which;
     let (verb, connector) = (action.word(), connector.unwrap_or_default());
-    let released = match (group, record) {
-        (Some(group), _) => client.release_parked_group(&workspace, &group, verb).await?.released,
-        (None, None) => client.release_all_parked(&workspace, &connector, verb).await?.released,
+    let answer = match (group, record) {
+        (Some(group), _) => client.release_parked_group(&workspace, &group, verb).await?,
+        (None, None) => client.release_all_parked(&workspace, &connector, verb, action.all()).await?,
         (None, Some(record)) => {
             let record = RecordRef { entity, side: side.into(), record };
             if !client.release_parked(&workspace, &connector, &record, verb).await?.released {
@@ -197,13 +213,27 @@ async fn release(context: &Context, client: &Client, which: Which, action: Actio
                 );
                 return Err(Failure::say(Exit::NotFound, message));
             }
-            1
+            ReleaseAnswer { released: 1, left_out: 0 }
         }
     };
     if context.out.json {
-        return Ok(output::json(&serde_json::json!({ "released": released }))?);
+        return Ok(output::json(&answer)?);
     }
-    Ok(context.out.text(&format!("{} {released}", action.past()))?)
+    Ok(context.out.text(&told(action, answer, &workspace))?)
+}
+
+/// What was done, and what a person still has to decide about.
+fn told(action: Action, answer: ReleaseAnswer, workspace: &str) -> String {
+    let ReleaseAnswer { released, left_out } = answer;
+    let done = format!("{} {released}", action.past());
+    if left_out == 0 {
+        return done;
+    }
+    format!(
+        "{done}; {left_out} left out: they may have happened, and doing them twice shows. Look at the other system, then `contactor \
+         parked retry {workspace} --group GROUP` has a group done once more and `contactor parked discard {workspace} --group GROUP` lets \
+         it go (`contactor parked list {workspace}` shows the groups, class unsure); `--also-may-have-happened` includes them all"
+    )
 }
 
 #[cfg(test)]
@@ -223,9 +253,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_left_out_is_told_with_what_to_do_about_it() {
+        let retry = Action::Retry { also_may_have_happened: false };
+        let told = |left_out| told(retry, ReleaseAnswer { released: 2, left_out }, "acme");
+        assert_eq!(told(0), "released 2");
+        for words in ["released 2; 3 left out", "parked retry acme --group", "parked discard acme --group"] {
+            assert!(told(3).contains(words), "{}", told(3));
+        }
+    }
+
+    #[test]
     fn a_group_a_record_or_all_of_a_connection_is_named() {
-        for good in ["x retry acme --group 3f", "x retry acme prefinery r1", "x discard acme prefinery --all"]
-        {
+        for good in [
+            "x retry acme --group 3f",
+            "x retry acme prefinery r1",
+            "x discard acme prefinery --all",
+            "x retry acme prefinery --all --also-may-have-happened",
+        ] {
             assert!(parses(good), "{good}");
         }
         for bad in [
@@ -233,6 +277,8 @@ mod tests {
             "x retry acme prefinery",
             "x retry acme prefinery --group 3f",
             "x retry acme --all",
+            "x retry acme prefinery r1 --also-may-have-happened",
+            "x discard acme prefinery --all --also-may-have-happened",
         ] {
             assert!(!parses(bad), "{bad}");
         }

@@ -148,6 +148,10 @@ fn fault(class: FailureClass, target: &str) -> String {
         FailureClass::Config => "how the connection is set up",
         FailureClass::Data => "the record's values",
         FailureClass::Conflict => "two records or values that contradict each other",
+        FailureClass::Unsure => {
+            "nobody's: an answer was lost, and only a look at the other system tells whether it was done"
+        }
+        FailureClass::Loop => "connections or rules that answer each other's writes",
         FailureClass::Denied => "what was not granted",
         FailureClass::GuestBug => "the connector",
         FailureClass::Host => "this host: its log says more",

@@ -60,7 +60,7 @@ impl Host for Direct {
         let mut fields = self.to_vendor(&fields).await?;
         if consent::touches(&fields) {
             let present = self.run.location.contact(&id).await.map_err(errors::of_highlevel)?;
-            self.run.recorder.remark(consent::keep(&present, &mut fields));
+            self.run.recorder.remark(consent::keep(std::slice::from_ref(&present), &mut fields));
             if fields.is_empty() {
                 return self.contact(present).await;
             }
@@ -83,13 +83,8 @@ impl Host for Direct {
         self.may(Access::Write)?;
         let mut fields = self.to_vendor(&fields).await?;
         if consent::touches(&fields) {
-            let key = |name: &str| fields.get(name).and_then(Json::as_str);
-            let found = self.run.location.find_duplicate(key("email"), key("phone")).await;
-            if let Some(found) = found.map_err(errors::of_highlevel)? {
-                // The search may answer fewer fields than a read, and what is not seen would not be kept.
-                let present = self.run.location.contact(&found.id).await.map_err(errors::of_highlevel)?;
-                self.run.recorder.remark(consent::keep(&present, &mut fields));
-            }
+            let present = self.may_be_upserted(&fields).await?;
+            self.run.recorder.remark(consent::keep(&present, &mut fields));
         }
         let draft = ContactDraft::from_fields(fields).map_err(|problems| errors::of_problems(&problems))?;
         let upsert = self.run.location.upsert_contact(&draft, create_new_if_duplicate_allowed).await;
@@ -144,6 +139,26 @@ impl Host for Direct {
 }
 
 impl Direct {
+    /// The contacts that an upsert may change. An email and a phone may be of two persons, and which of them HighLevel writes depends on
+    /// a setting of the location that it does not show.
+    async fn may_be_upserted(&self, fields: &JsonFields) -> Result<Vec<highlevel::Contact>, Error> {
+        let location = &self.run.location;
+        let key = |name: &str| fields.get(name).and_then(Json::as_str).filter(|key| !key.trim().is_empty());
+        let mut present = Vec::<highlevel::Contact>::new();
+        for (email, phone) in [(key("email"), None), (None, key("phone"))] {
+            if email.is_none() && phone.is_none() {
+                continue;
+            }
+            let found = location.find_duplicate(email, phone).await.map_err(errors::of_highlevel)?;
+            let Some(found) = found.filter(|found| present.iter().all(|known| known.id != found.id)) else {
+                continue;
+            };
+            // The search may answer fewer fields than a read, and what is not seen would not be kept.
+            present.push(location.contact(&found.id).await.map_err(errors::of_highlevel)?);
+        }
+        Ok(present)
+    }
+
     /// The contact that an attempt whose answer was lost has created: one that HighLevel takes for the same person, that is not older
     /// and that no other call created.
     pub(super) async fn created_contact(

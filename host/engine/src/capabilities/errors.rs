@@ -94,7 +94,9 @@ pub(super) fn of_failure(failure: Failure) -> Error {
         }
         FailureClass::Auth => Error::Unauthorized(failure.message),
         FailureClass::Denied => Error::Denied(failure.message),
-        FailureClass::Conflict => Error::Conflict(failure.message),
+        FailureClass::Conflict | FailureClass::Unsure | FailureClass::Loop => {
+            Error::Conflict(failure.message)
+        }
         FailureClass::Config | FailureClass::Data | FailureClass::GuestBug | FailureClass::Guard => {
             Error::Other(failure.message)
         }

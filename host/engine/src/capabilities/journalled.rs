@@ -146,7 +146,7 @@ fn unnoted(journal: &Journal, operation: &str, error: StoreError) -> Error {
     match error {
         // No failure of the journal: the call is one too many, and would be at every attempt.
         StoreError::Limited(why) => {
-            journal.stop(Failure::new(FailureClass::Conflict, format!("{operation} was not made: {why}")))
+            journal.stop(Failure::new(FailureClass::Loop, format!("{operation} was not made: {why}")))
         }
         error => {
             let failure = of_store(error);

@@ -182,7 +182,7 @@ fn what_may_have_happened_says_what_it_was_and_what_a_person_can_do() {
     let journal = journal(vec![entry(0, "workflows.add", None)], false);
     assert_eq!(shown(journal.begin(call("workflows.add", Kind::Write(Again::ByAPerson)))), "stop");
     let failure = journal.stopped().unwrap();
-    assert_eq!(failure.class, FailureClass::Conflict, "nobody made a mistake");
+    assert_eq!(failure.class, FailureClass::Unsure, "nobody made a mistake");
     for words in [r#"workflows.add ["c1"]"#, "may have happened", "HighLevel", "retry", "discard"] {
         assert!(failure.message.contains(words), "{words}: {}", failure.message);
     }

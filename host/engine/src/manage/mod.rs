@@ -38,7 +38,7 @@ pub use mapping::{
 pub(crate) use mapping::{is_known, of_contact, of_definition};
 pub(crate) use matching::basis;
 pub use matching::{BucketReport, MatchReport, SyncEstimate};
-pub use parked::{ParkedAction, ParkedGroupView};
+pub use parked::{ParkedAction, ParkedGroupView, Released, Unsure};
 pub use quota::{HighLevelQuota, PartnerQuota, QuotaUse, QuotaView};
 pub use sync::FirstSync;
 pub use why::WhyField;

@@ -26,6 +26,24 @@ pub struct ParkedGroupView {
     pub fix: String,
 }
 
+/// How much of everything was released.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Released {
+    /// Entries that are done again, or were let go.
+    pub released: u64,
+    /// Entries of calls that may have happened, which are not done again without being asked for.
+    pub left_out: u64,
+}
+
+/// What is done about calls that may have happened when everything is done again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsure {
+    /// They stay parked: doing one of them twice shows.
+    LeaveOut,
+    /// They are done once more.
+    Repeat,
+}
+
 /// What a person decided about parked entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParkedAction {
@@ -96,25 +114,35 @@ impl Engine {
     }
 
     /// Has everything that is parked of a connection done again, or lets it go; answers how much it was. Called again it releases
-    /// what is parked by then: nothing, or what a call that was cut off left.
+    /// what is parked by then: nothing, or what a call that was cut off left. A call that may have happened is done again only where that
+    /// is asked for; to let it go repeats nothing.
     ///
     /// Released records have the priority of a sweep: nobody waits for each of thousands, and the guard against mass changes counts
     /// them.
     ///
     /// # Errors
     /// No such connection.
-    pub async fn release_all(&self, id: &ConnectionId, action: ParkedAction) -> Result<u64, EngineError> {
+    pub async fn release_all(
+        &self,
+        id: &ConnectionId,
+        action: ParkedAction,
+        unsure: Unsure,
+    ) -> Result<Released, EngineError> {
         let connection = self.stored(id).await?;
         let groups = self.store().parked_groups(&connection.workspace).await?;
-        let mut released = 0;
+        let mut answer = Released::default();
         for ParkedGroup { of, count, .. } in groups.into_iter().filter(|group| group.of.connection == *id) {
             if action == ParkedAction::Retry {
+                if of.class == FailureClass::Unsure && unsure == Unsure::LeaveOut {
+                    answer.left_out += count;
+                    continue;
+                }
                 self.end_rest(id, &of.entity).await?;
             }
-            released += self.release_cause(&of, count, action, Priority::Sweep).await?;
+            answer.released += self.release_cause(&of, count, action, Priority::Sweep).await?;
         }
         self.wake().wake();
-        Ok(released)
+        Ok(answer)
     }
 
     /// The same of one cause, at most so many entries: what is parked again meanwhile is not done a third time.
@@ -176,12 +204,12 @@ fn view(group: ParkedGroup) -> ParkedGroupView {
     let ParkedCause { connection, entity, class, cause } = &group.of;
     let key = serde_json::json!([connection, entity, class, cause]);
     let id = hex::encode(digest(&key))[..8].to_owned();
-    let fix = fix(connection, entity, *class, &group.example);
+    let fix = fix(connection, entity, *class);
     ParkedGroupView { id, group, fix }
 }
 
 /// What probably mends a cause, in words for the admin.
-fn fix(connection: &ConnectionId, entity: &str, class: FailureClass, example: &str) -> String {
+fn fix(connection: &ConnectionId, entity: &str, class: FailureClass) -> String {
     let (workspace, connector) = connection.as_str().split_once('/').unwrap_or((connection.as_str(), ""));
     let record = match entity {
         WEBHOOK_ENTITY => "webhook",
@@ -214,10 +242,10 @@ fn fix(connection: &ConnectionId, entity: &str, class: FailureClass, example: &s
             "correct the values in the {record}s, on either side: a change is tried at once; or change the mapping row that writes \
              them (`contactor mapping show {workspace} {connector}`) and retry the group"
         ),
-        FailureClass::Conflict if example.contains("may have happened") => {
+        FailureClass::Unsure => {
             "look at the other system whether it was done: then retry the group to have it done once more, or discard it".to_owned()
         }
-        FailureClass::Conflict if example.contains("parked retry") => {
+        FailureClass::Loop => {
             "find out who writes the record again and again, switch that off, then retry the group".to_owned()
         }
         FailureClass::Conflict => format!(
@@ -245,7 +273,7 @@ mod tests {
         let connection = ConnectionId::new("acme/prefinery");
         for class in FailureClass::ALL {
             for entity in ["contact", WEBHOOK_ENTITY, AUTOMATION_ENTITY, MESSAGE_ENTITY] {
-                let fix = fix(&connection, entity, class, "");
+                let fix = fix(&connection, entity, class);
                 assert!(fix.contains("retry the group"), "{fix}");
                 assert!(!fix.contains("  "), "{fix}");
             }

@@ -21,13 +21,18 @@ pub(super) fn held_back(side: Side, fields: &Fields, reason: &str) -> Vec<FieldR
 
 /// Takes out of a write to a contact what would give back consent that was withdrawn; answers what was left alone.
 pub(crate) fn keep_consent(present: &Fields, wanted: &mut Fields) -> Vec<FieldRemark> {
+    keep_consent_of_any(std::slice::from_ref(present), wanted)
+}
+
+/// The same where any of these contacts may be the one that is written.
+pub(crate) fn keep_consent_of_any(present: &[Fields], wanted: &mut Fields) -> Vec<FieldRemark> {
     let remark = |kept: KeptConsent| FieldRemark {
         side: Side::Highlevel,
         field: kept.field.to_owned(),
         reason: RemarkReason::Consent,
         words: kept.to_string(),
     };
-    contactor_sync::keep_consent(present, wanted).into_iter().map(remark).collect()
+    contactor_sync::keep_consent_of_any(present, wanted).into_iter().map(remark).collect()
 }
 
 /// The same for a merge. A row whose field is not written as it was to be stays open.

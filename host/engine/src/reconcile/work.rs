@@ -223,7 +223,7 @@ impl Engine {
         let Some(limit) = self.config().write_limit(record.clone()) else { return Ok(()) };
         match self.store().may_write(&claim.key.connection, limit).await {
             Ok(()) => Ok(()),
-            Err(StoreError::Limited(why)) => Err(Failure::new(FailureClass::Conflict, why)),
+            Err(StoreError::Limited(why)) => Err(Failure::new(FailureClass::Loop, why)),
             Err(error) => Err(of_store(error)),
         }
     }
@@ -590,6 +590,8 @@ fn class_name(class: FailureClass) -> &'static str {
         FailureClass::Config => "config",
         FailureClass::Data => "data",
         FailureClass::Conflict => "conflict",
+        FailureClass::Unsure => "unsure",
+        FailureClass::Loop => "loop",
         FailureClass::Denied => "denied",
         FailureClass::GuestBug => "guest-bug",
         FailureClass::Host => "host",

@@ -198,6 +198,10 @@ pub struct Habits {
     pub signs_legacy: bool,
     /// Milliseconds by which `dateUpdated` in search is off from the record's.
     pub search_date_skew_millis: i64,
+    /// The search for a duplicate leaves out `dndSettings` and `inboundDndSettings`: its answer has no schema, so nobody may count on them.
+    pub duplicate_lacks_consent: bool,
+    /// The search for a duplicate looks by email first, whatever the location's setting says that an upsert goes by.
+    pub duplicate_by_email_first: bool,
 }
 
 impl Default for Habits {
@@ -209,6 +213,8 @@ impl Default for Habits {
             signs: true,
             signs_legacy: false,
             search_date_skew_millis: 3,
+            duplicate_lacks_consent: true,
+            duplicate_by_email_first: false,
         }
     }
 }

@@ -101,9 +101,18 @@ pub(super) fn duplicate(tx: &mut Tx<'_>, request: &Request<'_>) -> Answer {
             keys.insert(name.into(), json!(value));
         }
     }
-    match find_match(tx.state, &keys, None) {
+    let found = if tx.habits.duplicate_by_email_first {
+        find_in_order(tx.state, &keys, None, EMAIL_FIRST)
+    } else {
+        find_match(tx.state, &keys, None)
+    };
+    match found {
         Some((contact, by)) => {
-            let shown = wire::contact(&contact, &tx.location_id(), request.version);
+            let mut shown = wire::contact(&contact, &tx.location_id(), request.version);
+            if tx.habits.duplicate_lacks_consent {
+                shown.remove("dndSettings");
+                shown.remove("inboundDndSettings");
+            }
             request.reply(200, json!({"contact": shown, "matchingField": field_name(by)}))
         }
         None => request.reply(200, json!({"contact": null})),
@@ -270,11 +279,20 @@ fn find_match(
     body: &Map<String, Value>,
     except: Option<&str>,
 ) -> Option<(Arc<Contact>, MatchBy)> {
-    let order: &[MatchBy] = if state.config.allow_duplicate_contact {
-        &[MatchBy::Email, MatchBy::Phone]
-    } else {
-        &state.config.match_by
-    };
+    let order =
+        if state.config.allow_duplicate_contact { EMAIL_FIRST } else { state.config.match_by.as_slice() };
+    find_in_order(state, body, except, order)
+}
+
+/// What counts where duplicates are allowed.
+const EMAIL_FIRST: &[MatchBy] = &[MatchBy::Email, MatchBy::Phone];
+
+fn find_in_order(
+    state: &LocationState,
+    body: &Map<String, Value>,
+    except: Option<&str>,
+    order: &[MatchBy],
+) -> Option<(Arc<Contact>, MatchBy)> {
     order.iter().find_map(|by| {
         let value = key(state, body, *by)?;
         Some((Arc::clone(state.find(*by, &value, except)?), *by))

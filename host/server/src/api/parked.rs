@@ -2,12 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use contactor_engine::ParkedAction;
+use contactor_engine::{ParkedAction, Unsure};
 
 use super::{connection_id, page, workspace_id};
 use crate::app::App;
 use crate::dto::{
-    ErrorBody, LimitQuery, Parked, ParkedGroup, ParkedGroupDetail, RecordRef, ReleaseAnswer, RetryAnswer,
+    ErrorBody, LimitQuery, Parked, ParkedGroup, ParkedGroupDetail, RecordRef, ReleaseAnswer, RetryAllQuery,
+    RetryAnswer,
 };
 use crate::error::ApiResult;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
@@ -113,11 +114,11 @@ async fn release(
     action: ParkedAction,
 ) -> ApiResult<Json<ReleaseAnswer>> {
     let released = app.engine.release_group(&workspace_id(workspace), group, action).await?;
-    Ok(Json(ReleaseAnswer { released }))
+    Ok(Json(ReleaseAnswer { released, left_out: 0 }))
 }
 
 /// Has everything that is parked of a connection done again, from the state that both sides are in now. The mass-change guard counts
-/// what comes of it; called again it releases what is parked by then.
+/// what comes of it; called again it releases what is parked by then. Calls that may have happened stay parked unless they are asked for.
 #[utoipa::path(
     post,
     path = "/api/v1/workspaces/{workspace}/connections/{connector}/parked/retry-all",
@@ -126,16 +127,18 @@ async fn release(
     params(
         ("workspace" = String, Path, description = "The workspace's id."),
         ("connector" = String, Path, description = "The connector's id."),
+        RetryAllQuery
     ),
     responses((status = 200, body = ReleaseAnswer), (status = 404, body = ErrorBody))
 )]
 pub(crate) async fn retry_all(
     State(app): State<App>,
     ApiPath((workspace, connector)): ApiPath<(String, String)>,
+    ApiQuery(query): ApiQuery<RetryAllQuery>,
 ) -> ApiResult<Json<ReleaseAnswer>> {
     let connection = connection_id(&workspace, &connector);
-    let released = app.engine.release_all(&connection, ParkedAction::Retry).await?;
-    Ok(Json(ReleaseAnswer { released }))
+    let unsure = if query.also_may_have_happened { Unsure::Repeat } else { Unsure::LeaveOut };
+    Ok(Json(app.engine.release_all(&connection, ParkedAction::Retry, unsure).await?.into()))
 }
 
 /// Lets everything go that is parked of a connection: nothing is done about it.
@@ -155,8 +158,7 @@ pub(crate) async fn discard_all(
     ApiPath((workspace, connector)): ApiPath<(String, String)>,
 ) -> ApiResult<Json<ReleaseAnswer>> {
     let connection = connection_id(&workspace, &connector);
-    let released = app.engine.release_all(&connection, ParkedAction::Discard).await?;
-    Ok(Json(ReleaseAnswer { released }))
+    Ok(Json(app.engine.release_all(&connection, ParkedAction::Discard, Unsure::LeaveOut).await?.into()))
 }
 
 /// Tries a parked record again.

@@ -62,7 +62,7 @@ pub use mapping::{
 pub use matching::{
     ApproveMatch, BucketReport, Match, MatchBucket, MatchQuery, MatchReport, StartMatch, SyncEstimate,
 };
-pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAnswer};
+pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAllQuery, RetryAnswer};
 pub use preview::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, PreviewRequest, Verdict};
 pub use quota::{HighLevelQuota, PartnerQuota, Priority, Quota, QuotaUse};
 pub use record::{RecordRef, Side};

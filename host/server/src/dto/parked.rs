@@ -4,7 +4,7 @@ use contactor_engine as engine;
 use contactor_store as own;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{FailureClass, RecordRef};
 
@@ -95,6 +95,24 @@ pub struct ParkedGroupDetail {
 pub struct ReleaseAnswer {
     /// Entries that were done again, or let go.
     pub released: u64,
+    /// Entries of calls that may have happened: they stay parked unless they are asked for.
+    #[serde(default)]
+    pub left_out: u64,
+}
+
+impl From<engine::Released> for ReleaseAnswer {
+    fn from(own: engine::Released) -> Self {
+        Self { released: own.released, left_out: own.left_out }
+    }
+}
+
+/// What "everything" includes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RetryAllQuery {
+    /// Calls that may have happened are done once more as well; without it they stay parked.
+    pub also_may_have_happened: bool,
 }
 
 /// Whether a parked record was found and released.

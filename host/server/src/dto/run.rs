@@ -120,6 +120,10 @@ pub enum FailureClass {
     Data,
     /// Two records or two values contradict each other.
     Conflict,
+    /// A call whose answer was lost may have happened, and nobody can look: a person decides whether it is done once more.
+    Unsure,
+    /// A record is written again and again: connections or rules answer each other's writes.
+    Loop,
     /// The admin did not grant it.
     Denied,
     /// The connector failed.
@@ -131,7 +135,7 @@ pub enum FailureClass {
 mirror!(
     FailureClass,
     own::FailureClass,
-    [Transient, Quota, Guard, Auth, Config, Data, Conflict, Denied, GuestBug, Host]
+    [Transient, Quota, Guard, Auth, Config, Data, Conflict, Unsure, Loop, Denied, GuestBug, Host]
 );
 
 /// One reconcile, automation or poll.

@@ -104,6 +104,10 @@ pub enum FailureClass {
     Data,
     /// Two records or two values contradict each other.
     Conflict,
+    /// A call whose answer was lost may have happened: nobody can look, and doing it twice shows. A person decides.
+    Unsure,
+    /// A record is written again and again: connections or rules answer each other's writes.
+    Loop,
     /// The admin did not grant it.
     Denied,
     /// The connector trapped, ran out of its limits or broke the contract.
@@ -114,7 +118,7 @@ pub enum FailureClass {
 
 impl FailureClass {
     /// Every class.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Transient,
         Self::Quota,
         Self::Guard,
@@ -122,6 +126,8 @@ impl FailureClass {
         Self::Config,
         Self::Data,
         Self::Conflict,
+        Self::Unsure,
+        Self::Loop,
         Self::Denied,
         Self::GuestBug,
         Self::Host,

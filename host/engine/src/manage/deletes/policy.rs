@@ -5,7 +5,7 @@ use contactor_store::{ConnectionId, Side};
 use contactor_sync::{DeletePolicies, DeletePolicy, Direction, FieldType, canonical};
 
 use crate::active::Active;
-use crate::convert::{value_from_json, value_to_json};
+use crate::convert::{own_side, side, value_from_json, value_to_json};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::manage::mapping::{of_highlevel, of_partner};
@@ -113,6 +113,13 @@ impl Engine {
                 found.unwrap_or(FieldType::Text)
             }
         };
+        if active.is_consent(side(own_side(gone).other()), &field) {
+            return Err(EngineError::Invalid(format!(
+                "`{field}` cannot say that a record is archived: a row of the mapping makes it what a person agreed to (`contactor mapping \
+                 show {} {}`), and no delete decides that; name another field, or use the policy `tag`",
+                active.workspace.id, active.connection.connector
+            )));
+        }
         let value = archived(active, &field, kind, &value)?;
         Ok(DeletePolicy::Archive { field, value })
     }

@@ -69,6 +69,16 @@ impl RunContext {
     ) -> Result<Kept, Failure> {
         Ok(match sign {
             Sign::Tag(tag) => Kept::Tag { added: !self.has_tag(side, left, tag)? },
+            // The row may be newer than the policy.
+            Sign::Field { field, .. } if self.active.is_consent(side, field) => {
+                return Err(Failure::new(
+                    FailureClass::Config,
+                    format!(
+                        "the policy for deletes sets `{field}`, which the mapping makes what a person agreed to: no delete decides that. \
+                         Name another field, or another policy (`contactor deletes policy`)"
+                    ),
+                ));
+            }
             Sign::Field { field, .. } => Kept::Field { before: self.value_of(side, left, field).await?.0 },
         })
     }
