@@ -38,10 +38,11 @@ impl Hidden {
         if let Scheme::Basic { user, password } = &auth.scheme
             && let (Ok(user), Ok(password)) = (render(user, secrets), render(password, secrets))
         {
-            // Without its padding it is found with it as well.
-            let pair = base64::engine::general_purpose::STANDARD_NO_PAD.encode(format!("{user}:{password}"));
-            kept.push(SecretString::from(pair.as_str()));
-            given.push(SecretString::from(pair));
+            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+            for pair in [pair.as_str(), pair.trim_end_matches('=')] {
+                kept.push(SecretString::from(pair));
+                given.push(SecretString::from(pair));
+            }
         }
         Self {
             kept: Redactor::new(&kept, SHORTEST_KEPT),

@@ -143,7 +143,8 @@ impl Tape {
         match self {
             Self::Off => Taped::Make(None),
             Self::Record(recorder) => {
-                Taped::Make(recorder.has_room(arguments.weight()).then(|| packed(arguments)))
+                let has_room = recorder.has_room(operation.len() + arguments.weight());
+                Taped::Make(has_room.then(|| packed(arguments)))
             }
             Self::Play(player) => Taped::Answered(match player.answer(operation, packed(arguments)) {
                 Some(answer) => serde_json::from_value(unpacked(answer)).unwrap_or_else(|error| {
@@ -159,10 +160,9 @@ impl Tape {
 
     /// A call was answered.
     pub(crate) fn end(&self, operation: &str, arguments: Option<Value>, answer: &(impl Serialize + Weight)) {
-        let (Self::Record(recorder), Some(arguments)) = (self, arguments) else { return };
-        if !recorder.has_room(answer.weight()) {
-            return;
-        }
+        let Self::Record(recorder) = self else { return };
+        let has_room = recorder.has_room(answer.weight());
+        let Some(arguments) = arguments.filter(|_| has_room) else { return };
         let answer = packed(answer);
         let bytes = operation.len() + arguments.to_string().len() + answer.to_string().len();
         recorder.note(Exchange { operation: operation.to_owned(), arguments, answer }, bytes);
