@@ -469,7 +469,7 @@ mod tests {
             // In chunks that cut it in two.
             let body = format!("{}\u{e9}{{\"error\":\"bad {sent} {SECRET}\"}}", "x".repeat(1 << 20));
             let parts = body.into_bytes().chunks(7_919).map(<[u8]>::to_vec).collect::<Vec<_>>();
-            let chunks = parts.into_iter().map(|part| Ok::<_, std::io::Error>(part));
+            let chunks = parts.into_iter().map(Ok::<_, std::io::Error>);
             let body = axum::body::Body::from_stream(futures_util::stream::iter(chunks));
             ([("x-echo", sent), ("location", format!("{uri}?key={SECRET}"))], body)
         };
