@@ -69,7 +69,7 @@ pub struct Stand {
     pub clock: Clock,
     server: Option<(String, DropGuard)>,
     // Removed when the stand is dropped.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Stand {
@@ -105,7 +105,7 @@ impl Stand {
                 timezone: None,
             })
             .await?;
-        Ok(Self { sandbox, engine, clock, server: None, _dir: dir })
+        Ok(Self { sandbox, engine, clock, server: None, dir })
     }
 
     /// The real server before the engine, on a sandbox whose limits do not stand in the way of a long story. HighLevel's
@@ -284,6 +284,21 @@ impl Stand {
         let newest = self.engine.store().runs(filter).await?.into_iter().next().context("no run")?;
         // A list leaves the calls and the log out.
         Ok(self.engine.run_detail(&newest.id).await?)
+    }
+
+    /// Whether a file of the engine's (its database and that one's log) holds a text as it is.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn keeps(&self, text: &str) -> Result<bool> {
+        for entry in std::fs::read_dir(self.dir.path())? {
+            let path = entry?.path();
+            if path.is_file() && std::fs::read(&path)?.windows(text.len()).any(|part| part == text.as_bytes())
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Every record of both doubles, to tell that nothing was changed.

@@ -27,12 +27,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use crate::compact;
 use crate::failure::Failure;
 use crate::guard::Pass;
 use settled::Settled;
 
 /// How the kinds of timers begin.
 pub(crate) const TIMER: &str = "timer:";
+
+/// Bytes of answered writes after which the journal of one delivery takes no further one. A handler that meets it would fill the
+/// database: each answer of the partner may have 4 MiB, and a handler may make thousands of calls.
+const WRITES: usize = 8 * 1024 * 1024;
 
 /// Bytes of answered reads that the journal of one delivery keeps. Beyond it a replay reads anew.
 const READS: usize = 1024 * 1024;
@@ -94,6 +99,7 @@ struct Inner {
     next: u32,
     reads: Vec<JournalEntry>,
     read_bytes: usize,
+    written_bytes: usize,
     stopped: Option<Failure>,
     waits: Option<Failure>,
     counted: BTreeSet<Counted>,
@@ -134,6 +140,12 @@ impl Journal {
                 contact: claimed.contact_id.clone(),
                 counted_timer: false,
                 next: if claimed.retried { last.map_or(0, |last| last + 1) } else { 0 },
+                written_bytes: past
+                    .values()
+                    .filter(|entry| entry.writes)
+                    .filter_map(|entry| entry.result.as_ref())
+                    .map(String::len)
+                    .sum(),
                 past,
                 last,
                 reads: Vec::new(),
@@ -196,6 +208,12 @@ impl Journal {
         self.lock().counted.extend(changes);
     }
 
+    /// The answer of a write was noted, and has so many bytes.
+    pub(crate) fn have_kept(&self, bytes: usize) {
+        let mut inner = self.lock();
+        inner.written_bytes = inner.written_bytes.saturating_add(bytes);
+    }
+
     /// The contact turned out only now: writes count as writes of it.
     pub(crate) fn is_about(&self, contact: Option<&RecordId>) {
         self.lock().contact = contact.cloned();
@@ -241,6 +259,9 @@ impl Journal {
             (position, inner.past.get(&position).cloned())
         };
         let Some(noted) = noted else {
+            if writes && inner.written_bytes > WRITES {
+                return Err(stop(&mut inner, full(call.operation)));
+            }
             return Ok(Begun::Make(self.ticket(&mut inner, position, call, None)));
         };
         let settled = Settled::of(&noted);
@@ -377,6 +398,18 @@ fn parted(noted: &JournalEntry, now: &str, call: &str) -> Failure {
     )
 }
 
+/// The answers of the calls before have filled the journal. It is the same at every attempt.
+fn full(operation: &str) -> Failure {
+    Failure::new(
+        FailureClass::GuestBug,
+        format!(
+            "{operation} was not made: the calls of this handler that write were answered with more than {} MiB together, which is all \
+             that a journal keeps; nothing more was written. Its author should ask for shorter answers, or do the rest at a timer",
+            WRITES >> 20
+        ),
+    )
+}
+
 /// A call that must not be made twice may have happened.
 fn unknown(noted: &JournalEntry) -> Failure {
     let system = if noted.operation.starts_with("partner.") { "the partner" } else { "HighLevel" };
@@ -395,8 +428,24 @@ fn unknown(noted: &JournalEntry) -> Failure {
 
 /// The digest of a call's arguments.
 pub(crate) fn digest(arguments: &impl Serialize) -> Vec<u8> {
+    /// Hashes the document without holding it.
+    struct Hashed(Sha256);
+
+    impl std::io::Write for Hashed {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.update(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut hashed = Hashed(Sha256::new());
     // The types of wit/ are plain data: writing them as JSON cannot fail.
-    Sha256::digest(serde_json::to_vec(arguments).unwrap_or_default()).to_vec()
+    let _ = serde_json::to_writer(&mut hashed, arguments);
+    hashed.0.finalize().to_vec()
 }
 
 /// A contact with exactly these tags, as one id: what the journal keeps of a change of tags.
@@ -408,14 +457,14 @@ pub(crate) fn tags_state(contact: &str, tags: &[String]) -> RecordId {
 
 /// An answer as the journal keeps it.
 pub(crate) fn keep<T: Serialize>(answer: &Result<T, Error>) -> String {
-    serde_json::to_string(answer).unwrap_or_default()
+    String::from_utf8(compact::written(answer)).unwrap_or_default()
 }
 
 /// A kept answer.
 pub(crate) fn answer<T: DeserializeOwned>(kept: &str) -> Result<T, Error> {
-    serde_json::from_str(kept).unwrap_or_else(|error| {
-        Err(Error::Other(format!(
-            "the journal's answer cannot be read: {error}; this is a defect of the host"
-        )))
-    })
+    compact::read(kept).unwrap_or_else(|error| Err(unreadable(&error)))
+}
+
+fn unreadable(error: &serde_json::Error) -> Error {
+    Error::Other(format!("the journal's answer cannot be read: {error}; this is a defect of the host"))
 }

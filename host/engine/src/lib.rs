@@ -22,6 +22,7 @@ mod blame;
 mod capabilities;
 pub mod catalogue;
 mod clock;
+mod compact;
 mod config;
 mod convert;
 mod credentials;
@@ -54,6 +55,7 @@ mod task_walk;
 mod trouble;
 mod usage;
 mod walk;
+mod words;
 mod workspace_walk;
 mod written;
 

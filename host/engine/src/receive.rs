@@ -153,9 +153,14 @@ impl Engine {
 
 async fn receive(run: &RunContext, claimed: &ClaimedEvent) -> Result<Meaning, Failure> {
     let headers = claimed.event.headers.as_object().map_or_else(Vec::new, |headers| {
-        headers.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+        headers
+            .iter()
+            .filter_map(|(name, value)| {
+                Some((name.clone(), run.active.partner.given(value.as_str()?.to_owned())))
+            })
+            .collect()
     });
-    let webhook = Webhook { headers, body: claimed.event.body.clone() };
+    let webhook = Webhook { headers, body: run.active.partner.given_bytes(claimed.event.body.clone()) };
     match run.invoke("triggers.receive", Invocation::Receive(webhook)).await? {
         Reply::Receive(Ok(Received::Changes(changes))) => {
             let carrier = Some((claimed.event.seq, claimed.event.received_at));
@@ -190,8 +195,7 @@ pub(crate) fn told(
     let lists = children_of(run, &marks);
     marks.extend(lists);
     let parked = |record: Unreadable| {
-        // A partner may have told the connector its own credential.
-        let reason = run.active.partner.redacted(cut(record.reason, WORDS));
+        let reason = cut(run.recorder.shown(record.reason), WORDS);
         Run {
             id: run_id(),
             workspace: run.active.workspace.id.clone(),

@@ -9,7 +9,7 @@ use contactor_store::{Call, FieldRemark};
 use jiff::Timestamp;
 
 use crate::blame;
-use crate::partner::{Redactor, blank};
+use crate::partner::{PartnerApi, Redactor, blank};
 use crate::usage::Meter;
 
 /// Lines a connector may write in one run; the rest is counted.
@@ -27,6 +27,7 @@ pub(crate) struct RunRecorder {
     inner: Mutex<Recorded>,
     hidden: OnceLock<Redactor>,
     nothing_hidden: Redactor,
+    partner: Option<Arc<PartnerApi>>,
     meter: Option<Meter>,
 }
 
@@ -41,9 +42,9 @@ struct Recorded {
 }
 
 impl RunRecorder {
-    /// One whose calls are counted.
-    pub(crate) fn counted(meter: Meter) -> Self {
-        Self { meter: Some(meter), ..Self::default() }
+    /// One of a connection, whose calls are counted and whose credential is kept out of it.
+    pub(crate) fn of_connection(partner: Arc<PartnerApi>, meter: Meter) -> Self {
+        Self { partner: Some(partner), meter: Some(meter), ..Self::default() }
     }
 
     /// Keeps these values out of what the run leaves behind. They are given once, before the run makes its first call.
@@ -59,7 +60,16 @@ impl RunRecorder {
 
     /// A text as the run may keep it.
     pub(crate) fn shown(&self, text: String) -> String {
-        blank(&self.hidden().hide(text))
+        blank(&self.redacted(text))
+    }
+
+    /// A text without the values that the run hides and without the connection's credential.
+    fn redacted(&self, text: String) -> String {
+        let text = self.hidden().text(text);
+        match &self.partner {
+            Some(partner) => partner.redacted(text),
+            None => text,
+        }
     }
 
     /// Notes a finished call.
@@ -71,7 +81,7 @@ impl RunRecorder {
             meter.count(&call);
         }
         // A failure may repeat what the connector was given.
-        call.error = call.error.map(|error| self.hidden().hide(error));
+        call.error = call.error.map(|error| self.redacted(error));
         let mut inner = self.lock();
         for body in [&mut call.request, &mut call.response].into_iter().flatten() {
             if inner.bodies + body.len() > BODIES {
@@ -90,7 +100,7 @@ impl RunRecorder {
             inner.dropped += 1;
             return;
         }
-        inner.log.push(blank(&cut(self.hidden().hide(line), LOG_LINE)));
+        inner.log.push(blank(&cut(self.redacted(line), LOG_LINE)));
     }
 
     /// Notes fields that a write left as they are. One that is left alone again and again is noted once.
@@ -153,10 +163,10 @@ impl HighLevelCalls {
 
 impl Recorder for HighLevelCalls {
     fn record(&self, call: CallRecord) {
-        let hidden = self.recorder.hidden();
-        let capped = |body: Option<String>| body.map(|body| blank(&cut(hidden.hide(body), self.body_cap)));
+        let redacted = |text| self.recorder.redacted(text);
+        let capped = |body: Option<String>| body.map(|body| blank(&cut(redacted(body), self.body_cap)));
         let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let path = format!("{} {}", call.method, cut(hidden.hide(call.path), PATH));
+        let path = format!("{} {}", call.method, cut(redacted(call.path), PATH));
         let mut noted = Call {
             target: "highlevel".to_owned(),
             operation: call.operation.to_owned(),

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::ids::LocationId;
+use crate::redact::{Redactor, SHORTEST};
 
 /// A bearer token: an OAuth token of a location, or a private integration token. Never shown by `Debug`.
 #[derive(Clone)]
@@ -21,6 +22,11 @@ impl AccessToken {
     /// The token itself, for the `Authorization` header and nothing else.
     pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
+    }
+
+    /// An answer without this token: HighLevel may repeat it, and what it answers is shown, kept and given to connectors.
+    pub(crate) fn redacted(&self, answer: Vec<u8>) -> Vec<u8> {
+        Redactor::new([&self.0], SHORTEST).bytes(answer)
     }
 
     /// Whether two tokens are the same, so that a provider can tell a stale rejection from a current one.

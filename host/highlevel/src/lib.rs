@@ -32,6 +32,7 @@ pub mod model;
 pub mod operation;
 pub mod quota;
 pub mod recorder;
+pub mod redact;
 pub mod search;
 pub mod version;
 pub mod webhook;
@@ -61,5 +62,6 @@ pub use model::{
 pub use operation::Operation;
 pub use quota::Quota;
 pub use recorder::{CallRecord, Recorder};
+pub use redact::Redactor;
 pub use search::{ContactPage, Cursor, Filter, Operator, SearchRequest, Sort, TaskQuery};
 pub use version::ApiVersion;

@@ -187,7 +187,8 @@ impl Location {
         };
         let sent = Instant::now();
         let request = self.request(call, url, body.clone(), token);
-        let outcome = receive(request, self.shared.config.max_answer).await;
+        let received = receive(request, self.shared.config.max_answer).await;
+        let outcome = received.map(|raw| Raw { body: token.redacted(raw.body), ..raw });
 
         let mut record = CallRecord {
             operation: call.operation.name,

@@ -197,6 +197,32 @@ async fn every_exchange_is_recorded_and_no_token_is() {
 }
 
 #[tokio::test]
+async fn a_token_that_highlevel_repeats_is_in_no_error_record_or_note() {
+    let echo = "you sent Bearer fake-token-0";
+    let body = format!("{}{echo}", "x".repeat(40_000));
+    let double = Double::answering([
+        Answer::error(400, echo),
+        Answer::html(502, echo),
+        Answer::ok(json!({"contact": {"id": "c", "email": echo, "fake-token-0": 1}})),
+        Answer::ok(json!({"contact": {"id": "c", "email": body}})),
+    ])
+    .await;
+    let notes = Arc::new(Notes::default());
+    let (location, _) = at(&double);
+    let location = location.recorded(Arc::clone(&notes) as Arc<_>);
+    for _ in 0..2 {
+        let error = location.contact(&"c".into()).await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("fake-token"), "{error:?}");
+    }
+    for _ in 0..2 {
+        let contact = location.contact(&"c".into()).await.unwrap();
+        let shown = format!("{contact:?}");
+        assert!(shown.contains("you sent Bearer [redacted]") && !shown.contains("fake-token"));
+    }
+    assert!(!format!("{:?}", notes.taken()).contains("fake-token"));
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let double = Double::answering([Answer::status(302).header("location", "/elsewhere")]).await;
     let error = at(&double).0.contact(&"c".into()).await.unwrap_err();

@@ -45,3 +45,4 @@ pub use inspect::{Inspection, inspect};
 pub use invocation::{Invocation, Reply};
 pub use limits::Limits;
 pub use runtime::{PoolUse, Runtime};
+pub use weight::Weight;

@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// Bytes across the boundary.
-pub(crate) trait Weight {
+pub trait Weight {
+    /// How many there are.
     fn weight(&self) -> usize;
 }
 

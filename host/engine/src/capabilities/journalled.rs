@@ -10,7 +10,7 @@ use contactor_store::{FailureClass, RecordId, StoreError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Capabilities;
+use super::{Capabilities, sizes};
 use crate::failure::{Failure, of_store};
 use crate::journal::{self, Again, Begun, Journal, Kind, NewCall, Ticket};
 use crate::partner::{is_repeatable, is_write};
@@ -106,10 +106,12 @@ impl Capabilities {
         // What was refused is no change.
         let changes = if answer.is_ok() { changes } else { Vec::new() };
         let (store, kept) = (self.direct.run.engine.store(), journal::keep(&answer));
+        let bytes = kept.len();
         let noted = store
             .journal_result(&slot.lease, slot.delivery, slot.call.position, kept, record, changes.clone())
             .await;
         noted.map_err(|error| unnoted(journal, &slot.call.operation, error))?;
+        journal.have_kept(bytes);
         journal.have_counted(changes);
         drop(pass);
         answer
@@ -256,6 +258,7 @@ macro_rules! call {
 macro_rules! taped {
     (plain $self:ident $name:tt ($($argument:ident),*) $call:expr) => { $call };
     ($how:ident $self:ident $name:tt ($($argument:ident),*) $call:expr) => {{
+        sizes::check($name, &($(&$argument,)*))?;
         match $self.tape.begin($name, &($(&$argument,)*)) {
             Taped::Answered(answer) => answer,
             Taped::Make(arguments) => {
@@ -368,6 +371,7 @@ calls! {
 /// A request to the partner writes or reads by its method. A write can be sent twice when its method says so, or the manifest.
 impl partner::Host for Capabilities {
     async fn send(&mut self, request: partner::Request) -> Result<partner::Response, Error> {
+        self.direct.fits(&request)?;
         let is_repeatable =
             is_repeatable(request.method) || self.direct.run.active.manifest.is_repeatable(&request.path);
         match (is_write(request.method), is_repeatable) {

@@ -20,6 +20,7 @@ mod notifications;
 mod partner;
 mod rules;
 mod settings;
+mod sizes;
 mod state;
 mod tags;
 mod tasks;

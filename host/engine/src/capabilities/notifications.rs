@@ -13,8 +13,8 @@ const SCOPE: &str = "notifications";
 /// Bytes of a kind, a title, a text and the data.
 const KIND: usize = 128;
 const TITLE: usize = 512;
-const TEXT: usize = 16 * 1024;
-const DATA: usize = 64 * 1024;
+pub(super) const TEXT: usize = 16 * 1024;
+pub(super) const DATA: usize = 64 * 1024;
 /// Milliseconds after which a connection whose messages wait may try again.
 const FULL: u64 = 60_000;
 

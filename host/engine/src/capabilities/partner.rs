@@ -7,11 +7,23 @@ use contactor_runtime::bindings::partner::{Host, Request, Response};
 use contactor_runtime::bindings::types::Error;
 
 use super::{Direct, access};
-use crate::partner::{is_write, out_of_order_until};
+use crate::partner::{check_size, is_write, out_of_order_until};
 
 /// Longest wait for the partner's quota within one request. A run that is sent away has read both sides for nothing, so a short
 /// wait is cheaper; a long one would hold an instance.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Direct {
+    /// Whether a request is no larger than one may be; what is refused leaves its beginning in the run.
+    pub(super) fn fits(&self, request: &Request) -> Result<(), Error> {
+        let fits = check_size(request);
+        if let Err(error) = &fits {
+            let hidden = self.run.recorder.hidden();
+            self.run.recorder.call(self.run.active.partner.refused(request, error, hidden));
+        }
+        fits
+    }
+}
 
 impl Host for Direct {
     async fn send(&mut self, request: Request) -> Result<Response, Error> {

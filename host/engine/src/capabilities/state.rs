@@ -8,7 +8,7 @@ use super::{Direct, errors};
 
 /// Bytes of a key, bytes of a value, keys of a connection; `wit/state.wit` documents them.
 const KEY: usize = 256;
-const VALUE: usize = 64 * 1024;
+pub(super) const VALUE: usize = 64 * 1024;
 const KEYS: usize = 1_000;
 
 impl Host for Direct {

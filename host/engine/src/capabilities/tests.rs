@@ -177,6 +177,34 @@ fn request(method: partner::Method) -> partner::Request {
 }
 
 #[tokio::test]
+async fn a_request_that_is_too_large_is_refused_with_both_numbers_and_only_its_beginning_is_kept() {
+    let bench = Bench::new().await;
+    let mut host = bench.run(&[], false);
+    let pair = |value: usize| partner::Pair { name: id("x"), value: "y".repeat(value) };
+    let own = || request(partner::Method::Post);
+    let large = [
+        ("body", partner::Request { body: Some(vec![7; 8 << 20]), ..own() }),
+        ("path", partner::Request { path: format!("/{}", "p".repeat(8 << 20)), ..own() }),
+        ("query", partner::Request { query: vec![pair(8 << 20)], ..own() }),
+        ("headers", partner::Request { headers: vec![pair(1); 65], ..own() }),
+    ];
+    for (part, request) in large {
+        let Err(Error::Invalid(problems)) = partner::Host::send(&mut host, request).await else {
+            panic!("{part} was sent")
+        };
+        assert_eq!(problems[0].field, part);
+    }
+    assert!(bench.requests().is_empty());
+    let recorded = host.recorded();
+    assert_eq!(recorded.len(), 4);
+    assert!(recorded[0].error.as_deref().unwrap().contains("at most 1048576 bytes, these are 8388608"));
+    assert!(recorded.iter().all(|call| call.operation.starts_with("POST /") && call.operation.len() < 1_024));
+    assert!(recorded.iter().all(|call| call.request.is_none() && call.path.is_none()));
+    let largest = partner::Request { body: Some(vec![b'{'; 1 << 20]), ..own() };
+    assert!(partner::Host::send(&mut host, largest).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_connector_reads_its_settings_and_the_runs_own_time() {
     let bench = Bench::new().await;
     let mut host = bench.run(&[], false);

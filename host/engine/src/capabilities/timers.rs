@@ -9,7 +9,7 @@ use super::{Direct, errors};
 
 /// Bytes of a name and of a payload; `wit/timers.wit` documents them. The store holds the number of timers.
 const NAME: usize = 256;
-const PAYLOAD: usize = 64 * 1024;
+pub(super) const PAYLOAD: usize = 64 * 1024;
 
 /// Least time between a timer and one that its handler sets.
 const PAUSE: SignedDuration = SignedDuration::from_secs(60);

@@ -3,9 +3,9 @@
 use contactor_runtime::bindings::types::Error;
 use contactor_store::JournalEntry;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::answer;
+use super::unreadable;
 use crate::capabilities::is_not_done;
 
 /// The call that reaches the partner.
@@ -40,6 +40,11 @@ impl Settled {
     pub(super) fn may_have_happened(self) -> bool {
         matches!(self, Self::Doubtful | Self::Unknown)
     }
+}
+
+/// A kept answer but for its bytes, which nobody looks at here.
+fn answer<T: DeserializeOwned>(kept: &str) -> Result<T, Error> {
+    serde_json::from_str(kept).unwrap_or_else(|error| Err(unreadable(&error)))
 }
 
 fn of_highlevel(result: &str) -> Settled {

@@ -230,3 +230,28 @@ fn a_record_is_a_lost_calls_own_unless_it_is_older_or_was_there_before() {
         "a journal of an older version"
     );
 }
+
+#[test]
+fn a_handler_whose_writes_were_answered_with_too_much_makes_no_further_one_and_is_told_so() {
+    let large = format!(r#"{{"Ok":"{}"}}"#, "x".repeat(WRITES));
+    let journal = journal(vec![entry(0, "partner.send", Some(r#"{"Ok":{"status":200}}"#))], false);
+    assert!(shown(journal.begin(write("partner.send"))).starts_with('='));
+    assert_eq!(shown(journal.begin(write("tags.add"))), "make");
+    journal.have_kept(large.len());
+    assert_eq!(
+        shown(journal.begin(call("tasks.get", Kind::Read))),
+        "make",
+        "a read keeps within its own bound"
+    );
+    assert_eq!(shown(journal.begin(write("tags.remove"))), "stop");
+    let failure = journal.stopped().unwrap();
+    assert_eq!(failure.class, FailureClass::GuestBug);
+    assert!(failure.message.starts_with("tags.remove was not made") && failure.message.contains("8 MiB"));
+
+    // The next attempt has the answers, and comes as far as the first.
+    let past = vec![entry(0, "partner.send", Some(&large)), entry(1, "tags.add", Some(DONE))];
+    assert_eq!(
+        replay(past, &["partner.send", "tags.add", "tags.remove"])[1..],
+        [format!("={DONE}"), "stop".to_owned()]
+    );
+}

@@ -21,7 +21,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::{self, Failure};
 use crate::operations::{self, Desk, VendorOperation, schema};
-use crate::partner::{HELD_BACK, Redactor};
+use crate::partner::{HELD_BACK, of_values};
 use crate::reconcile::{RunContext, mismatch, run_id};
 use crate::recorder::{HighLevelCalls, RunRecorder};
 use crate::written;
@@ -138,7 +138,7 @@ impl Engine {
             tape: (!preview).then(Arc::default),
             ..self.context(active, Priority::Interactive, preview)
         };
-        run.recorder.hide(Redactor::of_values(&secrets::of_input(&declared.input, input)));
+        run.recorder.hide(of_values(&secrets::of_input(&declared.input, input)));
         let name = &declared.name;
         let call = Invocation::Run { name: name.clone(), input: input.to_string() };
         let result = match run.invoke("actions.run", call).await {
@@ -150,9 +150,6 @@ impl Engine {
             Ok(_) => Err(mismatch("actions.run")),
             Err(failure) => Err(failure),
         };
-        // A connector's words may repeat what it was given.
-        let shown = |failure: Failure| Failure { message: run.recorder.shown(failure.message), ..failure };
-        let result = result.map_err(shown);
         let (calls, log) = run.recorder.take();
         let id = run_id();
         let recording =
@@ -189,7 +186,7 @@ impl Engine {
     ) -> Result<ActionReport, EngineError> {
         let (begun, started_at) = (Instant::now(), self.now());
         let tee = Arc::new(Tee::new(self.config().log_body_cap));
-        tee.run.hide(Redactor::of_values(&secrets::of_input(&operation.parameters(), &input)));
+        tee.run.hide(of_values(&secrets::of_input(&operation.parameters(), &input)));
         let mut location =
             self.location(workspace).priority(HlPriority::Interactive).recorded(Arc::clone(&tee) as _);
         if preview {

@@ -1,7 +1,5 @@
 //! Adds the credential on the way out, by the scheme that the manifest declares.
 
-use std::sync::PoisonError;
-
 use contactor_manifest::{LoginBody, Placement, Scheme, Template};
 use contactor_runtime::bindings::partner::Method;
 use contactor_runtime::bindings::types::Error;
@@ -18,21 +16,11 @@ use super::{PartnerApi, Secrets};
 #[derive(Default)]
 pub(super) struct Session {
     current: Mutex<Option<(SecretString, Instant)>>,
-    /// The newest token, also after it was forgotten: what it stands in is still to be redacted.
-    newest: std::sync::Mutex<Option<SecretString>>,
 }
 
 impl Session {
     pub(super) async fn forget(&self) {
         *self.current.lock().await = None;
-    }
-
-    pub(super) fn newest(&self) -> Option<SecretString> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn note(&self, token: &SecretString) {
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
     }
 }
 
@@ -125,7 +113,7 @@ impl PartnerApi {
                 Error::Unauthorized(format!("the login's answer has no text at {}", login.token))
             })?;
         let token = SecretString::from(token);
-        self.session.note(&token);
+        self.credential.note(&token);
         let until = Instant::now() + Duration::from_secs(u64::from(login.lifetime_seconds));
         *session = Some((token.clone(), until));
         Ok(token)

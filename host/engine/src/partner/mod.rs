@@ -27,8 +27,9 @@ use limited::Limited;
 pub(crate) use quota::Quotas;
 
 pub(crate) use names::{blank, is_secret};
-pub(crate) use redact::Redactor;
-pub(crate) use request::base_url;
+use redact::Hidden;
+pub(crate) use redact::{Redactor, of_values};
+pub(crate) use request::{base_url, check_size};
 
 /// Largest answer that is passed on, in bytes; the interface documents it.
 const RESPONSE_CAP: usize = 4 * 1024 * 1024;
@@ -47,7 +48,7 @@ pub(crate) struct PartnerApi {
     base: Url,
     auth: Auth,
     secrets: Secrets,
-    redactor: Redactor,
+    credential: Hidden,
     quotas: Arc<Quotas>,
     limited: Mutex<Limited>,
     session: auth::Session,
@@ -87,7 +88,7 @@ impl PartnerApi {
         Ok(Self {
             client: setup.client,
             base,
-            redactor: Redactor::new(&setup.auth, &setup.secrets),
+            credential: Hidden::new(&setup.auth, &setup.secrets),
             auth: setup.auth,
             secrets: setup.secrets,
             limited: Mutex::default(),
@@ -128,6 +129,19 @@ impl PartnerApi {
     /// The trace of a write that a preview holds back, as it would have been sent.
     pub(crate) fn held_back(&self, request: &Request, hidden: &Redactor) -> Call {
         Call { error: Some(HELD_BACK.to_owned()), ..self.trace(request, hidden) }
+    }
+
+    /// The trace of a request that is larger than one may be.
+    pub(crate) fn refused(&self, request: &Request, error: &Error, hidden: &Redactor) -> Call {
+        let path: String = request.path.chars().take(OPERATION_CAP).collect();
+        Call {
+            target: "partner".to_owned(),
+            operation: format!("{} {}", method_name(request.method), self.shown(&path, hidden)),
+            write: is_write(request.method),
+            error: Some(in_words(error)),
+            class: Some(failure::of_connector("", "", error).class),
+            ..Call::default()
+        }
     }
 
     fn trace(&self, request: &Request, hidden: &Redactor) -> Call {
@@ -228,7 +242,7 @@ impl PartnerApi {
         }
         // `without_url`: the credential may be a query parameter.
         let answer = outgoing.send().await.map_err(|error| unreachable(&error.without_url()))?;
-        Ok((read(answer).await?, used_session))
+        Ok((self.credential.given_answer(read(answer).await?), used_session))
     }
 
     /// The quotas of the manifest that count a request.
@@ -262,7 +276,7 @@ impl PartnerApi {
     }
 
     fn kept(&self, text: String, cap: usize, hidden: &Redactor) -> String {
-        let text = recorder::cut(hidden.hide(self.redacted(text)), cap);
+        let text = recorder::cut(hidden.text(self.redacted(text)), cap);
         recorder::cut(blank(&text), cap)
     }
 
@@ -273,7 +287,17 @@ impl PartnerApi {
 
     /// A text without the credential, for what is kept of a run.
     pub(crate) fn redacted(&self, text: String) -> String {
-        self.redactor.text(text, self.session.newest().as_ref())
+        self.credential.kept(text)
+    }
+
+    /// A text without the credential's secrets, for what a connector reads and for what it answers.
+    pub(crate) fn given(&self, text: String) -> String {
+        self.credential.given(text)
+    }
+
+    /// A webhook's body without the credential's secrets, for a connector.
+    pub(crate) fn given_bytes(&self, body: Vec<u8>) -> Vec<u8> {
+        self.credential.given_bytes(body)
     }
 }
 
@@ -293,6 +317,8 @@ pub(crate) fn out_of_order_until(response: &Response, now: Timestamp) -> Option<
 /// Reads an answer up to the cap.
 async fn read(mut answer: reqwest::Response) -> Result<Response, Error> {
     let status = answer.status().as_u16();
+    let coded = answer.headers().get(http::header::CONTENT_ENCODING).cloned();
+    let is_coded = coded.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
     let headers = answer
         .headers()
         .iter()
@@ -307,6 +333,12 @@ async fn read(mut answer: reqwest::Response) -> Result<Response, Error> {
             return Err(Error::Other(format!("the partner's answer is larger than {RESPONSE_CAP} bytes")));
         }
         body.extend_from_slice(&chunk);
+    }
+    if is_coded && !body.is_empty() {
+        // Nobody could tell whether it repeats the credential.
+        return Err(Error::Other(
+            "the partner's answer is compressed, which it was not asked for".to_owned(),
+        ));
     }
     Ok(Response { status, headers, body })
 }
@@ -429,9 +461,60 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn what_a_connector_is_given_of_an_answer_never_holds_the_credential() {
+        use axum::routing::get as on_get;
+        let echo = |uri: http::Uri, headers: http::HeaderMap| async move {
+            let sent = headers["authorization"].to_str().unwrap().to_owned();
+            // In chunks that cut it in two.
+            let body = format!("{}\u{e9}{{\"error\":\"bad {sent} {SECRET}\"}}", "x".repeat(1 << 20));
+            let parts = body.into_bytes().chunks(7_919).map(<[u8]>::to_vec).collect::<Vec<_>>();
+            let chunks = parts.into_iter().map(Ok::<_, std::io::Error>);
+            let body = axum::body::Body::from_stream(futures_util::stream::iter(chunks));
+            ([("x-echo", sent), ("location", format!("{uri}?key={SECRET}"))], body)
+        };
+        let zipped = || async { ([("content-encoding", "gzip")], format!("{SECRET}, as if zipped")) };
+        let router = axum::Router::new().route("/echo", on_get(echo)).route("/zipped", on_get(zipped));
+        let url = serve(router).await;
+        let basic = Scheme::Basic { user: template("{token}"), password: template("x") };
+        let bearer = Scheme::Bearer { token: template("{token}") };
+        for scheme in [basic, bearer] {
+            let api = api_by(scheme, SECRET, &url, 4_096);
+            let sent = api.send(get("/echo", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await;
+            let answer = sent.1.unwrap();
+            let shown = format!("{:?} {}", answer.headers, String::from_utf8(answer.body).unwrap());
+            assert!(!shown.contains("fake") && !shown.contains("ZmFr"), "{:?}", answer.headers);
+            assert!(shown.ends_with("[redacted] [redacted]\"}"), "{}", &shown[shown.len() - 60..]);
+            let zipped = api.send(get("/zipped", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await;
+            assert!(matches!(&zipped.1, Err(Error::Other(why)) if why.contains("compressed")), "{zipped:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_name_and_a_short_secret_stay_in_what_a_connector_reads() {
+        let part = |name: &str, secret| contactor_manifest::Credential {
+            name: name.to_owned(),
+            title: name.to_owned(),
+            secret,
+        };
+        let auth = Auth {
+            id: "basic".to_owned(),
+            title: "Basic".to_owned(),
+            scheme: Scheme::Basic { user: template("{user}"), password: template("{word}") },
+            credentials: vec![part("user", false), part("word", true), part("pin", true)],
+            help: None,
+        };
+        let secrets = [("user", "ada@example.com"), ("word", "fake-password"), ("pin", "123456")];
+        let secrets = secrets.map(|(name, value)| (name.to_owned(), SecretString::from(value))).into();
+        let hidden = Hidden::new(&auth, &secrets);
+        let text = || "ada@example.com 123456 fake-password".to_owned();
+        assert_eq!(hidden.given(text()), "ada@example.com 123456 [redacted]");
+        assert_eq!(hidden.kept(text()), "[redacted] [redacted] [redacted]");
+    }
+
     #[test]
     fn a_value_that_the_run_hides_or_that_has_a_secrets_name_is_not_kept() {
-        let hidden = Redactor::of_values(&[SecretString::from("hunter2-plain")]);
+        let hidden = of_values(&[SecretString::from("hunter2-plain")]);
         let body = br#"{"login":"ada","pwd":"hunter2-plain","nested":[{"client-secret":"other"}]}"#;
         for cap in 0..=body.len() + 20 {
             let shown = api(cap).capped(body, &hidden);
@@ -446,7 +529,7 @@ mod tests {
 
     #[test]
     fn what_was_searched_for_is_kept_of_a_call_and_no_secret() {
-        let hidden = Redactor::of_values(&[SecretString::from("hunter2-plain")]);
+        let hidden = of_values(&[SecretString::from("hunter2-plain")]);
         let path = |query: &[(&str, &str)]| api(4_096).trace(&get("/users", query), &hidden).path;
         assert_eq!(path(&[]), None, "the operation says it all");
         assert_eq!(
@@ -625,7 +708,7 @@ mod tests {
         let url = serve(router).await;
         let api = api_by_login(&url, contactor_manifest::Placement::Bearer);
         let (call, result) = api.send(get("/echo", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await;
-        assert_eq!(result.unwrap().body, format!("Bearer {token}").into_bytes());
+        assert_eq!(result.unwrap().body, b"Bearer [redacted]");
         assert_eq!(call.response.as_deref(), Some("Bearer [redacted]"));
     }
 }

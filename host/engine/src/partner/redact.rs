@@ -1,74 +1,94 @@
-//! Takes the credential out of what a run keeps. A partner may repeat it in an answer (a link to the next page, an echo of the
-//! request), as it was sent or in another spelling.
+//! What of a connection's credential is kept from whom.
+//!
+//! A connector is given the partner's answers without the credential's secret parts, so that it can hold none; what a run keeps is
+//! without all of its parts. The first is exact and spares short secrets, because what a connector reads is written to the other side.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
+use contactor_highlevel::redact::SHORTEST as SHORTEST_GIVEN;
+pub(crate) use contactor_highlevel::redact::{REDACTED, Redactor};
 use contactor_manifest::{Auth, Scheme};
-use secrecy::{ExposeSecret, SecretString};
+use contactor_runtime::bindings::partner::Response;
+use secrecy::SecretString;
 
 use super::Secrets;
 use super::auth::render;
 
-pub(super) const REDACTED: &str = "[redacted]";
 /// Shorter parts are no secrets, and replacing them would make every text unreadable.
-const SHORTEST: usize = 4;
+const SHORTEST_KEPT: usize = 4;
+/// Tokens of a login that are remembered: what was sent with an earlier one may still be answered.
+const TOKENS: usize = 4;
 
-/// What must not be kept, in every spelling that it may have.
-#[derive(Default)]
-pub(crate) struct Redactor(Vec<SecretString>);
+/// A connection's credential, to be taken out of texts.
+pub(super) struct Hidden {
+    kept: Redactor,
+    given: Redactor,
+    tokens: Mutex<(VecDeque<SecretString>, Arc<Redactor>)>,
+}
 
-impl Redactor {
-    /// For a connection's credential.
+impl Hidden {
     pub(super) fn new(auth: &Auth, secrets: &Secrets) -> Self {
-        let mut hidden: Vec<SecretString> = secrets.values().flat_map(spellings).collect();
+        let is_secret =
+            |name: &str| auth.credentials.iter().all(|part| part.name.as_str() != name || part.secret);
+        let secret = secrets.iter().filter(|(name, _)| is_secret(name)).map(|(_, secret)| secret.clone());
+        let mut given: Vec<SecretString> = secret.collect();
+        let mut kept: Vec<SecretString> = secrets.values().cloned().collect();
         if let Scheme::Basic { user, password } = &auth.scheme
             && let (Ok(user), Ok(password)) = (render(user, secrets), render(password, secrets))
         {
             let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-            hidden.extend(spellings(&SecretString::from(pair)));
-        }
-        Self::in_order(hidden)
-    }
-
-    /// For values that one run is given.
-    pub(crate) fn of_values(values: &[SecretString]) -> Self {
-        Self::in_order(values.iter().flat_map(spellings).collect())
-    }
-
-    /// The longest first: a part may lie within another one.
-    fn in_order(mut hidden: Vec<SecretString>) -> Self {
-        hidden.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
-        Self(hidden)
-    }
-
-    /// A text without the credential, and without a login's token.
-    pub(super) fn text(&self, mut text: String, token: Option<&SecretString>) -> String {
-        let token = token.map(spellings).unwrap_or_default();
-        for secret in token.iter().chain(&self.0).map(ExposeSecret::expose_secret) {
-            if text.contains(secret) {
-                text = text.replace(secret, REDACTED);
+            for pair in [pair.as_str(), pair.trim_end_matches('=')] {
+                kept.push(SecretString::from(pair));
+                given.push(SecretString::from(pair));
             }
         }
-        text
+        Self {
+            kept: Redactor::new(&kept, SHORTEST_KEPT),
+            given: Redactor::new(&given, SHORTEST_GIVEN),
+            tokens: Mutex::default(),
+        }
     }
 
-    /// A text without these values.
-    pub(crate) fn hide(&self, text: String) -> String {
-        self.text(text, None)
+    /// A login answered this token.
+    pub(super) fn note(&self, token: &SecretString) {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.0.push_front(token.clone());
+        tokens.0.truncate(TOKENS);
+        tokens.1 = Arc::new(Redactor::new(&tokens.0, SHORTEST_GIVEN));
+    }
+
+    fn tokens(&self) -> Arc<Redactor> {
+        Arc::clone(&self.tokens.lock().unwrap_or_else(PoisonError::into_inner).1)
+    }
+
+    /// A text that is kept.
+    pub(super) fn kept(&self, text: String) -> String {
+        self.kept.text(self.tokens().text(text))
+    }
+
+    /// A text that a connector reads or answers.
+    pub(super) fn given(&self, text: String) -> String {
+        self.given.text(self.tokens().text(text))
+    }
+
+    /// A body that a connector reads.
+    pub(super) fn given_bytes(&self, body: Vec<u8>) -> Vec<u8> {
+        self.given.bytes(self.tokens().bytes(body))
+    }
+
+    /// An answer as a connector reads it.
+    pub(super) fn given_answer(&self, answer: Response) -> Response {
+        let mut headers = answer.headers;
+        for header in &mut headers {
+            header.value = self.given(std::mem::take(&mut header.value));
+        }
+        Response { headers, body: self.given_bytes(answer.body), ..answer }
     }
 }
 
-/// As it is, percent-encoded, and as JSON writes it with and without escaped slashes.
-fn spellings(secret: &SecretString) -> Vec<SecretString> {
-    let plain = secret.expose_secret();
-    if plain.len() < SHORTEST {
-        return Vec::new();
-    }
-    let encoded: String = url::form_urlencoded::byte_serialize(plain.as_bytes()).collect();
-    let json = serde_json::Value::from(plain).to_string();
-    let json = json[1..json.len() - 1].to_owned();
-    let mut all =
-        vec![plain.to_owned(), encoded.replace('+', "%20"), encoded, json.replace('/', "\\/"), json];
-    all.sort();
-    all.dedup();
-    all.into_iter().map(SecretString::from).collect()
+/// For values that one run is given.
+pub(crate) fn of_values(values: &[SecretString]) -> Redactor {
+    Redactor::new(values, SHORTEST_KEPT)
 }

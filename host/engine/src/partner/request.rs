@@ -14,8 +14,9 @@ const PAIR_CAP: usize = 64;
 const VALUE_CAP: usize = 8_192;
 
 /// Headers that are the host's to set, or that would change where a request goes or what it does: with a method override a
-/// read, which a preview lets through, would be a write.
-const HOST_HEADERS: [&str; 21] = [
+/// read, which a preview lets through, would be a write. Compressed or in pieces, an answer could repeat the credential unseen.
+const HOST_HEADERS: [&str; 23] = [
+    "accept-encoding",
     "authorization",
     "connection",
     "content-length",
@@ -26,6 +27,7 @@ const HOST_HEADERS: [&str; 21] = [
     "keep-alive",
     "proxy-authorization",
     "proxy-connection",
+    "range",
     "te",
     "trailer",
     "transfer-encoding",
@@ -70,23 +72,36 @@ pub(crate) fn base_url(text: &str) -> Result<Url, EngineError> {
     Ok(url)
 }
 
+/// Whether a request is no larger than one may be. This comes before anything else is done with it.
+pub(crate) fn check_size(request: &Request) -> Result<(), Error> {
+    if request.path.len() > PATH_CAP {
+        return Err(invalid("path", format!("at most {PATH_CAP} bytes, these are {}", request.path.len())));
+    }
+    for (what, pairs) in [("query", &request.query), ("headers", &request.headers)] {
+        if pairs.len() > PAIR_CAP {
+            return Err(invalid(what, format!("at most {PAIR_CAP}, these are {}", pairs.len())));
+        }
+        if let Some(pair) = pairs.iter().find(|pair| pair.name.len() + pair.value.len() > VALUE_CAP) {
+            return Err(invalid(what, format!("`{}` has more than {VALUE_CAP} bytes", short(&pair.name))));
+        }
+    }
+    match &request.body {
+        Some(body) if body.len() > BODY_CAP => {
+            Err(invalid("body", format!("at most {BODY_CAP} bytes, these are {}", body.len())))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The URL of a request, still without a credential.
 pub(super) fn url(base: &Url, request: &Request) -> Result<Url, Error> {
+    check_size(request)?;
     check_path(&request.path)?;
-    if request.query.len() > PAIR_CAP {
-        return Err(invalid("query", format!("more than {PAIR_CAP} parameters")));
-    }
-    if request.body.as_ref().is_some_and(|body| body.len() > BODY_CAP) {
-        return Err(invalid("body", format!("larger than {BODY_CAP} bytes")));
-    }
     let mut url = base.clone();
     url.set_path(&format!("{}{}", base.path().trim_end_matches('/'), request.path));
     if !request.query.is_empty() {
         let mut pairs = url.query_pairs_mut();
         for pair in &request.query {
-            if pair.name.len() + pair.value.len() > VALUE_CAP {
-                return Err(invalid("query", format!("`{}` is too long", short(&pair.name))));
-            }
             pairs.append_pair(&pair.name, &pair.value);
         }
     }
@@ -99,9 +114,6 @@ fn check_path(path: &str) -> Result<(), Error> {
     let refuse = |why: &str| Err(invalid("path", why.to_owned()));
     if !path.starts_with('/') {
         return refuse("expected a path that begins with `/`");
-    }
-    if path.len() > PATH_CAP {
-        return refuse("it is too long");
     }
     if path.contains("//") {
         return refuse("an empty part could be read as a host");
@@ -126,9 +138,6 @@ fn check_path(path: &str) -> Result<(), Error> {
 
 /// The headers of a request, still without a credential.
 pub(super) fn headers(request: &Request) -> Result<HeaderMap, Error> {
-    if request.headers.len() > PAIR_CAP {
-        return Err(invalid("headers", format!("more than {PAIR_CAP}")));
-    }
     let mut headers = HeaderMap::new();
     for pair in &request.headers {
         let name: HeaderName = pair
@@ -137,9 +146,6 @@ pub(super) fn headers(request: &Request) -> Result<HeaderMap, Error> {
             .map_err(|_| invalid("headers", format!("`{}` is no header name", short(&pair.name))))?;
         if HOST_HEADERS.contains(&name.as_str()) || name.as_str().starts_with(FORWARDED) {
             return Err(invalid("headers", format!("`{name}` is set by the host")));
-        }
-        if pair.value.len() > VALUE_CAP {
-            return Err(invalid("headers", format!("`{name}` is too long")));
         }
         let value = HeaderValue::from_str(&pair.value)
             .map_err(|_| invalid("headers", format!("`{name}` holds a control character")))?;
@@ -221,6 +227,8 @@ mod tests {
             ("X-Forwarded-Prefix", "/admin"),
             ("X-HTTP-Method-Override", "DELETE"),
             ("X-Rewrite-Url", "/admin"),
+            ("Accept-Encoding", "gzip"),
+            ("Range", "bytes=0-9"),
             ("X-Ok", "a\r\nb: c"),
             ("bad name", "x"),
         ] {

@@ -283,6 +283,8 @@ impl RunContext {
                 Blame::Guest => FailureClass::GuestBug,
                 Blame::Host => FailureClass::Host,
             };
+            // The words of one that crashed are its own.
+            let error = self.recorder.shown(error.to_string());
             Failure::new(class, format!("{}: {operation}: {error}", self.active.connection.connector))
         });
         self.recorder.call(Call {
@@ -293,7 +295,8 @@ impl RunContext {
             class: failure.as_ref().map(|failure| failure.class),
             ..Call::default()
         });
-        outcome.map_err(|_| failure.unwrap_or_else(|| mismatch(operation)))
+        let reply = outcome.map_err(|_| failure.unwrap_or_else(|| mismatch(operation)))?;
+        Ok(self.without_secrets(reply))
     }
 
     /// A record that the connector answered, with a usable id, and with the id that was asked for.

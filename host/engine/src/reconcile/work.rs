@@ -244,7 +244,7 @@ impl Engine {
     /// What a run of this connection works with.
     pub(crate) fn context(&self, active: &Arc<Active>, priority: Priority, preview: bool) -> RunContext {
         let meter = self.meter(&active.connection.id, priority);
-        let recorder = Arc::new(RunRecorder::counted(meter));
+        let recorder = Arc::new(RunRecorder::of_connection(Arc::clone(&active.partner), meter));
         let priority = match priority {
             Priority::Interactive => HlPriority::Interactive,
             Priority::Webhook => HlPriority::Webhook,

@@ -7,6 +7,8 @@ use contactor_runtime::{Invocation, Reply};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::compact;
+
 /// What a guest was called with; the cases of [`Invocation`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -79,46 +81,31 @@ pub(super) fn outcome(reply: &Reply) -> String {
 
 /// JSON that is small and readable: a list of bytes becomes a text where it is one.
 pub(crate) fn packed(value: &impl Serialize) -> Value {
-    let mut json = serde_json::to_value(value).unwrap_or_default();
+    let mut json = serde_json::from_slice(&compact::written(value)).unwrap_or_default();
     pack(&mut json);
     json
 }
 
-const TEXT: &str = "$text";
-const BASE64: &str = "$base64";
-
 /// The members of the interface's records that hold bytes.
 const BYTES: [&str; 2] = ["body", "value"];
 
+/// Bytes stand in a list of their own. Recordings have them in its place where a record holds them, and as numbers elsewhere.
 fn pack(json: &mut Value) {
     match json {
-        Value::Array(items) => items.iter_mut().for_each(pack),
+        Value::Array(items) => match compact::text_of(items).and_then(compact::bytes) {
+            Some(bytes) => *json = bytes.into(),
+            None => items.iter_mut().for_each(pack),
+        },
         Value::Object(members) => {
             for (name, member) in members {
-                match bytes_of(member).filter(|_| BYTES.contains(&name.as_str())) {
-                    Some(bytes) => *member = as_text(bytes),
+                let text = member.as_array().and_then(|items| compact::text_of(items)).cloned();
+                match text.filter(|_| BYTES.contains(&name.as_str())) {
+                    Some(text) => *member = text,
                     None => pack(member),
                 }
             }
         }
         _ => {}
-    }
-}
-
-/// The bytes of a list of numbers that are all bytes; an empty list stays as it is.
-fn bytes_of(json: &Value) -> Option<Vec<u8>> {
-    let items = json.as_array().filter(|items| !items.is_empty())?;
-    items.iter().map(|item| item.as_u64().and_then(|number| u8::try_from(number).ok())).collect()
-}
-
-fn as_text(bytes: Vec<u8>) -> Value {
-    use base64::Engine as _;
-    match String::from_utf8(bytes) {
-        Ok(text) => serde_json::json!({ TEXT: text }),
-        Err(error) => {
-            let text = base64::engine::general_purpose::STANDARD.encode(error.as_bytes());
-            serde_json::json!({ BASE64: text })
-        }
     }
 }
 
@@ -129,21 +116,13 @@ pub(super) fn unpacked(mut json: Value) -> Value {
 }
 
 fn unpack(json: &mut Value) {
-    use base64::Engine as _;
+    if let Some(bytes) = compact::bytes(json) {
+        *json = bytes.into();
+        return;
+    }
     match json {
         Value::Array(items) => items.iter_mut().for_each(unpack),
-        Value::Object(members) => {
-            let only = |name: &str| members.get(name).filter(|_| members.len() == 1).and_then(Value::as_str);
-            let bytes = match (only(TEXT), only(BASE64)) {
-                (Some(text), _) => Some(text.as_bytes().to_vec()),
-                (None, Some(text)) => base64::engine::general_purpose::STANDARD.decode(text).ok(),
-                (None, None) => None,
-            };
-            match bytes {
-                Some(bytes) => *json = bytes.into(),
-                None => members.values_mut().for_each(unpack),
-            }
-        }
+        Value::Object(members) => members.values_mut().for_each(unpack),
         _ => {}
     }
 }

@@ -15,7 +15,7 @@ use crate::capabilities::Capabilities;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::manage::secrets;
-use crate::partner::Redactor;
+use crate::partner::of_values;
 use crate::reconcile::RunContext;
 use crate::recorder::cut;
 
@@ -145,7 +145,7 @@ impl Engine {
                 && let Some(action) = active.manifest.action(&name)
             {
                 let input = serde_json::from_str(&input).unwrap_or_default();
-                run.recorder.hide(Redactor::of_values(&secrets::of_input(&action.input, &input)));
+                run.recorder.hide(of_values(&secrets::of_input(&action.input, &input)));
             }
         }
         Stage { run }
@@ -191,7 +191,6 @@ impl Stage {
 
     /// A text as a report may show it.
     fn shown(&self, text: &str) -> String {
-        let text = self.run.active.partner.redacted(text.to_owned());
-        cut(self.run.recorder.shown(text), SHOWN)
+        cut(self.run.recorder.shown(text.to_owned()), SHOWN)
     }
 }

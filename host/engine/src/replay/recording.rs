@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use contactor_runtime::{CallError, Invocation, Reply};
+use contactor_runtime::{CallError, Invocation, Reply, Weight};
 use contactor_store::{NewRecording, RunId, RunKind};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -68,10 +68,18 @@ impl RunTape {
     /// A guest call has ended.
     pub(crate) fn end(&self, call: Invocation, recorder: &Recorder, result: &Result<Reply, CallError>) {
         let (calls, bytes) = recorder.take();
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing is written that has no room.
+        let weight = call.weight() + result.as_ref().map_or(0, Weight::weight);
+        let least = inner.bytes.saturating_add(bytes).saturating_add(weight);
+        if least > CAP {
+            inner.bytes = least;
+            inner.calls.clear();
+            return;
+        }
         let given = Given::from(call);
         let outcome = of_result(result);
         let own = serde_json::to_string(&given).map_or(0, |text| text.len()) + outcome.len();
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.bytes = inner.bytes.saturating_add(bytes + own);
         if inner.bytes > CAP {
             inner.calls.clear();

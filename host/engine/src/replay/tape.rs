@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use contactor_runtime::Weight;
 use contactor_runtime::bindings::types::Error;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,17 @@ struct Written {
 impl Recorder {
     pub(crate) fn new(cap: usize) -> Self {
         Self { cap, inner: Mutex::default() }
+    }
+
+    /// Whether so much more may be written down. It is asked before anything is packed; what is too much ends the recording.
+    fn has_room(&self, weight: usize) -> bool {
+        let mut inner = lock(&self.inner);
+        let fits = inner.bytes.saturating_add(weight) <= self.cap;
+        if !fits {
+            inner.bytes = inner.bytes.saturating_add(weight);
+            inner.calls.clear();
+        }
+        fits
     }
 
     fn note(&self, exchange: Exchange, bytes: usize) {
@@ -123,10 +135,17 @@ pub(crate) enum Taped<T> {
 
 impl Tape {
     /// A call begins.
-    pub(crate) fn begin<T: DeserializeOwned>(&self, operation: &str, arguments: &impl Serialize) -> Taped<T> {
+    pub(crate) fn begin<T: DeserializeOwned>(
+        &self,
+        operation: &str,
+        arguments: &(impl Serialize + Weight),
+    ) -> Taped<T> {
         match self {
             Self::Off => Taped::Make(None),
-            Self::Record(_) => Taped::Make(Some(packed(arguments))),
+            Self::Record(recorder) => {
+                let has_room = recorder.has_room(operation.len() + arguments.weight());
+                Taped::Make(has_room.then(|| packed(arguments)))
+            }
             Self::Play(player) => Taped::Answered(match player.answer(operation, packed(arguments)) {
                 Some(answer) => serde_json::from_value(unpacked(answer)).unwrap_or_else(|error| {
                     Err(Error::Other(format!("the recorded answer of {operation} cannot be read: {error}")))
@@ -140,8 +159,10 @@ impl Tape {
     }
 
     /// A call was answered.
-    pub(crate) fn end(&self, operation: &str, arguments: Option<Value>, answer: &impl Serialize) {
-        let (Self::Record(recorder), Some(arguments)) = (self, arguments) else { return };
+    pub(crate) fn end(&self, operation: &str, arguments: Option<Value>, answer: &(impl Serialize + Weight)) {
+        let Self::Record(recorder) = self else { return };
+        let has_room = recorder.has_room(answer.weight());
+        let Some(arguments) = arguments.filter(|_| has_room) else { return };
         let answer = packed(answer);
         let bytes = operation.len() + arguments.to_string().len() + answer.to_string().len();
         recorder.note(Exchange { operation: operation.to_owned(), arguments, answer }, bytes);
@@ -203,5 +224,31 @@ mod tests {
         let many: Vec<_> = (0..100).map(|number| ("tasks.create", number)).collect();
         let (calls, bytes) = record(&many, 200);
         assert!(calls.is_empty() && bytes > 2_000, "{} calls, {bytes} bytes", calls.len());
+    }
+
+    #[test]
+    fn what_has_no_room_is_not_even_packed() {
+        /// Weighs much, and nobody may write it.
+        #[derive(Clone, Copy)]
+        struct Large;
+
+        impl Weight for Large {
+            fn weight(&self) -> usize {
+                1 << 30
+            }
+        }
+
+        impl Serialize for Large {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                panic!("it was written")
+            }
+        }
+
+        let recorder = Arc::new(Recorder::new(1_000));
+        let tape = Tape::Record(Arc::clone(&recorder));
+        let Taped::<u64>::Make(None) = tape.begin("a", &(Large,)) else { panic!("packed") };
+        tape.end("a", Some(Value::Null), &Large);
+        let (calls, bytes) = recorder.take();
+        assert!(calls.is_empty() && bytes >= 2 << 30, "{bytes}");
     }
 }
