@@ -69,11 +69,11 @@ pub(super) async fn an_entity_that_rests_stops_no_other_and_one_record_tries_it(
     mark_entity(&world, "notes", "n9").await;
     world.store.next_trial(&prefinery(), "notes").await.unwrap();
     world.store.next_trial(&prefinery(), "notes").await.unwrap();
-    assert_eq!(claim_at(&world, LATER + MINUTE + trial).await, ["notes n2"]);
+    assert_eq!(claim_at(&world, LATER + MINUTE + trial).await, ["notes n9"]);
     assert_eq!(claim_at(&world, LATER + MINUTE + trial).await, [] as [&str; 0]);
     // It works again, and nobody waits for the end of the trial.
     assert!(world.store.end_rest(&prefinery(), Some("notes")).await.unwrap());
-    assert_eq!(claim_at(&world, LATER + MINUTE + trial).await, ["notes n9"]);
+    assert_eq!(claim_at(&world, LATER + MINUTE + trial).await, ["notes n2"]);
 }
 
 pub(super) async fn many_that_rest_hide_nobody_behind_them(engine: Arc<dyn Engine>) {
