@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::blame;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::partner::blank;
 
 /// Runs that are looked through at once.
 const PAGE: u32 = 500;
@@ -214,7 +215,8 @@ impl Engine {
         Ok(self.store().events(filter).await?)
     }
 
-    /// One event of a workspace, and its body as text: without the partner's credential, should it repeat it.
+    /// One event of a workspace, and its body as text: without the partner's credential, should it repeat it, and without values of secret
+    /// names. While the connection cannot be loaded its credential is not known, so a line says why in the body's place.
     ///
     /// # Errors
     /// No such workspace or event.
@@ -231,13 +233,17 @@ impl Engine {
             id: seq.0.to_string(),
             hint: format!("; `contactor events list {workspace}` shows those that are kept"),
         })?;
-        let mut body = String::from_utf8_lossy(&event.body).into_owned();
-        if let Some(connection) = &event.connection
-            && let Ok(active) = self.active(connection).await
-        {
-            body = active.partner.redacted(body);
-        }
-        Ok((event, body))
+        let body = String::from_utf8_lossy(&event.body).into_owned();
+        let shown = match &event.connection {
+            Some(connection) if !body.is_empty() => match self.active(connection).await {
+                Ok(active) => blank(&active.partner.redacted(body)),
+                Err(error) => format!(
+                    "(not shown: {connection} cannot be loaded, so its credential cannot be taken out: {error})"
+                ),
+            },
+            _ => blank(&body),
+        };
+        Ok((event, shown))
     }
 }
 
