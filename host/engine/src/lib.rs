@@ -74,9 +74,9 @@ pub use manage::{
     ConnectionView, ConnectorView, DeletionDecision, DeletionPreview, DeletionView, DraftField, DraftRecord,
     DraftReport, DraftTotals, EnableConnection, FirstSync, HighLevelQuota, InspectReport, MappingRow,
     MappingTrial, MatchReport, NewWorkspace, ParkedAction, ParkedGroupView, PartnerQuota, PlannedCall,
-    PolicyChange, QuotaUse, QuotaView, Released, Resolve, RowOrigin, ScopeRequest, SettingView, SyncEstimate,
-    Timeline, TimelineEntry, TimelineKind, TimelinePage, TrialProblem, TrialReport, TrialRow, Unsure,
-    WaitingDeletions, WantedPolicy, WhyField, inspect,
+    PolicyChange, QuotaUse, QuotaView, Released, RepeatableView, Resolve, RowOrigin, ScopeRequest,
+    SettingView, SyncEstimate, Timeline, TimelineEntry, TimelineKind, TimelinePage, TrialProblem,
+    TrialReport, TrialRow, Unsure, WaitingDeletions, WantedPolicy, WhyField, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use progress::{Health, SyncProgress};

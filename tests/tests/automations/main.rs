@@ -5,6 +5,7 @@
 mod consent;
 mod lost;
 mod rests;
+mod shown;
 
 use contactor_engine::{ConnectionView, NewDestination, NotificationConfig, ParkedAction, Unsure};
 use contactor_sandbox::faults::{Effect, Fault};

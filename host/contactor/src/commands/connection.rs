@@ -286,6 +286,10 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
         ("last run", or_dash(connection.last_run_at.map(when))),
         ("review", if connection.under_review { "unlinked people wait for approval" } else { "" }.to_owned()),
     ];
+    lines.extend(connection.repeatable.iter().map(super::connector::repeats));
+    lines.extend(connection.newly_repeatable.iter().map(|path| {
+        ("repeats newly", format!("POST {path}: the component before this one did not allow that"))
+    }));
     lines.extend(connection.rests.iter().map(|rest| ("rests", resting(rest))));
     lines.extend(connection.not_kept.iter().map(|one| {
         let system = if one.side == Side::Highlevel { "HighLevel" } else { "the partner" };

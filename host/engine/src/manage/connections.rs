@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::connectors::{RepeatableView, newly_repeatable, repeatable};
 use super::mapping::check_custom_fields;
 use super::workspaces::check_id;
 use super::{rules, template};
@@ -74,6 +75,10 @@ pub struct ConnectionView {
     pub grants: Vec<String>,
     /// Scopes that the connector asks for and was not granted.
     pub withheld: Vec<String>,
+    /// `POST`s to the partner that the host repeats by itself after a lost answer, as the connector's author allows.
+    pub repeatable: Vec<RepeatableView>,
+    /// The paths among them that the component before this one did not have; only right after it was replaced.
+    pub newly_repeatable: Vec<String>,
     /// The partner's address.
     pub base_url: String,
     /// The authentication in use.
@@ -133,6 +138,12 @@ impl Engine {
         let installed = self.installed(&request.connector, pinned.as_deref()).await?;
         let manifest = Manifest::parse(&installed.manifest)
             .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
+        let newly_repeatable = match &present {
+            Some(present) if present.digest != installed.digest => {
+                self.newly_repeatable(&present.connector, &present.digest, &manifest).await
+            }
+            _ => Vec::new(),
+        };
         let template = request.template.as_deref().map(|name| template::find(&manifest, name)).transpose()?;
         let stored = present.as_ref();
         let (settings, mapping) = match template {
@@ -198,7 +209,7 @@ impl Engine {
         self.forget(&id);
         self.wake().wake();
         self.walk_wake().wake();
-        self.connection(&id).await
+        Ok(ConnectionView { newly_repeatable, ..self.connection(&id).await? })
     }
 
     /// The stored parts of the credential with the given ones over them.
@@ -255,6 +266,15 @@ impl Engine {
         self.store().connection(id).await?.ok_or_else(|| EngineError::no_connection(id))
     }
 
+    /// What a component lets be sent twice and the one before it did not. Of one that is gone nothing is known, so that all of it is new.
+    async fn newly_repeatable(&self, connector: &str, before: &Digest, after: &Manifest) -> Vec<String> {
+        let before = self.installed(connector, Some(before.as_str())).await.ok();
+        match before.and_then(|before| Manifest::parse(&before.manifest).ok()) {
+            Some(before) => newly_repeatable(&before, after),
+            None => after.repeatables.iter().flat_map(|one| one.paths.iter().cloned()).collect(),
+        }
+    }
+
     async fn view(&self, connection: Connection) -> Result<ConnectionView, EngineError> {
         let installed = self.installed(&connection.connector, Some(connection.digest.as_str())).await?;
         let manifest = Manifest::parse(&installed.manifest)
@@ -269,6 +289,8 @@ impl Engine {
         let review = self.store().review(&connection.id).await?;
         Ok(ConnectionView {
             version: installed.version,
+            repeatable: repeatable(&manifest),
+            newly_repeatable: Vec::new(),
             withheld: manifest
                 .scopes
                 .iter()

@@ -32,6 +32,17 @@ pub struct ConnectorView {
     pub entities: Vec<String>,
     /// HighLevel scopes that it asks for, and why.
     pub scopes: Vec<ScopeRequest>,
+    /// `POST`s to the partner that its author says may be sent twice: the host repeats them by itself after a lost answer.
+    pub repeatable: Vec<RepeatableView>,
+}
+
+/// `POST`s that may be sent twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepeatableView {
+    /// Paths below the partner's address.
+    pub paths: Vec<String>,
+    /// Why the second one changes nothing.
+    pub why: String,
 }
 
 /// A scope with its reason.
@@ -139,6 +150,23 @@ impl Engine {
     }
 }
 
+/// What a manifest lets be sent twice, for whoever approves it.
+pub(super) fn repeatable(manifest: &Manifest) -> Vec<RepeatableView> {
+    let view = |one: &contactor_manifest::Repeatable| RepeatableView {
+        paths: one.paths.clone(),
+        why: one.why.clone(),
+    };
+    manifest.repeatables.iter().map(view).collect()
+}
+
+/// Paths that another build's manifest lets be sent twice and the present one's does not.
+pub(super) fn newly_repeatable(before: &Manifest, after: &Manifest) -> Vec<String> {
+    let paths = |manifest: &Manifest| -> std::collections::BTreeSet<String> {
+        manifest.repeatables.iter().flat_map(|one| one.paths.iter().cloned()).collect()
+    };
+    paths(after).difference(&paths(before)).cloned().collect()
+}
+
 fn view(installed: &InstalledConnector) -> Result<ConnectorView, EngineError> {
     let manifest = Manifest::parse(&installed.manifest)
         .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
@@ -161,5 +189,49 @@ fn view(installed: &InstalledConnector) -> Result<ConnectorView, EngineError> {
             .iter()
             .map(|scope| ScopeRequest { name: scope.name.clone(), why: scope.why.clone() })
             .collect(),
+        repeatable: repeatable(&manifest),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(repeatable: &str) -> Manifest {
+        let text = format!(
+            r#"
+            [connector]
+            id = "test"
+            name = "Test"
+            version = "0.1.0"
+            minimum_host = "0.1.0"
+            summary = "For tests."
+
+            [partner]
+            name = "Test"
+            base_url = "https://api.test.example/v1"
+
+            {repeatable}
+
+            [[auth]]
+            id = "token"
+            title = "Token"
+            kind = "bearer"
+            token = "{{token}}"
+            credential = [{{ name = "token", title = "Token" }}]
+            "#
+        );
+        Manifest::parse(&text).unwrap()
+    }
+
+    #[test]
+    fn what_another_build_lets_be_sent_twice_is_named_and_what_it_gives_up_is_not() {
+        let none = manifest("");
+        let one = manifest("[[repeatable]]\npaths = [\"/a\"]\nwhy = \"It is the same.\"");
+        let other = manifest("[[repeatable]]\npaths = [\"/a\", \"/b/*\"]\nwhy = \"It is the same.\"");
+        assert_eq!(newly_repeatable(&none, &one), ["/a"]);
+        assert_eq!(newly_repeatable(&one, &other), ["/b/*"]);
+        assert_eq!(newly_repeatable(&other, &one), Vec::<String>::new());
+        assert_eq!(newly_repeatable(&other, &other), Vec::<String>::new());
+    }
 }

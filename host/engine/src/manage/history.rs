@@ -215,8 +215,8 @@ impl Engine {
         Ok(self.store().events(filter).await?)
     }
 
-    /// One event of a workspace, and its body as text: without the partner's credential, should it repeat it, and whatever is named
-    /// like a secret.
+    /// One event of a workspace, and its body as text: without the partner's credential, should it repeat it, and without values of secret
+    /// names. While the connection cannot be loaded its credential is not known, so a line says why in the body's place.
     ///
     /// # Errors
     /// No such workspace or event.
@@ -234,16 +234,16 @@ impl Engine {
             hint: format!("; `contactor events list {workspace}` shows those that are kept"),
         })?;
         let body = String::from_utf8_lossy(&event.body).into_owned();
-        let body = match &event.connection {
-            None => body,
-            Some(connection) => match self.active(connection).await {
-                Ok(active) => active.partner.redacted(body),
-                // Without the connection nobody knows what in it is a secret.
-                Err(error) => format!("(not shown, because its connection cannot be loaded: {error})"),
+        let shown = match &event.connection {
+            Some(connection) if !body.is_empty() => match self.active(connection).await {
+                Ok(active) => blank(&active.partner.redacted(body)),
+                Err(error) => format!(
+                    "(not shown: {connection} cannot be loaded, so its credential cannot be taken out: {error})"
+                ),
             },
+            _ => blank(&body),
         };
-        let body = blank(&body);
-        Ok((event, body))
+        Ok((event, shown))
     }
 }
 

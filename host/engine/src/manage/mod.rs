@@ -25,7 +25,7 @@ pub use check::CheckReport;
 pub use conflicts::{ConflictPreview, ConflictReport, ConflictView, Resolve};
 pub(crate) use connections::interfaces;
 pub use connections::{ConnectionView, EnableConnection, SettingView};
-pub use connectors::{ConnectorView, InspectReport, ScopeRequest, inspect};
+pub use connectors::{ConnectorView, InspectReport, RepeatableView, ScopeRequest, inspect};
 pub use deletes::{
     DeletionDecision, DeletionPreview, DeletionView, PlannedCall, PolicyChange, WaitingDeletions,
     WantedPolicy,

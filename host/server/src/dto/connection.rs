@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Rest, Secret, Side, mirror};
+use super::{Repeatable, Rest, Secret, Side, mirror};
 
 /// A connector enabled in a workspace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -32,6 +32,12 @@ pub struct Connection {
     pub grants: Vec<String>,
     /// What it asks for and is not allowed.
     pub withheld: Vec<String>,
+    /// `POST`s to the partner that the host repeats by itself after a lost answer, as the connector's author allows.
+    #[serde(default)]
+    pub repeatable: Vec<Repeatable>,
+    /// The paths among them that the component before this one did not have; only in the answer that replaced it.
+    #[serde(default)]
+    pub newly_repeatable: Vec<String>,
     /// Base URL of the partner's API.
     pub base_url: String,
     /// Which of the connector's ways to authenticate is used.
@@ -107,6 +113,8 @@ impl From<engine::ConnectionView> for Connection {
             state_reason: own.state_reason,
             grants: own.grants,
             withheld: own.withheld,
+            repeatable: own.repeatable.into_iter().map(Into::into).collect(),
+            newly_repeatable: own.newly_repeatable,
             base_url: own.base_url,
             auth_scheme: own.auth_scheme,
             settings: own.settings.into_iter().map(Into::into).collect(),

@@ -29,6 +29,24 @@ pub struct Connector {
     pub entities: Vec<String>,
     /// What it asks to be allowed, and why.
     pub scopes: Vec<ScopeRequest>,
+    /// `POST`s to the partner that its author says may be sent twice: the host repeats them by itself after a lost answer.
+    #[serde(default)]
+    pub repeatable: Vec<Repeatable>,
+}
+
+/// `POST`s to the partner that may be sent twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Repeatable {
+    /// Paths below the partner's address; `*` stands for any characters but `/`.
+    pub paths: Vec<String>,
+    /// The author's reason why the second one changes nothing.
+    pub why: String,
+}
+
+impl From<engine::RepeatableView> for Repeatable {
+    fn from(own: engine::RepeatableView) -> Self {
+        Self { paths: own.paths, why: own.why }
+    }
 }
 
 /// Something that a connector asks to be allowed.
@@ -60,6 +78,7 @@ impl From<engine::ConnectorView> for Connector {
             base_url: own.base_url,
             entities: own.entities,
             scopes: own.scopes.into_iter().map(Into::into).collect(),
+            repeatable: own.repeatable.into_iter().map(Into::into).collect(),
         }
     }
 }

@@ -39,7 +39,7 @@ pub use conflict::{
 pub use connection::{
     CheckReport, Connection, ConnectionState, EnableConnection, NotKept, Schedule, Setting,
 };
-pub use connector::{Connector, InspectReport, ScopeRequest};
+pub use connector::{Connector, InspectReport, Repeatable, ScopeRequest};
 pub use deletion::{
     DecideDeletion, DecideDeletions, DeletePolicies, DeletePolicy, DeletePolicyQuery, DeleteThen, Deletion,
     DeletionPreview, DeletionQuery, DeletionState, PlannedCall, PreviewDeletion, SetDeletePolicies,

@@ -8,7 +8,7 @@ mod new;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use contactor_server::dto::{Connector, InspectReport};
+use contactor_server::dto::{Connector, InspectReport, Repeatable};
 
 use super::Context;
 use crate::exit::{Exit, Failure};
@@ -95,6 +95,9 @@ fn inspect(context: &Context, args: &InspectArgs) -> Result<(), Failure> {
         ("refused", report.refused.clone().unwrap_or_default()),
     ];
     lines.extend(scopes);
+    let repeatable = report.manifest.get("repeatable").cloned().unwrap_or_default();
+    let repeatable: Vec<Repeatable> = serde_json::from_value(repeatable).unwrap_or_default();
+    lines.extend(repeatable.iter().map(repeats));
     let templates = report.manifest.pointer("/template").and_then(serde_json::Value::as_array);
     lines.extend(templates.into_iter().flatten().map(|template| {
         let part = |key: &str| template.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
@@ -169,5 +172,11 @@ fn show(context: &Context, connector: &Connector) -> std::io::Result<()> {
         ("installed", when(connector.installed_at)),
     ];
     lines.extend(connector.scopes.iter().map(|scope| ("asks for", format!("{}: {}", scope.name, scope.why))));
+    lines.extend(connector.repeatable.iter().map(repeats));
     context.out.one(connector, &lines)
+}
+
+/// What is sent once more without asking anybody, for whoever approves it.
+pub(super) fn repeats(one: &Repeatable) -> (&'static str, String) {
+    ("repeats", format!("POST {}: {}", one.paths.join(", "), one.why))
 }
