@@ -212,6 +212,7 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets a person in a workspace: every row about one of the person's records, and every text that mentions an id, an
     /// address or a number of the person; all or nothing. With `only_look` nothing is changed. What was freed is overwritten. A run of
     /// such a record that is under way is fenced.
+    /// `Several` when that leads to more than one contact, nothing says that all are meant, and it is not only looked.
     async fn erase(&self, workspace: &WorkspaceId, person: Person, only_look: bool) -> Result<Erasure>;
 
     // ------------------------------------------------------------------------------------------------------------- alerts
