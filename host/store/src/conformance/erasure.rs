@@ -240,7 +240,8 @@ pub(super) async fn a_contact_at_several_partners_is_one_person_and_a_number_is_
         let done = Completion { link: Some(link), ..completion(claim, Disposition::Done) };
         world.store.complete_record(&world.lease, done).await.unwrap();
     }
-    world.store.mark(&other, vec![mark(Side::Partner, "17")], Priority::Webhook, None).await.unwrap();
+    let unlinked = Mark { entity: "order".to_owned(), ..mark(Side::Partner, "17") };
+    world.store.mark(&other, vec![unlinked], Priority::Webhook, None).await.unwrap();
     let refused = world.store.erase(&acme(), with_id("17"), false).await;
     assert!(matches!(refused, Err(StoreError::Several { .. })), "{refused:?}");
     let erased = world.store.erase(&acme(), known_by("ann@example.com"), false).await.unwrap();

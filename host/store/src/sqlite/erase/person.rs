@@ -47,7 +47,7 @@ impl Found {
         each(db, workspace, |known| {
             let ids: Vec<&RecordId> = known.contact.iter().chain(&known.partner).collect();
             if person.ids.iter().any(|id| ids.contains(&id)) || known.shares(&asked.words) {
-                ids.into_iter().for_each(|id| drop(unknown.remove(id)));
+                unknown.retain(|id| !ids.contains(&id));
                 asked.contacts.extend(known.contact);
                 asked.partners.extend(known.partner.map(|partner| (known.connection, partner)));
             }
