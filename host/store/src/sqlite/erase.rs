@@ -85,7 +85,7 @@ fn blanked(of: &Context<'_>, words: &Words) -> rusqlite::Result<Value> {
     let connection: Option<i64> = of.get(0)?;
     let value = of.get_raw(1);
     let Some(text) = text(of, 1).filter(|text| words.are_in(text, connection)) else {
-        return Ok(value.try_into().map_err(rusqlite::Error::from)?);
+        return value.try_into().map_err(rusqlite::Error::from);
     };
     let left = words.out_of(&text, connection);
     Ok(if matches!(value, ValueRef::Blob(_)) { Value::Blob(left.into_bytes()) } else { Value::Text(left) })
