@@ -332,7 +332,7 @@ impl Eraser<'_> {
         let others = format!("{CONNECTION} AND NOT {hers}");
         erased.blanked += self.blank("matches", &others, "connection", &["told"], "")?;
         // A place in a partner's list may be named after who stood there: the list is begun again.
-        let cursors = format!("{CONNECTION} AND {}", theirs("connection", &["cursor"]));
+        let cursors = format!("{CONNECTION} AND {}", mentions("connection", &["cursor"]));
         erased.traces += self.act("cursors", &cursors, "UPDATE cursors SET cursor = NULL")?;
         for (table, scope, connection, column) in [
             ("cursors", CONNECTION, "connection", "problem"),
