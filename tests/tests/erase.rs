@@ -75,3 +75,58 @@ async fn nothing_in_the_hosts_directory_mentions_a_person_who_was_forgotten() {
     assert!(!mentions(dir.path(), &who(bob)).is_empty(), "the others are remembered");
     sandbox.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_contacts_with_one_number_the_one_that_is_given_by_its_id_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
+    let location = sandbox.highlevel().first_location();
+    sandbox.highlevel().load(&location, 4).unwrap();
+    let contacts = sandbox.highlevel().contacts(&location);
+    let text = |contact: &Value, name: &str| contact[name].as_str().unwrap_or_default().to_owned();
+    let both: Vec<(String, String)> = contacts
+        .iter()
+        .filter(|contact| contact["email"].is_string())
+        .map(|contact| (text(contact, "id"), text(contact, "email")))
+        .take(2)
+        .collect();
+    let [(ann, anns_email), (bob, bobs_email)] = <[_; 2]>::try_from(both).unwrap();
+    let shared = contactor_sandbox::highlevel::PersonAct::ChangeSettings {
+        allow_duplicate_contact: Some(true),
+        match_by: None,
+        country: None,
+        timezone: None,
+    };
+    sandbox.highlevel().act(&location, shared).unwrap();
+    for contact in [&ann, &bob] {
+        let act = contactor_sandbox::highlevel::PersonAct::EditContact {
+            contact: contact.clone(),
+            fields: json!({ "phone": "+19075550188" }),
+        };
+        sandbox.highlevel().act(&location, act).unwrap();
+    }
+    Host::init(dir.path(), &sandbox, "").await.unwrap();
+    let host = Host::start(dir.path()).await.unwrap();
+    host.enable_prefinery(&sandbox, json!({})).await.unwrap();
+    host.post("/workspaces/acme/connections/prefinery/sync", &json!({ "full": true })).await.unwrap();
+    host.until_idle().await.unwrap();
+
+    let erase = async |body: Value| host.post("/workspaces/acme/erase", &body).await;
+    // Whoever is asked for by an address leads to the other by the number.
+    for who in ["+19075550188", anns_email.as_str()] {
+        let refused = format!("{:#}", erase(json!({ "who": who })).await.unwrap_err());
+        for word in [ann.as_str(), bob.as_str(), "--all"] {
+            assert!(refused.contains(word), "{refused}");
+        }
+    }
+    let seen = erase(json!({ "who": anns_email, "preview": true })).await.unwrap();
+    assert_eq!(seen["contacts"].as_array().unwrap().len(), 2, "{seen}");
+    let erased = erase(json!({ "who": ann })).await.unwrap();
+    assert_eq!(erased["contacts"], json!([ann]));
+    host.stop().await.unwrap();
+    assert_eq!(mentions(dir.path(), &[ann, anns_email]), [] as [String; 0]);
+    for word in [bob, bobs_email, "+19075550188".to_owned()] {
+        assert!(!mentions(dir.path(), std::slice::from_ref(&word)).is_empty(), "{word} is gone");
+    }
+    sandbox.shutdown().await;
+}

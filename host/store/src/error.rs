@@ -59,6 +59,12 @@ pub enum StoreError {
     /// A limit is reached: so much waits, or was written, that no more is taken for now. Names the limit and what helps.
     #[error("{0}")]
     Limited(String),
+    /// What was given stands for several contacts, and nobody said which.
+    #[error("it stands for {} contacts: {}", contacts.len(), contacts.iter().map(crate::RecordId::as_str).collect::<Vec<_>>().join(", "))]
+    Several {
+        /// Their ids at HighLevel.
+        contacts: Vec<crate::RecordId>,
+    },
     /// The work was given to somebody else meanwhile, or was never claimed under this lease.
     #[error(
         "{what} is not ours under lease token {token}: its lease or its claim ended, and somebody else will do it"

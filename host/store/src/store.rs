@@ -211,9 +211,11 @@ pub trait Store: Send + Sync + 'static {
     /// record that is marked again is also done again, and stays listed until a run of it is `Done`.
     async fn retry_parked(&self, key: &RecordKey, priority: Priority) -> Result<bool>;
 
-    /// Forgets a person in a workspace: every row about one of the person's records, and every text that mentions an id, an
-    /// address or a number of the person; all or nothing. With `only_look` nothing is changed. What was freed is overwritten. A run of
-    /// such a record that is under way is fenced.
+    /// Forgets a person in a workspace: every row about one of the person's records, and every id, address or number of the person
+    /// that others mention; all or nothing. With `only_look` nothing is changed. What was freed is overwritten. Work on what was
+    /// changed that is under way is fenced.
+    ///
+    /// `Several` when what is given leads to more than one contact, nothing says that all are meant, and it is not only looked.
     async fn erase(&self, workspace: &WorkspaceId, person: Person, only_look: bool) -> Result<Erasure>;
 
     // ------------------------------------------------------------------------------------------------------------- alerts

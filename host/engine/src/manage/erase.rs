@@ -1,6 +1,6 @@
 //! Forgetting one person, as the law may ask for.
 
-use contactor_store::{Erasure, Person, RecordId, WorkspaceId};
+use contactor_store::{Erasure, Person, RecordId, StoreError, WorkspaceId};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -8,17 +8,32 @@ use crate::error::EngineError;
 impl Engine {
     /// Forgets a person by an id at HighLevel or a partner, an email address or a phone number in E.164; with `preview` it only
     /// tells what would be forgotten. HighLevel and the partners keep what they have: a person who is still there is met anew.
+    /// `everybody` takes all contacts that share what is given.
     ///
     /// # Errors
-    /// No such workspace, or nothing is known of the person.
+    /// No such workspace, nothing is known of the person, or it may be one of several contacts.
     pub async fn erase(
         &self,
         workspace: &WorkspaceId,
         who: &str,
+        everybody: bool,
         preview: bool,
     ) -> Result<Erasure, EngineError> {
         self.workspace(workspace).await?;
-        let found = self.store().erase(workspace, person(who)?, preview).await?;
+        let person = Person { everybody, ..person(who)? };
+        let found = match self.store().erase(workspace, person, preview).await {
+            Err(StoreError::Several { contacts }) => {
+                let ids: Vec<&str> = contacts.iter().map(RecordId::as_str).collect();
+                return Err(EngineError::Conflict(format!(
+                    "`{}` stands for {} contacts of {workspace}, or leads from one to the next: {}. Nobody was forgotten: look at \
+                     the preview, then give HighLevel's id of one of them, or ask for all of them (`--all`)",
+                    who.trim(),
+                    ids.len(),
+                    ids.join(", ")
+                )));
+            }
+            found => found?,
+        };
         if found.is_empty() {
             return Err(EngineError::NotFound {
                 what: "person known as",
@@ -45,14 +60,14 @@ fn person(who: &str) -> Result<Person, EngineError> {
     let who = who.trim();
     let number = who.strip_prefix('+').is_some_and(|digits| digits.chars().all(|c| c.is_ascii_digit()));
     if is_address(who) || (number && who.len() >= 8) {
-        return Ok(Person { ids: Vec::new(), words: vec![who.to_owned()] });
+        return Ok(Person { words: vec![who.to_owned()], ..Person::default() });
     }
     if who.is_empty() || number || who.contains('@') || who.contains(char::is_whitespace) {
         return Err(EngineError::Invalid(format!(
             "`{who}` is no id, email address or number like +15550100"
         )));
     }
-    Ok(Person { ids: vec![RecordId::new(who)], words: Vec::new() })
+    Ok(Person { ids: vec![RecordId::new(who)], ..Person::default() })
 }
 
 /// A whole address: of a part of one, everybody's would be found.

@@ -107,15 +107,113 @@ pub(super) async fn a_delivery_comes_with_its_event_and_once_per_key(engine: Arc
     assert!(world.due().await.is_empty());
 }
 
+fn mentioning(email: &str) -> contactor_sync::Fields {
+    contactor_sync::Fields::from([("by".to_owned(), email.into())])
+}
+
+pub(super) async fn what_mentions_a_person_who_is_forgotten_goes_on_without_the_words(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    let by_ann = NewDelivery {
+        fields: mentioning("ann@example.com"),
+        payload: Some(r#"{"of":["ANN@example.com","bob@example.com"]}"#.to_owned()),
+        ..of_contact("reward of ann@example.com", "h1")
+    };
+    let carried = NewDelivery { payload: None, ..of_contact("k2", "h2") };
+    let body = br#"{"by":"ann@example.com"}"#.to_vec();
+    let event = NewEvent {
+        body,
+        key: "e of ann@example.com".to_owned(),
+        deliveries: vec![carried],
+        ..event("e", Vec::new())
+    };
+    let seq = world.append(event).await;
+    assert_eq!(world.store.deliver(vec![by_ann.clone()]).await.unwrap(), 1);
+    // One of nobody else's is the person's own.
+    let of_ann = NewDelivery { fields: mentioning("ann@example.com"), ..delivery("k3") };
+    assert_eq!(world.store.deliver(vec![of_ann]).await.unwrap(), 1);
+
+    let person = Person { words: vec!["ann@example.com".to_owned()], ..Person::default() };
+    let found = world.store.erase(&acme(), person.clone(), true).await.unwrap();
+    let erased = world.store.erase(&acme(), person, false).await.unwrap();
+    assert_eq!(erased, found, "what was told is what was done");
+    assert_eq!((erased.deliveries, erased.blanked, erased.events), (1, 1, 1), "{erased:?}");
+    let mut due = world.due().await;
+    due.sort_by_key(|claimed| claimed.contact_id.clone());
+    let told: Vec<_> = due.iter().map(|claimed| (claimed.fields.clone(), claimed.payload.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (mentioning("erased"), r#"{"of":["erased","bob@example.com"]}"#),
+            (contactor_sync::Fields::new(), r#"{"by":"erased"}"#)
+        ]
+    );
+    assert_eq!(world.store.deliver(vec![by_ann]).await.unwrap(), 0, "its key is remembered");
+    let kept = world.store.event(seq).await.unwrap().unwrap();
+    assert_eq!(kept.key, "e of erased");
+}
+
 pub(super) async fn an_event_that_is_forgotten_keeps_none_of_its_contact_waiting(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
-    let fields = contactor_sync::Fields::from([("by".to_owned(), "ann@example.com".into())]);
-    let of_ann = NewDelivery { fields, ..of_contact("k1", "h1") };
-    assert_eq!(world.store.deliver(vec![of_ann, of_contact("k2", "h1")]).await.unwrap(), 2);
-    let person = Person { ids: Vec::new(), words: vec!["ann@example.com".to_owned()] };
+    let named = NewDelivery { partner_id: Some(RecordId::new("tester-of-ann")), ..of_contact("k1", "h1") };
+    assert_eq!(world.store.deliver(vec![named, of_contact("k2", "h1")]).await.unwrap(), 2);
+    let person = Person { ids: vec![RecordId::new("tester-of-ann")], ..Person::default() };
     assert_eq!(world.store.erase(&acme(), person, false).await.unwrap().deliveries, 1);
     let next = world.due_one().await;
-    assert_eq!((next.contact_id, next.fields.len()), (Some(RecordId::new("h1")), 0));
+    assert_eq!((next.contact_id, next.partner_id), (Some(RecordId::new("h1")), None));
+}
+
+pub(super) async fn what_is_parked_of_a_person_ends_and_what_is_parked_of_others_waits(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    let new = vec![of_contact("k1", "contact-of-ann"), of_contact("k2", "h2")];
+    assert_eq!(world.store.deliver(new).await.unwrap(), 2);
+    for claimed in world.due().await {
+        let slot = world.slot(claimed.id, 0, "notes.create");
+        let noted = JournalEntry { arguments: r#"["for ann@example.com"]"#.to_owned(), ..slot.call.clone() };
+        world.store.journal_intent(JournalSlot { call: noted, ..slot }).await.unwrap();
+        let answer = r#"{"Ok":"of ann@example.com"}"#.to_owned();
+        let made = Some(RecordId::new("contact-of-ann"));
+        world.store.journal_result(&world.lease, claimed.id, 0, answer, made, Vec::new()).await.unwrap();
+        world.end(claimed.id, parked("a note for ann@example.com may have been made")).await;
+    }
+    let person = Person {
+        ids: vec![RecordId::new("contact-of-ann")],
+        words: vec!["ann@example.com".to_owned()],
+        ..Person::default()
+    };
+    let erased = world.store.erase(&acme(), person.clone(), false).await.unwrap();
+    assert_eq!((erased.parked, erased.deliveries), (1, 1), "{erased:?}");
+    let left = world.store.parked(&acme()).await.unwrap();
+    let reasons: Vec<_> = left.iter().map(|parked| parked.reason.as_str()).collect();
+    assert_eq!(reasons, ["a note for erased may have been made"]);
+    assert!(!left[0].cause.contains("ann@"), "{}", left[0].cause);
+    assert!(world.store.retry_parked(&left[0].key, Priority::Interactive).await.unwrap());
+    let again = world.due_one().await;
+    let noted = &again.journal[0];
+    assert_eq!(again.contact_id, Some(RecordId::new("h2")));
+    assert_eq!(
+        (noted.arguments.as_str(), noted.result.as_deref()),
+        (r#"["for erased"]"#, Some(r#"{"Ok":"of erased"}"#))
+    );
+    let of_ann = RecordId::new("contact-of-ann");
+    assert!(!world.store.journalled(&prefinery(), "notes.create", &of_ann).await.unwrap());
+    world.end(again.id, Disposition::Done).await;
+    assert!(world.store.erase(&acme(), person, true).await.unwrap().is_empty());
+}
+
+pub(super) async fn a_webhook_that_is_still_to_be_read_stays_without_the_words(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let body = br#"{"who":"bob@example.com","by":"ann@example.com"}"#.to_vec();
+    let seq = world.append(NewEvent { body, ..webhook("w1") }).await;
+    let person = Person { words: vec!["ann@example.com".to_owned()], ..Person::default() };
+    assert_eq!(world.store.erase(&acme(), person, false).await.unwrap().events, 1);
+    let claimed = world.store.claim_events(&world.lease, LATER, 10).await.unwrap();
+    assert_eq!(claimed.len(), 1, "its connector reads it");
+    let kept = world.store.event(seq).await.unwrap().unwrap();
+    assert_eq!(String::from_utf8_lossy(&kept.body), r#"{"who":"bob@example.com","by":"erased"}"#);
 }
 
 pub(super) async fn a_webhook_and_a_poll_carry_deliveries_with_their_marks(engine: Arc<dyn Engine>) {

@@ -166,7 +166,7 @@ pub(super) async fn what_is_kept_for_an_undo_goes_with_its_window_and_with_the_p
     let stored = world.of_pair().await.unwrap();
     assert_eq!((stored.state, stored.kept), (DeletionState::Done, None));
 
-    let person = Person { ids: Vec::new(), words: vec!["a@example.com".to_owned()] };
+    let person = Person { words: vec!["a@example.com".to_owned()], ..Person::default() };
     let erased = world.store.erase(&acme(), person, false).await.unwrap();
     assert_eq!((erased.deletions, erased.links), (1, 1));
     assert!(world.store.deletions(all()).await.unwrap().is_empty());

@@ -66,7 +66,7 @@ pub(super) async fn changed_records_are_counted_once_by_side_with_the_end_of_the
     assert_eq!(latest.len(), 3, "{latest:?}");
     assert_eq!(world.store.changed(&prefinery(), 1).await.unwrap().len(), 1);
     // A person who is forgotten is not counted either.
-    let person = Person { ids: vec![RecordId::new("h2")], words: Vec::new() };
+    let person = Person { ids: vec![RecordId::new("h2")], ..Person::default() };
     world.store.erase(&acme(), person, false).await.unwrap();
     assert_eq!(world.counted().await, (0, 1, 0));
     let nobody = world.store.guarded(&ConnectionId::new("acme/nobody"), Timestamp::MIN).await;

@@ -65,6 +65,9 @@ cases! {
         a_connection_that_is_switched_off_handles_nothing,
         deliveries_of_one_contact_are_handled_in_order,
         an_event_that_is_forgotten_keeps_none_of_its_contact_waiting,
+        what_mentions_a_person_who_is_forgotten_goes_on_without_the_words,
+        what_is_parked_of_a_person_ends_and_what_is_parked_of_others_waits,
+        a_webhook_that_is_still_to_be_read_stays_without_the_words,
         a_delivery_waits_for_the_contact_of_its_record,
         a_delivery_of_a_record_that_left_its_link_goes_on,
         a_record_that_leads_to_no_contact_does_not_stop_its_deliveries,
@@ -96,6 +99,9 @@ cases! {
     erasure:
         a_person_is_forgotten_everywhere_and_nobody_else_is,
         a_number_is_found_in_every_notation_and_an_address_also_in_a_request,
+        whoever_was_referred_by_a_person_stays,
+        several_contacts_of_one_address_are_not_guessed_about,
+        a_contact_at_several_partners_is_one_person_and_a_number_is_only_its_own_partners,
         looking_changes_nothing;
     alerts:
         what_is_told_and_that_it_was_told_are_one,

@@ -83,7 +83,7 @@ pub(super) async fn recordings_cannot_be_searched_and_go_with_anybody_who_is_for
     world.store.put_recording(recording(1, 100)).await.unwrap();
     let other = NewRecording { connection: world.add("other", "prefinery").await, ..recording(2, 100) };
     world.store.put_recording(other).await.unwrap();
-    let person = Person { ids: Vec::new(), words: vec!["ann@example.com".to_owned()] };
+    let person = Person { words: vec!["ann@example.com".to_owned()], ..Person::default() };
     let found = world.store.erase(&acme(), person.clone(), true).await.unwrap();
     assert!(found.recordings == 1 && found.is_empty(), "{found:?}");
     assert!(world.recorded(1).await, "nothing goes when somebody only looks");

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
+use sha2::{Digest as _, Sha256};
 
 use super::codec::{At, Json, code_columns, count};
 use super::counts::Scope;
@@ -42,8 +43,8 @@ pub(super) fn insert(
     event: Option<EventSeq>,
     now: Timestamp,
 ) -> Result<bool> {
-    let known = "SELECT 1 FROM deliveries WHERE connection = ?1 AND key = ?2";
-    if db.prepare_cached(known)?.exists(params![connection, new.key])? {
+    let known = "SELECT 1 FROM deliveries WHERE connection = ?1 AND key IN (?2, ?3)";
+    if db.prepare_cached(known)?.exists(params![connection, new.key, forgotten_key(&new.key)])? {
         return Ok(false);
     }
     let sought = match (&new.contact_id, &new.entity, &new.partner_id) {
@@ -94,6 +95,11 @@ pub(super) fn insert(
         ":awaits": awaits,
     })?;
     Ok(true)
+}
+
+/// What is remembered of a key that named a person who was forgotten: enough to know it again.
+pub(super) fn forgotten_key(key: &str) -> String {
+    format!("erased:{}", hex::encode(Sha256::digest(key)))
 }
 
 /// Where something new stands in a lane.
