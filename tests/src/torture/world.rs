@@ -487,8 +487,9 @@ impl World {
 
 /// What the walker counts its rounds by.
 const ROUND: &str = "contactor_walk_rounds_total";
-/// How long a round may take.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+/// How long a round may take: after a 429 that names no time the host leaves HighLevel alone for ten to twenty seconds of real time, and a
+/// round may meet several.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(180);
 
 fn is_write(operation: &str) -> bool {
     ["create", "update", "delete", "add", "remove", "complete"].iter().any(|verb| operation.ends_with(verb))
