@@ -53,15 +53,15 @@ async fn scripted(stand: &Stand, calls: &Value) -> ConnectionId {
 async fn shown(stand: &Stand) -> String {
     let engine = &stand.engine;
     let workspace = WorkspaceId::new(WORKSPACE);
-    let mut all = String::new();
+    let mut all = Vec::new();
     for run in engine.runs(RunFilter { limit: 1_000, ..RunFilter::default() }).await.unwrap() {
-        all += &format!("{:?}\n", engine.run_detail(&run.id).await.unwrap());
+        all.push(format!("{:?}", engine.run_detail(&run.id).await.unwrap()));
     }
-    all += &format!("{:?}\n", engine.parked(&workspace).await.unwrap());
-    all += &format!("{:?}\n", engine.parked_groups(&workspace).await.unwrap());
-    all += &format!("{:?}\n", engine.rests(&workspace).await.unwrap());
-    all += &format!("{:?}\n", engine.connections(&workspace).await.unwrap());
-    all
+    all.push(format!("{:?}", engine.parked(&workspace).await.unwrap()));
+    all.push(format!("{:?}", engine.parked_groups(&workspace).await.unwrap()));
+    all.push(format!("{:?}", engine.rests(&workspace).await.unwrap()));
+    all.push(format!("{:?}", engine.connections(&workspace).await.unwrap()));
+    all.join("\n")
 }
 
 async fn assert_nowhere(stand: &Stand) {

@@ -489,7 +489,7 @@ impl World {
 const ROUND: &str = "contactor_walk_rounds_total";
 /// How long a round may take: after a 429 that names no time the host leaves HighLevel alone for ten to twenty seconds of real time, and a
 /// round may meet several.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(180);
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(3);
 
 fn is_write(operation: &str) -> bool {
     ["create", "update", "delete", "add", "remove", "complete"].iter().any(|verb| operation.ends_with(verb))
