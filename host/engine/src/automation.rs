@@ -90,7 +90,7 @@ impl Engine {
             .increment(1);
         let (calls, log) = run.recorder.take();
         let record = claimed.id.0.to_string();
-        let ended = Ended { class: ending.class, spoke: !calls.is_empty(), reason: &ending.summary };
+        let ended = Ended::of(ending.class, &calls, &ending.summary);
         self.run_ended(&run, &automation_subject(&claimed.kind), &record, ended).await;
         let id = run_id();
         let recording = run

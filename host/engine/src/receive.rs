@@ -6,8 +6,8 @@ use contactor_runtime::bindings::triggers::{Change, ChangeKind, Received, Webhoo
 use contactor_runtime::bindings::types::Value;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    ClaimedEvent, Disposition, EventSeq, FailureClass, Found, Lease, Mark, Priority, RecordId, Run, RunKind,
-    RunOutcome, Side, WEBHOOK_ENTITY,
+    ClaimedEvent, Disposition, Event, EventSeq, FailureClass, Found, Lease, Mark, Priority, RecordId, Run,
+    RunKind, RunOutcome, Side, WEBHOOK_ENTITY,
 };
 
 use crate::deliver;
@@ -84,7 +84,7 @@ impl Engine {
                 }
             };
         let (calls, log) = run.recorder.take();
-        let ended = Ended { class, spoke: !calls.is_empty(), reason: &summary };
+        let ended = Ended::of(class, &calls, &summary);
         self.run_ended(&run, WEBHOOK_ENTITY, &seq.0.to_string(), ended).await;
         // A webhook that was read and only marks records leaves its trace in the runs of those records.
         let run = (outcome != RunOutcome::Applied || !log.is_empty()).then(|| Run {
@@ -151,17 +151,17 @@ impl Engine {
     }
 }
 
+/// A stored webhook as its connector reads it: without the credential, should the partner repeat it.
+pub(crate) fn webhook(run: &RunContext, event: &Event) -> Webhook {
+    let partner = &run.active.partner;
+    let headers = event.headers.as_object().into_iter().flatten();
+    let headers =
+        headers.filter_map(|(name, value)| Some((name.clone(), partner.given(value.as_str()?.to_owned()))));
+    Webhook { headers: headers.collect(), body: partner.given_bytes(event.body.clone()) }
+}
+
 async fn receive(run: &RunContext, claimed: &ClaimedEvent) -> Result<Meaning, Failure> {
-    let headers = claimed.event.headers.as_object().map_or_else(Vec::new, |headers| {
-        headers
-            .iter()
-            .filter_map(|(name, value)| {
-                Some((name.clone(), run.active.partner.given(value.as_str()?.to_owned())))
-            })
-            .collect()
-    });
-    let webhook = Webhook { headers, body: run.active.partner.given_bytes(claimed.event.body.clone()) };
-    match run.invoke("triggers.receive", Invocation::Receive(webhook)).await? {
+    match run.invoke("triggers.receive", Invocation::Receive(webhook(run, &claimed.event))).await? {
         Reply::Receive(Ok(Received::Changes(changes))) => {
             let carrier = Some((claimed.event.seq, claimed.event.received_at));
             let (marks, unreadable) = told(run, &changes, RunKind::Receive, Some(claimed.event.seq))?;

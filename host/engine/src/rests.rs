@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use contactor_store::{
-    AUTOMATION_ENTITY, ConnectionId, Disposition, FailureClass, Rest, WorkspaceId, automation_of_subject,
+    AUTOMATION_ENTITY, Call, ConnectionId, Disposition, FailureClass, Rest, WorkspaceId,
+    automation_of_subject,
 };
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
@@ -97,6 +98,17 @@ pub(crate) struct Ended<'a> {
     pub(crate) spoke: bool,
     /// What is said of it.
     pub(crate) reason: &'a str,
+}
+
+impl<'a> Ended<'a> {
+    /// A call that was refused before it was sent, or that was the connector's own, asked nobody.
+    pub(crate) fn of(class: Option<FailureClass>, calls: &[Call], reason: &'a str) -> Self {
+        let was_sent = |call: &Call| {
+            let another = matches!(call.target.as_str(), "highlevel" | "partner");
+            another && (call.status.is_some() || call.duration_us > 0)
+        };
+        Self { class, spoke: calls.iter().any(was_sent), reason }
+    }
 }
 
 /// What failed lately.
@@ -317,6 +329,20 @@ mod tests {
         assert_eq!(streak.proves(true, at(40)), Proof::Works);
         streak.class = Some(FailureClass::GuestBug);
         assert_eq!(streak.proves(false, at(40)), Proof::Works);
+    }
+
+    #[test]
+    fn a_handler_that_only_ran_spoke_with_nobody() {
+        let call = |target: &str, status, duration_us| Call {
+            target: target.to_owned(),
+            status,
+            duration_us,
+            ..Call::default()
+        };
+        let spoke = |call: Call| Ended::of(None, &[call], "").spoke;
+        assert!(!spoke(call("guest", None, 900)));
+        assert!(!spoke(call("partner", None, 0)), "it was refused here");
+        assert!(spoke(call("partner", Some(200), 900)) && spoke(call("highlevel", None, 900)));
     }
 
     #[test]

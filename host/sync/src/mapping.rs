@@ -222,8 +222,12 @@ impl Mapping {
         self.rows.iter().flat_map(|row| row.reads(side)).collect()
     }
 
-    /// Whether a field of `side` says what a person agreed to: a row for consent joins it, or computes with it.
+    /// Whether a field of `side` says what a person agreed to: HighLevel's own fields for it, whatever the rows say, and those that a
+    /// row for consent joins or computes with.
     pub fn is_consent(&self, side: Side, field: &str) -> bool {
+        if side == Side::Highlevel && consent::is_consent(field) {
+            return true;
+        }
         let is_for_consent =
             |row: &&Row| row.spec.policy == Policy::Stricter || consent::is_consent(&row.spec.highlevel);
         let names_it = |name: &String| is_within(name, field) || is_within(field, name);

@@ -139,7 +139,7 @@ impl Engine {
         }
         metrics::counter!("contactor_runs_total", "outcome" => outcome_name(ending.outcome)).increment(1);
         let (calls, log) = run.recorder.take();
-        let ended = Ended { class: ending.class, spoke: !calls.is_empty(), reason: &ending.summary };
+        let ended = Ended::of(ending.class, &calls, &ending.summary);
         self.run_ended(&run, &key.entity, key.record.as_str(), ended).await;
         let recording = run
             .tape

@@ -155,9 +155,9 @@ fn release_deliveries(
     Ok(())
 }
 
-/// Whoever is not in the link any more (a record that was deleted and created again has another id) is brought to no contact: its
-/// marks came to the record that was claimed, and no run will be about it. What waits for it goes on without one. The link has
-/// changed for good, so that this holds for a run that is tried again as well.
+/// No run will be about whoever is not in the link any more (a record that was deleted and created again has another id): its marks came
+/// to the record that was claimed. What waits for it goes on, with the contact that it had if that is there. The link has changed for
+/// good, so that this holds for a run that is tried again as well.
 fn release_parted(
     db: &Connection,
     connection: i64,
@@ -165,11 +165,14 @@ fn release_parted(
     link: Option<&Link>,
     now: Timestamp,
 ) -> Result<()> {
-    let before = claim.link.as_ref().map(|link| &link.partner_id);
-    match before.filter(|before| link.is_none_or(|link| link.partner_id != **before)) {
-        Some(parted) => deliveries::settle_contact(db, connection, &claim.key.entity, parted, None, now),
-        None => Ok(()),
+    let Some(before) = &claim.link else { return Ok(()) };
+    if link.is_some_and(|link| link.partner_id == before.partner_id) {
+        return Ok(());
     }
+    let same = link
+        .filter(|link| link.state == LinkState::Active && link.highlevel_id == before.highlevel_id)
+        .map(|link| &link.highlevel_id);
+    deliveries::settle_contact(db, connection, &claim.key.entity, &before.partner_id, same, now)
 }
 
 /// A link has to be of the record that was claimed.

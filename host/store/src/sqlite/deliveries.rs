@@ -258,17 +258,18 @@ pub(super) fn put_off(db: &Connection, id: i64, until: Timestamp) -> Result<()> 
     Ok(())
 }
 
-/// Makes deliveries due that were put off until `until`.
+/// Makes deliveries due that were put off until `until`, at most so many; all when `most` is negative.
 pub(super) fn put_forward(
     db: &Connection,
     connection: i64,
     kind: &str,
     until: Timestamp,
     now: Timestamp,
+    most: i64,
 ) -> Result<()> {
-    let sql = "UPDATE deliveries SET due_at = ?4 WHERE state = 0 AND place < 2 AND claim = 0 AND connection = ?1 \
-               AND due_at = ?3 AND kind = ?2";
-    db.prepare_cached(sql)?.execute(params![connection, kind, At(until), At(now)])?;
+    let sql = "UPDATE deliveries SET due_at = ?4 WHERE id IN (SELECT id FROM deliveries WHERE state = 0 AND place < 2 \
+               AND claim = 0 AND connection = ?1 AND due_at = ?3 AND kind = ?2 LIMIT ?5)";
+    db.prepare_cached(sql)?.execute(params![connection, kind, At(until), At(now), most])?;
     Ok(())
 }
 

@@ -171,18 +171,19 @@ pub(super) fn put_off(db: &Connection, id: i64, until: Timestamp) -> Result<()> 
     Ok(())
 }
 
-/// Makes rows due that were put off until `until`.
+/// Makes rows due that were put off until `until`, at most so many; all when `most` is negative.
 pub(super) fn put_forward(
     db: &Connection,
     connection: i64,
     entity: &str,
     until: Timestamp,
     now: Timestamp,
+    most: i64,
 ) -> Result<()> {
     // The priorities are named for the index of what is due.
-    let sql = "UPDATE dirty SET due_at = ?4 WHERE claim = 0 AND priority IN (0, 1, 2, 3) AND connection = ?1 \
-               AND due_at = ?3 AND entity = ?2";
-    db.prepare_cached(sql)?.execute(params![connection, entity, At(until), At(now)])?;
+    let sql = "UPDATE dirty SET due_at = ?4 WHERE id IN (SELECT id FROM dirty WHERE claim = 0 AND priority IN (0, 1, 2, 3) \
+               AND connection = ?1 AND due_at = ?3 AND entity = ?2 LIMIT ?5)";
+    db.prepare_cached(sql)?.execute(params![connection, entity, At(until), At(now), most])?;
     Ok(())
 }
 

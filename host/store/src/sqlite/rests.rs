@@ -45,21 +45,27 @@ pub(super) fn end_of(db: &Connection, connection: i64, subject: &str, now: Times
     let mut statement = db.prepare_cached(sql)?;
     let until = statement.query_row(params![connection, subject], |row| Ok(row.get::<_, At>(0)?.0));
     let Some(until) = until.optional()? else { return Ok(false) };
-    put_forward(db, connection, subject, until, now)?;
+    put_forward(db, connection, subject, until, now, ALL)?;
     Ok(true)
 }
 
-/// What was put off until then is due.
+/// All that was put off.
+const ALL: i64 = -1;
+/// What may try next: as much as one call puts off again. All of a large backlog would keep the writer busy for each trial.
+const TRIED: i64 = 500;
+
+/// What was put off until then is due, at most so much.
 fn put_forward(
     db: &Connection,
     connection: i64,
     subject: &str,
     until: Timestamp,
     now: Timestamp,
+    most: i64,
 ) -> Result<()> {
     match automation_of_subject(subject) {
-        Some(kind) => deliveries::put_forward(db, connection, kind, until, now),
-        None => dirty::put_forward(db, connection, subject, until, now),
+        Some(kind) => deliveries::put_forward(db, connection, kind, until, now, most),
+        None => dirty::put_forward(db, connection, subject, until, now, most),
     }
 }
 
@@ -77,7 +83,7 @@ pub(super) fn next_trial(
     let Some(until) = until.optional()? else { return Ok(()) };
     let sql = "UPDATE rests SET until = ?3 WHERE connection = ?1 AND subject = ?2";
     db.prepare_cached(sql)?.execute(params![connection, subject, At(now)])?;
-    put_forward(db, connection, subject, until, now)
+    put_forward(db, connection, subject, until, now, TRIED)
 }
 
 pub(super) fn list(db: &Connection, workspace: Option<&WorkspaceId>) -> Result<Vec<Rest>> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use contactor_highlevel::webhook::Envelope;
-use contactor_runtime::bindings::triggers::{Change, Received, Webhook};
+use contactor_runtime::bindings::triggers::{Change, Received};
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{ConnectionId, Event, EventSeq, Priority, RecordId, Side};
 use contactor_sync::{Fields, Mapping, RowView, Value};
@@ -15,6 +15,7 @@ use crate::convert;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::Failure;
+use crate::receive;
 use crate::reconcile::children::Kind;
 use crate::reconcile::{RunContext, contact_fields, mismatch, partner_record};
 
@@ -249,10 +250,7 @@ async fn of_partner(run: &RunContext, id: &ConnectionId, event: &Event) -> Resul
 
 /// The changes that a connector reads out of a stored webhook.
 pub(super) async fn changes_of_partner(run: &RunContext, event: &Event) -> Result<Vec<Change>, EngineError> {
-    let headers = event.headers.as_object().into_iter().flatten();
-    let headers =
-        headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
-    let webhook = Webhook { headers, body: event.body.clone() };
+    let webhook = receive::webhook(run, event);
     match run.invoke("triggers.receive", Invocation::Receive(webhook)).await.map_err(told)? {
         Reply::Receive(Ok(Received::Changes(changes))) => Ok(changes),
         Reply::Receive(Ok(Received::Rejected(why))) => {
