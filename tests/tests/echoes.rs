@@ -5,8 +5,10 @@
 use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::Order;
-use contactor_store::{ConnectionId, RunFilter, WorkspaceId};
+use contactor_sandbox::prefinery::ProjectAct;
+use contactor_store::{ConnectionId, FailureClass, RunFilter, WorkspaceId};
 use contactor_tests::engine::{Partner, Stand, WORKSPACE};
+use contactor_tests::partners;
 use serde_json::{Value, json};
 
 /// In every answer that repeats a credential, so that a test knows that the answer was kept.
@@ -139,4 +141,31 @@ async fn a_connector_that_knows_the_credential_all_the_same_cannot_have_it_kept(
     let answer = stand.run(&connection, "partner.send", &request).await.unwrap();
     assert!(!answer.to_string().contains(&key), "{answer}");
     assert_nowhere(&stand).await;
+}
+
+#[tokio::test]
+async fn a_record_with_the_credential_in_it_is_parked_and_nothing_of_it_is_synced() {
+    let stand = Stand::serve().await.unwrap();
+    partners::connect(&stand, partners::prefinery(&stand.sandbox)).await.unwrap();
+    let double = stand.sandbox.prefinery();
+    let key = double.api_key().to_owned();
+    for (email, first) in [("ann@example.com", key.as_str()), ("bob@example.com", "Bob")] {
+        let fields = json!({ "email": email, "profile": { "first_name": first, "last_name": "Signup" } });
+        double.act(double.first_project(), ProjectAct::CreateTester { fields }).unwrap();
+    }
+    stand.settle().await.unwrap();
+    let parked = stand.engine.parked(&WorkspaceId::new(WORKSPACE)).await.unwrap();
+    assert_eq!(
+        parked.iter().map(|parked| parked.class).collect::<Vec<_>>(),
+        [FailureClass::Data],
+        "{parked:?}"
+    );
+    for words in ["credential", "taken out", "at the partner"] {
+        assert!(parked[0].reason.contains(words), "{words}: {}", parked[0].reason);
+    }
+    let highlevel = stand.sandbox.highlevel();
+    let contacts = highlevel.contacts(&highlevel.first_location());
+    let emails: Vec<_> =
+        contacts.iter().map(|contact| contact["email"].as_str().unwrap_or_default()).collect();
+    assert_eq!(emails, ["bob@example.com"], "the others go on");
 }

@@ -4,6 +4,7 @@
 //! nobody looked for. Everything that it answers passes here before the host reads, shows or keeps any of it. Its values are taken
 //! over as they are but for the credential; its words are for people, and lose whatever a run's log must not keep.
 
+use contactor_highlevel::redact::REDACTED;
 use contactor_runtime::Reply;
 use contactor_runtime::bindings::adapter::{Decision, PartnerRecord};
 use contactor_runtime::bindings::automations::Outcome;
@@ -11,6 +12,29 @@ use contactor_runtime::bindings::triggers::{Change, Received};
 use contactor_runtime::bindings::types::{Error, NamedValue, Value};
 
 use crate::reconcile::RunContext;
+
+/// Where a record that is to be synced had a secret in it. What was taken out of it must not be written over the other side's value.
+pub(crate) fn lost(reply: &Reply) -> Option<String> {
+    let of = |record: &PartnerRecord| lost_of(record);
+    match reply {
+        Reply::Read(Ok(record)) | Reply::Create(Ok(record)) | Reply::Update(Ok(record)) => of(record),
+        Reply::Find(Ok(records)) => records.iter().find_map(of),
+        _ => None,
+    }
+}
+
+fn lost_of(record: &PartnerRecord) -> Option<String> {
+    let is_in = |text: &String| text.contains(REDACTED);
+    if is_in(&record.id) {
+        return Some("its id".to_owned());
+    }
+    let field = record.fields.iter().find(|field| match &field.value {
+        Value::Text(text) | Value::Json(text) => is_in(text),
+        Value::Texts(texts) => texts.iter().any(is_in),
+        Value::Empty | Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => false,
+    })?;
+    Some(format!("`{}` of {}", field.name, record.id))
+}
 
 /// How the two kinds of texts are cleaned.
 struct Cleaner<'r>(&'r RunContext);
@@ -100,6 +124,8 @@ impl Cleaner<'_> {
         self.value(&mut change.id);
         self.value(&mut change.event);
         change.snapshot.iter_mut().for_each(|record| self.record(record));
+        // The record is read by itself then, and fails alone.
+        change.snapshot.take_if(|record| lost_of(record).is_some());
         self.fields(&mut change.fields);
     }
 

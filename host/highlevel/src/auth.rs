@@ -2,6 +2,7 @@
 //! a call, and reports a rejected one once.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
@@ -11,22 +12,26 @@ use crate::redact::{Redactor, SHORTEST};
 
 /// A bearer token: an OAuth token of a location, or a private integration token. Never shown by `Debug`.
 #[derive(Clone)]
-pub struct AccessToken(SecretString);
+pub struct AccessToken {
+    secret: SecretString,
+    /// Made for the first answer and shared by all clones: its spellings are many.
+    redactor: Arc<OnceLock<Redactor>>,
+}
 
 impl AccessToken {
     /// Wraps a token.
     pub fn new(token: impl Into<String>) -> Self {
-        Self(SecretString::from(token.into()))
+        Self::from(SecretString::from(token.into()))
     }
 
     /// The token itself, for the `Authorization` header and nothing else.
     pub(crate) fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.secret.expose_secret()
     }
 
     /// An answer without this token: HighLevel may repeat it, and what it answers is shown, kept and given to connectors.
     pub(crate) fn redacted(&self, answer: Vec<u8>) -> Vec<u8> {
-        Redactor::new([&self.0], SHORTEST).bytes(answer)
+        self.redactor.get_or_init(|| Redactor::new([&self.secret], SHORTEST)).bytes(answer)
     }
 
     /// Whether two tokens are the same, so that a provider can tell a stale rejection from a current one.
@@ -37,8 +42,8 @@ impl AccessToken {
 }
 
 impl From<SecretString> for AccessToken {
-    fn from(token: SecretString) -> Self {
-        Self(token)
+    fn from(secret: SecretString) -> Self {
+        Self { secret, redactor: Arc::default() }
     }
 }
 

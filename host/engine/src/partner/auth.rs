@@ -97,7 +97,7 @@ impl PartnerApi {
             LoginBody::Form => request.form(&fields),
         };
         let answer = request.send().await.map_err(|error| super::unreachable(&error.without_url()))?;
-        let answer = super::read(answer).await?;
+        let answer = super::read(answer, false).await?;
         match answer.status {
             200..=299 => {}
             400..=403 => {

@@ -21,6 +21,7 @@ use crate::journal::Journal;
 use crate::receive::is_usable_id;
 use crate::recorder::RunRecorder;
 use crate::replay::{RunTape, Tape};
+use crate::words::lost;
 
 /// The field under which a mapping names a contact's tags.
 pub(crate) const TAGS: &str = "tags";
@@ -296,7 +297,19 @@ impl RunContext {
             ..Call::default()
         });
         let reply = outcome.map_err(|_| failure.unwrap_or_else(|| mismatch(operation)))?;
-        Ok(self.without_secrets(reply))
+        let reply = self.without_secrets(reply);
+        match lost(&reply) {
+            Some(place) => Err(Failure::new(
+                FailureClass::Data,
+                format!(
+                    "{}: {operation} answered a record with a secret of this connection's credential in it, in {place}. It was taken out, \
+                     and what is left is not written to the other side: take it out of the record at the partner, or give the connection a \
+                     credential that occurs in no data",
+                    self.active.connection.connector
+                ),
+            )),
+            None => Ok(reply),
+        }
     }
 
     /// A record that the connector answered, with a usable id, and with the id that was asked for.
