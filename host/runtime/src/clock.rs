@@ -3,6 +3,9 @@
 //! Wasmtime's epochs are wall-clock ticks: a guest that waited two seconds for the network would have used up two seconds of
 //! "CPU" when it comes back. So the epoch only makes the guest look at this clock, and the clock runs only while the
 //! call's future is being polled. Host code that runs without waiting counts as the guest's; it asked for it.
+//!
+//! The clock is the thread's own CPU time: on a machine that is busy with others a guest would be blamed for their time. A turn
+//! begins and ends on one thread. The clock costs a system call of some 0.3 µs, twice in a turn.
 
 use std::{
     any::Any,
@@ -14,8 +17,10 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     task::Poll,
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// Shared between the call's future, which starts and stops the clock, and the epoch callback inside the store, which reads it.
 #[derive(Clone, Debug)]
@@ -23,16 +28,15 @@ pub(crate) struct CpuClock(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    origin: Instant,
     /// Nanoseconds in finished turns.
     spent: AtomicU64,
-    /// Nanoseconds since the origin at which the present turn began.
+    /// The thread's CPU time when the present turn began, in nanoseconds.
     turn: AtomicU64,
 }
 
 impl CpuClock {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Inner { origin: Instant::now(), spent: AtomicU64::new(0), turn: AtomicU64::new(0) }))
+        Self(Arc::new(Inner { spent: AtomicU64::new(0), turn: AtomicU64::new(0) }))
     }
 
     /// Drives the future with the clock running only in its turns, and turns a panic into an error: a bug of the host or of
@@ -62,21 +66,24 @@ impl CpuClock {
 
     /// Time in the present turn. Meaningful only from inside the future.
     pub(crate) fn in_turn(&self) -> Duration {
-        Duration::from_nanos(self.now().saturating_sub(self.0.turn.load(Relaxed)))
+        Duration::from_nanos(now().saturating_sub(self.0.turn.load(Relaxed)))
     }
 
     fn begin_turn(&self) {
-        self.0.turn.store(self.now(), Relaxed);
+        self.0.turn.store(now(), Relaxed);
     }
 
     fn end_turn(&self) {
-        let turn = self.now().saturating_sub(self.0.turn.load(Relaxed));
+        let turn = now().saturating_sub(self.0.turn.load(Relaxed));
         self.0.spent.fetch_add(turn, Relaxed);
     }
+}
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.0.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
+/// CPU time of this thread, in nanoseconds.
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+    seconds.unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(nanos.unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -94,12 +101,12 @@ mod tests {
 
     #[tokio::test]
     async fn work_counts_and_waiting_does_not() {
-        let work = |amount| {
-            let begin = Instant::now();
-            while begin.elapsed() < amount {}
-            begin.elapsed()
+        let work = |amount: Duration| {
+            let begin = now();
+            while now() - begin < u64::try_from(amount.as_nanos()).unwrap() {}
+            Duration::from_nanos(now() - begin)
         };
-        let begin = Instant::now();
+        let begin = now();
         let clock = CpuClock::new();
         let (start, wait) = tokio::sync::oneshot::channel();
         let mut future = pin!(async {
@@ -115,6 +122,6 @@ mod tests {
         };
         let (own, others) = futures_util::future::join(clock.measure(future.as_mut()), other).await;
         assert!(clock.spent() >= own.unwrap());
-        assert!(clock.spent() + others <= begin.elapsed());
+        assert!(clock.spent() + others <= Duration::from_nanos(now() - begin));
     }
 }
