@@ -26,7 +26,9 @@ fn needs(operation: &str) -> Needs {
         | "match.show" | "parked.list" | "parked.groups" | "parked.group" | "conflicts.list"
         | "conflicts.get" | "deletes.list" | "deletes.get" | "deletes.policy" | "timeline"
         | "timeline.field" | "events.list" | "events.get" | "runs.get" => Needs::Viewer,
-        "connectors.inspect"
+        // Installing is of authors alone: see `passes`.
+        "connectors.install"
+        | "connectors.inspect"
         | "actions.run"
         | "tasks.poll"
         | "connections.enable"
@@ -80,8 +82,6 @@ fn needs(operation: &str) -> Needs {
         | "users.unmake-platform-admin"
         | "audit.verify"
         | "workspaces.create" => Needs::Platform,
-        // Of authors alone: see `passes`.
-        "connectors.install" => Needs::Author,
         new => {
             panic!("the operation `{new}` is new: say in this table what it needs, and what else it names")
         }
