@@ -31,6 +31,9 @@ use crate::artefacts;
 /// The one workspace.
 pub const WORKSPACE: &str = "acme";
 
+/// The admin token of a stand's server.
+pub const ADMIN_TOKEN: &str = "fake-admin-token";
+
 /// Longest time that [`Stand::settle`] lets pass at once: retries and timers of the near future become due, whole days do
 /// not.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(2);
@@ -133,7 +136,7 @@ impl Stand {
     /// As [`serve`](Self::serve).
     pub async fn serve_engine(config: SandboxConfig, own: EngineConfig) -> Result<Self> {
         let mut stand = Self::start_engine(config, own).await?;
-        let config = ServerConfig::new("127.0.0.1:0".parse()?, "fake-admin-token".to_owned().into());
+        let config = ServerConfig::new("127.0.0.1:0".parse()?, ADMIN_TOKEN.to_owned().into());
         let server = Server::bind(config, stand.engine.clone()).await?;
         let url = format!("http://{}", server.addr());
         let stop = CancellationToken::new();
@@ -143,13 +146,21 @@ impl Stand {
         Ok(stand)
     }
 
+    /// Where the server answers.
+    ///
+    /// # Errors
+    /// When the stand has no server.
+    pub fn url(&self) -> Result<&str> {
+        let (url, _) = self.server.as_ref().context("the stand has no server: use Stand::serve")?;
+        Ok(url)
+    }
+
     /// Where a connection's partner sends its webhooks.
     ///
     /// # Errors
     /// When the stand has no server.
     pub fn webhook_url(&self, connection: &ConnectionView) -> Result<String> {
-        let (url, _) = self.server.as_ref().context("the stand has no server: use Stand::serve")?;
-        Ok(format!("{url}{}", connection.webhook_path))
+        Ok(format!("{}{}", self.url()?, connection.webhook_path))
     }
 
     /// Installs a partner's component and enables it.

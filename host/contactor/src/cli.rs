@@ -6,8 +6,9 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    alerts, catalog, completions, conflicts, connection, connector, deletes, destination, emit, erase, guard,
-    history, init, mapping, matching, parked, quota, run, runs, sandbox, serve, store, sync, workspace,
+    alerts, audit, catalog, completions, conflicts, connection, connector, deletes, destination, emit, erase,
+    guard, history, init, mapping, matching, parked, quota, run, runs, sandbox, serve, store, sync, token,
+    user, workspace,
 };
 use crate::exit::Exit;
 
@@ -24,7 +25,7 @@ From nothing to the first synchronised contact:
 /// Keeps HighLevel contacts in step with partner applications.
 ///
 /// `contactor serve` runs a host. Nearly everything else asks a running host through its admin API, at the address of the
-/// configuration or of --server, with the token of the configuration or of --admin-token-file.
+/// configuration or of --server, with the token of the configuration or of --admin-token-file: the host's own, or one of a user.
 #[derive(Parser)]
 #[command(version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", Exit::HELP), max_term_width = 110)]
 pub(crate) struct Cli {
@@ -43,8 +44,8 @@ pub(crate) struct Global {
     /// Address of the running host; the one of the configuration unless given.
     #[arg(long, global = true, value_name = "URL", env = "CONTACTOR_SERVER")]
     pub(crate) server: Option<Url>,
-    /// File with the host's admin token. CONTACTOR_ADMIN_TOKEN may hold the token itself; else the file of the configuration
-    /// is read.
+    /// File with the host's admin token, or with a user's (`contactor token create`). CONTACTOR_ADMIN_TOKEN may hold the token
+    /// itself; else the file of the configuration is read.
     #[arg(long, global = true, value_name = "FILE", env = "CONTACTOR_ADMIN_TOKEN_FILE")]
     pub(crate) admin_token_file: Option<PathBuf>,
     /// Results as JSON.
@@ -122,6 +123,18 @@ pub(crate) enum Command {
     /// How the host is.
     #[command(after_help = "Example:\n  contactor health --json")]
     Health,
+    /// Who uses the admin API, and what they may do where.
+    #[command(subcommand)]
+    User(user::Command),
+    /// What users show in place of a password.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Who the host takes you for, and what you may do.
+    #[command(after_help = "Example:\n  contactor whoami --admin-token-file bob.token --json")]
+    Whoami,
+    /// Who changed what, and whether the log of it is as it was written.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// The database of a host that is stopped: look through it, or go on with it after a loss.
     #[command(subcommand)]
     Store(store::Command),

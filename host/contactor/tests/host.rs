@@ -55,7 +55,14 @@ impl Drop for Running {
 
 /// The doubles, and what they printed about themselves.
 fn sandbox(dir: &Path) -> (Running, serde_json::Value) {
-    let mut sandbox = Running::start(contactor(dir).args(["sandbox", "--json", "--people", "3"]));
+    let mut sandbox = Running::start(contactor(dir).args([
+        "sandbox",
+        "--listen",
+        "127.0.0.1:0",
+        "--json",
+        "--people",
+        "3",
+    ]));
     let mut text = String::new();
     while serde_json::from_str::<serde_json::Value>(&text).is_err() {
         text.push_str(&sandbox.line());
@@ -149,4 +156,66 @@ fn a_wrong_admin_token_is_refused_by_the_host() {
     let (code, _, err) = ended(&command.output().unwrap());
     assert_eq!(code, 4);
     assert!(err.contains("admin token") && !err.contains("fake-admin-token"), "{err}");
+}
+
+#[test]
+fn users_tokens_and_the_audit_log_work_from_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(run(dir.path(), &["init", "-q"]).0, 0);
+    let (_sandbox, doubles) = sandbox(dir.path());
+    let text = |pointer: &str| doubles.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+    let (running, address) = host(dir.path(), &text("/highlevel/url"));
+    let ask = |arguments: &[&str]| {
+        ended(&contactor(dir.path()).env("CONTACTOR_SERVER", &address).args(arguments).output().unwrap())
+    };
+    let fine = |arguments: &[&str]| {
+        let (code, out, err) = ask(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {out}{err}");
+        out
+    };
+    std::fs::write(dir.path().join("pit.token"), text("/highlevel/token")).unwrap();
+    let location = text("/highlevel/location");
+    fine(&["workspace", "create", "acme", "--location", &location, "--token-file", "pit.token"]);
+    assert!(fine(&["whoami"]).contains("admin-token-file"));
+    fine(&["user", "add", "bob", "--name", "Bob Smith", "--email", "bob@example.com"]);
+    assert_eq!(ask(&["user", "grant", "bob", "--workspace", "acme"]).0, 2, "a workspace without a role");
+    fine(&["user", "grant", "bob", "--workspace", "acme", "--role", "viewer"]);
+    assert!(fine(&["user", "list"]).contains("viewer in acme"));
+    assert!(fine(&["user", "list", "--workspace", "acme"]).contains("Bob Smith"));
+
+    let made = fine(&["token", "create", "--user", "bob", "--output", "bob.token"]);
+    let token = std::fs::read_to_string(dir.path().join("bob.token")).unwrap();
+    assert!(token.starts_with("ctk_") && !made.contains(token.trim()), "{made}");
+    assert_eq!(ask(&["token", "create", "--user", "bob", "--output", "bob.token"]).0, 2, "never over a file");
+    let as_bob = |arguments: &[&str]| ask(&[arguments, &["--admin-token-file", "bob.token"]].concat());
+    let (code, out, err) = as_bob(&["whoami"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("viewer in acme"), "{out}");
+    assert_eq!(as_bob(&["workspace", "show", "acme"]).0, 0);
+    assert_eq!(as_bob(&["workspace", "show", "other"]).0, 5);
+    let (code, _, err) = as_bob(&["workspace", "set", "acme", "--retention-days", "9"]);
+    assert_eq!(code, 4);
+    assert!(err.contains("workspace-admin") && err.contains("contactor whoami"), "{err}");
+
+    let head: serde_json::Value = serde_json::from_str(&fine(&["audit", "verify", "--json"])).unwrap();
+    let head = head["head"].as_str().unwrap().to_owned();
+    let revoked = fine(&["token", "revoke", token.trim()]);
+    assert!(revoked.contains("is revoked") && !revoked.contains(token.trim()), "{revoked}");
+    assert_eq!(as_bob(&["whoami"]).0, 4);
+    fine(&["user", "disable", "bob"]);
+    fine(&["user", "revoke", "bob", "--workspace", "acme"]);
+    let log = fine(&["audit", "list", "--actor", "bob"]);
+    assert!(log.contains("403 refused") && log.contains("workspaces.set"), "{log}");
+    let log = fine(&["audit", "list"]);
+    for action in ["workspaces.create", "users.create", "members.put", "tokens.create", "users.disable"] {
+        assert!(log.contains(action), "{action}: {log}");
+    }
+    assert!(fine(&["audit", "verify", "--head", &head]).contains("given head"));
+
+    assert_eq!(running.terminate().0, Some(0));
+    let offline = ["audit", "verify", "--database", "contactor.db"];
+    assert!(fine(&[&offline[..], &["--head", &head]].concat()).contains("yes"));
+    let (code, _, err) = ask(&[&offline[..], &["--head", &"ab".repeat(32)]].concat());
+    assert_eq!(code, 6);
+    assert!(err.contains("cut off"), "{err}");
 }

@@ -21,6 +21,9 @@ pub enum EngineError {
     /// It exists already, or belongs to somebody else; nothing was changed.
     #[error("{0}")]
     Conflict(String),
+    /// Whoever asks may not do it; nothing was changed.
+    #[error("{0}")]
+    Forbidden(String),
     /// The component was refused.
     #[error("component refused: {0}")]
     Component(#[from] contactor_runtime::LoadError),
@@ -55,11 +58,37 @@ impl EngineError {
         }
     }
 
-    pub(crate) fn no_workspace(id: &impl ToString) -> Self {
+    /// There is no such workspace, or none that whoever asks may know of: the answer is the same.
+    pub fn no_workspace(id: &impl ToString) -> Self {
         Self::NotFound {
             what: "workspace",
             id: id.to_string(),
             hint: "; `contactor workspace list` shows those there are".to_owned(),
+        }
+    }
+
+    /// There is no such run, or none that whoever asks may know of: the answer is the same.
+    pub fn no_run(id: &impl ToString) -> Self {
+        Self::NotFound {
+            what: "run",
+            id: id.to_string(),
+            hint: "; runs are kept as long as the retention says".to_owned(),
+        }
+    }
+
+    pub(crate) fn no_user(id: &impl ToString) -> Self {
+        Self::NotFound {
+            what: "user",
+            id: id.to_string(),
+            hint: "; `contactor user list` shows those there are".to_owned(),
+        }
+    }
+
+    pub(crate) fn no_token(id: &impl ToString) -> Self {
+        Self::NotFound {
+            what: "token",
+            id: id.to_string(),
+            hint: "; `contactor token list` shows those there are".to_owned(),
         }
     }
 }

@@ -41,6 +41,7 @@ mod note_walk;
 mod notify;
 mod operations;
 mod partner;
+mod people;
 mod progress;
 mod receive;
 mod reconcile;
@@ -72,13 +73,15 @@ pub use ingest::Ingested;
 pub use manage::{
     ActionCall, ActionReport, BucketReport, CheckReport, ConflictPreview, ConflictReport, ConflictView,
     ConnectionView, ConnectorView, DeletionDecision, DeletionPreview, DeletionView, DraftField, DraftRecord,
-    DraftReport, DraftTotals, EnableConnection, FirstSync, HighLevelQuota, InspectReport, MappingRow,
-    MappingTrial, MatchReport, NewWorkspace, ParkedAction, ParkedGroupView, PartnerQuota, PlannedCall,
-    PolicyChange, QuotaUse, QuotaView, Released, RepeatableView, Resolve, RowOrigin, ScopeRequest,
-    SettingView, SyncEstimate, Timeline, TimelineEntry, TimelineKind, TimelinePage, TrialProblem,
-    TrialReport, TrialRow, Unsure, WaitingDeletions, WantedPolicy, WhyField, inspect,
+    DraftReport, DraftTotals, EnableConnection, FirstSync, HighLevelQuota, InspectReport, IssuedToken,
+    MappingRow, MappingTrial, MatchReport, NewToken, NewUser, NewWorkspace, ParkedAction, ParkedGroupView,
+    PartnerQuota, PlannedCall, PolicyChange, QuotaUse, QuotaView, Released, RepeatableView, Resolve,
+    RowOrigin, ScopeRequest, SettingView, SyncEstimate, TOKEN_DAYS, Timeline, TimelineEntry, TimelineKind,
+    TimelinePage, TrialProblem, TrialReport, TrialRow, Unsure, UserView, WaitingDeletions, WantedPolicy,
+    WhyField, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
+pub use people::{Caller, Narrowed, Rights, TokenRefused};
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, RecordPreview, Verdict};
 pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};

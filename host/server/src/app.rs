@@ -4,14 +4,16 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::map_response;
 use axum::routing::get;
 use contactor_engine::Engine;
 
 use crate::config::ServerConfig;
 use crate::error::ApiError;
+use crate::gate::Gate;
 use crate::ingest::IngestMetrics;
 use crate::status::Readiness;
-use crate::{api, ingest, openapi, status};
+use crate::{api, ingest, openapi, secure, status};
 
 /// The state of the server. Cloning it counts a reference.
 #[derive(Clone)]
@@ -23,12 +25,14 @@ pub(crate) struct Shared {
     pub(crate) config: ServerConfig,
     pub(crate) ingest: IngestMetrics,
     pub(crate) readiness: Readiness,
+    pub(crate) gate: Gate,
 }
 
 impl App {
     pub(crate) fn new(config: ServerConfig, engine: Engine) -> Self {
         Self(Arc::new(Shared {
             engine,
+            gate: Gate::new(config.admin_requests_per_minute),
             config,
             ingest: IngestMetrics::register(),
             readiness: Readiness::default(),
@@ -56,5 +60,6 @@ pub(crate) fn router(app: App) -> Router {
         .merge(api::router(&app))
         .fallback(async || ApiError::no_route())
         .method_not_allowed_fallback(async || ApiError::wrong_method())
+        .layer(map_response(secure::secured))
         .with_state(app)
 }

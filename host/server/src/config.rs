@@ -11,7 +11,7 @@ use secrecy::SecretString;
 pub struct ServerConfig {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The bearer token of the admin API.
+    /// The host's own bearer token of the admin API, which opens everything. Users have tokens of their own, in the store.
     pub admin_token: SecretString,
     /// Largest webhook body in bytes. HighLevel marks larger payloads instead of sending them.
     pub webhook_body_cap: usize,
@@ -29,6 +29,8 @@ pub struct ServerConfig {
     pub webhook_timeout: Duration,
     /// Longest time to answer a request of the admin API; a preview asks two vendors for many records.
     pub admin_timeout: Duration,
+    /// Requests that one token of a user may make in a minute. The host's own admin token has no limit.
+    pub admin_requests_per_minute: u32,
     /// How long requests in flight may take to end after the server was told to stop.
     pub drain_timeout: Duration,
     /// What `GET /metrics` renders; `None` answers 404 there.
@@ -49,6 +51,7 @@ impl ServerConfig {
             body_timeout: Duration::from_secs(30),
             webhook_timeout: Duration::from_secs(30),
             admin_timeout: Duration::from_mins(2),
+            admin_requests_per_minute: 1_200,
             drain_timeout: Duration::from_secs(15),
             metrics: None,
         }

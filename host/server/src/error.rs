@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use contactor_engine::EngineError;
+use contactor_engine::{EngineError, TokenRefused};
 use contactor_store::StoreError;
 use http::{HeaderValue, StatusCode, header};
 
@@ -17,6 +17,7 @@ pub(crate) struct ApiError {
     code: &'static str,
     message: String,
     hint: Option<String>,
+    retry_after: Option<u64>,
 }
 
 /// What a handler answers.
@@ -24,10 +25,10 @@ pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), hint: None }
+        Self { status, code, message: message.into(), hint: None, retry_after: None }
     }
 
-    fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -53,9 +54,43 @@ impl ApiError {
         Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body did not arrive in time")
     }
 
-    pub(crate) fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "the admin API needs the admin token")
-            .hint("send `Authorization: Bearer <token>` with the token of the host's admin token file")
+    /// Whoever knew the secret of a token is told why it does not count; everybody else only that none does.
+    pub(crate) fn unauthorized(refused: &TokenRefused) -> Self {
+        let told = |message: String| Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
+        match refused {
+            TokenRefused::Unknown => told(
+                "the admin API needs the host's admin token, or a token of a user".to_owned(),
+            )
+            .hint("send `Authorization: Bearer <token>`; `contactor token create` makes one for a user"),
+            ended => told(ended.to_string()).hint("ask a platform admin for another one"),
+        }
+    }
+
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    pub(crate) fn too_many(wait: Duration) -> Self {
+        let seconds = wait.as_secs() + 1;
+        let mut told =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "this token makes too many requests");
+        told.retry_after = Some(seconds);
+        told.hint(format!("wait {seconds} s; nothing of this request was done"))
+    }
+
+    /// A change was made, and the store could not put its end on record.
+    pub(crate) fn not_on_record(status: StatusCode) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store",
+            format!("the request ended with {status}, but the audit log could not keep that; that it began is on record"),
+        )
+        .hint("the host cannot use its disk; `contactor health` shows what is wrong. Look at the result before you repeat it")
+    }
+
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
     }
 
     pub(crate) fn no_route() -> Self {
@@ -92,6 +127,7 @@ impl From<EngineError> for ApiError {
             EngineError::Conflict(_) | EngineError::Store(StoreError::Conflict { .. }) => {
                 (StatusCode::CONFLICT, "conflict")
             }
+            EngineError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             EngineError::Component(_) => (StatusCode::UNPROCESSABLE_ENTITY, "component-refused"),
             EngineError::HighLevel(_) => (StatusCode::BAD_GATEWAY, "highlevel"),
             EngineError::Partner { .. } => (StatusCode::BAD_GATEWAY, "partner"),
@@ -127,6 +163,9 @@ impl IntoResponse for ApiError {
                 Some((header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="contactor""#)))
             }
             StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, HeaderValue::from_static("30"))),
+            StatusCode::TOO_MANY_REQUESTS => {
+                self.retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds)))
+            }
             _ => None,
         };
         response.headers_mut().extend(extra);

@@ -13,15 +13,16 @@
 
 mod api;
 mod app;
-mod auth;
 mod body;
 mod config;
 pub mod dto;
 mod error;
 mod extract;
+mod gate;
 mod ingest;
 mod listen;
 mod openapi;
+mod secure;
 mod server;
 mod status;
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     let token = SecurityScheme::Http(
         HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("The host's admin token."))
+            .description(Some("The host's admin token, or a token of a user (`ctk_…`)."))
             .build(),
     );
     document.components.get_or_insert_default().add_security_scheme("admin-token", token);
@@ -32,11 +32,28 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
     info(
         title = "Contactor admin API",
         description = "Workspaces, connectors, connections, synchronisation and what happened. Errors have the shape of \
-                       `ErrorBody`; 401 means that the admin token is missing or wrong."
+                       `ErrorBody`; 401 means that no valid token was shown, 403 that its user may not do this; what lies in a \
+                       workspace without a role of the user is answered with 404, as if it did not exist."
     ),
     security(("admin-token" = [])),
     paths(
         api::health::health,
+        api::people::whoami,
+        api::people::list,
+        api::people::create,
+        api::people::get,
+        api::people::disable,
+        api::people::enable,
+        api::people::make_platform_admin,
+        api::people::unmake_platform_admin,
+        api::people::members,
+        api::people::put_member,
+        api::people::remove_member,
+        api::tokens::list,
+        api::tokens::create,
+        api::tokens::revoke,
+        api::audit::list,
+        api::audit::verify,
         api::workspaces::list,
         api::workspaces::create,
         api::workspaces::get,

@@ -77,7 +77,7 @@ pub(crate) fn app(dir: &Path) -> App {
 
 /// A running server.
 pub(crate) struct TestServer {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     http: reqwest::Client,
     pub(crate) address: std::net::SocketAddr,
     pub(crate) stop: CancellationToken,
@@ -95,7 +95,12 @@ impl TestServer {
         let (address, stop) = (server.addr(), CancellationToken::new());
         let serving = tokio::spawn(server.serve(stop.clone()));
         let http = client(&Options::default()).unwrap();
-        Self { _dir: dir, http, address, stop, serving }
+        Self { dir, http, address, stop, serving }
+    }
+
+    /// Its database.
+    pub(crate) fn database(&self) -> std::path::PathBuf {
+        self.dir.path().join("test.db")
     }
 
     /// A request without a token.

@@ -63,6 +63,45 @@ pub trait Store: Send + Sync + 'static {
     /// The connections of a workspace, or all.
     async fn connections(&self, workspace: Option<&WorkspaceId>) -> Result<Vec<Connection>>;
 
+    // ------------------------------------------------------------------------------------------------------------- people
+
+    /// Makes a user. `Conflict` when the id is taken.
+    async fn create_user(&self, user: User) -> Result<()>;
+    /// Changes what is said of a user.
+    async fn update_user(&self, id: &UserId, change: UserChange) -> Result<()>;
+    /// One user.
+    async fn user(&self, id: &UserId) -> Result<Option<User>>;
+    /// All users, by id.
+    async fn users(&self) -> Result<Vec<User>>;
+    /// Gives a user a role in a workspace, in the place of the one that the user has there. `Invalid` for that of a platform admin.
+    async fn put_member(&self, member: Member) -> Result<()>;
+    /// Takes a user's role in a workspace away; answers whether there was one.
+    async fn remove_member(&self, workspace: &WorkspaceId, user: &UserId) -> Result<bool>;
+    /// The users of a workspace with their roles, by id.
+    async fn members(&self, workspace: &WorkspaceId) -> Result<Vec<(User, Role)>>;
+    /// A user's roles, by workspace.
+    async fn members_of(&self, user: &UserId) -> Result<Vec<Member>>;
+    /// Makes a token. `NotFound` also when the one that it was made with is revoked.
+    async fn create_token(&self, token: Token) -> Result<()>;
+    /// One token.
+    async fn token(&self, id: &TokenId) -> Result<Option<Token>>;
+    /// The tokens of a user, or all, the newest first.
+    async fn tokens(&self, user: Option<&UserId>) -> Result<Vec<Token>>;
+    /// Revokes a token, those that were made with it, and so on; answers how many were revoked by that.
+    async fn revoke_token(&self, id: &TokenId) -> Result<u64>;
+    /// Notes that a token was used.
+    async fn touch_token(&self, id: &TokenId) -> Result<()>;
+    /// A token with all that decides what it opens, as of one moment.
+    async fn bearer(&self, id: &TokenId) -> Result<Option<Bearer>>;
+
+    /// Appends an entry to the audit log, in the order of the commits; answers its place.
+    async fn append_audit(&self, entry: NewAudit) -> Result<i64>;
+    /// Changes that were asked for, newest first. The log forgets nothing.
+    async fn audit(&self, filter: AuditFilter) -> Result<Vec<AuditedChange>>;
+    /// Follows the whole chain of the audit log, and looks for a hash that was noted earlier: without one a tail that was cut off cannot
+    /// be missed.
+    async fn verify_audit(&self, noted: Option<AuditHash>) -> Result<AuditVerdict>;
+
     /// Writes a sealed credential under its name (`<workspace>` for HighLevel, `<connection>/<field>` for a partner).
     async fn put_credential(&self, name: &str, sealed: Sealed) -> Result<()>;
     /// Reads a sealed credential.
@@ -285,6 +324,8 @@ pub trait Store: Send + Sync + 'static {
     async fn put_run(&self, run: Run) -> Result<()>;
     /// One run with its calls.
     async fn run(&self, id: &RunId) -> Result<Option<Run>>;
+    /// The workspace of a run, if there is such a run: cheaper than the run itself.
+    async fn workspace_of_run(&self, id: &RunId) -> Result<Option<WorkspaceId>>;
     /// Runs without their calls, newest first.
     async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>>;
     /// Contacts of a workspace whose change a partner was told since this time only because a walk over HighLevel found it: no webhook

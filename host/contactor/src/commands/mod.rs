@@ -1,6 +1,7 @@
 //! The commands: one file per subject, each with its arguments and what they do.
 
 pub(crate) mod alerts;
+pub(crate) mod audit;
 pub(crate) mod catalog;
 pub(crate) mod completions;
 pub(crate) mod conflicts;
@@ -26,6 +27,9 @@ pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod store;
 pub(crate) mod sync;
+pub(crate) mod token;
+pub(crate) mod user;
+pub(crate) mod whoami;
 pub(crate) mod workspace;
 
 use std::path::PathBuf;
@@ -41,7 +45,7 @@ use crate::logging;
 use crate::output::Output;
 use crate::secrets;
 
-/// The variable that may hold the admin token itself.
+/// The variable that may hold the token itself: the host's own, or one of a user.
 const TOKEN_VARIABLE: &str = "CONTACTOR_ADMIN_TOKEN";
 
 /// What every command is given.
@@ -59,6 +63,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Init(args) => init::run(&context, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Store(command) => store::run(&context, &command),
+        Command::Audit(command) if command.is_local() => audit::run_locally(&context, &command),
         Command::Connector(command) if command.is_local() => connector::run_locally(&context, &command),
         command => {
             // Commands that only ask a host speak for themselves; what goes wrong is in their message.
@@ -94,6 +99,10 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Deletes(command) => deletes::run(context, command).await,
         Command::Events(command) => history::events(context, command).await,
         Command::Health => health::run(context).await,
+        Command::User(command) => user::run(context, command).await,
+        Command::Token(command) => token::run(context, command).await,
+        Command::Whoami => whoami::run(context).await,
+        Command::Audit(command) => audit::run(context, command).await,
         // `run` has dealt with these: they need no host and no runtime of this kind.
         Command::Serve(_) | Command::Init(_) | Command::Completions(_) | Command::Store(_) => Ok(()),
     }

@@ -212,6 +212,15 @@ impl Engine {
         Ok(ConnectionView { newly_repeatable, ..self.connection(&id).await? })
     }
 
+    /// Whether this address is another one than that of a connection which exists: then its stored credential would go there.
+    ///
+    /// # Errors
+    /// It is no address of a partner.
+    pub async fn would_move(&self, id: &ConnectionId, base_url: &str) -> Result<bool, EngineError> {
+        let Some(present) = self.store().connection(id).await? else { return Ok(false) };
+        Ok(partner::base_url(base_url)?.as_str() != present.base_url)
+    }
+
     /// The stored parts of the credential with the given ones over them.
     async fn merged_credentials(
         &self,

@@ -96,11 +96,15 @@ pub enum TimelineKind {
 impl Engine {
     /// One run with its calls.
     pub async fn run_detail(&self, id: &RunId) -> Result<Run, EngineError> {
-        self.store().run(id).await?.ok_or_else(|| EngineError::NotFound {
-            what: "run",
-            id: id.to_string(),
-            hint: "; runs are kept as long as the retention says".to_owned(),
-        })
+        self.store().run(id).await?.ok_or_else(|| EngineError::no_run(id))
+    }
+
+    /// The workspace of a run.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn workspace_of_run(&self, id: &RunId) -> Result<Option<WorkspaceId>, EngineError> {
+        Ok(self.store().workspace_of_run(id).await?)
     }
 
     /// What happened to a contact, by HighLevel's id or a partner's.

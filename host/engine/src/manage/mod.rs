@@ -1,6 +1,7 @@
 //! What admins and operators do: workspaces, connectors, connections, syncs, and looking at what happened.
 
 mod actions;
+mod audit;
 mod check;
 mod conflicts;
 mod connections;
@@ -12,11 +13,13 @@ mod history;
 mod mapping;
 mod matching;
 mod parked;
+mod people;
 mod quota;
 mod rules;
 pub(crate) mod secrets;
 mod sync;
 mod template;
+mod tokens;
 mod why;
 mod workspaces;
 
@@ -39,8 +42,10 @@ pub(crate) use mapping::{is_known, of_contact, of_definition};
 pub(crate) use matching::basis;
 pub use matching::{BucketReport, MatchReport, SyncEstimate};
 pub use parked::{ParkedAction, ParkedGroupView, Released, Unsure};
+pub use people::{NewUser, UserView};
 pub use quota::{HighLevelQuota, PartnerQuota, QuotaUse, QuotaView};
 pub use sync::FirstSync;
+pub use tokens::{IssuedToken, NewToken, TOKEN_DAYS};
 pub use why::WhyField;
 pub use workspaces::NewWorkspace;
 pub(crate) use workspaces::check_id;

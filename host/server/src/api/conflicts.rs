@@ -5,11 +5,12 @@ use axum::extract::State;
 use contactor_engine::Resolve;
 use contactor_store::ConflictFilter;
 
-use super::{connection_id, page, workspace_id};
+use super::{by, connection_id, page, workspace_id};
 use crate::app::App;
 use crate::dto::{Conflict, ConflictQuery, ConflictReport, ErrorBody, ResolveAnswer, ResolveConflict};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::gate::Asks;
 
 /// Conflicts that were met: those that wait for a person first, then those that wait for a run, then the newest.
 #[utoipa::path(
@@ -76,13 +77,13 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn resolve(
     State(app): State<App>,
+    Asks(caller): Asks,
     ApiPath((workspace, conflict)): ApiPath<(String, String)>,
     ApiJson(request): ApiJson<ResolveConflict>,
 ) -> ApiResult<Json<ResolveAnswer>> {
     let number = number(&conflict)?;
     let workspace = workspace_id(workspace);
-    let by = request.by.map_or_else(|| "an admin".to_owned(), |name| format!("{name} (admin)"));
-    let how = Resolve { take: request.take.into(), by };
+    let how = Resolve { take: request.take.into(), by: by(&caller, request.by) };
     Ok(Json(if request.preview {
         app.engine.preview_resolution(&workspace, number, how).await?.into()
     } else {

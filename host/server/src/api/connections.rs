@@ -1,13 +1,16 @@
 //! Connectors enabled in workspaces.
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
+use contactor_engine::{Caller, ConnectionView};
+use contactor_store::Role;
 
 use super::{connection_id, workspace_id};
 use crate::app::App;
 use crate::dto::{CheckReport, Connection, EnableConnection, ErrorBody};
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::extract::{ApiJson, ApiPath};
+use crate::gate::{Asks, Told};
 
 /// The connections of a workspace.
 #[utoipa::path(
@@ -20,10 +23,11 @@ use crate::extract::{ApiJson, ApiPath};
 )]
 pub(crate) async fn list(
     State(app): State<App>,
+    Asks(caller): Asks,
     ApiPath(workspace): ApiPath<String>,
 ) -> ApiResult<Json<Vec<Connection>>> {
     let connections = app.engine.connections(&workspace_id(workspace)).await?;
-    Ok(Json(connections.into_iter().map(Into::into).collect()))
+    Ok(Json(connections.into_iter().map(|connection| shown(&caller, connection)).collect()))
 }
 
 /// One connection.
@@ -40,9 +44,21 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn get(
     State(app): State<App>,
+    Asks(caller): Asks,
     ApiPath((workspace, connector)): ApiPath<(String, String)>,
 ) -> ApiResult<Json<Connection>> {
-    Ok(Json(app.engine.connection(&connection_id(&workspace, &connector)).await?.into()))
+    Ok(Json(shown(&caller, app.engine.connection(&connection_id(&workspace, &connector)).await?)))
+}
+
+/// To whoever only looks the address of the webhooks is not shown: for some partners it is all the proof there is.
+fn shown(caller: &Caller, connection: ConnectionView) -> Connection {
+    let works = caller.rights.role_in(&connection.workspace) >= Some(Role::Author);
+    let connection = Connection::from(connection);
+    if works {
+        connection
+    } else {
+        Connection { webhook_path: "(not shown to viewers)".to_owned(), ..connection }
+    }
 }
 
 /// Enables a connector in a workspace, or changes how it is enabled.
@@ -59,15 +75,29 @@ pub(crate) async fn get(
     responses(
         (status = 200, body = Connection),
         (status = 400, description = "A setting, a mapping row, a grant or a credential does not fit.", body = ErrorBody),
+        (status = 403, description = "It is moved to another address, which only an admin of the workspace does.", body = ErrorBody),
         (status = 404, description = "No such workspace or connector.", body = ErrorBody),
     )
 )]
 pub(crate) async fn enable(
     State(app): State<App>,
+    Asks(caller): Asks,
     ApiPath((workspace, connector)): ApiPath<(String, String)>,
     ApiJson(request): ApiJson<EnableConnection>,
-) -> ApiResult<Json<Connection>> {
-    Ok(Json(app.engine.enable_connection(request.at(workspace, connector)).await?.into()))
+) -> ApiResult<(Extension<Told>, Json<Connection>)> {
+    let id = connection_id(&workspace, &connector);
+    let decides = caller.rights.role_in(&workspace_id(workspace.clone())) >= Some(Role::WorkspaceAdmin);
+    if !decides
+        && let Some(address) = &request.base_url
+        && app.engine.would_move(&id, address).await?
+    {
+        return Err(ApiError::forbidden(format!(
+            "only an admin of {workspace} moves {id} to another address: the credential that somebody stored would be sent there"
+        )));
+    }
+    let connection: Connection = app.engine.enable_connection(request.at(workspace, connector)).await?.into();
+    let told = Told(format!("version={} digest={}", connection.version, connection.digest));
+    Ok((Extension(told), Json(connection)))
 }
 
 /// Switches a connection off. Its links and history stay, and enabling it again goes on from there.

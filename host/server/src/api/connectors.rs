@@ -1,13 +1,14 @@
 //! Installed components.
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use http::StatusCode;
 
 use crate::app::App;
 use crate::dto::{Connector, ErrorBody, InspectReport};
 use crate::error::ApiResult;
 use crate::extract::Component;
+use crate::gate::Told;
 
 /// All installed components, newest first.
 #[utoipa::path(
@@ -38,9 +39,11 @@ pub(crate) async fn list(State(app): State<App>) -> ApiResult<Json<Vec<Connector
 pub(crate) async fn install(
     State(app): State<App>,
     Component(bytes): Component,
-) -> ApiResult<(StatusCode, Json<Connector>)> {
-    let connector = app.engine.install_connector(bytes.into()).await?;
-    Ok((StatusCode::CREATED, Json(connector.into())))
+) -> ApiResult<(StatusCode, Extension<Told>, Json<Connector>)> {
+    let connector: Connector = app.engine.install_connector(bytes.into()).await?.into();
+    let told =
+        Told(format!("connector={} version={} digest={}", connector.id, connector.version, connector.digest));
+    Ok((StatusCode::CREATED, Extension(told), Json(connector)))
 }
 
 /// Reads what a component says about itself, without installing, compiling or running it.

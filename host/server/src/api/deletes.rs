@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use contactor_engine::DeletionDecision;
+use contactor_engine::{Caller, DeletionDecision};
 use contactor_store::DeletionFilter;
 
-use super::{connection_id, page, workspace_id};
+use super::{by, connection_id, page, workspace_id};
 use crate::app::App;
 use crate::dto::{
     DecideDeletion, DecideDeletions, DeletePolicies, DeletePolicyQuery, Deletion, DeletionPreview,
@@ -13,6 +13,7 @@ use crate::dto::{
 };
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::gate::Asks;
 
 /// Records that one side lost: in quarantine, waiting for a person, and done; those that ended only when asked for.
 #[utoipa::path(
@@ -79,12 +80,13 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn decide(
     State(app): State<App>,
+    Asks(caller): Asks,
     ApiPath((workspace, deletion, decision)): ApiPath<(String, String, String)>,
     ApiJson(request): ApiJson<DecideDeletion>,
 ) -> ApiResult<Json<Deletion>> {
     let (number, decision) = (number(&deletion)?, decision_of(&decision)?);
     let workspace = workspace_id(workspace);
-    Ok(Json(app.engine.decide_deletion(&workspace, number, decision, &who(request.by)).await?.into()))
+    Ok(Json(app.engine.decide_deletion(&workspace, number, decision, &by(&caller, request.by)).await?.into()))
 }
 
 /// Confirms deletions of a workspace that wait for it, of all its connections: all, if they are as many as was expected, or those named.
@@ -108,10 +110,11 @@ pub(crate) async fn decide(
 )]
 pub(crate) async fn confirm_all(
     State(app): State<App>,
+    Asks(caller): Asks,
     ApiPath(workspace): ApiPath<String>,
     ApiJson(request): ApiJson<DecideDeletions>,
 ) -> ApiResult<Json<Vec<Deletion>>> {
-    all(&app, workspace, DeletionDecision::Confirm, request).await
+    all(&app, &caller, workspace, DeletionDecision::Confirm, request).await
 }
 
 /// Keeps the other record of deletions of a workspace that wait for a person: all, if they are as many as was expected, or those named.
@@ -135,14 +138,16 @@ pub(crate) async fn confirm_all(
 )]
 pub(crate) async fn keep_all(
     State(app): State<App>,
+    Asks(caller): Asks,
     ApiPath(workspace): ApiPath<String>,
     ApiJson(request): ApiJson<DecideDeletions>,
 ) -> ApiResult<Json<Vec<Deletion>>> {
-    all(&app, workspace, DeletionDecision::Keep, request).await
+    all(&app, &caller, workspace, DeletionDecision::Keep, request).await
 }
 
 async fn all(
     app: &App,
+    caller: &Caller,
     workspace: String,
     decision: DeletionDecision,
     request: DecideDeletions,
@@ -153,7 +158,7 @@ async fn all(
             "either `expect` has to say how many waiting deletions you saw, or `ids` which; `contactor deletes list` shows them",
         ));
     };
-    let decided = app.engine.decide_deletions(&workspace, meant, decision, &who(request.by)).await?;
+    let decided = app.engine.decide_deletions(&workspace, meant, decision, &by(caller, request.by)).await?;
     Ok(Json(decided.into_iter().map(Into::into).collect()))
 }
 
@@ -237,10 +242,6 @@ pub(crate) async fn preview(
 
 fn contact() -> String {
     "contact".to_owned()
-}
-
-fn who(by: Option<String>) -> String {
-    by.map_or_else(|| "an admin".to_owned(), |name| format!("{name} (admin)"))
 }
 
 fn decision_of(word: &str) -> ApiResult<DeletionDecision> {

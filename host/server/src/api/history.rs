@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use contactor_engine::{TimelinePage, WhyField};
-use contactor_store::{EventFilter, EventSeq, RecordId, RunFilter, RunId};
+use contactor_store::{EventFilter, EventSeq, RecordId, Role, RunFilter, RunId};
 
 use super::{connection_id, page, workspace_id};
 use crate::app::App;
@@ -12,8 +12,9 @@ use crate::dto::{
 };
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ApiPath, ApiQuery};
+use crate::gate::Asks;
 
-/// Runs, newest first, without their calls.
+/// Runs, newest first, without their calls; of all workspaces that whoever asks may see unless one is named.
 #[utoipa::path(
     get,
     path = "/api/v1/runs",
@@ -24,6 +25,7 @@ use crate::extract::{ApiPath, ApiQuery};
 )]
 pub(crate) async fn runs(
     State(app): State<App>,
+    Asks(caller): Asks,
     ApiQuery(query): ApiQuery<RunQuery>,
 ) -> ApiResult<Json<Vec<Run>>> {
     let connection = match (&query.workspace, query.connector) {
@@ -39,7 +41,21 @@ pub(crate) async fn runs(
         before: query.before.map(RunId::new),
         limit: page(query.limit),
     };
-    Ok(Json(app.engine.runs(filter).await?.into_iter().map(Into::into).collect()))
+    let own = match &filter.workspace {
+        None => caller.rights.workspaces(Role::Viewer),
+        Some(_) => None,
+    };
+    let Some(own) = own else {
+        return Ok(Json(app.engine.runs(filter).await?.into_iter().map(Into::into).collect()));
+    };
+    let mut runs = Vec::new();
+    for workspace in own {
+        runs.extend(app.engine.runs(RunFilter { workspace: Some(workspace), ..filter.clone() }).await?);
+    }
+    // The ids sort by time.
+    runs.sort_by(|one, other| other.id.cmp(&one.id));
+    runs.truncate(filter.limit as usize);
+    Ok(Json(runs.into_iter().map(Into::into).collect()))
 }
 
 /// One run with every call it made.

@@ -2,6 +2,7 @@
 
 pub(crate) mod actions;
 pub(crate) mod alerts;
+pub(crate) mod audit;
 pub(crate) mod catalogue;
 pub(crate) mod conflicts;
 pub(crate) mod connections;
@@ -16,27 +17,48 @@ pub(crate) mod history;
 pub(crate) mod mapping;
 pub(crate) mod matching;
 pub(crate) mod parked;
+pub(crate) mod people;
 pub(crate) mod quota;
 pub(crate) mod replay;
 pub(crate) mod sync;
+pub(crate) mod tokens;
 pub(crate) mod workspaces;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get, post, put};
+use axum::routing::{MethodRouter, delete, get, post, put};
+use contactor_engine::Caller;
 use contactor_store::{ConnectionId, WorkspaceId};
 
 use crate::app::App;
-use crate::auth;
+use crate::gate;
 
 /// How many things a list holds unless the client says otherwise, and at most.
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
 
-/// Every route of the admin API. A test compares it with the OpenAPI document.
+/// Every route of the admin API. Tests compare it with the OpenAPI document, and that with the rules of the gate.
 pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
     vec![
         ("/api/v1/health", get(health::health)),
+        ("/api/v1/whoami", get(people::whoami)),
+        ("/api/v1/users", get(people::list).post(people::create)),
+        ("/api/v1/users/{user}", get(people::get)),
+        ("/api/v1/users/{user}/disable", post(people::disable)),
+        ("/api/v1/users/{user}/enable", post(people::enable)),
+        (
+            "/api/v1/users/{user}/platform-admin",
+            put(people::make_platform_admin).delete(people::unmake_platform_admin),
+        ),
+        ("/api/v1/tokens", get(tokens::list).post(tokens::create)),
+        ("/api/v1/tokens/{token}", delete(tokens::revoke)),
+        ("/api/v1/workspaces/{workspace}/members", get(people::members)),
+        (
+            "/api/v1/workspaces/{workspace}/members/{user}",
+            put(people::put_member).delete(people::remove_member),
+        ),
+        ("/api/v1/audit", get(audit::list)),
+        ("/api/v1/audit/verify", get(audit::verify)),
         ("/api/v1/workspaces", get(workspaces::list).post(workspaces::create)),
         ("/api/v1/workspaces/{workspace}", get(workspaces::get)),
         ("/api/v1/workspaces/{workspace}/settings", put(workspaces::set)),
@@ -127,7 +149,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
     routes()
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
-        .route_layer(from_fn_with_state(app.clone(), auth::gate))
+        .route_layer(from_fn_with_state(app.clone(), gate::gate))
 }
 
 fn connection_id(workspace: &str, connector: &str) -> ConnectionId {
@@ -136,6 +158,15 @@ fn connection_id(workspace: &str, connector: &str) -> ConnectionId {
 
 fn workspace_id(workspace: String) -> WorkspaceId {
     WorkspaceId::new(workspace)
+}
+
+/// Who decides, in the words of the history. A user is known; whoever has the host's own token says who it is.
+fn by(caller: &Caller, said: Option<String>) -> String {
+    match (caller.user(), said) {
+        (Some(user), _) => format!("{user} (admin)"),
+        (None, Some(name)) => format!("{name} (admin)"),
+        (None, None) => "an admin".to_owned(),
+    }
 }
 
 fn page(limit: Option<u32>) -> u32 {

@@ -1,7 +1,7 @@
 //! Workspaces.
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use http::StatusCode;
 
 use super::workspace_id;
@@ -9,8 +9,9 @@ use crate::app::App;
 use crate::dto::{ErrorBody, NewWorkspace, Workspace, WorkspaceSettings};
 use crate::error::ApiResult;
 use crate::extract::{ApiJson, ApiPath};
+use crate::gate::{Asks, Told};
 
-/// All workspaces, by id.
+/// The workspaces in which whoever asks has a role, by id; all for a platform admin.
 #[utoipa::path(
     get,
     path = "/api/v1/workspaces",
@@ -18,8 +19,9 @@ use crate::extract::{ApiJson, ApiPath};
     operation_id = "workspaces.list",
     responses((status = 200, body = Vec<Workspace>))
 )]
-pub(crate) async fn list(State(app): State<App>) -> ApiResult<Json<Vec<Workspace>>> {
-    let workspaces = app.engine.workspaces().await?;
+pub(crate) async fn list(State(app): State<App>, Asks(caller): Asks) -> ApiResult<Json<Vec<Workspace>>> {
+    let mut workspaces = app.engine.workspaces().await?;
+    workspaces.retain(|workspace| caller.rights.role_in(&workspace.id).is_some());
     let shown = |own| Workspace::of_engine(&app.engine, own);
     Ok(Json(workspaces.into_iter().map(shown).collect()))
 }
@@ -42,9 +44,10 @@ pub(crate) async fn list(State(app): State<App>) -> ApiResult<Json<Vec<Workspace
 pub(crate) async fn create(
     State(app): State<App>,
     ApiJson(new): ApiJson<NewWorkspace>,
-) -> ApiResult<(StatusCode, Json<Workspace>)> {
+) -> ApiResult<(StatusCode, Extension<Told>, Json<Workspace>)> {
     let workspace = app.engine.create_workspace(new.into()).await?;
-    Ok((StatusCode::CREATED, Json(Workspace::of_engine(&app.engine, workspace))))
+    let told = Told(format!("workspace={}", workspace.id));
+    Ok((StatusCode::CREATED, Extension(told), Json(Workspace::of_engine(&app.engine, workspace))))
 }
 
 /// One workspace.

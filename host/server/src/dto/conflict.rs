@@ -165,7 +165,7 @@ impl From<engine::ConflictReport> for ConflictReport {
 pub struct ResolveConflict {
     /// The side whose value is to be in place on both. The side whose value is in place withdraws a decision that waits.
     pub take: Side,
-    /// Who decides; shown with the conflict and its run, and not checked.
+    /// Who decides; shown with the conflict and its run. It counts with the host's own admin token only: a user is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// Say what would be written, and write and store nothing.

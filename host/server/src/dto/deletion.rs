@@ -232,7 +232,7 @@ impl From<engine::DeletionView> for Deletion {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecideDeletion {
-    /// Who decides; shown with the deletion and its run, and not checked.
+    /// Who decides; shown with the deletion and its run. It counts with the host's own admin token only: a user is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
 }
@@ -242,7 +242,7 @@ pub struct DecideDeletion {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecideDeletions {
-    /// Who decides; shown with the deletions and their runs, and not checked.
+    /// Who decides; shown with the deletions and their runs. It counts with the host's own admin token only: a user is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// All that wait for a person, if they are exactly so many.

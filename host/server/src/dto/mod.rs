@@ -3,6 +3,7 @@
 
 mod action;
 mod alerts;
+mod audit;
 mod catalogue;
 mod conflict;
 mod connection;
@@ -19,6 +20,7 @@ mod history;
 mod mapping;
 mod matching;
 mod parked;
+mod people;
 mod preview;
 mod quota;
 mod record;
@@ -31,6 +33,7 @@ mod workspace;
 
 pub use action::{ActionCall, ActionReport, ActionRequest};
 pub use alerts::{Alert, AlertKind, AlertRules, Alerts};
+pub use audit::{AuditEntry, AuditPhase, AuditQuery, AuditReport, AuditVerifyQuery};
 pub use catalogue::{CatalogueEntry, CatalogueKind, CatalogueQuery, CatalogueWay};
 pub use conflict::{
     Conflict, ConflictDecision, ConflictQuery, ConflictReport, ConflictState, ResolveAnswer, ResolveConflict,
@@ -63,6 +66,10 @@ pub use matching::{
     ApproveMatch, BucketReport, Match, MatchBucket, MatchQuery, MatchReport, StartMatch, SyncEstimate,
 };
 pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAllQuery, RetryAnswer};
+pub use people::{
+    Grant, IssuedToken, Member, NewToken, NewUser, PutMember, RevokeAnswer, Role, Token, TokenQuery, User,
+    Whoami,
+};
 pub use preview::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, PreviewRequest, Verdict};
 pub use quota::{HighLevelQuota, PartnerQuota, Priority, Quota, QuotaUse};
 pub use record::{RecordRef, Side};

@@ -6,8 +6,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
-/// A credential inside a request. The API takes secrets and never answers with one; it can be serialised only so that a
-/// client can send it.
+/// A credential inside a request. The API takes secrets and answers with none, but for that of a new token; it can be
+/// serialised so that a client can send it.
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String, format = Password)]

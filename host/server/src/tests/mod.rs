@@ -4,4 +4,5 @@ mod admin;
 mod connections;
 mod description;
 mod ingest;
+mod people;
 mod status;

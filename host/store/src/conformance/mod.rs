@@ -7,6 +7,7 @@
 #![allow(clippy::wildcard_imports, reason = "cases speak of most of the model, as any test beside it would")]
 
 mod alerts;
+mod audit;
 mod automations;
 mod children;
 mod claims;
@@ -22,6 +23,7 @@ mod history;
 mod linking;
 mod matching;
 mod parked;
+mod people;
 mod recordings;
 mod records;
 mod rests;
@@ -114,6 +116,16 @@ cases! {
         everything_configured_survives_a_restart,
         ids_locations_and_webhook_tokens_are_unique,
         unknown_names_are_answered_as_such;
+    people:
+        users_roles_and_tokens_survive_a_restart,
+        what_is_changed_of_a_user_leaves_the_rest,
+        a_role_belongs_to_one_workspace_and_nobody_is_platform_admin_of_one,
+        a_token_ends_with_the_one_that_it_was_made_with,
+        a_token_is_shown_with_what_counts_now;
+    audit:
+        changes_are_listed_with_their_ends_and_the_log_grows_in_one_chain,
+        the_log_is_asked_by_workspace_actor_and_time_in_pages,
+        a_hash_that_was_noted_is_found_again;
     events:
         an_event_is_kept_as_it_came,
         events_are_found_by_what_they_are_about_in_pages_newest_first,

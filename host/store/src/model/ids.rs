@@ -76,6 +76,14 @@ text_id!(
     /// SHA-256 of a component, lower-case hex.
     Digest
 );
+text_id!(
+    /// Somebody who uses the admin API; a short name that a platform admin chose (`[a-z0-9-]`, at most 63 characters).
+    UserId
+);
+text_id!(
+    /// A token of a user, without its secret: 16 hex digits.
+    TokenId
+);
 
 /// Position of an event in the store's order of acceptance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! What the store keeps: identifiers, rows and the requests that change them.
 
 mod alerts;
+mod audit;
 mod configuration;
 mod conflicts;
 mod deletions;
@@ -9,6 +10,7 @@ mod events;
 mod guard;
 mod ids;
 mod matching;
+mod people;
 mod progress;
 mod recordings;
 mod rests;
@@ -17,6 +19,7 @@ mod usage;
 mod work;
 
 pub use alerts::*;
+pub use audit::*;
 pub use configuration::*;
 pub use conflicts::*;
 pub use deletions::*;
@@ -25,6 +28,7 @@ pub use events::*;
 pub use guard::*;
 pub use ids::*;
 pub use matching::*;
+pub use people::*;
 pub use progress::*;
 pub use recordings::*;
 pub use rests::*;

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::file::{Fold, Locked, fold, open_writer};
 use super::mark::{Found, Mark, Position};
-use super::{Result, schema};
+use super::{Result, audit, schema};
 use crate::doubt::Doubt;
 use crate::error::StoreError;
+use crate::model::{AuditHash, AuditVerdict};
 
 /// Problems that are listed at most; after so many it makes no difference.
 const PROBLEMS: i64 = 100;
@@ -93,6 +94,20 @@ pub fn accept(path: &Path) -> Result<Accepted> {
         position => position.map_or(0, |position| position.commit),
     };
     Ok(Accepted { commit, marked: found.commit(), was_doubtful })
+}
+
+/// Follows the chain of the audit log of a database that no host has open, such as a copy. Changes nothing.
+///
+/// # Errors
+///
+/// As [`check`]; `NotFound` also when the database is of a version without such a log.
+pub fn audited(path: &Path, noted: Option<AuditHash>) -> Result<AuditVerdict> {
+    let (locked, connection) = open(path)?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'audit')";
+    if !connection.query_row(sql, [], |row| row.get(0))? {
+        return Err(StoreError::not_found("audit log in the database", &locked.path().display()));
+    }
+    audit::verify(&connection, noted)
 }
 
 fn open(path: &Path) -> Result<(Locked, Connection)> {

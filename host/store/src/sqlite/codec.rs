@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 
 use crate::error::StoreError;
 use crate::model::{
-    ConnectionId, Digest, EventSeq, LocationId, Priority, RecordId, RunId, Side, WorkspaceId,
+    AuditPhase, ConnectionId, Digest, EventSeq, LocationId, Priority, RecordId, RunId, Side, TokenId, UserId,
+    WorkspaceId,
 };
 
 impl From<rusqlite::Error> for StoreError {
@@ -141,7 +142,7 @@ macro_rules! text_columns {
     )*};
 }
 
-text_columns!(WorkspaceId, ConnectionId, LocationId, RecordId, RunId, Digest);
+text_columns!(WorkspaceId, ConnectionId, LocationId, RecordId, RunId, Digest, UserId, TokenId);
 
 impl ToSql for EventSeq {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -177,6 +178,7 @@ macro_rules! code_columns {
 }
 pub(super) use code_columns;
 
+code_columns!(AuditPhase { Begun = 0, Ended = 1, Refused = 2 });
 code_columns!(Side { Highlevel = 0, Partner = 1 });
 code_columns!(Priority { Interactive = 0, Webhook = 1, Sweep = 2, Backfill = 3 });
 

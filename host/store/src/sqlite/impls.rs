@@ -12,9 +12,9 @@ use super::claim::{self, Demand};
 use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
-    Result, SqliteStore, alerts, changes, configuration, conflicts, counts, deletions, dirty, erase, events,
-    expire, ingest, journal, kv, leases, links, matching, messages, parked, recordings, rests, runs, seen,
-    usage, writes,
+    Result, SqliteStore, alerts, audit, changes, configuration, conflicts, counts, deletions, dirty, erase,
+    events, expire, ingest, journal, kv, leases, links, matching, messages, parked, people, recordings,
+    rests, runs, seen, usage, writes,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -86,6 +86,85 @@ impl Store for SqliteStore {
     async fn connections(&self, workspace: Option<&WorkspaceId>) -> Result<Vec<Connection>> {
         let workspace = workspace.cloned();
         self.read(move |db| configuration::connections(db, workspace.as_ref())).await
+    }
+
+    async fn create_user(&self, user: User) -> Result<()> {
+        self.write(move |db| people::create_user(db, &user)).await
+    }
+
+    async fn update_user(&self, id: &UserId, change: UserChange) -> Result<()> {
+        let id = id.clone();
+        self.write(move |db| people::update_user(db, &id, change)).await
+    }
+
+    async fn user(&self, id: &UserId) -> Result<Option<User>> {
+        let id = id.clone();
+        self.read(move |db| people::user(db, &id)).await
+    }
+
+    async fn users(&self) -> Result<Vec<User>> {
+        self.read(people::users).await
+    }
+
+    async fn put_member(&self, member: Member) -> Result<()> {
+        self.write(move |db| people::put_member(db, &member)).await
+    }
+
+    async fn remove_member(&self, workspace: &WorkspaceId, user: &UserId) -> Result<bool> {
+        let (workspace, user) = (workspace.clone(), user.clone());
+        self.write(move |db| people::remove_member(db, &workspace, &user)).await
+    }
+
+    async fn members(&self, workspace: &WorkspaceId) -> Result<Vec<(User, Role)>> {
+        let workspace = workspace.clone();
+        self.read(move |db| people::members(db, &workspace)).await
+    }
+
+    async fn members_of(&self, user: &UserId) -> Result<Vec<Member>> {
+        let user = user.clone();
+        self.read(move |db| people::members_of(db, &user)).await
+    }
+
+    async fn create_token(&self, token: Token) -> Result<()> {
+        self.write(move |db| people::create_token(db, &token)).await
+    }
+
+    async fn token(&self, id: &TokenId) -> Result<Option<Token>> {
+        let id = id.clone();
+        self.read(move |db| people::token(db, &id)).await
+    }
+
+    async fn tokens(&self, user: Option<&UserId>) -> Result<Vec<Token>> {
+        let user = user.cloned();
+        self.read(move |db| people::tokens(db, user.as_ref())).await
+    }
+
+    async fn revoke_token(&self, id: &TokenId) -> Result<u64> {
+        let (id, now) = (id.clone(), self.now());
+        self.write(move |db| people::revoke_token(db, &id, now)).await
+    }
+
+    async fn touch_token(&self, id: &TokenId) -> Result<()> {
+        let (id, now) = (id.clone(), self.now());
+        self.write(move |db| people::touch_token(db, &id, now)).await
+    }
+
+    async fn bearer(&self, id: &TokenId) -> Result<Option<Bearer>> {
+        let id = id.clone();
+        self.read(move |db| people::bearer(db, &id)).await
+    }
+
+    async fn append_audit(&self, entry: NewAudit) -> Result<i64> {
+        let now = self.now();
+        self.write(move |db| audit::append(db, &entry, now)).await
+    }
+
+    async fn audit(&self, filter: AuditFilter) -> Result<Vec<AuditedChange>> {
+        self.read(move |db| audit::list(db, &filter)).await
+    }
+
+    async fn verify_audit(&self, noted: Option<AuditHash>) -> Result<AuditVerdict> {
+        self.read(move |db| audit::verify(db, noted)).await
     }
 
     async fn put_credential(&self, name: &str, sealed: Sealed) -> Result<()> {
@@ -376,6 +455,11 @@ impl Store for SqliteStore {
     async fn run(&self, id: &RunId) -> Result<Option<Run>> {
         let id = id.clone();
         self.read(move |db| runs::run(db, &id)).await
+    }
+
+    async fn workspace_of_run(&self, id: &RunId) -> Result<Option<WorkspaceId>> {
+        let id = id.clone();
+        self.read(move |db| runs::workspace_of(db, &id)).await
     }
 
     async fn found_by_walk(&self, workspace: &WorkspaceId, since: Timestamp) -> Result<u64> {

@@ -9,6 +9,7 @@
 //! them, and `impls` is the trait.
 
 mod alerts;
+mod audit;
 mod changes;
 mod check;
 mod claim;
@@ -37,6 +38,7 @@ mod marks;
 mod matching;
 mod messages;
 mod parked;
+mod people;
 mod readers;
 mod recordings;
 mod rests;
@@ -59,7 +61,7 @@ use rusqlite::Connection;
 
 use crate::error::StoreError;
 use crate::torture;
-pub use check::{Accepted, Checked, accept, check};
+pub use check::{Accepted, Checked, accept, audited, check};
 use claim::Turns;
 use disk::Disk;
 pub use disk::DiskWatch;

@@ -110,6 +110,12 @@ pub(super) fn run(db: &Connection, id: &RunId) -> Result<Option<Run>> {
     Ok(run.optional()?)
 }
 
+/// The workspace of a run.
+pub(super) fn workspace_of(db: &Connection, id: &RunId) -> Result<Option<WorkspaceId>> {
+    let sql = "SELECT w.id FROM runs r JOIN workspaces w ON w.pk = r.workspace WHERE r.id = ?1";
+    Ok(db.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?)
+}
+
 /// The statement that lists runs, newest first: the ids sort by time.
 pub(super) fn listing(filter: &RunFilter) -> String {
     let mut conditions = vec!["1"];

@@ -9,4 +9,5 @@ mod files;
 mod fixture;
 mod losses;
 mod properties;
+mod tenancy;
 mod timers;

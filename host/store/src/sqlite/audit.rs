@@ -1,0 +1,125 @@
+//! The audit log. The one writer appends to it, so its order is that of the commits.
+
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
+
+use super::Result;
+use super::codec::At;
+use crate::model::{
+    Actor, AuditCheck, AuditFilter, AuditHash, AuditRow, AuditVerdict, AuditedChange, NewAudit,
+};
+
+const ROW: &str = "a.seq, a.at, a.phase, a.began, a.actor, a.token, a.workspace, a.action, a.target, a.status, a.detail, \
+                   a.previous, a.hash";
+
+fn row(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
+    Ok(AuditRow {
+        seq: row.get(0)?,
+        at: row.get::<_, At>(1)?.0,
+        entry: NewAudit {
+            phase: row.get(2)?,
+            began: row.get(3)?,
+            actor: Actor::from(row.get::<_, String>(4)?),
+            token: row.get(5)?,
+            workspace: row.get(6)?,
+            action: row.get(7)?,
+            target: row.get(8)?,
+            status: row.get(9)?,
+            detail: row.get(10)?,
+        },
+        previous: AuditHash(row.get(11)?),
+        hash: AuditHash(row.get(12)?),
+    })
+}
+
+/// Appends an entry; answers its place.
+pub(super) fn append(db: &Connection, entry: &NewAudit, now: Timestamp) -> Result<i64> {
+    let sql = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
+    let last =
+        db.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, AuditHash(row.get(1)?)))).optional()?;
+    // What is hashed has to be what is read again: instants are kept to the microsecond.
+    let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
+    let AuditRow { seq, at, entry, previous, hash } = AuditRow::after(last, now, entry.clone());
+    let sql = "INSERT INTO audit (seq, at, phase, began, actor, token, workspace, action, target, status, detail, previous, hash) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    db.prepare_cached(sql)?.execute(params![
+        seq,
+        At(at),
+        entry.phase,
+        entry.began,
+        entry.actor.as_str(),
+        entry.token,
+        entry.workspace,
+        entry.action,
+        entry.target,
+        entry.status,
+        entry.detail,
+        previous.0,
+        hash.0
+    ])?;
+    Ok(seq)
+}
+
+/// Changes that were asked for, newest first.
+pub(super) fn list(db: &Connection, filter: &AuditFilter) -> Result<Vec<AuditedChange>> {
+    let mut conditions = vec!["a.phase <> 1".to_owned()];
+    let mut values: Vec<Value> = Vec::new();
+    let mut given = |value: Value| {
+        values.push(value);
+        format!("?{}", values.len())
+    };
+    if let Some(workspaces) = &filter.workspaces {
+        let places: Vec<_> = workspaces.iter().map(|id| given(id.as_str().to_owned().into())).collect();
+        conditions.push(format!("a.workspace IN ({})", places.join(", ")));
+    }
+    if let Some(actor) = &filter.actor {
+        conditions.push(format!("a.actor = {}", given(actor.clone().into())));
+    }
+    if let Some(since) = filter.since {
+        conditions.push(format!("a.at >= {}", given(since.as_microsecond().into())));
+    }
+    if let Some(before) = filter.before {
+        conditions.push(format!("a.seq < {}", given(before.into())));
+    }
+    let limit = given(i64::from(filter.limit).into());
+    let sql = format!(
+        "SELECT {ROW}, e.at, e.status, coalesce(e.detail, '') FROM audit a LEFT JOIN audit e ON e.began = a.seq WHERE {} ORDER BY a.seq DESC LIMIT {limit}",
+        conditions.join(" AND ")
+    );
+    let mut statement = db.prepare(&sql)?;
+    let changes = statement.query_map(params_from_iter(values), |columns| {
+        let row = row(columns)?;
+        let ended: Option<u16> = columns.get(14)?;
+        Ok(AuditedChange {
+            ended_at: columns.get::<_, Option<At>>(13)?.map(|at| at.0),
+            status: ended.or(row.entry.status),
+            told: columns.get(15)?,
+            row,
+        })
+    })?;
+    Ok(changes.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Follows the whole chain.
+pub(super) fn verify(db: &Connection, wanted: Option<AuditHash>) -> Result<AuditVerdict> {
+    let mut check = AuditCheck::new(wanted);
+    let mut statement = db.prepare(&format!("SELECT {ROW} FROM audit a ORDER BY a.seq"))?;
+    for found in statement.query_map([], row)? {
+        match found {
+            Ok(row) if check.take(&row) => {}
+            Ok(_) => break,
+            // A value that no version of this program wrote: somebody else did.
+            Err(
+                error @ (rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::InvalidColumnType(..)),
+            ) => {
+                check.unreadable(&error.to_string());
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(check.verdict())
+}
