@@ -5,16 +5,16 @@ use std::time::Duration;
 use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
     ActionReport, ActionRequest, AlertRules, Alerts, AllowRequest, ApproveMatch, CatalogueEntry,
-    CatalogueQuery, CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector,
+    CatalogueQuery, CheckReport, Conflict, ConflictQuery, ConflictReport, Connection, Connector, Consent,
     DecideDeletion, DecideDeletions, DeletePolicies, DeletePolicyQuery, Deletion, DeletionPreview,
     DeletionQuery, Destination, DraftReport, EnableConnection, EraseRequest, Erasure, ErrorBody, Event,
-    EventDetail, EventQuery, FieldStory, FirstSync, GuardReport, Health, LimitQuery, MappingDraft,
-    MappingRow, MappingRowQuery, MappingTrial, MatchQuery, MatchReport, NewWorkspace, Parked, ParkedGroup,
-    ParkedGroupDetail, PreviewDeletion, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef,
-    RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAllQuery,
-    RetryAnswer, Run, RunQuery, SampleAnswer, SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch,
-    StoryQuery, SyncProgress, SyncRequest, Timeline, TimelineQuery, TrialReport, Workspace,
-    WorkspaceSettings,
+    EventDetail, EventQuery, FieldStory, FirstSync, Grant, GuardReport, Health, Installation, LimitQuery,
+    MappingDraft, MappingRow, MappingRowQuery, MappingTrial, MatchQuery, MatchReport, NewConsent,
+    NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail, PreviewDeletion, PreviewReport, PreviewRequest,
+    PutDestination, Quota, RecordRef, RecordingSummary, ReleaseAnswer, RenewGrant, ReplayReport,
+    ResolveAnswer, ResolveConflict, RetryAllQuery, RetryAnswer, Run, RunQuery, SampleAnswer,
+    SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery, SyncProgress, SyncRequest,
+    Timeline, TimelineQuery, TrialReport, Workspace, WorkspaceSettings, WorkspaceToken,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -89,6 +89,26 @@ impl Client {
 
     pub(crate) async fn create_workspace(&self, new: &NewWorkspace) -> Result<Workspace> {
         self.json(self.request(Method::POST, &["workspaces"]).json(new)).await
+    }
+
+    pub(crate) async fn set_workspace_token(&self, id: &str, new: &WorkspaceToken) -> Result<Workspace> {
+        self.json(self.request(Method::PUT, &["workspaces", id, "token"]).json(new)).await
+    }
+
+    pub(crate) async fn consent(&self, new: &NewConsent) -> Result<Consent> {
+        self.json(self.request(Method::POST, &["oauth", "consents"]).json(new)).await
+    }
+
+    pub(crate) async fn grants(&self) -> Result<Vec<Grant>> {
+        self.get(&["oauth", "grants"]).await
+    }
+
+    pub(crate) async fn renew_grant(&self, which: &RenewGrant) -> Result<Grant> {
+        self.json(self.request(Method::POST, &["oauth", "grants", "renew"]).json(which)).await
+    }
+
+    pub(crate) async fn installations(&self) -> Result<Vec<Installation>> {
+        self.get(&["oauth", "installations"]).await
     }
 
     pub(crate) async fn connectors(&self) -> Result<Vec<Connector>> {

@@ -39,6 +39,7 @@ mod manage;
 mod match_walk;
 mod note_walk;
 mod notify;
+mod oauth;
 mod operations;
 mod partner;
 mod progress;
@@ -79,6 +80,9 @@ pub use manage::{
     TrialReport, TrialRow, Unsure, WaitingDeletions, WantedPolicy, WhyField, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
+pub use oauth::{
+    Connected, ConsentPage, Courier, GrantView, LocationInstalled, NewConsent, OAuthSetup, Order,
+};
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, RecordPreview, Verdict};
 pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};

@@ -93,7 +93,7 @@ impl From<EngineError> for ApiError {
                 (StatusCode::CONFLICT, "conflict")
             }
             EngineError::Component(_) => (StatusCode::UNPROCESSABLE_ENTITY, "component-refused"),
-            EngineError::HighLevel(_) => (StatusCode::BAD_GATEWAY, "highlevel"),
+            EngineError::HighLevel(_) | EngineError::Marketplace(_) => (StatusCode::BAD_GATEWAY, "highlevel"),
             EngineError::Partner { .. } => (StatusCode::BAD_GATEWAY, "partner"),
             EngineError::Store(StoreError::NotFound { .. }) => (StatusCode::NOT_FOUND, "not-found"),
             EngineError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store"),

@@ -16,6 +16,7 @@ pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod mapping;
 pub(crate) mod matching;
+pub(crate) mod oauth;
 pub(crate) mod parked;
 pub(crate) mod progress;
 pub(crate) mod quota;
@@ -26,6 +27,7 @@ pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod store;
 pub(crate) mod sync;
+pub(crate) mod token_courier;
 pub(crate) mod workspace;
 
 use std::path::PathBuf;
@@ -59,6 +61,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Init(args) => init::run(&context, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Store(command) => store::run(&context, &command),
+        Command::TokenCourier => token_courier::run(),
         Command::Connector(command) if command.is_local() => connector::run_locally(&context, &command),
         command => {
             // Commands that only ask a host speak for themselves; what goes wrong is in their message.
@@ -94,8 +97,13 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Deletes(command) => deletes::run(context, command).await,
         Command::Events(command) => history::events(context, command).await,
         Command::Health => health::run(context).await,
+        Command::Oauth(command) => oauth::run(context, command).await,
         // `run` has dealt with these: they need no host and no runtime of this kind.
-        Command::Serve(_) | Command::Init(_) | Command::Completions(_) | Command::Store(_) => Ok(()),
+        Command::Serve(_)
+        | Command::Init(_)
+        | Command::Completions(_)
+        | Command::Store(_)
+        | Command::TokenCourier => Ok(()),
     }
 }
 

@@ -18,6 +18,7 @@ mod health;
 mod history;
 mod mapping;
 mod matching;
+mod oauth;
 mod parked;
 mod preview;
 mod quota;
@@ -62,6 +63,7 @@ pub use mapping::{
 pub use matching::{
     ApproveMatch, BucketReport, Match, MatchBucket, MatchQuery, MatchReport, StartMatch, SyncEstimate,
 };
+pub use oauth::{Consent, Grant, GrantState, Installation, NewConsent, RenewGrant};
 pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAllQuery, RetryAnswer};
 pub use preview::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, PreviewRequest, Verdict};
 pub use quota::{HighLevelQuota, PartnerQuota, Priority, Quota, QuotaUse};
@@ -75,7 +77,7 @@ pub use run::{
 pub use secret::Secret;
 pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind, StoryQuery};
 pub use sync::{FirstSync, SyncProgress, SyncRequest};
-pub use workspace::{NewWorkspace, Workspace, WorkspaceSettings};
+pub use workspace::{NewWorkspace, Workspace, WorkspaceSettings, WorkspaceToken};
 
 /// Makes a plain enum of the API from the enum of the same variants that the host works with, and back.
 macro_rules! mirror {

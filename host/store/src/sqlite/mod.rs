@@ -36,6 +36,7 @@ mod mark;
 mod marks;
 mod matching;
 mod messages;
+mod oauth;
 mod parked;
 mod readers;
 mod recordings;
