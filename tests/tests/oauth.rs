@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use contactor_sandbox::faults::{Effect, Fault, When};
+use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::{Sandbox, SandboxConfig};
 use contactor_tests::host::Host;
 use futures_util::future::join_all;
@@ -18,6 +19,7 @@ struct World {
     dir: TempDir,
     sandbox: Sandbox,
     location: String,
+    contact: String,
 }
 
 impl World {
@@ -39,7 +41,9 @@ impl World {
         std::fs::write(&secret, &app.client_secret).unwrap();
         private(&secret);
         let location = sandbox.highlevel().first_location();
-        Self { dir, sandbox, location }
+        let act = PersonAct::CreateContact { fields: json!({ "email": "first@example.com" }) };
+        let contact = sandbox.highlevel().act(&location, act).unwrap()["id"].as_str().unwrap().to_owned();
+        Self { dir, sandbox, location, contact }
     }
 
     async fn host(&self) -> Host {
@@ -95,9 +99,13 @@ impl World {
         self.sandbox.recorder().count_of(TOKEN).carried_out
     }
 
-    /// Asks both systems whether the connection works; the problems.
+    /// Reads a contact of HighLevel through the host: what is wrong, or an error when the host is away.
     async fn check(&self, host: &Host) -> anyhow::Result<Value> {
-        Ok(host.post("/workspaces/acme/connections/prefinery/check", &json!({})).await?["problems"].clone())
+        let request = json!({ "input": { "contactId": self.contact } });
+        let url = host.at("/api/v1/workspaces/acme/actions/highlevel.contacts.get");
+        let answer = host.client().post(url).bearer_auth(host.token()).json(&request).send().await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        Ok(if status.is_success() { json!([]) } else { json!([text]) })
     }
 
     fn fault(&self, operation: &str, effect: Effect, when: When) {
@@ -110,7 +118,7 @@ impl World {
 
     async fn create_contact(&self, email: &str) {
         let fields = json!({ "firstName": "Ann", "email": email });
-        let act = contactor_sandbox::highlevel::PersonAct::CreateContact { fields };
+        let act = PersonAct::CreateContact { fields };
         self.sandbox.highlevel().act(&self.location, act).unwrap();
     }
 
@@ -220,7 +228,11 @@ async fn a_host_that_is_killed_at_any_step_of_a_renewal_spends_one_token_and_los
         host.ends().await.unwrap();
 
         let host = world.host().await;
-        assert_eq!(world.check(&host).await.unwrap(), json!([]), "{step}");
+        let problems = world.check(&host).await.unwrap_or_else(|error| {
+            let log = std::fs::read_to_string(world.dir.path().join("host.log")).unwrap();
+            panic!("{step}: {error:#}\n{log}")
+        });
+        assert_eq!(problems, json!([]), "{step}");
         generation += 1;
         let grant = world.grant(&host, &world.own()).await;
         assert_eq!((&grant["generation"], &grant["state"]), (&json!(generation), &json!("active")), "{step}");

@@ -78,25 +78,21 @@ pub(super) fn consented(db: &Db, consented: &Consented) -> Result<OAuthGrant> {
 
 /// Leave to renew a grant.
 pub(super) fn lease(db: &Db, request: &LeaseRequest) -> Result<Leased> {
-    let sql = "SELECT generation, lease_until, fence, unsettled FROM oauth_grants WHERE id = ?1";
-    let row = db.prepare_cached(sql)?.query_row([request.id.as_str()], |row| {
-        Ok((
-            count(row.get(0)?),
-            row.get::<_, Option<At>>(1)?,
-            count(row.get(2)?),
-            row.get::<_, Option<i64>>(3)?,
-        ))
-    });
-    let (generation, held, fence, unsettled) =
-        row.optional()?.ok_or_else(|| StoreError::not_found("grant", &request.id))?;
-    if generation != request.generation {
+    let present = grant(db, &request.id)?.ok_or_else(|| StoreError::not_found("grant", &request.id))?;
+    if present.generation != request.generation {
         return Ok(Leased::Renewed);
     }
-    if let Some(At(until)) = held
+    let ended = |owner: &str| request.ended.as_ref().is_some_and(|ended| owner.starts_with(ended.as_str()));
+    if let Some(GrantLease { owner, until, .. }) = present.lease
         && until > request.now
+        && !ended(&owner)
     {
         return Ok(Leased::Held { until });
     }
+    let sql = "SELECT fence, unsettled FROM oauth_grants WHERE id = ?1";
+    let (fence, unsettled) = db
+        .prepare_cached(sql)?
+        .query_row([request.id.as_str()], |row| Ok((count(row.get(0)?), row.get::<_, Option<i64>>(1)?)))?;
     let fence = fence + 1;
     let sql = "UPDATE oauth_grants SET fence = ?2, lease_owner = ?3, lease_until = ?4, unsettled = ?2 WHERE id = ?1";
     db.prepare_cached(sql)?.execute(params![
