@@ -169,7 +169,7 @@ async fn connect(engine: &Engine, sandbox: &Sandbox) -> Result<ConnectionId> {
         id: "acme".to_owned(),
         name: None,
         location: highlevel.first_location(),
-        token: highlevel.private_token().into(),
+        token: Some(highlevel.private_token().into()),
         country: None,
         timezone: None,
     };

@@ -103,7 +103,7 @@ impl Stand {
                 id: WORKSPACE.to_owned(),
                 name: None,
                 location: sandbox.highlevel().first_location(),
-                token: sandbox.highlevel().private_token().into(),
+                token: Some(sandbox.highlevel().private_token().into()),
                 country: None,
                 timezone: None,
             })

@@ -145,7 +145,7 @@ async fn a_receiver_that_never_answers_keeps_nobody_else_waiting() {
         id: "other".to_owned(),
         name: None,
         location: other.id.clone(),
-        token: other.private_token.clone().into(),
+        token: Some(other.private_token.clone().into()),
         country: None,
         timezone: None,
     };

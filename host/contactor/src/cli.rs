@@ -7,8 +7,8 @@ use url::Url;
 
 use crate::commands::{
     alerts, audit, catalog, completions, conflicts, connection, connector, deletes, destination, emit, erase,
-    guard, history, init, mapping, matching, parked, quota, run, runs, sandbox, serve, store, sync, token,
-    user, workspace,
+    guard, history, init, mapping, matching, oauth, parked, quota, run, runs, sandbox, serve, store, sync,
+    token, user, workspace,
 };
 use crate::exit::Exit;
 
@@ -70,6 +70,9 @@ pub(crate) enum Command {
     /// Tenants, each bound to one HighLevel location.
     #[command(subcommand)]
     Workspace(workspace::Command),
+    /// Access to HighLevel by consent: send somebody to the consent page, see and renew what was granted.
+    #[command(subcommand)]
+    Oauth(oauth::Command),
     /// Components that can be enabled.
     #[command(subcommand)]
     Connector(connector::Command),
@@ -138,6 +141,9 @@ pub(crate) enum Command {
     /// The database of a host that is stopped: look through it, or go on with it after a loss.
     #[command(subcommand)]
     Store(store::Command),
+    /// Carry out one token request for a host, whose order comes on standard input. The host runs this by itself.
+    #[command(hide = true, after_help = "Example:\n  contactor token-courier <order")]
+    TokenCourier,
     /// Completions for a shell.
     Completions(completions::Args),
 }

@@ -6,16 +6,17 @@ use contactor_highlevel::http::{Options, client};
 use contactor_server::dto::{
     ActionReport, ActionRequest, AlertRules, Alerts, AllowRequest, ApproveMatch, AuditEntry, AuditQuery,
     AuditReport, AuditVerifyQuery, CatalogueEntry, CatalogueQuery, CheckReport, Conflict, ConflictQuery,
-    ConflictReport, Connection, Connector, DecideDeletion, DecideDeletions, DeletePolicies,
+    ConflictReport, Connection, Connector, Consent, DecideDeletion, DecideDeletions, DeletePolicies,
     DeletePolicyQuery, Deletion, DeletionPreview, DeletionQuery, Destination, DraftReport, EnableConnection,
-    EraseRequest, Erasure, ErrorBody, Event, EventDetail, EventQuery, FieldStory, FirstSync, GuardReport,
-    Health, IssuedToken, LimitQuery, MappingDraft, MappingRow, MappingRowQuery, MappingTrial, MatchQuery,
-    MatchReport, Member, NewToken, NewUser, NewWorkspace, Parked, ParkedGroup, ParkedGroupDetail,
-    PreviewDeletion, PreviewReport, PreviewRequest, PutDestination, PutMember, Quota, RecordRef,
-    RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAllQuery,
-    RetryAnswer, RevokeAnswer, Run, RunQuery, SampleAnswer, SetDeletePolicies, SetMappingPolicy,
-    SetMappingRow, StartMatch, StoryQuery, SyncProgress, SyncRequest, Timeline, TimelineQuery, Token,
-    TokenQuery, TrialReport, User, Whoami, Workspace, WorkspaceSettings,
+    EraseRequest, Erasure, ErrorBody, Event, EventDetail, EventQuery, FieldStory, FirstSync, Grant,
+    GuardReport, Health, Installation, IssuedToken, LimitQuery, MappingDraft, MappingRow, MappingRowQuery,
+    MappingTrial, MatchQuery, MatchReport, Member, NewConsent, NewToken, NewUser, NewWorkspace, Parked,
+    ParkedGroup, ParkedGroupDetail, PreviewDeletion, PreviewReport, PreviewRequest, PutDestination,
+    PutMember, Quota, RecordRef, RecordingSummary, ReleaseAnswer, RenewGrant, ReplayReport, ResolveAnswer,
+    ResolveConflict, RetryAllQuery, RetryAnswer, RevokeAnswer, Run, RunQuery, SampleAnswer,
+    SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery, SyncProgress, SyncRequest,
+    Timeline, TimelineQuery, Token, TokenQuery, TrialReport, User, Whoami, Workspace, WorkspaceSettings,
+    WorkspaceToken,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -90,6 +91,39 @@ impl Client {
 
     pub(crate) async fn create_workspace(&self, new: &NewWorkspace) -> Result<Workspace> {
         self.json(self.request(Method::POST, &["workspaces"]).json(new)).await
+    }
+
+    pub(crate) async fn set_workspace_token(&self, id: &str, new: &WorkspaceToken) -> Result<Workspace> {
+        self.json(self.request(Method::PUT, &["workspaces", id, "token"]).json(new)).await
+    }
+
+    /// For a workspace's location, or for an agency.
+    pub(crate) async fn consent(&self, workspace: Option<&str>, new: &NewConsent) -> Result<Consent> {
+        let request = match workspace {
+            Some(workspace) => self.request(Method::POST, &["workspaces", workspace, "consents"]),
+            None => self.request(Method::POST, &["oauth", "consents"]),
+        };
+        self.json(request.json(new)).await
+    }
+
+    pub(crate) async fn grants_of(&self, workspace: &str) -> Result<Vec<Grant>> {
+        self.get(&["workspaces", workspace, "grants"]).await
+    }
+
+    pub(crate) async fn renew_grants_of(&self, workspace: &str) -> Result<Vec<Grant>> {
+        self.json(self.request(Method::POST, &["workspaces", workspace, "grants", "renew"])).await
+    }
+
+    pub(crate) async fn grants(&self) -> Result<Vec<Grant>> {
+        self.get(&["oauth", "grants"]).await
+    }
+
+    pub(crate) async fn renew_grant(&self, which: &RenewGrant) -> Result<Grant> {
+        self.json(self.request(Method::POST, &["oauth", "grants", "renew"]).json(which)).await
+    }
+
+    pub(crate) async fn installations(&self) -> Result<Vec<Installation>> {
+        self.get(&["oauth", "installations"]).await
     }
 
     pub(crate) async fn connectors(&self) -> Result<Vec<Connector>> {

@@ -5,9 +5,10 @@
 //! | `<workspace>` | HighLevel's private integration token |
 //! | `<connection>/auth` | the partner's credential parts, one JSON object |
 //! | `<connection>/webhook` | the partner's signing secret |
+//! | `oauth:<grant>` | HighLevel's pair of tokens for a location or an agency; see [`oauth`](crate::oauth) |
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use contactor_highlevel::{AccessToken, TokenError, TokenProvider};
@@ -16,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::oauth::OAuth;
 
 impl Engine {
     /// Stops a connection whose credential was refused: its work waits until a person reconnects it. Without the stop the
@@ -117,53 +119,76 @@ pub(crate) fn webhook_name(connection: &ConnectionId) -> String {
     format!("{connection}/webhook")
 }
 
-/// HighLevel's tokens for the client: private integration tokens, one per workspace.
+/// HighLevel's tokens for the client. A location's own grant comes first, then the workspace's private integration token, then the
+/// grant of the location's agency.
 pub(crate) struct Tokens {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) credentials: Credentials,
-    cache: std::sync::Mutex<std::collections::HashMap<String, AccessToken>>,
+    store: Arc<dyn Store>,
+    credentials: Credentials,
+    oauth: OnceLock<Arc<OAuth>>,
+    private: Mutex<HashMap<String, AccessToken>>,
 }
 
 impl Tokens {
     pub(crate) fn new(store: Arc<dyn Store>, credentials: Credentials) -> Self {
-        Self { store, credentials, cache: std::sync::Mutex::default() }
+        Self { store, credentials, oauth: OnceLock::new(), private: Mutex::default() }
     }
 
-    /// Forgets a location's token, so that a new one is read from the store.
+    /// This host is an app of HighLevel's marketplace. Said once.
+    pub(crate) fn grant_by(&self, oauth: Arc<OAuth>) -> Result<(), EngineError> {
+        self.oauth.set(oauth).map_err(|_| EngineError::Invalid("the app is set already".to_owned()))
+    }
+
+    pub(crate) fn oauth(&self) -> Option<&Arc<OAuth>> {
+        self.oauth.get()
+    }
+
+    /// Forgets a location's private token, so that a new one is read from the store.
     pub(crate) fn forget(&self, location: &str) {
         self.cache().remove(location);
     }
 
-    fn cache(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<String, AccessToken>> {
-        self.cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, HashMap<String, AccessToken>> {
+        self.private.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn read(&self, location: &str) -> Result<AccessToken, TokenError> {
+    /// The private token, from the store; none when there is none.
+    async fn read(&self, location: &LocationId) -> Result<Option<AccessToken>, TokenError> {
         let unavailable = |error: &dyn std::fmt::Display| TokenError::Unavailable(error.to_string());
-        let workspace = self
-            .store
-            .workspace_of(&LocationId::new(location))
-            .await
-            .map_err(|error| unavailable(&error))?
-            .ok_or(TokenError::NotConnected)?;
+        let workspace = self.store.workspace_of(location).await.map_err(|error| unavailable(&error))?;
+        let Some(workspace) = workspace else { return Ok(None) };
         let secret = self
             .credentials
             .get(&workspace.id, workspace.id.as_str())
             .await
             .map_err(|error| unavailable(&error))?;
-        secret.map(AccessToken::from).ok_or(TokenError::NotConnected)
+        let token = secret.map(AccessToken::from);
+        if let Some(token) = &token {
+            self.cache().insert(location.as_str().to_owned(), token.clone());
+        }
+        Ok(token)
     }
 }
 
 #[async_trait]
 impl TokenProvider for Tokens {
     async fn token(&self, location: &contactor_highlevel::LocationId) -> Result<AccessToken, TokenError> {
-        if let Some(token) = self.cache().get(location.as_str()) {
-            return Ok(token.clone());
+        let location = LocationId::new(location.as_str());
+        if let Some(oauth) = self.oauth()
+            && let Some(token) = oauth.own(&location, None).await?
+        {
+            return Ok(token);
         }
-        let token = self.read(location.as_str()).await?;
-        self.cache().insert(location.as_str().to_owned(), token.clone());
-        Ok(token)
+        let cached = self.cache().get(location.as_str()).cloned();
+        if let Some(token) = cached {
+            return Ok(token);
+        }
+        if let Some(token) = self.read(&location).await? {
+            return Ok(token);
+        }
+        match self.oauth() {
+            Some(oauth) => oauth.of_agency(&location, None).await?.ok_or(TokenError::NotConnected),
+            None => Err(TokenError::NotConnected),
+        }
     }
 
     /// A private token cannot be renewed; but an admin may have replaced it since it was read.
@@ -172,12 +197,24 @@ impl TokenProvider for Tokens {
         location: &contactor_highlevel::LocationId,
         rejected: &AccessToken,
     ) -> Result<AccessToken, TokenError> {
-        self.forget(location.as_str());
-        let token = self.read(location.as_str()).await?;
-        if token.same_as(rejected) {
-            return Err(TokenError::NeedsReconnect("the private integration token was refused".to_owned()));
+        let location = LocationId::new(location.as_str());
+        if let Some(oauth) = self.oauth()
+            && let Some(token) = oauth.own(&location, Some(rejected)).await?
+        {
+            return Ok(token);
         }
-        self.cache().insert(location.as_str().to_owned(), token.clone());
-        Ok(token)
+        self.forget(location.as_str());
+        match self.read(&location).await? {
+            Some(token) if !token.same_as(rejected) => return Ok(token),
+            Some(_) => {
+                let reason = "the private integration token was refused".to_owned();
+                return Err(TokenError::NeedsReconnect(reason));
+            }
+            None => {}
+        }
+        match self.oauth() {
+            Some(oauth) => oauth.of_agency(&location, Some(rejected)).await?.ok_or(TokenError::NotConnected),
+            None => Err(TokenError::NotConnected),
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use contactor_highlevel::oauth::OAuthClient;
 use contactor_highlevel::webhook::Verifier;
 use contactor_highlevel::{CustomFields, HighLevel, Location, LocationId as HlLocationId};
 use contactor_runtime::{Runtime, RuntimeConfig};
@@ -27,6 +28,7 @@ use crate::failure::{self, Failure};
 use crate::guard::Guard;
 use crate::locks::KeyedLocks;
 use crate::notify::{NotificationConfig, PublicOnly};
+use crate::oauth::{OAuth, OAuthSetup};
 use crate::partner::{PartnerApi, PartnerSetup, Quotas};
 use crate::rests::Breakers;
 use crate::scheduler::Wake;
@@ -184,6 +186,29 @@ impl Engine {
 
     pub(crate) fn tokens(&self) -> &Tokens {
         &self.0.tokens
+    }
+
+    /// Makes this host an app of HighLevel's marketplace. Until then only private integration tokens open locations.
+    ///
+    /// # Errors
+    /// The courier's directory cannot be used, or the app is set already.
+    pub fn grant_by(&self, setup: OAuthSetup) -> Result<(), EngineError> {
+        let invalid = |error: &dyn std::fmt::Display| EngineError::Invalid(error.to_string());
+        let options = contactor_highlevel::http::Options {
+            timeout: self.0.highlevel_config.timeout,
+            ..contactor_highlevel::http::Options::default()
+        };
+        let http = contactor_highlevel::http::client(&options).map_err(|error| invalid(&error))?;
+        let client = OAuthClient::new(http, &self.0.highlevel_config, setup.app.clone())
+            .map_err(|error| invalid(&error))?;
+        let (store, credentials) = (Arc::clone(self.store()), self.credentials().clone());
+        let oauth = OAuth::new(setup, client, store, credentials, self.0.clock.clone())?;
+        self.tokens().grant_by(Arc::new(oauth))
+    }
+
+    /// What this host knows of grants, if it is an app.
+    pub(crate) fn oauth(&self) -> Result<&Arc<OAuth>, EngineError> {
+        self.tokens().oauth().ok_or_else(crate::oauth::no_app)
     }
 
     pub(crate) fn verifier(&self) -> &Verifier {

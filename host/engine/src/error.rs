@@ -30,6 +30,9 @@ pub enum EngineError {
     /// HighLevel did not do it.
     #[error("HighLevel: {0}")]
     HighLevel(#[from] contactor_highlevel::Error),
+    /// HighLevel's marketplace did not do it: a consent, a grant, a list of installations.
+    #[error("HighLevel's marketplace: {0}")]
+    Marketplace(String),
     /// The partner or its connector did not do it.
     #[error("{message}")]
     Partner {

@@ -50,6 +50,7 @@ impl Engine {
         };
         metrics::counter!("contactor_webhook_signatures_total", "scheme" => scheme).increment(1);
         let envelope = Envelope::parse(&body).map_err(|error| IngestError::Malformed(error.to_string()))?;
+        self.note_installation(&envelope).await?;
         let location = envelope.location.as_ref().map(|id| LocationId::new(id.as_str()));
         let workspace = match &location {
             Some(location) => self.workspace_id(location).await?,

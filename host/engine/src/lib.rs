@@ -39,6 +39,7 @@ mod manage;
 mod match_walk;
 mod note_walk;
 mod notify;
+mod oauth;
 mod operations;
 mod partner;
 mod people;
@@ -81,6 +82,9 @@ pub use manage::{
     WhyField, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
+pub use oauth::{
+    Connected, ConsentPage, Courier, GrantView, LocationInstalled, NewConsent, OAuthSetup, Order,
+};
 pub use people::{Caller, Narrowed, Rights, TokenRefused};
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, RecordPreview, Verdict};

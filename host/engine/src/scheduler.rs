@@ -127,6 +127,7 @@ impl Engine {
         let mut lease = self.acquire_lease().await?;
         self.ends_with(stop.clone());
         let walks = tokio::spawn(self.clone().walk_until(stop.clone()));
+        let grants = tokio::spawn(self.clone().tend_grants(stop.clone()));
         let mut in_flight = InFlight::new();
         let mut renew = tokio::time::interval(self.config().lease_ttl() / 3);
         renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -168,6 +169,8 @@ impl Engine {
         }
         // An aborted walk loses nothing: its cursor moves only together with its marks.
         walks.abort();
+        // A renewal under way goes on by itself, and its answer waits in the courier's letter.
+        grants.abort();
         self.keep_usage().await?;
         self.store().release_lease(&lease).await?;
         Ok(())

@@ -29,6 +29,11 @@ impl AccessToken {
         self.secret.expose_secret()
     }
 
+    /// The token as a secret, for the calls about an agency's installations.
+    pub fn secret(&self) -> &SecretString {
+        &self.secret
+    }
+
     /// An answer without this token: HighLevel may repeat it, and what it answers is shown, kept and given to connectors.
     pub(crate) fn redacted(&self, answer: Vec<u8>) -> Vec<u8> {
         self.redactor.get_or_init(|| Redactor::new([&self.secret], SHORTEST)).bytes(answer)

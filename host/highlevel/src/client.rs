@@ -168,7 +168,7 @@ impl fmt::Debug for HighLevel {
     }
 }
 
-fn base_url(config: &Config) -> Result<Url, ConfigError> {
+pub(crate) fn base_url(config: &Config) -> Result<Url, ConfigError> {
     let fail = |reason: String| ConfigError::BaseUrl { url: config.base_url.clone(), reason };
     let url: Url = config.base_url.parse().map_err(|error: url::ParseError| fail(error.to_string()))?;
     if !url.username().is_empty() || url.password().is_some() {

@@ -29,6 +29,7 @@ pub mod http;
 pub mod ids;
 pub mod limiter;
 pub mod model;
+pub mod oauth;
 pub mod operation;
 pub mod quota;
 pub mod recorder;

@@ -53,6 +53,7 @@ pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route("/webhooks/highlevel", ingest::highlevel_route())
         .route("/webhooks/partner/{token}", ingest::partner_route())
+        .route(api::oauth::CALLBACK, get(api::oauth::callback))
         .route("/healthz", get(status::alive))
         .route("/readyz", get(status::ready))
         .route("/metrics", get(status::metrics))

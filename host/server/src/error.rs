@@ -129,7 +129,7 @@ impl From<EngineError> for ApiError {
             }
             EngineError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             EngineError::Component(_) => (StatusCode::UNPROCESSABLE_ENTITY, "component-refused"),
-            EngineError::HighLevel(_) => (StatusCode::BAD_GATEWAY, "highlevel"),
+            EngineError::HighLevel(_) | EngineError::Marketplace(_) => (StatusCode::BAD_GATEWAY, "highlevel"),
             EngineError::Partner { .. } => (StatusCode::BAD_GATEWAY, "partner"),
             EngineError::Store(StoreError::NotFound { .. }) => (StatusCode::NOT_FOUND, "not-found"),
             EngineError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store"),

@@ -12,7 +12,7 @@ pub const EARLY_ANSWER: &str = "early-answer";
 pub const NO_JOURNAL: &str = "no-journal";
 
 /// The store's changes: what a process can be told to die before or after the commit of.
-pub const CHANGES: [&str; 65] = [
+pub const CHANGES: [&str; 73] = [
     "create_workspace",
     "update_workspace",
     "install_connector",
@@ -27,6 +27,14 @@ pub const CHANGES: [&str; 65] = [
     "touch_token",
     "append_audit",
     "put_credential",
+    "put_grant",
+    "lease_grant",
+    "renew_grant",
+    "not_renewed",
+    "try_grant",
+    "begin_consent",
+    "end_consent",
+    "put_installations",
     "append_event",
     "mark_found",
     "acquire_lease",

@@ -21,11 +21,31 @@ fn needs(operation: &str) -> Needs {
     match operation {
         "whoami" | "tokens.list" | "tokens.create" | "tokens.revoke" | "workspaces.list"
         | "connectors.list" | "catalogue.list" | "runs.list" => Needs::Nothing,
-        "workspaces.get" | "quota.get" | "alerts.list" | "destinations.list" | "connections.list"
-        | "connections.get" | "guard.list" | "guard.get" | "sync.progress" | "mapping.list"
-        | "match.show" | "parked.list" | "parked.groups" | "parked.group" | "conflicts.list"
-        | "conflicts.get" | "deletes.list" | "deletes.get" | "deletes.policy" | "timeline"
-        | "timeline.field" | "events.list" | "events.get" | "runs.get" => Needs::Viewer,
+        "workspaces.get"
+        | "oauth.grants-of-workspace"
+        | "quota.get"
+        | "alerts.list"
+        | "destinations.list"
+        | "connections.list"
+        | "connections.get"
+        | "guard.list"
+        | "guard.get"
+        | "sync.progress"
+        | "mapping.list"
+        | "match.show"
+        | "parked.list"
+        | "parked.groups"
+        | "parked.group"
+        | "conflicts.list"
+        | "conflicts.get"
+        | "deletes.list"
+        | "deletes.get"
+        | "deletes.policy"
+        | "timeline"
+        | "timeline.field"
+        | "events.list"
+        | "events.get"
+        | "runs.get" => Needs::Viewer,
         // Installing is of authors alone: see `passes`.
         "connectors.install"
         | "connectors.inspect"
@@ -57,6 +77,9 @@ fn needs(operation: &str) -> Needs {
         | "members.remove"
         | "audit.list"
         | "workspaces.set"
+        | "workspaces.token"
+        | "oauth.consent"
+        | "oauth.renew-of-workspace"
         | "workspaces.erase"
         | "alerts.set-rules"
         | "destinations.put"
@@ -81,6 +104,10 @@ fn needs(operation: &str) -> Needs {
         | "users.make-platform-admin"
         | "users.unmake-platform-admin"
         | "audit.verify"
+        | "oauth.consent-of-agency"
+        | "oauth.grants"
+        | "oauth.renew"
+        | "oauth.installations"
         | "workspaces.create" => Needs::Platform,
         new => {
             panic!("the operation `{new}` is new: say in this table what it needs, and what else it names")
@@ -159,6 +186,8 @@ fn body(operation: &str) -> Value {
     let record = json!({"entity": "contact", "side": "highlevel", "record": "h2"});
     match operation {
         "workspaces.set" => json!({"retention_days": 3}),
+        "workspaces.token" => json!({"token": "pit-fake-and-unknown"}),
+        "oauth.renew" => json!({"grant": "location/fake"}),
         "members.put" => json!({"role": "workspace-admin"}),
         "parked.retry" | "parked.discard" | "sync.record" => record,
         "conflicts.resolve" => json!({"take": "partner"}),

@@ -17,6 +17,7 @@ pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod mapping;
 pub(crate) mod matching;
+pub(crate) mod oauth;
 pub(crate) mod parked;
 pub(crate) mod progress;
 pub(crate) mod quota;
@@ -28,6 +29,7 @@ pub(crate) mod serve;
 pub(crate) mod store;
 pub(crate) mod sync;
 pub(crate) mod token;
+pub(crate) mod token_courier;
 pub(crate) mod user;
 pub(crate) mod whoami;
 pub(crate) mod workspace;
@@ -64,6 +66,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Completions(args) => completions::run(&args),
         Command::Store(command) => store::run(&context, &command),
         Command::Audit(command) if command.is_local() => audit::run_locally(&context, &command),
+        Command::TokenCourier => token_courier::run(),
         Command::Connector(command) if command.is_local() => connector::run_locally(&context, &command),
         command => {
             // Commands that only ask a host speak for themselves; what goes wrong is in their message.
@@ -103,8 +106,13 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Token(command) => token::run(context, command).await,
         Command::Whoami => whoami::run(context).await,
         Command::Audit(command) => audit::run(context, command).await,
+        Command::Oauth(command) => oauth::run(context, command).await,
         // `run` has dealt with these: they need no host and no runtime of this kind.
-        Command::Serve(_) | Command::Init(_) | Command::Completions(_) | Command::Store(_) => Ok(()),
+        Command::Serve(_)
+        | Command::Init(_)
+        | Command::Completions(_)
+        | Command::Store(_)
+        | Command::TokenCourier => Ok(()),
     }
 }
 

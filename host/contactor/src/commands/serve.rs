@@ -191,6 +191,9 @@ async fn start_engine(config: &Config) -> Result<(Engine, DiskWatch), Failure> {
     };
     let engine = Engine::start(parts).map_err(|error| Failure::new(Exit::Usage, error))?;
     engine.notify_by(config.notifications()?);
+    if let Some(app) = config.highlevel.app(config)? {
+        engine.grant_by(app).map_err(|error| Failure::new(Exit::Usage, error))?;
+    }
     Ok((engine, disk))
 }
 

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use contactor_engine::RETENTION_DAYS;
-use contactor_server::dto::{NewWorkspace, Workspace, WorkspaceSettings};
+use contactor_server::dto::{NewWorkspace, Workspace, WorkspaceSettings, WorkspaceToken};
 
 use super::Context;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::output::{or_dash, when};
 use crate::secrets::SecretSource;
 
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     },
     /// Change how long a workspace's history is kept.
     Set(Set),
+    /// Take another private integration token.
+    Token(NewToken),
 }
 
 /// Change how long a workspace's history is kept: runs, timelines, the bodies of events, recordings, messages, and conflicts and
@@ -65,7 +67,8 @@ Examples:
   pass show acme/pit | contactor workspace create acme --location ve9EPM428h8vShlRW1KT --token-stdin
 
 The token is a private integration token of the location, with at least the scopes contacts.readonly, contacts.write and
-locations.readonly.")]
+locations.readonly. HighLevel sends no webhooks for it: changes are found by the sweep. A host that is an app of HighLevel's
+marketplace needs no token: `contactor oauth connect` asks for consent.")]
 pub(crate) struct Create {
     /// A short name: lower-case letters, digits and hyphens.
     workspace: String,
@@ -85,8 +88,22 @@ pub(crate) struct Create {
     token: Token,
 }
 
+/// Take another private integration token for a workspace, because the old one was rotated or revoked. HighLevel is asked first: it
+/// has to open the same location. Connections that had stopped go on; links, cursors and parked records stay.
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+#[command(after_help = "\
+Examples:
+  contactor workspace token acme --token-file pit.token
+  pass show acme/pit | contactor workspace token acme --token-stdin --json")]
+pub(crate) struct NewToken {
+    /// The workspace's id.
+    workspace: String,
+    #[command(flatten)]
+    token: Token,
+}
+
+#[derive(Args)]
+#[group(multiple = false)]
 struct Token {
     /// Read the HighLevel token from standard input.
     #[arg(id = "token_stdin", long = "token-stdin")]
@@ -100,11 +117,11 @@ struct Token {
 }
 
 impl Token {
-    fn source(&self) -> SecretSource {
+    fn source(&self) -> Option<SecretSource> {
         match (&self.file, &self.env) {
-            (Some(file), _) => SecretSource::File(file.clone()),
-            (None, Some(name)) => SecretSource::Variable(name.clone()),
-            (None, None) => SecretSource::Stdin,
+            (Some(file), _) => Some(SecretSource::File(file.clone())),
+            (None, Some(name)) => Some(SecretSource::Variable(name.clone())),
+            (None, None) => self.stdin.then_some(SecretSource::Stdin),
         }
     }
 }
@@ -126,8 +143,9 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
             show(context, &client.set_workspace(&set.workspace, &settings).await?)?;
         }
         Command::Create(create) => {
+            let without_token = create.token.source().is_none();
             let new = NewWorkspace {
-                token: create.token.source().read()?.into(),
+                token: create.token.source().map(|source| source.read()).transpose()?.map(Into::into),
                 id: create.workspace,
                 name: create.name,
                 location: create.location,
@@ -136,9 +154,18 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
             };
             let workspace = client.create_workspace(&new).await?;
             show(context, &workspace)?;
-            context
-                .out
-                .note("next: `contactor connector install FILE`, then `contactor connection enable`")?;
+            context.out.note(if without_token {
+                "next: `contactor oauth connect`, unless its agency is connected; then `contactor connector install FILE`"
+            } else {
+                "next: `contactor connector install FILE`, then `contactor connection enable`"
+            })?;
+        }
+        Command::Token(new) => {
+            let Some(source) = new.token.source() else {
+                return Err(Failure::say(Exit::Usage, "give --token-file, --token-env or --token-stdin"));
+            };
+            let token = WorkspaceToken { token: source.read()?.into() };
+            show(context, &client.set_workspace_token(&new.workspace, &token).await?)?;
         }
     }
     Ok(())

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use contactor_engine::{NotificationConfig, SmtpConfig, SmtpTls};
+use contactor_engine::{Courier, NotificationConfig, OAuthSetup, SmtpConfig, SmtpTls};
+use contactor_highlevel::oauth::{Marketplace, OAuthApp};
 use contactor_highlevel::webhook::{LegacyRsa, PUBLISHED_ED25519, Verifier, VerifierConfig};
 use contactor_runtime::{CacheConfig, Limits, RuntimeConfig};
 
@@ -19,6 +20,35 @@ impl HighLevelSection {
             allow_plain_http: self.allow_plain_http,
             ..contactor_highlevel::Config::default()
         }
+    }
+
+    /// The app of the marketplace, if this host is one. Its requests for tokens are made by processes of this program.
+    pub(crate) fn app(&self, base: &Config) -> Result<Option<OAuthSetup>, ConfigError> {
+        let Some(section) = &self.oauth else { return Ok(None) };
+        let refuse = |message: String| ConfigError::Value { key: "highlevel.oauth", message };
+        let client_secret = read_private_file(&base.path(&section.client_secret_file))
+            .map_err(|error| refuse(error.to_string()))?;
+        if section.client_id.trim().is_empty() || section.scopes.is_empty() {
+            return Err(refuse("`client-id` and `scopes` must not be empty".to_owned()));
+        }
+        let address = |what: &str, text: &str| {
+            text.parse::<url::Url>().map_err(|error| refuse(format!("`{what}` is no address: {error}")))
+        };
+        let page = |vendors: Marketplace| {
+            address("consent-page", section.consent_page.as_deref().unwrap_or(vendors.consent_page()))
+        };
+        let redirect_url = address("redirect-url", &section.redirect_url)?;
+        let program =
+            std::env::current_exe().map_err(|error| refuse(format!("this program is not found: {error}")))?;
+        Ok(Some(OAuthSetup {
+            app: OAuthApp { client_id: section.client_id.trim().to_owned(), client_secret, redirect_url },
+            pages: [page(Marketplace::Standard)?, page(Marketplace::WhiteLabel)?],
+            scopes: section.scopes.clone(),
+            courier: Courier {
+                dir: base.path(&section.courier_dir),
+                program: Some((program, vec!["token-courier".into()])),
+            },
+        }))
     }
 
     /// Which webhook signatures count.

@@ -112,6 +112,45 @@ pub(crate) struct HighLevelSection {
     /// Seconds that one request may take.
     pub(crate) timeout: NonZeroU16,
     pub(crate) allow_plain_http: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) oauth: Option<OAuthSection>,
+}
+
+/// The app that HighLevel's marketplace knows this host by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct OAuthSection {
+    pub(crate) client_id: String,
+    pub(crate) client_secret_file: PathBuf,
+    pub(crate) redirect_url: String,
+    /// Another consent page than the vendor's two: a double's.
+    #[serde(default)]
+    pub(crate) consent_page: Option<String>,
+    #[serde(default = "oauth_scopes")]
+    pub(crate) scopes: Vec<String>,
+    #[serde(default = "courier_dir")]
+    pub(crate) courier_dir: PathBuf,
+}
+
+/// What the host and the connectors of this repository need; a scope that is added later needs every customer's consent again.
+fn oauth_scopes() -> Vec<String> {
+    let scopes = [
+        "contacts.readonly",
+        "contacts.write",
+        "locations.readonly",
+        "locations/customFields.readonly",
+        "locations/tags.readonly",
+        "locations/tasks.readonly",
+        "calendars.readonly",
+        "calendars/events.readonly",
+        "calendars/events.write",
+        "users.readonly",
+    ];
+    scopes.map(str::to_owned).to_vec()
+}
+
+fn courier_dir() -> PathBuf {
+    "couriers".into()
 }
 
 /// The vendor's old webhook signature, until a date.
@@ -135,6 +174,7 @@ impl Default for HighLevelSection {
                 .and_then(NonZeroU16::new)
                 .unwrap_or(NonZeroU16::MAX),
             allow_plain_http: vendor.allow_plain_http,
+            oauth: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Workspaces: one tenant, one location.
 
+use contactor_highlevel::{ErrorKind, LocationInfo, TokenError};
 use contactor_store::{LocationId, StoreError, Workspace, WorkspaceId};
 use secrecy::SecretString;
 
@@ -16,8 +17,8 @@ pub struct NewWorkspace {
     pub name: Option<String>,
     /// The HighLevel location that it is bound to.
     pub location: String,
-    /// A private integration token of that location.
-    pub token: SecretString,
+    /// A private integration token of that location. Without, its own consent or its agency's opens it, now or later.
+    pub token: Option<SecretString>,
     /// ISO 3166 country; asked of HighLevel if absent.
     pub country: Option<String>,
     /// IANA time zone; asked of HighLevel if absent.
@@ -42,12 +43,10 @@ impl Engine {
             retention_days: None,
             created_at: self.now(),
         };
-        let location = self
-            .highlevel_with(&new.token)?
-            .at(contactor_highlevel::LocationId::new(workspace.location.as_str()));
-        let info = location.info().await?;
-        workspace.country = workspace.country.or(info.country);
-        workspace.timezone = workspace.timezone.or(info.timezone);
+        if let Some(info) = self.ask_location(&workspace, new.token.as_ref()).await? {
+            workspace.country = workspace.country.or(info.country);
+            workspace.timezone = workspace.timezone.or(info.timezone);
+        }
         // The credential first: a workspace without one could not work, a credential without a workspace is harmless.
         if let Some(existing) = self.store().workspace(&workspace.id).await? {
             return Err(taken(&existing));
@@ -55,13 +54,39 @@ impl Engine {
         if let Some(existing) = self.store().workspace_of(&workspace.location).await? {
             return Err(taken(&existing));
         }
-        self.credentials().put(&workspace.id, workspace.id.as_str(), &new.token).await?;
+        if let Some(token) = &new.token {
+            self.credentials().put(&workspace.id, workspace.id.as_str(), token).await?;
+        }
         self.tokens().forget(workspace.location.as_str());
         match self.store().create_workspace(workspace.clone()).await {
             Ok(()) => Ok(workspace),
             Err(error @ StoreError::Conflict { .. }) => Err(EngineError::Conflict(error.to_string())),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What HighLevel says of the location; nothing when nobody has consented yet, which an app's host lets wait.
+    async fn ask_location(
+        &self,
+        workspace: &Workspace,
+        token: Option<&SecretString>,
+    ) -> Result<Option<LocationInfo>, EngineError> {
+        let Some(token) = token else {
+            self.oauth().map_err(|_| {
+                EngineError::Invalid(
+                    "there is no token: give a private integration token of the location, or set up `[highlevel.oauth]` and \
+                     connect it by consent"
+                        .into(),
+                )
+            })?;
+            return match self.location(workspace).info().await {
+                Ok(info) => Ok(Some(info)),
+                Err(error) if matches!(error.kind(), ErrorKind::Token(TokenError::NotConnected)) => Ok(None),
+                Err(error) => Err(error.into()),
+            };
+        };
+        let location = contactor_highlevel::LocationId::new(workspace.location.as_str());
+        Ok(Some(self.highlevel_with(token)?.at(location).info().await?))
     }
 
     /// All workspaces.

@@ -58,6 +58,17 @@ impl HighLevel {
         lock(&self.tokens).revoke(token);
     }
 
+    /// Withdraws every access token that apps have for a location (or for the agency, by [`COMPANY_ID`](super::config::COMPANY_ID)):
+    /// each answers 401 `Invalid JWT`, and its refresh token still works.
+    pub fn withdraw_access(&self, resource: &str) {
+        lock(&self.tokens).withdraw_access(resource);
+    }
+
+    /// Withdraws the refresh tokens of apps for a location or the agency: refreshing answers `invalid_grant`.
+    pub fn withdraw_refresh(&self, resource: &str) {
+        lock(&self.tokens).withdraw_refresh(resource);
+    }
+
     /// A person consents for an app: in one location, or (`None`) for the whole agency. Returns the code of the
     /// redirect. INSTALL goes out at once, so it arrives before the code is exchanged (vendor issue 294).
     ///

@@ -150,6 +150,16 @@ impl Tokens {
         self.access.remove(token).is_some()
     }
 
+    /// Withdraws every access token of apps for a location, or for the agency; refresh tokens and private tokens stay.
+    pub(crate) fn withdraw_access(&mut self, resource_id: &str) {
+        self.access.retain(|_, grant| grant.app.is_none() || grant.resource.id() != resource_id);
+    }
+
+    /// Withdraws every refresh token of apps for a location, or for the agency.
+    pub(crate) fn withdraw_refresh(&mut self, resource_id: &str) {
+        self.refresh.retain(|_, consent| consent.resource.id() != resource_id);
+    }
+
     /// Withdraws everything an app has in a location.
     pub(crate) fn uninstall(&mut self, app_id: &str, location_id: &str) {
         let gone = |app: &AppConfig, resource: &Resource| app.id == app_id && resource.id() == location_id;

@@ -16,6 +16,7 @@ pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod mapping;
 pub(crate) mod matching;
+pub(crate) mod oauth;
 pub(crate) mod parked;
 pub(crate) mod people;
 pub(crate) mod quota;
@@ -62,6 +63,14 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces", get(workspaces::list).post(workspaces::create)),
         ("/api/v1/workspaces/{workspace}", get(workspaces::get)),
         ("/api/v1/workspaces/{workspace}/settings", put(workspaces::set)),
+        ("/api/v1/workspaces/{workspace}/token", put(workspaces::set_token)),
+        ("/api/v1/workspaces/{workspace}/consents", post(oauth::consent)),
+        ("/api/v1/workspaces/{workspace}/grants", get(oauth::grants_of_workspace)),
+        ("/api/v1/workspaces/{workspace}/grants/renew", post(oauth::renew_of_workspace)),
+        ("/api/v1/oauth/consents", post(oauth::consent_of_agency)),
+        ("/api/v1/oauth/grants", get(oauth::grants)),
+        ("/api/v1/oauth/grants/renew", post(oauth::renew)),
+        ("/api/v1/oauth/installations", get(oauth::installations)),
         ("/api/v1/workspaces/{workspace}/actions/{action}", post(actions::run)),
         ("/api/v1/workspaces/{workspace}/connections", get(connections::list)),
         (

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::workspace_id;
 use crate::app::App;
-use crate::dto::{ErrorBody, NewWorkspace, Workspace, WorkspaceSettings};
+use crate::dto::{ErrorBody, NewWorkspace, Workspace, WorkspaceSettings, WorkspaceToken};
 use crate::error::ApiResult;
 use crate::extract::{ApiJson, ApiPath};
 use crate::gate::{Asks, Told};
@@ -87,5 +87,30 @@ pub(crate) async fn set(
     ApiJson(settings): ApiJson<WorkspaceSettings>,
 ) -> ApiResult<Json<Workspace>> {
     let workspace = app.engine.set_retention(&workspace_id(workspace), settings.retention_days).await?;
+    Ok(Json(Workspace::of_engine(&app.engine, workspace)))
+}
+
+/// Takes another private integration token for a workspace. HighLevel is asked first: a token that does not open the same location
+/// is refused, and the old one stays. Connections that the old one had stopped go on.
+#[utoipa::path(
+    put,
+    path = "/api/v1/workspaces/{workspace}/token",
+    tag = "workspaces",
+    operation_id = "workspaces.token",
+    params(("workspace" = String, Path, description = "The workspace's id.")),
+    request_body = WorkspaceToken,
+    responses(
+        (status = 200, body = Workspace),
+        (status = 404, body = ErrorBody),
+        (status = 502, description = "HighLevel refused the token or did not answer.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn set_token(
+    State(app): State<App>,
+    ApiPath(workspace): ApiPath<String>,
+    ApiJson(new): ApiJson<WorkspaceToken>,
+) -> ApiResult<Json<Workspace>> {
+    let token = new.token.into_inner();
+    let workspace = app.engine.set_workspace_token(&workspace_id(workspace), &token).await?;
     Ok(Json(Workspace::of_engine(&app.engine, workspace)))
 }

@@ -19,6 +19,7 @@ mod health;
 mod history;
 mod mapping;
 mod matching;
+mod oauth;
 mod parked;
 mod people;
 mod preview;
@@ -65,6 +66,7 @@ pub use mapping::{
 pub use matching::{
     ApproveMatch, BucketReport, Match, MatchBucket, MatchQuery, MatchReport, StartMatch, SyncEstimate,
 };
+pub use oauth::{Consent, Grant, GrantState, Installation, NewConsent, RenewGrant};
 pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAllQuery, RetryAnswer};
 pub use people::{
     Grant, IssuedToken, Member, NewToken, NewUser, PutMember, RevokeAnswer, Role, Token, TokenQuery, User,
@@ -82,7 +84,7 @@ pub use run::{
 pub use secret::Secret;
 pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind, StoryQuery};
 pub use sync::{FirstSync, SyncProgress, SyncRequest};
-pub use workspace::{NewWorkspace, Workspace, WorkspaceSettings};
+pub use workspace::{NewWorkspace, Workspace, WorkspaceSettings, WorkspaceToken};
 
 /// Makes a plain enum of the API from the enum of the same variants that the host works with, and back.
 macro_rules! mirror {

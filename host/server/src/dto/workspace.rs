@@ -54,6 +54,14 @@ pub struct WorkspaceSettings {
     pub retention_days: Option<u32>,
 }
 
+/// Another token for a workspace.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkspaceToken {
+    /// A private integration token of the workspace's location.
+    pub token: Secret,
+}
+
 /// A workspace to create. HighLevel is asked for the location with the given token before anything is stored.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -66,8 +74,10 @@ pub struct NewWorkspace {
     pub name: Option<String>,
     /// The HighLevel location to bind it to.
     pub location: String,
-    /// A private integration token of that location.
-    pub token: Secret,
+    /// A private integration token of that location. Without, the location is opened by its own consent or its agency's: see
+    /// `oauth.consent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
     /// ISO 3166 country for national phone numbers; the location's if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
@@ -82,7 +92,7 @@ impl From<NewWorkspace> for contactor_engine::NewWorkspace {
             id: new.id,
             name: new.name,
             location: new.location,
-            token: new.token.into_inner(),
+            token: new.token.map(Secret::into_inner),
             country: new.country,
             timezone: new.timezone,
         }

@@ -22,6 +22,7 @@ mod guard;
 mod history;
 mod linking;
 mod matching;
+mod oauth;
 mod parked;
 mod people;
 mod recordings;
@@ -112,6 +113,14 @@ cases! {
         calls_are_summed_by_hour_and_priority,
         what_is_left_of_a_day_survives_a_restart,
         what_was_used_of_a_partners_quota_survives_a_restart;
+    oauth:
+        one_renews_a_grant_and_only_from_the_generation_it_has_read,
+        a_lease_whose_holder_died_is_taken_over_with_what_opens_its_letter,
+        a_lease_of_a_process_that_is_known_to_have_ended_is_taken_over_at_once,
+        a_failed_attempt_keeps_the_pair_and_is_due_again,
+        a_new_consent_takes_the_place_of_the_old_pair,
+        a_consent_ends_once_and_in_time,
+        a_later_word_of_an_installation_stands;
     configuration:
         everything_configured_survives_a_restart,
         ids_locations_and_webhook_tokens_are_unique,

@@ -312,6 +312,11 @@ pub(super) fn credential(db: &Db, name: &str) -> Result<Option<Sealed>> {
     Ok(sealed.optional()?)
 }
 
+pub(super) fn remove_credential(db: &Db, name: &str) -> Result<()> {
+    db.prepare_cached("DELETE FROM credentials WHERE name = ?1")?.execute([name])?;
+    Ok(())
+}
+
 pub(super) fn has_credentials(db: &Db) -> Result<bool> {
     Ok(db.prepare_cached("SELECT EXISTS (SELECT 1 FROM credentials)")?.query_row([], |row| row.get(0))?)
 }

@@ -37,6 +37,7 @@ mod mark;
 mod marks;
 mod matching;
 mod messages;
+mod oauth;
 mod parked;
 mod people;
 mod readers;

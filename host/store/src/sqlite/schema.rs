@@ -36,6 +36,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/021.sql"),
     include_str!("schema/022.sql"),
     include_str!("schema/024.sql"),
+    include_str!("schema/025.sql"),
 ];
 
 /// Answers the schema version of a database that is ours and not too new.

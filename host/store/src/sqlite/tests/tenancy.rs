@@ -20,6 +20,12 @@ const OF_NO_WORKSPACE: &[(&str, &str)] = &[
         "events",
         "an event of a location that no workspace is bound to yet is held; those of a workspace name it",
     ),
+    (
+        "oauth_grants",
+        "a location is granted before a workspace is bound to it; it is opened by the location's id",
+    ),
+    ("consent_flows", "of an agency, or of the workspace that it names"),
+    ("installations", "what HighLevel tells of locations, bound to a workspace or not"),
     ("users", "a person may work in several workspaces"),
     ("tokens", "opens no more than its user's workspaces"),
     ("audit", "changes of the platform belong to no workspace; the others name theirs"),

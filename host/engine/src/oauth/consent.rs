@@ -1,0 +1,233 @@
+//! Sends a person to the consent page, and takes the code that comes back.
+
+use std::sync::Arc;
+
+use contactor_highlevel::LocationId as HlLocationId;
+use contactor_highlevel::oauth::{Resource, TokenRequest, TokenSet, send};
+use contactor_store::{ConnectionState, ConsentFlow, Consented, GrantId, Workspace, WorkspaceId};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+
+use super::{OAuth, letter, lock};
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// How long a person may take on the consent page.
+const CONSENT: SignedDuration = SignedDuration::from_hours(1);
+
+/// A consent to be begun.
+#[derive(Clone, Debug)]
+pub struct NewConsent {
+    /// The workspace whose location is to be granted; none for an agency with all its locations.
+    pub workspace: Option<WorkspaceId>,
+    /// Show the page under the name that does not name the vendor.
+    pub white_label: bool,
+}
+
+/// Where to send the person.
+#[derive(Clone, Debug)]
+pub struct ConsentPage {
+    /// The page.
+    pub url: String,
+    /// Until when the answer is taken.
+    pub expires_at: Timestamp,
+}
+
+/// What was connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connected {
+    /// A workspace's location.
+    Workspace(WorkspaceId),
+    /// An agency, with so many locations that have the app.
+    Agency {
+        /// Its id.
+        company: String,
+        /// Locations with the app.
+        locations: usize,
+    },
+}
+
+impl Engine {
+    /// Begins a consent.
+    ///
+    /// # Errors
+    /// This host is no app of HighLevel's marketplace, or there is no such workspace.
+    pub async fn begin_consent(&self, new: NewConsent) -> Result<ConsentPage, EngineError> {
+        let oauth = self.oauth()?;
+        if let Some(workspace) = &new.workspace {
+            self.workspace(workspace).await?;
+        }
+        let state = letter::new_key().map_err(|error| EngineError::Invalid(error.to_string()))?;
+        let expires_at = self.now() + CONSENT;
+        let flow = ConsentFlow { state: digest(&state), workspace: new.workspace, expires_at };
+        self.store().begin_consent(flow).await?;
+        let setup = &oauth.setup;
+        let page = &setup.pages[usize::from(new.white_label)];
+        let url = setup.app.consent_url(page, state.expose_secret(), &setup.scopes);
+        Ok(ConsentPage { url: url.into(), expires_at })
+    }
+
+    /// Ends a consent with the code that came back.
+    ///
+    /// # Errors
+    /// The state is unknown, used or too old; HighLevel refuses the code; or the person chose another location than the workspace's.
+    pub async fn end_consent(
+        &self,
+        state: &SecretString,
+        code: &SecretString,
+    ) -> Result<Connected, EngineError> {
+        let oauth = self.oauth()?;
+        let flow = self.store().end_consent(&digest(state), self.now()).await?.ok_or_else(|| {
+            EngineError::Invalid(
+                "this consent is not known here, was ended already, or took too long: begin again".into(),
+            )
+        })?;
+        let set = oauth.exchange(code).await?;
+        let Some(workspace) = flow.workspace else {
+            let Resource::Company { company } = &set.resource else {
+                return Err(EngineError::Invalid(
+                    "the consent was for one location, and an agency was to be connected: choose the agency, or connect a workspace"
+                        .into(),
+                ));
+            };
+            let company = company.clone();
+            self.store_grant(oauth, set).await?;
+            return self.connected_agency(oauth, company).await;
+        };
+        let workspace = self.workspace(&workspace).await?;
+        match &set.resource {
+            Resource::Location { location, .. } if location.as_str() != workspace.location.as_str() => {
+                return Err(EngineError::Invalid(format!(
+                    "the consent was given for the location `{location}`, and the workspace `{}` is bound to `{}`: begin again and \
+                     choose that one. Nothing was changed",
+                    workspace.id, workspace.location
+                )));
+            }
+            Resource::Location { .. } => {
+                self.store_grant(oauth, set).await?;
+            }
+            Resource::Company { company } => {
+                let company = company.clone();
+                self.store_grant(oauth, set).await?;
+                self.connected_agency(oauth, company).await?;
+            }
+        }
+        self.connected(&workspace).await?;
+        Ok(Connected::Workspace(workspace.id))
+    }
+
+    async fn store_grant(&self, oauth: &Arc<OAuth>, set: TokenSet) -> Result<(), EngineError> {
+        let id = super::renew::grant_of(&set.resource);
+        let company = match &set.resource {
+            Resource::Location { company, .. } => company.clone(),
+            Resource::Company { company } => Some(company.clone()),
+        };
+        let pair = oauth.new_pair(&id, set, None)?;
+        let client = oauth.setup.app.client_id.clone();
+        self.store().put_grant(Consented { id: id.clone(), client, company, pair }).await?;
+        oauth.changed(&id);
+        tracing::info!(grant = %id, "HighLevel's consent is stored");
+        Ok(())
+    }
+
+    /// Lists the locations of an agency and lets what waited for it go on. A list that cannot be had is no reason to refuse a grant.
+    async fn connected_agency(&self, oauth: &Arc<OAuth>, company: String) -> Result<Connected, EngineError> {
+        let locations = match self.list_installations(oauth, &company).await {
+            Ok(locations) => locations,
+            Err(error) => {
+                tracing::warn!(%company, %error, "the agency's locations are listed later");
+                0
+            }
+        };
+        for workspace in self.store().workspaces().await? {
+            self.resume(&workspace).await?;
+        }
+        Ok(Connected::Agency { company, locations })
+    }
+
+    /// A workspace's location opens again: proves it, fills in what only HighLevel knows, and goes on where everything stopped.
+    pub(crate) async fn connected(&self, workspace: &Workspace) -> Result<(), EngineError> {
+        self.tokens().forget(workspace.location.as_str());
+        let info = self.location(workspace).info().await?;
+        if workspace.country.is_none() || workspace.timezone.is_none() {
+            let known = workspace.clone();
+            let known = Workspace {
+                country: known.country.or(info.country),
+                timezone: known.timezone.or(info.timezone),
+                ..known
+            };
+            self.store().update_workspace(known).await?;
+        }
+        self.resume(workspace).await
+    }
+
+    /// Connections that a refused credential stopped go on; links, cursors and parked work are as they were. One whose partner
+    /// refuses is stopped again by its next run.
+    pub(crate) async fn resume(&self, workspace: &Workspace) -> Result<(), EngineError> {
+        for connection in self.store().connections(Some(&workspace.id)).await? {
+            if connection.state != ConnectionState::NeedsReconnect {
+                continue;
+            }
+            self.store().set_connection_state(&connection.id, ConnectionState::Enabled, None).await?;
+            self.forget(&connection.id);
+            tracing::info!(connection = %connection.id, "goes on: HighLevel is connected again");
+        }
+        self.wake().wake();
+        Ok(())
+    }
+
+    /// Takes another private integration token for a workspace, after it proved that it opens the same location.
+    ///
+    /// # Errors
+    /// HighLevel refuses the token for this location; then the old one stays.
+    pub async fn set_workspace_token(
+        &self,
+        id: &WorkspaceId,
+        token: &SecretString,
+    ) -> Result<Workspace, EngineError> {
+        let workspace = self.workspace(id).await?;
+        self.highlevel_with(token)?.at(HlLocationId::new(workspace.location.as_str())).info().await?;
+        self.credentials().put(id, id.as_str(), token).await?;
+        self.tokens().forget(workspace.location.as_str());
+        self.resume(&workspace).await?;
+        Ok(workspace)
+    }
+}
+
+impl OAuth {
+    /// Turns a code into the first pair. In this process: a consent that is lost with it is given again.
+    async fn exchange(&self, code: &SecretString) -> Result<TokenSet, EngineError> {
+        let request = TokenRequest::Code(code);
+        let failed =
+            |error: contactor_highlevel::oauth::OAuthError| EngineError::Marketplace(error.to_string());
+        let options = contactor_highlevel::http::Options {
+            timeout: self.client.timeout(),
+            ..contactor_highlevel::http::Options::default()
+        };
+        let http = contactor_highlevel::http::client(&options)
+            .map_err(|error| EngineError::Invalid(format!("HTTP client: {error}")))?;
+        let answered =
+            send(&http, &self.client.prepare(&request), self.client.timeout()).await.map_err(failed)?;
+        self.client.read(&answered, &request).map_err(failed)
+    }
+
+    /// A grant is another one than this process knows.
+    fn changed(&self, id: &GrantId) {
+        lock(&self.known).remove(id);
+        lock(&self.derived).clear();
+        *lock(&self.index) = None;
+    }
+}
+
+/// What is stored of a state.
+fn digest(state: &SecretString) -> String {
+    hex::encode(Sha256::digest(state.expose_secret().as_bytes()))
+}
+
+/// The error of whoever asks for what only an app of the marketplace has.
+pub(crate) fn no_app() -> EngineError {
+    EngineError::Invalid(
+        "this host is no app of HighLevel's marketplace: set `client-id` and `client-secret-file` under `[highlevel.oauth]`".into(),
+    )
+}

@@ -1,0 +1,165 @@
+//! HighLevel's OAuth grants: who consented, which access token is good now, and how it is renewed without ever losing a grant.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `consent` | sends a person to the consent page and takes the code that comes back |
+//! | `renew` | renews a pair: one process at a time, one request per generation, stored before it is used |
+//! | `courier`, `letter` | make the request outlive the host |
+//! | `tokens` | the token for a location: its own grant's, or one made from its agency's |
+//! | `installs` | INSTALL and UNINSTALL, and the agency's list of locations |
+
+mod consent;
+mod courier;
+mod installs;
+mod letter;
+mod renew;
+mod tokens;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use contactor_highlevel::oauth::{OAuthApp, OAuthClient};
+use contactor_highlevel::{AccessToken, TokenError};
+use contactor_store::{GrantId, LocationId, Store, WorkspaceId};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+pub(crate) use consent::no_app;
+pub use consent::{Connected, ConsentPage, NewConsent};
+pub use courier::{Courier, Order};
+pub use installs::{GrantView, LocationInstalled};
+
+use crate::clock::Clock;
+use crate::credentials::Credentials;
+use crate::error::EngineError;
+
+/// How this host is known at HighLevel's marketplace.
+#[derive(Clone, Debug)]
+pub struct OAuthSetup {
+    /// The app.
+    pub app: OAuthApp,
+    /// The consent pages, the vendor's own and the one without its name. A double has one for both.
+    pub pages: [Url; 2],
+    /// What is asked for; a scope that is added later does not reach those who consented before.
+    pub scopes: Vec<String>,
+    /// How token requests are made.
+    pub courier: Courier,
+}
+
+/// All that this process knows of grants.
+pub(crate) struct OAuth {
+    setup: OAuthSetup,
+    client: OAuthClient,
+    store: Arc<dyn Store>,
+    credentials: Credentials,
+    clock: Clock,
+    /// This process in the leases: where its letters lie, and a part of its own.
+    owner: String,
+    place: String,
+    flights: Mutex<HashMap<GrantId, Arc<tokio::sync::Mutex<()>>>>,
+    known: Mutex<HashMap<GrantId, Known>>,
+    derived: Mutex<HashMap<LocationId, Known>>,
+    index: Mutex<Option<(tokio::time::Instant, Vec<GrantId>)>>,
+}
+
+/// An access token and until when it is good.
+#[derive(Clone, Debug)]
+struct Known {
+    access: AccessToken,
+    expires_at: Timestamp,
+}
+
+/// A pair as it is sealed.
+#[derive(Serialize, Deserialize)]
+struct Pair {
+    access: String,
+    refresh: Option<String>,
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        use zeroize::Zeroize as _;
+        self.access.zeroize();
+        self.refresh.zeroize();
+    }
+}
+
+impl OAuth {
+    pub(crate) fn new(
+        setup: OAuthSetup,
+        client: OAuthClient,
+        store: Arc<dyn Store>,
+        credentials: Credentials,
+        clock: Clock,
+    ) -> Result<Self, EngineError> {
+        let place = place(&setup.courier)
+            .map_err(|error| EngineError::Invalid(format!("{}: {error}", setup.courier.dir.display())))?;
+        Ok(Self {
+            setup,
+            client,
+            store,
+            credentials,
+            clock,
+            owner: format!("{place}/{}", uuid::Uuid::new_v4()),
+            place,
+            flights: Mutex::default(),
+            known: Mutex::default(),
+            derived: Mutex::default(),
+            index: Mutex::default(),
+        })
+    }
+
+    fn flight(&self, id: &GrantId) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(lock(&self.flights).entry(id.clone()).or_default())
+    }
+
+    /// The pair of a grant, as stored.
+    async fn pair(&self, id: &GrantId) -> Result<Pair, TokenError> {
+        let unavailable = |error: &dyn std::fmt::Display| TokenError::Unavailable(error.to_string());
+        let text = self.credentials.get(&custody(), &id.pair()).await.map_err(|error| unavailable(&error))?;
+        let text = text.ok_or(TokenError::NotConnected)?;
+        // Ours, and a secret: a parse error must not quote it.
+        serde_json::from_str(text.expose_secret())
+            .map_err(|_| TokenError::Unavailable(format!("the stored pair of {id} is unreadable")))
+    }
+}
+
+impl Pair {
+    fn sealed_text(&self) -> Result<SecretString, EngineError> {
+        let text = serde_json::to_string(self).map_err(|error| EngineError::Invalid(error.to_string()))?;
+        Ok(SecretString::from(text))
+    }
+}
+
+/// In whose name grants are sealed: they are the host's, and a location may be granted before a workspace is bound to it. The id of
+/// the grant is bound in as the credential's name. No workspace can be called so.
+fn custody() -> WorkspaceId {
+    WorkspaceId::new("@highlevel")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What tells the letters' directory from another machine's.
+fn place(courier: &Courier) -> std::io::Result<String> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&courier.dir)?;
+    let file = courier.dir.join("place");
+    match std::fs::read_to_string(&file) {
+        Ok(place) if !place.trim().is_empty() => Ok(place.trim().to_owned()),
+        Ok(_) => new_place(&file),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => new_place(&file),
+        Err(error) => Err(error),
+    }
+}
+
+fn new_place(file: &std::path::Path) -> std::io::Result<String> {
+    let place = uuid::Uuid::new_v4().to_string();
+    let draft = file.with_extension("draft");
+    std::fs::write(&draft, &place)?;
+    std::fs::rename(&draft, file)?;
+    Ok(place)
+}

@@ -1,0 +1,251 @@
+//! What the token endpoint answers, and what a refusal of it means.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::ids::LocationId;
+use crate::redact::Redactor;
+
+/// What a token is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// One location.
+    Location {
+        /// Its id.
+        location: LocationId,
+        /// The agency that it belongs to, when the vendor says so.
+        company: Option<String>,
+    },
+    /// An agency: good for the calls about its installations, and for tokens of its locations.
+    Company {
+        /// Its id.
+        company: String,
+    },
+}
+
+/// A pair of tokens and what they are good for.
+#[derive(Clone, Debug)]
+pub struct TokenSet {
+    /// The access token.
+    pub access: SecretString,
+    /// The refresh token, good once. An agency's token for one location may come without.
+    pub refresh: Option<SecretString>,
+    /// How long the access token is good for; about a day.
+    pub expires_in: Duration,
+    /// What it allows.
+    pub scopes: Vec<String>,
+    /// What it is for.
+    pub resource: Resource,
+}
+
+/// Why there is no token.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{kind}")]
+pub struct OAuthError {
+    /// What it means.
+    pub kind: OAuthErrorKind,
+}
+
+impl From<OAuthErrorKind> for OAuthError {
+    fn from(kind: OAuthErrorKind) -> Self {
+        Self { kind }
+    }
+}
+
+/// What a refusal means for the grant. Only [`Refused`](Self::Refused) loses it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OAuthErrorKind {
+    /// The code or the refresh token is spent, expired or withdrawn.
+    #[error("HighLevel refuses the grant ({message}); the app has to be connected again")]
+    Refused {
+        /// The vendor's words.
+        message: String,
+    },
+    /// The client id or secret is wrong: the operator's to mend, no grant is lost.
+    #[error(
+        "HighLevel does not accept the app's client id and secret ({message}); see highlevel.oauth in the configuration"
+    )]
+    Client {
+        /// The vendor's words.
+        message: String,
+    },
+    /// The location is suspended; the grant works again when the location does (vendor issue 249).
+    #[error("the location is not active at HighLevel; the grant works again when it is")]
+    Inactive,
+    /// The agency's token does not open this location: the app is not installed in it, or it belongs to another agency.
+    #[error("the agency's grant does not open this location ({message})")]
+    NotInstalled {
+        /// The vendor's words.
+        message: String,
+    },
+    /// The agency's access token has expired or was withdrawn; it is renewed.
+    #[error("HighLevel no longer accepts the agency's access token")]
+    Expired,
+    /// Too many requests.
+    #[error("HighLevel asks to wait before the next token request")]
+    Limited {
+        /// How long, when it says so.
+        retry_after: Option<Duration>,
+    },
+    /// The endpoint is out of order, or nobody can tell whether the request arrived.
+    #[error("HighLevel's token endpoint cannot be reached or is out of order ({problem})")]
+    Unavailable {
+        /// What happened.
+        problem: String,
+        /// Whether the request may have been carried out: then the refresh token may be spent.
+        sent: bool,
+    },
+    /// The answer is no token, although it says success.
+    #[error("HighLevel's token endpoint answers something that is no token ({problem})")]
+    Unreadable {
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Reads an answer. `hidden` are the secrets of the request, in case the vendor repeats them.
+pub(super) fn read(
+    status: u16,
+    retry_after: Option<Duration>,
+    body: &[u8],
+    hidden: &Redactor,
+) -> Result<TokenSet, OAuthError> {
+    let json = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    if (200..300).contains(&status) {
+        return token_set(&json).map_err(|problem| OAuthErrorKind::Unreadable { problem }.into());
+    }
+    Err(refusal(status, retry_after, &json, hidden).into())
+}
+
+/// What a status and its body mean.
+pub(super) fn refusal(
+    status: u16,
+    retry_after: Option<Duration>,
+    json: &Value,
+    hidden: &Redactor,
+) -> OAuthErrorKind {
+    let word = |name: &str| json.get(name).and_then(Value::as_str).unwrap_or_default();
+    let said = [word("error"), word("error_description"), word("message")];
+    let lower = said.map(str::to_lowercase);
+    let says = |text: &str| lower.iter().any(|said| said.contains(text));
+    let message = said.iter().rev().find(|text| !text.is_empty()).map_or_else(
+        || format!("status {status}"),
+        |text| hidden.text(text.chars().filter(|c| !c.is_control()).take(200).collect()),
+    );
+    match status {
+        429 => OAuthErrorKind::Limited { retry_after },
+        500.. => OAuthErrorKind::Unavailable { problem: format!("status {status}"), sent: true },
+        401 if says("invalid jwt") => OAuthErrorKind::Expired,
+        // "Location is not active" also comes with other words around it.
+        400 | 401 | 403 if says("not active") => OAuthErrorKind::Inactive,
+        400 | 401 if says("invalid_client") || says("client credentials") => {
+            OAuthErrorKind::Client { message }
+        }
+        400 | 401 if says("invalid_grant") || says("refresh token") || says("authorization code") => {
+            OAuthErrorKind::Refused { message }
+        }
+        400 | 401 | 403 | 404 if says("not installed") || says("location not found") => {
+            OAuthErrorKind::NotInstalled { message }
+        }
+        // A refusal in words that nobody knows is not taken for the end of a grant: it would cost the customer a consent.
+        _ => OAuthErrorKind::Unavailable { problem: format!("status {status}: {message}"), sent: false },
+    }
+}
+
+/// Both spellings: the first version's and version 3's.
+fn token_set(json: &Value) -> Result<TokenSet, String> {
+    let member =
+        |names: [&str; 2]| names.iter().find_map(|name| json.get(*name)).filter(|value| !value.is_null());
+    let text =
+        |names| member(names).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let access = text(["access_token", "accessToken"]).ok_or("it holds no access token")?;
+    let seconds =
+        member(["expires_in", "expiresIn"]).and_then(Value::as_u64).ok_or("it does not say until when")?;
+    let company = text(["companyId", "company_id"]);
+    let location = text(["locationId", "location_id"]);
+    let resource = match (location, company) {
+        (Some(location), company) => Resource::Location { location: LocationId::new(location), company },
+        (None, Some(company)) => Resource::Company { company },
+        (None, None) => return Err("it names neither a location nor an agency".to_owned()),
+    };
+    let scopes = text(["scope", "scopes"]).unwrap_or_default();
+    Ok(TokenSet {
+        access: access.into(),
+        refresh: text(["refresh_token", "refreshToken"]).map(SecretString::from),
+        // A token that is good for longer than a year is a mistake that must not overflow a date.
+        expires_in: Duration::from_secs(seconds.min(366 * 86_400)),
+        scopes: scopes.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
+        resource,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+    use serde_json::json;
+
+    use super::*;
+
+    fn kind(status: u16, body: &Value) -> OAuthErrorKind {
+        let secret = SecretString::from("fake-refresh-token-1".to_owned());
+        let hidden = Redactor::new([&secret], 8);
+        read(status, None, body.to_string().as_bytes(), &hidden).unwrap_err().kind
+    }
+
+    #[test]
+    fn both_spellings_of_a_pair_are_read() {
+        for body in [
+            json!({"access_token": "a-1", "refresh_token": "r-1", "expires_in": 86399, "scope": "contacts.readonly x",
+                   "userType": "Location", "locationId": "loc", "companyId": "com"}),
+            json!({"accessToken": "a-1", "refreshToken": "r-1", "expiresIn": 86399, "scope": "contacts.readonly x",
+                   "userType": "Location", "locationId": "loc", "companyId": "com"}),
+        ] {
+            let set = read(200, None, body.to_string().as_bytes(), &Redactor::default()).unwrap();
+            assert_eq!(set.access.expose_secret(), "a-1");
+            assert_eq!(set.refresh.unwrap().expose_secret(), "r-1");
+            assert_eq!(set.scopes, ["contacts.readonly", "x"]);
+            assert_eq!(set.expires_in.as_secs(), 86399);
+            let company = Some("com".to_owned());
+            assert_eq!(set.resource, Resource::Location { location: LocationId::new("loc"), company });
+        }
+        let company =
+            json!({"access_token": "a", "expires_in": 10, "userType": "Company", "companyId": "com"});
+        let set = read(201, None, company.to_string().as_bytes(), &Redactor::default()).unwrap();
+        assert_eq!(set.resource, Resource::Company { company: "com".to_owned() });
+    }
+
+    #[test]
+    fn only_a_definite_refusal_costs_the_grant() {
+        let refused = json!({"error": "invalid_grant", "error_description": "This refresh token is invalid"});
+        assert!(matches!(kind(400, &refused), OAuthErrorKind::Refused { .. }));
+        let client = json!({"error": "UnAuthorized!", "error_description": "Invalid client credentials!"});
+        assert!(matches!(kind(401, &client), OAuthErrorKind::Client { .. }));
+        let inactive = json!({"statusCode": 400, "message": "Location is not active"});
+        assert_eq!(kind(400, &inactive), OAuthErrorKind::Inactive);
+        for (status, body) in [
+            (500, json!({})),
+            (400, json!({"message": "?"})),
+            (422, json!([])),
+            (302, json!(1)),
+            (408, json!({})),
+        ] {
+            assert!(matches!(kind(status, &body), OAuthErrorKind::Unavailable { .. }), "{status}");
+        }
+        assert!(matches!(kind(429, &json!({})), OAuthErrorKind::Limited { .. }));
+        for body in [json!({}), json!({"access_token": "x"}), json!({"access_token": "x", "expires_in": 1})] {
+            assert!(matches!(kind(200, &body), OAuthErrorKind::Unreadable { .. }), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_the_vendor_repeats_of_a_token_is_not_shown() {
+        let body = json!({"error": "invalid_grant", "message": "the refresh token fake-refresh-token-1 is spent\r\n"});
+        let text = kind(400, &body).to_string();
+        assert!(
+            text.contains("[redacted]") && !text.contains("fake-refresh-token-1") && !text.contains('\n'),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,398 @@
+//! HighLevel by consent: the real binary, the double's rotating single-use tokens, and deaths at every step of a renewal.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use contactor_sandbox::faults::{Effect, Fault, When};
+use contactor_sandbox::highlevel::PersonAct;
+use contactor_sandbox::{Sandbox, SandboxConfig};
+use contactor_tests::host::Host;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const TOKEN: &str = "highlevel.oauth.token";
+const LOCATION_TOKEN: &str = "highlevel.oauth.location_token";
+const AGENCY: &str = "SandboxCompany000001";
+
+/// A host that is an app of the double's marketplace.
+struct World {
+    dir: TempDir,
+    sandbox: Sandbox,
+    location: String,
+    contact: String,
+}
+
+impl World {
+    async fn new() -> Self {
+        let mut config = SandboxConfig::default();
+        config.highlevel.limits = None;
+        let sandbox = Sandbox::start(config).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let app = sandbox.highlevel().app();
+        let extra = format!(
+            "timeout = 5\n[highlevel.oauth]\nclient-id = \"{}\"\nclient-secret-file = \"client.secret\"\n\
+             redirect-url = \"https://host.example/oauth/highlevel/callback\"\n\
+             consent-page = \"{}/v2/oauth/chooselocation\"\n",
+            app.client_id,
+            sandbox.highlevel_url()
+        );
+        Host::init(dir.path(), &sandbox, &extra).await.unwrap();
+        let secret = dir.path().join("client.secret");
+        std::fs::write(&secret, &app.client_secret).unwrap();
+        private(&secret);
+        let location = sandbox.highlevel().first_location();
+        let act = PersonAct::CreateContact { fields: json!({ "email": "first@example.com" }) };
+        let contact = sandbox.highlevel().act(&location, act).unwrap()["id"].as_str().unwrap().to_owned();
+        Self { dir, sandbox, location, contact }
+    }
+
+    async fn host(&self) -> Host {
+        Host::start(self.dir.path()).await.unwrap()
+    }
+
+    /// A workspace without a token and with Prefinery, whose location has consented.
+    async fn connected(&self) -> Host {
+        let host = self.host().await;
+        self.workspace(&host).await;
+        self.consent(&host, &json!({ "workspace": "acme" }), &self.location).await.unwrap();
+        self.enable(&host).await;
+        host
+    }
+
+    async fn workspace(&self, host: &Host) {
+        host.post("/workspaces", &json!({ "id": "acme", "location": self.location })).await.unwrap();
+    }
+
+    async fn enable(&self, host: &Host) {
+        host.install("prefinery").await.unwrap();
+        let connection = host.put_prefinery(&self.sandbox, &json!({})).await.unwrap();
+        host.aim(&self.sandbox, &connection).unwrap();
+    }
+
+    /// Goes to the consent page and back as a browser does. The page's words when it was refused.
+    async fn consent(&self, host: &Host, new: &Value, choice: &str) -> Result<Value, String> {
+        let begun = host.post("/oauth/consents", new).await.unwrap();
+        self.answer(host, begun["url"].as_str().unwrap(), choice).await?;
+        Ok(begun)
+    }
+
+    async fn answer(&self, host: &Host, page: &str, choice: &str) -> Result<(), String> {
+        let page = format!("{page}&locationId={choice}");
+        let redirect = host.client().get(page).send().await.unwrap();
+        let back = redirect.headers()["location"].to_str().unwrap().to_owned();
+        let answer = back.strip_prefix("https://host.example").unwrap();
+        let ended = host.client().get(host.at(answer)).send().await.unwrap();
+        let (status, text) = (ended.status(), ended.text().await.unwrap());
+        if status.is_success() { Ok(()) } else { Err(text) }
+    }
+
+    async fn grant(&self, host: &Host, id: &str) -> Value {
+        let grants = host.get("/oauth/grants").await.unwrap();
+        grants.as_array().unwrap().iter().find(|grant| grant["id"] == id).cloned().unwrap()
+    }
+
+    fn own(&self) -> String {
+        format!("location/{}", self.location)
+    }
+
+    fn tokens(&self) -> u64 {
+        self.sandbox.recorder().count_of(TOKEN).carried_out
+    }
+
+    /// Reads a contact of HighLevel through the host: what is wrong, or an error when the host is away.
+    async fn check(&self, host: &Host) -> anyhow::Result<Value> {
+        let request = json!({ "input": { "contactId": self.contact } });
+        let url = host.at("/api/v1/workspaces/acme/actions/highlevel.contacts.get");
+        let answer = host.client().post(url).bearer_auth(host.token()).json(&request).send().await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        Ok(if status.is_success() { json!([]) } else { json!([text]) })
+    }
+
+    fn fault(&self, operation: &str, effect: Effect, when: When) {
+        self.sandbox.faults().add(Fault { operation: operation.to_owned(), effect, when, skip: 0 });
+    }
+
+    async fn state(&self, host: &Host) -> Value {
+        host.get("/workspaces/acme/connections/prefinery").await.unwrap()["state"].clone()
+    }
+
+    async fn create_contact(&self, email: &str) {
+        let fields = json!({ "firstName": "Ann", "email": email });
+        let act = PersonAct::CreateContact { fields };
+        self.sandbox.highlevel().act(&self.location, act).unwrap();
+    }
+
+    async fn arrived(&self, host: &Host, email: &str) {
+        let project = self.sandbox.prefinery().first_project();
+        host.until("the contact is at Prefinery", async || {
+            Ok(self.sandbox.prefinery().testers(project).iter().any(|tester| tester["email"] == email))
+        })
+        .await
+        .unwrap();
+    }
+}
+
+fn private(path: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn refusal(status: u16, body: Value) -> Effect {
+    Effect::Answer { status, body: Some(body), retry_after: None, after: false }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_location_is_opened_by_consent_and_its_contacts_are_kept_in_step() {
+    let world = World::new().await;
+    let host = world.connected().await;
+    world.create_contact("ann@example.com").await;
+    world.arrived(&host, "ann@example.com").await;
+    let grant = world.grant(&host, &world.own()).await;
+    assert_eq!((&grant["state"], &grant["generation"]), (&json!("active"), &json!(1)), "{grant}");
+    assert_eq!(grant["workspaces"], json!(["acme"]));
+    assert_eq!(grant["lacking"], json!([]));
+    // Country and time zone came from the location once it was open.
+    let workspace = host.get("/workspaces/acme").await.unwrap();
+    assert!(workspace["country"].is_string() && workspace["timezone"].is_string(), "{workspace}");
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consent_is_taken_once_and_only_for_the_workspaces_own_location() {
+    let world = World::new().await;
+    let other = contactor_sandbox::highlevel::LocationConfig {
+        id: "OtherLocation0000001".into(),
+        ..Default::default()
+    };
+    world.sandbox.highlevel().add_location(other);
+    let host = world.host().await;
+    world.workspace(&host).await;
+    let refused =
+        world.consent(&host, &json!({ "workspace": "acme" }), "OtherLocation0000001").await.unwrap_err();
+    assert!(refused.contains(&world.location) && refused.contains("Nothing was changed"), "{refused}");
+    assert_eq!(host.get("/oauth/grants").await.unwrap(), json!([]));
+
+    let begun = world.consent(&host, &json!({ "workspace": "acme" }), &world.location).await.unwrap();
+    let page = begun["url"].as_str().unwrap();
+    let again = world.answer(&host, page, &world.location).await.unwrap_err();
+    assert!(again.contains("begin again"), "{again}");
+    let forged = page.replace("state=", "state=0");
+    assert!(world.answer(&host, &forged, &world.location).await.is_err());
+    let unknown = host.client().get(host.at("/oauth/highlevel/callback?code=x")).send().await.unwrap();
+    assert_eq!(unknown.status(), 400);
+    assert_eq!(unknown.headers()["referrer-policy"], "no-referrer");
+    assert!(host.post("/oauth/consents", &json!({ "workspace": "nobody" })).await.is_err());
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_who_need_a_token_at_once_make_one_request() {
+    let world = World::new().await;
+    let host = world.connected().await;
+    let before = world.tokens();
+    world.sandbox.highlevel().withdraw_access(&world.location);
+    let checks = join_all((0..100).map(|_| world.check(&host))).await;
+    for problems in checks {
+        assert_eq!(problems.unwrap(), json!([]));
+    }
+    assert_eq!(world.tokens() - before, 1);
+    assert_eq!(world.sandbox.recorder().count_of(TOKEN).requests, world.tokens());
+    assert_eq!(world.grant(&host, &world.own()).await["generation"], 2);
+    host.stop().await.unwrap();
+}
+
+/// Steps of a renewal at which the host is killed, in their order.
+const STEPS: [&str; 8] = [
+    "before-commit/lease_grant",
+    "after-commit/lease_grant",
+    "grant-leased",
+    "courier-spawned",
+    "courier-told",
+    "grant-answered",
+    "before-commit/renew_grant",
+    "after-commit/renew_grant",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_is_killed_at_any_step_of_a_renewal_spends_one_token_and_loses_no_grant() {
+    let world = World::new().await;
+    let host = world.connected().await;
+    host.stop().await.unwrap();
+    let mut generation = 1;
+    for step in STEPS {
+        world.sandbox.highlevel().withdraw_access(&world.location);
+        let before = world.tokens();
+        let host = Host::start_with(world.dir.path(), &format!("die={step}:1")).await.unwrap();
+        let asked = join_all((0..100).map(|_| world.check(&host))).await;
+        assert!(asked.iter().all(Result::is_err), "{step}: the host lived on");
+        host.ends().await.unwrap();
+
+        let host = world.host().await;
+        let problems = world.check(&host).await.unwrap_or_else(|error| {
+            let log = std::fs::read_to_string(world.dir.path().join("host.log")).unwrap();
+            panic!("{step}: {error:#}\n{log}")
+        });
+        assert_eq!(problems, json!([]), "{step}");
+        generation += 1;
+        let grant = world.grant(&host, &world.own()).await;
+        assert_eq!((&grant["generation"], &grant["state"]), (&json!(generation), &json!("active")), "{step}");
+        assert_eq!(world.tokens() - before, 1, "{step}: token requests that succeeded");
+        let left: Vec<_> = std::fs::read_dir(world.dir.path().join("couriers"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with("letter") || name.ends_with("draft"))
+            .collect();
+        assert!(left.len() <= 1, "{step}: {left:?}");
+        host.stop().await.unwrap();
+    }
+    let refused = world.sandbox.recorder().count_of(TOKEN);
+    assert_eq!(refused.requests, refused.carried_out, "no spent token was sent again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_that_is_out_of_order_costs_no_grant() {
+    let world = World::new().await;
+    let host = world.connected().await;
+    world.sandbox.highlevel().withdraw_access(&world.location);
+    world.fault(TOKEN, refusal(503, json!({ "message": "down" })), When::Next(1));
+    let problems = world.check(&host).await.unwrap().to_string();
+    assert!(problems.contains("503"), "{problems}");
+    let grant = world.grant(&host, &world.own()).await;
+    assert_eq!(
+        (&grant["state"], &grant["generation"], &grant["attempts"]),
+        (&json!("degraded"), &json!(1), &json!(1))
+    );
+    host.post("/oauth/grants/renew", &json!({ "grant": world.own() })).await.unwrap();
+    assert_eq!(world.check(&host).await.unwrap(), json!([]));
+
+    // The app's secret is wrong: the operator's to mend, and no customer has to consent again.
+    world.sandbox.highlevel().withdraw_access(&world.location);
+    let client = json!({ "error": "UnAuthorized!", "error_description": "Invalid client credentials!" });
+    world.fault(TOKEN, refusal(401, client), When::Next(1));
+    let problems = world.check(&host).await.unwrap().to_string();
+    assert!(problems.contains("highlevel.oauth"), "{problems}");
+    assert_eq!(world.grant(&host, &world.own()).await["state"], "degraded");
+    host.post("/oauth/grants/renew", &json!({ "grant": world.own() })).await.unwrap();
+    assert_eq!(world.grant(&host, &world.own()).await["generation"], 3);
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suspended_location_pauses_its_grant_and_goes_on_when_it_is_active_again() {
+    let world = World::new().await;
+    let host = world.connected().await;
+    world.sandbox.highlevel().set_active(&world.location, false).unwrap();
+    world.sandbox.highlevel().withdraw_access(&world.location);
+    let problems = world.check(&host).await.unwrap().to_string();
+    assert!(problems.contains("not active"), "{problems}");
+    assert_eq!(world.grant(&host, &world.own()).await["state"], "paused");
+    let asked = world.sandbox.recorder().count_of(TOKEN).requests;
+    world.check(&host).await.unwrap();
+    assert_eq!(world.sandbox.recorder().count_of(TOKEN).requests, asked, "it is asked about once a day");
+
+    world.sandbox.highlevel().set_active(&world.location, true).unwrap();
+    host.post("/oauth/grants/renew", &json!({ "grant": world.own() })).await.unwrap();
+    assert_eq!(world.check(&host).await.unwrap(), json!([]));
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_grant_needs_a_reconnect_which_keeps_links_and_lets_waiting_work_go_on() {
+    let world = World::new().await;
+    let host = world.connected().await;
+    world.create_contact("ann@example.com").await;
+    world.arrived(&host, "ann@example.com").await;
+    host.until_idle().await.unwrap();
+    world.sandbox.highlevel().withdraw_refresh(&world.location);
+    world.sandbox.highlevel().withdraw_access(&world.location);
+    world.create_contact("bob@example.com").await;
+    host.until(
+        "the connection needs a reconnect",
+        async || Ok(world.state(&host).await == "needs-reconnect"),
+    )
+    .await
+    .unwrap();
+    let grant = world.grant(&host, &world.own()).await;
+    assert_eq!(grant["state"], "needs-reconnect", "{grant}");
+    assert!(grant["reason"].as_str().unwrap().contains("connected again"), "{grant}");
+
+    world
+        .consent(&host, &json!({ "workspace": "acme", "white_label": true }), &world.location)
+        .await
+        .unwrap();
+    world.arrived(&host, "bob@example.com").await;
+    host.until_idle().await.unwrap();
+    let progress = host.get("/workspaces/acme/connections/prefinery/sync").await.unwrap();
+    assert_eq!(progress["links"], 2, "{progress}");
+    let project = world.sandbox.prefinery().first_project();
+    assert_eq!(world.sandbox.prefinery().testers(project).len(), 2, "nobody was created twice");
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agencys_grant_opens_its_locations_as_long_as_they_have_the_app() {
+    let world = World::new().await;
+    let host = world.host().await;
+    world.workspace(&host).await;
+    world.consent(&host, &json!({}), "company").await.unwrap();
+    world.enable(&host).await;
+    world.create_contact("ann@example.com").await;
+    world.arrived(&host, "ann@example.com").await;
+    let agency = world.grant(&host, &format!("company/{AGENCY}")).await;
+    assert_eq!(agency["workspaces"], json!(["acme"]), "{agency}");
+    assert_eq!(world.sandbox.recorder().count_of(LOCATION_TOKEN).carried_out, 1, "one token for all calls");
+    let installed = host.get("/oauth/installations").await.unwrap();
+    assert_eq!((&installed[0]["installed"], &installed[0]["workspace"]), (&json!(true), &json!("acme")));
+
+    // The agency's own token is renewed on the way.
+    world.sandbox.highlevel().withdraw_access(AGENCY);
+    world.sandbox.highlevel().withdraw_access(&world.location);
+    assert_eq!(world.check(&host).await.unwrap(), json!([]));
+    assert_eq!(world.grant(&host, &format!("company/{AGENCY}")).await["generation"], 2);
+
+    let app = world.sandbox.highlevel().app();
+    world.sandbox.highlevel().uninstall(&app.id, &world.location).unwrap();
+    host.until("the uninstallation is known", async || {
+        Ok(host.get("/oauth/installations").await?[0]["installed"] == false)
+    })
+    .await
+    .unwrap();
+    let problems = world.check(&host).await.unwrap().to_string();
+    assert!(problems.contains("install the app"), "{problems}");
+    world.create_contact("bob@example.com").await;
+    // Nobody tells an app of a location that has uninstalled it: the reinstallation finds what was missed.
+    world.sandbox.highlevel().authorize(&app.client_id, Some(&world.location)).unwrap();
+    host.until("the installation is known", async || {
+        Ok(host.get("/oauth/installations").await?[0]["installed"] == true)
+    })
+    .await
+    .unwrap();
+    assert_eq!(world.check(&host).await.unwrap(), json!([]));
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_private_token_is_replaced_by_one_that_opens_the_same_location() {
+    let world = World::new().await;
+    let host = world.host().await;
+    let token = world.sandbox.highlevel().private_token();
+    let new = json!({ "id": "acme", "location": world.location, "token": token });
+    host.post("/workspaces", &new).await.unwrap();
+    world.enable(&host).await;
+    world.sandbox.highlevel().revoke_token(&token);
+    world.create_contact("ann@example.com").await;
+    host.until(
+        "the connection needs a reconnect",
+        async || Ok(world.state(&host).await == "needs-reconnect"),
+    )
+    .await
+    .unwrap();
+    assert!(host.put("/workspaces/acme/token", &json!({ "token": "pit-fake-and-unknown" })).await.is_err());
+    assert_eq!(world.state(&host).await, "needs-reconnect");
+    let scopes =
+        ["contacts.readonly", "contacts.write", "locations.readonly", "locations/customFields.readonly"];
+    world.sandbox.highlevel().add_private_token(&world.location, "pit-fake-second-token", &scopes).unwrap();
+    host.put("/workspaces/acme/token", &json!({ "token": "pit-fake-second-token" })).await.unwrap();
+    world.arrived(&host, "ann@example.com").await;
+    host.stop().await.unwrap();
+}
