@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 const TOKEN: &str = "highlevel.oauth.token";
 const LOCATION_TOKEN: &str = "highlevel.oauth.location_token";
+const OF_ACME: &str = "/workspaces/acme/consents";
 const AGENCY: &str = "SandboxCompany000001";
 
 /// A host that is an app of the double's marketplace.
@@ -54,7 +55,7 @@ impl World {
     async fn connected(&self) -> Host {
         let host = self.host().await;
         self.workspace(&host).await;
-        self.consent(&host, &json!({ "workspace": "acme" }), &self.location).await.unwrap();
+        self.consent(&host, OF_ACME, &self.location).await.unwrap();
         self.enable(&host).await;
         host
     }
@@ -70,8 +71,8 @@ impl World {
     }
 
     /// Goes to the consent page and back as a browser does. The page's words when it was refused.
-    async fn consent(&self, host: &Host, new: &Value, choice: &str) -> Result<Value, String> {
-        let begun = host.post("/oauth/consents", new).await.unwrap();
+    async fn consent(&self, host: &Host, path: &str, choice: &str) -> Result<Value, String> {
+        let begun = host.post(path, &json!({ "white_label": true })).await.unwrap();
         self.answer(host, begun["url"].as_str().unwrap(), choice).await?;
         Ok(begun)
     }
@@ -167,12 +168,11 @@ async fn a_consent_is_taken_once_and_only_for_the_workspaces_own_location() {
     world.sandbox.highlevel().add_location(other);
     let host = world.host().await;
     world.workspace(&host).await;
-    let refused =
-        world.consent(&host, &json!({ "workspace": "acme" }), "OtherLocation0000001").await.unwrap_err();
+    let refused = world.consent(&host, OF_ACME, "OtherLocation0000001").await.unwrap_err();
     assert!(refused.contains(&world.location) && refused.contains("Nothing was changed"), "{refused}");
     assert_eq!(host.get("/oauth/grants").await.unwrap(), json!([]));
 
-    let begun = world.consent(&host, &json!({ "workspace": "acme" }), &world.location).await.unwrap();
+    let begun = world.consent(&host, OF_ACME, &world.location).await.unwrap();
     let page = begun["url"].as_str().unwrap();
     let again = world.answer(&host, page, &world.location).await.unwrap_err();
     assert!(again.contains("begin again"), "{again}");
@@ -181,7 +181,7 @@ async fn a_consent_is_taken_once_and_only_for_the_workspaces_own_location() {
     let unknown = host.client().get(host.at("/oauth/highlevel/callback?code=x")).send().await.unwrap();
     assert_eq!(unknown.status(), 400);
     assert_eq!(unknown.headers()["referrer-policy"], "no-referrer");
-    assert!(host.post("/oauth/consents", &json!({ "workspace": "nobody" })).await.is_err());
+    assert!(host.post("/workspaces/nobody/consents", &json!({})).await.is_err());
     host.stop().await.unwrap();
 }
 
@@ -316,10 +316,7 @@ async fn a_refused_grant_needs_a_reconnect_which_keeps_links_and_lets_waiting_wo
     assert_eq!(grant["state"], "needs-reconnect", "{grant}");
     assert!(grant["reason"].as_str().unwrap().contains("connected again"), "{grant}");
 
-    world
-        .consent(&host, &json!({ "workspace": "acme", "white_label": true }), &world.location)
-        .await
-        .unwrap();
+    world.consent(&host, OF_ACME, &world.location).await.unwrap();
     world.arrived(&host, "bob@example.com").await;
     host.until_idle().await.unwrap();
     let progress = host.get("/workspaces/acme/connections/prefinery/sync").await.unwrap();
@@ -334,7 +331,7 @@ async fn an_agencys_grant_opens_its_locations_as_long_as_they_have_the_app() {
     let world = World::new().await;
     let host = world.host().await;
     world.workspace(&host).await;
-    world.consent(&host, &json!({}), "company").await.unwrap();
+    world.consent(&host, "/oauth/consents", "company").await.unwrap();
     world.enable(&host).await;
     world.create_contact("ann@example.com").await;
     world.arrived(&host, "ann@example.com").await;

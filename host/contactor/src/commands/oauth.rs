@@ -12,13 +12,22 @@ pub(crate) enum Command {
     /// Begin a consent: print the page to which to send whoever may grant access.
     Connect(Connect),
     /// List what was granted, and how it stands.
-    #[command(after_help = "Example:\n  contactor oauth list --json")]
-    List,
-    /// Renew a grant now, because the reason for which it was paused or failed is gone.
-    #[command(after_help = "Example:\n  contactor oauth renew location/ve9EPM428h8vShlRW1KT")]
+    #[command(after_help = "Examples:\n  contactor oauth list acme\n  contactor oauth list --json")]
+    List {
+        /// Only what opens this workspace's location; all grants of the host otherwise, which is for platform admins.
+        workspace: Option<String>,
+    },
+    /// Renew grants now, because the reason for which they were paused or failed is gone.
+    #[command(
+        after_help = "Examples:\n  contactor oauth renew acme\n  contactor oauth renew --grant company/ve9EPM428h8vShlRW1KT --json"
+    )]
     Renew {
-        /// The grant, as `contactor oauth list` shows it.
-        grant: String,
+        /// The workspace whose location is to be opened again.
+        #[arg(required_unless_present = "grant")]
+        workspace: Option<String>,
+        /// One grant, as `contactor oauth list` shows it; for platform admins.
+        #[arg(long, conflicts_with = "workspace")]
+        grant: Option<String>,
     },
     /// List the locations in which the app is installed, and the workspaces bound to them.
     #[command(after_help = "Example:\n  contactor oauth installations --json")]
@@ -48,39 +57,21 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
     let client = context.client()?;
     match command {
         Command::Connect(connect) => {
-            let new = NewConsent { workspace: connect.workspace, white_label: connect.white_label };
-            let consent = client.consent(&new).await?;
+            let new = NewConsent { white_label: connect.white_label };
+            let consent = client.consent(connect.workspace.as_deref(), &new).await?;
             context
                 .out
                 .one(&consent, &[("open", consent.url.clone()), ("until", when(consent.expires_at))])?;
             context.out.note("the page works once; `contactor oauth list` shows when it is granted")?;
         }
-        Command::List => {
-            let grants = client.grants().await?;
-            let headings = ["GRANT", "STATE", "WORKSPACES", "EXPIRES", "RENEWED", "NEXT", "WHY"];
-            context.out.list(&grants, headings, |grant| {
-                [
-                    grant.id.clone(),
-                    word(&grant.state),
-                    or_dash(Some(grant.workspaces.join(" ")).filter(|all| !all.is_empty())),
-                    when(grant.expires_at),
-                    when(grant.renewed_at),
-                    when(grant.next_attempt_at),
-                    or_dash(why(grant)),
-                ]
-            })?;
+        Command::List { workspace: Some(workspace) } => list(context, &client.grants_of(&workspace).await?)?,
+        Command::List { workspace: None } => list(context, &client.grants().await?)?,
+        Command::Renew { workspace: Some(workspace), .. } => {
+            list(context, &client.renew_grants_of(&workspace).await?)?;
         }
-        Command::Renew { grant } => {
-            let grant = client.renew_grant(&RenewGrant { grant }).await?;
-            context.out.one(
-                &grant,
-                &[
-                    ("grant", grant.id.clone()),
-                    ("state", word(&grant.state)),
-                    ("expires", when(grant.expires_at)),
-                    ("why", or_dash(why(&grant))),
-                ],
-            )?;
+        Command::Renew { workspace: None, grant } => {
+            let grant = client.renew_grant(&RenewGrant { grant: grant.unwrap_or_default() }).await?;
+            list(context, &[grant])?;
         }
         Command::Installations => {
             let all = client.installations().await?;
@@ -98,6 +89,21 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         }
     }
     Ok(())
+}
+
+fn list(context: &Context, grants: &[Grant]) -> std::io::Result<()> {
+    let headings = ["GRANT", "STATE", "WORKSPACES", "EXPIRES", "RENEWED", "NEXT", "WHY"];
+    context.out.list(grants, headings, |grant| {
+        [
+            grant.id.clone(),
+            word(&grant.state),
+            or_dash(Some(grant.workspaces.join(" ")).filter(|all| !all.is_empty())),
+            when(grant.expires_at),
+            when(grant.renewed_at),
+            when(grant.next_attempt_at),
+            or_dash(why(grant)),
+        ]
+    })
 }
 
 /// Why a grant does not do all that it should.
