@@ -40,6 +40,7 @@ mod match_walk;
 mod note_walk;
 mod notify;
 mod operations;
+mod outbound;
 mod partner;
 mod progress;
 mod receive;
@@ -79,6 +80,7 @@ pub use manage::{
     TrialReport, TrialRow, Unsure, WaitingDeletions, WantedPolicy, WhyField, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
+pub use outbound::{Lookup, OpenHost, OpenRange, Outbound, OutboundConfig, SystemLookup};
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, RecordPreview, Verdict};
 pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};
