@@ -9,7 +9,9 @@ use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use contactor_engine::{Clock, EnableConnection, Engine, EngineConfig, EngineParts, NewWorkspace};
+use contactor_engine::{
+    Clock, EnableConnection, Engine, EngineConfig, EngineParts, NewWorkspace, Outbound, OutboundConfig,
+};
 use contactor_highlevel::webhook::{Verifier, VerifierConfig};
 use contactor_runtime::RuntimeConfig;
 use contactor_sandbox::Sandbox;
@@ -158,6 +160,11 @@ fn parts(sandbox: &Sandbox, dir: &Path) -> Result<EngineParts> {
         },
         verifier: Verifier::new(keys)?,
         runtime: RuntimeConfig::default(),
+        outbound: Outbound::new(OutboundConfig {
+            // As many as there are runs: what is measured is not the wait for one another.
+            requests_per_connection: 64,
+            ..OutboundConfig::default().with_this_machine()
+        })?,
         artefacts: Dir::open_ambient_dir(&artefacts, ambient_authority())
             .context("the artefact directory")?,
     })

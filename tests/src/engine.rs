@@ -13,6 +13,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use contactor_engine::{
     Clock, ConnectionView, EnableConnection, Engine, EngineConfig, EngineError, EngineParts, NewWorkspace,
+    Outbound, OutboundConfig,
 };
 use contactor_highlevel::webhook::{Verifier, VerifierConfig};
 use contactor_runtime::{CacheConfig, RuntimeConfig};
@@ -93,11 +94,25 @@ impl Stand {
     }
 
     async fn start_engine(config: SandboxConfig, own: EngineConfig) -> Result<Self> {
+        // The doubles are on this machine.
+        let outbound = Outbound::new(OutboundConfig::default().with_this_machine())?;
+        Self::start_outbound(config, own, outbound).await
+    }
+
+    /// An engine whose way out is a test's own.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_outbound(
+        config: SandboxConfig,
+        own: EngineConfig,
+        outbound: Outbound,
+    ) -> Result<Self> {
         let limited = config.highlevel.limits.is_some();
         let sandbox = Sandbox::start(config).await?;
         let dir = tempfile::tempdir()?;
         let clock = Clock::manual(sandbox.clock().now());
-        let engine = engine(&sandbox, &dir, &clock, limited, &own)?;
+        let engine = engine(&sandbox, &dir, &clock, limited, &own, outbound)?;
         engine
             .create_workspace(NewWorkspace {
                 id: WORKSPACE.to_owned(),
@@ -324,6 +339,7 @@ fn engine(
     clock: &Clock,
     limited: bool,
     own: &EngineConfig,
+    outbound: Outbound,
 ) -> Result<Engine> {
     let mut highlevel = contactor_highlevel::Config {
         base_url: sandbox.highlevel_url(),
@@ -346,6 +362,7 @@ fn engine(
         verifier,
         // A few calls at once are enough; each slot reserves address space, and many tests run beside each other.
         runtime: RuntimeConfig { max_instances: 4, cache: Some(cache), ..RuntimeConfig::default() },
+        outbound,
         artefacts: subdirectory(dir, "artefacts")?,
     };
     Ok(Engine::start(parts)?)

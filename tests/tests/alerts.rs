@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
 
-use contactor_engine::{NewDestination, NotificationConfig, ParkedAction};
+use contactor_engine::{NewDestination, ParkedAction};
 use contactor_sandbox::SandboxConfig;
 use contactor_sandbox::faults::{Effect, Fault, When};
 use contactor_sandbox::highlevel::PersonAct;
@@ -29,7 +29,6 @@ impl World {
         config.connectif.limit = None;
         let stand = Stand::serve_with(config).await.unwrap();
         partners::connect(&stand, partners::connectif(&stand.sandbox)).await.unwrap();
-        stand.engine.notify_by(NotificationConfig { smtp: None, allow_private: true });
         add_destination(&stand).await;
         let workspace = WorkspaceId::new(WORKSPACE);
         let rules = AlertRules { to: vec!["team".to_owned()], ..rules };

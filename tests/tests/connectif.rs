@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use contactor_engine::{ConnectionView, NewDestination, NotificationConfig};
+use contactor_engine::{ConnectionView, NewDestination};
 use contactor_sandbox::SandboxConfig;
 use contactor_sandbox::connectif::{AccountAct, Guesses, Messages};
 use contactor_sandbox::faults::{Effect, Fault};
@@ -324,7 +324,6 @@ async fn c3_a_completed_task_is_one_event_and_a_workflow_completes_a_task() {
 async fn c3_an_event_whose_address_is_the_secret_is_sent_by_the_host() {
     let stage =
         Stage::start("contacts-and-tasks", json!({"task_event_destination": "connectif-event"})).await;
-    stage.stand.engine.notify_by(NotificationConfig { smtp: None, allow_private: true });
     let path = stage.stand.sandbox.connectif().event_webhook_path().unwrap();
     let destination = NewDestination {
         workspace: WORKSPACE.to_owned(),

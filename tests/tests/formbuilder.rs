@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use contactor_engine::{ConnectionView, NewDestination, NotificationConfig};
+use contactor_engine::{ConnectionView, NewDestination};
 use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::formbuilder::{Content, FormAct, Guesses, Mails, WebhookBody};
 use contactor_sandbox::highlevel::PersonAct;
@@ -355,7 +355,6 @@ async fn f5_every_change_of_a_task_is_pushed_once_to_a_board_and_as_a_signed_web
     };
     let rules: Vec<Value> = kinds.into_iter().map(rule).collect();
     let stand = Stand::serve().await.unwrap();
-    stand.engine.notify_by(NotificationConfig { smtp: None, allow_private: true });
     for (name, kind) in [("board", DestinationKind::Board), ("hook", DestinationKind::Webhook)] {
         let path = if name == "hook" { "webhook" } else { name };
         let new = NewDestination {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use contactor_engine::{EnableConnection, NewDestination, NewWorkspace, NotificationConfig};
+use contactor_engine::{EnableConnection, NewDestination, NewWorkspace};
 use contactor_manifest::embed;
 use contactor_sandbox::SandboxConfig;
 use contactor_sandbox::highlevel::{LocationConfig, PersonAct};
@@ -140,7 +140,6 @@ async fn a_receiver_that_never_answers_keeps_nobody_else_waiting() {
     };
     config.highlevel.locations.push(other.clone());
     let stand = Stand::serve_with(config).await.unwrap();
-    stand.engine.notify_by(NotificationConfig { smtp: None, allow_private: true });
     let new = NewWorkspace {
         id: "other".to_owned(),
         name: None,
@@ -305,7 +304,6 @@ async fn a_timer_that_sets_itself_in_the_past_waits_a_minute_each_time() {
 #[tokio::test]
 async fn what_is_sent_to_a_destination_that_is_gone_is_refused_with_the_reason() {
     let stand = Stand::serve().await.unwrap();
-    stand.engine.notify_by(NotificationConfig { smtp: None, allow_private: true });
     let gone = format!("{}/gone/team", stand.sandbox.inbox_url());
     destination(&stand, WORKSPACE, "team", gone).await;
     connect(&stand, WORKSPACE, "one", &json!({ TAGGED: [notify("team")] })).await;

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use contactor_engine::{ConnectionView, NewDestination, NotificationConfig};
+use contactor_engine::{ConnectionView, NewDestination};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::{Order, Outbox};
 use contactor_sandbox::prefinery::{Guesses, Mails, ProfileClears, ProfileUpdates, ProjectAct};
@@ -311,8 +311,6 @@ async fn p7_a_reward_is_tagged_and_noted_once_for_each_of_its_stages() {
 async fn p6_the_team_is_told_once_of_new_contacts_sign_ups_and_rewards() {
     let stage = Stage::start(Some("team-notifications"), json!({})).await;
     let engine = &stage.stand.engine;
-    // The inbox is on this machine.
-    engine.notify_by(NotificationConfig { smtp: None, allow_private: true });
     let team = NewDestination {
         workspace: WORKSPACE.to_owned(),
         name: "team".to_owned(),

@@ -27,8 +27,9 @@ use crate::error::EngineError;
 use crate::failure::{self, Failure};
 use crate::guard::Guard;
 use crate::locks::KeyedLocks;
-use crate::notify::{NotificationConfig, PublicOnly};
+use crate::notify::NotificationConfig;
 use crate::oauth::{OAuth, OAuthSetup};
+use crate::outbound::Outbound;
 use crate::partner::{PartnerApi, PartnerSetup, Quotas};
 use crate::rests::Breakers;
 use crate::scheduler::Wake;
@@ -55,6 +56,8 @@ pub struct EngineParts {
     pub verifier: Verifier,
     /// How components run.
     pub runtime: RuntimeConfig,
+    /// The way to everybody but HighLevel.
+    pub outbound: Outbound,
     /// Where component bytes lie.
     pub artefacts: cap_std::fs::Dir,
 }
@@ -75,8 +78,8 @@ struct Inner {
     highlevel: HighLevel,
     highlevel_config: contactor_highlevel::Config,
     verifier: Verifier,
-    partner_client: reqwest::Client,
-    public_client: reqwest::Client,
+    highlevel_client: reqwest::Client,
+    outbound: Outbound,
     runtime: Runtime<Capabilities>,
     artefacts: Artefacts,
     owner: String,
@@ -112,16 +115,18 @@ impl Engine {
             highlevel_config.limits.burst = 1_000_000;
             highlevel_config.limits.interval = Duration::from_millis(50);
         }
-        let highlevel = HighLevel::new(highlevel_config.clone(), Arc::clone(&tokens) as _)
-            .map_err(|error| EngineError::Invalid(error.to_string()))?;
-        let partner_client =
-            contactor_highlevel::http::client(&contactor_highlevel::http::Options::default())
-                .map_err(|error| EngineError::Invalid(format!("HTTP client: {error}")))?;
-        let public_client = contactor_highlevel::http::client(&contactor_highlevel::http::Options {
-            resolver: Some(Arc::new(PublicOnly)),
+        let options = contactor_highlevel::http::Options {
+            timeout: highlevel_config.timeout,
             ..contactor_highlevel::http::Options::default()
-        })
-        .map_err(|error| EngineError::Invalid(format!("HTTP client: {error}")))?;
+        };
+        let highlevel_client = contactor_highlevel::http::client(&options)
+            .map_err(|error| EngineError::Invalid(format!("HTTP client: {error}")))?;
+        let highlevel = HighLevel::with_client(
+            highlevel_config.clone(),
+            Arc::clone(&tokens) as _,
+            highlevel_client.clone(),
+        )
+        .map_err(|error| EngineError::Invalid(error.to_string()))?;
         let runtime =
             Runtime::new(parts.runtime).map_err(|error| EngineError::Invalid(format!("runtime: {error}")))?;
         Ok(Self(Arc::new(Inner {
@@ -133,8 +138,8 @@ impl Engine {
             highlevel,
             highlevel_config,
             verifier: parts.verifier,
-            partner_client,
-            public_client,
+            highlevel_client,
+            outbound: parts.outbound,
             runtime,
             artefacts: Artefacts::new(parts.artefacts),
             // A restart is another owner: its predecessor's claims are free once the lease is taken over.
@@ -227,7 +232,7 @@ impl Engine {
         &self.0.owner
     }
 
-    /// Sets how messages leave this host. Until then there is no mail server, and only public addresses are reached.
+    /// Sets how messages leave this host. Until then there is no mail server.
     pub fn notify_by(&self, config: NotificationConfig) {
         *self.0.notifications.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
@@ -236,14 +241,9 @@ impl Engine {
         Arc::clone(&self.0.notifications.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The client for everybody but HighLevel: it follows no redirects.
-    pub(crate) fn http_client(&self) -> &reqwest::Client {
-        &self.0.partner_client
-    }
-
-    /// The same, which reaches public addresses only: for messages, whose addresses come from the admins of workspaces.
-    pub(crate) fn public_client(&self) -> &reqwest::Client {
-        &self.0.public_client
+    /// The way to everybody but HighLevel.
+    pub(crate) fn outbound(&self) -> &Outbound {
+        &self.0.outbound
     }
 
     pub(crate) fn subscriptions(&self) -> &Subscriptions {
@@ -364,7 +364,7 @@ impl Engine {
         HighLevel::with_client(
             self.0.highlevel_config.clone(),
             Arc::new(token),
-            self.0.partner_client.clone(),
+            self.0.highlevel_client.clone(),
         )
         .map_err(|error| EngineError::Invalid(error.to_string()))
     }
@@ -530,7 +530,9 @@ impl Engine {
             ))
         })?;
         PartnerApi::new(PartnerSetup {
-            client: self.0.partner_client.clone(),
+            out: self.outbound().clone(),
+            connector: connection.connector.clone(),
+            hosts: manifest.partner.allowed_hosts(),
             base_url: connection.base_url.clone(),
             auth: auth.clone(),
             secrets,

@@ -41,6 +41,7 @@ mod note_walk;
 mod notify;
 mod oauth;
 mod operations;
+mod outbound;
 mod partner;
 mod people;
 mod progress;
@@ -85,6 +86,7 @@ pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use oauth::{
     Connected, ConsentPage, Courier, GrantView, LocationInstalled, NewConsent, OAuthSetup, Order,
 };
+pub use outbound::{Lookup, OpenHost, OpenRange, Outbound, OutboundConfig, SystemLookup};
 pub use people::{Caller, Narrowed, Rights, TokenRefused};
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, RecordPreview, Verdict};

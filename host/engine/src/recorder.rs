@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use contactor_highlevel::{CallRecord, Recorder};
-use contactor_store::{Call, FieldRemark};
+use contactor_store::{Call, FailureClass, FieldRemark};
 use jiff::Timestamp;
 
 use crate::blame;
@@ -122,6 +122,13 @@ impl RunRecorder {
     /// Until when the partner asked this run to leave it alone.
     pub(crate) fn waits_until(&self) -> Option<Timestamp> {
         self.lock().wait_until
+    }
+
+    /// What a call to the partner was not sent for: it would have gone where no operator lets this host go.
+    pub(crate) fn closed(&self) -> Option<String> {
+        let inner = self.lock();
+        let is_closed = |call: &&Call| call.target == "partner" && call.class == Some(FailureClass::Config);
+        inner.calls.iter().rev().find(is_closed)?.error.clone()
     }
 
     /// Hands the remarks over.

@@ -141,7 +141,7 @@ impl<H: HostImports> Connector<H> {
         };
         let result = match result {
             Ok(Ok(Ok(reply))) => Ok(reply),
-            Ok(Ok(Err(failure))) => Err(self.judge(export, failure)),
+            Ok(Ok(Err(failure))) => Err(self.judge(export, failure, store.data().ran)),
             Ok(Err(_panic)) => Err(self.host_error(export, HostFault::Panicked)),
             Err(_elapsed) => {
                 Err(self.guest_error(export, GuestFault::Timeout { limit: inner.limits.timeout }))
@@ -164,11 +164,11 @@ impl<H: HostImports> Connector<H> {
         CallOutcome { host: state.host, result, usage }
     }
 
-    /// Whose fault is it, and which one?
-    fn judge(&self, export: &'static str, failure: Failure) -> CallError {
+    /// Whose fault is it, and which one? An instance that cannot be made is the host's fault, but for what its start function does.
+    fn judge(&self, export: &'static str, failure: Failure, ran: bool) -> CallError {
         let limits = &self.inner.limits;
         let (error, starting) = match failure {
-            Failure::Start(error) => (error, true),
+            Failure::Start(error) => (error, !ran),
             Failure::Call(error) => (error, false),
         };
         let fault = if let Some(stop) = error.downcast_ref::<Stop>() {

@@ -134,6 +134,12 @@ impl Gauge {
     }
 }
 
+/// Whether a growth is beyond a maximum that the module declared itself: −1 is what it asked for. A maximum at the limit or beyond is
+/// the pool's, which wasmtime hands over in the same place, and the limit is what ends the call.
+fn is_own(maximum: Option<usize>, desired: usize, limit: usize) -> bool {
+    maximum.is_some_and(|maximum| desired > maximum && maximum < limit)
+}
+
 impl ResourceLimiter for Limiter {
     fn memory_growing(
         &mut self,
@@ -141,11 +147,10 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            // The module's own maximum: −1 is what it asked for.
+        let limit = self.memory.limit;
+        if is_own(maximum, desired, limit) {
             return Ok(false);
         }
-        let limit = self.memory.limit;
         self.memory.grow(current, desired).map_err(|wanted| Stop::Memory { wanted, limit })?;
         Ok(true)
     }
@@ -162,10 +167,10 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
+        let limit = self.tables.limit;
+        if is_own(maximum, desired, limit) {
             return Ok(false);
         }
-        let limit = self.tables.limit;
         self.tables.grow(current, desired).map_err(|wanted| Stop::Table { wanted, limit })?;
         Ok(true)
     }
@@ -234,6 +239,14 @@ mod tests {
         assert!(!limiter.memory_growing(0, 2 * PAGE, Some(PAGE)).unwrap());
         assert!(!limiter.table_growing(0, 2, Some(1)).unwrap());
         assert_eq!(limiter.peak_memory(), 0);
+    }
+
+    #[test]
+    fn a_maximum_that_is_the_pools_ends_the_call_like_the_limit_that_it_is() {
+        let mut limiter = limiter(1, 10);
+        let error = limiter.memory_growing(0, 17 * PAGE, Some(16 * PAGE)).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Stop::Memory { wanted: 17 * PAGE, limit: MIB }));
+        assert!(limiter.table_growing(0, 11, Some(10)).is_err());
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(crate) struct CallState<H> {
     pub(crate) host: H,
     pub(crate) limiter: Limiter,
     pub(crate) budget: Budget,
+    /// Code of the guest ran. What goes wrong from then on is of its making unless it says otherwise.
+    pub(crate) ran: bool,
 }
 
 /// Calls and bytes across the boundary.
@@ -101,7 +103,7 @@ pub(crate) fn new<H: HostImports>(
     clock: &CpuClock,
     tick: Duration,
 ) -> Store<CallState<H>> {
-    let state = CallState { host, limiter: Limiter::new(limits), budget: Budget::new(limits) };
+    let state = CallState { host, limiter: Limiter::new(limits), budget: Budget::new(limits), ran: false };
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.limiter);
     // Bounds what wasmtime allocates for one message before any of our code can look at it (default 128 MiB).
@@ -123,9 +125,13 @@ pub(crate) fn new<H: HostImports>(
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
     // The hook fires for wasmtime's own helpers (`memory.grow`, …) as well; only the budget knows what was a host call.
-    store.call_hook(|state, hook| match (hook, state.data().budget.stop) {
-        (CallHook::ReturningFromHost, Some(stop)) => Err(stop.into()),
-        _ => Ok(()),
+    store.call_hook(|mut state, hook| {
+        let state = state.data_mut();
+        state.ran |= matches!(hook, CallHook::CallingWasm);
+        match (hook, state.budget.stop) {
+            (CallHook::ReturningFromHost, Some(stop)) => Err(stop.into()),
+            _ => Ok(()),
+        }
     });
     store
 }

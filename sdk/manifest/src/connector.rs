@@ -5,6 +5,8 @@ use std::fmt;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use crate::HostPattern;
+
 /// `[connector]`: identity of the connector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +72,9 @@ pub struct Partner {
     pub name: String,
     /// Default base URL below which every request goes; an admin can set another one for a connection.
     pub base_url: String,
+    /// Hosts that its API may be at, for an admin who sets another base URL; that of `base_url` alone when none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostPattern>,
     /// What an admin should know about paths and accounts, for example an older host name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_notes: Option<String>,
@@ -77,6 +82,17 @@ pub struct Partner {
     /// the record up again when this time has passed.
     #[serde(default)]
     pub lag_seconds: u32,
+}
+
+impl Partner {
+    /// Hosts that its API may be at.
+    pub fn allowed_hosts(&self) -> Vec<HostPattern> {
+        if self.hosts.is_empty() {
+            HostPattern::of_url(&self.base_url).into_iter().collect()
+        } else {
+            self.hosts.clone()
+        }
+    }
 }
 
 /// `[[unverified]]`: something that could not be checked against the real partner.

@@ -39,6 +39,7 @@
 mod auth;
 mod connector;
 mod error;
+mod host;
 mod limits;
 mod operations;
 mod records;
@@ -51,6 +52,7 @@ mod webhook;
 pub use auth::{Auth, ClientAuthentication, Credential, Login, LoginBody, OAuth2, Placement, Scheme};
 pub use connector::{Connector, ConnectorId, Partner, Unverified};
 pub use error::{ManifestError, Problem, UnsupportedHost};
+pub use host::HostPattern;
 pub use limits::{Limits, Quota, Repeatable};
 pub use operations::{Action, ConnectionTemplate, Scope, Stream, Trigger, TriggerSource};
 pub use records::{Direction, Entity, Field, FieldType, Mapping, NaturalKey, Policy, Support};

@@ -6,9 +6,12 @@ use contactor_rules::Effect;
 
 use crate::settings::whole;
 use crate::{
-    Auth, Direction, Entity, EventId, FieldType, Limits, Manifest, Mapping, OAuth2, Problem, Scheme, Setting,
-    SettingKind, Signature, Support, TriggerSource,
+    Auth, Direction, Entity, EventId, FieldType, HostPattern, Limits, Manifest, Mapping, OAuth2, Partner,
+    Problem, Scheme, Setting, SettingKind, Signature, Support, TriggerSource,
 };
+
+/// The most hosts of one partner: an admin reads them.
+const HOSTS: usize = 32;
 
 /// Everything that makes no sense, in the order of the manifest.
 pub(crate) fn problems(manifest: &Manifest) -> Vec<Problem> {
@@ -86,9 +89,39 @@ impl<'m> Check<'m> {
         }
         self.text("partner.name", &partner.name);
         self.https("partner.base_url", &partner.base_url);
+        self.hosts(partner);
         for (index, entry) in unverified.iter().enumerate() {
             self.text(place("unverified", index, ".what"), &entry.what);
             self.text(place("unverified", index, ".why"), &entry.why);
+        }
+    }
+
+    fn hosts(&mut self, partner: &Partner) {
+        match HostPattern::of_url(&partner.base_url) {
+            Some(host) if !host.is_qualified() => {
+                self.problem("partner.base_url", format!("`{host}` is no full name of a host"));
+            }
+            Some(host) if partner.allowed_hosts().iter().all(|pattern| !pattern.covers(host.as_str())) => {
+                self.problem("partner.hosts", format!("`{host}`, the host of base_url, is not among them"));
+            }
+            Some(_) => {}
+            None if partner.base_url.starts_with("https://") => {
+                self.problem("partner.base_url", "expected the name of a host in it, not an IP address");
+            }
+            // That was said already.
+            None => {}
+        }
+        let mut seen = BTreeSet::new();
+        for host in &partner.hosts {
+            if !host.is_qualified() {
+                self.problem("partner.hosts", format!("`{host}` is no full name of a host"));
+            }
+            if !seen.insert(host) {
+                self.problem("partner.hosts", format!("`{host}` is there twice"));
+            }
+        }
+        if partner.hosts.len() > HOSTS {
+            self.problem("partner.hosts", format!("expected at most {HOSTS}, found {}", partner.hosts.len()));
         }
     }
 

@@ -131,6 +131,33 @@ fn an_address_must_be_https_and_bare() {
 }
 
 #[test]
+fn a_connector_names_the_hosts_of_its_partner_or_has_that_of_its_address_alone() {
+    let hosts = |more: &str| {
+        let manifest = Manifest::parse(&MINIMAL.replace("[partner]", &format!("[partner]\n{more}")))?;
+        let hosts = manifest.partner.allowed_hosts().into_iter().map(String::from);
+        Ok::<_, ManifestError>(hosts.collect::<Vec<_>>())
+    };
+    assert_eq!(hosts("").unwrap(), ["api.acme.example"]);
+    let several = "hosts = [\"api.acme.example\", \"*.acme.example\"]";
+    assert_eq!(hosts(several).unwrap(), ["api.acme.example", "*.acme.example"]);
+    for (wrong, words) in [
+        ("hosts = [\"eu.acme.example\"]", "`api.acme.example`, the host of base_url, is not among them"),
+        ("hosts = [\"api.acme.example\", \"intranet\"]", "`intranet` is no full name"),
+        ("hosts = [\"*.acme.example\", \"*.acme.example\"]", "there twice"),
+        ("hosts = [\"*.example\"]", "line 10"),
+        ("hosts = [\"api.acme.example\", \"10.0.0.7\"]", "line 10"),
+        ("hosts = [\"https://api.acme.example\"]", "without scheme"),
+    ] {
+        let message = hosts(wrong).unwrap_err().to_string();
+        assert!(message.contains(words), "{wrong}: {message}");
+    }
+    for url in ["https://10.0.0.7/v1", "https://[::1]/v1", "https://intranet/v1"] {
+        let message = Manifest::parse(&MINIMAL.replace("https://api.acme.example/v1", url)).unwrap_err();
+        assert!(message.to_string().contains("partner.base_url"), "{url}: {message}");
+    }
+}
+
+#[test]
 fn a_host_that_is_too_old_is_told_both_versions() {
     let manifest = parse("").unwrap();
     assert!(manifest.supports(&Version::new(0, 3, 0)).is_ok());

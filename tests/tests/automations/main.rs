@@ -7,7 +7,7 @@ mod lost;
 mod rests;
 mod shown;
 
-use contactor_engine::{ConnectionView, NewDestination, NotificationConfig, ParkedAction, Unsure};
+use contactor_engine::{ConnectionView, NewDestination, ParkedAction, Unsure};
 use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::{Sandbox, SandboxConfig};
@@ -366,10 +366,6 @@ async fn messages_reach_chat_webhook_and_board_once_and_signed() {
     let script = json!({ "ContactTagUpdate": [notify("team", "Tagged"), notify("hook", "Tagged"), notify("cards", "Call Ada")] });
     let scripted = Scripted::new(script).await;
     let engine = &scripted.stand.engine;
-    let refused =
-        engine.put_destination(destination(&scripted.stand, "team", DestinationKind::Chat, "chat")).await;
-    assert!(refused.unwrap_err().to_string().contains("allow-private"), "nothing private without leave");
-    engine.notify_by(NotificationConfig { smtp: None, allow_private: true });
     for (name, kind, path) in [
         ("team", DestinationKind::Chat, "chat"),
         ("hook", DestinationKind::Webhook, "webhook"),
@@ -408,7 +404,6 @@ async fn a_receiver_that_is_gone_stops_its_destination_and_one_that_is_unknown_i
     });
     let scripted = Scripted::new(script).await;
     let engine = &scripted.stand.engine;
-    engine.notify_by(NotificationConfig { smtp: None, allow_private: true });
     engine
         .put_destination(destination(&scripted.stand, "hook", DestinationKind::Webhook, "gone"))
         .await
@@ -456,7 +451,7 @@ async fn a_timers_sample_is_handled_as_if_it_had_gone_off_and_a_real_partner_get
     assert!(unknown.contains("timer:unknown"), "{unknown}");
 
     let elsewhere =
-        Partner { base_url: "https://api.example.com".to_owned(), ..partner(&scripted.stand, &json!({})) };
+        Partner { base_url: "https://partner.example".to_owned(), ..partner(&scripted.stand, &json!({})) };
     scripted.stand.connect(elsewhere).await.unwrap();
     let refused = engine.receive_sample(id, "timer:reminder").await.unwrap_err().to_string();
     assert!(refused.contains("sandbox only"), "{refused}");

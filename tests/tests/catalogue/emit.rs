@@ -5,7 +5,7 @@ use std::process::Stdio;
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::{Sandbox, SandboxConfig};
 use contactor_tests::artefacts;
-use contactor_tests::host::Host;
+use contactor_tests::host::{Host, OUTBOUND};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -149,7 +149,7 @@ impl Reader {
         };
         let told = |double: &str, name: &str| doubles[double][name].as_str().unwrap().to_owned();
         let config = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[highlevel]\nbase-url = \"{}\"\nwebhook-keys = [\"\"\"\n{}\"\"\"]\n",
+            "[server]\nlisten = \"127.0.0.1:0\"\n[highlevel]\nbase-url = \"{}\"\nwebhook-keys = [\"\"\"\n{}\"\"\"]\n{OUTBOUND}",
             told("highlevel", "url"),
             told("highlevel", "webhook_key")
         );

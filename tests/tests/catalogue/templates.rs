@@ -1,7 +1,7 @@
 //! Every template of every connector works as it is.
 
+use contactor_engine::NewDestination;
 use contactor_engine::catalogue::read_manifest;
-use contactor_engine::{NewDestination, NotificationConfig};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_store::{ConnectionId, DestinationKind, RecordId, RunFilter, RunOutcome, Side};
 use contactor_tests::engine::{Partner, Stand, WORKSPACE};
@@ -26,7 +26,6 @@ async fn every_template_of_every_connector_is_enabled_and_a_contact_synchronised
                 stand.sandbox.highlevel().act(&location, define).unwrap();
             }
             // Some templates tell people, at destinations that an admin sets up first.
-            stand.engine.notify_by(NotificationConfig { smtp: None, allow_private: true });
             for name in ["team", "board", "on-site"] {
                 let destination = NewDestination {
                     workspace: WORKSPACE.to_owned(),

@@ -277,6 +277,7 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
         ("grants", connection.grants.join(", ")),
         ("withheld", connection.withheld.join(", ")),
         ("partner", connection.base_url.clone()),
+        ("speaks with", connection.hosts.join(", ")),
         ("authentication", connection.auth_scheme.clone()),
         ("served", served(&connection.schedule)),
         ("webhook path", connection.webhook_path.clone()),

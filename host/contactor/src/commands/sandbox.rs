@@ -16,7 +16,7 @@ use crate::output;
 #[command(after_help = "\
 Example, in two terminals:
   contactor sandbox --webhooks-to http://127.0.0.1:8440 --people 200
-  contactor serve            with the [highlevel] section that the sandbox prints
+  contactor serve            with the sections [highlevel] and [outbound] that the sandbox prints
 
 `contactor emit` then sets off any trigger.")]
 pub(crate) struct Args {
@@ -42,7 +42,7 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let config = SandboxConfig { listen: args.listen, seed: args.seed, ..base };
     let sandbox = Sandbox::start(config).await.map_err(failed)?;
     prepare(&sandbox, args)?;
-    print(context, &sandbox)?;
+    print(context, &sandbox, args.listen)?;
     tokio::signal::ctrl_c().await?;
     sandbox.shutdown().await;
     Ok(())
@@ -69,7 +69,7 @@ fn pages(control: &str) -> Vec<String> {
     contactor_sandbox::DOUBLES.map(|double| format!("{control}/browse/{double}")).to_vec()
 }
 
-fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
+fn print(context: &Context, sandbox: &Sandbox, listen: SocketAddr) -> std::io::Result<()> {
     let (formbuilder, highlevel, pheedloop) =
         (sandbox.formbuilder(), sandbox.highlevel(), sandbox.pheedloop());
     let (prefinery, referrizer) = (sandbox.prefinery(), sandbox.referrizer());
@@ -125,7 +125,12 @@ fn print(context: &Context, sandbox: &Sandbox) -> std::io::Result<()> {
          # for contactor.toml\n\
          [highlevel]\n\
          base-url = \"{highlevel_url}\"\n\
-         webhook-keys = [\"\"\"\n{pem}\"\"\"]",
+         webhook-keys = [\"\"\"\n{pem}\"\"\"]\n\
+         \n\
+         [outbound]\n\
+         allow = [\"{here}\"]\n\
+         hosts = {{ \"*\" = [\"{here}\"] }}",
+        here = listen.ip(),
         control = sandbox.control_url(),
         highlevel_url = sandbox.highlevel_url(),
         location = highlevel.first_location(),

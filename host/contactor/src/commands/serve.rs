@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use contactor_engine::{Clock, Engine, EngineParts};
+use contactor_engine::{Clock, Engine, EngineParts, Outbound};
 use contactor_runtime::CacheConfig;
 use contactor_server::{Server, ServerConfig};
 use contactor_store::Store;
@@ -187,6 +187,7 @@ async fn start_engine(config: &Config) -> Result<(Engine, DiskWatch), Failure> {
         highlevel: config.highlevel.api(),
         verifier: config.highlevel.verifier()?,
         runtime: config.runtime.runtime(cache),
+        outbound: Outbound::new(config.outbound.clone()).map_err(|error| Failure::new(Exit::Usage, error))?,
         artefacts: open_dir(&config.path(&config.artefacts.dir))?,
     };
     let engine = Engine::start(parts).map_err(|error| Failure::new(Exit::Usage, error))?;

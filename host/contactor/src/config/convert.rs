@@ -125,7 +125,7 @@ impl Config {
                 Some(smtp)
             }
         };
-        Ok(NotificationConfig { smtp, allow_private: self.notifications.allow_private })
+        Ok(NotificationConfig { smtp })
     }
 
     /// The address under which this host's own commands reach it.

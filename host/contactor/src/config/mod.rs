@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
-use contactor_engine::{EngineConfig, SmtpTls};
+use contactor_engine::{EngineConfig, OutboundConfig, SmtpTls};
 use contactor_highlevel::ApiVersion;
 use contactor_runtime::RuntimeConfig;
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ pub(crate) struct Config {
     pub(crate) highlevel: HighLevelSection,
     pub(crate) runtime: RuntimeSection,
     pub(crate) engine: EngineConfig,
-    pub(crate) notifications: NotificationsSection,
+    pub(crate) outbound: OutboundConfig,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) smtp: Option<SmtpSection>,
     pub(crate) log: LogSection,
@@ -210,12 +210,6 @@ impl Default for RuntimeSection {
             aot_cache: "aot-cache".into(),
         }
     }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct NotificationsSection {
-    pub(crate) allow_private: bool,
 }
 
 /// The mail server that messages leave by.

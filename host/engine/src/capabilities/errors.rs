@@ -17,7 +17,7 @@ pub(crate) fn is_not_done(text: &str) -> bool {
 
 /// The text of an error, when it is certain that the write was not done.
 pub(crate) fn not_done(text: &str) -> String {
-    format!("{text}{NOT_DONE}")
+    if is_not_done(text) { text.to_owned() } else { format!("{text}{NOT_DONE}") }
 }
 
 /// An error of HighLevel's client. Taken by value to fit `map_err`.

@@ -29,6 +29,7 @@ use crate::active::{Active, Guest};
 use crate::clock::Clock;
 use crate::config::EngineConfig;
 use crate::engine::{Engine, EngineParts};
+use crate::outbound::{Outbound, OutboundConfig};
 use crate::partner::{PartnerApi, PartnerSetup, Quotas};
 
 pub(super) const READ: &str = "contacts.readonly";
@@ -84,6 +85,7 @@ impl Bench {
             highlevel,
             verifier: Verifier::published().unwrap(),
             runtime: RuntimeConfig { max_instances: 1, ..RuntimeConfig::default() },
+            outbound: outbound(),
             artefacts: cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap(),
         })
         .unwrap();
@@ -98,8 +100,9 @@ impl Bench {
         let connection = connection(&self.url, grants);
         let manifest = Arc::new(Manifest::parse(MANIFEST).unwrap());
         let partner = PartnerApi::new(PartnerSetup {
-            client: contactor_highlevel::http::client(&contactor_highlevel::http::Options::default())
-                .unwrap(),
+            out: outbound(),
+            connector: connection.connector.clone(),
+            hosts: manifest.partner.allowed_hosts(),
             base_url: self.url.clone(),
             auth: manifest.auth("token").unwrap().clone(),
             secrets: BTreeMap::from([("token".to_owned(), SecretString::from("fake-partner-token"))]),
@@ -142,6 +145,11 @@ impl Capabilities {
 
 pub(super) fn now() -> Timestamp {
     "2026-11-21T09:00:00Z".parse().unwrap()
+}
+
+/// The way to the listener, which is on this machine.
+fn outbound() -> Outbound {
+    Outbound::new(OutboundConfig::default().with_this_machine()).unwrap()
 }
 
 fn workspace() -> Workspace {

@@ -22,7 +22,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::operations;
 
-pub use contactor_manifest::Manifest;
+pub use contactor_manifest::{Manifest, Partner};
 pub use markdown::markdown;
 pub use page::connector_page;
 

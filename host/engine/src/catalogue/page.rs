@@ -10,9 +10,11 @@ use super::markdown::{cell, parameters};
 /// The page as Markdown.
 pub fn connector_page(manifest: &Manifest) -> String {
     let connector = &manifest.connector;
+    let hosts = manifest.partner.allowed_hosts();
+    let hosts: Vec<_> = hosts.iter().map(|host| format!("`{host}`")).collect();
     let mut page = format!(
         "# {}\n\nGenerated from the connector's manifest by `cargo xtask docs`; do not edit.\n\n{}\n\n| | |\n|---|---|\n| id | `{}` |\n\
-         | version | {} |\n| needs a host of at least | {} |\n| partner | {} |\n| address of its API | {} |\n",
+         | version | {} |\n| needs a host of at least | {} |\n| partner | {} |\n| address of its API | {} |\n| hosts that it may be at | {} |\n",
         connector.name,
         connector.summary,
         connector.id,
@@ -20,6 +22,7 @@ pub fn connector_page(manifest: &Manifest) -> String {
         connector.minimum_host,
         manifest.partner.name,
         manifest.partner.base_url,
+        hosts.join(", "),
     );
     authentication(manifest, &mut page);
     webhooks(manifest, &mut page);

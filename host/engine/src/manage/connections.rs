@@ -81,6 +81,8 @@ pub struct ConnectionView {
     pub newly_repeatable: Vec<String>,
     /// The partner's address.
     pub base_url: String,
+    /// Hosts that it may be at, by the manifest and by the operator.
+    pub hosts: Vec<String>,
     /// The authentication in use.
     pub auth_scheme: String,
     /// Settings with the defaults filled in, each with its title.
@@ -172,6 +174,7 @@ impl Engine {
                     .as_deref()
                     .or(present.as_ref().map(|c| c.base_url.as_str()))
                     .unwrap_or(&manifest.partner.base_url),
+                self.outbound(),
             )?
             .to_string(),
             auth_scheme: auth_scheme(&manifest, &request, present.as_ref())?,
@@ -296,6 +299,7 @@ impl Engine {
         let last_run_at = self.store().runs(filter).await?.first().map(|run| run.started_at);
         let settings = manifest.validate_settings(&connection.settings).unwrap_or_default();
         let review = self.store().review(&connection.id).await?;
+        let hosts = self.outbound().hosts_of(&connection.connector, &manifest.partner.allowed_hosts());
         Ok(ConnectionView {
             version: installed.version,
             repeatable: repeatable(&manifest),
@@ -331,6 +335,7 @@ impl Engine {
             state_reason: connection.state_reason,
             grants: connection.grants,
             base_url: connection.base_url,
+            hosts,
             auth_scheme: connection.auth_scheme,
             mapping: connection.mapping,
             schedule: connection.schedule,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::artefacts::Artefacts;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::outbound::Outbound;
 
 /// An installed connector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,8 @@ pub struct ConnectorView {
     pub summary: String,
     /// The partner's default address.
     pub base_url: String,
+    /// Hosts that its API may be at, by the manifest and by the operator.
+    pub hosts: Vec<String>,
     /// Kinds of record, each with how well the partner supports it.
     pub entities: Vec<String>,
     /// HighLevel scopes that it asks for, and why.
@@ -122,12 +125,12 @@ impl Engine {
             installed_at: self.now(),
         };
         self.store().install_connector(installed.clone()).await?;
-        view(&installed)
+        view(&installed, self.outbound())
     }
 
     /// All installed connectors, newest first.
     pub async fn connectors(&self) -> Result<Vec<ConnectorView>, EngineError> {
-        self.store().connectors().await?.iter().map(view).collect()
+        self.store().connectors().await?.iter().map(|one| view(one, self.outbound())).collect()
     }
 
     /// The installed component of a connector: that of the digest, or the newest.
@@ -167,7 +170,7 @@ pub(super) fn newly_repeatable(before: &Manifest, after: &Manifest) -> Vec<Strin
     paths(after).difference(&paths(before)).cloned().collect()
 }
 
-fn view(installed: &InstalledConnector) -> Result<ConnectorView, EngineError> {
+fn view(installed: &InstalledConnector, out: &Outbound) -> Result<ConnectorView, EngineError> {
     let manifest = Manifest::parse(&installed.manifest)
         .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
     Ok(ConnectorView {
@@ -179,6 +182,7 @@ fn view(installed: &InstalledConnector) -> Result<ConnectorView, EngineError> {
         name: manifest.connector.name.clone(),
         summary: manifest.connector.summary.clone(),
         base_url: manifest.partner.base_url.clone(),
+        hosts: out.hosts_of(&installed.id, &manifest.partner.allowed_hosts()),
         entities: manifest
             .entities
             .iter()

@@ -7,6 +7,7 @@ use serde_json::{Map, json};
 use super::{Address, Content, NotificationConfig, body, email, post};
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::outbound::Outbound;
 
 /// The most addresses of one destination.
 const RECIPIENTS: usize = 50;
@@ -36,7 +37,7 @@ impl Engine {
         let present = self.store().destination(&workspace.id, &new.name).await?;
         let destination = Destination {
             workspace: workspace.id.clone(),
-            target: target(&new, &self.notifications()).map_err(EngineError::Invalid)?,
+            target: target(&new, &self.notifications(), self.outbound()).map_err(EngineError::Invalid)?,
             name: new.name,
             kind: new.kind,
             stopped: None,
@@ -125,7 +126,11 @@ fn credential(destination: &Destination) -> String {
 }
 
 /// Checks a destination, and answers what of it may be shown.
-fn target(new: &NewDestination, config: &NotificationConfig) -> Result<serde_json::Value, String> {
+fn target(
+    new: &NewDestination,
+    config: &NotificationConfig,
+    out: &Outbound,
+) -> Result<serde_json::Value, String> {
     let kind = format!("a destination of the kind {}", word(new.kind));
     let signed = matches!(new.kind, DestinationKind::Webhook | DestinationKind::Board);
     match (&new.secret, signed) {
@@ -160,7 +165,7 @@ fn target(new: &NewDestination, config: &NotificationConfig) -> Result<serde_jso
         return Err(format!("{kind} has a URL and no addresses"));
     }
     let url = new.url.as_ref().ok_or_else(|| format!("{kind} needs a URL"))?;
-    let url = post::checked_url(url.expose_secret(), config.allow_private)?;
+    let url = post::checked_url(url.expose_secret(), out)?;
     Ok(json!({ "host": url.host_str() }))
 }
 

@@ -1,5 +1,6 @@
 //! Messages by mail.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use contactor_store::Destination;
@@ -12,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{Content, NotificationConfig, Undelivered};
+use crate::outbound::{Failed, Outbound};
 
 /// How long a mail server may take for one command.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -70,7 +72,8 @@ impl SmtpConfig {
         self.from.parse().map_err(|error| format!("smtp.from `{}`: {error}", self.from))
     }
 
-    fn transport(&self) -> Result<AsyncSmtpTransport<Tokio1Executor>, Undelivered> {
+    /// The way to one address of the server; its certificate has to be for the server's name.
+    fn transport(&self, address: IpAddr) -> Result<AsyncSmtpTransport<Tokio1Executor>, Undelivered> {
         let never = |error: lettre::transport::smtp::Error| Undelivered::Never(format!("TLS: {error}"));
         let tls = || TlsParameters::new(self.server.clone()).map_err(never);
         let tls = match self.tls {
@@ -78,7 +81,7 @@ impl SmtpConfig {
             SmtpTls::Starttls => Tls::Required(tls()?),
             SmtpTls::None => Tls::None,
         };
-        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&self.server)
+        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(address.to_string())
             .port(self.port)
             .tls(tls)
             .timeout(Some(TIMEOUT));
@@ -102,6 +105,7 @@ fn recipients(target: &serde_json::Value) -> Result<Vec<Mailbox>, String> {
 }
 
 pub(super) async fn send(
+    out: &Outbound,
     config: &NotificationConfig,
     destination: &Destination,
     id: &str,
@@ -111,12 +115,30 @@ pub(super) async fn send(
         Undelivered::Never("no mail server is set up: the configuration has no section `smtp`".to_owned())
     })?;
     let mail = mail(smtp, destination, id, content).map_err(Undelivered::Never)?;
-    match smtp.transport()?.send(mail).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.is_permanent() => {
-            Err(Undelivered::Never(format!("refused by the mail server: {error}")))
+    let mut last = None;
+    // The server is looked up here and nowhere else: what is connected to is what was checked.
+    for address in out.addresses(&smtp.server).await.map_err(unreached)? {
+        match smtp.transport(address)?.send(mail.clone()).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_permanent() => {
+                return Err(Undelivered::Never(format!("refused by the mail server: {error}")));
+            }
+            // It was there, and another address of it would say the same.
+            Err(error) if error.is_transient() => return Err(later(&error)),
+            Err(error) => last = Some(error),
         }
-        Err(error) => Err(Undelivered::later(format!("the mail server: {error}"))),
+    }
+    Err(last.map_or_else(|| Undelivered::later("the mail server has no address"), |error| later(&error)))
+}
+
+fn later(error: &lettre::transport::smtp::Error) -> Undelivered {
+    Undelivered::later(format!("the mail server: {error}"))
+}
+
+fn unreached(failed: Failed) -> Undelivered {
+    match failed {
+        Failed::Closed(closed) => Undelivered::Closed(format!("the mail server: {closed}")),
+        failed => Undelivered::later(format!("the mail server: {failed}")),
     }
 }
 
@@ -149,6 +171,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::outbound::OutboundConfig;
 
     /// Takes one mail as a mail server would; `answer` is what it says to the recipient.
     async fn server(answer: &'static str) -> (u16, tokio::task::JoinHandle<Vec<String>>) {
@@ -195,7 +218,13 @@ mod tests {
             password: None,
             from: "Contactor <contactor@example.com>".to_owned(),
         };
-        NotificationConfig { smtp: Some(smtp), allow_private: false }
+        NotificationConfig { smtp: Some(smtp) }
+    }
+
+    /// Sends the one mail; the server is on this machine.
+    async fn send_by(config: &NotificationConfig) -> Result<(), Undelivered> {
+        let out = Outbound::new(OutboundConfig::default().with_this_machine()).unwrap();
+        send(&out, config, &destination(), "msg_1", &content()).await
     }
 
     fn destination() -> Destination {
@@ -222,7 +251,7 @@ mod tests {
     #[tokio::test]
     async fn a_mail_reaches_every_recipient_with_its_subject_text_and_id() {
         let (port, served) = server("250 ok").await;
-        send(&config(port), &destination(), "msg_1", &content()).await.unwrap();
+        send_by(&config(port)).await.unwrap();
         let heard = served.await.unwrap();
         let has = |start: &str| heard.iter().any(|line| line.starts_with(start));
         assert!(has("MAIL FROM:<contactor@example.com>"), "{heard:?}");
@@ -234,14 +263,25 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_for_good_is_not_repeated_and_one_for_now_is() {
         let (port, _served) = server("550 no such mailbox").await;
-        let refused = send(&config(port), &destination(), "msg_1", &content()).await;
+        let refused = send_by(&config(port)).await;
         assert!(matches!(&refused, Err(Undelivered::Never(why)) if why.contains("550")), "{refused:?}");
         let (port, _served) = server("451 later").await;
-        let refused = send(&config(port), &destination(), "msg_1", &content()).await;
+        let refused = send_by(&config(port)).await;
         assert!(matches!(refused, Err(Undelivered::Later { .. })), "{refused:?}");
         let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let refused = send(&config(nobody), &destination(), "msg_1", &content()).await;
+        let refused = send_by(&config(nobody)).await;
         assert!(matches!(refused, Err(Undelivered::Later { .. })), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_mail_server_on_this_machine_is_spoken_with_only_if_that_is_open() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = config(listener.local_addr().unwrap().port());
+        let out = Outbound::new(OutboundConfig::default()).unwrap();
+        let refused = send(&out, &config, &destination(), "msg_1", &content()).await;
+        let Err(Undelivered::Closed(why)) = &refused else { panic!("{refused:?}") };
+        assert!(why.contains("127.0.0.1") && why.contains("allow = [\"127.0.0.1/32\"]"), "{why}");
+        assert!(futures_util::FutureExt::now_or_never(listener.accept()).is_none(), "nobody came");
     }
 
     #[test]

@@ -23,19 +23,15 @@ pub use admin::NewDestination;
 pub(crate) use admin::message_id;
 pub(crate) use body::Content;
 pub use email::{SmtpConfig, SmtpTls};
-pub(crate) use post::PublicOnly;
 
 /// Pauses after the first attempts, in seconds: together about eight hours. After the last the message is parked.
 const PAUSES: [i64; 9] = [5, 30, 120, 600, 1_800, 3_600, 7_200, 7_200, 7_200];
 
-/// How messages leave this host.
+/// How messages leave this host. Where they may go is the way out's to say, as it is for requests to partners.
 #[derive(Clone, Debug, Default)]
 pub struct NotificationConfig {
     /// The mail server; without one no email can be sent.
     pub smtp: Option<SmtpConfig>,
-    /// Allows addresses of this machine and of private networks, without TLS: for the sandbox only. Otherwise whoever may add
-    /// a destination could make the host speak to what only the host can reach.
-    pub allow_private: bool,
 }
 
 /// What a destination's sealed credential holds.
@@ -57,6 +53,8 @@ pub(crate) enum Undelivered {
     },
     /// It will never arrive like this.
     Never(String),
+    /// It would go where no operator lets this host go. Nobody was connected to.
+    Closed(String),
     /// The receiver is gone for good: nothing more is sent there.
     Gone(String),
 }
@@ -68,7 +66,9 @@ impl Undelivered {
 
     fn into_reason(self) -> String {
         match self {
-            Self::Later { reason, .. } | Self::Never(reason) | Self::Gone(reason) => reason,
+            Self::Later { reason, .. } | Self::Never(reason) | Self::Closed(reason) | Self::Gone(reason) => {
+                reason
+            }
         }
     }
 }
@@ -147,6 +147,9 @@ impl Engine {
             Undelivered::Never(reason) => {
                 (parked(FailureClass::Data, format!("{to}: {reason}")), None, "parked")
             }
+            Undelivered::Closed(reason) => {
+                (parked(FailureClass::Config, format!("{to}: {reason}")), None, "parked")
+            }
             Undelivered::Gone(reason) => {
                 let next = "the destination was stopped: add it anew, then retry this";
                 (parked(FailureClass::Config, format!("{to}: {reason}; {next}")), Some(reason), "gone")
@@ -165,7 +168,7 @@ impl Engine {
         })?;
         match destination.kind {
             DestinationKind::Email => {
-                email::send(&self.notifications(), destination, &message.id, &content).await
+                email::send(self.outbound(), &self.notifications(), destination, &message.id, &content).await
             }
             kind => self.post(kind, &address, message, &content).await,
         }

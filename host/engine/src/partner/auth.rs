@@ -3,14 +3,17 @@
 use contactor_manifest::{LoginBody, Placement, Scheme, Template};
 use contactor_runtime::bindings::partner::Method;
 use contactor_runtime::bindings::types::Error;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 use url::Url;
 
 use super::request::invalid;
-use super::{PartnerApi, Secrets};
+use super::{PartnerApi, Secrets, Unsent};
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The token of a login session, fetched once for all requests of the connection.
 #[derive(Default)]
@@ -34,7 +37,7 @@ pub(super) struct Place<'r> {
 
 impl PartnerApi {
     /// Adds the credential; tells whether it was a login session's token.
-    pub(super) async fn authenticate(&self, place: Place<'_>) -> Result<bool, Error> {
+    pub(super) async fn authenticate(&self, place: Place<'_>) -> Result<bool, Unsent> {
         let Place { method, url, headers, body } = place;
         match &self.auth.scheme {
             Scheme::Basic { user, password } => {
@@ -71,13 +74,14 @@ impl PartnerApi {
             Scheme::OAuth2 { .. } => {
                 return Err(Error::Unauthorized(
                     "OAuth 2.0 at partners is not available in this version".into(),
-                ));
+                )
+                .into());
             }
         }
         Ok(false)
     }
 
-    async fn login_token(&self, login: &contactor_manifest::Login) -> Result<SecretString, Error> {
+    async fn login_token(&self, login: &contactor_manifest::Login) -> Result<SecretString, Unsent> {
         // The lock is held over the request: all who wait use the one token that it brings.
         let mut session = self.session.current.lock().await;
         if let Some((token, until)) = &*session
@@ -91,20 +95,25 @@ impl PartnerApi {
         for (name, value) in &login.fields {
             fields.insert(name.as_str(), self.render(value)?);
         }
-        let request = self.client.post(url).timeout(self.timeout);
-        let request = match login.body {
-            LoginBody::Json => request.json(&fields),
-            LoginBody::Form => request.form(&fields),
-        };
-        let answer = request.send().await.map_err(|error| super::unreachable(&error.without_url()))?;
-        let answer = super::read(answer, false).await?;
-        match answer.status {
-            200..=299 => {}
-            400..=403 => {
-                return Err(Error::Unauthorized(format!("the login was refused with {}", answer.status)));
+        let (kind, body) = match login.body {
+            LoginBody::Json => ("application/json", json!(fields).to_string()),
+            LoginBody::Form => {
+                let form =
+                    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
+                (FORM, form)
             }
-            429 => return Err(Error::Limited(None)),
-            status => return Err(Error::Unavailable(format!("the login answered {status}"))),
+        };
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
+        let answer = self.pass(http::Method::POST, url, headers, Some(body.into_bytes())).await?;
+        let answer = super::response(answer, false)?;
+        let refused = match answer.status {
+            200..=299 => None,
+            400..=403 => Some(Error::Unauthorized(format!("the login was refused with {}", answer.status))),
+            429 => Some(Error::Limited(None)),
+            status => Some(Error::Unavailable(format!("the login answered {status}"))),
+        };
+        if let Some(refused) = refused {
+            return Err(refused.into());
         }
         let token = serde_json::from_slice::<serde_json::Value>(&answer.body)
             .ok()
@@ -146,7 +155,6 @@ fn append_to_form(
     name: &str,
     value: &str,
 ) -> Result<(), Error> {
-    const FORM: &str = "application/x-www-form-urlencoded";
     let form = String::from_utf8(body.take().unwrap_or_default())
         .map_err(|_| invalid("body", "the credential goes into a form, and this is none".to_owned()))?;
     let is_form =

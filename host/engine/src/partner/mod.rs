@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use contactor_manifest::{Auth, Scheme};
+use contactor_manifest::{Auth, HostPattern, Scheme};
 use contactor_runtime::bindings::partner::{Method, Pair, Request, Response};
 use contactor_runtime::bindings::types::Error;
-use contactor_store::{Call, ConnectionId};
+use contactor_store::{Call, ConnectionId, FailureClass};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use url::Url;
@@ -22,6 +22,7 @@ use url::Url;
 use crate::capabilities::not_done;
 use crate::error::EngineError;
 use crate::manage::PartnerQuota;
+use crate::outbound::{Answer, Failed, Lane, Outbound, Outgoing};
 use crate::{blame, failure, recorder};
 use limited::Limited;
 pub(crate) use quota::Quotas;
@@ -44,7 +45,8 @@ type Secrets = BTreeMap<String, SecretString>;
 
 /// One connection's way to its partner.
 pub(crate) struct PartnerApi {
-    client: reqwest::Client,
+    out: Outbound,
+    lane: Lane,
     base: Url,
     auth: Auth,
     secrets: Secrets,
@@ -58,7 +60,10 @@ pub(crate) struct PartnerApi {
 
 /// What a connection has for its partner.
 pub(crate) struct PartnerSetup {
-    pub(crate) client: reqwest::Client,
+    pub(crate) out: Outbound,
+    /// The connector's id, and the hosts that its manifest names.
+    pub(crate) connector: String,
+    pub(crate) hosts: Vec<HostPattern>,
     pub(crate) base_url: String,
     pub(crate) auth: Auth,
     pub(crate) secrets: BTreeMap<String, SecretString>,
@@ -69,7 +74,12 @@ pub(crate) struct PartnerSetup {
 
 impl PartnerApi {
     pub(crate) fn new(setup: PartnerSetup) -> Result<Self, EngineError> {
-        let base = base_url(&setup.base_url)?;
+        let base = base_url(&setup.base_url, &setup.out)?;
+        // Here as well as when it is entered: the manifest or the operator may have taken the host back.
+        setup
+            .out
+            .check_host(&setup.connector, &setup.hosts, &base)
+            .map_err(|why| EngineError::Invalid(format!("base URL: {why}")))?;
         if let Scheme::OAuth2 { .. } = setup.auth.scheme {
             return Err(EngineError::Invalid(format!(
                 "authentication `{}`: OAuth 2.0 at partners is not available in this version",
@@ -86,7 +96,8 @@ impl PartnerApi {
             )));
         }
         Ok(Self {
-            client: setup.client,
+            lane: setup.out.lane(),
+            out: setup.out,
             base,
             credential: Hidden::new(&setup.auth, &setup.secrets),
             auth: setup.auth,
@@ -119,11 +130,11 @@ impl PartnerApi {
                 call.class = blame::of_call(&call);
             }
             Err(error) => {
-                call.error = Some(in_words(error));
-                call.class = Some(failure::of_connector("", "", error).class);
+                call.error = Some(in_words(error.as_connector()));
+                call.class = Some(error.class());
             }
         }
-        (call, result)
+        (call, result.map_err(Unsent::into_connector))
     }
 
     /// The trace of a write that a preview holds back, as it would have been sent.
@@ -161,7 +172,7 @@ impl PartnerApi {
         }
     }
 
-    async fn send_checked(&self, request: &Request, now: Timestamp) -> Result<Response, Error> {
+    async fn send_checked(&self, request: &Request, now: Timestamp) -> Result<Response, Unsent> {
         let url = request::url(&self.base, request)?;
         let headers = request::headers(request)?;
         self.take_quota(request, now)?;
@@ -227,22 +238,30 @@ impl PartnerApi {
         request: &Request,
         mut url: Url,
         mut headers: http::HeaderMap,
-    ) -> Result<(Response, bool), Error> {
+    ) -> Result<(Response, bool), Unsent> {
         let mut body = request.body.clone();
         let place =
             auth::Place { method: request.method, url: &mut url, headers: &mut headers, body: &mut body };
         let used_session = self.authenticate(place).await.map_err(|error| match error {
-            Error::Unavailable(why) => Error::Unavailable(not_done(&why)),
+            Unsent::Answered(Error::Unavailable(why)) => Error::Unavailable(not_done(&why)).into(),
             other => other,
         })?;
-        let mut outgoing =
-            self.client.request(http_method(request.method), url).headers(headers).timeout(self.timeout);
-        if let Some(body) = body {
-            outgoing = outgoing.body(body);
-        }
-        // `without_url`: the credential may be a query parameter.
-        let answer = outgoing.send().await.map_err(|error| unreachable(&error.without_url()))?;
-        Ok((self.credential.given_answer(read(answer, is_write(request.method)).await?), used_session))
+        let answer = self.pass(http_method(request.method), url, headers, body).await?;
+        Ok((self.credential.given_answer(response(answer, is_write(request.method))?), used_session))
+    }
+
+    /// Sends what has its credential already.
+    async fn pass(
+        &self,
+        method: http::Method,
+        url: Url,
+        headers: http::HeaderMap,
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer, Unsent> {
+        let timeout = self.timeout;
+        let (cap, lane) = (Some(RESPONSE_CAP), Some(&self.lane));
+        let outgoing = Outgoing { method, url, headers, body, timeout, cap, lane };
+        Ok(self.out.send(outgoing).await?)
     }
 
     /// The quotas of the manifest that count a request.
@@ -314,27 +333,63 @@ pub(crate) fn out_of_order_until(response: &Response, now: Timestamp) -> Option<
     now.checked_add(wait.min(limited::DAY)).ok()
 }
 
-/// Reads an answer up to the cap. Nobody could tell whether one that is compressed repeats the credential: of a `write`, which was done,
-/// the status is answered without the body.
-async fn read(mut answer: reqwest::Response, write: bool) -> Result<Response, Error> {
-    let status = answer.status().as_u16();
-    let coded = answer.headers().get(http::header::CONTENT_ENCODING).cloned();
-    let is_coded = coded.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    let headers = answer
-        .headers()
-        .iter()
-        .filter(|(name, _)| !request::is_private_header(name.as_str()))
-        .filter_map(|(name, value)| {
-            Some(Pair { name: name.as_str().to_owned(), value: value.to_str().ok()?.to_owned() })
-        })
-        .collect();
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(&error.without_url()))? {
-        if body.len() + chunk.len() > RESPONSE_CAP {
-            return Err(Error::Other(format!("the partner's answer is larger than {RESPONSE_CAP} bytes")));
+/// Why a connector has no answer of its partner.
+enum Unsent {
+    /// The host is not open: a fault of the connection's setup, which nobody but an admin or operator can mend.
+    Closed(Error),
+    /// Anything else, as the connector is told.
+    Answered(Error),
+}
+
+impl Unsent {
+    fn as_connector(&self) -> &Error {
+        match self {
+            Self::Closed(error) | Self::Answered(error) => error,
         }
-        body.extend_from_slice(&chunk);
     }
+
+    fn into_connector(self) -> Error {
+        match self {
+            Self::Closed(error) | Self::Answered(error) => error,
+        }
+    }
+
+    fn class(&self) -> FailureClass {
+        match self {
+            Self::Closed(_) => FailureClass::Config,
+            Self::Answered(error) => failure::of_connector("", "", error).class,
+        }
+    }
+}
+
+impl From<Error> for Unsent {
+    fn from(error: Error) -> Self {
+        Self::Answered(error)
+    }
+}
+
+impl From<Failed> for Unsent {
+    fn from(failed: Failed) -> Self {
+        Self::Answered(match failed {
+            Failed::Closed(closed) => return Self::Closed(Error::Denied(closed.to_string())),
+            // The reason is the operating system's, and of no use to a connector.
+            Failed::NoConnection(_) => Error::Unavailable(not_done("no connection")),
+            Failed::NoPlace => Error::Unavailable(not_done(&failed.to_string())),
+            Failed::BrokeOff(_) => Error::Unavailable("the exchange broke off".to_owned()),
+            Failed::TimedOut => Error::Unavailable(failed.to_string()),
+            Failed::TooLarge { .. } | Failed::Headers { .. } => {
+                Error::Other(format!("the partner: {failed}"))
+            }
+        })
+    }
+}
+
+/// An answer as a connector may read it. Nobody could tell whether one that is compressed repeats the credential: of a `write`, which
+/// was done, the status is answered without the body.
+fn response(answer: Answer, write: bool) -> Result<Response, Error> {
+    let Answer { status, headers, mut body } = answer;
+    let coded = headers.get(http::header::CONTENT_ENCODING);
+    let is_coded = coded.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
     if is_coded && write {
         body.clear();
     }
@@ -343,15 +398,14 @@ async fn read(mut answer: reqwest::Response, write: bool) -> Result<Response, Er
             "the partner's answer is compressed, which it was not asked for".to_owned(),
         ));
     }
-    Ok(Response { status, headers, body })
-}
-
-fn unreachable(error: &reqwest::Error) -> Error {
-    if error.is_connect() {
-        return Error::Unavailable(not_done("no connection"));
-    }
-    let what = if error.is_timeout() { "no answer in time" } else { "the exchange broke off" };
-    Error::Unavailable(what.to_owned())
+    let headers = headers
+        .iter()
+        .filter(|(name, _)| !request::is_private_header(name.as_str()))
+        .filter_map(|(name, value)| {
+            Some(Pair { name: name.as_str().to_owned(), value: value.to_str().ok()?.to_owned() })
+        })
+        .collect();
+    Ok(Response { status: status.as_u16(), headers, body })
 }
 
 fn in_words(error: &Error) -> String {
@@ -422,8 +476,9 @@ mod tests {
             help: None,
         };
         PartnerApi::new(PartnerSetup {
-            client: contactor_highlevel::http::client(&contactor_highlevel::http::Options::default())
-                .unwrap(),
+            out: Outbound::new(crate::outbound::OutboundConfig::default().with_this_machine()).unwrap(),
+            connector: "test".to_owned(),
+            hosts: vec!["api.example.com".to_owned().try_into().unwrap()],
             base_url: base_url.to_owned(),
             auth,
             secrets: BTreeMap::from([("token".to_owned(), SecretString::from(secret))]),

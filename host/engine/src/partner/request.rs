@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::error::EngineError;
+use crate::outbound::Outbound;
 
 /// Largest body, path, and number of pairs; the interface documents the first.
 const BODY_CAP: usize = 1024 * 1024;
@@ -44,26 +45,17 @@ const HOST_HEADERS: [&str; 23] = [
 /// The beginning of further headers of that kind: `x-forwarded-for`, `-host`, `-prefix`, ….
 const FORWARDED: &str = "x-forwarded-";
 
-/// Parses a connection's base URL: `https`, or `http` to this machine only; no credentials, query or fragment.
-pub(crate) fn base_url(text: &str) -> Result<Url, EngineError> {
+/// Parses a connection's base URL: `https`, or `http` to this machine only; no credentials, query or fragment. Where it may lead is the
+/// way out's to say.
+pub(crate) fn base_url(text: &str, out: &Outbound) -> Result<Url, EngineError> {
     // The address is not repeated: what was pasted by mistake may hold a credential.
     let invalid = |why: &str| EngineError::Invalid(format!("base URL: {why}"));
     let mut url = Url::parse(text)
         .map_err(|error| invalid(&format!("{error}; expected one such as https://api.example.com/v2")))?;
-    let loopback = match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => return Err(invalid("it names no host")),
-    };
-    match url.scheme() {
-        "https" => {}
-        "http" if loopback => {}
-        _ => return Err(invalid("expected https (http only for a double on this machine)")),
-    }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(invalid("it holds a credential; store it with the connection instead"));
     }
+    out.check_url(&url).map_err(|why| invalid(&why))?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err(invalid("expected no query and no fragment"));
     }
@@ -172,6 +164,11 @@ mod tests {
     use contactor_runtime::bindings::partner::{Method, Pair};
 
     use super::*;
+    use crate::outbound::OutboundConfig;
+
+    fn base_url(text: &str) -> Result<Url, EngineError> {
+        super::base_url(text, &Outbound::new(OutboundConfig::default().with_this_machine()).unwrap())
+    }
 
     fn request(path: &str) -> Request {
         Request { method: Method::Get, path: path.to_owned(), query: vec![], headers: vec![], body: None }
@@ -253,11 +250,19 @@ mod tests {
     #[test]
     fn a_base_url_is_https_unless_it_is_this_machine_and_holds_no_secret() {
         assert!(base_url("https://api.example.com/v2").is_ok());
-        assert!(base_url("http://127.0.0.1:8080").is_ok());
+        assert!(base_url("http://127.0.0.1:8080").is_ok() && base_url("http://localhost:8080").is_ok());
         for bad in
             ["http://api.example.com", "ftp://x", "https://user:pw@example.com", "https://x/?a=b", "nonsense"]
         {
             assert!(base_url(bad).is_err(), "{bad}");
+        }
+        // Unless an operator opens it, this machine is nobody's partner.
+        let closed = Outbound::new(OutboundConfig::default()).unwrap();
+        for bad in
+            ["http://127.0.0.1:8080", "https://127.0.0.1:8080", "http://localhost:8080", "https://10.0.0.7"]
+        {
+            let why = super::base_url(bad, &closed).unwrap_err().to_string();
+            assert!(why.contains("`outbound`"), "{bad}: {why}");
         }
         let error = base_url("https://user:fake-password@example.com").unwrap_err().to_string();
         assert!(error.contains("credential") && !error.contains("fake-password"), "{error}");

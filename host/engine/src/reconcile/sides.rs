@@ -334,8 +334,17 @@ impl RunContext {
         self.as_asked(failure::of_connector(&self.active.connection.connector, operation, error))
     }
 
-    /// A connector's `unavailable` has no room for the time that its partner named: the host saw it.
+    /// A connector's `unavailable` has no room for the time that its partner named: the host saw it. And a host that is not open is
+    /// `denied` to the connector like a scope that was not granted; that it is a fault of the setup, the host knows.
     fn as_asked(&self, failure: Failure) -> Failure {
+        if failure.class == FailureClass::Denied
+            && let Some(closed) = self.recorder.closed()
+        {
+            return Failure::new(
+                FailureClass::Config,
+                format!("{}: {closed}", self.active.connection.connector),
+            );
+        }
         let asked = self.recorder.waits_until().filter(|_| failure.class == FailureClass::Transient);
         let wait = asked.map(|until| until.duration_since(self.engine.now()));
         Failure { retry_after: failure.retry_after.or(wait), ..failure }

@@ -91,7 +91,7 @@ async fn an_entry_of_another_component_is_refused() {
     let entry = cache.entry();
     // The same guest with another manifest: another digest, whose entry an attacker puts in place of ours.
     let runtime = cache.runtime(1, 4);
-    let other = loading::with_manifest(|toml| toml.replace("\"Misbehave\"", "\"Somebody else\""));
+    let other = made::with_manifest(|toml| toml.replace("\"Misbehave\"", "\"Somebody else\""));
     let digest = Digest::of(&other);
     runtime.load(other, &digest, &Grants::of(["contacts"])).await.unwrap();
     let [foreign] = cache

@@ -1,110 +1,17 @@
 //! What is refused before, and while, a component is made ready.
 
 use contactor_runtime::{InspectError, LoadError, inspect};
-use wasm_encoder::{
-    CodeSection, ComponentSection, Function, FunctionSection, InstanceSection, MemorySection, MemoryType,
-    Module, ModuleArg, ModuleSection, RefType, StartSection, TableSection, TableType, TypeSection,
-};
-use wasmparser::{Parser, Payload};
+use wasm_encoder::{ComponentSection, InstanceSection, MemorySection, MemoryType, Module, ModuleArg};
 
+use super::made::{memory, one_function, starting, table, with_manifest, with_module, with_name};
 use super::*;
 
-/// The guest with its manifest changed.
-pub(crate) fn with_manifest(change: impl FnOnce(String) -> String) -> Vec<u8> {
-    let guest = components::misbehave();
-    let manifest = contactor_manifest::extract(&guest).unwrap().unwrap();
-    contactor_manifest::embed(&guest, &change(manifest)).unwrap()
-}
-
-/// The guest with a name changed wherever it stands; both have the same length, so that no size changes.
-fn with_name(from: &str, to: &str) -> Vec<u8> {
-    assert_eq!(from.len(), to.len());
-    let mut guest = components::misbehave();
-    let mut found = 0;
-    for at in 0..guest.len() - from.len() {
-        if guest[at..].starts_with(from.as_bytes()) {
-            guest[at..at + to.len()].copy_from_slice(to.as_bytes());
-            found += 1;
-        }
-    }
-    assert!(found > 0, "{from} is not in the guest");
-    guest
-}
-
-/// The guest with one more core module, which is instantiated after all others.
-fn with_module(module: &Module) -> Vec<u8> {
-    let mut guest = components::misbehave();
-    let mut depth = 0;
-    let mut modules = 0;
-    for payload in Parser::new(0).parse_all(&guest) {
-        match payload.unwrap() {
-            Payload::ModuleSection { .. } => {
-                modules += u32::from(depth == 0);
-                depth += 1;
-            }
-            Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) if depth > 0 => depth -= 1,
-            _ => {}
-        }
-    }
-    ModuleSection(module).append_to_component(&mut guest);
-    let mut instances = InstanceSection::new();
-    instances.instantiate(modules, std::iter::empty::<(&str, ModuleArg)>());
-    instances.append_to_component(&mut guest);
-    guest
-}
-
-/// A module whose start function does this.
-fn starting(module: &mut Module, body: impl FnOnce(&mut Function)) {
-    let mut function = Function::new([]);
-    body(&mut function);
-    function.instructions().end();
-    let mut code = CodeSection::new();
-    code.function(&function);
-    module.section(&StartSection { function_index: 0 }).section(&code);
-}
-
-/// A module that begins with one function of type `() -> ()`.
-fn one_function() -> Module {
-    let mut types = TypeSection::new();
-    types.ty().function([], []);
-    let mut functions = FunctionSection::new();
-    functions.function(0);
-    let mut module = Module::new();
-    module.section(&types).section(&functions);
-    module
-}
-
-fn memory(minimum: u64) -> MemorySection {
-    let mut memories = MemorySection::new();
-    memories.memory(MemoryType {
-        minimum,
-        maximum: None,
-        memory64: false,
-        shared: false,
-        page_size_log2: None,
-    });
-    memories
-}
-
-fn table(minimum: u64) -> TableSection {
-    let mut tables = TableSection::new();
-    tables.table(TableType {
-        element_type: RefType::FUNCREF,
-        table64: false,
-        minimum,
-        maximum: None,
-        shared: false,
-    });
-    tables
-}
-
-async fn load_bytes(bytes: Vec<u8>, grants: &Grants) -> Result<Connector<TestHost>, LoadError> {
+pub(crate) async fn load_bytes(bytes: Vec<u8>, grants: &Grants) -> Result<Connector<TestHost>, LoadError> {
     let digest = Digest::of(&bytes);
     runtime().load(bytes, &digest, grants).await
 }
 
-async fn refusal(bytes: Vec<u8>) -> LoadError {
+pub(crate) async fn refusal(bytes: Vec<u8>) -> LoadError {
     load_bytes(bytes, &Grants::all()).await.unwrap_err()
 }
 

@@ -7,7 +7,9 @@ mod cache;
 mod calls;
 mod components;
 mod host;
+mod hostile;
 mod loading;
+mod made;
 
 use std::{fmt::Display, time::Duration};
 

@@ -40,6 +40,9 @@ pub struct Connection {
     pub newly_repeatable: Vec<String>,
     /// Base URL of the partner's API.
     pub base_url: String,
+    /// Hosts that it may be at: those that the connector's author names, and those that the operator opens for it.
+    #[serde(default)]
+    pub hosts: Vec<String>,
     /// Which of the connector's ways to authenticate is used.
     pub auth_scheme: String,
     /// Its settings, defaults filled in.
@@ -116,6 +119,7 @@ impl From<engine::ConnectionView> for Connection {
             repeatable: own.repeatable.into_iter().map(Into::into).collect(),
             newly_repeatable: own.newly_repeatable,
             base_url: own.base_url,
+            hosts: own.hosts,
             auth_scheme: own.auth_scheme,
             settings: own.settings.into_iter().map(Into::into).collect(),
             mapping: own.mapping,

@@ -25,6 +25,10 @@ pub struct Connector {
     pub summary: String,
     /// Where the partner's API is, unless a connection says otherwise.
     pub base_url: String,
+    /// Hosts that the API may be at: those that its author names, and those that the operator opens for it.
+    #[serde(default)]
+    #[schema(example = json!(["api.prefinery.com", "*.prefinery.com"]))]
+    pub hosts: Vec<String>,
     /// The kinds of record that it handles, each with how well the partner supports it.
     pub entities: Vec<String>,
     /// What it asks to be allowed, and why.
@@ -76,6 +80,7 @@ impl From<engine::ConnectorView> for Connector {
             name: own.name,
             summary: own.summary,
             base_url: own.base_url,
+            hosts: own.hosts,
             entities: own.entities,
             scopes: own.scopes.into_iter().map(Into::into).collect(),
             repeatable: own.repeatable.into_iter().map(Into::into).collect(),

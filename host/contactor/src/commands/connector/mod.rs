@@ -88,6 +88,7 @@ fn inspect(context: &Context, args: &InspectArgs) -> Result<(), Failure> {
         ("name", text("/connector/name")),
         ("summary", text("/connector/summary")),
         ("partner", format!("{} ({})", text("/partner/name"), text("/partner/base_url"))),
+        ("speaks with", hosts(&report.manifest)),
         ("digest", report.digest.clone()),
         ("size", format!("{} bytes", report.size)),
         ("imports", report.imports.join(", ")),
@@ -104,6 +105,14 @@ fn inspect(context: &Context, args: &InspectArgs) -> Result<(), Failure> {
         ("template", format!("{}: {}. {}", part("name"), part("title"), part("help")))
     }));
     Ok(context.out.one(&report, &lines)?)
+}
+
+/// The hosts that a manifest names.
+fn hosts(manifest: &serde_json::Value) -> String {
+    let partner = manifest.get("partner").cloned().unwrap_or_default();
+    let partner = serde_json::from_value::<contactor_engine::catalogue::Partner>(partner);
+    let hosts = partner.map(|partner| partner.allowed_hosts()).unwrap_or_default();
+    hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Prints a page of documentation; the file is a component or a `connector.toml`.
@@ -166,6 +175,7 @@ fn show(context: &Context, connector: &Connector) -> std::io::Result<()> {
         ("name", connector.name.clone()),
         ("summary", connector.summary.clone()),
         ("partner", connector.base_url.clone()),
+        ("speaks with", connector.hosts.join(", ")),
         ("entities", connector.entities.join(", ")),
         ("digest", connector.digest.clone()),
         ("size", format!("{} bytes", connector.size)),

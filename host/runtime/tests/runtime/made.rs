@@ -1,0 +1,116 @@
+//! Components that neither the SDK nor `rustc` makes: the guest's bytes with something more in them, or with something changed.
+
+use wasm_encoder::{
+    CodeSection, ComponentExportKind, ComponentInstanceSection, ComponentSection, ComponentSectionId, Encode,
+    Function, FunctionSection, InstanceSection, MemorySection, MemoryType, Module, ModuleArg, ModuleSection,
+    RefType, StartSection, TableSection, TableType, TypeSection,
+};
+use wasmparser::{Parser, Payload};
+
+use super::components;
+
+/// The guest with its manifest changed.
+pub(crate) fn with_manifest(change: impl FnOnce(String) -> String) -> Vec<u8> {
+    let guest = components::misbehave();
+    let manifest = contactor_manifest::extract(&guest).unwrap().unwrap();
+    contactor_manifest::embed(&guest, &change(manifest)).unwrap()
+}
+
+/// The guest with a name changed wherever it stands; both have the same length, so that no size changes.
+pub(crate) fn with_name(from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut guest = components::misbehave();
+    let mut found = 0;
+    for at in 0..guest.len() - from.len() {
+        if guest[at..].starts_with(from.as_bytes()) {
+            guest[at..at + to.len()].copy_from_slice(to.as_bytes());
+            found += 1;
+        }
+    }
+    assert!(found > 0, "{from} is not in the guest");
+    guest
+}
+
+/// How many parts of a kind a component has itself, not counting those of components within it.
+fn count(guest: &[u8], is_one: impl Fn(&Payload<'_>) -> bool) -> u32 {
+    let mut depth = 0;
+    let mut found = 0;
+    for payload in Parser::new(0).parse_all(guest) {
+        let payload = payload.unwrap();
+        found += u32::from(depth == 0 && is_one(&payload));
+        match payload {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) if depth > 0 => depth -= 1,
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The guest with one more core module, which is instantiated after all others.
+pub(crate) fn with_module(module: &Module) -> Vec<u8> {
+    let mut guest = components::misbehave();
+    let modules = count(&guest, |part| matches!(part, Payload::ModuleSection { .. }));
+    ModuleSection(module).append_to_component(&mut guest);
+    let mut instances = InstanceSection::new();
+    instances.instantiate(modules, std::iter::empty::<(&str, ModuleArg)>());
+    instances.append_to_component(&mut guest);
+    guest
+}
+
+/// The guest with one more component in it, which is instantiated after everything else.
+pub(crate) fn with_component(component: &[u8]) -> Vec<u8> {
+    let mut guest = components::misbehave();
+    let components = count(&guest, |part| matches!(part, Payload::ComponentSection { .. }));
+    guest.push(ComponentSectionId::Component.into());
+    component.encode(&mut guest);
+    let mut instances = ComponentInstanceSection::new();
+    instances.instantiate(components, std::iter::empty::<(&str, ComponentExportKind, u32)>());
+    instances.append_to_component(&mut guest);
+    guest
+}
+
+/// A module whose start function does this.
+pub(crate) fn starting(module: &mut Module, body: impl FnOnce(&mut Function)) {
+    let mut function = Function::new([]);
+    body(&mut function);
+    function.instructions().end();
+    let mut code = CodeSection::new();
+    code.function(&function);
+    module.section(&StartSection { function_index: 0 }).section(&code);
+}
+
+/// A module that begins with one function of type `() -> ()`.
+pub(crate) fn one_function() -> Module {
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    let mut functions = FunctionSection::new();
+    functions.function(0);
+    let mut module = Module::new();
+    module.section(&types).section(&functions);
+    module
+}
+
+pub(crate) fn memory(minimum: u64) -> MemorySection {
+    let mut memories = MemorySection::new();
+    memories.memory(MemoryType {
+        minimum,
+        maximum: None,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
+    memories
+}
+
+pub(crate) fn table(minimum: u64) -> TableSection {
+    let mut tables = TableSection::new();
+    tables.table(TableType {
+        element_type: RefType::FUNCREF,
+        table64: false,
+        minimum,
+        maximum: None,
+        shared: false,
+    });
+    tables
+}
