@@ -8,8 +8,8 @@ use contactor_server::dto::{
     AuditReport, AuditVerifyQuery, CatalogueEntry, CatalogueQuery, CheckReport, Conflict, ConflictQuery,
     ConflictReport, Connection, Connector, Consent, DecideDeletion, DecideDeletions, DeletePolicies,
     DeletePolicyQuery, Deletion, DeletionPreview, DeletionQuery, Destination, DraftReport, EnableConnection,
-    EraseRequest, Erasure, ErrorBody, Event, EventDetail, EventQuery, FieldStory, FirstSync, Grant,
-    GuardReport, Health, Installation, IssuedToken, LimitQuery, MappingDraft, MappingRow, MappingRowQuery,
+    EraseRequest, Erasure, ErrorBody, Event, EventDetail, EventQuery, FieldStory, FirstSync, GuardReport,
+    Health, HighLevelGrant, Installation, IssuedToken, LimitQuery, MappingDraft, MappingRow, MappingRowQuery,
     MappingTrial, MatchQuery, MatchReport, Member, NewConsent, NewToken, NewUser, NewWorkspace, Parked,
     ParkedGroup, ParkedGroupDetail, PreviewDeletion, PreviewReport, PreviewRequest, PutDestination,
     PutMember, Quota, RecordRef, RecordingSummary, ReleaseAnswer, RenewGrant, ReplayReport, ResolveAnswer,
@@ -106,19 +106,19 @@ impl Client {
         self.json(request.json(new)).await
     }
 
-    pub(crate) async fn grants_of(&self, workspace: &str) -> Result<Vec<Grant>> {
+    pub(crate) async fn grants_of(&self, workspace: &str) -> Result<Vec<HighLevelGrant>> {
         self.get(&["workspaces", workspace, "grants"]).await
     }
 
-    pub(crate) async fn renew_grants_of(&self, workspace: &str) -> Result<Vec<Grant>> {
+    pub(crate) async fn renew_grants_of(&self, workspace: &str) -> Result<Vec<HighLevelGrant>> {
         self.json(self.request(Method::POST, &["workspaces", workspace, "grants", "renew"])).await
     }
 
-    pub(crate) async fn grants(&self) -> Result<Vec<Grant>> {
+    pub(crate) async fn grants(&self) -> Result<Vec<HighLevelGrant>> {
         self.get(&["oauth", "grants"]).await
     }
 
-    pub(crate) async fn renew_grant(&self, which: &RenewGrant) -> Result<Grant> {
+    pub(crate) async fn renew_grant(&self, which: &RenewGrant) -> Result<HighLevelGrant> {
         self.json(self.request(Method::POST, &["oauth", "grants", "renew"]).json(which)).await
     }
 

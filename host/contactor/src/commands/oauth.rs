@@ -1,7 +1,7 @@
 //! `contactor oauth`: access to HighLevel by consent.
 
 use clap::{Args, Subcommand};
-use contactor_server::dto::{Grant, NewConsent, RenewGrant};
+use contactor_server::dto::{HighLevelGrant, NewConsent, RenewGrant};
 
 use super::Context;
 use crate::exit::Failure;
@@ -91,7 +91,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
     Ok(())
 }
 
-fn list(context: &Context, grants: &[Grant]) -> std::io::Result<()> {
+fn list(context: &Context, grants: &[HighLevelGrant]) -> std::io::Result<()> {
     let headings = ["GRANT", "STATE", "WORKSPACES", "EXPIRES", "RENEWED", "NEXT", "WHY"];
     context.out.list(grants, headings, |grant| {
         [
@@ -107,7 +107,7 @@ fn list(context: &Context, grants: &[Grant]) -> std::io::Result<()> {
 }
 
 /// Why a grant does not do all that it should.
-fn why(grant: &Grant) -> Option<String> {
+fn why(grant: &HighLevelGrant) -> Option<String> {
     let lacking = (!grant.lacking.is_empty())
         .then(|| format!("lacks {}: connect it again to grant them", grant.lacking.join(", ")));
     match (grant.reason.clone(), lacking) {

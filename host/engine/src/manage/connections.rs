@@ -221,7 +221,7 @@ impl Engine {
     /// It is no address of a partner.
     pub async fn would_move(&self, id: &ConnectionId, base_url: &str) -> Result<bool, EngineError> {
         let Some(present) = self.store().connection(id).await? else { return Ok(false) };
-        Ok(partner::base_url(base_url)?.as_str() != present.base_url)
+        Ok(partner::base_url(base_url, self.outbound())?.as_str() != present.base_url)
     }
 
     /// The stored parts of the credential with the given ones over them.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::workspace_id;
 use crate::app::App;
-use crate::dto::{Consent, ErrorBody, Grant, Installation, NewConsent, RenewGrant};
+use crate::dto::{Consent, ErrorBody, HighLevelGrant, Installation, NewConsent, RenewGrant};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ApiJson, ApiPath};
 
@@ -74,10 +74,10 @@ async fn begin(
     path = "/api/v1/oauth/grants",
     tag = "oauth",
     operation_id = "oauth.grants",
-    responses((status = 200, body = Vec<Grant>))
+    responses((status = 200, body = Vec<HighLevelGrant>))
 )]
-pub(crate) async fn grants(State(app): State<App>) -> ApiResult<Json<Vec<Grant>>> {
-    Ok(Json(app.engine.grants().await?.into_iter().map(Grant::from).collect()))
+pub(crate) async fn grants(State(app): State<App>) -> ApiResult<Json<Vec<HighLevelGrant>>> {
+    Ok(Json(app.engine.grants().await?.into_iter().map(HighLevelGrant::from).collect()))
 }
 
 /// The grants that open a workspace's location, without their tokens and without the other workspaces that they open.
@@ -87,19 +87,19 @@ pub(crate) async fn grants(State(app): State<App>) -> ApiResult<Json<Vec<Grant>>
     tag = "oauth",
     operation_id = "oauth.grants-of-workspace",
     params(("workspace" = String, Path, description = "The workspace's id.")),
-    responses((status = 200, body = Vec<Grant>), (status = 404, body = ErrorBody))
+    responses((status = 200, body = Vec<HighLevelGrant>), (status = 404, body = ErrorBody))
 )]
 pub(crate) async fn grants_of_workspace(
     State(app): State<App>,
     ApiPath(workspace): ApiPath<String>,
-) -> ApiResult<Json<Vec<Grant>>> {
+) -> ApiResult<Json<Vec<HighLevelGrant>>> {
     Ok(Json(of_workspace(&app, &workspace_id(workspace)).await?))
 }
 
-async fn of_workspace(app: &App, workspace: &WorkspaceId) -> ApiResult<Vec<Grant>> {
+async fn of_workspace(app: &App, workspace: &WorkspaceId) -> ApiResult<Vec<HighLevelGrant>> {
     app.engine.workspace(workspace).await?;
     let grants = app.engine.grants().await?.into_iter().filter(|view| view.workspaces.contains(workspace));
-    let own = |view| Grant { workspaces: vec![workspace.to_string()], ..Grant::from(view) };
+    let own = |view| HighLevelGrant { workspaces: vec![workspace.to_string()], ..HighLevelGrant::from(view) };
     Ok(grants.map(own).collect())
 }
 
@@ -111,7 +111,7 @@ async fn of_workspace(app: &App, workspace: &WorkspaceId) -> ApiResult<Vec<Grant
     operation_id = "oauth.renew",
     request_body = RenewGrant,
     responses(
-        (status = 200, body = Grant),
+        (status = 200, body = HighLevelGrant),
         (status = 404, body = ErrorBody),
         (status = 502, description = "HighLevel refuses it or does not answer; nothing is lost.", body = ErrorBody),
     )
@@ -119,12 +119,12 @@ async fn of_workspace(app: &App, workspace: &WorkspaceId) -> ApiResult<Vec<Grant
 pub(crate) async fn renew(
     State(app): State<App>,
     ApiJson(which): ApiJson<RenewGrant>,
-) -> ApiResult<Json<Grant>> {
+) -> ApiResult<Json<HighLevelGrant>> {
     let id = GrantId::from_stored(which.grant);
     app.engine.renew_grant(&id).await?;
     let grants = app.engine.grants().await?;
     let grant = grants.into_iter().find(|view| view.grant.id == id);
-    grant.map(|view| Json(Grant::from(view))).ok_or_else(ApiError::no_route)
+    grant.map(|view| Json(HighLevelGrant::from(view))).ok_or_else(ApiError::no_route)
 }
 
 /// Renews the grants that open a workspace's location now, whatever their turn, and lets go on what waited for them.
@@ -135,7 +135,7 @@ pub(crate) async fn renew(
     operation_id = "oauth.renew-of-workspace",
     params(("workspace" = String, Path, description = "The workspace's id.")),
     responses(
-        (status = 200, body = Vec<Grant>),
+        (status = 200, body = Vec<HighLevelGrant>),
         (status = 404, body = ErrorBody),
         (status = 502, description = "HighLevel refuses it or does not answer; nothing is lost.", body = ErrorBody),
     )
@@ -143,7 +143,7 @@ pub(crate) async fn renew(
 pub(crate) async fn renew_of_workspace(
     State(app): State<App>,
     ApiPath(workspace): ApiPath<String>,
-) -> ApiResult<Json<Vec<Grant>>> {
+) -> ApiResult<Json<Vec<HighLevelGrant>>> {
     let workspace = workspace_id(workspace);
     for grant in of_workspace(&app, &workspace).await? {
         app.engine.renew_grant(&GrantId::from_stored(grant.id)).await?;

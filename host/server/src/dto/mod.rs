@@ -66,7 +66,7 @@ pub use mapping::{
 pub use matching::{
     ApproveMatch, BucketReport, Match, MatchBucket, MatchQuery, MatchReport, StartMatch, SyncEstimate,
 };
-pub use oauth::{Consent, Grant, GrantState, Installation, NewConsent, RenewGrant};
+pub use oauth::{Consent, GrantState, HighLevelGrant, Installation, NewConsent, RenewGrant};
 pub use parked::{Parked, ParkedGroup, ParkedGroupDetail, ReleaseAnswer, Rest, RetryAllQuery, RetryAnswer};
 pub use people::{
     Grant, IssuedToken, Member, NewToken, NewUser, PutMember, RevokeAnswer, Role, Token, TokenQuery, User,

@@ -42,7 +42,7 @@ pub enum GrantState {
 
 /// A grant, without its tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Grant {
+pub struct HighLevelGrant {
     /// `location/ID` or `company/ID`.
     pub id: String,
     /// How it stands.
@@ -71,7 +71,7 @@ pub struct Grant {
     pub created_at: Timestamp,
 }
 
-impl From<engine::GrantView> for Grant {
+impl From<engine::GrantView> for HighLevelGrant {
     fn from(view: engine::GrantView) -> Self {
         let engine::GrantView { grant, refreshing, workspaces, lacking } = view;
         Self {
