@@ -6,8 +6,9 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    alerts, catalog, completions, conflicts, connection, connector, deletes, destination, emit, erase, guard,
-    history, init, mapping, matching, parked, quota, run, runs, sandbox, serve, store, sync, workspace,
+    alerts, backup, catalog, completions, conflicts, connection, connector, deletes, destination, emit,
+    erase, guard, history, init, mapping, matching, parked, quota, run, runs, sandbox, serve, store, sync,
+    vault, workspace,
 };
 use crate::exit::Exit;
 
@@ -125,6 +126,11 @@ pub(crate) enum Command {
     /// The database of a host that is stopped: look through it, or go on with it after a loss.
     #[command(subcommand)]
     Store(store::Command),
+    /// Write a copy of the database to a file, while the host works.
+    Backup(backup::Args),
+    /// The keys of what is sealed: how they stand, exchanging them, and whether a backup opens.
+    #[command(subcommand)]
+    Vault(vault::Command),
     /// Completions for a shell.
     Completions(completions::Args),
 }

@@ -12,9 +12,9 @@ use contactor_server::dto::{
     MappingRow, MappingRowQuery, MappingTrial, MatchQuery, MatchReport, NewWorkspace, Parked, ParkedGroup,
     ParkedGroupDetail, PreviewDeletion, PreviewReport, PreviewRequest, PutDestination, Quota, RecordRef,
     RecordingSummary, ReleaseAnswer, ReplayReport, ResolveAnswer, ResolveConflict, RetryAllQuery,
-    RetryAnswer, Run, RunQuery, SampleAnswer, SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch,
-    StoryQuery, SyncProgress, SyncRequest, Timeline, TimelineQuery, TrialReport, Workspace,
-    WorkspaceSettings,
+    RetryAnswer, RotateKeys, RotateRequest, Run, RunQuery, SampleAnswer, SetDeletePolicies, SetMappingPolicy,
+    SetMappingRow, StartMatch, StoryQuery, SyncProgress, SyncRequest, Timeline, TimelineQuery, TrialReport,
+    VaultStatus, Workspace, WorkspaceSettings,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -77,6 +77,14 @@ impl Client {
 
     pub(crate) async fn health(&self) -> Result<Health> {
         self.get(&["health"]).await
+    }
+
+    pub(crate) async fn vault(&self) -> Result<VaultStatus> {
+        self.get(&["vault"]).await
+    }
+
+    pub(crate) async fn rotate_keys(&self, keys: RotateKeys) -> Result<VaultStatus> {
+        self.json(self.request(Method::POST, &["vault", "rotate"]).json(&RotateRequest { keys })).await
     }
 
     pub(crate) async fn workspaces(&self) -> Result<Vec<Workspace>> {

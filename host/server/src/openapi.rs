@@ -37,6 +37,8 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
     security(("admin-token" = [])),
     paths(
         api::health::health,
+        api::vault::status,
+        api::vault::rotate,
         api::workspaces::list,
         api::workspaces::create,
         api::workspaces::get,

@@ -12,13 +12,18 @@ pub const EARLY_ANSWER: &str = "early-answer";
 pub const NO_JOURNAL: &str = "no-journal";
 
 /// The store's changes: what a process can be told to die before or after the commit of.
-pub const CHANGES: [&str; 57] = [
+pub const CHANGES: [&str; 62] = [
     "create_workspace",
     "update_workspace",
     "install_connector",
     "put_connection",
     "set_connection_state",
     "put_credential",
+    "add_data_key",
+    "replace_data_key",
+    "rewrap_data_keys",
+    "begin_key_generation",
+    "reseal",
     "append_event",
     "mark_found",
     "acquire_lease",

@@ -1,6 +1,7 @@
 //! The commands: one file per subject, each with its arguments and what they do.
 
 pub(crate) mod alerts;
+pub(crate) mod backup;
 pub(crate) mod catalog;
 pub(crate) mod completions;
 pub(crate) mod conflicts;
@@ -26,6 +27,7 @@ pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod store;
 pub(crate) mod sync;
+pub(crate) mod vault;
 pub(crate) mod workspace;
 
 use std::path::PathBuf;
@@ -59,6 +61,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Init(args) => init::run(&context, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Store(command) => store::run(&context, &command),
+        Command::Backup(args) => backup::run(&context, &args),
         Command::Connector(command) if command.is_local() => connector::run_locally(&context, &command),
         command => {
             // Commands that only ask a host speak for themselves; what goes wrong is in their message.
@@ -93,9 +96,14 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Conflicts(command) => conflicts::run(context, command).await,
         Command::Deletes(command) => deletes::run(context, command).await,
         Command::Events(command) => history::events(context, command).await,
+        Command::Vault(command) => vault::run(context, command).await,
         Command::Health => health::run(context).await,
         // `run` has dealt with these: they need no host and no runtime of this kind.
-        Command::Serve(_) | Command::Init(_) | Command::Completions(_) | Command::Store(_) => Ok(()),
+        Command::Serve(_)
+        | Command::Init(_)
+        | Command::Completions(_)
+        | Command::Store(_)
+        | Command::Backup(_) => Ok(()),
     }
 }
 

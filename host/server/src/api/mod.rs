@@ -19,6 +19,7 @@ pub(crate) mod parked;
 pub(crate) mod quota;
 pub(crate) mod replay;
 pub(crate) mod sync;
+pub(crate) mod vault;
 pub(crate) mod workspaces;
 
 use axum::Router;
@@ -37,6 +38,8 @@ const LARGEST_PAGE: u32 = 500;
 pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
     vec![
         ("/api/v1/health", get(health::health)),
+        ("/api/v1/vault", get(vault::status)),
+        ("/api/v1/vault/rotate", post(vault::rotate)),
         ("/api/v1/workspaces", get(workspaces::list).post(workspaces::create)),
         ("/api/v1/workspaces/{workspace}", get(workspaces::get)),
         ("/api/v1/workspaces/{workspace}/settings", put(workspaces::set)),

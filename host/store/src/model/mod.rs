@@ -14,6 +14,7 @@ mod recordings;
 mod rests;
 mod runs;
 mod usage;
+mod vault;
 mod work;
 
 pub use alerts::*;
@@ -30,4 +31,5 @@ pub use recordings::*;
 pub use rests::*;
 pub use runs::*;
 pub use usage::*;
+pub use vault::*;
 pub use work::*;

@@ -95,7 +95,8 @@ pub fn accept(path: &Path) -> Result<Accepted> {
     Ok(Accepted { commit, marked: found.commit(), was_doubtful })
 }
 
-fn open(path: &Path) -> Result<(Locked, Connection)> {
+/// Opens a database that no host has open.
+pub(super) fn open(path: &Path) -> Result<(Locked, Connection)> {
     // Taking the lock would make an empty database.
     if !path.exists() {
         return Err(StoreError::not_found("database", &path.display()));

@@ -9,6 +9,7 @@
 //! them, and `impls` is the trait.
 
 mod alerts;
+mod backup;
 mod changes;
 mod check;
 mod claim;
@@ -17,10 +18,12 @@ mod complete;
 mod configuration;
 mod conflicts;
 mod counts;
+mod data_keys;
 mod deletions;
 mod deliveries;
 mod dirty;
 mod disk;
+mod drill;
 mod erase;
 mod events;
 mod expire;
@@ -42,6 +45,7 @@ mod recordings;
 mod rests;
 mod runs;
 mod schema;
+mod sealed;
 mod seen;
 #[cfg(test)]
 mod tests;
@@ -59,10 +63,12 @@ use rusqlite::Connection;
 
 use crate::error::StoreError;
 use crate::torture;
+pub use backup::{Backup, backup};
 pub use check::{Accepted, Checked, accept, check};
 use claim::Turns;
 use disk::Disk;
 pub use disk::DiskWatch;
+pub use drill::{Drill, Drilled, Unopened, drill, needed_keys};
 use file::{Fold, Locked};
 use mark::{Found, Mark, Position};
 use readers::Readers;
