@@ -28,14 +28,14 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let config = context.config()?;
     let backup = sqlite::backup(&config.path(&config.store.path), &args.to).map_err(failure)?;
     let lines = [
-        ("backup", backup.backup.display().to_string()),
+        ("backup", backup.file.display().to_string()),
         ("bytes", backup.bytes.to_string()),
         ("last commit", or_dash(backup.commit)),
     ];
     context.out.one(&backup, &lines)?;
     Ok(context.out.note(&format!(
         "next: `contactor vault drill --backup {}` says whether your keys open it",
-        backup.backup.display()
+        backup.file.display()
     ))?)
 }
 

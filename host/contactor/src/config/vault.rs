@@ -26,6 +26,7 @@ impl Default for VaultSection {
 }
 
 /// The section as it is written.
+#[expect(clippy::struct_field_names, reason = "they are called so in the file")]
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct Written {

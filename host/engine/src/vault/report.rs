@@ -125,7 +125,9 @@ impl Engine {
         let (keys, uses) = (self.store().data_keys().await?, self.store().key_uses().await?);
         let ring = vault.ring();
         let (turning, current) = (self.turning(), ring.current().id().clone());
-        let last = turning.last();
+        let (last, sealed) = (turning.last(), sealed(&keys, &uses));
+        // What did not open in the last pass may be entered again, or forgotten, by now.
+        let unopenable = turning.unopenable().min(sealed.iter().map(|count| count.older).sum());
         Ok(VaultReport {
             source: vault.source(),
             in_file: vault.is_file(),
@@ -135,11 +137,11 @@ impl Engine {
             to_replace: keys.outdated().count() as u64,
             retired: keys.keys.iter().filter(|key| key.retired_at.is_some()).count() as u64,
             to_rewrap: keys.keys.iter().filter(|key| key.key.wrapped.key_id != current).count() as u64,
-            sealed: sealed(&keys, &uses),
+            sealed,
             running: turning.is_running(),
             stopped: last.stopped,
-            unopenable: turning.unopenable(),
-            examples: last.unopenable,
+            unopenable,
+            examples: if unopenable > 0 { last.unopenable } else { Vec::new() },
             current,
         })
     }

@@ -17,7 +17,7 @@ use crate::error::StoreError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Backup {
     /// Where it lies.
-    pub backup: PathBuf,
+    pub file: PathBuf,
     /// Its size.
     pub bytes: u64,
     /// The last commit that it holds.
@@ -53,7 +53,7 @@ pub fn backup(database: &Path, to: &Path) -> Result<Backup> {
     )?;
     let copied = copy(database, &partial).and_then(|commit| {
         finish(&partial, to).map_err(|error| failed(to, &error)).map(|bytes| Backup {
-            backup: to.to_owned(),
+            file: to.to_owned(),
             bytes,
             commit,
         })

@@ -93,7 +93,7 @@ impl Drill {
         }
     }
 
-    fn note_failure(&mut self, name: impl Into<String>, key: &KeyId, problem: impl ToString) {
+    fn note_failure(&mut self, name: impl Into<String>, key: &KeyId, problem: &impl ToString) {
         if self.unopened.len() < NAMED {
             self.unopened.push(Unopened {
                 name: name.into(),
@@ -134,7 +134,7 @@ pub fn drill(backup: &Path, ring: &KeyRing) -> Result<Drill> {
             Err(problem) => drill.note_failure(
                 format!("data key of {}", key.key.workspace),
                 &key.key.wrapped.key_id,
-                problem,
+                &problem,
             ),
         }
     }
@@ -173,7 +173,7 @@ fn try_row(
     };
     drill.of(row.at.kind()).note(outcome.is_ok());
     if let Err(problem) = outcome {
-        drill.note_failure(row.purpose.name(), key, problem);
+        drill.note_failure(row.purpose.name(), key, &problem);
     }
 }
 

@@ -180,6 +180,8 @@ async fn what_does_not_open_is_named_left_alone_and_in_nobodys_way() {
     assert_eq!(bench.engine.turn_keys().await.unwrap().resealed, 4);
     // Entered again, it is as all others.
     bench.put("acme/broken/auth", "fake-secret of acme/broken/auth").await;
+    let mended = bench.report().await;
+    assert_eq!((mended.next(), mended.unopenable, mended.examples), (KeyStep::Nothing, 0, Vec::new()));
     assert_eq!(bench.engine.turn_keys().await.unwrap(), Turned::default());
     assert_eq!(bench.report().await.next(), KeyStep::Nothing);
 }

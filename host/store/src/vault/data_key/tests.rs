@@ -53,9 +53,10 @@ fn a_secret_opens_for_its_own_purpose_and_for_no_other() {
         let sealed = key.seal(&sealed_for, &SECRET.into()).unwrap();
         for purpose in purposes() {
             let opened = key.open(&purpose, &sealed);
-            match purpose == sealed_for {
-                true => assert_eq!(opened.unwrap().expose_secret(), SECRET),
-                false => assert!(matches!(opened, Err(VaultError::Unusable { .. })), "{purpose:?}"),
+            if purpose == sealed_for {
+                assert_eq!(opened.unwrap().expose_secret(), SECRET);
+            } else {
+                assert!(matches!(opened, Err(VaultError::Unusable { .. })), "{purpose:?}");
             }
         }
     }
