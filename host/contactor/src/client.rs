@@ -13,10 +13,10 @@ use contactor_server::dto::{
     MappingTrial, MatchQuery, MatchReport, Member, NewConsent, NewToken, NewUser, NewWorkspace, Parked,
     ParkedGroup, ParkedGroupDetail, PreviewDeletion, PreviewReport, PreviewRequest, PutDestination,
     PutMember, Quota, RecordRef, RecordingSummary, ReleaseAnswer, RenewGrant, ReplayReport, ResolveAnswer,
-    ResolveConflict, RetryAllQuery, RetryAnswer, RevokeAnswer, Run, RunQuery, SampleAnswer,
-    SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery, SyncProgress, SyncRequest,
-    Timeline, TimelineQuery, Token, TokenQuery, TrialReport, User, Whoami, Workspace, WorkspaceSettings,
-    WorkspaceToken,
+    ResolveConflict, RetryAllQuery, RetryAnswer, RevokeAnswer, RotateKeys, RotateRequest, Run, RunQuery,
+    SampleAnswer, SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery, SyncProgress,
+    SyncRequest, Timeline, TimelineQuery, Token, TokenQuery, TrialReport, User, VaultStatus, Whoami,
+    Workspace, WorkspaceSettings, WorkspaceToken,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -79,6 +79,14 @@ impl Client {
 
     pub(crate) async fn health(&self) -> Result<Health> {
         self.get(&["health"]).await
+    }
+
+    pub(crate) async fn vault(&self) -> Result<VaultStatus> {
+        self.get(&["vault"]).await
+    }
+
+    pub(crate) async fn rotate_keys(&self, keys: RotateKeys) -> Result<VaultStatus> {
+        self.json(self.request(Method::POST, &["vault", "rotate"]).json(&RotateRequest { keys })).await
     }
 
     pub(crate) async fn workspaces(&self) -> Result<Vec<Workspace>> {

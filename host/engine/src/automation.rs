@@ -93,10 +93,10 @@ impl Engine {
         let ended = Ended::of(ending.class, &calls, &ending.summary);
         self.run_ended(&run, &automation_subject(&claimed.kind), &record, ended).await;
         let id = run_id();
-        let recording = run
-            .tape
-            .as_ref()
-            .and_then(|tape| self.recording_of(&run.active, tape, run.started_at, &id, &log));
+        let recording = match &run.tape {
+            Some(tape) => self.recording_of(&run.active, tape, run.started_at, &id, &log).await,
+            None => None,
+        };
         // A submission names nobody; the contact that came of it is known by the handler's writes.
         let contact =
             journal.contact().or_else(|| claimed.contact_id.clone()).or_else(|| written::contact(&calls));

@@ -5,19 +5,20 @@
 //! | `<workspace>` | HighLevel's private integration token |
 //! | `<connection>/auth` | the partner's credential parts, one JSON object |
 //! | `<connection>/webhook` | the partner's signing secret |
-//! | `oauth:<grant>` | HighLevel's pair of tokens for a location or an agency; see [`oauth`](crate::oauth) |
+//! | `@highlevel/<grant>/pair` | HighLevel's pair of tokens for a location or an agency; see [`oauth`](crate::oauth) |
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use contactor_highlevel::{AccessToken, TokenError, TokenProvider};
-use contactor_store::{ConnectionId, ConnectionState, LocationId, Sealed, Store, Vault, WorkspaceId};
+use contactor_store::{ConnectionId, ConnectionState, LocationId, Purpose, Store, Vault, WorkspaceId};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::oauth::OAuth;
+use crate::vault::{Keys, SecretParts, secret_json, secret_parts};
 
 impl Engine {
     /// Stops a connection whose credential was refused: its work waits until a person reconnects it. Without the stop the
@@ -36,12 +37,18 @@ impl Engine {
 #[derive(Clone)]
 pub(crate) struct Credentials {
     store: Arc<dyn Store>,
-    vault: Arc<Vault>,
+    keys: Arc<Keys>,
 }
 
 impl Credentials {
     pub(crate) fn new(store: Arc<dyn Store>, vault: Arc<Vault>) -> Self {
-        Self { store, vault }
+        let keys = Arc::new(Keys::new(Arc::clone(&store), vault));
+        Self { store, keys }
+    }
+
+    /// The keys, also for what is no credential and may hold what is as private: recordings, and what an undo needs.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     pub(crate) async fn put(
@@ -50,8 +57,8 @@ impl Credentials {
         name: &str,
         secret: &SecretString,
     ) -> Result<(), EngineError> {
-        let sealed = self.vault.seal(workspace, name, secret)?;
-        Ok(self.store.put_credential(name, sealed).await?)
+        let purpose = Purpose::credential(workspace, name);
+        self.keys.keep(&purpose, secret, |sealed| self.store.put_credential(name, sealed)).await
     }
 
     pub(crate) async fn get(
@@ -60,54 +67,37 @@ impl Credentials {
         name: &str,
     ) -> Result<Option<SecretString>, EngineError> {
         match self.store.credential(name).await? {
-            Some(sealed) => Ok(Some(self.vault.unseal(workspace, name, &sealed)?)),
+            Some(sealed) => {
+                let purpose = Purpose::credential(workspace, name);
+                self.keys.open(&purpose, sealed, || self.store.credential(name)).await
+            }
             None => Ok(None),
         }
-    }
-
-    /// Seals what is no credential and may hold what is as private: a recording.
-    pub(crate) fn seal(
-        &self,
-        workspace: &WorkspaceId,
-        name: &str,
-        text: &SecretString,
-    ) -> Result<Sealed, EngineError> {
-        Ok(self.vault.seal(workspace, name, text)?)
-    }
-
-    /// Opens it again.
-    pub(crate) fn unseal(
-        &self,
-        workspace: &WorkspaceId,
-        name: &str,
-        sealed: &Sealed,
-    ) -> Result<SecretString, EngineError> {
-        Ok(self.vault.unseal(workspace, name, sealed)?)
     }
 
     pub(crate) async fn put_partner(
         &self,
         workspace: &WorkspaceId,
         connection: &ConnectionId,
-        parts: &BTreeMap<String, SecretString>,
+        parts: &SecretParts,
     ) -> Result<(), EngineError> {
         let plain: BTreeMap<&str, &str> =
             parts.iter().map(|(name, secret)| (name.as_str(), secret.expose_secret())).collect();
-        let json = serde_json::to_string(&plain).map_err(|error| EngineError::Invalid(error.to_string()))?;
-        self.put(workspace, &auth_name(connection), &SecretString::from(json)).await
+        let json = secret_json(&plain).map_err(|error| EngineError::Invalid(error.to_string()))?;
+        self.put(workspace, &auth_name(connection), &json).await
     }
 
     pub(crate) async fn partner(
         &self,
         workspace: &WorkspaceId,
         connection: &ConnectionId,
-    ) -> Result<BTreeMap<String, SecretString>, EngineError> {
+    ) -> Result<SecretParts, EngineError> {
         let Some(secret) = self.get(workspace, &auth_name(connection)).await? else {
-            return Ok(BTreeMap::new());
+            return Ok(SecretParts::new());
         };
-        // The text is ours; a parse error must not quote it.
-        serde_json::from_str(secret.expose_secret())
-            .map_err(|_| EngineError::Invalid(format!("the stored credential of {connection} is unreadable")))
+        secret_parts(&secret).ok_or_else(|| {
+            EngineError::Invalid(format!("the stored credential of {connection} is unreadable"))
+        })
     }
 }
 

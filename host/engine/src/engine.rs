@@ -36,6 +36,7 @@ use crate::scheduler::Wake;
 use crate::subscriptions::Subscriptions;
 use crate::task_walk::TaskWalk;
 use crate::usage::Meters;
+use crate::vault::Turning;
 
 /// How long the definitions of a location's custom fields are trusted; no webhook tells that they changed.
 const CUSTOM_FIELDS_TTL: Duration = Duration::from_mins(10);
@@ -95,6 +96,7 @@ struct Inner {
     partner_quotas: Mutex<HashMap<ConnectionId, Arc<Quotas>>>,
     workspaces: RwLock<HashMap<LocationId, WorkspaceId>>,
     subscriptions: Subscriptions,
+    turning: Turning,
     notifications: RwLock<Arc<NotificationConfig>>,
     custom_fields: Mutex<HashMap<WorkspaceId, Arc<tokio::sync::Mutex<CachedFields>>>>,
     task_walks: Mutex<HashMap<WorkspaceId, TaskWalk>>,
@@ -156,6 +158,7 @@ impl Engine {
             partner_quotas: Mutex::default(),
             workspaces: RwLock::default(),
             subscriptions: Subscriptions::default(),
+            turning: Turning::default(),
             notifications: RwLock::default(),
             custom_fields: Mutex::default(),
             task_walks: Mutex::default(),
@@ -248,6 +251,10 @@ impl Engine {
 
     pub(crate) fn subscriptions(&self) -> &Subscriptions {
         &self.0.subscriptions
+    }
+
+    pub(crate) fn turning(&self) -> &Turning {
+        &self.0.turning
     }
 
     pub(crate) fn locks(&self) -> &KeyedLocks {

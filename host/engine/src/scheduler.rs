@@ -52,6 +52,11 @@ impl Wake {
     pub(crate) fn wake(&self) {
         self.0.notify_one();
     }
+
+    /// Waits until it is woken.
+    pub(crate) async fn woken(&self) {
+        self.0.notified().await;
+    }
 }
 
 /// What came of asking for work.
@@ -128,6 +133,7 @@ impl Engine {
         self.ends_with(stop.clone());
         let walks = tokio::spawn(self.clone().walk_until(stop.clone()));
         let grants = tokio::spawn(self.clone().tend_grants(stop.clone()));
+        let keys = tokio::spawn(self.clone().turn_keys_until(stop.clone()));
         let mut in_flight = InFlight::new();
         let mut renew = tokio::time::interval(self.config().lease_ttl() / 3);
         renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -171,6 +177,8 @@ impl Engine {
         walks.abort();
         // A renewal under way goes on by itself, and its answer waits in the courier's letter.
         grants.abort();
+        // Nor does an aborted exchange of keys: the next start goes on with what is left.
+        keys.abort();
         self.keep_usage().await?;
         self.store().release_lease(&lease).await?;
         Ok(())

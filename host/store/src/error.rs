@@ -59,6 +59,12 @@ pub enum StoreError {
     /// A limit is reached: so much waits, or was written, that no more is taken for now. Names the limit and what helps.
     #[error("{0}")]
     Limited(String),
+    /// Something was sealed with a data key that another one took the place of meanwhile: it has to be sealed anew.
+    #[error("the data key {key} was replaced meanwhile; what was sealed with it has to be sealed anew")]
+    KeyRetired {
+        /// The data key.
+        key: crate::vault::KeyId,
+    },
     /// What was given stands for several contacts, and nobody said which.
     #[error("it stands for {} contacts: {}", contacts.len(), contacts.iter().map(crate::RecordId::as_str).collect::<Vec<_>>().join(", "))]
     Several {

@@ -24,4 +24,7 @@ pub use doubt::Doubt;
 pub use error::StoreError;
 pub use model::*;
 pub use store::{DEDUPLICATION, Store};
-pub use vault::{KeyFile, KeyId, KeySource, Sealed, SecretKey, Vault, VaultError};
+pub use vault::{
+    DataKey, KeyCommand, KeyFile, KeyId, KeyRing, KeySource, Purpose, Sealed, SecretKey, Vault, VaultError,
+    WrappedKey, check_keys, open_as_before,
+};

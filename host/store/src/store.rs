@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::automation::*;
 use crate::error::StoreError;
 use crate::model::*;
-use crate::vault::Sealed;
+use crate::vault::{KeyId, Sealed, WrappedKey};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -102,7 +102,8 @@ pub trait Store: Send + Sync + 'static {
     /// be missed.
     async fn verify_audit(&self, noted: Option<AuditHash>) -> Result<AuditVerdict>;
 
-    /// Writes a sealed credential under its name (`<workspace>` for HighLevel, `<connection>/<field>` for a partner).
+    /// Writes a sealed credential under its name (`<workspace>` for HighLevel, `<connection>/<field>` for a partner). `KeyRetired` when
+    /// its key is no data key that is in use: it has to be sealed anew.
     async fn put_credential(&self, name: &str, sealed: Sealed) -> Result<()>;
     /// Reads a sealed credential.
     async fn credential(&self, name: &str) -> Result<Option<Sealed>>;
@@ -139,6 +140,37 @@ pub trait Store: Send + Sync + 'static {
     async fn put_installations(&self, told: Vec<Installation>) -> Result<Vec<LocationId>>;
     /// What is known of installations, by location.
     async fn installations(&self) -> Result<Vec<Installation>>;
+    // -------------------------------------------------------------------------------------------------------------- vault
+
+    /// Every data key, those in use and the retired ones.
+    async fn data_keys(&self) -> Result<DataKeys>;
+    /// The data key with this id; `None` once it was retired, nothing was sealed with it any more, and it was forgotten.
+    async fn data_key(&self, id: &KeyId) -> Result<Option<StoredDataKey>>;
+    /// The data key that seals what is a workspace's. The workspace need not exist yet.
+    async fn data_key_of(&self, workspace: &WorkspaceId) -> Result<Option<StoredDataKey>>;
+    /// Takes a data key into use, unless its workspace has one by now. Answers the one in use: of several that are made at the same
+    /// time one counts.
+    async fn add_data_key(&self, key: WrappedKey) -> Result<StoredDataKey>;
+    /// Takes a data key into use in the place of another one, which only opens from then on; unless something else took that place
+    /// meanwhile. Answers the one in use.
+    async fn replace_data_key(&self, retired: &KeyId, key: WrappedKey) -> Result<StoredDataKey>;
+    /// Exchanges the wrapping of data keys that are still wrapped as they were found. Answers how many were.
+    async fn rewrap_data_keys(&self, keys: Vec<Rewrapped>) -> Result<u64>;
+    /// Asks for new data keys: those in use are of an earlier generation from then on. Answers the new generation.
+    async fn begin_key_generation(&self) -> Result<u64>;
+    /// How much of everything is sealed with each key.
+    async fn key_uses(&self) -> Result<Vec<KeyUse>>;
+    /// What of a kind is sealed with a key, at most `limit` rows behind `after`; fewer when they are large. Empty at the end.
+    async fn sealed_with(
+        &self,
+        key: &KeyId,
+        kind: SealedKind,
+        after: Option<SealedAt>,
+        limit: u32,
+    ) -> Result<Vec<SealedRow>>;
+    /// Puts what was sealed anew in the place of what it was made from; what was changed meanwhile is left alone. Answers how much was
+    /// exchanged. `KeyRetired`, and nothing is, when a new key is not in use.
+    async fn reseal(&self, rows: Vec<Resealed>) -> Result<u64>;
 
     // ------------------------------------------------------------------------------------------------------------- events
 
@@ -363,7 +395,8 @@ pub trait Store: Send + Sync + 'static {
     /// had announced it, and nobody had asked for it.
     async fn found_by_walk(&self, workspace: &WorkspaceId, since: Timestamp) -> Result<u64>;
     /// Keeps what a connector was given and answered in a run, in the place of what was kept of it. Recordings are forgotten after seven
-    /// days, or sooner with the runs, and of each connection those beyond the newest 64 MiB.
+    /// days, or sooner with the runs, and of each connection those beyond the newest 64 MiB. One whose data key is forgotten already is not
+    /// kept.
     async fn put_recording(&self, recording: NewRecording) -> Result<()>;
     /// What was kept of a run.
     async fn recording(&self, run: &RunId) -> Result<Option<NewRecording>>;
@@ -456,7 +489,7 @@ pub trait Store: Send + Sync + 'static {
         priority: Priority,
     ) -> Result<Deletion>;
     /// Notes that a run is about to act by the deletion's policy, and keeps what is needed to undo it. `Conflict` when a person
-    /// decided since it was read: then the run must not act.
+    /// decided since it was read: then the run must not act. `KeyRetired` when its key is not in use any more.
     async fn begin_deletion(&self, seen: &Deletion, kept: Sealed) -> Result<Deletion>;
     /// Sets what is done to one record of an entity when the other one is gone.
     async fn put_delete_policies(
@@ -598,8 +631,8 @@ pub trait Store: Send + Sync + 'static {
     /// events as given, de-duplication keys not before [`DEDUPLICATION`]; until then an event stays without its body. What was kept to
     /// undo a deletion goes with its window, and what two records agreed on after 60 days, if one of them is gone; that it is gone
     /// stays known. What waits for a run or for a person is kept, but a decision about a deletion that no run carried out within
-    /// [`DECISIONS`] counts no more: a person is asked again, or the pair is given up if the record was to be kept. Works in
-    /// several transactions, so that webhooks need not wait. Answers the number of rows removed or emptied.
+    /// [`DECISIONS`] counts no more: a person is asked again, or the pair is given up if the record was to be kept. A data key that
+    /// nothing is sealed with goes an hour after it was retired. Works in several transactions, so that webhooks need not wait. Answers the number of rows removed or emptied.
     async fn expire(&self, now: Timestamp, retention: Duration) -> Result<u64>;
     /// A write that proves that the store can commit, for health. After `Failed` it is the one call that tries the disk again,
     /// and its success ends that state.

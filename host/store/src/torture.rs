@@ -12,7 +12,7 @@ pub const EARLY_ANSWER: &str = "early-answer";
 pub const NO_JOURNAL: &str = "no-journal";
 
 /// The store's changes: what a process can be told to die before or after the commit of.
-pub const CHANGES: [&str; 73] = [
+pub const CHANGES: [&str; 78] = [
     "create_workspace",
     "update_workspace",
     "install_connector",
@@ -35,6 +35,11 @@ pub const CHANGES: [&str; 73] = [
     "begin_consent",
     "end_consent",
     "put_installations",
+    "add_data_key",
+    "replace_data_key",
+    "rewrap_data_keys",
+    "begin_key_generation",
+    "reseal",
     "append_event",
     "mark_found",
     "acquire_lease",

@@ -1,333 +1,117 @@
-//! Credentials at rest: sealed with XChaCha20-Poly1305 before they reach the store.
+//! What is sealed at rest: credentials, recordings, and what an undo needs.
 //!
-//! A [`Vault`] seals and opens; a [`KeySource`] says with which keys. Today's source is a [`KeyFile`] with one key. Two
-//! layers of keys, or a rotation during which old rows still open, are other sources behind the same two calls: every
-//! sealed row names its key.
+//! Two layers of keys. Whatever belongs to a workspace is sealed with that workspace's [`DataKey`]; data keys lie in the store,
+//! each wrapped with a *key-encryption key*, which never does: a [`KeySource`] reads it from a file, a variable or a command.
+//! So the operator's key can change without touching a single credential (the data keys are wrapped anew), and data keys can
+//! change without the operator's key.
 //!
-//! The nonce is 192 random bits, so no counter has to survive a restored backup. Workspace, name and key id are bound in
-//! as associated data: a row that somebody copies to another workspace or another name does not open.
+//! Everything is sealed with XChaCha20-Poly1305. The nonce is 192 random bits, so no counter has to survive a restored backup.
+//! Associated data binds workspace, connection, name and key id ([`Purpose`]): a row that somebody copies to another place, or
+//! whose key id somebody exchanges, does not open. A wrapped data key is bound to its workspace, its own id and its wrapping key.
+//!
+//! Hosts before data keys sealed with the operator's key itself. Such rows are known by their key id and still open
+//! ([`open_as_before`]); the engine seals them anew when it starts.
 
+mod aead;
+mod check;
+mod data_key;
+mod error;
+mod key;
+mod key_command;
 mod key_file;
+mod purpose;
+mod ring;
 
 use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use rand::TryRng;
-use rand::rngs::SysRng;
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use zeroize::{Zeroize, Zeroizing};
+use async_trait::async_trait;
 
-use crate::model::WorkspaceId;
-
+pub use check::check_keys;
+pub use data_key::{DataKey, WrappedKey, open_as_before};
+pub use error::VaultError;
+pub use key::{KeyId, Sealed, SecretKey};
+pub use key_command::KeyCommand;
 pub use key_file::KeyFile;
+pub use purpose::Purpose;
+pub use ring::KeyRing;
 
-const NONCE_BYTES: usize = 24;
-
-/// Which key sealed something: 16 hex digits derived from the key itself, so that a wrong key is recognised before it is
-/// tried.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct KeyId(String);
-
-impl KeyId {
-    /// A key id that was stored as text.
-    pub fn from_stored(id: impl Into<String>) -> Self {
-        Self(id.into())
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A 256-bit key. Wiped from memory when dropped; never shown.
-pub struct SecretKey(Zeroizing<[u8; 32]>);
-
-impl SecretKey {
-    /// A new key from the operating system's randomness.
-    pub fn random() -> Result<Self, VaultError> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        random(bytes.as_mut_slice())?;
-        Ok(Self(bytes))
-    }
-
-    /// The key's id: the first half of a hash of it, in a domain of its own.
-    pub fn id(&self) -> KeyId {
-        let hash =
-            Sha256::new().chain_update(b"contactor vault key 1").chain_update(self.0.as_slice()).finalize();
-        KeyId(hex::encode(&hash[..8]))
-    }
-}
-
-impl fmt::Debug for SecretKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SecretKey({})", self.id())
-    }
-}
-
-/// Where a vault's keys come from.
+/// Where key-encryption keys come from. Read at the start, and again when an operator asks for it.
+#[async_trait]
 pub trait KeySource: Send + Sync + 'static {
-    /// The key that seals from now on.
-    fn current(&self) -> &SecretKey;
-    /// The key with this id, to open what it sealed.
-    fn key(&self, id: &KeyId) -> Option<&SecretKey>;
-}
+    /// Reads the keys.
+    async fn read(&self) -> Result<KeyRing, VaultError>;
 
-/// A credential as it is stored.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sealed {
-    /// The key that sealed it.
-    pub key_id: KeyId,
-    /// Nonce, ciphertext and authentication tag.
-    pub bytes: Vec<u8>,
-}
+    /// What it is, for people: never any part of a key.
+    fn describe(&self) -> String;
 
-impl fmt::Debug for Sealed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sealed({} bytes under {})", self.bytes.len(), self.key_id)
+    /// Whether it is a file, which can be read at any time just to say that there is a new key, and which this program can change.
+    fn is_file(&self) -> bool {
+        false
     }
 }
 
-/// Seals credentials and opens them again.
+/// The key-encryption keys at hand, and where they come from.
 pub struct Vault {
-    keys: Box<dyn KeySource>,
+    source: Box<dyn KeySource>,
+    ring: RwLock<Arc<KeyRing>>,
 }
 
 impl Vault {
-    /// A vault with keys of any source.
-    pub fn new(keys: impl KeySource) -> Self {
-        Self { keys: Box::new(keys) }
+    /// Reads the keys of a source.
+    pub async fn open(source: impl KeySource) -> Result<Self, VaultError> {
+        let ring = source.read().await?;
+        Ok(Self::with(source, ring))
     }
 
     /// Makes a key file with a new key; fails when the file exists already. See [`KeyFile::create`].
-    pub fn create_key(path: &std::path::Path) -> Result<Self, VaultError> {
-        Ok(Self::new(KeyFile::create(path)?))
+    pub fn create_key(path: &Path) -> Result<Self, VaultError> {
+        let (file, ring) = KeyFile::create(path)?;
+        Ok(Self::with(file, ring))
     }
 
-    /// Opens a key file. See [`KeyFile::open`].
-    pub fn open(path: &std::path::Path) -> Result<Self, VaultError> {
-        Ok(Self::new(KeyFile::open(path)?))
+    fn with(source: impl KeySource, ring: KeyRing) -> Self {
+        Self { source: Box::new(source), ring: RwLock::new(Arc::new(ring)) }
     }
 
-    /// The key that seals from now on.
-    pub fn key_id(&self) -> KeyId {
-        self.keys.current().id()
+    /// The keys at hand. Whoever needs them for more than one step takes them once.
+    pub fn ring(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Seals a secret for one workspace and one name.
-    pub fn seal(
-        &self,
-        workspace: &WorkspaceId,
-        name: &str,
-        secret: &SecretString,
-    ) -> Result<Sealed, VaultError> {
-        let key = self.keys.current();
-        let key_id = key.id();
-        let mut nonce = [0; NONCE_BYTES];
-        random(&mut nonce)?;
-        let message =
-            Payload { msg: secret.expose_secret().as_bytes(), aad: &binding(workspace, name, &key_id) };
-        let ciphertext = cipher(key).encrypt(&XNonce::from(nonce), message).map_err(|_| {
-            VaultError::Unusable { name: name.to_owned(), problem: "it is too large to be sealed" }
-        })?;
-        Ok(Sealed { key_id, bytes: [nonce.as_slice(), &ciphertext].concat() })
+    /// Reads the source again, without using what it says: the caller checks it first.
+    pub async fn read_again(&self) -> Result<KeyRing, VaultError> {
+        self.source.read().await
     }
 
-    /// Opens a secret that was sealed for this workspace and this name.
-    pub fn unseal(
-        &self,
-        workspace: &WorkspaceId,
-        name: &str,
-        sealed: &Sealed,
-    ) -> Result<SecretString, VaultError> {
-        let key = self.keys.key(&sealed.key_id).ok_or_else(|| VaultError::OtherKey {
-            name: name.to_owned(),
-            key_id: sealed.key_id.clone(),
-            current: self.key_id(),
-        })?;
-        let unusable = |problem| VaultError::Unusable { name: name.to_owned(), problem };
-        let (nonce, ciphertext) =
-            sealed.bytes.split_first_chunk::<NONCE_BYTES>().ok_or_else(|| unusable("it is too short"))?;
-        let message = Payload { msg: ciphertext, aad: &binding(workspace, name, &sealed.key_id) };
-        let plain = cipher(key)
-            .decrypt(&XNonce::from(*nonce), message)
-            .map_err(|_| unusable("it was altered, or belongs to another workspace or name"))?;
-        match String::from_utf8(plain) {
-            Ok(text) => Ok(SecretString::from(text)),
-            Err(error) => {
-                error.into_bytes().zeroize();
-                Err(unusable("it is no text"))
-            }
+    /// Works with these keys from now on.
+    pub fn adopt(&self, ring: KeyRing) {
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+    }
+
+    /// Where the keys come from, for people.
+    pub fn source(&self) -> String {
+        self.source.describe()
+    }
+
+    /// Whether the keys come from a file.
+    pub fn is_file(&self) -> bool {
+        self.source.is_file()
+    }
+
+    /// The current key of a file, when that is another one than the one at hand.
+    pub async fn offered(&self) -> Option<KeyId> {
+        if !self.is_file() {
+            return None;
         }
+        let offered = self.source.read().await.ok()?.current().id().clone();
+        (offered != *self.ring().current().id()).then_some(offered)
     }
 }
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Vault({})", self.key_id())
-    }
-}
-
-/// Why a credential could not be sealed or opened. Never holds any part of a secret.
-#[derive(Debug, thiserror::Error)]
-pub enum VaultError {
-    /// The key file cannot be read or written.
-    #[error("the key file {} cannot be {action}: {source}", path.display())]
-    KeyFile {
-        /// The key file.
-        path: std::path::PathBuf,
-        /// `created` or `read`.
-        action: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Others than its owner can read the key file.
-    #[error(
-        "the key file {} is open to others (mode {mode:03o}); run `chmod 600` on it, and consider the key known to them",
-        path.display()
-    )]
-    KeyFileExposed {
-        /// The key file.
-        path: std::path::PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// The key file holds something else than a key.
-    #[error("the key file {} is no key file: {problem}; restore it from a backup", path.display())]
-    KeyFileUnreadable {
-        /// The key file.
-        path: std::path::PathBuf,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// A credential was sealed with a key that is not at hand.
-    #[error(
-        "the credential `{name}` was sealed with key {key_id}, but the key at hand is {current}: restore that key, or enter the credential again"
-    )]
-    OtherKey {
-        /// The credential.
-        name: String,
-        /// The key that sealed it.
-        key_id: KeyId,
-        /// The key at hand.
-        current: KeyId,
-    },
-    /// A stored credential does not open.
-    #[error("the credential `{name}` cannot be used: {problem}; enter it again")]
-    Unusable {
-        /// The credential.
-        name: String,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// The operating system gave no randomness.
-    #[error("the operating system gives no randomness: {0}")]
-    NoRandomness(String),
-}
-
-fn cipher(key: &SecretKey) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new(&Key::from(*key.0))
-}
-
-fn random(bytes: &mut [u8]) -> Result<(), VaultError> {
-    SysRng.try_fill_bytes(bytes).map_err(|error| VaultError::NoRandomness(error.to_string()))
-}
-
-/// The associated data. Each part is preceded by its length, so that no two lists of parts read the same.
-fn binding(workspace: &WorkspaceId, name: &str, key: &KeyId) -> Vec<u8> {
-    let mut data = b"contactor credential 1".to_vec();
-    for part in [workspace.as_str(), name, key.as_str()] {
-        data.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        data.extend_from_slice(part.as_bytes());
-    }
-    data
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct OneKey(SecretKey);
-
-    impl KeySource for OneKey {
-        fn current(&self) -> &SecretKey {
-            &self.0
-        }
-
-        fn key(&self, id: &KeyId) -> Option<&SecretKey> {
-            (self.0.id() == *id).then_some(&self.0)
-        }
-    }
-
-    const SECRET: &str = "pit-00000000-fake-0000";
-
-    fn vault() -> Vault {
-        Vault::new(OneKey(SecretKey::random().unwrap()))
-    }
-
-    fn acme() -> WorkspaceId {
-        WorkspaceId::new("acme")
-    }
-
-    #[test]
-    fn a_sealed_secret_opens_again() {
-        let vault = vault();
-        let sealed = vault.seal(&acme(), "acme", &SECRET.into()).unwrap();
-        assert_eq!(vault.unseal(&acme(), "acme", &sealed).unwrap().expose_secret(), SECRET);
-    }
-
-    #[test]
-    fn a_row_copied_to_another_workspace_name_or_key_does_not_open() {
-        let vault = vault();
-        let sealed = vault.seal(&acme(), "acme", &SECRET.into()).unwrap();
-        for (workspace, name) in [("other", "acme"), ("acme", "acme/prefinery/auth"), ("acmea", "cme")] {
-            let error = vault.unseal(&WorkspaceId::new(workspace), name, &sealed).unwrap_err();
-            assert!(matches!(error, VaultError::Unusable { .. }), "{error}");
-        }
-        let error = self::vault().unseal(&acme(), "acme", &sealed).unwrap_err();
-        assert!(matches!(error, VaultError::OtherKey { .. }), "{error}");
-    }
-
-    #[test]
-    fn any_altered_bit_is_noticed() {
-        let vault = vault();
-        let sealed = vault.seal(&acme(), "acme", &SECRET.into()).unwrap();
-        for position in 0..sealed.bytes.len() {
-            let mut altered = sealed.clone();
-            altered.bytes[position] ^= 1;
-            assert!(vault.unseal(&acme(), "acme", &altered).is_err(), "byte {position}");
-        }
-        let cut = Sealed { bytes: sealed.bytes[..10].to_vec(), ..sealed };
-        assert!(vault.unseal(&acme(), "acme", &cut).is_err());
-    }
-
-    #[test]
-    fn the_same_secret_is_sealed_differently_every_time() {
-        let vault = vault();
-        let [one, two] = [0, 1].map(|_| vault.seal(&acme(), "acme", &SECRET.into()).unwrap());
-        assert_ne!(one.bytes, two.bytes);
-    }
-
-    #[test]
-    fn neither_debug_nor_errors_nor_sealed_bytes_show_the_secret() {
-        let vault = vault();
-        let sealed = vault.seal(&acme(), "acme", &SECRET.into()).unwrap();
-        let error = vault.unseal(&acme(), "else", &sealed).unwrap_err();
-        let key = hex::encode(vault.keys.current().0.as_slice());
-        for text in [format!("{vault:?} {sealed:?} {:?}", vault.keys.current()), format!("{error} {error:?}")]
-        {
-            assert!(!text.contains(SECRET) && !text.contains(&key), "{text}");
-        }
-        assert!(!sealed.bytes.windows(8).any(|window| window == &SECRET.as_bytes()[..8]));
+        write!(f, "Vault({}, {:?})", self.source(), self.ring())
     }
 }

@@ -104,6 +104,8 @@ fn needs(operation: &str) -> Needs {
         | "users.make-platform-admin"
         | "users.unmake-platform-admin"
         | "audit.verify"
+        | "vault.status"
+        | "vault.rotate"
         | "oauth.consent-of-agency"
         | "oauth.grants"
         | "oauth.renew"

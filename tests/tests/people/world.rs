@@ -228,7 +228,7 @@ async fn another_workspace(stand: &Stand) {
             id: FOREIGN.to_owned(),
             name: None,
             location: id,
-            token: token.into(),
+            token: Some(token.into()),
             country: None,
             timezone: None,
         })

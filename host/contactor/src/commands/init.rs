@@ -23,7 +23,7 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let defaults = Config::default();
     let config = args.dir.join(config::FILE_NAME);
-    let key = args.dir.join(&defaults.vault.key_file);
+    let key = args.dir.join(config::KEY_FILE);
     let token = args.dir.join(&defaults.server.admin_token_file);
     // All are looked at before one is written: half an initialisation would be neither refused nor usable.
     for file in [&config, &key, &token] {
@@ -45,7 +45,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     }
     context.out.text(&format!(
         "{}  the configuration, with every key explained\n\
-         {}  seals the credentials in the database: keep a copy, but not beside a backup of the database\n\
+         {}  opens the credentials in the database: keep a copy, but not beside a backup of the database\n\
          {}  opens the admin API; the commands read it by themselves",
         config.display(),
         key.display(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod catalog;
 pub(crate) mod completions;
 pub(crate) mod conflicts;
@@ -31,6 +32,7 @@ pub(crate) mod sync;
 pub(crate) mod token;
 pub(crate) mod token_courier;
 pub(crate) mod user;
+pub(crate) mod vault;
 pub(crate) mod whoami;
 pub(crate) mod workspace;
 
@@ -67,6 +69,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Store(command) => store::run(&context, &command),
         Command::Audit(command) if command.is_local() => audit::run_locally(&context, &command),
         Command::TokenCourier => token_courier::run(),
+        Command::Backup(args) => backup::run(&context, &args),
         Command::Connector(command) if command.is_local() => connector::run_locally(&context, &command),
         command => {
             // Commands that only ask a host speak for themselves; what goes wrong is in their message.
@@ -101,6 +104,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Conflicts(command) => conflicts::run(context, command).await,
         Command::Deletes(command) => deletes::run(context, command).await,
         Command::Events(command) => history::events(context, command).await,
+        Command::Vault(command) => vault::run(context, command).await,
         Command::Health => health::run(context).await,
         Command::User(command) => user::run(context, command).await,
         Command::Token(command) => token::run(context, command).await,
@@ -112,7 +116,8 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         | Command::Init(_)
         | Command::Completions(_)
         | Command::Store(_)
-        | Command::TokenCourier => Ok(()),
+        | Command::TokenCourier
+        | Command::Backup(_) => Ok(()),
     }
 }
 

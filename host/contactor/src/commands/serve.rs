@@ -162,8 +162,7 @@ fn told_twice(stop: CancellationToken) -> std::io::Result<impl Future<Output = (
 
 async fn start_engine(config: &Config) -> Result<(Engine, DiskWatch), Failure> {
     let database = config.path(&config.store.path);
-    let key_file = config.path(&config.vault.key_file);
-    let vault = keys::open_vault(&key_file, &database)?;
+    let vault = keys::open_vault(config, &database).await?;
     let clock = Clock::of_process()?;
     let own = clock.clone();
     let options = SqliteOptions { clock: Arc::new(move || own.now()), ..SqliteOptions::default() };
@@ -176,7 +175,7 @@ async fn start_engine(config: &Config) -> Result<(Engine, DiskWatch), Failure> {
     let cache = if cache_dir.as_os_str().is_empty() {
         None
     } else {
-        let key = keys::cache_key(&key_file)?;
+        let key = keys::cache_key(&vault)?;
         Some(CacheConfig { dir: open_dir(&config.path(cache_dir))?, key })
     };
     let parts = EngineParts {

@@ -2,6 +2,7 @@
 
 mod convert;
 mod load;
+mod vault;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use load::{ConfigError, environment};
+pub(crate) use vault::{KEY_FILE, VaultSection};
 
 /// Name of the configuration file unless another is given.
 pub(crate) const FILE_NAME: &str = "contactor.toml";
@@ -74,18 +76,6 @@ pub(crate) struct StoreSection {
 impl Default for StoreSection {
     fn default() -> Self {
         Self { path: "contactor.db".into() }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct VaultSection {
-    pub(crate) key_file: PathBuf,
-}
-
-impl Default for VaultSection {
-    fn default() -> Self {
-        Self { key_file: "vault.key".into() }
     }
 }
 

@@ -152,8 +152,10 @@ impl Engine {
         };
         let (calls, log) = run.recorder.take();
         let id = run_id();
-        let recording =
-            run.tape.as_ref().and_then(|tape| self.recording_of(active, tape, run.started_at, &id, &log));
+        let recording = match &run.tape {
+            Some(tape) => self.recording_of(active, tape, run.started_at, &id, &log).await,
+            None => None,
+        };
         let held = calls.iter().any(is_held_back);
         // What a connector makes of a refused write is its own affair; that it was refused is ours.
         let result = if held { result.or(Ok(Value::Null)) } else { result };

@@ -1,5 +1,7 @@
 //! Destinations as an admin sets them up.
 
+use std::collections::BTreeMap;
+
 use contactor_store::{ClaimedMessage, ConnectionId, Destination, DestinationKind, WorkspaceId};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, json};
@@ -8,6 +10,7 @@ use super::{Address, Content, NotificationConfig, body, email, post};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::outbound::Outbound;
+use crate::vault::{secret_json, secret_parts};
 
 /// The most addresses of one destination.
 const RECIPIENTS: usize = 50;
@@ -43,12 +46,11 @@ impl Engine {
             stopped: None,
             created_at: present.map_or_else(|| self.now(), |destination| destination.created_at),
         };
-        let parts = json!({
-            "url": new.url.as_ref().map(ExposeSecret::expose_secret),
-            "secret": new.secret.as_ref().map(ExposeSecret::expose_secret),
-        });
-        let sealed = SecretString::from(parts.to_string());
-        self.credentials().put(&workspace.id, &credential(&destination), &sealed).await?;
+        let parts: BTreeMap<&str, Option<&str>> = [("url", &new.url), ("secret", &new.secret)]
+            .map(|(name, part)| (name, part.as_ref().map(ExposeSecret::expose_secret)))
+            .into();
+        let address = secret_json(&parts).map_err(|error| EngineError::Invalid(error.to_string()))?;
+        self.credentials().put(&workspace.id, &credential(&destination), &address).await?;
         self.store().put_destination(destination.clone()).await?;
         self.wake().wake();
         Ok(destination)
@@ -108,10 +110,10 @@ impl Engine {
     pub(super) async fn address(&self, destination: &Destination) -> Result<Address, EngineError> {
         let sealed = self.credentials().get(&destination.workspace, &credential(destination)).await?;
         let Some(sealed) = sealed else { return Ok(Address::default()) };
-        // The text is ours; a parse error must not quote it.
-        serde_json::from_str(sealed.expose_secret()).map_err(|_| {
+        let mut parts = secret_parts(&sealed).ok_or_else(|| {
             EngineError::Invalid(format!("the stored address of {} is unreadable", destination.name))
-        })
+        })?;
+        Ok(Address { url: parts.remove("url"), secret: parts.remove("secret") })
     }
 }
 

@@ -14,7 +14,6 @@ use std::time::Instant;
 use contactor_store::{ClaimedMessage, DestinationKind, Disposition, FailureClass, Lease, StoreError};
 use jiff::SignedDuration;
 use secrecy::SecretString;
-use serde::Deserialize;
 
 use crate::engine::Engine;
 use crate::scheduler::in_time;
@@ -35,7 +34,7 @@ pub struct NotificationConfig {
 }
 
 /// What a destination's sealed credential holds.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Address {
     pub(crate) url: Option<SecretString>,
     pub(crate) secret: Option<SecretString>,

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use contactor_highlevel::LocationId as HlLocationId;
 use contactor_highlevel::oauth::{Resource, TokenRequest, TokenSet, send};
-use contactor_store::{ConnectionState, ConsentFlow, Consented, GrantId, Workspace, WorkspaceId};
+use contactor_store::{ConnectionState, ConsentFlow, Consented, GrantId, Purpose, Workspace, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-use super::{OAuth, letter, lock};
+use super::{OAuth, custody, letter, lock};
 use crate::engine::Engine;
 use crate::error::EngineError;
 
@@ -123,9 +123,19 @@ impl Engine {
             Resource::Location { company, .. } => company.clone(),
             Resource::Company { company } => Some(company.clone()),
         };
-        let pair = oauth.new_pair(&id, set, None)?;
-        let client = oauth.setup.app.client_id.clone();
-        self.store().put_grant(Consented { id: id.clone(), client, company, pair }).await?;
+        let (text, draft) = oauth.draft(set, None)?;
+        let purpose = Purpose::credential(&custody(), &id.pair());
+        self.credentials()
+            .keys()
+            .keep(&purpose, &text, |sealed| {
+                self.store().put_grant(Consented {
+                    id: id.clone(),
+                    client: oauth.setup.app.client_id.clone(),
+                    company: company.clone(),
+                    pair: draft.sealed(sealed),
+                })
+            })
+            .await?;
         oauth.changed(&id);
         tracing::info!(grant = %id, "HighLevel's consent is stored");
         Ok(())

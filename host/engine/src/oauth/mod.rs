@@ -34,6 +34,7 @@ pub use installs::{GrantView, LocationInstalled};
 use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::error::EngineError;
+use crate::vault::secret_json;
 
 /// How this host is known at HighLevel's marketplace.
 #[derive(Clone, Debug)]
@@ -128,15 +129,13 @@ impl OAuth {
 
 impl Pair {
     fn sealed_text(&self) -> Result<SecretString, EngineError> {
-        let text = serde_json::to_string(self).map_err(|error| EngineError::Invalid(error.to_string()))?;
-        Ok(SecretString::from(text))
+        secret_json(self).map_err(|error| EngineError::Invalid(error.to_string()))
     }
 }
 
-/// In whose name grants are sealed: they are the host's, and a location may be granted before a workspace is bound to it. The id of
-/// the grant is bound in as the credential's name. No workspace can be called so.
+/// Whose key seals grants.
 fn custody() -> WorkspaceId {
-    WorkspaceId::new("@highlevel")
+    WorkspaceId::new(GrantId::CUSTODY)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -12,7 +12,8 @@ use std::time::Duration;
 use contactor_highlevel::oauth::{OAuthErrorKind, Resource, TokenRequest, TokenSet, UserType};
 use contactor_highlevel::{AccessToken, TokenError};
 use contactor_store::{
-    GrantId, GrantState, LeaseRequest, Leased, NewPair, NotRenewed, OAuthGrant, StoreError, torture,
+    GrantId, GrantState, LeaseRequest, Leased, NewPair, NotRenewed, OAuthGrant, Purpose, Sealed, StoreError,
+    torture,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -20,6 +21,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::letter::{self, Letterbox, Outcome};
 use super::{Known, OAuth, Pair, custody, lock};
 use crate::backoff::OUTAGE;
+use crate::error::EngineError;
 
 /// A token that is good for less is renewed before it is used: clocks differ, and a request takes its time.
 const LEAD: SignedDuration = SignedDuration::from_mins(5);
@@ -53,9 +55,31 @@ impl From<std::io::Error> for Unrenewed {
     }
 }
 
-impl From<crate::error::EngineError> for Unrenewed {
-    fn from(error: crate::error::EngineError) -> Self {
+impl From<EngineError> for Unrenewed {
+    fn from(error: EngineError) -> Self {
         Self::Token(unavailable(&error))
+    }
+}
+
+/// All of a new pair but the tokens.
+pub(super) struct Draft {
+    scopes: Vec<String>,
+    expires_at: Timestamp,
+    next_attempt_at: Timestamp,
+    at: Timestamp,
+}
+
+impl Draft {
+    /// With the sealed tokens.
+    pub(super) fn sealed(&self, sealed: Sealed) -> NewPair {
+        let Self { scopes, expires_at, next_attempt_at, at } = self;
+        NewPair {
+            sealed,
+            scopes: scopes.clone(),
+            expires_at: *expires_at,
+            next_attempt_at: *next_attempt_at,
+            at: *at,
+        }
     }
 }
 
@@ -209,17 +233,20 @@ impl OAuth {
             let until = now
                 + SignedDuration::try_from(self.client.timeout() + MARGIN)
                     .unwrap_or(SignedDuration::from_hours(1));
-            let request = LeaseRequest {
-                id: grant.id.clone(),
-                generation: grant.generation,
-                owner: self.owner.clone(),
-                // The lock says so.
-                ended: Some(format!("{}/", self.place)),
-                now,
-                until,
-                courier: self.credentials.seal(&custody(), &grant.id.courier(), &own)?,
-            };
-            match self.store.lease_grant(request).await? {
+            let purpose = Purpose::credential(&custody(), &grant.id.courier());
+            let leased = self.credentials.keys().keep(&purpose, &own, |courier| {
+                self.store.lease_grant(LeaseRequest {
+                    id: grant.id.clone(),
+                    generation: grant.generation,
+                    owner: self.owner.clone(),
+                    // The lock says so.
+                    ended: Some(format!("{}/", self.place)),
+                    now,
+                    until,
+                    courier,
+                })
+            });
+            match leased.await? {
                 Leased::Granted { fence, before: None } => return Ok((fence, own)),
                 Leased::Granted { fence, before: Some(_) } => {
                     let key = self.credentials.get(&custody(), &grant.id.courier()).await?;
@@ -296,8 +323,12 @@ impl OAuth {
         spent: &SecretString,
     ) -> Result<AccessToken, Unrenewed> {
         let (access, expires_at) = (AccessToken::from(set.access.clone()), self.expiry(&set));
-        let pair = self.new_pair(&grant.id, set, Some(spent))?;
-        if !self.store.renew_grant(&grant.id, grant.generation, fence, pair).await? {
+        let (text, draft) = self.draft(set, Some(spent))?;
+        let purpose = Purpose::credential(&custody(), &grant.id.pair());
+        let renewed = self.credentials.keys().keep(&purpose, &text, |sealed| {
+            self.store.renew_grant(&grant.id, grant.generation, fence, draft.sealed(sealed))
+        });
+        if !renewed.await? {
             return Err(Unrenewed::Superseded);
         }
         metrics::counter!("contactor_oauth_renewals_total", "outcome" => "renewed").increment(1);
@@ -311,25 +342,24 @@ impl OAuth {
         self.clock.now() + lifetime
     }
 
-    /// A pair as it is stored: renewed in the last quarter of its life at the latest, each grant at another moment.
-    pub(super) fn new_pair(
+    /// A pair as it is to be stored: renewed in the last quarter of its life at the latest, each grant at another moment.
+    pub(super) fn draft(
         &self,
-        id: &GrantId,
         set: TokenSet,
         spent: Option<&SecretString>,
-    ) -> Result<NewPair, crate::error::EngineError> {
+    ) -> Result<(SecretString, Draft), EngineError> {
         let expires_at = self.expiry(&set);
         let lead = set.expires_in.mul_f64(0.125 + 0.125 * rand::random::<f64>());
         // Without a new one the old one was not exchanged.
         let refresh = set.refresh.as_ref().or(spent).map(|token| token.expose_secret().to_owned());
         let pair = Pair { access: set.access.expose_secret().to_owned(), refresh };
-        Ok(NewPair {
-            sealed: self.credentials.seal(&custody(), &id.pair(), &pair.sealed_text()?)?,
+        let draft = Draft {
             scopes: set.scopes,
             expires_at,
             next_attempt_at: expires_at - SignedDuration::try_from(lead).unwrap_or(LEAD),
             at: self.clock.now(),
-        })
+        };
+        Ok((pair.sealed_text()?, draft))
     }
 
     /// Notes why there is no pair. Nothing is deleted, whatever the reason.

@@ -141,10 +141,10 @@ impl Engine {
         let (calls, log) = run.recorder.take();
         let ended = Ended::of(ending.class, &calls, &ending.summary);
         self.run_ended(&run, &key.entity, key.record.as_str(), ended).await;
-        let recording = run
-            .tape
-            .as_ref()
-            .and_then(|tape| self.recording_of(&run.active, tape, run.started_at, &id, &log));
+        let recording = match &run.tape {
+            Some(tape) => self.recording_of(&run.active, tape, run.started_at, &id, &log).await,
+            None => None,
+        };
         let entry = Run {
             id,
             workspace: claim.workspace.clone(),

@@ -106,13 +106,13 @@ impl Engine {
             );
             return Err(none(why.to_owned()));
         };
-        let Some(sealed) = &kept.sealed else {
+        let Some(sealed) = kept.sealed.clone() else {
             return Err(none(format!(
                 "what the connector was given and answered was too large to be kept ({} bytes; {CAP} are kept at most)",
                 kept.size
             )));
         };
-        let recording = self.unsealed(&run.workspace, id, sealed)?;
+        let recording = self.unsealed(&run.workspace, &kept, sealed).await?;
         Ok((recording, self.stored(&run.connection).await?, kept.size))
     }
 

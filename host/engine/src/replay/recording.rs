@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use contactor_runtime::{CallError, Invocation, Reply, Weight};
-use contactor_store::{NewRecording, RunId, RunKind};
+use contactor_store::{NewRecording, Purpose, RunId, RunKind, Sealed, WorkspaceId};
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 use super::given::{Given, outcome};
@@ -13,6 +13,7 @@ use super::tape::{Exchange, Recorder};
 use crate::active::Active;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::vault::secret_json;
 
 /// Bytes that the recording of one run may have. A run that reads whole lists of large answers is not recorded, and says so.
 pub(crate) const CAP: usize = 1024 * 1024;
@@ -104,7 +105,7 @@ pub(super) fn of_result(result: &Result<Reply, CallError>) -> String {
 
 impl Engine {
     /// What is to be kept of a run, sealed; none when no guest was called.
-    pub(crate) fn recording_of(
+    pub(crate) async fn recording_of(
         &self,
         active: &Active,
         tape: &RunTape,
@@ -129,8 +130,9 @@ impl Engine {
         let sealed = if bytes > CAP {
             None
         } else {
-            let text = serde_json::to_string(&recording).unwrap_or_default();
-            match self.credentials().seal(&active.workspace.id, &name(run), &SecretString::from(text)) {
+            let text = secret_json(&recording).unwrap_or_default();
+            let purpose = Purpose::recording(&active.workspace.id, &active.connection.id, run);
+            match self.credentials().keys().seal(&purpose, &text).await {
                 Ok(sealed) => Some(sealed),
                 Err(error) => {
                     tracing::warn!(connection = %active.connection.id, %error, "a run was not recorded");
@@ -148,14 +150,22 @@ impl Engine {
     }
 
     /// Opens what was kept of a run.
-    pub(super) fn unsealed(
+    pub(super) async fn unsealed(
         &self,
-        workspace: &contactor_store::WorkspaceId,
-        run: &RunId,
-        sealed: &contactor_store::Sealed,
+        workspace: &WorkspaceId,
+        recording: &NewRecording,
+        sealed: Sealed,
     ) -> Result<Recording, EngineError> {
-        use secrecy::ExposeSecret as _;
-        let text = self.credentials().unseal(workspace, &name(run), sealed)?;
+        let NewRecording { run, connection, .. } = recording;
+        let purpose = Purpose::recording(workspace, connection, run);
+        let again =
+            || async { Ok(self.store().recording(run).await?.and_then(|recording| recording.sealed)) };
+        let opened = self.credentials().keys().open(&purpose, sealed, again).await?;
+        let text = opened.ok_or_else(|| EngineError::NotFound {
+            what: "recording of run",
+            id: run.to_string(),
+            hint: "; it was forgotten just now".to_owned(),
+        })?;
         // The text is ours; a parse error must not quote it.
         serde_json::from_str(text.expose_secret()).map_err(|_| {
             EngineError::Invalid(format!(
@@ -163,10 +173,6 @@ impl Engine {
             ))
         })
     }
-}
-
-fn name(run: &RunId) -> String {
-    format!("recording/{run}")
 }
 
 /// Whether runs of a kind are recorded at all, in words for who asks for one that is not.

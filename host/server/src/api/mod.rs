@@ -23,6 +23,7 @@ pub(crate) mod quota;
 pub(crate) mod replay;
 pub(crate) mod sync;
 pub(crate) mod tokens;
+pub(crate) mod vault;
 pub(crate) mod workspaces;
 
 use axum::Router;
@@ -60,6 +61,8 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ),
         ("/api/v1/audit", get(audit::list)),
         ("/api/v1/audit/verify", get(audit::verify)),
+        ("/api/v1/vault", get(vault::status)),
+        ("/api/v1/vault/rotate", post(vault::rotate)),
         ("/api/v1/workspaces", get(workspaces::list).post(workspaces::create)),
         ("/api/v1/workspaces/{workspace}", get(workspaces::get)),
         ("/api/v1/workspaces/{workspace}/settings", put(workspaces::set)),

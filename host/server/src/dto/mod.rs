@@ -30,6 +30,7 @@ mod run;
 mod secret;
 mod story;
 mod sync;
+mod vault;
 mod workspace;
 
 pub use action::{ActionCall, ActionReport, ActionRequest};
@@ -84,6 +85,9 @@ pub use run::{
 pub use secret::Secret;
 pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind, StoryQuery};
 pub use sync::{FirstSync, SyncProgress, SyncRequest};
+pub use vault::{
+    FormerKey, KeyStep, RotateKeys, RotateRequest, SealedCount, SealedKind, Unopenable, VaultStatus,
+};
 pub use workspace::{NewWorkspace, Workspace, WorkspaceSettings, WorkspaceToken};
 
 /// Makes a plain enum of the API from the enum of the same variants that the host works with, and back.

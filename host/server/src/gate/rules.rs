@@ -63,6 +63,8 @@ macro_rules! of_workspace {
 pub(crate) const RULES: &[Rule] = &[
     rule("GET", "/api/v1/health", "health", Platform),
     rule("GET", "/api/v1/whoami", "whoami", Anyone),
+    rule("GET", "/api/v1/vault", "vault.status", Platform),
+    rule("POST", "/api/v1/vault/rotate", "vault.rotate", Platform),
     // ----------------------------------------------------------------------------------- people
     rule("GET", "/api/v1/users", "users.list", Platform),
     rule("POST", "/api/v1/users", "users.create", Platform),

@@ -30,6 +30,7 @@ mod records;
 mod rests;
 mod retention;
 mod usage;
+mod vault;
 mod webhooks;
 mod world;
 
@@ -244,6 +245,15 @@ cases! {
         a_recording_is_kept_with_its_run_or_after_it,
         recordings_are_forgotten_before_their_runs_and_beyond_a_share,
         recordings_cannot_be_searched_and_go_with_anybody_who_is_forgotten;
+    vault:
+        one_data_key_of_a_workspace_is_in_use_and_the_first_counts,
+        a_data_key_is_replaced_once_and_the_retired_one_only_opens,
+        data_keys_are_wrapped_anew_unless_they_were_meanwhile,
+        what_is_sealed_with_a_key_is_found_with_what_it_is_for,
+        pages_of_what_is_sealed_are_small_enough_for_one_commit,
+        what_changed_since_it_was_read_is_not_sealed_anew,
+        a_run_does_not_put_back_what_was_sealed_anew_meanwhile,
+        a_retired_data_key_is_forgotten_when_nothing_names_it_and_not_at_once;
     retention:
         what_is_past_its_time_is_forgotten_and_the_rest_is_not,
         a_key_is_remembered_for_four_days_without_its_body,

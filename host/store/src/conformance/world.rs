@@ -26,11 +26,12 @@ pub(super) struct World {
 }
 
 impl World {
-    /// A store with the workspace `acme`, its connection `acme/prefinery`, and a lease of the process `one`.
+    /// A store with the workspace `acme`, its connection `acme/prefinery`, its data key [`KEY`], and a lease of the process `one`.
     pub(super) async fn new(engine: Arc<dyn Engine>) -> Self {
         let store = engine.create().await;
         store.create_workspace(workspace("acme")).await.unwrap();
         store.put_connection(connection("acme", "prefinery")).await.unwrap();
+        store.add_data_key(data_key("acme", KEY)).await.unwrap();
         let lease = store.acquire_lease("one", LONG).await.unwrap();
         Self { engine, store, lease }
     }
@@ -95,6 +96,15 @@ impl World {
     pub(super) async fn state(&self, seq: EventSeq) -> EventState {
         self.store.event(seq).await.unwrap().unwrap().state
     }
+}
+
+/// The data key of `acme`. A store neither wraps nor seals: to it these are bytes.
+pub(super) const KEY: &str = "00ff";
+
+/// A data key of a workspace, as it comes to the store.
+pub(super) fn data_key(workspace: &str, id: &str) -> WrappedKey {
+    let wrapped = Sealed { key_id: KeyId::from_stored("kek"), bytes: [id.as_bytes(), &[7; 44]].concat() };
+    WrappedKey { id: KeyId::from_stored(id), workspace: WorkspaceId::new(workspace), wrapped }
 }
 
 pub(super) fn acme() -> WorkspaceId {

@@ -17,6 +17,7 @@ mod recordings;
 mod rests;
 mod runs;
 mod usage;
+mod vault;
 mod work;
 
 pub use alerts::*;
@@ -36,4 +37,5 @@ pub use recordings::*;
 pub use rests::*;
 pub use runs::*;
 pub use usage::*;
+pub use vault::*;
 pub use work::*;

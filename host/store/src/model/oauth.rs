@@ -45,14 +45,18 @@ impl GrantId {
         self.0.strip_prefix("company/")
     }
 
+    /// In whose name grants are sealed: they are the host's, and a location may be granted before a workspace is bound to it. No
+    /// workspace can be called so.
+    pub const CUSTODY: &str = "@highlevel";
+
     /// Name of the credential that holds the pair.
     pub fn pair(&self) -> String {
-        format!("oauth:{}", self.0)
+        format!("{}/{}/pair", Self::CUSTODY, self.0)
     }
 
     /// Name of the credential that opens what a courier left.
     pub fn courier(&self) -> String {
-        format!("oauth:{}/courier", self.0)
+        format!("{}/{}/courier", Self::CUSTODY, self.0)
     }
 }
 

@@ -110,7 +110,8 @@ pub fn audited(path: &Path, noted: Option<AuditHash>) -> Result<AuditVerdict> {
     audit::verify(&connection, noted)
 }
 
-fn open(path: &Path) -> Result<(Locked, Connection)> {
+/// Opens a database that no host has open.
+pub(super) fn open(path: &Path) -> Result<(Locked, Connection)> {
     // Taking the lock would make an empty database.
     if !path.exists() {
         return Err(StoreError::not_found("database", &path.display()));

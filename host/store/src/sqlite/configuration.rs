@@ -3,7 +3,7 @@
 use rusqlite::{Connection as Db, OptionalExtension as _, Row, named_params, params};
 
 use super::codec::{At, Json, Word, count, integer, is_taken};
-use super::{Result, events};
+use super::{Result, data_keys, events};
 use crate::error::StoreError;
 use crate::model::{
     Connection, ConnectionId, ConnectionState, InstalledConnector, LocationId, Schedule, Shard, StopCause,
@@ -298,6 +298,7 @@ pub(super) fn listening(db: &Db, workspace: i64) -> Result<Vec<(i64, Option<Sche
 // ---------------------------------------------------------------------------------------------------------- credentials
 
 pub(super) fn put_credential(db: &Db, name: &str, sealed: &Sealed) -> Result<()> {
+    data_keys::seals(db, &sealed.key_id)?;
     let sql = "INSERT INTO credentials (name, key_id, bytes) VALUES (?1, ?2, ?3) \
                ON CONFLICT (name) DO UPDATE SET key_id = ?2, bytes = ?3";
     db.prepare_cached(sql)?.execute(params![name, sealed.key_id.as_str(), sealed.bytes])?;

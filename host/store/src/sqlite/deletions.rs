@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::codec::{At, Json, Word};
 use super::configuration;
-use super::{Result, dirty, links};
+use super::{Result, data_keys, dirty, links};
 use crate::error::StoreError;
 use crate::model::{
     ConnectionId, Deletion, DeletionFilter, DeletionState, Link, LinkState, Mark, Priority, RecordId, Side,
@@ -89,7 +89,8 @@ pub(super) fn list(db: &Connection, filter: &DeletionFilter) -> Result<Vec<Delet
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Stores what a run made of a deletion. What a person decided meanwhile is for the next run.
+/// Stores what a run made of a deletion. What a person decided meanwhile is for the next run. What is kept for an undo is kept as it is
+/// stored, which may be under another key by now than the run saw, or is forgotten; [`begin`] alone exchanges it.
 pub(super) fn put(db: &Connection, connection: i64, deletion: &Deletion) -> Result<()> {
     let sealed = deletion.kept.as_ref();
     let values = named_params! {
@@ -119,7 +120,8 @@ pub(super) fn put(db: &Connection, connection: i64, deletion: &Deletion) -> Resu
                    :decided_by, :decided_at, :acted_at, :undo_until, :ended_at, :outcome, :key, :sealed) \
                ON CONFLICT (id) DO UPDATE SET partner_id = :partner_id, side = :side, state = :state, policy = :policy, \
                    since = :since, due = :due, marked = marked AND :state <> 'quarantined', \
-                   decided_at = :decided_at, acted_at = :acted_at, undo_until = :undo_until, ended_at = :ended_at, outcome = :outcome, key = :key, sealed = :sealed \
+                   decided_at = :decided_at, acted_at = :acted_at, undo_until = :undo_until, ended_at = :ended_at, outcome = :outcome, \
+                   key = iif(:key IS NULL, NULL, key), sealed = iif(:key IS NULL, NULL, sealed) \
                WHERE connection = :connection AND decisions = :decisions";
     db.prepare_cached(sql)?.execute(values)?;
     Ok(())
@@ -159,6 +161,7 @@ pub(super) fn begin(db: &Connection, seen: &Deletion, kept: Sealed, now: Timesta
     if (current.state, current.decisions) != (seen.state, seen.decisions) {
         return Err(refused(seen.id, current.state));
     }
+    data_keys::seals(db, &kept.key_id)?;
     let acting = Deletion {
         state: DeletionState::Acting,
         policy: seen.policy.clone(),
@@ -168,6 +171,13 @@ pub(super) fn begin(db: &Connection, seen: &Deletion, kept: Sealed, now: Timesta
     };
     let owner = configuration::owner(db, &acting.connection)?;
     put(db, owner.connection, &acting)?;
+    let sealed = acting.kept.as_ref();
+    let values = params![
+        acting.id,
+        sealed.map(|sealed| sealed.key_id.as_str()),
+        sealed.map(|sealed| sealed.bytes.as_slice())
+    ];
+    db.prepare_cached("UPDATE deletions SET key = ?2, sealed = ?3 WHERE id = ?1")?.execute(values)?;
     find(db, seen.id)?.ok_or_else(|| StoreError::not_found("deletion", &seen.id))
 }
 

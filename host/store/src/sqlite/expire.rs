@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Result, alerts, changes, conflicts, deletions, deliveries, events, links, matching, messages, recordings,
-    runs, usage, writes,
+    Result, alerts, changes, conflicts, data_keys, deletions, deliveries, events, links, matching, messages,
+    recordings, runs, usage, writes,
 };
 use crate::model::DECISIONS;
 use crate::store::DEDUPLICATION;
@@ -26,6 +26,10 @@ const USAGE: Duration = Duration::from_hours(14 * 24);
 
 /// How long a deleted record can come back as the one that it was: HighLevel restores contacts for 60 days.
 const TOMBSTONES: Duration = Duration::from_hours(60 * 24);
+
+/// How long a data key still opens after another took its place, at least: longer than any run takes to keep what it sealed, and than
+/// anybody holds what was read before it was sealed anew.
+const RETIRED_KEYS: Duration = Duration::from_hours(1);
 
 /// Rows per commit.
 const CHUNK: u32 = 500;
@@ -117,6 +121,7 @@ pub(super) fn some_counts(db: &Connection, now: Timestamp) -> Result<u64> {
         + deletions::forget_kept(db, now, CHUNK)?
         + deletions::remove_older(db, before(now, TOMBSTONES), CHUNK)?
         + links::forget_lost(db, before(now, TOMBSTONES), CHUNK)?
-        + recordings::remove_beyond_share(db, CHUNK)?;
+        + recordings::remove_beyond_share(db, CHUNK)?
+        + data_keys::remove_retired(db, before(now, RETIRED_KEYS), CHUNK)?;
     Ok(changed)
 }

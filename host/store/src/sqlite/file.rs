@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::torture;
 
 /// How long to wait for an outside tool that holds SQLite's own lock, such as a backup.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Every statement of this crate fits, so none is compiled twice.
 const STATEMENTS: usize = 256;
 /// Page cache of the writer, in KiB (negative by SQLite's convention): the inner nodes of the hot indexes of a large host.

@@ -12,15 +12,15 @@ use super::claim::{self, Demand};
 use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
-    Result, SqliteStore, alerts, audit, changes, configuration, conflicts, counts, deletions, dirty, erase,
-    events, expire, ingest, journal, kv, leases, links, matching, messages, oauth, parked, people,
-    recordings, rests, runs, seen, usage, writes,
+    Result, SqliteStore, alerts, audit, changes, configuration, conflicts, counts, data_keys, deletions,
+    dirty, erase, events, expire, ingest, journal, kv, leases, links, matching, messages, oauth, parked,
+    people, recordings, rests, runs, sealed, seen, usage, writes,
 };
 use crate::automation::*;
 use crate::model::*;
 use crate::store::Store;
 use crate::torture;
-use crate::vault::Sealed;
+use crate::vault::{KeyId, Sealed, WrappedKey};
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -232,6 +232,57 @@ impl Store for SqliteStore {
 
     async fn installations(&self) -> Result<Vec<Installation>> {
         self.read(oauth::installations).await
+    }
+
+    async fn data_keys(&self) -> Result<DataKeys> {
+        self.read(data_keys::all).await
+    }
+
+    async fn data_key(&self, id: &KeyId) -> Result<Option<StoredDataKey>> {
+        let id = id.clone();
+        self.read(move |db| data_keys::find(db, &id)).await
+    }
+
+    async fn data_key_of(&self, workspace: &WorkspaceId) -> Result<Option<StoredDataKey>> {
+        let workspace = workspace.clone();
+        self.read(move |db| data_keys::in_use(db, &workspace)).await
+    }
+
+    async fn add_data_key(&self, key: WrappedKey) -> Result<StoredDataKey> {
+        let now = self.now();
+        self.write(move |db| data_keys::add(db, &key, now)).await
+    }
+
+    async fn replace_data_key(&self, retired: &KeyId, key: WrappedKey) -> Result<StoredDataKey> {
+        let (retired, now) = (retired.clone(), self.now());
+        self.write(move |db| data_keys::replace(db, &retired, &key, now)).await
+    }
+
+    async fn rewrap_data_keys(&self, keys: Vec<Rewrapped>) -> Result<u64> {
+        self.write(move |db| data_keys::rewrap(db, &keys)).await
+    }
+
+    async fn begin_key_generation(&self) -> Result<u64> {
+        self.write(data_keys::begin_key_generation).await
+    }
+
+    async fn key_uses(&self) -> Result<Vec<KeyUse>> {
+        self.read(sealed::uses).await
+    }
+
+    async fn sealed_with(
+        &self,
+        key: &KeyId,
+        kind: SealedKind,
+        after: Option<SealedAt>,
+        limit: u32,
+    ) -> Result<Vec<SealedRow>> {
+        let key = key.clone();
+        self.read(move |db| sealed::page(db, kind, &key, after.as_ref(), limit)).await
+    }
+
+    async fn reseal(&self, rows: Vec<Resealed>) -> Result<u64> {
+        self.write(move |db| sealed::reseal(db, &rows)).await
     }
 
     async fn append_event(&self, event: NewEvent) -> Result<Accepted> {

@@ -10,6 +10,7 @@
 
 mod alerts;
 mod audit;
+mod backup;
 mod changes;
 mod check;
 mod claim;
@@ -18,10 +19,12 @@ mod complete;
 mod configuration;
 mod conflicts;
 mod counts;
+mod data_keys;
 mod deletions;
 mod deliveries;
 mod dirty;
 mod disk;
+mod drill;
 mod erase;
 mod events;
 mod expire;
@@ -45,6 +48,7 @@ mod recordings;
 mod rests;
 mod runs;
 mod schema;
+mod sealed;
 mod seen;
 #[cfg(test)]
 mod tests;
@@ -62,10 +66,12 @@ use rusqlite::Connection;
 
 use crate::error::StoreError;
 use crate::torture;
+pub use backup::{Backup, backup};
 pub use check::{Accepted, Checked, accept, audited, check};
 use claim::Turns;
 use disk::Disk;
 pub use disk::DiskWatch;
+pub use drill::{Drill, Drilled, Unopened, drill, needed_keys};
 use file::{Fold, Locked};
 use mark::{Found, Mark, Position};
 use readers::Readers;

@@ -3,20 +3,27 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::Result;
 use super::codec::{At, count, integer};
 use super::expire::Whose;
+use super::{Result, data_keys};
 use crate::model::{NewRecording, RunId};
 use crate::vault::{KeyId, Sealed};
 
 /// Bytes of the recordings of one connection; beyond, the oldest are forgotten.
 const SHARE: i64 = 64 * 1024 * 1024;
 
-/// Keeps a recording of a connection's run.
+/// Keeps a recording of a connection's run. One that nobody could open any more, because its key was replaced and forgotten since it
+/// was sealed, is as good as forgotten itself.
 pub(super) fn insert(db: &Connection, connection: i64, recording: &NewRecording) -> Result<()> {
     let sql = "INSERT OR REPLACE INTO recordings (run, connection, at, size, kept, key, sealed) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let sealed = recording.sealed.as_ref();
+    if let Some(sealed) = sealed
+        && !data_keys::opens(db, &sealed.key_id)?
+    {
+        tracing::warn!(run = %recording.run, "a recording came too late to be kept: its key is gone");
+        return Ok(());
+    }
     db.prepare_cached(sql)?.execute(params![
         recording.run,
         connection,

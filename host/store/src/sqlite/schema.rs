@@ -35,6 +35,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/020.sql"),
     include_str!("schema/021.sql"),
     include_str!("schema/022.sql"),
+    include_str!("schema/023.sql"),
     include_str!("schema/024.sql"),
     include_str!("schema/025.sql"),
 ];

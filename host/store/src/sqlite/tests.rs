@@ -1,6 +1,7 @@
 //! SQLite's own promises: files, locks, commits, crashes, costs. What every engine promises is in
 //! [`crate::conformance`].
 
+mod backups;
 mod commits;
 mod conformance;
 mod costs;

@@ -1,161 +1,256 @@
-//! One key in one file: what an operator makes once, keeps secret and backs up apart from the database.
+//! Keys in a file: what an operator makes once, keeps secret and backs up apart from the database.
+//!
+//! The file is never changed in place: a new one takes its place in one step, so that neither a crash nor a full disk leaves a
+//! file without its keys.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use super::{KeyId, KeySource, SecretKey, VaultError};
+use super::{KeyId, KeyRing, KeySource, SecretKey, VaultError};
 
-const COMMENT: &str = "# Contactor: key of the stored credentials. Whoever has this file and the database can read them all.\n\
-                       # Keep it secret, and back it up apart from the database: without it every credential is lost.\n";
+const COMMENT: &str = "# Contactor: keys of what is sealed in the database. Whoever has this file and the database can read it all.\n\
+                       # Keep it secret, and back it up apart from the database: without it every credential is lost.\n\
+                       # The first key is the current one; those below it only open what it does not open yet.\n";
 
-/// A key file that was read: the key stays in memory, the file is not touched again.
-#[derive(Debug)]
+/// Larger files hold no keys.
+const LARGEST: usize = 64 * 1024;
+
+/// Keys in a file that only its owner can read.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFile {
     path: PathBuf,
-    key: SecretKey,
 }
 
 impl KeyFile {
+    /// The keys of this file.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
     /// Makes a file with a new key, readable by its owner alone. Never overwrites: a lost key loses every credential.
-    pub fn create(path: &Path) -> Result<Self, VaultError> {
-        let key = SecretKey::random()?;
-        write(path, &key).map_err(|source| VaultError::KeyFile {
-            path: path.to_owned(),
-            action: "created",
-            source,
-        })?;
-        Ok(Self { path: path.to_owned(), key })
+    pub fn create(path: &Path) -> Result<(Self, KeyRing), VaultError> {
+        let file = Self::at(path);
+        let ring = KeyRing::of(SecretKey::random()?);
+        file.write_new(path, &ring, None).map_err(|source| file.failed("created", source))?;
+        Ok((file, ring))
     }
 
-    /// Reads a key file. Refuses one that others than its owner can read.
-    pub fn open(path: &Path) -> Result<Self, VaultError> {
-        let failed = |source| VaultError::KeyFile { path: path.to_owned(), action: "read", source };
-        // The permissions of the opened file, not of whatever the path names a moment later.
-        let mut file = File::open(path).map_err(failed)?;
-        let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(VaultError::KeyFileExposed { path: path.to_owned(), mode });
-        }
-        let mut text = Zeroizing::new(String::new());
-        file.read_to_string(&mut text).map_err(failed)?;
-        let key = parse(&text)
-            .map_err(|problem| VaultError::KeyFileUnreadable { path: path.to_owned(), problem })?;
-        Ok(Self { path: path.to_owned(), key })
-    }
-
-    /// Where the key was read from.
+    /// Where the keys lie.
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Reads the keys. Refuses a file that others than its owner can read.
+    pub fn open(&self) -> Result<KeyRing, VaultError> {
+        let failed = |source| self.failed("read", source);
+        // The permissions of the opened file, not of whatever the path names a moment later.
+        let file = File::open(&self.path).map_err(failed)?;
+        let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(VaultError::KeyFileExposed { path: self.path.clone(), mode });
+        }
+        // Of its full size at once: a text that grows leaves copies of itself behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(LARGEST + 1));
+        file.take(LARGEST as u64 + 1).read_to_end(&mut text).map_err(failed)?;
+        parse(&self.describe(), &text)
+    }
+
+    /// Puts a new key before those that are there. Answers its id.
+    pub fn add_key(&self) -> Result<KeyId, VaultError> {
+        let key = SecretKey::random()?;
+        let id = key.id().clone();
+        self.replace(|ring| ring.renewed(key))?;
+        Ok(id)
+    }
+
+    /// Takes former keys out that nothing needs any more; the current one stays whatever is asked for.
+    pub fn drop_keys(&self, unneeded: &[KeyId]) -> Result<(), VaultError> {
+        self.replace(|ring| ring.without(unneeded))
+    }
+
+    fn replace(&self, change: impl FnOnce(KeyRing) -> KeyRing) -> Result<(), VaultError> {
+        let failed = |source| self.failed("replaced", source);
+        // The file itself takes part, not a link to it.
+        let path = self.path.canonicalize().map_err(failed)?;
+        let mut name = path.clone().into_os_string();
+        name.push(".new");
+        let new = PathBuf::from(name);
+        // Made before the keys are read: it keeps two commands from losing each other's keys.
+        let owner = path.metadata().map_err(failed)?;
+        let claimed = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new);
+        let claimed = claimed.map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => VaultError::KeyFileBusy { path: new.clone() },
+            _ => failed(source),
+        })?;
+        let replaced = self.open().map(change).and_then(|ring| {
+            fill(claimed, &ring, Some((owner.uid(), owner.gid())))
+                .and_then(|()| std::fs::rename(&new, &path))
+                .and_then(|()| sync_directory(&path))
+                .map_err(failed)
+        });
+        if replaced.is_err() {
+            // What is left of it would only be in the way; the keys are where they were.
+            let _ = std::fs::remove_file(&new);
+        }
+        replaced
+    }
+
+    fn write_new(&self, path: &Path, ring: &KeyRing, owner: Option<(u32, u32)>) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        fill(file, ring, owner)?;
+        // The name of the file has to survive a power failure as well: what is sealed a moment later depends on it.
+        sync_directory(&self.path)
+    }
+
+    fn failed(&self, action: &'static str, source: io::Error) -> VaultError {
+        VaultError::KeyFile { path: self.path.clone(), action, source }
+    }
 }
 
+#[async_trait]
 impl KeySource for KeyFile {
-    fn current(&self) -> &SecretKey {
-        &self.key
+    async fn read(&self) -> Result<KeyRing, VaultError> {
+        self.open()
     }
 
-    fn key(&self, id: &KeyId) -> Option<&SecretKey> {
-        (self.key.id() == *id).then_some(&self.key)
+    fn describe(&self) -> String {
+        format!("the key file {}", self.path.display())
+    }
+
+    fn is_file(&self) -> bool {
+        true
     }
 }
 
-fn write(path: &Path, key: &SecretKey) -> io::Result<()> {
-    let base64 = Zeroizing::new(BASE64.encode(key.0.as_slice()));
-    let line = Zeroizing::new(format!("{}:{}\n", key.id(), base64.as_str()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+/// Keys out of what a source gave.
+pub(super) fn parse(place: &str, bytes: &[u8]) -> Result<KeyRing, VaultError> {
+    let no_keys = |problem| VaultError::NoKeys { place: place.to_owned(), problem };
+    if bytes.len() > LARGEST {
+        return Err(no_keys("it is larger than 64 KiB"));
+    }
+    let text = str::from_utf8(bytes).map_err(|_| no_keys("it is no text"))?;
+    KeyRing::parse(text).map_err(no_keys)
+}
+
+fn fill(mut file: File, ring: &KeyRing, owner: Option<(u32, u32)>) -> io::Result<()> {
+    if let Some((uid, gid)) = owner {
+        let own = file.metadata()?;
+        // A file that root makes for the host has to stay the host's.
+        if (own.uid(), own.gid()) != (uid, gid) {
+            fchown(&file, Some(uid), Some(gid))?;
+        }
+    }
     file.write_all(COMMENT.as_bytes())?;
-    file.write_all(line.as_bytes())?;
-    file.sync_all()?;
-    // The name of the file has to survive a power failure as well: credentials sealed a moment later depend on it.
+    file.write_all(ring.lines().as_bytes())?;
+    file.sync_all()
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?
         .sync_all()
-}
-
-/// Reads `<key id>:<base64 of the key>`; lines that begin with `#` are comments.
-fn parse(text: &str) -> Result<SecretKey, &'static str> {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let (Some(line), None) = (lines.next(), lines.next()) else {
-        return Err("it must hold exactly one line with a key");
-    };
-    let (id, base64) = line.split_once(':').ok_or("its line is not `<key id>:<key>`")?;
-    let bytes = Zeroizing::new(BASE64.decode(base64).map_err(|_| "its key is not base64")?);
-    let mut key = Zeroizing::new([0; 32]);
-    if bytes.len() != key.len() {
-        return Err("its key is not 32 bytes long");
-    }
-    key.copy_from_slice(&bytes);
-    let key = SecretKey(key);
-    if key.id().as_str() != id {
-        return Err("its key does not belong to its key id: it was altered");
-    }
-    Ok(key)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use secrecy::ExposeSecret as _;
-
-    use super::super::Vault;
     use super::*;
-    use crate::model::WorkspaceId;
 
-    fn path(dir: &tempfile::TempDir) -> PathBuf {
-        dir.path().join("contactor.key")
+    fn file(dir: &tempfile::TempDir) -> KeyFile {
+        KeyFile::at(dir.path().join("vault.key"))
     }
 
-    #[test]
-    fn what_was_sealed_before_a_restart_opens_after_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let acme = WorkspaceId::new("acme");
-        let before = Vault::create_key(&path(&dir)).unwrap();
-        let sealed = before.seal(&acme, "acme", &"fake-secret".into()).unwrap();
-        let after = Vault::open(&path(&dir)).unwrap();
-        assert_eq!(after.unseal(&acme, "acme", &sealed).unwrap().expose_secret(), "fake-secret");
+    fn created(dir: &tempfile::TempDir) -> (KeyFile, KeyRing) {
+        KeyFile::create(file(dir).path()).unwrap()
+    }
+
+    fn ids(ring: &KeyRing) -> Vec<KeyId> {
+        ring.ids().cloned().collect()
+    }
+
+    fn names(dir: &tempfile::TempDir) -> Vec<String> {
+        fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 
     #[test]
     fn a_new_key_file_belongs_to_its_owner_alone_and_is_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
-        let first = KeyFile::create(&path(&dir)).unwrap();
-        assert_eq!(fs::metadata(path(&dir)).unwrap().permissions().mode() & 0o777, 0o600);
-        let error = KeyFile::create(&path(&dir)).unwrap_err();
+        let (file, ring) = created(&dir);
+        assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
+        let error = KeyFile::create(file.path()).unwrap_err();
         assert!(error.to_string().contains("cannot be created"), "{error}");
-        assert_eq!(KeyFile::open(&path(&dir)).unwrap().key.id(), first.key.id());
+        assert_eq!(ids(&file.open().unwrap()), ids(&ring));
     }
 
     #[test]
     fn a_key_file_that_others_can_read_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        KeyFile::create(&path(&dir)).unwrap();
+        let (file, _) = created(&dir);
         for mode in [0o640, 0o604, 0o620] {
-            fs::set_permissions(path(&dir), fs::Permissions::from_mode(mode)).unwrap();
-            let error = KeyFile::open(&path(&dir)).unwrap_err();
-            assert!(error.to_string().contains("chmod 600"), "{error}");
+            fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
+            for error in [file.open().unwrap_err(), file.add_key().unwrap_err()] {
+                assert!(error.to_string().contains("chmod 600"), "{error}");
+            }
         }
     }
 
     #[test]
     fn an_altered_key_file_is_refused_without_quoting_it() {
         let dir = tempfile::tempdir().unwrap();
-        KeyFile::create(&path(&dir)).unwrap();
-        let text = fs::read_to_string(path(&dir)).unwrap();
+        let (file, _) = created(&dir);
+        let text = fs::read_to_string(file.path()).unwrap();
         let line = text.lines().last().unwrap();
         let base64 = line.split_once(':').unwrap().1;
-        for broken in
-            [text.replace(line, ""), text.replace(':', " "), text.replace(line, &format!("0000:{base64}"))]
-        {
-            fs::write(path(&dir), &broken).unwrap();
-            let error = KeyFile::open(&path(&dir)).unwrap_err();
-            assert!(matches!(error, VaultError::KeyFileUnreadable { .. }), "{error}");
+        let large = format!("{text}#{}", "x".repeat(LARGEST));
+        for broken in [
+            text.replace(line, ""),
+            text.replace(line, base64),
+            text.replace(line, &format!("0000:{base64}")),
+            large,
+        ] {
+            fs::write(file.path(), &broken).unwrap();
+            let error = file.open().unwrap_err();
+            assert!(matches!(error, VaultError::NoKeys { .. }), "{error}");
             assert!(!format!("{error} {error:?}").contains(base64));
         }
+    }
+
+    #[test]
+    fn a_new_key_goes_before_the_others_and_the_file_stays_private_and_where_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, ring) = created(&dir);
+        let link = KeyFile::at(dir.path().join("link.key"));
+        std::os::unix::fs::symlink(file.path(), link.path()).unwrap();
+        let first = ids(&ring).remove(0);
+        let second = file.add_key().unwrap();
+        let third = link.add_key().unwrap();
+        assert_eq!(ids(&file.open().unwrap()), [third.clone(), second.clone(), first.clone()]);
+        assert!(fs::symlink_metadata(link.path()).unwrap().is_symlink(), "the link was replaced");
+        assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
+
+        file.drop_keys(&[first, third.clone()]).unwrap();
+        assert_eq!(ids(&file.open().unwrap()), [third, second]);
+        assert!(names(&dir).iter().all(|name| !name.contains(".new")), "{:?}", names(&dir));
+    }
+
+    #[test]
+    fn two_commands_do_not_lose_each_others_keys() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, ring) = created(&dir);
+        let other = dir.path().join("vault.key.new");
+        fs::write(&other, "another command is at work").unwrap();
+        let error = file.add_key().unwrap_err();
+        assert!(matches!(error, VaultError::KeyFileBusy { .. }), "{error}");
+        assert!(error.to_string().contains("vault.key.new"), "{error}");
+        assert_eq!(ids(&file.open().unwrap()), ids(&ring));
+        assert!(other.exists(), "what the other command writes was taken away");
     }
 }

@@ -2,22 +2,26 @@
 
 use std::path::Path;
 
-use contactor_store::{Store, StoreError, Vault, VaultError};
-use hmac::{Hmac, KeyInit, Mac};
-use secrecy::ExposeSecret;
-use sha2::Sha256;
+use contactor_store::{KeyFile, Store, StoreError, Vault, VaultError, check_keys};
 
+use crate::config::Config;
 use crate::exit::{Exit, Failure};
-use crate::secrets::{SecretError, read_private_file};
+use crate::keys::ConfiguredKeys;
+use crate::secrets::SecretError;
 
 /// Opens the vault. A missing key is told apart from a lost one: beside a database a new key would be of no use.
-pub(super) fn open_vault(key_file: &Path, database: &Path) -> Result<Vault, Failure> {
-    if key_file.exists() {
-        return Vault::open(key_file).map_err(|error| Failure::new(Exit::Usage, error));
+pub(super) async fn open_vault(config: &Config, database: &Path) -> Result<Vault, Failure> {
+    let keys = ConfiguredKeys::of(config);
+    if let Some(file) = keys.file().filter(|file| !file.path().exists()) {
+        return Err(no_key_file(file, database)?);
     }
-    let key_file = key_file.display();
+    Vault::open(keys).await.map_err(failed)
+}
+
+fn no_key_file(file: &KeyFile, database: &Path) -> std::io::Result<Failure> {
+    let key_file = file.path().display();
     if database.exists() {
-        return Err(Failure::say(
+        return Ok(Failure::say(
             Exit::Usage,
             format_args!(
                 "there is no vault key at {key_file}, but there is a database at {}\n\
@@ -27,7 +31,7 @@ pub(super) fn open_vault(key_file: &Path, database: &Path) -> Result<Vault, Fail
         ));
     }
     let dir = std::path::absolute(Path::new("."))?;
-    Err(Failure::say(
+    Ok(Failure::say(
         Exit::Usage,
         format_args!(
             "there is no vault key at {key_file}, so no credential could be stored\n\
@@ -38,18 +42,15 @@ pub(super) fn open_vault(key_file: &Path, database: &Path) -> Result<Vault, Fail
     ))
 }
 
-/// Refuses a key that does not open what is stored; otherwise the first run of every connection would fail instead.
+/// Refuses keys that do not open what is stored; otherwise the first run of every connection would fail instead.
 pub(super) async fn check_vault(vault: &Vault, store: &dyn Store) -> Result<(), Failure> {
-    let failed = |error: StoreError| Failure::new(Exit::Failed, error);
-    for workspace in store.workspaces().await.map_err(failed)? {
-        let name = workspace.id.as_str();
-        if let Some(sealed) = store.credential(name).await.map_err(failed)?
-            && let Err(error @ VaultError::OtherKey { .. }) = vault.unseal(&workspace.id, name, &sealed)
-        {
-            return Err(Failure::new(Exit::Usage, error));
-        }
-    }
-    Ok(())
+    let unread = |error: StoreError| Failure::new(Exit::Failed, error);
+    let (keys, uses) = (store.data_keys().await.map_err(unread)?, store.key_uses().await.map_err(unread)?);
+    check_keys(&vault.ring(), &keys, &uses).map_err(failed)
+}
+
+fn failed(error: VaultError) -> Failure {
+    Failure::new(Exit::Usage, error)
 }
 
 pub(super) fn no_admin_token(error: &SecretError) -> Failure {
@@ -62,36 +63,34 @@ pub(super) fn no_admin_token(error: &SecretError) -> Failure {
     )
 }
 
-/// The key that authenticates compiled components. Derived from the vault's key file, so that there is one file to keep; a
-/// different file only means that everything is compiled again.
-pub(super) fn cache_key(key_file: &Path) -> Result<[u8; 32], Failure> {
-    derive(read_private_file(key_file)?.expose_secret())
-}
-
-fn derive(secret: &str) -> Result<[u8; 32], Failure> {
-    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|error| {
-        Failure::say(Exit::Failed, format_args!("the cache key cannot be derived: {error}"))
-    })?;
-    Ok(mac.chain_update(b"contactor compiled components 1").finalize().into_bytes().into())
+/// The key that authenticates compiled components. Derived from the vault's current key, so that there is one key to keep; another one
+/// only means that everything is compiled again at the next start.
+pub(super) fn cache_key(vault: &Vault) -> Result<[u8; 32], Failure> {
+    vault.ring().current().derive(b"contactor compiled components 2").map_err(failed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_cache_key_is_stable_and_follows_the_vaults_key() {
-        assert_eq!(derive("fake-key-a").unwrap(), derive("fake-key-a").unwrap());
-        assert_ne!(derive("fake-key-a").unwrap(), derive("fake-key-b").unwrap());
+    #[tokio::test]
+    async fn the_cache_key_is_stable_and_follows_the_vaults_current_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vault.key");
+        let vault = Vault::create_key(&path).unwrap();
+        let key = cache_key(&vault).unwrap();
+        assert_eq!(cache_key(&Vault::open(KeyFile::at(&path)).await.unwrap()).unwrap(), key);
+        KeyFile::at(&path).add_key().unwrap();
+        assert_ne!(cache_key(&Vault::open(KeyFile::at(&path)).await.unwrap()).unwrap(), key);
     }
 
     #[test]
     fn a_lost_key_is_told_apart_from_a_host_that_was_never_set_up() {
         let dir = tempfile::tempdir().unwrap();
-        let (key, database) = (dir.path().join("vault.key"), dir.path().join("contactor.db"));
-        assert!(open_vault(&key, &database).unwrap_err().to_string().contains("contactor init"));
+        let (key, database) = (KeyFile::at(dir.path().join("vault.key")), dir.path().join("contactor.db"));
+        assert!(no_key_file(&key, &database).unwrap().to_string().contains("contactor init"));
         std::fs::write(&database, "").unwrap();
-        let lost = open_vault(&key, &database).unwrap_err().to_string();
+        let lost = no_key_file(&key, &database).unwrap().to_string();
         assert!(lost.contains("restore the key") && !lost.contains("contactor init"), "{lost}");
     }
 }

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 
 use super::kept::Kept;
 use super::sign::Sign;
-use super::{decided_meanwhile, other, system, tombstone};
+use super::{other, system, tombstone};
 use crate::engine::Engine;
 use crate::failure::{self, Failure};
 use crate::reconcile::sides::{RunContext, SideRecord, mismatch};
@@ -70,7 +70,7 @@ impl RunContext {
         left: &SideRecord,
     ) -> Result<(Deletion, Vec<FieldChange>, String), Failure> {
         let side = other(deletion.side);
-        let before = self.kept(&deletion)?;
+        let before = self.kept(&deletion).await?;
         let sign = Sign::of(&deletion.policy);
         let kept = match (&sign, before) {
             (Some(Sign::Tag(_)), Some(kept @ Kept::Tag { .. }))
@@ -78,9 +78,7 @@ impl RunContext {
             (Some(sign), _) => self.before_sign(side, left, sign).await?,
             (None, _) => Kept::Record { fields: left.fields.clone() },
         };
-        let sealed = self.seal(&deletion, &kept)?;
-        let begun = self.engine.store().begin_deletion(&deletion, sealed).await;
-        let deletion = begun.map_err(decided_meanwhile)?;
+        let deletion = self.begin(&deletion, &kept).await?;
         match Sign::of(&deletion.policy) {
             Some(sign) => {
                 let changes = self.put_sign(link, side, left, &sign).await?;
@@ -104,7 +102,7 @@ impl RunContext {
         deletion: &Deletion,
         left: &SideRecord,
     ) -> Result<Vec<FieldChange>, Failure> {
-        let (Some(sign), Some(kept)) = (Sign::of(&deletion.policy), self.kept(deletion)?) else {
+        let (Some(sign), Some(kept)) = (Sign::of(&deletion.policy), self.kept(deletion).await?) else {
             return Ok(Vec::new());
         };
         self.take_sign(link, other(deletion.side), left, (&sign, &kept)).await

@@ -1,12 +1,15 @@
 //! What is kept so that it can be undone what a policy did. It may be a whole record, so it is sealed like a credential.
 
-use contactor_store::{Deletion, FailureClass, Sealed};
+use contactor_store::{Deletion, FailureClass, Purpose};
 use contactor_sync::{Fields, Value};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
+use super::decided_meanwhile;
+use crate::error::EngineError;
 use crate::failure::Failure;
 use crate::reconcile::sides::RunContext;
+use crate::vault::secret_json;
 
 /// What is needed for an undo.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -29,33 +32,40 @@ pub(super) enum Kept {
     },
 }
 
-/// What it is sealed for: no other deletion opens it.
-fn name(deletion: &Deletion) -> String {
-    format!("{}/deletion/{}", deletion.connection, deletion.id)
-}
-
 impl RunContext {
-    /// Seals what is kept for a deletion.
-    pub(super) fn seal(&self, deletion: &Deletion, kept: &Kept) -> Result<Sealed, Failure> {
-        let text = SecretString::from(serde_json::to_string(kept).unwrap_or_default());
-        let sealed = self.engine.credentials().seal(&self.active.workspace.id, &name(deletion), &text);
+    fn purpose(&self, deletion: &Deletion) -> Purpose {
+        Purpose::undo(&self.active.workspace.id, &deletion.connection, deletion.id)
+    }
+
+    /// Seals what is kept for a deletion, and notes with it that a run is about to act.
+    pub(super) async fn begin(&self, deletion: &Deletion, kept: &Kept) -> Result<Deletion, Failure> {
         // Nothing is deleted that could not be brought back.
-        sealed.map_err(|error| {
+        let failed = |error: &dyn std::fmt::Display| {
             Failure::new(FailureClass::Host, format!("what an undo needs cannot be kept: {error}"))
+        };
+        let text = secret_json(kept).map_err(|error| failed(&error))?;
+        let store = self.engine.store();
+        let keep = |sealed| store.begin_deletion(deletion, sealed);
+        let begun = self.engine.credentials().keys().keep(&self.purpose(deletion), &text, keep).await;
+        begun.map_err(|error| match error {
+            EngineError::Store(error) => decided_meanwhile(error),
+            other => failed(&other),
         })
     }
 
     /// What was kept for a deletion, unless it was forgotten.
-    pub(super) fn kept(&self, deletion: &Deletion) -> Result<Option<Kept>, Failure> {
-        let Some(sealed) = &deletion.kept else { return Ok(None) };
+    pub(super) async fn kept(&self, deletion: &Deletion) -> Result<Option<Kept>, Failure> {
+        let Some(sealed) = deletion.kept.clone() else { return Ok(None) };
         let failed = |why: &dyn std::fmt::Display| {
             Failure::new(
                 FailureClass::Config,
                 format!("what was kept for deletion {} cannot be read: {why}", deletion.id),
             )
         };
-        let text = self.engine.credentials().unseal(&self.active.workspace.id, &name(deletion), sealed);
-        let text = text.map_err(|error| failed(&error))?;
+        let store = self.engine.store();
+        let again = || async { Ok(store.deletion(deletion.id).await?.and_then(|deletion| deletion.kept)) };
+        let opened = self.engine.credentials().keys().open(&self.purpose(deletion), sealed, again).await;
+        let Some(text) = opened.map_err(|error| failed(&error))? else { return Ok(None) };
         // A parse error must not quote the record.
         let kept = serde_json::from_str(text.expose_secret());
         kept.map(Some).map_err(|_| failed(&"another version of this host wrote it"))

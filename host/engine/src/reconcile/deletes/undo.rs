@@ -29,7 +29,7 @@ impl Engine {
         let (own, theirs) = (system(run, side), system(run, deletion.side));
         let mut next = link.clone();
         let mut changes = Vec::new();
-        let what = match (&deletion.policy, run.kept(&deletion)?) {
+        let what = match (&deletion.policy, run.kept(&deletion).await?) {
             (policy @ (DeletePolicy::Tag { .. } | DeletePolicy::Archive { .. }), Some(kept)) => {
                 match (run.read_side(link, side).await?, Sign::of(policy)) {
                     (Some(left), Some(sign)) => {
@@ -111,7 +111,7 @@ impl RunContext {
 
     /// Both records of a pair are there again: the sign that says the contrary goes before anything is merged.
     pub(super) async fn unsign_returned(&self, link: &Link, deletion: &Deletion) -> Result<(), Failure> {
-        let (Some(sign), Some(kept)) = (Sign::of(&deletion.policy), self.kept(deletion)?) else {
+        let (Some(sign), Some(kept)) = (Sign::of(&deletion.policy), self.kept(deletion).await?) else {
             return Ok(());
         };
         if self.read_side(link, deletion.side).await?.is_none() {

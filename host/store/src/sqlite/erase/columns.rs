@@ -19,6 +19,7 @@ const CANNOT_HOLD_A_PERSON: &[(&str, &[&str])] = &[
         "an admin's own words and choices, which decide what the host does: nobody else changes them",
         &[
             "workspaces.id",
+            "data_keys.workspace",
             "workspaces.name",
             "workspaces.country",
             "workspaces.timezone",
@@ -130,7 +131,16 @@ const CANNOT_HOLD_A_PERSON: &[(&str, &[&str])] = &[
     ),
     (
         "sealed, or the name of the key that sealed it; a row that is the person's goes by its ids",
-        &["credentials.name", "credentials.key_id", "credentials.bytes", "deletions.key", "deletions.sealed"],
+        &[
+            "credentials.name",
+            "credentials.key_id",
+            "credentials.bytes",
+            "data_keys.id",
+            "data_keys.kek",
+            "data_keys.wrapped",
+            "deletions.key",
+            "deletions.sealed",
+        ],
     ),
     (
         "about those who use the admin API and what they did with it, by names and numbers of the host's and its admins' own: a request's \

@@ -26,6 +26,7 @@ const OF_NO_WORKSPACE: &[(&str, &str)] = &[
     ),
     ("consent_flows", "of an agency, or of the workspace that it names"),
     ("installations", "what HighLevel tells of locations, bound to a workspace or not"),
+    ("data_keys", "names its workspace as text: its token is sealed before it exists"),
     ("users", "a person may work in several workspaces"),
     ("tokens", "opens no more than its user's workspaces"),
     ("audit", "changes of the platform belong to no workspace; the others name theirs"),
