@@ -119,7 +119,7 @@ async fn a_header_that_is_the_hosts_or_hides_another_is_refused_and_nobody_is_as
         assert_eq!(answer["error"]["case"], "invalid", "{name:?}: {answer}");
     }
     for (what, headers) in [
-        ("many", Value::from_iter((0..65).map(|n| json!({ "name": format!("x-{n}"), "value": "a" })))),
+        ("many", (0..65).map(|n| json!({ "name": format!("x-{n}"), "value": "a" })).collect::<Value>()),
         ("large", json!([{ "name": "x-a", "value": "a".repeat(9_000) }])),
     ] {
         let answer = ask(&stand, &connection, "partner.send", request("/betas", &headers)).await;

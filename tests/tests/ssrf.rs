@@ -106,8 +106,11 @@ const FORMS: [(&str, &str); 9] = [
     ("https://", "nothing"),
 ];
 
+/// How often a name was looked up, and what it stands for at one look after the other.
+type Answers = (usize, Vec<Vec<IpAddr>>);
+
 #[derive(Default)]
-struct Names(Mutex<HashMap<String, (usize, Vec<Vec<IpAddr>>)>>);
+struct Names(Mutex<HashMap<String, Answers>>);
 
 impl Names {
     fn say(&self, name: &str, answers: &[&[&str]]) {

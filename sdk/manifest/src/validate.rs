@@ -104,12 +104,11 @@ impl<'m> Check<'m> {
             Some(host) if partner.allowed_hosts().iter().all(|pattern| !pattern.covers(host.as_str())) => {
                 self.problem("partner.hosts", format!("`{host}`, the host of base_url, is not among them"));
             }
-            Some(_) => {}
             None if partner.base_url.starts_with("https://") => {
                 self.problem("partner.base_url", "expected the name of a host in it, not an IP address");
             }
-            // That was said already.
-            None => {}
+            // It is among them, or it was said already that this is no address.
+            Some(_) | None => {}
         }
         let mut seen = BTreeSet::new();
         for host in &partner.hosts {

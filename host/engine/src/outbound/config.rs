@@ -43,7 +43,7 @@ impl OutboundConfig {
     /// Opens this machine to every connector and for messages: for doubles.
     #[must_use]
     pub fn with_this_machine(mut self) -> Self {
-        let loopback = ["127.0.0.0/8", "::1/128"].map(|range| range.parse::<OpenRange>());
+        let loopback = ["127.0.0.0/8", "::1/128"].map(str::parse::<OpenRange>);
         self.allow.extend(loopback.into_iter().flatten());
         let hosts = ["127.0.0.1", "::1", "localhost"].map(|host| OpenHost::try_from(host.to_owned()));
         self.hosts.entry(EVERY.to_owned()).or_default().extend(hosts.into_iter().flatten());
