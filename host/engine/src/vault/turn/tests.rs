@@ -12,6 +12,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::EngineConfig;
 use crate::engine::EngineParts;
+use crate::outbound::{Outbound, OutboundConfig};
 use crate::vault::KeyStep;
 
 /// An engine that reaches nobody.
@@ -36,6 +37,7 @@ impl Bench {
             highlevel: contactor_highlevel::Config::default(),
             verifier: Verifier::published().unwrap(),
             runtime: RuntimeConfig { max_instances: 1, ..RuntimeConfig::default() },
+            outbound: Outbound::new(OutboundConfig::default()).unwrap(),
             artefacts: cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap(),
         })
         .unwrap();
