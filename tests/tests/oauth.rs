@@ -393,3 +393,52 @@ async fn a_private_token_is_replaced_by_one_that_opens_the_same_location() {
     world.arrived(&host, "ann@example.com").await;
     host.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_grant_that_needs_a_consent_keeps_nobody_from_a_private_token() {
+    let world = World::new().await;
+    let host = world.connected().await;
+    world.sandbox.highlevel().withdraw_refresh(&world.location);
+    world.sandbox.highlevel().withdraw_access(&world.location);
+    let problems = world.check(&host).await.unwrap().to_string();
+    assert!(problems.contains("reconnect"), "{problems}");
+    assert_eq!(world.grant(&host, &world.own()).await["state"], "needs-reconnect");
+    let token = world.sandbox.highlevel().private_token();
+    host.put("/workspaces/acme/token", &json!({ "token": token })).await.unwrap();
+    assert_eq!(world.check(&host).await.unwrap(), json!([]));
+    assert_eq!(world.grant(&host, &world.own()).await["state"], "needs-reconnect", "nothing is deleted");
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_not_understood_is_kept_and_the_spent_token_is_not_sent_again() {
+    let world = World::new().await;
+    let host = world.connected().await;
+    world.sandbox.highlevel().withdraw_access(&world.location);
+    let surprise = json!({ "token_of_tomorrow": "fake" });
+    let effect = Effect::Answer { status: 200, body: Some(surprise), retry_after: None, after: true };
+    world.fault(TOKEN, effect, When::Next(1));
+    let problems = world.check(&host).await.unwrap().to_string();
+    assert!(problems.contains("no token"), "{problems}");
+    let asked = world.sandbox.recorder().count_of(TOKEN).requests;
+    assert!(host.post("/workspaces/acme/grants/renew", &json!({})).await.is_err());
+    let host = {
+        host.stop().await.unwrap();
+        world.host().await
+    };
+    assert!(host.post("/workspaces/acme/grants/renew", &json!({})).await.is_err());
+    assert_eq!(world.sandbox.recorder().count_of(TOKEN).requests, asked);
+    assert_eq!(world.grant(&host, &world.own()).await["state"], "degraded");
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consent_for_a_whole_agency_is_not_taken_for_one_location() {
+    let world = World::new().await;
+    let host = world.host().await;
+    world.workspace(&host).await;
+    let refused = world.consent(&host, OF_ACME, "company").await.unwrap_err();
+    assert!(refused.contains("whole agency") && refused.contains("Nothing was changed"), "{refused}");
+    assert_eq!(host.get("/oauth/grants").await.unwrap(), json!([]));
+    host.stop().await.unwrap();
+}

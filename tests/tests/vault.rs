@@ -36,7 +36,7 @@ impl Stand {
         let mut config = SandboxConfig::default();
         config.highlevel.limits = None;
         let (dir, sandbox) = (tempfile::tempdir().unwrap(), Sandbox::start(config).await.unwrap());
-        Host::init(dir.path(), &sandbox, "[notifications]\nallow-private = true\n").await.unwrap();
+        Host::init(dir.path(), &sandbox, "").await.unwrap();
         Self { dir, sandbox }
     }
 

@@ -142,7 +142,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Store(store::Command),
     /// Carry out one token request for a host, whose order comes on standard input. The host runs this by itself.
-    #[command(hide = true, after_help = "Example:\n  contactor token-courier <order")]
+    #[command(hide = true, after_help = "Example:\n  contactor token-courier")]
     TokenCourier,
     /// Write a copy of the database to a file, while the host works.
     Backup(backup::Args),

@@ -108,8 +108,8 @@ fn secrets_are_refused_on_the_command_line_and_not_repeated() {
     let (code, _, err) = run(dir.path(), &enable);
     assert_eq!(code, 2);
     assert!(err.contains("@FILE"), "{err}");
-    let create = ["workspace", "create", "acme", "--location", "loc-1"];
-    let (code, _, err) = run(dir.path(), &create);
+    let token = ["workspace", "token", "acme"];
+    let (code, _, err) = run(dir.path(), &token);
     assert_eq!(code, 2);
     assert!(err.contains("--token-file"), "{err}");
 }

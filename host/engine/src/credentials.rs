@@ -5,6 +5,7 @@
 //! | `<workspace>` | HighLevel's private integration token |
 //! | `<connection>/auth` | the partner's credential parts, one JSON object |
 //! | `<connection>/webhook` | the partner's signing secret |
+//! | `@highlevel/<grant>/courier` | what opens the answer to a token request that is under way |
 //! | `@highlevel/<grant>/pair` | HighLevel's pair of tokens for a location or an agency; see [`oauth`](crate::oauth) |
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,9 +25,12 @@ impl Engine {
     /// Stops a connection whose credential was refused: its work waits until a person reconnects it. Without the stop the
     /// same refusal would be fetched again and again.
     pub(crate) async fn needs_reconnect(&self, id: &ConnectionId, reason: &str) {
-        let state = ConnectionState::NeedsReconnect;
-        if let Err(error) = self.store().set_connection_state(id, state, Some(reason.to_owned())).await {
-            tracing::error!(connection = %id, %error, "the connection could not be stopped");
+        let (from, to) = (ConnectionState::Enabled, ConnectionState::NeedsReconnect);
+        match self.store().exchange_connection_state(id, from, to, Some(reason.to_owned())).await {
+            Ok(true) => {}
+            // Somebody stopped it for another reason, which a reconnect must not undo.
+            Ok(false) => return,
+            Err(error) => tracing::error!(connection = %id, %error, "the connection could not be stopped"),
         }
         self.forget(id);
         tracing::warn!(connection = %id, "stopped: the credential was refused; reconnect it");
@@ -132,6 +136,18 @@ impl Tokens {
         self.oauth.get()
     }
 
+    /// A token of the location's own grant. One that needs a new consent keeps nobody from the other ways.
+    async fn own(
+        &self,
+        location: &LocationId,
+        rejected: Option<&AccessToken>,
+    ) -> Result<Option<AccessToken>, TokenError> {
+        match self.oauth() {
+            Some(oauth) => oauth.own(location, rejected).await,
+            None => Ok(None),
+        }
+    }
+
     /// Forgets a location's private token, so that a new one is read from the store.
     pub(crate) fn forget(&self, location: &str) {
         self.cache().remove(location);
@@ -163,11 +179,12 @@ impl Tokens {
 impl TokenProvider for Tokens {
     async fn token(&self, location: &contactor_highlevel::LocationId) -> Result<AccessToken, TokenError> {
         let location = LocationId::new(location.as_str());
-        if let Some(oauth) = self.oauth()
-            && let Some(token) = oauth.own(&location, None).await?
-        {
-            return Ok(token);
-        }
+        let lost = match self.own(&location, None).await {
+            Ok(Some(token)) => return Ok(token),
+            Ok(None) => TokenError::NotConnected,
+            Err(lost @ TokenError::NeedsReconnect(_)) => lost,
+            Err(error) => return Err(error),
+        };
         let cached = self.cache().get(location.as_str()).cloned();
         if let Some(token) = cached {
             return Ok(token);
@@ -176,8 +193,8 @@ impl TokenProvider for Tokens {
             return Ok(token);
         }
         match self.oauth() {
-            Some(oauth) => oauth.of_agency(&location, None).await?.ok_or(TokenError::NotConnected),
-            None => Err(TokenError::NotConnected),
+            Some(oauth) => oauth.of_agency(&location, None).await?.ok_or(lost),
+            None => Err(lost),
         }
     }
 
@@ -188,11 +205,12 @@ impl TokenProvider for Tokens {
         rejected: &AccessToken,
     ) -> Result<AccessToken, TokenError> {
         let location = LocationId::new(location.as_str());
-        if let Some(oauth) = self.oauth()
-            && let Some(token) = oauth.own(&location, Some(rejected)).await?
-        {
-            return Ok(token);
-        }
+        let lost = match self.own(&location, Some(rejected)).await {
+            Ok(Some(token)) => return Ok(token),
+            Ok(None) => TokenError::NotConnected,
+            Err(lost @ TokenError::NeedsReconnect(_)) => lost,
+            Err(error) => return Err(error),
+        };
         self.forget(location.as_str());
         match self.read(&location).await? {
             Some(token) if !token.same_as(rejected) => return Ok(token),
@@ -203,8 +221,8 @@ impl TokenProvider for Tokens {
             None => {}
         }
         match self.oauth() {
-            Some(oauth) => oauth.of_agency(&location, Some(rejected)).await?.ok_or(TokenError::NotConnected),
-            None => Err(TokenError::NotConnected),
+            Some(oauth) => oauth.of_agency(&location, Some(rejected)).await?.ok_or(lost),
+            None => Err(lost),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Headers of every answer. The host serves data, never a page: whatever a browser makes of it, it shows no frame, loads nothing, keeps
+//! Headers of every answer. The host serves data, and one page without anything active in it: whatever a browser makes of it, it shows no frame, loads nothing, keeps
 //! nothing and tells nobody where it was. That only TLS is spoken is the proxy's to say.
 
 use axum::response::Response;

@@ -39,7 +39,8 @@ pub trait Store: Send + Sync + 'static {
     /// All workspaces, by id.
     async fn workspaces(&self) -> Result<Vec<Workspace>>;
 
-    /// Records an installed component; installing the same digest again changes nothing.
+    /// Records an installed component. Installing the same digest again approves it and makes it the newest, if it is approved now, and
+    /// changes nothing otherwise.
     async fn install_connector(&self, connector: InstalledConnector) -> Result<()>;
     /// All installed components, newest first.
     async fn connectors(&self) -> Result<Vec<InstalledConnector>>;
@@ -53,6 +54,14 @@ pub trait Store: Send + Sync + 'static {
         state: ConnectionState,
         reason: Option<String>,
     ) -> Result<()>;
+    /// Changes the state if it is `from` now, and answers whether it was: what stopped a connection meanwhile had another reason.
+    async fn exchange_connection_state(
+        &self,
+        id: &ConnectionId,
+        from: ConnectionState,
+        to: ConnectionState,
+        reason: Option<String>,
+    ) -> Result<bool>;
     /// Pauses a connection because of a mass change, unless it is not enabled any more: whoever stopped it before had another
     /// reason, which allowing more changes must not undo. Answers whether it was paused now.
     async fn stop_mass_change(&self, id: &ConnectionId, reason: String) -> Result<bool>;

@@ -12,12 +12,13 @@ pub const EARLY_ANSWER: &str = "early-answer";
 pub const NO_JOURNAL: &str = "no-journal";
 
 /// The store's changes: what a process can be told to die before or after the commit of.
-pub const CHANGES: [&str; 78] = [
+pub const CHANGES: [&str; 79] = [
     "create_workspace",
     "update_workspace",
     "install_connector",
     "put_connection",
     "set_connection_state",
+    "exchange_connection_state",
     "create_user",
     "update_user",
     "put_member",

@@ -9,6 +9,7 @@ use crate::artefacts::Artefacts;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::outbound::Outbound;
+use crate::people::Caller;
 
 /// An installed connector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub struct ConnectorView {
     pub size: u64,
     /// When it was installed.
     pub installed_at: Timestamp,
+    /// A platform admin installed it; another one is taken by its digest only.
+    pub approved: bool,
     /// Its name.
     pub name: String,
     /// What it does.
@@ -100,6 +103,23 @@ fn refusal(inspection: &contactor_runtime::Inspection) -> Option<String> {
 impl Engine {
     /// Installs a component: everything about it is checked, and it is compiled once, before it counts as installed.
     pub async fn install_connector(&self, bytes: Vec<u8>) -> Result<ConnectorView, EngineError> {
+        self.install(bytes, true).await
+    }
+
+    /// Installs a component on behalf of whoever asks. One that no platform admin installed is taken by its digest only: nobody
+    /// else is given it for the one that they know by its id.
+    ///
+    /// # Errors
+    /// The component is refused.
+    pub async fn install_connector_for(
+        &self,
+        caller: &Caller,
+        bytes: Vec<u8>,
+    ) -> Result<ConnectorView, EngineError> {
+        self.install(bytes, caller.rights.is_platform_admin()).await
+    }
+
+    async fn install(&self, bytes: Vec<u8>, approved: bool) -> Result<ConnectorView, EngineError> {
         let digest = Artefacts::digest(&bytes);
         let expected = contactor_runtime::Digest::of(&bytes);
         let grants = contactor_runtime::Grants::all();
@@ -123,6 +143,7 @@ impl Engine {
             manifest: text,
             size: bytes.len() as u64,
             installed_at: self.now(),
+            approved,
         };
         self.store().install_connector(installed.clone()).await?;
         view(&installed, self.outbound())
@@ -139,16 +160,19 @@ impl Engine {
         id: &str,
         digest: Option<&str>,
     ) -> Result<InstalledConnector, EngineError> {
-        let found = self
-            .store()
-            .connectors()
-            .await?
-            .into_iter()
-            .find(|c| c.id == id && digest.is_none_or(|digest| c.digest.as_str() == digest));
-        found.ok_or_else(|| EngineError::NotFound {
+        let mut all = self.store().connectors().await?;
+        all.retain(|one| one.id == id);
+        let wanted =
+            |one: &InstalledConnector| digest.map_or(one.approved, |digest| one.digest.as_str() == digest);
+        let hint = if digest.is_none() && !all.is_empty() {
+            "; no platform admin installed one, so name yours by its --digest"
+        } else {
+            "; install it with `contactor connector install FILE`"
+        };
+        all.into_iter().find(wanted).ok_or_else(|| EngineError::NotFound {
             what: "connector",
             id: id.to_owned(),
-            hint: "; install it with `contactor connector install FILE`".to_owned(),
+            hint: hint.to_owned(),
         })
     }
 }
@@ -179,6 +203,7 @@ fn view(installed: &InstalledConnector, out: &Outbound) -> Result<ConnectorView,
         digest: installed.digest.clone(),
         size: installed.size,
         installed_at: installed.installed_at,
+        approved: installed.approved,
         name: manifest.connector.name.clone(),
         summary: manifest.connector.summary.clone(),
         base_url: manifest.partner.base_url.clone(),

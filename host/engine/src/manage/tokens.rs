@@ -90,6 +90,13 @@ impl Engine {
                 "{user} has {AT_ONCE} tokens that count; `contactor token list` shows them, `contactor token revoke` ends one"
             )));
         }
+        let made_with = if is_own { caller.token.clone() } else { None };
+        // What one token makes does not outlive it.
+        let latest = match &made_with {
+            Some(maker) => self.store().token(maker).await?.map(|maker| maker.expires_at),
+            None => None,
+        };
+        let asked = now + SignedDuration::from_hours(24 * i64::from(days));
         let (id, hash, shown) = fresh();
         let token = Token {
             id,
@@ -98,9 +105,9 @@ impl Engine {
             hash,
             role: scope.role,
             workspaces: scope.workspaces,
-            made_with: if is_own { caller.token.clone() } else { None },
+            made_with,
             created_at: now,
-            expires_at: now + SignedDuration::from_hours(24 * i64::from(days)),
+            expires_at: latest.map_or(asked, |latest| asked.min(latest)),
             used_at: None,
             revoked_at: None,
         };

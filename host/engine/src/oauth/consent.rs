@@ -85,7 +85,7 @@ impl Engine {
         })?;
         let set = oauth.exchange(code).await?;
         let Some(workspace) = flow.workspace else {
-            let Resource::Company { company } = &set.resource else {
+            let Some(Resource::Company { company }) = &set.resource else {
                 return Err(EngineError::Invalid(
                     "the consent was for one location, and an agency was to be connected: choose the agency, or connect a workspace"
                         .into(),
@@ -97,31 +97,36 @@ impl Engine {
         };
         let workspace = self.workspace(&workspace).await?;
         match &set.resource {
-            Resource::Location { location, .. } if location.as_str() != workspace.location.as_str() => {
+            Some(Resource::Location { location, .. }) if location.as_str() != workspace.location.as_str() => {
                 return Err(EngineError::Invalid(format!(
                     "the consent was given for the location `{location}`, and the workspace `{}` is bound to `{}`: begin again and \
                      choose that one. Nothing was changed",
                     workspace.id, workspace.location
                 )));
             }
-            Resource::Location { .. } => {
+            Some(Resource::Location { .. }) => {
                 self.store_grant(oauth, set).await?;
             }
-            Resource::Company { company } => {
-                let company = company.clone();
-                self.store_grant(oauth, set).await?;
-                self.connected_agency(oauth, company).await?;
+            // It would open every location of the agency, and take the place of a grant that other workspaces use.
+            Some(Resource::Company { .. }) => {
+                return Err(EngineError::Invalid(format!(
+                    "the consent was given for a whole agency, and one location was to be connected: begin again and choose the \
+                     location `{}`, or let the operator of this host connect the agency. Nothing was changed",
+                    workspace.location
+                )));
             }
+            None => return Err(unnamed()),
         }
         self.connected(&workspace).await?;
         Ok(Connected::Workspace(workspace.id))
     }
 
     async fn store_grant(&self, oauth: &Arc<OAuth>, set: TokenSet) -> Result<(), EngineError> {
-        let id = super::renew::grant_of(&set.resource);
-        let company = match &set.resource {
-            Resource::Location { company, .. } => company.clone(),
-            Resource::Company { company } => Some(company.clone()),
+        let resource = set.resource.clone().ok_or_else(unnamed)?;
+        let id = super::renew::grant_of(&resource);
+        let company = match resource {
+            Resource::Location { company, .. } => company,
+            Resource::Company { company } => Some(company),
         };
         let (text, draft) = oauth.draft(set, None)?;
         let purpose = Purpose::credential(&custody(), &id.pair());
@@ -150,9 +155,7 @@ impl Engine {
                 0
             }
         };
-        for workspace in self.store().workspaces().await? {
-            self.resume(&workspace).await?;
-        }
+        self.resume_of(&GrantId::company(&company)).await?;
         Ok(Connected::Agency { company, locations })
     }
 
@@ -176,10 +179,10 @@ impl Engine {
     /// refuses is stopped again by its next run.
     pub(crate) async fn resume(&self, workspace: &Workspace) -> Result<(), EngineError> {
         for connection in self.store().connections(Some(&workspace.id)).await? {
-            if connection.state != ConnectionState::NeedsReconnect {
+            let (from, to) = (ConnectionState::NeedsReconnect, ConnectionState::Enabled);
+            if !self.store().exchange_connection_state(&connection.id, from, to, None).await? {
                 continue;
             }
-            self.store().set_connection_state(&connection.id, ConnectionState::Enabled, None).await?;
             self.forget(&connection.id);
             tracing::info!(connection = %connection.id, "goes on: HighLevel is connected again");
         }
@@ -228,6 +231,10 @@ impl OAuth {
         lock(&self.derived).clear();
         *lock(&self.index) = None;
     }
+}
+
+fn unnamed() -> EngineError {
+    EngineError::Marketplace("the answer to the consent names neither a location nor an agency".to_owned())
 }
 
 /// What is stored of a state.

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use contactor_highlevel::oauth::OAuthErrorKind;
 use contactor_highlevel::webhook::{Envelope, Event};
-use contactor_store::{GrantId, GrantState, Installation, LocationId, OAuthGrant, WorkspaceId};
+use contactor_highlevel::{ErrorKind, TokenError};
+use contactor_store::{
+    Connection, ConnectionState, GrantId, GrantState, Installation, LocationId, OAuthGrant, WorkspaceId,
+};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +21,9 @@ const ROUND: Duration = Duration::from_secs(30);
 
 /// How often an agency's locations are listed: for the webhooks that never came.
 const LISTED: SignedDuration = SignedDuration::from_hours(24);
+
+/// A grant that was renewed so recently is not renewed again because somebody asks.
+const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// A grant as an operator sees it.
 #[derive(Clone, Debug)]
@@ -101,6 +107,11 @@ impl Engine {
             id: id.to_string(),
             hint: "; `contactor oauth list` shows those there are".to_owned(),
         })?;
+        // Each renewal spends a token, and a client that asks in a loop would spend many.
+        let fresh = self.now().duration_since(before.renewed_at) < AGAIN;
+        if before.state == GrantState::Active && fresh {
+            return Ok(());
+        }
         self.store().try_grant(id, self.now()).await?;
         oauth.renew_due(id).await.map_err(|error| EngineError::Marketplace(error.to_string()))?;
         if before.state != GrantState::Active {
@@ -126,7 +137,9 @@ impl Engine {
         if let Some(location) = location.clone() {
             let company = envelope.company.clone();
             let told = Installation { location, company, name: None, installed, told_at };
-            if self.store().put_installations(vec![told]).await?.is_empty() {
+            let news = self.store().put_installations(vec![told]).await?;
+            // Of an UNINSTALL that was never heard this INSTALL is the end, although nothing seems to change.
+            if news.is_empty() && !installed {
                 return Ok(());
             }
         }
@@ -228,11 +241,12 @@ impl Engine {
         Ok(count)
     }
 
-    async fn resume_of(&self, id: &GrantId) -> Result<(), EngineError> {
-        let workspaces = self.store().workspaces().await?;
-        let own = id.as_location();
-        for workspace in workspaces.iter().filter(|one| own.as_ref().is_none_or(|own| one.location == *own)) {
-            self.resume(workspace).await?;
+    /// Lets go on what waited for a grant: the workspaces whose locations it opens.
+    pub(super) async fn resume_of(&self, id: &GrantId) -> Result<(), EngineError> {
+        for view in self.grants().await?.into_iter().filter(|view| view.grant.id == *id) {
+            for workspace in view.workspaces {
+                self.resume(&self.workspace(&workspace).await?).await?;
+            }
         }
         Ok(())
     }
@@ -257,7 +271,30 @@ impl Engine {
             if listed.is_none_or(|at| now.duration_since(at) >= LISTED) {
                 listed = Some(now);
                 self.list_all(&oauth).await;
+                self.look_at_suspended().await;
             }
+        }
+    }
+
+    /// Locations that were suspended are asked once a day; what stopped because of that goes on when they are active again.
+    async fn look_at_suspended(&self) {
+        let suspended = [TokenError::LocationInactive.to_string(), ErrorKind::LocationInactive.to_string()];
+        let of_that = |connection: &Connection| {
+            let reason = connection.state_reason.as_deref().unwrap_or_default();
+            connection.state == ConnectionState::NeedsReconnect
+                && suspended.iter().any(|words| reason.contains(words.as_str()))
+        };
+        let looked = async {
+            for workspace in self.store().workspaces().await? {
+                let connections = self.store().connections(Some(&workspace.id)).await?;
+                if connections.iter().any(of_that) && self.location(&workspace).info().await.is_ok() {
+                    self.resume(&workspace).await?;
+                }
+            }
+            Ok::<_, EngineError>(())
+        };
+        if let Err(error) = looked.await {
+            tracing::warn!(%error, "suspended locations are asked again tomorrow");
         }
     }
 

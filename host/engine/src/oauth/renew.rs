@@ -145,6 +145,7 @@ impl OAuth {
             return match self.renew(&grant, &pair).await {
                 Ok(access) => Ok(access),
                 Err(Unrenewed::Superseded) => continue,
+                Err(Unrenewed::Token(error)) if due => Err(error),
                 // What is not renewed in time may still be good for some minutes.
                 Err(Unrenewed::Token(error)) => {
                     self.known_access(id, rejected, SignedDuration::ZERO).ok_or(error)
@@ -179,14 +180,20 @@ impl OAuth {
         let request = TokenRequest::Refresh(&refresh, user);
         let outcome = self.outcome(&letterbox, &request, &key, held).await;
         torture::point("grant-answered");
-        let renewed = match self.judged(&grant.id, &outcome, &request) {
-            Ok(set) => self.keep(grant, fence, set, &refresh).await,
-            Err(kind) => Err(self.give_up(grant, fence, &kind).await),
+        let (renewed, done) = match self.judged(&grant.id, &outcome, &request) {
+            Ok(set) => {
+                let kept = self.keep(grant, fence, set, &refresh).await;
+                let done = kept.is_ok();
+                (kept, done)
+            }
+            Err(kind) => {
+                let unread = matches!(kind, OAuthErrorKind::Unreadable { .. });
+                (Err(self.give_up(grant, fence, &kind, unread).await), !unread)
+            }
         };
-        // What could not be stored stays in the letter for the next attempt.
-        if !matches!(&renewed, Err(Unrenewed::Token(TokenError::Unavailable(_))))
-            || matches!(outcome, Outcome::Failed { .. })
-        {
+        // What could not be stored, or not be understood, may be all that is left of the grant: it stays in the letter, for the next
+        // attempt or for a host that reads better.
+        if done {
             letterbox.clear();
         }
         renewed
@@ -308,9 +315,10 @@ impl OAuth {
                 return Err(OAuthErrorKind::Unavailable { problem: problem.clone(), sent: *sent });
             }
         };
-        if grant_of(&set.resource) != *id {
-            let problem = format!("it is for {}", grant_of(&set.resource));
-            return Err(OAuthErrorKind::Unreadable { problem });
+        // An answer that does not name the location, or names the agency alone, is the grant's that was renewed.
+        let named = set.resource.as_ref().map(grant_of);
+        if let Some(of) = named.filter(|of| of.as_location().is_some_and(|_| of != id)) {
+            return Err(OAuthErrorKind::Unreadable { problem: format!("it is for {of}") });
         }
         Ok(set)
     }
@@ -363,7 +371,13 @@ impl OAuth {
     }
 
     /// Notes why there is no pair. Nothing is deleted, whatever the reason.
-    async fn give_up(&self, grant: &OAuthGrant, fence: u64, kind: &OAuthErrorKind) -> Unrenewed {
+    async fn give_up(
+        &self,
+        grant: &OAuthGrant,
+        fence: u64,
+        kind: &OAuthErrorKind,
+        unread: bool,
+    ) -> Unrenewed {
         let now = self.clock.now();
         let (state, wait) = after(kind, grant.attempts, rand::random());
         let mut reason = kind.to_string();
@@ -378,6 +392,7 @@ impl OAuth {
             state,
             reason: reason.clone(),
             next_attempt_at: now + wait,
+            unread,
         };
         match self.store.not_renewed(ended).await {
             Ok(true) => {}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use contactor_highlevel::oauth::{OAuthError, OAuthErrorKind};
 use contactor_highlevel::{AccessToken, TokenError};
-use contactor_store::{GrantId, GrantState, LocationId};
+use contactor_store::{GrantId, GrantState, Installation, LocationId};
 use jiff::SignedDuration;
 
 use super::{Known, OAuth, lock};
@@ -41,10 +41,17 @@ impl OAuth {
         if let Some(access) = self.derived(location, rejected) {
             return Ok(Some(access));
         }
-        let mut refused = None;
+        // That another agency does not have the location says nothing while the right one is out of order.
+        let passing = |error: &TokenError| match error {
+            TokenError::Unavailable(_) => 2,
+            TokenError::LocationInactive => 1,
+            TokenError::NeedsReconnect(_) | TokenError::NotConnected => 0,
+        };
+        let mut refused: Option<TokenError> = None;
         for id in self.agencies(location).await? {
             match self.derive(&id, location).await {
                 Ok(access) => return Ok(Some(access)),
+                Err(error) if refused.as_ref().is_some_and(|worse| passing(worse) >= passing(&error)) => {}
                 Err(error) => refused = Some(error),
             }
         }
@@ -63,7 +70,7 @@ impl OAuth {
         good.then_some(known.access)
     }
 
-    /// Agencies with a grant, that of the location first when it is known.
+    /// Agencies with a grant; that of the location alone when it is known.
     async fn agencies(&self, location: &LocationId) -> Result<Vec<GrantId>, TokenError> {
         let unavailable = |error: contactor_store::StoreError| TokenError::Unavailable(error.to_string());
         let mut ids = self.ids().await?;
@@ -71,7 +78,11 @@ impl OAuth {
         if ids.len() > 1 {
             let told = self.store.installations().await.map_err(unavailable)?;
             let company = told.into_iter().find(|one| one.location == *location).and_then(|one| one.company);
-            ids.sort_by_key(|id| id.as_company() != company.as_deref());
+            if let Some(own) =
+                ids.iter().find(|id| company.is_some() && id.as_company() == company.as_deref())
+            {
+                return Ok(vec![own.clone()]);
+            }
         }
         Ok(ids)
     }
@@ -90,9 +101,15 @@ impl OAuth {
             }
             made => made,
         };
+        if let Err(error) = &set
+            && matches!(error.kind, OAuthErrorKind::NotInstalled { .. })
+        {
+            self.note_gone(company, location).await;
+        }
         let set = set.map_err(|error| told(&error, company))?;
-        let of = super::renew::grant_of(&set.resource);
-        if of != GrantId::location(location) {
+        if let Some(of) = set.resource.as_ref().map(super::renew::grant_of)
+            && of.as_location().is_some_and(|named| named != *location)
+        {
             return Err(TokenError::Unavailable(format!(
                 "HighLevel gave a token of {of} for the location {location}"
             )));
@@ -100,6 +117,21 @@ impl OAuth {
         let (access, expires_at) = (AccessToken::from(set.access.clone()), self.expiry(&set));
         lock(&self.derived).insert(location.clone(), Known { access: access.clone(), expires_at });
         Ok(access)
+    }
+
+    /// Nobody told of an uninstallation, or not yet: the next INSTALL is news then.
+    async fn note_gone(&self, company: &str, location: &LocationId) {
+        let told = match self.store.installations().await {
+            Ok(told) => told.into_iter().find(|one| one.location == *location),
+            Err(_) => None,
+        };
+        let Some(known) = told.filter(|one| one.installed && one.company.as_deref() == Some(company)) else {
+            return;
+        };
+        let gone = Installation { installed: false, told_at: self.clock.now(), ..known };
+        if let Err(error) = self.store.put_installations(vec![gone]).await {
+            tracing::warn!(%location, %error, "that the app is gone is noted with the next list");
+        }
     }
 
     async fn narrow(

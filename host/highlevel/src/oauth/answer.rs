@@ -36,8 +36,8 @@ pub struct TokenSet {
     pub expires_in: Duration,
     /// What it allows.
     pub scopes: Vec<String>,
-    /// What it is for.
-    pub resource: Resource,
+    /// What it is for; none when the answer does not say.
+    pub resource: Option<Resource>,
 }
 
 /// Why there is no token.
@@ -154,6 +154,19 @@ pub(super) fn refusal(
     }
 }
 
+/// Seconds that a token is good for whose answer does not say: a fraction of the usual day, so that it is renewed in time.
+const UNSAID: u64 = 3_600;
+
+/// A number of seconds, also one in quotes. The refresh token is spent by now: what can be read is better than a lost grant.
+fn seconds(value: &Value) -> Option<u64> {
+    let whole = |text: &str| text.trim().split('.').next()?.parse().ok();
+    match value {
+        Value::Number(number) => number.as_u64().or_else(|| whole(&number.to_string())),
+        Value::String(text) => whole(text),
+        _ => None,
+    }
+}
+
 /// Both spellings: the first version's and version 3's.
 fn token_set(json: &Value) -> Result<TokenSet, String> {
     let member =
@@ -161,14 +174,14 @@ fn token_set(json: &Value) -> Result<TokenSet, String> {
     let text =
         |names| member(names).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
     let access = text(["access_token", "accessToken"]).ok_or("it holds no access token")?;
-    let seconds =
-        member(["expires_in", "expiresIn"]).and_then(Value::as_u64).ok_or("it does not say until when")?;
+    let seconds = member(["expires_in", "expiresIn"]).and_then(seconds).unwrap_or(UNSAID);
     let company = text(["companyId", "company_id"]);
     let location = text(["locationId", "location_id"]);
     let resource = match (location, company) {
-        (Some(location), company) => Resource::Location { location: LocationId::new(location), company },
-        (None, Some(company)) => Resource::Company { company },
-        (None, None) => return Err("it names neither a location nor an agency".to_owned()),
+        (Some(location), company) => {
+            Some(Resource::Location { location: LocationId::new(location), company })
+        }
+        (None, company) => company.map(|company| Resource::Company { company }),
     };
     let scopes = text(["scope", "scopes"]).unwrap_or_default();
     Ok(TokenSet {
@@ -208,12 +221,12 @@ mod tests {
             assert_eq!(set.scopes, ["contacts.readonly", "x"]);
             assert_eq!(set.expires_in.as_secs(), 86399);
             let company = Some("com".to_owned());
-            assert_eq!(set.resource, Resource::Location { location: LocationId::new("loc"), company });
+            assert_eq!(set.resource, Some(Resource::Location { location: LocationId::new("loc"), company }));
         }
         let company =
             json!({"access_token": "a", "expires_in": 10, "userType": "Company", "companyId": "com"});
         let set = read(201, None, company.to_string().as_bytes(), &Redactor::default()).unwrap();
-        assert_eq!(set.resource, Resource::Company { company: "com".to_owned() });
+        assert_eq!(set.resource, Some(Resource::Company { company: "com".to_owned() }));
     }
 
     #[test]
@@ -234,8 +247,22 @@ mod tests {
             assert!(matches!(kind(status, &body), OAuthErrorKind::Unavailable { .. }), "{status}");
         }
         assert!(matches!(kind(429, &json!({})), OAuthErrorKind::Limited { .. }));
-        for body in [json!({}), json!({"access_token": "x"}), json!({"access_token": "x", "expires_in": 1})] {
+        for body in [json!({}), json!([1]), json!({"access_token": "", "expires_in": 1})] {
             assert!(matches!(kind(200, &body), OAuthErrorKind::Unreadable { .. }), "{body}");
+        }
+    }
+
+    #[test]
+    fn whatever_can_be_read_of_a_pair_is_taken_because_the_last_one_is_spent() {
+        for (expires_in, seconds) in [
+            (json!("86399"), 86_399),
+            (json!(86_399.5), 86_399),
+            (json!(null), UNSAID),
+            (json!("soon"), UNSAID),
+        ] {
+            let body = json!({"access_token": "a-1", "refresh_token": "r-1", "expires_in": expires_in});
+            let set = read(200, None, body.to_string().as_bytes(), &Redactor::default()).unwrap();
+            assert_eq!((set.expires_in.as_secs(), set.resource), (seconds, None), "{body}");
         }
     }
 

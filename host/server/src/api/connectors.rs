@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::dto::{Connector, ErrorBody, InspectReport};
 use crate::error::ApiResult;
 use crate::extract::Component;
-use crate::gate::Told;
+use crate::gate::{Asks, Told};
 
 /// All installed components, newest first.
 #[utoipa::path(
@@ -38,9 +38,10 @@ pub(crate) async fn list(State(app): State<App>) -> ApiResult<Json<Vec<Connector
 )]
 pub(crate) async fn install(
     State(app): State<App>,
+    Asks(caller): Asks,
     Component(bytes): Component,
 ) -> ApiResult<(StatusCode, Extension<Told>, Json<Connector>)> {
-    let connector: Connector = app.engine.install_connector(bytes.into()).await?.into();
+    let connector: Connector = app.engine.install_connector_for(&caller, bytes.into()).await?.into();
     let told =
         Told(format!("connector={} version={} digest={}", connector.id, connector.version, connector.digest));
     Ok((StatusCode::CREATED, Extension(told), Json(connector)))

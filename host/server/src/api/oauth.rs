@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::workspace_id;
 use crate::app::App;
-use crate::dto::{Consent, ErrorBody, HighLevelGrant, Installation, NewConsent, RenewGrant};
+use crate::dto::{Consent, ErrorBody, GrantState, HighLevelGrant, Installation, NewConsent, RenewGrant};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ApiJson, ApiPath};
 
@@ -145,7 +145,10 @@ pub(crate) async fn renew_of_workspace(
     ApiPath(workspace): ApiPath<String>,
 ) -> ApiResult<Json<Vec<HighLevelGrant>>> {
     let workspace = workspace_id(workspace);
-    for grant in of_workspace(&app, &workspace).await? {
+    // An agency's grant is the platform's: while it works, one workspace does not spend its tokens.
+    let renewed =
+        |grant: &HighLevelGrant| grant.id.starts_with("location/") || grant.state != GrantState::Active;
+    for grant in of_workspace(&app, &workspace).await?.into_iter().filter(renewed) {
         app.engine.renew_grant(&GrantId::from_stored(grant.id)).await?;
     }
     Ok(Json(of_workspace(&app, &workspace).await?))

@@ -19,6 +19,9 @@ pub struct Connector {
     pub size: u64,
     /// When it was installed.
     pub installed_at: Timestamp,
+    /// A platform admin installed it; another one is taken by its digest only.
+    #[serde(default)]
+    pub approved: bool,
     /// Its name for people.
     pub name: String,
     /// What it does, in a sentence.
@@ -77,6 +80,7 @@ impl From<engine::ConnectorView> for Connector {
             digest: own.digest.to_string(),
             size: own.size,
             installed_at: own.installed_at,
+            approved: own.approved,
             name: own.name,
             summary: own.summary,
             base_url: own.base_url,

@@ -15,6 +15,7 @@ pub(super) async fn everything_configured_survives_a_restart(engine: Arc<dyn Eng
         manifest: "id = \"prefinery\"".to_owned(),
         size: 4_321,
         installed_at: at(seconds),
+        approved: true,
     };
     let (older, newer) = (connector("a", 1), connector("b", 2));
     for connector in [&older, &newer, &older] {
@@ -115,4 +116,54 @@ pub(super) async fn unknown_names_are_answered_as_such(engine: Arc<dyn Engine>) 
     for refusal in refusals {
         assert!(matches!(&refusal, Err(StoreError::NotFound { .. })), "{refusal:?}");
     }
+}
+
+pub(super) async fn a_component_is_approved_by_whoever_may_and_stays_so(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let connector = |digit: &str, seconds, approved| InstalledConnector {
+        digest: Digest::new(digit.repeat(64)),
+        id: "prefinery".to_owned(),
+        version: "1.2.3".to_owned(),
+        manifest: "id = \"prefinery\"".to_owned(),
+        size: 1,
+        installed_at: at(seconds),
+        approved,
+    };
+    let install = async |connector| world.store.install_connector(connector).await.unwrap();
+    let known = async || {
+        let all = world.store.connectors().await.unwrap();
+        all.into_iter().map(|one| (one.digest.as_str()[..1].to_owned(), one.approved)).collect::<Vec<_>>()
+    };
+    install(connector("a", 1, true)).await;
+    install(connector("b", 2, false)).await;
+    let [a, b] = ["a", "b"].map(str::to_owned);
+    assert_eq!(known().await, [(b.clone(), false), (a.clone(), true)]);
+    install(connector("a", 3, false)).await;
+    assert_eq!(known().await, [(b.clone(), false), (a.clone(), true)]);
+    install(connector("a", 4, true)).await;
+    assert_eq!(known().await, [(a.clone(), true), (b.clone(), false)]);
+    install(connector("b", 5, true)).await;
+    assert_eq!(known().await, [(b, true), (a, true)]);
+}
+
+pub(super) async fn a_state_is_exchanged_only_for_the_one_it_was_seen_in(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let exchange = async |from, to, reason: Option<&str>| {
+        world
+            .store
+            .exchange_connection_state(&prefinery(), from, to, reason.map(str::to_owned))
+            .await
+            .unwrap()
+    };
+    use ConnectionState::{Enabled, NeedsReconnect};
+    assert!(exchange(Enabled, NeedsReconnect, Some("refused")).await);
+    assert!(!exchange(Enabled, NeedsReconnect, Some("again")).await);
+    let seen = world.store.connection(&prefinery()).await.unwrap().unwrap();
+    assert_eq!((seen.state, seen.state_reason.as_deref()), (NeedsReconnect, Some("refused")));
+    assert!(exchange(NeedsReconnect, Enabled, None).await);
+    world.store.set_connection_state(&prefinery(), Enabled, None).await.unwrap();
+    assert!(world.store.stop_mass_change(&prefinery(), "many".to_owned()).await.unwrap());
+    assert!(!exchange(Enabled, NeedsReconnect, Some("refused")).await, "the guard's stop stays");
+    let stopped = world.store.connection(&prefinery()).await.unwrap().unwrap();
+    assert_eq!(stopped.stop_cause, Some(StopCause::MassChange));
 }

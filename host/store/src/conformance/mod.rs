@@ -118,12 +118,15 @@ cases! {
         one_renews_a_grant_and_only_from_the_generation_it_has_read,
         a_lease_whose_holder_died_is_taken_over_with_what_opens_its_letter,
         a_lease_of_a_process_that_is_known_to_have_ended_is_taken_over_at_once,
+        what_opens_an_answer_that_was_not_understood_is_kept,
         a_failed_attempt_keeps_the_pair_and_is_due_again,
         a_new_consent_takes_the_place_of_the_old_pair,
         a_consent_ends_once_and_in_time,
         a_later_word_of_an_installation_stands;
     configuration:
         everything_configured_survives_a_restart,
+        a_component_is_approved_by_whoever_may_and_stays_so,
+        a_state_is_exchanged_only_for_the_one_it_was_seen_in,
         ids_locations_and_webhook_tokens_are_unique,
         unknown_names_are_answered_as_such;
     people:

@@ -5,10 +5,24 @@ use std::sync::Arc;
 use super::Engine;
 use super::world::*;
 use crate::model::*;
-use crate::vault::{KeyId, Sealed};
+use crate::vault::{KeyId, Sealed, WrappedKey};
+
+/// The one data key of those who keep grants.
+const KEY: &str = "fake";
 
 fn sealed(word: &str) -> Sealed {
-    Sealed { key_id: KeyId::from_stored("fake"), bytes: word.as_bytes().to_vec() }
+    Sealed { key_id: KeyId::from_stored(KEY), bytes: word.as_bytes().to_vec() }
+}
+
+async fn world(engine: Arc<dyn Engine>) -> World {
+    let world = World::new(engine).await;
+    let key = WrappedKey {
+        id: KeyId::from_stored(KEY),
+        workspace: WorkspaceId::new(GrantId::CUSTODY),
+        wrapped: Sealed { key_id: KeyId::from_stored("kek"), bytes: vec![1] },
+    };
+    world.store.add_data_key(key).await.unwrap();
+    world
 }
 
 fn pair(word: &str, seconds: i64) -> NewPair {
@@ -54,6 +68,7 @@ fn ended(generation: u64, fence: u64, state: GrantState) -> NotRenewed {
         state,
         reason: "it was down".to_owned(),
         next_attempt_at: at(700),
+        unread: false,
     }
 }
 
@@ -67,7 +82,7 @@ fn granted(leased: &Leased) -> (u64, Option<u64>) {
 }
 
 pub(super) async fn one_renews_a_grant_and_only_from_the_generation_it_has_read(engine: Arc<dyn Engine>) {
-    let world = World::new(engine).await;
+    let world = world(engine).await;
     let grant = world.store.put_grant(consented("first", 0)).await.unwrap();
     assert_eq!((grant.generation, grant.state, grant.lease.clone()), (1, GrantState::Active, None));
     assert_eq!(stored(&world, &location().pair()).await.unwrap(), b"first");
@@ -90,7 +105,7 @@ pub(super) async fn one_renews_a_grant_and_only_from_the_generation_it_has_read(
 pub(super) async fn a_lease_whose_holder_died_is_taken_over_with_what_opens_its_letter(
     engine: Arc<dyn Engine>,
 ) {
-    let world = World::new(engine).await;
+    let world = world(engine).await;
     world.store.put_grant(consented("first", 0)).await.unwrap();
     let (first, _) = granted(&world.store.lease_grant(ask(1, "one", 10)).await.unwrap());
     let world = world.restart().await;
@@ -111,7 +126,7 @@ pub(super) async fn a_lease_whose_holder_died_is_taken_over_with_what_opens_its_
 pub(super) async fn a_lease_of_a_process_that_is_known_to_have_ended_is_taken_over_at_once(
     engine: Arc<dyn Engine>,
 ) {
-    let world = World::new(engine).await;
+    let world = world(engine).await;
     world.store.put_grant(consented("first", 0)).await.unwrap();
     granted(&world.store.lease_grant(ask(1, "here/one", 10)).await.unwrap());
     let there = LeaseRequest { ended: Some("there/".to_owned()), ..ask(1, "there/two", 20) };
@@ -120,8 +135,20 @@ pub(super) async fn a_lease_of_a_process_that_is_known_to_have_ended_is_taken_ov
     assert!(matches!(world.store.lease_grant(here).await.unwrap(), Leased::Granted { before: Some(_), .. }));
 }
 
+pub(super) async fn what_opens_an_answer_that_was_not_understood_is_kept(engine: Arc<dyn Engine>) {
+    let world = world(engine).await;
+    world.store.put_grant(consented("first", 0)).await.unwrap();
+    let (fence, _) = granted(&world.store.lease_grant(ask(1, "one", 10)).await.unwrap());
+    let unread = NotRenewed { unread: true, ..ended(1, fence, GrantState::Degraded) };
+    assert!(world.store.not_renewed(unread).await.unwrap());
+    assert_eq!(stored(&world, &location().courier()).await.unwrap(), b"one");
+    let (_, before) = granted(&world.store.lease_grant(ask(1, "two", 20)).await.unwrap());
+    assert_eq!(before, Some(fence));
+    assert_eq!(stored(&world, &location().courier()).await.unwrap(), b"one");
+}
+
 pub(super) async fn a_failed_attempt_keeps_the_pair_and_is_due_again(engine: Arc<dyn Engine>) {
-    let world = World::new(engine).await;
+    let world = world(engine).await;
     world.store.put_grant(consented("first", 0)).await.unwrap();
     let due = async |seconds| world.store.due_grants(at(seconds), 10).await.unwrap().len();
     assert_eq!((due(499).await, due(500).await), (0, 1));
@@ -142,7 +169,7 @@ pub(super) async fn a_failed_attempt_keeps_the_pair_and_is_due_again(engine: Arc
 }
 
 pub(super) async fn a_new_consent_takes_the_place_of_the_old_pair(engine: Arc<dyn Engine>) {
-    let world = World::new(engine).await;
+    let world = world(engine).await;
     world.store.put_grant(consented("first", 0)).await.unwrap();
     let (fence, _) = granted(&world.store.lease_grant(ask(1, "one", 10)).await.unwrap());
     let again = world.store.put_grant(Consented { company: None, ..consented("again", 20) }).await.unwrap();
@@ -157,7 +184,7 @@ pub(super) async fn a_new_consent_takes_the_place_of_the_old_pair(engine: Arc<dy
 }
 
 pub(super) async fn a_consent_ends_once_and_in_time(engine: Arc<dyn Engine>) {
-    let world = World::new(engine).await;
+    let world = world(engine).await;
     let flow = |state: &str, workspace: Option<WorkspaceId>| ConsentFlow {
         state: state.to_owned(),
         workspace,
@@ -175,7 +202,7 @@ pub(super) async fn a_consent_ends_once_and_in_time(engine: Arc<dyn Engine>) {
 }
 
 pub(super) async fn a_later_word_of_an_installation_stands(engine: Arc<dyn Engine>) {
-    let world = World::new(engine).await;
+    let world = world(engine).await;
     let told = |installed, seconds| Installation {
         location: LocationId::new("loc"),
         company: Some("com".to_owned()),

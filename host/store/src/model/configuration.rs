@@ -41,6 +41,8 @@ pub struct InstalledConnector {
     pub size: u64,
     /// When it was installed.
     pub installed_at: Timestamp,
+    /// A platform admin installed it. Another one is taken by its digest only: its author may have given it anybody's id.
+    pub approved: bool,
 }
 
 /// Whether a connection works.

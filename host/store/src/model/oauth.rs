@@ -203,6 +203,8 @@ pub struct NotRenewed {
     pub reason: String,
     /// When it is tried again.
     pub next_attempt_at: Timestamp,
+    /// The answer lies in the courier's letter and was not understood: what opens it is kept.
+    pub unread: bool,
 }
 
 /// A consent that was begun and not ended.

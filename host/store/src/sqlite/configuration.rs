@@ -103,8 +103,9 @@ pub(super) fn workspace_pk_of(db: &Db, location: &LocationId) -> Result<Option<i
 // ----------------------------------------------------------------------------------------------------------- connectors
 
 pub(super) fn install_connector(db: &Db, connector: &InstalledConnector) -> Result<()> {
-    let sql = "INSERT INTO connectors (digest, id, version, manifest, size, installed_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (digest) DO NOTHING";
+    let sql = "INSERT INTO connectors (digest, id, version, manifest, size, installed_at, approved) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+               ON CONFLICT (digest) DO UPDATE SET approved = 1, installed_at = ?6 WHERE ?7";
     db.prepare_cached(sql)?.execute(params![
         connector.digest,
         connector.id,
@@ -112,12 +113,13 @@ pub(super) fn install_connector(db: &Db, connector: &InstalledConnector) -> Resu
         connector.manifest,
         integer(connector.size),
         At(connector.installed_at),
+        connector.approved,
     ])?;
     Ok(())
 }
 
 pub(super) fn connectors(db: &Db) -> Result<Vec<InstalledConnector>> {
-    let sql = "SELECT digest, id, version, manifest, size, installed_at FROM connectors \
+    let sql = "SELECT digest, id, version, manifest, size, installed_at, approved FROM connectors \
                ORDER BY installed_at DESC, pk DESC";
     let mut statement = db.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| {
@@ -128,6 +130,7 @@ pub(super) fn connectors(db: &Db) -> Result<Vec<InstalledConnector>> {
             manifest: row.get(3)?,
             size: count(row.get(4)?),
             installed_at: row.get::<_, At>(5)?.0,
+            approved: row.get(6)?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -208,6 +211,18 @@ pub(super) fn set_connection_state(
     let sql = "UPDATE connections SET state = ?2, state_reason = ?3, stop_cause = NULL WHERE id = ?1";
     let changed = db.prepare_cached(sql)?.execute(params![id, Word(state), reason])?;
     if changed == 0 { Err(StoreError::not_found("connection", id)) } else { Ok(()) }
+}
+
+pub(super) fn exchange_connection_state(
+    db: &Db,
+    id: &ConnectionId,
+    from: ConnectionState,
+    to: ConnectionState,
+    reason: Option<&str>,
+) -> Result<bool> {
+    let sql = "UPDATE connections SET state = ?3, state_reason = ?4, stop_cause = NULL WHERE id = ?1 AND state = ?2";
+    let changed = db.prepare_cached(sql)?.execute(params![id, Word(from), Word(to), reason])?;
+    Ok(changed > 0)
 }
 
 pub(super) fn stop_mass_change(db: &Db, id: &ConnectionId, reason: &str) -> Result<bool> {

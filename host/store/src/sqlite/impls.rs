@@ -68,6 +68,18 @@ impl Store for SqliteStore {
         self.write(move |db| configuration::set_connection_state(db, &id, state, reason.as_deref())).await
     }
 
+    async fn exchange_connection_state(
+        &self,
+        id: &ConnectionId,
+        from: ConnectionState,
+        to: ConnectionState,
+        reason: Option<String>,
+    ) -> Result<bool> {
+        let id = id.clone();
+        self.write(move |db| configuration::exchange_connection_state(db, &id, from, to, reason.as_deref()))
+            .await
+    }
+
     async fn stop_mass_change(&self, id: &ConnectionId, reason: String) -> Result<bool> {
         let id = id.clone();
         self.write(move |db| configuration::stop_mass_change(db, &id, &reason)).await

@@ -135,7 +135,7 @@ pub(super) fn renew(db: &Db, id: &GrantId, generation: u64, fence: u64, pair: &N
 /// Notes that an attempt brought no pair, and gives the lease back.
 pub(super) fn not_renewed(db: &Db, ended: &NotRenewed) -> Result<bool> {
     let sql = "UPDATE oauth_grants SET state = ?4, reason = ?5, attempts = attempts + 1, next_attempt_at = ?6, \
-                   lease_owner = NULL, lease_until = NULL, unsettled = NULL \
+                   lease_owner = NULL, lease_until = NULL, unsettled = CASE WHEN ?7 THEN unsettled END \
                WHERE id = ?1 AND generation = ?2 AND fence = ?3";
     let changed = db.prepare_cached(sql)?.execute(params![
         ended.id.as_str(),
@@ -144,8 +144,9 @@ pub(super) fn not_renewed(db: &Db, ended: &NotRenewed) -> Result<bool> {
         Word(ended.state),
         ended.reason,
         At(ended.next_attempt_at),
+        ended.unread,
     ])?;
-    if changed > 0 {
+    if changed > 0 && !ended.unread {
         configuration::remove_credential(db, &ended.id.courier())?;
     }
     Ok(changed > 0)

@@ -38,6 +38,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/023.sql"),
     include_str!("schema/024.sql"),
     include_str!("schema/025.sql"),
+    include_str!("schema/026.sql"),
 ];
 
 /// Answers the schema version of a database that is ours and not too new.
