@@ -129,3 +129,28 @@ async fn who_decides_is_who_asks_whatever_the_request_says() {
     let decided: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(decided["decided_by"], "wanda (admin)", "{text}");
 }
+
+#[tokio::test]
+async fn an_authors_component_is_given_to_nobody_who_names_it_by_its_id() {
+    let world = World::set().await;
+    let component = contactor_tests::artefacts::component("referrizer").unwrap();
+    let install = async |token: &str| {
+        let request =
+            world.request(token, Method::POST, "/connectors").header("content-type", "application/wasm");
+        let answer = request.body(component.clone()).send().await.unwrap();
+        assert_eq!(answer.status(), 201);
+        answer.json::<Value>().await.unwrap()
+    };
+    let drafted = install(world.shows("arthur")).await;
+    assert_eq!(drafted["approved"], false);
+    let connection = format!("/workspaces/{OWN}/connections/referrizer");
+    let enable = async |body: Value| world.ask(world.shows("wanda"), Method::PUT, &connection, &body).await;
+    let (status, text) = enable(json!({})).await;
+    assert!(status == 404 && text.contains("--digest"), "{status}: {text}");
+    // By its digest it is looked at; that its credential is missing is said next.
+    let (status, text) = enable(json!({ "digest": drafted["digest"] })).await;
+    assert_ne!(status, 404, "{text}");
+    assert_eq!(install(contactor_tests::engine::ADMIN_TOKEN).await["approved"], true);
+    let (status, text) = enable(json!({})).await;
+    assert_ne!(status, 404, "{text}");
+}
