@@ -117,7 +117,7 @@ impl World {
         host.get("/workspaces/acme/connections/prefinery").await.unwrap()["state"].clone()
     }
 
-    async fn create_contact(&self, email: &str) {
+    fn create_contact(&self, email: &str) {
         let fields = json!({ "firstName": "Ann", "email": email });
         let act = PersonAct::CreateContact { fields };
         self.sandbox.highlevel().act(&self.location, act).unwrap();
@@ -146,7 +146,7 @@ fn refusal(status: u16, body: Value) -> Effect {
 async fn a_location_is_opened_by_consent_and_its_contacts_are_kept_in_step() {
     let world = World::new().await;
     let host = world.connected().await;
-    world.create_contact("ann@example.com").await;
+    world.create_contact("ann@example.com");
     world.arrived(&host, "ann@example.com").await;
     let grant = world.grant(&host, &world.own()).await;
     assert_eq!((&grant["state"], &grant["generation"]), (&json!("active"), &json!(1)), "{grant}");
@@ -300,12 +300,12 @@ async fn a_suspended_location_pauses_its_grant_and_goes_on_when_it_is_active_aga
 async fn a_refused_grant_needs_a_reconnect_which_keeps_links_and_lets_waiting_work_go_on() {
     let world = World::new().await;
     let host = world.connected().await;
-    world.create_contact("ann@example.com").await;
+    world.create_contact("ann@example.com");
     world.arrived(&host, "ann@example.com").await;
     host.until_idle().await.unwrap();
     world.sandbox.highlevel().withdraw_refresh(&world.location);
     world.sandbox.highlevel().withdraw_access(&world.location);
-    world.create_contact("bob@example.com").await;
+    world.create_contact("bob@example.com");
     host.until(
         "the connection needs a reconnect",
         async || Ok(world.state(&host).await == "needs-reconnect"),
@@ -333,7 +333,7 @@ async fn an_agencys_grant_opens_its_locations_as_long_as_they_have_the_app() {
     world.workspace(&host).await;
     world.consent(&host, "/oauth/consents", "company").await.unwrap();
     world.enable(&host).await;
-    world.create_contact("ann@example.com").await;
+    world.create_contact("ann@example.com");
     world.arrived(&host, "ann@example.com").await;
     let agency = world.grant(&host, &format!("company/{AGENCY}")).await;
     assert_eq!(agency["workspaces"], json!(["acme"]), "{agency}");
@@ -356,7 +356,7 @@ async fn an_agencys_grant_opens_its_locations_as_long_as_they_have_the_app() {
     .unwrap();
     let problems = world.check(&host).await.unwrap().to_string();
     assert!(problems.contains("install the app"), "{problems}");
-    world.create_contact("bob@example.com").await;
+    world.create_contact("bob@example.com");
     // Nobody tells an app of a location that has uninstalled it: the reinstallation finds what was missed.
     world.sandbox.highlevel().authorize(&app.client_id, Some(&world.location)).unwrap();
     host.until("the installation is known", async || {
@@ -377,7 +377,7 @@ async fn a_private_token_is_replaced_by_one_that_opens_the_same_location() {
     host.post("/workspaces", &new).await.unwrap();
     world.enable(&host).await;
     world.sandbox.highlevel().revoke_token(&token);
-    world.create_contact("ann@example.com").await;
+    world.create_contact("ann@example.com");
     host.until(
         "the connection needs a reconnect",
         async || Ok(world.state(&host).await == "needs-reconnect"),

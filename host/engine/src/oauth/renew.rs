@@ -261,7 +261,7 @@ impl OAuth {
                 }
                 Leased::Renewed => return Err(Unrenewed::Superseded),
                 Leased::Held { .. } if tokio::time::Instant::now() < patience => {
-                    tokio::time::sleep(LOOK).await
+                    tokio::time::sleep(LOOK).await;
                 }
                 Leased::Held { .. } => {
                     let problem = "another host renews this grant".to_owned();

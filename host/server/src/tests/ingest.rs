@@ -76,6 +76,9 @@ async fn a_body_beyond_the_cap_is_refused_whether_or_not_its_length_was_announce
     assert_eq!(answer(server.webhook(&just_fits)).await.0, 400);
     let too_large = format!("\"{}\"", "x".repeat(999));
     assert_eq!(answer(server.webhook(&too_large)).await, (413, json!({"result": "too-large"})));
+    // The rest of it is not read, so nothing else is to be sent on this connection.
+    let refused = server.webhook(&too_large).send().await.unwrap();
+    assert_eq!(refused.headers()["connection"], "close");
     // Sent in chunks by hand: a client library announces the length.
     let head = "POST /webhooks/highlevel HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n";
     let chunk = format!("{:x}\r\n{}\r\n", 600, "x".repeat(600));
