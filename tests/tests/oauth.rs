@@ -225,7 +225,7 @@ async fn a_host_that_is_killed_at_any_step_of_a_renewal_spends_one_token_and_los
         let host = Host::start_with(world.dir.path(), &format!("die={step}:1")).await.unwrap();
         let asked = join_all((0..100).map(|_| world.check(&host))).await;
         assert!(asked.iter().all(Result::is_err), "{step}: the host lived on");
-        host.ends().await.unwrap();
+        assert_eq!(host.ends().await.unwrap().0, None, "{step}: it was not killed there");
 
         let host = world.host().await;
         let problems = world.check(&host).await.unwrap_or_else(|error| {
@@ -290,9 +290,26 @@ async fn a_suspended_location_pauses_its_grant_and_goes_on_when_it_is_active_aga
     world.check(&host).await.unwrap();
     assert_eq!(world.sandbox.recorder().count_of(TOKEN).requests, asked, "it is asked about once a day");
 
+    world.create_contact("ann@example.com");
+    host.until("the connection stops", async || Ok(world.state(&host).await == "needs-reconnect"))
+        .await
+        .unwrap();
     world.sandbox.highlevel().set_active(&world.location, true).unwrap();
-    host.post("/oauth/grants/renew", &json!({ "grant": world.own() })).await.unwrap();
+    host.post("/workspaces/acme/grants/renew", &json!({})).await.unwrap();
     assert_eq!(world.check(&host).await.unwrap(), json!([]));
+    world.arrived(&host, "ann@example.com").await;
+
+    // Nobody says anything: the host asks once a day, and when it starts.
+    world.sandbox.highlevel().set_active(&world.location, false).unwrap();
+    world.sandbox.highlevel().withdraw_access(&world.location);
+    world.create_contact("bob@example.com");
+    host.until("the connection stops", async || Ok(world.state(&host).await == "needs-reconnect"))
+        .await
+        .unwrap();
+    host.stop().await.unwrap();
+    world.sandbox.highlevel().set_active(&world.location, true).unwrap();
+    let host = world.host().await;
+    world.arrived(&host, "bob@example.com").await;
     host.stop().await.unwrap();
 }
 

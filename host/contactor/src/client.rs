@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contactor_highlevel::http::{Options, client};
+use contactor_highlevel::http::{Options, Unanswered, client};
 use contactor_server::dto::{
     ActionReport, ActionRequest, AlertRules, Alerts, AllowRequest, ApproveMatch, AuditEntry, AuditQuery,
     AuditReport, AuditVerifyQuery, CatalogueEntry, CatalogueQuery, CheckReport, Conflict, ConflictQuery,
@@ -657,14 +657,17 @@ impl Client {
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
         let response = self.send(request).await?;
         let url = response.url().clone();
-        response.json().await.map_err(|error| ClientError::Unexpected { url, what: plain(&error) })
+        response
+            .json()
+            .await
+            .map_err(|error| ClientError::Unexpected { url, what: Unanswered::of(&error).problem })
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response> {
-        let response = request
-            .send()
-            .await
-            .map_err(|error| ClientError::Unreachable { url: self.base.clone(), reason: plain(&error) })?;
+        let response = request.send().await.map_err(|error| ClientError::Unreachable {
+            url: self.base.clone(),
+            reason: Unanswered::of(&error).problem,
+        })?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -684,18 +687,6 @@ fn refusal(status: StatusCode, url: Url, text: &str) -> ClientError {
         "no-such-path" => ClientError::Unexpected { url, what: format!("{status}: {}", error.message) },
         _ => ClientError::Refused { message: error.message, hint: error.hint },
     }
-}
-
-/// The innermost reason of a transport error; the outer ones repeat the address.
-fn plain(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "timed out".to_owned();
-    }
-    let mut reason: &dyn std::error::Error = error;
-    while let Some(source) = reason.source() {
-        reason = source;
-    }
-    reason.to_string()
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ impl Engine {
     /// A failure decides what becomes of the delivery; a refused credential stops the connection.
     async fn attempt_failed(&self, claimed: &ClaimedDelivery, failure: Failure, stopped: bool) -> Ending {
         if failure.class == FailureClass::Auth {
-            self.needs_reconnect(&claimed.connection, &failure.message).await;
+            self.needs_reconnect(&claimed.connection, &failure).await;
         }
         let disposition = if stopped {
             // Another attempt would meet the same journal.

@@ -13,20 +13,25 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use contactor_highlevel::{AccessToken, TokenError, TokenProvider};
-use contactor_store::{ConnectionId, ConnectionState, LocationId, Purpose, Store, Vault, WorkspaceId};
+use contactor_store::{
+    ConnectionId, ConnectionState, LocationId, Purpose, StopCause, Store, Vault, WorkspaceId,
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::failure::Failure;
 use crate::oauth::OAuth;
 use crate::vault::{Keys, SecretParts, secret_json, secret_parts};
 
 impl Engine {
     /// Stops a connection whose credential was refused: its work waits until a person reconnects it. Without the stop the
     /// same refusal would be fetched again and again.
-    pub(crate) async fn needs_reconnect(&self, id: &ConnectionId, reason: &str) {
+    pub(crate) async fn needs_reconnect(&self, id: &ConnectionId, failure: &Failure) {
         let (from, to) = (ConnectionState::Enabled, ConnectionState::NeedsReconnect);
-        match self.store().exchange_connection_state(id, from, to, Some(reason.to_owned())).await {
+        let cause = failure.suspended.then_some(StopCause::Suspended);
+        match self.store().exchange_connection_state(id, from, to, Some(failure.message.clone()), cause).await
+        {
             Ok(true) => {}
             // Somebody stopped it for another reason, which a reconnect must not undo.
             Ok(false) => return,

@@ -202,11 +202,7 @@ impl Engine {
     /// The courier's directory cannot be used, or the app is set already.
     pub fn grant_by(&self, setup: OAuthSetup) -> Result<(), EngineError> {
         let invalid = |error: &dyn std::fmt::Display| EngineError::Invalid(error.to_string());
-        let options = contactor_highlevel::http::Options {
-            timeout: self.0.highlevel_config.timeout,
-            ..contactor_highlevel::http::Options::default()
-        };
-        let http = contactor_highlevel::http::client(&options).map_err(|error| invalid(&error))?;
+        let http = self.0.highlevel_client.clone();
         let client = OAuthClient::new(http, &self.0.highlevel_config, setup.app.clone())
             .map_err(|error| invalid(&error))?;
         let (store, credentials) = (Arc::clone(self.store()), self.credentials().clone());

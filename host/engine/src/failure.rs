@@ -25,11 +25,13 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// When the other system said it is worth trying again.
     pub(crate) retry_after: Option<SignedDuration>,
+    /// HighLevel suspended the location: the credential is good, and nobody has to do anything.
+    pub(crate) suspended: bool,
 }
 
 impl Failure {
     pub(crate) fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), retry_after: None }
+        Self { class, message: message.into(), retry_after: None, suspended: false }
     }
 
     /// How long the other system asked to be left alone, within reason.
@@ -164,7 +166,11 @@ fn of_highlevel_kind(kind: &ErrorKind, said: &str) -> Failure {
     };
     // Beyond what a span can hold is beyond reason as well.
     let retry_after = retry_after.map(|wait| SignedDuration::try_from(wait).unwrap_or(LONGEST_WAIT));
-    Failure { retry_after, ..Failure::new(class, format!("HighLevel: {said}{}", next_step(kind))) }
+    let suspended = matches!(
+        kind,
+        ErrorKind::LocationInactive | ErrorKind::Token(highlevel::TokenError::LocationInactive)
+    );
+    Failure { retry_after, suspended, ..Failure::new(class, format!("HighLevel: {said}{}", next_step(kind))) }
 }
 
 /// What happens next, where the error does not say so itself.

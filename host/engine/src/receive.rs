@@ -72,7 +72,7 @@ impl Engine {
                 }
                 Err(failure) => {
                     if failure.class == FailureClass::Auth {
-                        self.needs_reconnect(&claimed.connection, &failure.message).await;
+                        self.needs_reconnect(&claimed.connection, &failure).await;
                     }
                     let (id, attempts) = (&claimed.connection, claimed.attempts);
                     let disposition = self.disposition(id, WEBHOOK_ENTITY, &failure, attempts).await;

@@ -123,7 +123,7 @@ impl Engine {
             Ok(Ok(Step::Rest)) => IDLE,
             Ok(Err(failure)) => {
                 if failure.class == FailureClass::Auth {
-                    self.needs_reconnect(id, &failure.message).await;
+                    self.needs_reconnect(id, &failure).await;
                 } else {
                     tracing::warn!(connection = %id, reason = failure.message, "a walk failed and is repeated");
                 }

@@ -30,6 +30,31 @@ impl Default for Options {
     }
 }
 
+/// Why a request has no answer, without its address: that can hold a person's phone or email.
+pub struct Unanswered {
+    /// What happened, in words.
+    pub problem: String,
+    /// Whether it may have been carried out. Only a failed connection proves that nothing was sent.
+    pub sent: bool,
+}
+
+impl Unanswered {
+    /// What an error of the client says: its innermost cause, as the outer ones only repeat that something was sent.
+    pub fn of(error: &reqwest::Error) -> Self {
+        let sent = !(error.is_connect() || error.is_builder());
+        let mut innermost = std::error::Error::source(error);
+        while let Some(source) = innermost.and_then(std::error::Error::source) {
+            innermost = Some(source);
+        }
+        let problem = match innermost {
+            _ if error.is_timeout() => "timed out".to_owned(),
+            Some(cause) => cause.to_string(),
+            None => "the connection failed".to_owned(),
+        };
+        Self { problem, sent }
+    }
+}
+
 /// The product's name and version, as sent with every request.
 pub const USER_AGENT: &str = concat!("contactor/", env!("CARGO_PKG_VERSION"));
 

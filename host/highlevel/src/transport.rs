@@ -13,6 +13,7 @@ use crate::auth::AccessToken;
 use crate::client::Location;
 use crate::draft::FieldProblem;
 use crate::error::{Error, ErrorKind, Exchange, Wait, classify, trace_id};
+use crate::http::Unanswered;
 use crate::limiter::{Permit, Refused};
 use crate::model::Record;
 use crate::operation::Operation;
@@ -316,20 +317,8 @@ async fn receive(request: reqwest::RequestBuilder, max_answer: usize) -> Result<
     Ok(raw)
 }
 
-/// Only a failed connection proves that nothing was sent.
 fn transport(error: &reqwest::Error) -> ErrorKind {
-    let sent = !(error.is_connect() || error.is_builder());
-    // The causes, without the address: it can hold a person's phone or email.
-    let mut problem = if error.is_timeout() { "timed out".to_owned() } else { String::new() };
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let separator = if problem.is_empty() { "" } else { ": " };
-        problem = format!("{problem}{separator}{error}");
-        cause = error.source();
-    }
-    if problem.is_empty() {
-        "the connection failed".clone_into(&mut problem);
-    }
+    let Unanswered { problem, sent } = Unanswered::of(error);
     ErrorKind::Transport { problem, sent }
 }
 

@@ -61,6 +61,7 @@ pub trait Store: Send + Sync + 'static {
         from: ConnectionState,
         to: ConnectionState,
         reason: Option<String>,
+        cause: Option<StopCause>,
     ) -> Result<bool>;
     /// Pauses a connection because of a mass change, unless it is not enabled any more: whoever stopped it before had another
     /// reason, which allowing more changes must not undo. Answers whether it was paused now.
@@ -116,8 +117,6 @@ pub trait Store: Send + Sync + 'static {
     async fn put_credential(&self, name: &str, sealed: Sealed) -> Result<()>;
     /// Reads a sealed credential.
     async fn credential(&self, name: &str) -> Result<Option<Sealed>>;
-    /// Whether any credential is stored: then a host without its key must not start.
-    async fn has_credentials(&self) -> Result<bool>;
 
     // ------------------------------------------------------------------------------------------------- grants of HighLevel
 

@@ -220,10 +220,15 @@ fn stopped(connection: &Connection) -> Option<Condition> {
     let (workspace, connector) = (&connection.workspace, &connection.connector);
     let reason = connection.state_reason.clone().unwrap_or_else(|| "no reason was kept".to_owned());
     let (kind, next) = match connection.state {
+        ConnectionState::NeedsReconnect if connection.stop_cause == Some(StopCause::Suspended) => (
+            AlertKind::Paused,
+            format!("it goes on within a day of that, or at once: contactor oauth renew {workspace}"),
+        ),
         ConnectionState::NeedsReconnect => (
             AlertKind::NeedsReconnect,
             format!(
-                "enable it again with a good credential: contactor connection enable {workspace} {connector}"
+                "give it a good credential: contactor connection enable {workspace} {connector} for the partner's, contactor oauth \
+                 connect {workspace} or contactor workspace token {workspace} for HighLevel's"
             ),
         ),
         ConnectionState::Paused if connection.stop_cause == Some(StopCause::MassChange) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use contactor_highlevel::LocationId as HlLocationId;
-use contactor_highlevel::oauth::{Resource, TokenRequest, TokenSet, send};
+use contactor_highlevel::oauth::{Resource, TokenSet};
 use contactor_store::{ConnectionState, ConsentFlow, Consented, GrantId, Purpose, Workspace, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -83,7 +83,8 @@ impl Engine {
                 "this consent is not known here, was ended already, or took too long: begin again".into(),
             )
         })?;
-        let set = oauth.exchange(code).await?;
+        let exchanged = oauth.client.exchange(code).await;
+        let set = exchanged.map_err(|error| EngineError::Marketplace(error.to_string()))?;
         let Some(workspace) = flow.workspace else {
             let Some(Resource::Company { company }) = &set.resource else {
                 return Err(EngineError::Invalid(
@@ -180,7 +181,7 @@ impl Engine {
     pub(crate) async fn resume(&self, workspace: &Workspace) -> Result<(), EngineError> {
         for connection in self.store().connections(Some(&workspace.id)).await? {
             let (from, to) = (ConnectionState::NeedsReconnect, ConnectionState::Enabled);
-            if !self.store().exchange_connection_state(&connection.id, from, to, None).await? {
+            if !self.store().exchange_connection_state(&connection.id, from, to, None, None).await? {
                 continue;
             }
             self.forget(&connection.id);
@@ -209,22 +210,6 @@ impl Engine {
 }
 
 impl OAuth {
-    /// Turns a code into the first pair. In this process: a consent that is lost with it is given again.
-    async fn exchange(&self, code: &SecretString) -> Result<TokenSet, EngineError> {
-        let request = TokenRequest::Code(code);
-        let failed =
-            |error: contactor_highlevel::oauth::OAuthError| EngineError::Marketplace(error.to_string());
-        let options = contactor_highlevel::http::Options {
-            timeout: self.client.timeout(),
-            ..contactor_highlevel::http::Options::default()
-        };
-        let http = contactor_highlevel::http::client(&options)
-            .map_err(|error| EngineError::Invalid(format!("HTTP client: {error}")))?;
-        let answered =
-            send(&http, &self.client.prepare(&request), self.client.timeout()).await.map_err(failed)?;
-        self.client.read(&answered, &request).map_err(failed)
-    }
-
     /// A grant is another one than this process knows.
     fn changed(&self, id: &GrantId) {
         lock(&self.known).remove(id);

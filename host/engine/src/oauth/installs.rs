@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use contactor_highlevel::oauth::OAuthErrorKind;
 use contactor_highlevel::webhook::{Envelope, Event};
-use contactor_highlevel::{ErrorKind, TokenError};
 use contactor_store::{
-    Connection, ConnectionState, GrantId, GrantState, Installation, LocationId, OAuthGrant, WorkspaceId,
+    Connection, GrantId, GrantState, Installation, LocationId, OAuthGrant, StopCause, Workspace, WorkspaceId,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -278,16 +277,11 @@ impl Engine {
 
     /// Locations that were suspended are asked once a day; what stopped because of that goes on when they are active again.
     async fn look_at_suspended(&self) {
-        let suspended = [TokenError::LocationInactive.to_string(), ErrorKind::LocationInactive.to_string()];
-        let of_that = |connection: &Connection| {
-            let reason = connection.state_reason.as_deref().unwrap_or_default();
-            connection.state == ConnectionState::NeedsReconnect
-                && suspended.iter().any(|words| reason.contains(words.as_str()))
-        };
+        let of_that = |connection: &Connection| connection.stop_cause == Some(StopCause::Suspended);
         let looked = async {
             for workspace in self.store().workspaces().await? {
                 let connections = self.store().connections(Some(&workspace.id)).await?;
-                if connections.iter().any(of_that) && self.location(&workspace).info().await.is_ok() {
+                if connections.iter().any(of_that) && self.is_active(&workspace).await? {
                     self.resume(&workspace).await?;
                 }
             }
@@ -296,6 +290,24 @@ impl Engine {
         if let Err(error) = looked.await {
             tracing::warn!(%error, "suspended locations are asked again tomorrow");
         }
+    }
+
+    /// Somebody says that a workspace's location is open again: asks HighLevel, and lets go on what waited for it.
+    ///
+    /// # Errors
+    /// There is no such workspace, or HighLevel does not open its location.
+    pub async fn reopen(&self, id: &WorkspaceId) -> Result<(), EngineError> {
+        let workspace = self.workspace(id).await?;
+        self.location(&workspace).info().await?;
+        self.resume(&workspace).await
+    }
+
+    async fn is_active(&self, workspace: &Workspace) -> Result<bool, EngineError> {
+        let own = GrantId::location(&workspace.location);
+        if self.store().grant(&own).await?.is_some_and(|grant| grant.state == GrantState::Paused) {
+            self.store().try_grant(&own, self.now()).await?;
+        }
+        Ok(self.location(workspace).info().await.is_ok())
     }
 
     async fn list_all(&self, oauth: &Arc<OAuth>) {

@@ -360,7 +360,7 @@ impl Engine {
     /// A failure decides what becomes of the record; a refused credential stops the connection.
     pub(super) async fn failed(&self, run: &RunContext, claim: &ClaimedRecord, failure: Failure) -> Ending {
         if failure.class == FailureClass::Auth {
-            self.needs_reconnect(&claim.key.connection, &failure.message).await;
+            self.needs_reconnect(&claim.key.connection, &failure).await;
         }
         let ClaimedRecord { key, attempts, .. } = claim;
         let disposition = self.disposition(&key.connection, &key.entity, &failure, *attempts).await;

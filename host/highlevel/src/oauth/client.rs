@@ -11,6 +11,7 @@ use url::Url;
 
 use super::answer::{self, OAuthError, OAuthErrorKind, TokenSet};
 use super::app::OAuthApp;
+use crate::http::Unanswered;
 use crate::ids::LocationId;
 use crate::quota;
 use crate::redact::Redactor;
@@ -119,11 +120,6 @@ impl OAuthClient {
         Ok(Self { http, base_url, version: config.version, timeout: config.timeout, app })
     }
 
-    /// The app.
-    pub fn app(&self) -> &OAuthApp {
-        &self.app
-    }
-
     /// Longest time of one request.
     pub fn timeout(&self) -> Duration {
         self.timeout
@@ -165,6 +161,16 @@ impl OAuthClient {
         let (TokenRequest::Code(secret) | TokenRequest::Refresh(secret, _)) = request;
         let hidden = Redactor::new([*secret, &self.app.client_secret], 4);
         answer::read(answered.status, answered.retry_after, &answered.body, &hidden)
+    }
+
+    /// Turns a consent's code into the first pair. In this process: a consent that is lost with it is given again.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn exchange(&self, code: &SecretString) -> Result<TokenSet, OAuthError> {
+        let request = TokenRequest::Code(code);
+        let answered = send(&self.http, &self.prepare(&request), self.timeout).await?;
+        self.read(&answered, &request)
     }
 
     /// Turns an agency's token into one of its locations'.
@@ -325,18 +331,8 @@ fn unreadable(problem: &str) -> OAuthError {
     OAuthErrorKind::Unreadable { problem: problem.to_owned() }.into()
 }
 
-/// Only a failed connection proves that nothing was sent. The address of the error is left out.
 fn unsent(error: &reqwest::Error) -> OAuthError {
-    let sent = !(error.is_connect() || error.is_builder());
-    let problem = if error.is_timeout() {
-        "timed out".to_owned()
-    } else {
-        let mut source: &dyn std::error::Error = error;
-        while let Some(cause) = source.source() {
-            source = cause;
-        }
-        source.to_string()
-    };
+    let Unanswered { problem, sent } = Unanswered::of(error);
     OAuthErrorKind::Unavailable { problem, sent }.into()
 }
 

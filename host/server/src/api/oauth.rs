@@ -151,6 +151,7 @@ pub(crate) async fn renew_of_workspace(
     for grant in of_workspace(&app, &workspace).await?.into_iter().filter(renewed) {
         app.engine.renew_grant(&GrantId::from_stored(grant.id)).await?;
     }
+    app.engine.reopen(&workspace).await?;
     Ok(Json(of_workspace(&app, &workspace).await?))
 }
 

@@ -43,7 +43,6 @@ pub(super) async fn everything_configured_survives_a_restart(engine: Arc<dyn Eng
     let scheduled = Connection { schedule: stopped.schedule.clone(), ..connection("acme", "prefinery") };
     world.store.put_connection(scheduled).await.unwrap();
     world.store.set_connection_state(&stopped.id, stopped.state, stopped.state_reason.clone()).await.unwrap();
-    assert!(!world.store.has_credentials().await.unwrap());
     let sealed = Sealed { key_id: KeyId::from_stored("00ff"), bytes: vec![1, 2, 3] };
     world.store.put_credential("acme", Sealed { bytes: vec![9], ..sealed.clone() }).await.unwrap();
     world.store.put_credential("acme", sealed.clone()).await.unwrap();
@@ -57,7 +56,6 @@ pub(super) async fn everything_configured_survives_a_restart(engine: Arc<dyn Eng
     assert_eq!(store.connection_by_token(&stopped.webhook_token).await.unwrap(), Some(stopped.clone()));
     assert_eq!(store.connections(None).await.unwrap(), std::slice::from_ref(&stopped));
     assert_eq!(store.connections(Some(&acme())).await.unwrap(), [stopped]);
-    assert!(store.has_credentials().await.unwrap());
     assert_eq!(store.credential("acme").await.unwrap(), Some(sealed));
 }
 
@@ -151,7 +149,13 @@ pub(super) async fn a_state_is_exchanged_only_for_the_one_it_was_seen_in(engine:
     let exchange = async |from, to, reason: Option<&str>| {
         world
             .store
-            .exchange_connection_state(&prefinery(), from, to, reason.map(str::to_owned))
+            .exchange_connection_state(
+                &prefinery(),
+                from,
+                to,
+                reason.map(str::to_owned),
+                Some(StopCause::Suspended),
+            )
             .await
             .unwrap()
     };
@@ -160,6 +164,7 @@ pub(super) async fn a_state_is_exchanged_only_for_the_one_it_was_seen_in(engine:
     assert!(!exchange(Enabled, NeedsReconnect, Some("again")).await);
     let seen = world.store.connection(&prefinery()).await.unwrap().unwrap();
     assert_eq!((seen.state, seen.state_reason.as_deref()), (NeedsReconnect, Some("refused")));
+    assert_eq!(seen.stop_cause, Some(StopCause::Suspended));
     assert!(exchange(NeedsReconnect, Enabled, None).await);
     world.store.set_connection_state(&prefinery(), Enabled, None).await.unwrap();
     assert!(world.store.stop_mass_change(&prefinery(), "many".to_owned()).await.unwrap());

@@ -65,6 +65,8 @@ pub enum ConnectionState {
 pub enum StopCause {
     /// The guard against mass changes: a person may let more records pass.
     MassChange,
+    /// HighLevel suspended the location: nobody has to do anything, and it goes on when the location is active again.
+    Suspended,
 }
 
 /// A connector enabled in a workspace.

@@ -216,12 +216,14 @@ pub(super) fn set_connection_state(
 pub(super) fn exchange_connection_state(
     db: &Db,
     id: &ConnectionId,
-    from: ConnectionState,
-    to: ConnectionState,
+    (from, to): (ConnectionState, ConnectionState),
     reason: Option<&str>,
+    cause: Option<StopCause>,
 ) -> Result<bool> {
-    let sql = "UPDATE connections SET state = ?3, state_reason = ?4, stop_cause = NULL WHERE id = ?1 AND state = ?2";
-    let changed = db.prepare_cached(sql)?.execute(params![id, Word(from), Word(to), reason])?;
+    let sql =
+        "UPDATE connections SET state = ?3, state_reason = ?4, stop_cause = ?5 WHERE id = ?1 AND state = ?2";
+    let changed =
+        db.prepare_cached(sql)?.execute(params![id, Word(from), Word(to), reason, cause.map(Word)])?;
     Ok(changed > 0)
 }
 
@@ -331,8 +333,4 @@ pub(super) fn credential(db: &Db, name: &str) -> Result<Option<Sealed>> {
 pub(super) fn remove_credential(db: &Db, name: &str) -> Result<()> {
     db.prepare_cached("DELETE FROM credentials WHERE name = ?1")?.execute([name])?;
     Ok(())
-}
-
-pub(super) fn has_credentials(db: &Db) -> Result<bool> {
-    Ok(db.prepare_cached("SELECT EXISTS (SELECT 1 FROM credentials)")?.query_row([], |row| row.get(0))?)
 }

@@ -74,10 +74,13 @@ impl Store for SqliteStore {
         from: ConnectionState,
         to: ConnectionState,
         reason: Option<String>,
+        cause: Option<StopCause>,
     ) -> Result<bool> {
-        let id = id.clone();
-        self.write(move |db| configuration::exchange_connection_state(db, &id, from, to, reason.as_deref()))
-            .await
+        let (id, states) = (id.clone(), (from, to));
+        self.write(move |db| {
+            configuration::exchange_connection_state(db, &id, states, reason.as_deref(), cause)
+        })
+        .await
     }
 
     async fn stop_mass_change(&self, id: &ConnectionId, reason: String) -> Result<bool> {
@@ -187,10 +190,6 @@ impl Store for SqliteStore {
     async fn credential(&self, name: &str) -> Result<Option<Sealed>> {
         let name = name.to_owned();
         self.read(move |db| configuration::credential(db, &name)).await
-    }
-
-    async fn has_credentials(&self) -> Result<bool> {
-        self.read(configuration::has_credentials).await
     }
 
     async fn put_grant(&self, consented: Consented) -> Result<OAuthGrant> {
