@@ -25,6 +25,6 @@ pub use error::StoreError;
 pub use model::*;
 pub use store::{DEDUPLICATION, Store};
 pub use vault::{
-    DataKey, KeyCommand, KeyFile, KeyId, KeyRing, KeySource, Purpose, Sealed, SecretKey, Vault, VaultError,
-    WrappedKey, check_keys, open_as_before,
+    DataKey, FileKey, KeyCommand, KeyFile, KeyId, KeyRing, KeySource, Purpose, Sealed, SecretKey, Vault,
+    VaultError, WrappedKey, check_keys, open_as_before, random_secret,
 };

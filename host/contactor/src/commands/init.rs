@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use contactor_store::Vault;
-use zeroize::Zeroizing;
+use contactor_store::{Vault, random_secret};
+use secrecy::ExposeSecret;
 
 use super::Context;
 use crate::config::{self, Config};
@@ -36,7 +36,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     }
     std::fs::create_dir_all(&args.dir).map_err(|error| cannot(&args.dir, &error))?;
     Vault::create_key(&key).map_err(|error| Failure::new(Exit::Failed, error))?;
-    write_private_file(&token, &new_token()).map_err(|error| cannot(&token, &error))?;
+    let secret = random_secret().map_err(|error| Failure::new(Exit::Failed, error))?;
+    write_private_file(&token, secret.expose_secret()).map_err(|error| cannot(&token, &error))?;
     std::fs::write(&config, config::TEMPLATE).map_err(|error| cannot(&config, &error))?;
 
     if context.out.json {
@@ -60,10 +61,4 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 
 fn cannot(path: &Path, error: &std::io::Error) -> Failure {
     Failure::say(Exit::Failed, format_args!("{} cannot be written: {error}", path.display()))
-}
-
-/// 256 random bits: nobody guesses them, and comparing them needs no slow hash.
-fn new_token() -> Zeroizing<String> {
-    let bytes = Zeroizing::new(rand::random::<[u8; 32]>());
-    Zeroizing::new(hex::encode(bytes.as_slice()))
 }

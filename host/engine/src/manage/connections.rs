@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use contactor_manifest::{Manifest, Webhook};
 use contactor_runtime::Grants;
 use contactor_store::{
-    Connection, ConnectionId, ConnectionState, Digest, Rest, RunFilter, Schedule, WorkspaceId,
+    Connection, ConnectionId, ConnectionState, Digest, Rest, RunFilter, Schedule, WorkspaceId, random_secret,
 };
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -181,7 +181,11 @@ impl Engine {
             settings,
             mapping,
             schedule: schedule(&manifest, &request, present.as_ref())?,
-            webhook_token: present.as_ref().map_or_else(webhook_token, |c| c.webhook_token.clone()),
+            // The path is all the proof that some partners give.
+            webhook_token: match &present {
+                Some(present) => present.webhook_token.clone(),
+                None => random_secret()?.expose_secret().to_owned(),
+            },
             created_at: present.as_ref().map_or_else(|| self.now(), |c| c.created_at),
         };
         let secrets = self.merged_credentials(&connection, &manifest, &request).await?;
@@ -433,9 +437,4 @@ fn kept(given: serde_json::Value, present: Option<&serde_json::Value>) -> serde_
         (serde_json::Value::Null, Some(present)) => present.clone(),
         (given, _) => given,
     }
-}
-
-/// 256 random bits, in hex: the path is all the proof that some partners give.
-fn webhook_token() -> String {
-    hex::encode(rand::random::<[u8; 32]>())
 }

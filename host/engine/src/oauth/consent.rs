@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use contactor_highlevel::LocationId as HlLocationId;
 use contactor_highlevel::oauth::{Resource, TokenSet};
-use contactor_store::{ConnectionState, ConsentFlow, Consented, GrantId, Purpose, Workspace, WorkspaceId};
+use contactor_store::{
+    ConnectionState, ConsentFlow, Consented, GrantId, Purpose, Workspace, WorkspaceId, random_secret,
+};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-use super::{OAuth, custody, letter, lock};
+use super::{OAuth, custody, lock};
 use crate::engine::Engine;
 use crate::error::EngineError;
 
@@ -58,7 +60,7 @@ impl Engine {
         if let Some(workspace) = &new.workspace {
             self.workspace(workspace).await?;
         }
-        let state = letter::new_key().map_err(|error| EngineError::Invalid(error.to_string()))?;
+        let state = random_secret()?;
         let expires_at = self.now() + CONSENT;
         let flow = ConsentFlow { state: digest(&state), workspace: new.workspace, expires_at };
         self.store().begin_consent(flow).await?;

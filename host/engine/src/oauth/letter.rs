@@ -8,18 +8,12 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use contactor_highlevel::oauth::Answered;
-use contactor_store::GrantId;
-use rand::TryRng as _;
-use rand::rngs::SysRng;
-use secrecy::{ExposeSecret as _, SecretString};
+use contactor_store::{FileKey, GrantId};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
-
-const NONCE: usize = 24;
 
 /// What came of a request.
 #[derive(Serialize, Deserialize)]
@@ -32,13 +26,6 @@ pub(crate) enum Outcome {
         /// Whether the request may have been carried out.
         sent: bool,
     },
-}
-
-/// The key of one letter, as text: 64 hex digits.
-pub(crate) fn new_key() -> io::Result<SecretString> {
-    let mut bytes = Zeroizing::new([0_u8; 32]);
-    SysRng.try_fill_bytes(bytes.as_mut_slice()).map_err(io::Error::other)?;
-    Ok(SecretString::from(hex::encode(bytes.as_slice())))
 }
 
 /// Where the letter for one generation of a grant lies.
@@ -85,22 +72,16 @@ impl Letterbox {
 
     /// What the names of a grant's files begin with.
     fn prefix(&self) -> String {
-        let name = self.letter.file_name().unwrap_or_default().to_string_lossy();
-        name.rsplit_once('-').map_or_else(|| name.to_string(), |(grant, _)| format!("{grant}-"))
+        let name = self.name();
+        name.rsplit_once('-').map_or_else(|| name.clone(), |(grant, _)| format!("{grant}-"))
     }
 
     /// Leaves an outcome; durable when it answers.
     pub(crate) fn leave(&self, outcome: &Outcome, key: &SecretString) -> io::Result<()> {
         let plain = Zeroizing::new(serde_json::to_vec(outcome).map_err(io::Error::other)?);
-        let mut nonce = [0; NONCE];
-        SysRng.try_fill_bytes(&mut nonce).map_err(io::Error::other)?;
-        let message = Payload { msg: plain.as_slice(), aad: &self.binding() };
-        let sealed = cipher(key)?
-            .encrypt(&XNonce::from(nonce), message)
-            .map_err(|_| io::Error::other("the answer is too large to be sealed"))?;
+        let sealed = file_key(key)?.seal(&self.name(), &plain).map_err(io::Error::other)?;
         let draft = self.letter.with_extension("draft");
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.write_all(&nonce)?;
         file.write_all(&sealed)?;
         file.sync_all()?;
         std::fs::rename(&draft, &self.letter)?;
@@ -114,13 +95,10 @@ impl Letterbox {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let altered =
-            || io::Error::other("the courier's letter does not open: it was altered, or is another lease's");
-        let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or_else(altered)?;
-        let message = Payload { msg: sealed, aad: &self.binding() };
-        let plain =
-            Zeroizing::new(cipher(key)?.decrypt(&XNonce::from(*nonce), message).map_err(|_| altered())?);
-        serde_json::from_slice(&plain).map(Some).map_err(|_| altered())
+        let plain = file_key(key)?.open(&self.name(), &bytes).map_err(io::Error::other)?;
+        serde_json::from_slice(&plain)
+            .map(Some)
+            .map_err(|_| io::Error::other("the letter is of another version"))
     }
 
     /// Takes the letter away, once its outcome is stored.
@@ -135,9 +113,8 @@ impl Letterbox {
         }
     }
 
-    fn binding(&self) -> Vec<u8> {
-        let name = self.letter.file_name().unwrap_or_default();
-        [b"contactor courier 1 ".as_slice(), name.as_encoded_bytes()].concat()
+    fn name(&self) -> String {
+        self.letter.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     fn sync_dir(&self) -> io::Result<()> {
@@ -145,14 +122,14 @@ impl Letterbox {
     }
 }
 
-fn cipher(key: &SecretString) -> io::Result<XChaCha20Poly1305> {
-    let bytes =
-        Zeroizing::new(hex::decode(key.expose_secret()).map_err(|_| io::Error::other("no key of a letter"))?);
-    XChaCha20Poly1305::new_from_slice(&bytes).map_err(|_| io::Error::other("no key of a letter"))
+fn file_key(text: &SecretString) -> io::Result<FileKey> {
+    FileKey::of(text).ok_or_else(|| io::Error::other("no key of a letter"))
 }
 
 #[cfg(test)]
 mod tests {
+    use contactor_store::random_secret;
+
     use super::*;
 
     fn outcome(problem: &str) -> Outcome {
@@ -162,7 +139,7 @@ mod tests {
     #[test]
     fn a_letter_opens_with_its_key_in_its_place_and_nowhere_else() {
         let dir = tempfile::tempdir().unwrap();
-        let (id, key) = (GrantId::company("fake"), new_key().unwrap());
+        let (id, key) = (GrantId::company("fake"), random_secret().unwrap());
         let letterbox = Letterbox::new(dir.path(), &id, 7);
         assert!(letterbox.open(&key).unwrap().is_none());
         letterbox.leave(&outcome("fake-secret-words"), &key).unwrap();
@@ -171,7 +148,7 @@ mod tests {
         let bytes = std::fs::read(letterbox.path()).unwrap();
         assert!(!bytes.windows(6).any(|window| window == b"secret"));
 
-        assert!(letterbox.open(&new_key().unwrap()).is_err());
+        assert!(letterbox.open(&random_secret().unwrap()).is_err());
         let other = Letterbox::new(dir.path(), &id, 8);
         std::fs::copy(letterbox.path(), other.path()).unwrap();
         assert!(other.open(&key).is_err());

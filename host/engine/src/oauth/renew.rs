@@ -13,12 +13,12 @@ use contactor_highlevel::oauth::{OAuthErrorKind, Resource, TokenRequest, TokenSe
 use contactor_highlevel::{AccessToken, TokenError};
 use contactor_store::{
     GrantId, GrantState, LeaseRequest, Leased, NewPair, NotRenewed, OAuthGrant, Purpose, Sealed, StoreError,
-    torture,
+    random_secret, torture,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::letter::{self, Letterbox, Outcome};
+use super::letter::{Letterbox, Outcome};
 use super::{Known, OAuth, Pair, custody, lock};
 use crate::backoff::OUTAGE;
 use crate::error::EngineError;
@@ -233,7 +233,7 @@ impl OAuth {
 
     /// Leases the generation; answers the fence and the key of the letter, which may be that of an earlier lease.
     async fn lease(&self, grant: &OAuthGrant) -> Result<(u64, SecretString), Unrenewed> {
-        let own = letter::new_key()?;
+        let own = random_secret().map_err(EngineError::from)?;
         let patience = tokio::time::Instant::now() + self.client.timeout() + MARGIN;
         loop {
             let now = self.clock.now();
