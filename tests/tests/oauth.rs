@@ -174,6 +174,12 @@ async fn a_consent_is_taken_once_and_only_for_the_workspaces_own_location() {
 
     let begun = world.consent(&host, OF_ACME, &world.location).await.unwrap();
     let page = begun["url"].as_str().unwrap();
+    let on_record = host.get("/audit").await.unwrap();
+    let ends: Vec<_> =
+        on_record.as_array().unwrap().iter().filter(|one| one["action"] == "oauth.connect").collect();
+    let statuses: Vec<_> = ends.iter().map(|one| (&one["status"], &one["workspace"])).collect();
+    let acme = json!("acme");
+    assert_eq!(statuses, [(&json!(200), &acme), (&json!(400), &acme)], "{on_record}");
     let again = world.answer(&host, page, &world.location).await.unwrap_err();
     assert!(again.contains("begin again"), "{again}");
     let forged = page.replace("state=", "state=0");

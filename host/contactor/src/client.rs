@@ -13,10 +13,10 @@ use contactor_server::dto::{
     MappingTrial, MatchQuery, MatchReport, Member, NewConsent, NewToken, NewUser, NewWorkspace, Parked,
     ParkedGroup, ParkedGroupDetail, PreviewDeletion, PreviewReport, PreviewRequest, PutDestination,
     PutMember, Quota, RecordRef, RecordingSummary, ReleaseAnswer, RenewGrant, ReplayReport, ResolveAnswer,
-    ResolveConflict, RetryAllQuery, RetryAnswer, RevokeAnswer, RotateKeys, RotateRequest, Run, RunQuery,
-    SampleAnswer, SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery, SyncProgress,
-    SyncRequest, Timeline, TimelineQuery, Token, TokenQuery, TrialReport, User, VaultStatus, Whoami,
-    Workspace, WorkspaceSettings, WorkspaceToken,
+    ResolveConflict, RetryAllQuery, RetryAnswer, RevokeAnswer, Rollout, RotateKeys, RotateRequest, Run,
+    RunQuery, SampleAnswer, SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery,
+    SyncProgress, SyncRequest, Timeline, TimelineQuery, Token, TokenQuery, TrialReport, Upgrade, UpgradePlan,
+    UpgradeQuery, User, VaultStatus, Whoami, Workspace, WorkspacePolicy, WorkspaceSettings, WorkspaceToken,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -379,6 +379,44 @@ impl Client {
 
     pub(crate) async fn quota(&self, workspace: &str) -> Result<Quota> {
         self.get(&["workspaces", workspace, "quota"]).await
+    }
+
+    pub(crate) async fn upgrade_plan(
+        &self,
+        workspace: &str,
+        connector: &str,
+        query: &UpgradeQuery,
+    ) -> Result<UpgradePlan> {
+        self.json(self.of_connection(Method::GET, workspace, connector, &["upgrade"]).query(query)).await
+    }
+
+    pub(crate) async fn upgrade(
+        &self,
+        workspace: &str,
+        connector: &str,
+        upgrade: &Upgrade,
+    ) -> Result<Rollout> {
+        self.json(self.of_connection(Method::PUT, workspace, connector, &["upgrade"]).json(upgrade)).await
+    }
+
+    pub(crate) async fn rollouts(&self, workspace: &str, connector: &str) -> Result<Vec<Rollout>> {
+        self.json(self.of_connection(Method::GET, workspace, connector, &["rollouts"])).await
+    }
+
+    pub(crate) async fn rollout(&self, workspace: &str, connector: &str) -> Result<Rollout> {
+        self.json(self.of_connection(Method::GET, workspace, connector, &["rollout"])).await
+    }
+
+    pub(crate) async fn adopt(&self, workspace: &str, connector: &str) -> Result<Rollout> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["adopt"])).await
+    }
+
+    pub(crate) async fn rollback(&self, workspace: &str, connector: &str) -> Result<Rollout> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["rollback"])).await
+    }
+
+    pub(crate) async fn set_policy(&self, workspace: &str, policy: &WorkspacePolicy) -> Result<Workspace> {
+        self.json(self.request(Method::PUT, &["workspaces", workspace, "policy"]).json(policy)).await
     }
 
     pub(crate) async fn guards(&self, workspace: &str) -> Result<Vec<GuardReport>> {

@@ -16,6 +16,7 @@ use crate::error::EngineError;
 use crate::failure::Failure;
 use crate::partner::PartnerApi;
 use crate::reconcile::children::{self, ChildList, Kind};
+use crate::rollout::Standing;
 
 /// A connector that can be asked: a component, or (for measuring what isolation costs) the same code linked in.
 #[async_trait]
@@ -35,7 +36,12 @@ impl Guest for Connector<Capabilities> {
 pub(crate) struct Active {
     pub(crate) connection: Connection,
     pub(crate) workspace: Workspace,
+    /// What is left of the component's manifest when what was not granted, or is forbidden by policy, is taken out.
     pub(crate) manifest: Arc<Manifest>,
+    /// The scopes among what it asks for, was granted and is not forbidden.
+    pub(crate) scopes: Vec<String>,
+    /// Which version of the connector this is, when another one is on trial.
+    pub(crate) standing: Standing,
     pub(crate) guest: Arc<dyn Guest>,
     pub(crate) partner: Arc<PartnerApi>,
     /// Settings with the defaults filled in, as the connector reads them.
@@ -70,6 +76,7 @@ impl Active {
         manifest: Arc<Manifest>,
         guest: Arc<dyn Guest>,
         partner: PartnerApi,
+        scopes: Vec<String>,
     ) -> Result<Self, EngineError> {
         let settings = manifest.validate_settings(&connection.settings).map_err(|problems| {
             let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
@@ -83,6 +90,8 @@ impl Active {
             connection,
             workspace,
             manifest,
+            scopes,
+            standing: Standing::Alone,
             guest,
             partner: Arc::new(partner),
             context,
@@ -100,6 +109,8 @@ impl Active {
             connection: Connection { mapping: admin, ..self.connection.clone() },
             workspace: self.workspace.clone(),
             manifest: Arc::clone(&self.manifest),
+            scopes: self.scopes.clone(),
+            standing: Standing::Alone,
             guest: Arc::clone(&self.guest),
             partner: Arc::clone(&self.partner),
             settings: self.settings.clone(),
@@ -131,6 +142,8 @@ impl Active {
             partner: Arc::clone(&self.partner),
             context: Context { country },
             manifest,
+            scopes: self.scopes.clone(),
+            standing: Standing::Alone,
             guest,
             settings,
             uses_custom_fields: false,
@@ -219,7 +232,11 @@ pub(crate) fn compile_mappings(
         return Err(EngineError::Invalid(format!("mapping: the connector has no entity `{unknown}`")));
     }
     let mut mappings = BTreeMap::new();
-    let mut names: Vec<&str> = manifest.entities.iter().map(|entity| entity.name.as_str()).collect();
+    // Records that the connector may not carry have no rows, whatever an admin wrote when it could.
+    let supported =
+        |entity: &&contactor_manifest::Entity| entity.support != contactor_manifest::Support::Unsupported;
+    let mut names: Vec<&str> =
+        manifest.entities.iter().filter(supported).map(|entity| entity.name.as_str()).collect();
     for list in Kind::ALL.into_iter().map(Kind::list).filter(|name| is_list(name)) {
         names.push(list);
     }

@@ -12,14 +12,17 @@ use contactor_store::{
 use contactor_sync::{Fields, Value};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::active::Active;
 use crate::convert;
 use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::failure::Failure;
 use crate::journal::{Journal, tags_state};
 use crate::receive::brief;
 use crate::reconcile::{RunContext, mismatch, outcome_name, run_id};
 use crate::recorder::cut;
 use crate::rests::Ended;
+use crate::rollout::Standing;
 use crate::scheduler::in_time;
 use crate::written;
 
@@ -57,13 +60,24 @@ impl Engine {
                 return;
             }
         };
+        let record = claimed.contact_id.as_ref().or(claimed.partner_id.as_ref());
+        let record = record.map_or_else(|| claimed.id.0.to_string(), ToString::to_string);
+        let active = match self.handler_of(&active, &claimed, &record).await {
+            Ok(active) => active,
+            Err(error) => {
+                tracing::warn!(connection = %claimed.connection, %error, "a handler waits for the component that began it");
+                let disposition = Disposition::Retry { at: self.now() + UNLOADED, counts: false };
+                self.complete_delivery(lease, &claimed, disposition, false, None).await;
+                return;
+            }
+        };
         if active.under_review() && !self.is_about_a_link(&claimed).await {
             // Its handler may write; the report of what a sync would write is not approved yet.
             let disposition = Disposition::Retry { at: started_at + UNAPPROVED, counts: false };
             self.complete_delivery(lease, &claimed, disposition, false, None).await;
             return;
         }
-        let journal = Arc::new(Journal::new(lease, &claimed));
+        let journal = Arc::new(Journal::new(lease, &claimed, &active.connection.digest));
         let run = RunContext {
             // The handler's own time: the same at every attempt.
             started_at: claimed.begun_at,
@@ -89,10 +103,11 @@ impl Engine {
         metrics::counter!("contactor_automations_total", "outcome" => outcome_name(ending.outcome))
             .increment(1);
         let (calls, log) = run.recorder.take();
-        let record = claimed.id.0.to_string();
+        let subject = claimed.id.0.to_string();
         let ended = Ended::of(ending.class, &calls, &ending.summary);
-        self.run_ended(&run, &automation_subject(&claimed.kind), &record, ended).await;
+        self.run_ended(&run, &automation_subject(&claimed.kind), &subject, ended).await;
         let id = run_id();
+        self.follow(&run, &record, &id, true, &log);
         let recording = match &run.tape {
             Some(tape) => self.recording_of(&run.active, tape, run.started_at, &id, &log).await,
             None => None,
@@ -104,6 +119,7 @@ impl Engine {
             id,
             workspace: claimed.workspace.clone(),
             connection: claimed.connection.clone(),
+            component: Some(run.active.connection.digest.clone()),
             kind: RunKind::Automation,
             entity: None,
             highlevel_id: contact,
@@ -123,6 +139,38 @@ impl Engine {
         let ignored = ending.outcome == RunOutcome::Skipped;
         self.complete_delivery(lease, &claimed, ending.disposition, ignored, Some((entry, recording))).await;
         self.wake().wake();
+    }
+
+    /// The version that handles a delivery: that of its record, unless another one has begun it. A person who has it done again wants
+    /// it done by the present one.
+    async fn handler_of(
+        &self,
+        active: &Arc<Active>,
+        claimed: &ClaimedDelivery,
+        record: &str,
+    ) -> Result<Arc<Active>, EngineError> {
+        let chosen = active.for_record(record);
+        let begun = claimed.component.as_ref().filter(|_| !claimed.journal.is_empty() && !claimed.retried);
+        let of = |active: &Arc<Active>| begun.is_none_or(|begun| active.connection.digest == *begun);
+        if of(&chosen) {
+            return Ok(chosen);
+        }
+        if of(active) {
+            return Ok(Arc::clone(active));
+        }
+        match (begun, &active.standing) {
+            (_, Standing::Pinned(trial)) if of(&trial.active) => Ok(Arc::clone(&trial.active)),
+            (Some(begun), _) => match self.former(active, begun).await {
+                Ok(former) => Ok(former),
+                Err(EngineError::Store(error)) => Err(error.into()),
+                // It cannot be had any more. If the present one takes another way, a person decides.
+                Err(error) => {
+                    tracing::warn!(connection = %claimed.connection, %begun, %error, "a handler goes on with another component");
+                    Ok(chosen)
+                }
+            },
+            (None, _) => Ok(chosen),
+        }
     }
 
     /// Whether a delivery is about somebody who is linked, or comes from the connection itself.

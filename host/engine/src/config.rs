@@ -54,6 +54,16 @@ pub struct EngineConfig {
     /// Days that history is kept (runs, event bodies, recordings, messages, ended conflicts and alerts), unless a workspace says
     /// otherwise.
     pub retention_days: u32,
+    /// Failed runs of a version on trial before its failures are compared with those of the version before it.
+    pub rollout_failures: u32,
+    /// Percent of the runs of a version on trial that may fail beyond those of the version before it; more, and it is taken back.
+    pub rollout_failure_percent: u32,
+    /// Runs of a version on trial before its writes are compared with those of the version before it.
+    pub rollout_runs: u32,
+    /// Writes for each run of a version on trial, in percent of those of the version before it; more, and it is taken back.
+    pub rollout_write_percent: u32,
+    /// Hours after which a version on trial that does all of the work is adopted. 0 leaves that to a person.
+    pub rollout_watch_hours: u32,
     /// Seconds that one request to a partner may take.
     pub partner_timeout: u64,
     /// Keep the rate limits that connectors declare for their partners, before the partner has to refuse. Without, a partner's
@@ -88,6 +98,12 @@ impl Default for EngineConfig {
             // Chats take one message a second (Slack's documented limit of an incoming webhook).
             messages_per_minute: 60,
             retention_days: 30,
+            // One record that fails again and again is one; five are no accident.
+            rollout_failures: 5,
+            rollout_failure_percent: 10,
+            rollout_runs: 20,
+            rollout_write_percent: 200,
+            rollout_watch_hours: 24,
             partner_timeout: 30,
             partner_quotas: true,
             log_body_cap: 4_096,
@@ -125,6 +141,11 @@ impl EngineConfig {
         // Beyond 60 days HighLevel itself restores nothing.
         within("delete-undo-hours", self.delete_undo_hours.into(), 0, 60 * 24)?;
         within("messages-per-minute", self.messages_per_minute.into(), 1, 1_000_000)?;
+        within("rollout-failures", self.rollout_failures.into(), 1, 1_000_000)?;
+        within("rollout-failure-percent", self.rollout_failure_percent.into(), 0, 100)?;
+        within("rollout-runs", self.rollout_runs.into(), 1, 1_000_000)?;
+        within("rollout-write-percent", self.rollout_write_percent.into(), 100, 1_000_000)?;
+        within("rollout-watch-hours", self.rollout_watch_hours.into(), 0, 365 * 24)?;
         within(
             "retention-days",
             self.retention_days.into(),

@@ -7,10 +7,11 @@ use std::time::Duration;
 use contactor_highlevel::oauth::OAuthClient;
 use contactor_highlevel::webhook::Verifier;
 use contactor_highlevel::{CustomFields, HighLevel, Location, LocationId as HlLocationId};
+use contactor_manifest::HostPattern;
 use contactor_runtime::{Runtime, RuntimeConfig};
 use contactor_store::{
-    Connection, ConnectionId, LocationId, RecordId, Seen, SeenPage, Store, StoreError, Vault, Workspace,
-    WorkspaceId,
+    Connection, ConnectionId, Digest, LocationId, Pinned, RecordId, Rollout, RolloutEnd, Seen, SeenPage,
+    Store, StoreError, Vault, Workspace, WorkspaceId,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -31,7 +32,9 @@ use crate::notify::NotificationConfig;
 use crate::oauth::{OAuth, OAuthSetup};
 use crate::outbound::Outbound;
 use crate::partner::{PartnerApi, PartnerSetup, Quotas};
+use crate::permissions;
 use crate::rests::Breakers;
+use crate::rollout::{Standing, Trial, Trials};
 use crate::scheduler::Wake;
 use crate::subscriptions::Subscriptions;
 use crate::task_walk::TaskWalk;
@@ -87,6 +90,7 @@ struct Inner {
     locks: KeyedLocks,
     breakers: Breakers,
     guards: Guard,
+    trials: Trials,
     watch: Watch,
     meters: Arc<Meters>,
     wake: Wake,
@@ -149,6 +153,7 @@ impl Engine {
             locks: KeyedLocks::default(),
             breakers: Breakers::default(),
             guards: Guard::default(),
+            trials: Trials::default(),
             watch: Watch::default(),
             meters: Arc::default(),
             wake: Wake::default(),
@@ -271,6 +276,10 @@ impl Engine {
 
     pub(crate) fn guards(&self) -> &Guard {
         &self.0.guards
+    }
+
+    pub(crate) fn trials(&self) -> &Trials {
+        &self.0.trials
     }
 
     pub(crate) fn breakers(&self) -> &Breakers {
@@ -459,9 +468,48 @@ impl Engine {
             Some(review) if review.ended_at.is_none() => Reviewed::Open,
             Some(_) => Reviewed::Over,
         };
-        let mut active = self.load_with(connection, secrets).await?;
+        let mut active = self.load_with(connection.clone(), secrets.clone()).await?;
         active.review = review;
+        let Some(rollout) = self.store().running_rollout(&connection.id).await? else { return Ok(active) };
+        // A version on trial that cannot be loaded keeps the pinned one from nothing.
+        match self.load_trial(&active, &rollout.candidate, secrets).await {
+            Ok(mut trial) => {
+                trial.review = review;
+                trial.standing = Standing::OnTrial(rollout.id);
+                let Rollout { id, mode, share, .. } = rollout;
+                active.standing =
+                    Standing::Pinned(Trial { rollout: id, mode, share, active: Arc::new(trial) });
+            }
+            Err(EngineError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                let reason = format!("it cannot be loaded: {error}");
+                self.store().end_rollout(rollout.id, RolloutEnd::Revert, reason.clone()).await?;
+                tracing::error!(connection = %connection.id, reason, "the version on trial is taken back");
+            }
+        }
         Ok(active)
+    }
+
+    /// Loads another version for a connection. It shares the pinned one's view of the partner's quotas: the partner counts both.
+    pub(crate) async fn load_trial(
+        &self,
+        pinned: &Active,
+        other: &Pinned,
+        secrets: BTreeMap<String, SecretString>,
+    ) -> Result<Active, EngineError> {
+        let Pinned { digest, grants, settings } = other.clone();
+        let connection = Connection { digest, grants, settings, ..pinned.connection.clone() };
+        let quotas = pinned.partner.shared_quotas();
+        self.load_component(connection, secrets, Some(quotas)).await
+    }
+
+    /// The connection with another component of its connector, which a handler was begun with: it is granted no more than the present
+    /// one.
+    pub(crate) async fn former(&self, pinned: &Active, digest: &Digest) -> Result<Arc<Active>, EngineError> {
+        let Connection { id, workspace, grants, settings, .. } = &pinned.connection;
+        let secrets = self.credentials().partner(workspace, id).await?;
+        let other = Pinned { digest: digest.clone(), grants: grants.clone(), settings: settings.clone() };
+        Ok(Arc::new(self.load_trial(pinned, &other, secrets).await?))
     }
 
     /// Loads a connection with a credential that need not be stored yet: the check of everything at once.
@@ -470,26 +518,48 @@ impl Engine {
         connection: Connection,
         secrets: BTreeMap<String, SecretString>,
     ) -> Result<Active, EngineError> {
+        self.load_component(connection, secrets, None).await
+    }
+
+    async fn load_component(
+        &self,
+        connection: Connection,
+        secrets: BTreeMap<String, SecretString>,
+        quotas: Option<Arc<Quotas>>,
+    ) -> Result<Active, EngineError> {
         let workspace = self
             .store()
             .workspace(&connection.workspace)
             .await?
             .ok_or_else(|| EngineError::no_workspace(&connection.workspace))?;
+        if !workspace.policy.lets(&connection.connector) {
+            return Err(EngineError::Invalid(format!(
+                "the policy of {} does not let {} be used there; a platform admin can change it with `contactor workspace policy`",
+                workspace.id, connection.connector
+            )));
+        }
         let bytes = self.artefacts().get(&connection.digest)?;
         let digest: contactor_runtime::Digest = connection
             .digest
             .as_str()
             .parse()
             .map_err(|error: contactor_runtime::DigestError| EngineError::Invalid(error.to_string()))?;
-        let grants = crate::manage::interfaces(&connection.grants);
+        let asked = contactor_runtime::inspect(&bytes).map_err(contactor_runtime::LoadError::from)?.manifest;
+        // What a manifest asks for, what an admin granted of it, and what the policy leaves: nothing else is known of from here on.
+        let granted = workspace.policy.leaves(permissions::whole(&connection.grants, &asked));
+        let grants = crate::manage::interfaces(&granted);
         let connector = self.runtime().load(bytes, &digest, &grants).await?;
-        let manifest = Arc::new(connector.manifest().clone());
-        let quotas = self.quotas_of_partner(&connection.id, &manifest).await?;
-        let partner = self.partner_api(&connection, &manifest, secrets, quotas)?;
+        let manifest = Arc::new(permissions::effective(&asked, &granted));
+        let hosts = permissions::hosts(&asked, &granted);
+        let quotas = match quotas {
+            Some(quotas) => quotas,
+            None => self.quotas_of_partner(&connection.id, &manifest).await?,
+        };
+        let partner = self.partner_api(&connection, &manifest, hosts, secrets, quotas)?;
         let overridden =
             self.0.guests.lock().unwrap_or_else(PoisonError::into_inner).get(&connection.id).cloned();
         let guest = overridden.unwrap_or_else(|| Arc::new(connector));
-        Active::new(connection, workspace, manifest, guest, partner)
+        Active::new(connection, workspace, manifest, guest, partner, permissions::scopes(&granted))
     }
 
     /// The quotas that a connector declares, with what is used of them: by the connection as it was loaded before, or in an
@@ -521,6 +591,7 @@ impl Engine {
         &self,
         connection: &Connection,
         manifest: &contactor_manifest::Manifest,
+        hosts: Vec<HostPattern>,
         secrets: BTreeMap<String, SecretString>,
         quotas: Arc<Quotas>,
     ) -> Result<PartnerApi, EngineError> {
@@ -535,7 +606,7 @@ impl Engine {
         PartnerApi::new(PartnerSetup {
             out: self.outbound().clone(),
             connector: connection.connector.clone(),
-            hosts: manifest.partner.allowed_hosts(),
+            hosts,
             base_url: connection.base_url.clone(),
             auth: auth.clone(),
             secrets,

@@ -20,7 +20,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use contactor_runtime::bindings::types::Error;
 use contactor_store::{
-    ClaimedDelivery, Counted, DeliveryId, FailureClass, JournalEntry, JournalSlot, Lease, Origin, RecordId,
+    ClaimedDelivery, Counted, DeliveryId, Digest, FailureClass, JournalEntry, JournalSlot, Lease, Origin,
+    RecordId,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -85,6 +86,7 @@ pub(crate) struct NewCall {
 pub(crate) struct Journal {
     lease: Lease,
     delivery: DeliveryId,
+    component: Digest,
     by_content: bool,
     /// The kind of the timer that is handled, if one is.
     timer: Option<String>,
@@ -126,13 +128,15 @@ pub(crate) struct Ticket {
 }
 
 impl Journal {
-    pub(crate) fn new(lease: &Lease, claimed: &ClaimedDelivery) -> Self {
+    /// `component` handles it now.
+    pub(crate) fn new(lease: &Lease, claimed: &ClaimedDelivery, component: &Digest) -> Self {
         let past: BTreeMap<u32, JournalEntry> =
             claimed.journal.iter().map(|entry| (entry.position, entry.clone())).collect();
         let last = past.keys().next_back().copied();
         Self {
             lease: lease.clone(),
             delivery: claimed.id,
+            component: component.clone(),
             by_content: claimed.retried,
             timer: Some(claimed.kind.clone())
                 .filter(|kind| claimed.source == Origin::Host && kind.starts_with(TIMER)),
@@ -330,6 +334,7 @@ impl Journal {
             slot: JournalSlot {
                 lease: self.lease.clone(),
                 delivery: self.delivery,
+                component: Some(self.component.clone()),
                 call,
                 reads,
                 limit: None,

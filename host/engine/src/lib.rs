@@ -44,12 +44,14 @@ mod operations;
 mod outbound;
 mod partner;
 mod people;
+mod permissions;
 mod progress;
 mod receive;
 mod reconcile;
 mod recorder;
 mod replay;
 mod rests;
+mod rollout;
 mod scheduler;
 mod signature;
 mod story;
@@ -74,14 +76,14 @@ pub use error::{EngineError, IngestError};
 pub use guard::{Allow, GuardReport};
 pub use ingest::Ingested;
 pub use manage::{
-    ActionCall, ActionReport, BucketReport, CheckReport, ConflictPreview, ConflictReport, ConflictView,
-    ConnectionView, ConnectorView, DeletionDecision, DeletionPreview, DeletionView, DraftField, DraftRecord,
-    DraftReport, DraftTotals, EnableConnection, FirstSync, HighLevelQuota, InspectReport, IssuedToken,
-    MappingRow, MappingTrial, MatchReport, NewToken, NewUser, NewWorkspace, ParkedAction, ParkedGroupView,
-    PartnerQuota, PlannedCall, PolicyChange, QuotaUse, QuotaView, Released, RepeatableView, Resolve,
-    RowOrigin, ScopeRequest, SettingView, SyncEstimate, TOKEN_DAYS, Timeline, TimelineEntry, TimelineKind,
-    TimelinePage, TrialProblem, TrialReport, TrialRow, Unsure, UserView, WaitingDeletions, WantedPolicy,
-    WhyField, inspect,
+    ActionCall, ActionReport, AskView, BucketReport, CheckReport, ConflictPreview, ConflictReport,
+    ConflictView, ConnectionView, ConnectorView, DeletionDecision, DeletionPreview, DeletionView, DraftField,
+    DraftRecord, DraftReport, DraftTotals, EnableConnection, FirstSync, HighLevelQuota, InspectReport,
+    IssuedToken, MappingRow, MappingTrial, MatchReport, NewToken, NewUpgrade, NewUser, NewWorkspace, OnTrial,
+    ParkedAction, ParkedGroupView, PartnerQuota, PlannedCall, PolicyChange, QuotaUse, QuotaView, Released,
+    RepeatableView, Resolve, RolloutView, RowOrigin, ScopeRequest, SettingView, SyncEstimate, TOKEN_DAYS,
+    Timeline, TimelineEntry, TimelineKind, TimelinePage, TrialProblem, TrialReport, TrialRow, Unsure,
+    UpgradePlan, UserView, VersionView, WaitingDeletions, WantedPolicy, WhyField, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use oauth::{
@@ -89,6 +91,7 @@ pub use oauth::{
 };
 pub use outbound::{Lookup, OpenHost, OpenRange, Outbound, OutboundConfig, SystemLookup};
 pub use people::{Caller, Narrowed, Rights, TokenRefused};
+pub use permissions::Permission;
 pub use progress::{Health, SyncProgress};
 pub use reconcile::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, RecordPreview, Verdict};
 pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};

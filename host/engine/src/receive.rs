@@ -1,5 +1,6 @@
 //! A stored partner webhook is turned into changes by its connector. Also: polled changes, which take the same way.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use contactor_runtime::bindings::triggers::{Change, ChangeKind, Received, Webhook};
@@ -50,7 +51,13 @@ impl Engine {
                 return;
             }
         };
-        let run = self.context(&active, Priority::Webhook, false);
+        let record = format!("event {}", seq.0);
+        let active = active.for_record(&record);
+        let run = RunContext {
+            attempts: claimed.attempts,
+            tape: active.shadow(&record).map(|_| Arc::default()),
+            ..self.context(&active, Priority::Webhook, false)
+        };
         let (found, disposition, outcome, class, summary) =
             match in_time(receive(&run, &claimed)).await.flatten() {
                 Ok(Meaning::Changes(found)) => {
@@ -86,11 +93,15 @@ impl Engine {
         let (calls, log) = run.recorder.take();
         let ended = Ended::of(class, &calls, &summary);
         self.run_ended(&run, WEBHOOK_ENTITY, &seq.0.to_string(), ended).await;
+        let id = run_id();
+        let leaves_a_run = outcome != RunOutcome::Applied || !log.is_empty();
+        self.follow(&run, &record, &id, leaves_a_run, &log);
         // A webhook that was read and only marks records leaves its trace in the runs of those records.
-        let run = (outcome != RunOutcome::Applied || !log.is_empty()).then(|| Run {
-            id: run_id(),
+        let run = leaves_a_run.then(|| Run {
+            id,
             workspace: claimed.workspace.clone(),
             connection: claimed.connection.clone(),
+            component: Some(run.active.connection.digest.clone()),
             kind: RunKind::Receive,
             entity: None,
             highlevel_id: None,
@@ -200,6 +211,7 @@ pub(crate) fn told(
             id: run_id(),
             workspace: run.active.workspace.id.clone(),
             connection: run.active.connection.id.clone(),
+            component: Some(run.active.connection.digest.clone()),
             kind,
             entity: Some(record.entity),
             highlevel_id: None,

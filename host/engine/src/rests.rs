@@ -96,6 +96,8 @@ pub(crate) struct Ended<'a> {
     pub(crate) class: Option<FailureClass>,
     /// It made a call to HighLevel or the partner. A handler that ignores its event proves nothing about them.
     pub(crate) spoke: bool,
+    /// Writes to HighLevel and the partner that were done.
+    pub(crate) writes: u64,
     /// What is said of it.
     pub(crate) reason: &'a str,
 }
@@ -107,7 +109,9 @@ impl<'a> Ended<'a> {
             let another = matches!(call.target.as_str(), "highlevel" | "partner");
             another && (call.status.is_some() || call.duration_us > 0)
         };
-        Self { class, spoke: calls.iter().any(was_sent), reason }
+        let was_done = |call: &&Call| call.write && call.error.is_none() && was_sent(call);
+        let writes = calls.iter().filter(was_done).count() as u64;
+        Self { class, spoke: calls.iter().any(was_sent), writes, reason }
     }
 }
 
@@ -157,6 +161,7 @@ impl Engine {
     /// A run ended. `subject` is the entity whose records may rest because of it.
     pub(crate) async fn run_ended(&self, run: &RunContext, subject: &str, record: &str, ended: Ended<'_>) {
         let id = &run.active.connection.id;
+        self.count_trial(run, &ended).await;
         if let Err(error) = self.keep_rests(run, subject, record, ended).await {
             tracing::warn!(connection = %id, subject, %error, "the store did not keep a rest");
         }

@@ -180,6 +180,7 @@ impl Engine {
         // Nor does an aborted exchange of keys: the next start goes on with what is left.
         keys.abort();
         self.keep_usage().await?;
+        self.keep_rollouts().await?;
         self.store().release_lease(&lease).await?;
         Ok(())
     }

@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::permissions;
 
 /// Connections by the kind of event that they want.
 type Wanted = HashMap<String, Vec<ConnectionId>>;
@@ -62,6 +63,7 @@ impl Engine {
 
     async fn wanted(&self, workspace: &WorkspaceId) -> Result<Wanted, EngineError> {
         let mut wanted = Wanted::new();
+        let policy = self.workspace(workspace).await?.policy;
         for connection in self.store().connections(Some(workspace)).await? {
             // One that is paused, or waits for a reconnect, finds its events later.
             if connection.state == ConnectionState::Disabled {
@@ -78,6 +80,11 @@ impl Engine {
                     continue;
                 }
             };
+            if !policy.lets(&connection.connector) {
+                continue;
+            }
+            let granted = policy.leaves(permissions::whole(&connection.grants, &manifest));
+            let manifest = permissions::effective(&manifest, &granted);
             for kind in kinds(&manifest, &connection.settings) {
                 wanted.entry(kind).or_default().push(connection.id.clone());
             }

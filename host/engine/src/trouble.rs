@@ -83,6 +83,7 @@ impl Engine {
             id: run_id(),
             workspace: run.active.workspace.id.clone(),
             connection: connection.clone(),
+            component: Some(run.active.connection.digest.clone()),
             kind,
             entity: None,
             highlevel_id: None,

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use contactor_highlevel::{ContactPage, Filter, SearchRequest, Sort};
@@ -23,7 +24,8 @@ use crate::error::EngineError;
 use crate::failure::{self, Failure, of_engine, of_store};
 use crate::receive::told;
 use crate::reconcile::children::{self, Kind};
-use crate::reconcile::{RunContext, mismatch};
+use crate::reconcile::{RunContext, mismatch, run_id};
+use crate::rollout::Standing;
 use crate::{deliver, trouble};
 
 /// Stream names of the walks over HighLevel's contacts.
@@ -139,6 +141,9 @@ impl Engine {
     async fn walk_connection(&self, connection: &Connection) -> Result<Step, Failure> {
         let active = self.active(&connection.id).await.map_err(of_engine)?;
         let id = &connection.id;
+        if !matches!(active.standing, Standing::Alone) {
+            self.judge_rollout(id).await;
+        }
         let run = self.context(&active, Priority::Backfill, false);
         let backfill = match self.backfill_ahead(connection).await.map_err(of_engine)? {
             None => self.in_turn(&run, BACKFILL, LOOK, self.backfill_step(&run, id)).await?,
@@ -153,12 +158,18 @@ impl Engine {
         let sweep = self.in_turn(&run, SWEEP, LOOK, self.sweep_step(&run, connection)).await?;
         let mut polled = Step::Rest;
         for stream in &active.manifest.streams {
-            let run = self.context(&active, Priority::Sweep, false);
+            let record = format!("poll of {}", stream.name);
+            let run = RunContext {
+                tape: active.shadow(&record).map(|_| Arc::default()),
+                ..self.context(&active, Priority::Sweep, false)
+            };
             let seconds = connection.schedule.poll_interval(&stream.name).unwrap_or(stream.interval_seconds);
             let interval = SignedDuration::from_secs(i64::from(seconds));
             let name = format!("poll:{}", stream.name);
             let step = self.poll_step(&run, &name, &stream.name, interval);
-            match self.in_turn(&run, &name, interval, step).await? {
+            let step = self.in_turn(&run, &name, interval, step).await?;
+            self.follow(&run, &record, &run_id(), false, &[]);
+            match step {
                 Step::Rest => {}
                 step => polled = step,
             }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    ConnectionId, Disposition, EventSeq, Lease, Mark, NewRecording, RecordId, Run, WorkspaceId,
+    ConnectionId, Digest, Disposition, EventSeq, Lease, Mark, NewRecording, RecordId, Run, WorkspaceId,
 };
 
 /// How long a delivery about a partner's record waits until the record is linked to a contact. The end of the record's run
@@ -126,6 +126,8 @@ pub struct ClaimedDelivery {
     pub attempts: u32,
     /// A person asked for it again, after it was parked.
     pub retried: bool,
+    /// The component that handled it when its first call was noted.
+    pub component: Option<Digest>,
     /// What earlier attempts did, in order.
     pub journal: Vec<JournalEntry>,
 }
@@ -175,6 +177,8 @@ pub struct JournalSlot {
     pub lease: Lease,
     /// The delivery.
     pub delivery: DeliveryId,
+    /// The component that makes the call.
+    pub component: Option<Digest>,
     /// The call, without its answer.
     pub call: JournalEntry,
     /// Answered reads since the previous write.

@@ -36,6 +36,8 @@ pub trait Store: Send + Sync + 'static {
     async fn workspace(&self, id: &WorkspaceId) -> Result<Option<Workspace>>;
     /// The workspace bound to a location.
     async fn workspace_of(&self, location: &LocationId) -> Result<Option<Workspace>>;
+    /// Sets what none of a workspace's connectors may do.
+    async fn set_policy(&self, workspace: &WorkspaceId, policy: Policy) -> Result<()>;
     /// All workspaces, by id.
     async fn workspaces(&self) -> Result<Vec<Workspace>>;
 
@@ -45,7 +47,8 @@ pub trait Store: Send + Sync + 'static {
     /// All installed components, newest first.
     async fn connectors(&self) -> Result<Vec<InstalledConnector>>;
 
-    /// Writes a connection (by id). `Conflict` when it exists in another workspace or its webhook token is taken.
+    /// Writes a connection (by id). `Conflict` when it exists in another workspace or its webhook token is taken. One that gets another
+    /// component is listed among its rollouts as adopted, with what it had before; a rollout that was running ends.
     async fn put_connection(&self, connection: Connection) -> Result<()>;
     /// Changes only the state, with the reason for the admin.
     async fn set_connection_state(
@@ -298,6 +301,24 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<()>;
     /// When the next dirty record, unread event, delivery or message is due, if any waits unclaimed for an enabled connection.
     async fn next_due(&self) -> Result<Option<Timestamp>>;
+
+    /// Puts another version of a connector on trial, and counts what the pinned one did shortly before. `Conflict` when one is on trial.
+    async fn begin_rollout(&self, new: NewRollout) -> Result<Rollout>;
+    /// Changes what a running rollout does; answers whether it was running.
+    async fn set_rollout(&self, id: u64, mode: RolloutMode, share: u8) -> Result<bool>;
+    /// Adds to the counts of a rollout, if it is running. The newest [`KEPT_DIFFERENCES`] differences are kept.
+    async fn count_rollout(&self, id: u64, news: RolloutNews) -> Result<()>;
+    /// Ends a running rollout; answers whether it was running. Adopting pins its version, its grants and its settings, all or nothing.
+    async fn end_rollout(&self, id: u64, end: RolloutEnd, reason: String) -> Result<bool>;
+    /// Pins what the connection had before its present component, which was adopted, with the grants and settings of then, all or
+    /// nothing; answers the rollout that this takes back. None when nothing is known to be before it.
+    async fn roll_back(&self, connection: &ConnectionId, reason: String) -> Result<Option<Rollout>>;
+    /// The rollouts of a connection, the newest first.
+    async fn rollouts(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<Rollout>>;
+    /// The rollout of a connection that is running.
+    async fn running_rollout(&self, connection: &ConnectionId) -> Result<Option<Rollout>>;
+    /// How runs in shadow differed, the newest first.
+    async fn rollout_differences(&self, id: u64) -> Result<Vec<ShadowDifference>>;
 
     /// Leaves work of a connection alone, in the place of the rest of the same subject. Claims keep to it: see [`Rest`].
     async fn put_rest(&self, rest: Rest) -> Result<()>;

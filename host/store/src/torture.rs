@@ -12,9 +12,10 @@ pub const EARLY_ANSWER: &str = "early-answer";
 pub const NO_JOURNAL: &str = "no-journal";
 
 /// The store's changes: what a process can be told to die before or after the commit of.
-pub const CHANGES: [&str; 79] = [
+pub const CHANGES: [&str; 85] = [
     "create_workspace",
     "update_workspace",
+    "set_policy",
     "install_connector",
     "put_connection",
     "set_connection_state",
@@ -52,6 +53,11 @@ pub const CHANGES: [&str; 79] = [
     "stop_mass_change",
     "note_conflicts",
     "complete_event",
+    "begin_rollout",
+    "set_rollout",
+    "count_rollout",
+    "end_rollout",
+    "roll_back",
     "put_rest",
     "end_rest",
     "next_trial",

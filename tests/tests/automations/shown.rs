@@ -56,7 +56,7 @@ async fn whoever_enables_a_connector_sees_what_it_lets_be_sent_twice() {
     assert_eq!(shown.len(), 1, "{shown:?}");
     assert_eq!(shown[0].paths, ["/betas/*/testers.json"]);
     assert_eq!(shown[0].why, "Prefinery knows a tester by the email address.");
-    assert!(scripted.connection.newly_repeatable.is_empty(), "it replaced nothing");
+    assert!(scripted.connection.newly_granted.is_empty(), "it replaced nothing");
     let installed = scripted.stand.engine.connectors().await.unwrap();
     assert_eq!(&installed[0].repeatable, shown);
 }

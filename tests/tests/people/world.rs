@@ -303,6 +303,7 @@ fn conflict() -> ConflictRecord {
 
 fn run(workspace: &WorkspaceId, connection: &ConnectionId, id: &RunId, now: jiff::Timestamp) -> Run {
     Run {
+        component: None,
         id: id.clone(),
         workspace: workspace.clone(),
         connection: connection.clone(),

@@ -8,7 +8,7 @@ use contactor_server::dto::{Connection, EnableConnection, Rest, Schedule, Secret
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
-use super::Context;
+use super::{Context, rollout};
 use crate::exit::{Exit, Failure};
 use crate::output::{or_dash, value, when, word};
 use crate::secrets::{SecretError, SecretSource};
@@ -32,14 +32,16 @@ pub(crate) enum Command {
     /// Ask the partner and HighLevel whether the stored credentials are good, and which scopes the location's token lacks.
     #[command(after_help = "Example:\n  contactor connection check acme prefinery")]
     Check(Which),
+    #[command(flatten)]
+    Rollout(rollout::Command),
 }
 
 #[derive(Args)]
 pub(crate) struct Which {
     /// The workspace's id.
-    workspace: String,
+    pub(super) workspace: String,
     /// The connector's id.
-    connector: String,
+    pub(super) connector: String,
 }
 
 /// Enable a connector in a workspace, or change how it is enabled. The newest installed version is pinned unless --digest
@@ -50,6 +52,7 @@ Examples:
   contactor connection enable acme prefinery --credential key=@prefinery.key --set beta_id=1234
   contactor connection enable acme prefinery --credential key=env:PREFINERY_KEY --settings settings.toml \\
       --grant contacts.readonly --grant contacts.write
+  contactor connection enable acme prefinery --credential key=@prefinery.key --withhold notifications
   contactor connection enable acme prefinery --template two-way-waitlist --credential key=@prefinery.key
   contactor connection enable acme prefinery --credential key=@prefinery.key --review
   contactor connection enable acme prefinery --every 15m
@@ -89,9 +92,16 @@ pub(crate) struct Enable {
     /// Put it under review: nobody is linked or created until their bucket of the match report is approved.
     #[arg(long)]
     review: bool,
-    /// Allow this scope; everything that the connector asks for unless given.
-    #[arg(long = "grant", value_name = "SCOPE")]
+    /// Grant this, by the name that `connector inspect` shows: of scopes only what is named then, of hosts, records, events and repeats
+    /// only what is named where any of the kind is. Everything that the connector asks for unless given.
+    #[arg(long = "grant", value_name = "NAME")]
     grants: Vec<String>,
+    /// Do not grant this, by its name; everything else stays granted.
+    #[arg(long = "withhold", value_name = "NAME")]
+    withhold: Vec<String>,
+    /// Give the component that --digest names what it asks for beyond the present one.
+    #[arg(long)]
+    approve: bool,
     /// Base URL of the partner's API; the connector's unless given.
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
@@ -178,6 +188,8 @@ impl Enable {
                 .map(Value::Object),
             schedule: self.schedule(),
             grants: (!self.grants.is_empty()).then(|| self.grants.clone()),
+            withhold: self.withhold.clone(),
+            approve: self.approve,
             review: self.review,
         })
     }
@@ -210,6 +222,7 @@ fn document(file: &Path) -> Result<Value, Failure> {
 pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     let client = context.client()?;
     match command {
+        Command::Rollout(command) => rollout::run(context, command).await?,
         Command::Enable(enable) => {
             let request = enable.request()?;
             let connection =
@@ -274,8 +287,20 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
         ("reason", connection.state_reason.clone().unwrap_or_default()),
         ("version", connection.version.clone()),
         ("digest", connection.digest.clone()),
-        ("grants", connection.grants.join(", ")),
-        ("withheld", connection.withheld.join(", ")),
+        (
+            "on trial",
+            connection
+                .on_trial
+                .as_ref()
+                .map(|one| {
+                    format!(
+                        "{} {}; contactor connection rollout shows it",
+                        one.digest,
+                        rollout::does(one.mode, one.share)
+                    )
+                })
+                .unwrap_or_default(),
+        ),
         ("partner", connection.base_url.clone()),
         ("speaks with", connection.hosts.join(", ")),
         ("authentication", connection.auth_scheme.clone()),
@@ -288,8 +313,16 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
         ("review", if connection.under_review { "unlinked people wait for approval" } else { "" }.to_owned()),
     ];
     lines.extend(connection.repeatable.iter().map(super::connector::repeats));
-    lines.extend(connection.newly_repeatable.iter().map(|path| {
-        ("repeats newly", format!("POST {path}: the component before this one did not allow that"))
+    lines.extend(connection.asks.iter().map(|one| {
+        let has = match (one.granted, one.forbidden) {
+            (true, false) => "may",
+            (false, _) => "withheld",
+            (true, true) => "forbidden",
+        };
+        (has, format!("{}: {}", one.name, one.words))
+    }));
+    lines.extend(connection.newly_granted.iter().map(|one| {
+        ("newly granted", format!("{}: the component before this one did not ask for it", one.name))
     }));
     lines.extend(connection.rests.iter().map(|rest| ("rests", resting(rest))));
     lines.extend(connection.not_kept.iter().map(|one| {

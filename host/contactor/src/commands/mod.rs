@@ -23,6 +23,7 @@ pub(crate) mod parked;
 pub(crate) mod progress;
 pub(crate) mod quota;
 pub(crate) mod replay;
+mod rollout;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sandbox;

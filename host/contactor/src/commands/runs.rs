@@ -88,6 +88,7 @@ fn show(context: &Context, run: &Run) -> std::io::Result<()> {
     let mut lines = vec![
         ("run", run.id.clone()),
         ("connection", run.connection.clone()),
+        ("component", run.component.clone().unwrap_or_default()),
         ("kind", word(&run.kind)),
         ("entity", run.entity.clone().unwrap_or_default()),
         ("HighLevel id", or_dash(run.highlevel_id.as_ref())),

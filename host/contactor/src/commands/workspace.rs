@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use contactor_engine::RETENTION_DAYS;
-use contactor_server::dto::{NewWorkspace, Workspace, WorkspaceSettings, WorkspaceToken};
+use contactor_server::dto::{NewWorkspace, Workspace, WorkspacePolicy, WorkspaceSettings, WorkspaceToken};
 
 use super::Context;
 use crate::exit::{Exit, Failure};
@@ -26,8 +26,31 @@ pub(crate) enum Command {
     },
     /// Change how long a workspace's history is kept.
     Set(Set),
+    /// Set what none of a workspace's connectors may do.
+    Policy(SetPolicy),
     /// Take another private integration token.
     Token(NewToken),
+}
+
+/// Set what none of a workspace's connectors may do, whatever its admins grant. It counts from the next run on, and replaces what was
+/// set before; without options it forbids nothing. For platform admins.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  contactor workspace policy acme --deny contacts.write --deny 'event:*'
+  contactor workspace policy acme --connector prefinery --connector referrizer
+  contactor workspace policy acme --json
+
+`contactor connector inspect FILE` shows the names of what a connector asks for.")]
+pub(crate) struct SetPolicy {
+    /// The workspace's id.
+    workspace: String,
+    /// A permission that no connector has, or the beginning of permissions with a `*` after it.
+    #[arg(long, value_name = "NAME")]
+    deny: Vec<String>,
+    /// A connector that may be used; any unless given.
+    #[arg(long = "connector", value_name = "ID")]
+    connectors: Vec<String>,
 }
 
 /// Change how long a workspace's history is kept: runs, timelines, the bodies of events, recordings, messages, and conflicts and
@@ -138,6 +161,10 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
             })?;
         }
         Command::Show { workspace } => show(context, &client.workspace(&workspace).await?)?,
+        Command::Policy(SetPolicy { workspace, deny, connectors }) => {
+            let connectors = (!connectors.is_empty()).then_some(connectors);
+            show(context, &client.set_policy(&workspace, &WorkspacePolicy { connectors, deny }).await?)?;
+        }
         Command::Set(set) => {
             let settings = WorkspaceSettings { retention_days: set.retention_days.0 };
             show(context, &client.set_workspace(&set.workspace, &settings).await?)?;
@@ -180,6 +207,8 @@ fn show(context: &Context, workspace: &Workspace) -> std::io::Result<()> {
         ("time zone", or_dash(workspace.timezone.as_ref())),
         ("history", kept(workspace)),
         ("created", when(workspace.created_at)),
+        ("connectors", workspace.policy.connectors.as_ref().map(|ids| ids.join(", ")).unwrap_or_default()),
+        ("denied", workspace.policy.deny.join(", ")),
     ];
     context.out.one(workspace, &lines)
 }

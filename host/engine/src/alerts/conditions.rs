@@ -2,7 +2,7 @@
 
 use contactor_store::{
     AlertKind, AlertMemory, Connection, ConnectionId, ConnectionState, Counts, DeletionFilter, DeletionState,
-    Rest, StopCause,
+    Rest, RolloutState, StopCause,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,6 +20,9 @@ const GONE: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// What the sweep found counts for so long.
 const MISSED_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
+/// How long it is told that a version was taken back.
+const REVERTED: SignedDuration = SignedDuration::from_hours(24);
+
 /// A partner's quota is told as used up if its window is as long as this, or the partner itself asks to be left alone for as long.
 const LONG_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
@@ -30,6 +33,7 @@ impl Engine {
         let rests = self.rests(&memory.workspace).await?;
         for connection in self.store().connections(Some(&memory.workspace)).await? {
             all.extend(stopped(&connection));
+            all.extend(self.reverted(&connection.id, now).await?);
             all.extend(rests.iter().filter(|rest| rest.connection == connection.id).map(degraded));
             if connection.state != ConnectionState::Enabled {
                 continue;
@@ -73,6 +77,26 @@ impl Engine {
         all.extend(self.quota_condition(memory).await?);
         all.extend(self.missed_condition(memory).await?);
         Ok(all)
+    }
+
+    /// The host took a version back lately, and nobody has begun with another one since.
+    async fn reverted(&self, id: &ConnectionId, now: Timestamp) -> Result<Option<Condition>, EngineError> {
+        let newest = self.store().rollouts(id, 1).await?.into_iter().next();
+        let reverted = newest.filter(|rollout| {
+            let lately = rollout.ended_at.is_some_and(|at| now.duration_since(at) < REVERTED);
+            rollout.state == RolloutState::Reverted && lately
+        });
+        Ok(reverted.map(|rollout| Condition {
+            key: format!("reverted:{}", rollout.id),
+            kind: AlertKind::Reverted,
+            connection: Some(id.clone()),
+            level: 1,
+            text: format!(
+                "{}; the version before does all of the work again; contactor connection rollout {}",
+                rollout.reason,
+                id.as_str().replacen('/', " ", 1)
+            ),
+        }))
     }
 
     /// Changes of a connection wait for too long although nothing is known to be wrong with it.

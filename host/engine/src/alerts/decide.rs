@@ -154,7 +154,10 @@ impl Decision {
 
 /// Whether it is told as soon as it is seen: it does not pass by itself.
 fn at_once(kind: AlertKind) -> bool {
-    matches!(kind, AlertKind::NeedsReconnect | AlertKind::Paused | AlertKind::MassChange)
+    matches!(
+        kind,
+        AlertKind::NeedsReconnect | AlertKind::Paused | AlertKind::MassChange | AlertKind::Reverted
+    )
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ fn name(alert: &Alert) -> String {
         AlertKind::NeedsReconnect => "needs to be reconnected",
         AlertKind::Paused => "is paused",
         AlertKind::MassChange => "was stopped by the mass-change guard",
+        AlertKind::Reverted => "had another version on trial, which was taken back",
         AlertKind::Degraded => "is degraded",
         AlertKind::Parked => "has parked records",
         AlertKind::Deletes => "deletions wait for a decision",

@@ -76,7 +76,7 @@ impl Capabilities {
 impl Direct {
     /// Whether this run may reach HighLevel's contacts in this way.
     fn may(&self, access: Access) -> Result<(), Error> {
-        access::check(&self.run.active.connection.grants, access)
+        access::check(&self.run.active.scopes, access)
     }
 
     /// Makes a change of the host's own store, together with its note in the journal.

@@ -20,7 +20,7 @@ const FULL: u64 = 60_000;
 
 impl Host for Direct {
     async fn send(&mut self, destination: String, message: Message) -> Result<(), Error> {
-        if !self.run.active.connection.grants.iter().any(|granted| granted == SCOPE) {
+        if !self.run.active.scopes.iter().any(|granted| granted == SCOPE) {
             return Err(Error::Denied(SCOPE.to_owned()));
         }
         self.may_change(|| format!("notifications.send {destination}"))?;

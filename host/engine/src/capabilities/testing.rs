@@ -111,7 +111,9 @@ impl Bench {
             log_cap: 1_024,
         })
         .unwrap();
-        let active = Active::new(connection, workspace(), manifest, Arc::new(NoGuest), partner).unwrap();
+        let scopes = connection.grants.clone();
+        let active =
+            Active::new(connection, workspace(), manifest, Arc::new(NoGuest), partner, scopes).unwrap();
         Capabilities::new(self.engine.context(&Arc::new(active), Priority::Interactive, preview))
     }
 
@@ -154,6 +156,7 @@ fn outbound() -> Outbound {
 
 fn workspace() -> Workspace {
     Workspace {
+        policy: contactor_store::Policy::default(),
         id: WorkspaceId::new("acme"),
         name: "Acme".to_owned(),
         location: LocationId::new("loc-1"),

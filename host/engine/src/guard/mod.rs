@@ -25,6 +25,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::{Failure, of_store};
 use crate::reconcile::RunContext;
+use crate::rollout::Standing;
 use decide::{Answer, Before, Meter, Threshold};
 
 /// How soon a record asks again that may be one too many.
@@ -322,6 +323,11 @@ impl RunContext {
             tracing::warn!(connection = %connection.id, reason, "a mass change");
             metrics::counter!("contactor_guard_stops_total", "side" => label).increment(1);
             self.engine.forget(&connection.id);
+            if matches!(self.active.standing, Standing::OnTrial(_)) {
+                let why = "the mass-change guard stopped the connection because of it";
+                // Boxed: it releases what is parked, and every run would carry its state.
+                Box::pin(self.engine.revert_trial(&connection.id, why)).await;
+            }
         }
         Ok(Failure { retry_after: Some(SignedDuration::ZERO), ..Failure::new(FailureClass::Guard, reason) })
     }

@@ -22,6 +22,7 @@ fn journal(past: Vec<JournalEntry>, retried: bool) -> Journal {
     let now = Timestamp::UNIX_EPOCH;
     let lease = Lease { owner: "one".to_owned(), token: 1, expires_at: now };
     let claimed = ClaimedDelivery {
+        component: None,
         id: DeliveryId(1),
         connection: ConnectionId::new("acme/test"),
         workspace: WorkspaceId::new("acme"),
@@ -38,7 +39,7 @@ fn journal(past: Vec<JournalEntry>, retried: bool) -> Journal {
         retried,
         journal: past,
     };
-    Journal::new(&lease, &claimed)
+    Journal::new(&lease, &claimed, &Digest::new("ab"))
 }
 
 const DONE: &str = r#"{"Ok":7}"#;

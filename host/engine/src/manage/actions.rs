@@ -8,7 +8,7 @@ use contactor_highlevel::{CallRecord, ErrorKind, Priority as HlPriority, Recorde
 use contactor_manifest::Action;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    Call, ConnectionId, FailureClass, FieldRemark, Priority, RecordId, Run, RunCause, RunId, RunKind,
+    Call, ConnectionId, Digest, FailureClass, FieldRemark, Priority, RecordId, Run, RunCause, RunId, RunKind,
     RunOutcome, Workspace, WorkspaceId,
 };
 use jiff::Timestamp;
@@ -164,6 +164,7 @@ impl Engine {
         let about = About {
             workspace: &active.workspace,
             connection: active.connection.id.clone(),
+            component: Some(active.connection.digest.clone()),
             action: shown_as,
             contact: contact_of(input),
             writes: declared.writes,
@@ -226,6 +227,7 @@ impl Engine {
         let about = About {
             workspace,
             connection: ConnectionId::of_highlevel(&workspace.id),
+            component: None,
             action: &id,
             contact,
             writes: operation.writes(),
@@ -264,6 +266,7 @@ impl Engine {
                 id: run.clone(),
                 workspace: about.workspace.id.clone(),
                 connection: about.connection,
+                component: about.component,
                 kind: RunKind::Action,
                 entity: contact.as_ref().map(|_| "contact".to_owned()),
                 highlevel_id: contact,
@@ -304,6 +307,7 @@ impl Engine {
 struct About<'a> {
     workspace: &'a Workspace,
     connection: ConnectionId,
+    component: Option<Digest>,
     action: &'a str,
     contact: Option<RecordId>,
     writes: bool,

@@ -59,7 +59,7 @@ impl Engine {
         let uses = self.uses(&active).await?;
         ask_scopes(&run, uses, &mut report).await;
         for scope in &active.manifest.scopes {
-            if !active.connection.grants.contains(&scope.name) {
+            if !active.scopes.contains(&scope.name) {
                 report.problems.push(format!(
                     "the scope {} was not granted; it is needed because: {}",
                     scope.name, scope.why

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use contactor_manifest::{Manifest, Webhook};
 use contactor_runtime::Grants;
 use contactor_store::{
-    Connection, ConnectionId, ConnectionState, Digest, Rest, RunFilter, Schedule, WorkspaceId, random_secret,
+    Connection, ConnectionId, ConnectionState, Digest, Rest, RolloutMode, RunFilter, Schedule, WorkspaceId,
+    random_secret,
 };
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::connectors::{RepeatableView, newly_repeatable, repeatable};
+use super::connectors::{RepeatableView, repeatable};
 use super::mapping::check_custom_fields;
 use super::workspaces::check_id;
 use super::{rules, template};
@@ -21,6 +22,7 @@ use crate::dropped::NotKept;
 use crate::engine::Engine;
 use crate::error::{EngineError, IngestError};
 use crate::partner;
+use crate::permissions::{self, Permission};
 use crate::walk::{MATCH, fresh};
 
 /// A connector to be switched on in a workspace, or a connection to be changed.
@@ -48,8 +50,13 @@ pub struct EnableConnection {
     pub mapping: serde_json::Value,
     /// When it is served; the stored schedule stays if absent.
     pub schedule: Option<Schedule>,
-    /// Granted scopes; everything that the manifest asks for if absent.
+    /// What is granted, by name. Of each kind of permission of which nothing is named everything that the manifest asks for is granted,
+    /// but for scopes, of which only those that are named. If absent, what was granted stays; of a new connection, everything.
     pub grants: Option<Vec<String>>,
+    /// What is not granted, by name.
+    pub withhold: Vec<String>,
+    /// Another component is given what it asks for beyond the present one.
+    pub approve: bool,
     /// Records that are not linked wait until a person approves the match report.
     pub review: bool,
 }
@@ -71,14 +78,16 @@ pub struct ConnectionView {
     pub state: ConnectionState,
     /// Why it does not.
     pub state_reason: Option<String>,
-    /// Granted scopes.
+    /// What it may do, by name: what it asks for, was granted and is not forbidden by the workspace's policy.
     pub grants: Vec<String>,
-    /// Scopes that the connector asks for and was not granted.
+    /// What the connector asks for and may not do, by name.
     pub withheld: Vec<String>,
+    /// Everything that the connector asks for, in plain words.
+    pub asks: Vec<AskView>,
     /// `POST`s to the partner that the host repeats by itself after a lost answer, as the connector's author allows.
     pub repeatable: Vec<RepeatableView>,
-    /// The paths among them that the component before this one did not have; only right after it was replaced.
-    pub newly_repeatable: Vec<String>,
+    /// What it asks for that the component before this one did not; only right after it was replaced.
+    pub newly_granted: Vec<Permission>,
     /// The partner's address.
     pub base_url: String,
     /// Hosts that it may be at, by the manifest and by the operator.
@@ -107,6 +116,32 @@ pub struct ConnectionView {
     pub last_run_at: Option<Timestamp>,
     /// Records that are not linked wait until the match report is approved.
     pub under_review: bool,
+    /// Another version of the connector that is on trial.
+    pub on_trial: Option<OnTrial>,
+}
+
+/// Something that a connector asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskView {
+    /// Its name.
+    pub name: String,
+    /// What it means.
+    pub words: String,
+    /// Whether it was granted.
+    pub granted: bool,
+    /// Whether the policy of the workspace forbids it.
+    pub forbidden: bool,
+}
+
+/// A version on trial, in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnTrial {
+    /// Its component.
+    pub digest: Digest,
+    /// What it does.
+    pub mode: RolloutMode,
+    /// Percent of the records.
+    pub share: u8,
 }
 
 /// One setting of a connection.
@@ -140,12 +175,15 @@ impl Engine {
         let installed = self.installed(&request.connector, pinned.as_deref()).await?;
         let manifest = Manifest::parse(&installed.manifest)
             .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
-        let newly_repeatable = match &present {
-            Some(present) if present.digest != installed.digest => {
-                self.newly_repeatable(&present.connector, &present.digest, &manifest).await
+        let before = match &present {
+            Some(present) => {
+                let pinned = self.installed(&present.connector, Some(present.digest.as_str())).await.ok();
+                pinned.and_then(|pinned| Manifest::parse(&pinned.manifest).ok())
             }
-            _ => Vec::new(),
+            None => None,
         };
+        let (grants, newly_granted) =
+            granted(&manifest, &installed.version, &request, present.as_ref(), before.as_ref())?;
         let template = request.template.as_deref().map(|name| template::find(&manifest, name)).transpose()?;
         let stored = present.as_ref();
         let (settings, mapping) = match template {
@@ -167,7 +205,7 @@ impl Engine {
             state: ConnectionState::Enabled,
             state_reason: None,
             stop_cause: None,
-            grants: granted(&manifest, request.grants.clone(), present.as_ref())?,
+            grants,
             base_url: partner::base_url(
                 request
                     .base_url
@@ -188,6 +226,7 @@ impl Engine {
             },
             created_at: present.as_ref().map_or_else(|| self.now(), |c| c.created_at),
         };
+        self.leaves_a_trial_alone(present.as_ref(), &connection).await?;
         let secrets = self.merged_credentials(&connection, &manifest, &request).await?;
         let after = compile_mappings(&manifest, &connection.mapping)?;
         // A mapping that does not fit the component any more is no reason to refuse the next one.
@@ -216,7 +255,7 @@ impl Engine {
         self.forget(&id);
         self.wake().wake();
         self.walk_wake().wake();
-        Ok(ConnectionView { newly_repeatable, ..self.connection(&id).await? })
+        Ok(ConnectionView { newly_granted, ..self.connection(&id).await? })
     }
 
     /// Whether this address is another one than that of a connection which exists: then its stored credential would go there.
@@ -282,13 +321,25 @@ impl Engine {
         self.store().connection(id).await?.ok_or_else(|| EngineError::no_connection(id))
     }
 
-    /// What a component lets be sent twice and the one before it did not. Of one that is gone nothing is known, so that all of it is new.
-    async fn newly_repeatable(&self, connector: &str, before: &Digest, after: &Manifest) -> Vec<String> {
-        let before = self.installed(connector, Some(before.as_str())).await.ok();
-        match before.and_then(|before| Manifest::parse(&before.manifest).ok()) {
-            Some(before) => newly_repeatable(&before, after),
-            None => after.repeatables.iter().flat_map(|one| one.paths.iter().cloned()).collect(),
+    /// A version on trial was begun with the grants and settings of the connection: they are not changed under it.
+    async fn leaves_a_trial_alone(
+        &self,
+        present: Option<&Connection>,
+        wanted: &Connection,
+    ) -> Result<(), EngineError> {
+        let Some(present) = present else { return Ok(()) };
+        let changes = present.grants != wanted.grants || present.settings != wanted.settings;
+        if changes
+            && present.digest == wanted.digest
+            && self.store().running_rollout(&present.id).await?.is_some()
+        {
+            return Err(EngineError::Conflict(format!(
+                "{} has another version on trial, which was given the grants and settings that you would change: adopt it or roll it \
+                 back first (`contactor connection adopt`, `contactor connection rollback`)",
+                present.id
+            )));
         }
+        Ok(())
     }
 
     async fn view(&self, connection: Connection) -> Result<ConnectionView, EngineError> {
@@ -303,17 +354,36 @@ impl Engine {
         let last_run_at = self.store().runs(filter).await?.first().map(|run| run.started_at);
         let settings = manifest.validate_settings(&connection.settings).unwrap_or_default();
         let review = self.store().review(&connection.id).await?;
-        let hosts = self.outbound().hosts_of(&connection.connector, &manifest.partner.allowed_hosts());
+        let policy = self.workspace(&connection.workspace).await?.policy;
+        let granted = permissions::whole(&connection.grants, &manifest);
+        let asks: Vec<AskView> = permissions::asked(&manifest)
+            .into_iter()
+            .map(|Permission { name, words }| AskView {
+                granted: permissions::is_granted(&granted, &name),
+                forbidden: policy.denies(&name),
+                name,
+                words,
+            })
+            .collect();
+        let names = |may: bool| -> Vec<String> {
+            let those = asks.iter().filter(|one| (one.granted && !one.forbidden) == may);
+            those.map(|one| one.name.clone()).collect()
+        };
+        let trial = self.store().running_rollout(&connection.id).await?;
+        let may = permissions::hosts(&manifest, &policy.leaves(granted));
+        let hosts = self.outbound().hosts_of(&connection.connector, &may);
         Ok(ConnectionView {
             version: installed.version,
             repeatable: repeatable(&manifest),
-            newly_repeatable: Vec::new(),
-            withheld: manifest
-                .scopes
-                .iter()
-                .map(|scope| scope.name.clone())
-                .filter(|name| !connection.grants.contains(name))
-                .collect(),
+            newly_granted: Vec::new(),
+            grants: names(true),
+            withheld: names(false),
+            asks,
+            on_trial: trial.map(|one| OnTrial {
+                digest: one.candidate.digest,
+                mode: one.mode,
+                share: one.share,
+            }),
             settings: manifest
                 .settings
                 .iter()
@@ -337,7 +407,6 @@ impl Engine {
             digest: connection.digest,
             state: connection.state,
             state_reason: connection.state_reason,
-            grants: connection.grants,
             base_url: connection.base_url,
             hosts,
             auth_scheme: connection.auth_scheme,
@@ -368,22 +437,45 @@ pub(crate) fn interfaces(grants: &[String]) -> Grants {
     Grants::of(always.into_iter().chain(highlevel.into_iter().filter(|_| any)))
 }
 
-/// Effective grants: what the admin gives of what the manifest asks for.
+/// What the admin gives of what the manifest asks for, and what of it is new with this component.
 fn granted(
     manifest: &Manifest,
-    asked: Option<Vec<String>>,
+    version: &str,
+    request: &EnableConnection,
     present: Option<&Connection>,
-) -> Result<Vec<String>, EngineError> {
-    let wanted: Vec<String> = manifest.scopes.iter().map(|scope| scope.name.clone()).collect();
-    let Some(asked) = asked.or_else(|| present.map(|c| c.grants.clone())) else { return Ok(wanted) };
-    match asked.iter().find(|scope| !wanted.contains(scope)) {
-        Some(unknown) => Err(EngineError::Invalid(format!(
-            "scope `{unknown}`: {} asks for {}",
-            manifest.connector.id,
-            if wanted.is_empty() { "none".to_owned() } else { wanted.join(", ") }
-        ))),
-        None => Ok(asked),
+    before: Option<&Manifest>,
+) -> Result<(Vec<String>, Vec<Permission>), EngineError> {
+    let named = request.grants.as_deref();
+    let says = named.is_some() || !request.withhold.is_empty();
+    let chosen = || permissions::chosen(manifest, named, &request.withhold).map_err(EngineError::Invalid);
+    let Some(present) = present else { return Ok((chosen()?, Vec::new())) };
+    if before == Some(manifest) {
+        let stays = permissions::whole(&present.grants, manifest);
+        return Ok((if says { chosen()? } else { stays }, Vec::new()));
     }
+    let difference = super::rollouts::difference(before, manifest);
+    let whole =
+        before.map_or_else(|| present.grants.clone(), |before| permissions::whole(&present.grants, before));
+    let given = if says { chosen()? } else { difference.granted(&whole, manifest, true) };
+    let is_named = |name: &String| named.is_some_and(|named| named.contains(name));
+    let more: Vec<Permission> = difference
+        .more
+        .into_iter()
+        .filter(|more| given.contains(&more.name) && !is_named(&more.name))
+        .collect();
+    if more.is_empty() || request.approve {
+        return Ok((given, more));
+    }
+    Err(unapproved(&request.connector, version, &more))
+}
+
+/// Another version asks for more than the one before it.
+pub(super) fn unapproved(connector: &str, version: &str, more: &[Permission]) -> EngineError {
+    let list: Vec<_> = more.iter().map(|one| format!("{} ({})", one.name, one.words)).collect();
+    EngineError::Conflict(format!(
+        "{connector} {version} asks for more than the version before it: {}. Approve of it with --approve, or name what you grant",
+        list.join("; ")
+    ))
 }
 
 /// Seconds between polls or sweeps of one connection: faster than that costs a quota for nothing, slower than that is off.

@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::outbound::Outbound;
 use crate::people::Caller;
+use crate::permissions::{Permission, asked};
 
 /// An installed connector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,8 @@ pub struct ConnectorView {
     pub entities: Vec<String>,
     /// HighLevel scopes that it asks for, and why.
     pub scopes: Vec<ScopeRequest>,
+    /// Everything that it asks for, in plain words.
+    pub asks: Vec<Permission>,
     /// `POST`s to the partner that its author says may be sent twice: the host repeats them by itself after a lost answer.
     pub repeatable: Vec<RepeatableView>,
 }
@@ -73,6 +76,8 @@ pub struct InspectReport {
     pub imports: Vec<String>,
     /// Interfaces that it exports.
     pub exports: Vec<String>,
+    /// Everything that it asks for, in plain words.
+    pub asks: Vec<Permission>,
     /// Why this host cannot run it; `None` when it can.
     pub refused: Option<String>,
 }
@@ -86,6 +91,7 @@ pub fn inspect(bytes: &[u8]) -> Result<InspectReport, EngineError> {
         manifest: serde_json::to_value(&inspection.manifest)
             .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?,
         refused: refusal(&inspection),
+        asks: asked(&inspection.manifest),
         imports: inspection.imports,
         exports: inspection.exports,
     })
@@ -186,14 +192,6 @@ pub(super) fn repeatable(manifest: &Manifest) -> Vec<RepeatableView> {
     manifest.repeatables.iter().map(view).collect()
 }
 
-/// Paths that another build's manifest lets be sent twice and the present one's does not.
-pub(super) fn newly_repeatable(before: &Manifest, after: &Manifest) -> Vec<String> {
-    let paths = |manifest: &Manifest| -> std::collections::BTreeSet<String> {
-        manifest.repeatables.iter().flat_map(|one| one.paths.iter().cloned()).collect()
-    };
-    paths(after).difference(&paths(before)).cloned().collect()
-}
-
 fn view(installed: &InstalledConnector, out: &Outbound) -> Result<ConnectorView, EngineError> {
     let manifest = Manifest::parse(&installed.manifest)
         .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
@@ -218,49 +216,7 @@ fn view(installed: &InstalledConnector, out: &Outbound) -> Result<ConnectorView,
             .iter()
             .map(|scope| ScopeRequest { name: scope.name.clone(), why: scope.why.clone() })
             .collect(),
+        asks: asked(&manifest),
         repeatable: repeatable(&manifest),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn manifest(repeatable: &str) -> Manifest {
-        let text = format!(
-            r#"
-            [connector]
-            id = "test"
-            name = "Test"
-            version = "0.1.0"
-            minimum_host = "0.1.0"
-            summary = "For tests."
-
-            [partner]
-            name = "Test"
-            base_url = "https://api.test.example/v1"
-
-            {repeatable}
-
-            [[auth]]
-            id = "token"
-            title = "Token"
-            kind = "bearer"
-            token = "{{token}}"
-            credential = [{{ name = "token", title = "Token" }}]
-            "#
-        );
-        Manifest::parse(&text).unwrap()
-    }
-
-    #[test]
-    fn what_another_build_lets_be_sent_twice_is_named_and_what_it_gives_up_is_not() {
-        let none = manifest("");
-        let one = manifest("[[repeatable]]\npaths = [\"/a\"]\nwhy = \"It is the same.\"");
-        let other = manifest("[[repeatable]]\npaths = [\"/a\", \"/b/*\"]\nwhy = \"It is the same.\"");
-        assert_eq!(newly_repeatable(&none, &one), ["/a"]);
-        assert_eq!(newly_repeatable(&one, &other), ["/b/*"]);
-        assert_eq!(newly_repeatable(&other, &one), Vec::<String>::new());
-        assert_eq!(newly_repeatable(&other, &other), Vec::<String>::new());
-    }
 }

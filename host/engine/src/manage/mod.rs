@@ -15,6 +15,7 @@ mod matching;
 mod parked;
 mod people;
 mod quota;
+mod rollouts;
 mod rules;
 pub(crate) mod secrets;
 mod sync;
@@ -27,7 +28,7 @@ pub use actions::{ActionCall, ActionReport};
 pub use check::CheckReport;
 pub use conflicts::{ConflictPreview, ConflictReport, ConflictView, Resolve};
 pub(crate) use connections::interfaces;
-pub use connections::{ConnectionView, EnableConnection, SettingView};
+pub use connections::{AskView, ConnectionView, EnableConnection, OnTrial, SettingView};
 pub use connectors::{ConnectorView, InspectReport, RepeatableView, ScopeRequest, inspect};
 pub use deletes::{
     DeletionDecision, DeletionPreview, DeletionView, PlannedCall, PolicyChange, WaitingDeletions,
@@ -44,6 +45,7 @@ pub use matching::{BucketReport, MatchReport, SyncEstimate};
 pub use parked::{ParkedAction, ParkedGroupView, Released, Unsure};
 pub use people::{NewUser, UserView};
 pub use quota::{HighLevelQuota, PartnerQuota, QuotaUse, QuotaView};
+pub use rollouts::{NewUpgrade, RolloutView, UpgradePlan, VersionView};
 pub use sync::FirstSync;
 pub use tokens::{IssuedToken, NewToken, TOKEN_DAYS};
 pub use why::WhyField;

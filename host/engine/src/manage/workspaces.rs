@@ -1,7 +1,7 @@
 //! Workspaces: one tenant, one location.
 
 use contactor_highlevel::{ErrorKind, LocationInfo, TokenError};
-use contactor_store::{LocationId, StoreError, Workspace, WorkspaceId};
+use contactor_store::{LocationId, Policy, StoreError, Workspace, WorkspaceId};
 use secrecy::SecretString;
 
 use crate::config::RETENTION_DAYS;
@@ -35,6 +35,7 @@ impl Engine {
             ));
         }
         let mut workspace = Workspace {
+            policy: Policy::default(),
             name: new.name.unwrap_or_else(|| new.id.clone()),
             id: WorkspaceId::new(new.id),
             location: LocationId::new(new.location.trim()),
@@ -111,6 +112,21 @@ impl Engine {
         self.store().update_workspace(workspace.clone()).await?;
         tracing::info!(workspace = %id, ?days, "the retention was changed");
         Ok(workspace)
+    }
+
+    /// Sets what none of a workspace's connectors may do, whatever its admins grant. It counts from the next run on.
+    ///
+    /// # Errors
+    /// No such workspace, or a pattern that cannot mean what it says.
+    pub async fn set_policy(&self, id: &WorkspaceId, policy: Policy) -> Result<Workspace, EngineError> {
+        policy.check().map_err(|problem| EngineError::Invalid(format!("policy: {problem}")))?;
+        self.workspace(id).await?;
+        self.store().set_policy(id, policy).await?;
+        for connection in self.store().connections(Some(id)).await? {
+            self.forget(&connection.id);
+        }
+        tracing::info!(workspace = %id, "the policy was changed");
+        self.workspace(id).await
     }
 
     /// How many days the history of a workspace is kept, by its own word or by the host's.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use contactor_highlevel::LocationId as HlLocationId;
 use contactor_highlevel::oauth::{Resource, TokenSet};
 use contactor_store::{
-    ConnectionState, ConsentFlow, Consented, GrantId, Purpose, Workspace, WorkspaceId, random_secret,
+    Actor, AuditPhase, ConnectionState, ConsentFlow, Consented, GrantId, NewAudit, Purpose, Workspace,
+    WorkspaceId, random_secret,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -23,6 +24,8 @@ const CONSENT: SignedDuration = SignedDuration::from_hours(1);
 pub struct NewConsent {
     /// The workspace whose location is to be granted; none for an agency with all its locations.
     pub workspace: Option<WorkspaceId>,
+    /// Who begins it.
+    pub by: Actor,
     /// Show the page under the name that does not name the vendor.
     pub white_label: bool,
 }
@@ -62,7 +65,8 @@ impl Engine {
         }
         let state = random_secret()?;
         let expires_at = self.now() + CONSENT;
-        let flow = ConsentFlow { state: digest(&state), workspace: new.workspace, expires_at };
+        let flow =
+            ConsentFlow { state: digest(&state), workspace: new.workspace, begun_by: new.by, expires_at };
         self.store().begin_consent(flow).await?;
         let setup = &oauth.setup;
         let page = &setup.pages[usize::from(new.white_label)];
@@ -85,6 +89,39 @@ impl Engine {
                 "this consent is not known here, was ended already, or took too long: begin again".into(),
             )
         })?;
+        // Whoever comes back shows no token, so the gate has nothing on record of this.
+        let begun = NewAudit {
+            phase: AuditPhase::Begun,
+            began: None,
+            actor: flow.begun_by.clone(),
+            token: None,
+            workspace: flow.workspace.clone(),
+            action: "oauth.connect".to_owned(),
+            target: String::new(),
+            status: None,
+            detail: String::new(),
+        };
+        let number = self.record_audit(begun.clone()).await?;
+        let connected = self.connect(oauth, flow, code).await;
+        let (status, detail) = match &connected {
+            Ok(Connected::Workspace(_)) => (200, String::new()),
+            Ok(Connected::Agency { company, .. }) => (200, format!("company={company}")),
+            Err(EngineError::Marketplace(_) | EngineError::HighLevel(_)) => (502, String::new()),
+            Err(EngineError::Invalid(_)) => (400, String::new()),
+            Err(_) => (503, String::new()),
+        };
+        let ended =
+            NewAudit { phase: AuditPhase::Ended, began: Some(number), status: Some(status), detail, ..begun };
+        self.record_audit(ended).await?;
+        connected
+    }
+
+    async fn connect(
+        &self,
+        oauth: &Arc<OAuth>,
+        flow: ConsentFlow,
+        code: &SecretString,
+    ) -> Result<Connected, EngineError> {
         let exchanged = oauth.client.exchange(code).await;
         let set = exchanged.map_err(|error| EngineError::Marketplace(error.to_string()))?;
         let Some(workspace) = flow.workspace else {
@@ -169,6 +206,7 @@ impl Engine {
         if workspace.country.is_none() || workspace.timezone.is_none() {
             let known = workspace.clone();
             let known = Workspace {
+                policy: contactor_store::Policy::default(),
                 country: known.country.or(info.country),
                 timezone: known.timezone.or(info.timezone),
                 ..known

@@ -204,6 +204,11 @@ impl PartnerApi {
         }
     }
 
+    /// What is used of the declared quotas, for another version of the same connector: the partner counts both.
+    pub(crate) fn shared_quotas(&self) -> Arc<Quotas> {
+        Arc::clone(&self.quotas)
+    }
+
     /// How the declared quotas stand.
     pub(crate) fn quotas(&self, connection: &ConnectionId, now: Timestamp) -> Vec<PartnerQuota> {
         let limited = self.limited_until(now);

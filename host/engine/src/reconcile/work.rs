@@ -96,11 +96,14 @@ impl Engine {
             Ok(active) => active,
             Err(error) => return self.give_back(lease, claim, error).await,
         };
+        let record = claim.link.as_ref().map_or(&key.record, |link| &link.highlevel_id).to_string();
+        let active = active.for_record(&record);
+        // Somebody may want to look into it; every run would double what a busy host stores.
+        let kept = claim.attempts > 0 || claim.priority == Priority::Interactive;
         let run = RunContext {
             attempts: claim.attempts,
             conflicts: Arc::new(claim.conflicts.clone()),
-            // Somebody may want to look into it; every run would double what a busy host stores.
-            tape: (claim.attempts > 0 || claim.priority == Priority::Interactive).then(Arc::default),
+            tape: (kept || active.shadow(&record).is_some()).then(Arc::default),
             claimed: Some(Arc::new(Claimed {
                 lease: lease.clone(),
                 key: key.clone(),
@@ -141,14 +144,16 @@ impl Engine {
         let (calls, log) = run.recorder.take();
         let ended = Ended::of(ending.class, &calls, &ending.summary);
         self.run_ended(&run, &key.entity, key.record.as_str(), ended).await;
+        self.follow(&run, &record, &id, true, &log);
         let recording = match &run.tape {
-            Some(tape) => self.recording_of(&run.active, tape, run.started_at, &id, &log).await,
-            None => None,
+            Some(tape) if kept => self.recording_of(&run.active, tape, run.started_at, &id, &log).await,
+            _ => None,
         };
         let entry = Run {
             id,
             workspace: claim.workspace.clone(),
             connection: key.connection.clone(),
+            component: Some(run.active.connection.digest.clone()),
             kind: RunKind::Reconcile,
             entity: Some(key.entity.clone()),
             highlevel_id: ending.ids.0.or_else(|| (key.side == Side::Highlevel).then(|| key.record.clone())),

@@ -15,6 +15,6 @@ mod report;
 mod tape;
 
 pub(crate) use given::packed;
-pub(crate) use recording::RunTape;
+pub(crate) use recording::{Recorded, RunTape};
 pub use report::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};
 pub(crate) use tape::{Tape, Taped};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use contactor_runtime::{Digest, Grants, Invocation};
 use contactor_store::{Connection, Priority, RunId};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::recording::{CAP, Recorded, Recording, of_result, recorded_kind};
@@ -70,16 +71,7 @@ impl Engine {
             recording.country.clone(),
         ));
         let stage = self.stage(&active, &recording);
-        let mut calls = Vec::new();
-        for recorded in &recording.calls {
-            let call = stage.play(recorded).await;
-            let goes_on = call.is_same();
-            calls.push(call);
-            if !goes_on {
-                break;
-            }
-        }
-        let (_, log) = stage.run.recorder.take();
+        let (calls, log) = stage.play_all(&recording.calls).await;
         let log =
             (log != recording.log).then(|| SideBySide { recorded: recording.log.clone(), replayed: log });
         Ok(ReplayReport {
@@ -91,6 +83,17 @@ impl Engine {
             calls,
             log,
         })
+    }
+
+    /// Plays guest calls to another version; answers how it went up to the first that differs, and what the version logged.
+    pub(crate) async fn play_all(
+        &self,
+        active: &Arc<Active>,
+        calls: &[Recorded],
+        at: Timestamp,
+    ) -> (Vec<ReplayedCall>, Vec<String>) {
+        let run = RunContext { started_at: at, ..self.context(active, Priority::Interactive, true) };
+        Stage { run }.play_all(calls).await
     }
 
     async fn recorded(&self, id: &RunId) -> Result<(Recording, Connection, u64), EngineError> {
@@ -158,6 +161,20 @@ struct Stage {
 }
 
 impl Stage {
+    async fn play_all(&self, recorded: &[Recorded]) -> (Vec<ReplayedCall>, Vec<String>) {
+        let mut calls = Vec::new();
+        for recorded in recorded {
+            let call = self.play(recorded).await;
+            let goes_on = call.is_same();
+            calls.push(call);
+            if !goes_on {
+                break;
+            }
+        }
+        let (_, log) = self.run.recorder.take();
+        (calls, log)
+    }
+
     async fn play(&self, recorded: &Recorded) -> ReplayedCall {
         let player = Arc::new(Player::new(recorded.calls.clone()));
         let host = Capabilities::taped(self.run.clone(), Tape::Play(Arc::clone(&player)));

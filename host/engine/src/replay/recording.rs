@@ -89,6 +89,12 @@ impl RunTape {
         }
     }
 
+    /// The guest calls so far; none when they were too large to be kept.
+    pub(crate) fn calls(&self) -> Option<Vec<Recorded>> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        (inner.bytes <= CAP).then(|| inner.calls.clone())
+    }
+
     fn take(&self) -> (Vec<Recorded>, usize) {
         let inner = std::mem::take(&mut *self.inner.lock().unwrap_or_else(PoisonError::into_inner));
         (inner.calls, inner.bytes)

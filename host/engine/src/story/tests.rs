@@ -56,6 +56,7 @@ fn run(minute: i64) -> Run {
         id: RunId::new(format!("run-{minute:04}")),
         workspace: WorkspaceId::new("acme"),
         connection: connection(),
+        component: None,
         kind: RunKind::Reconcile,
         entity: Some("contact".to_owned()),
         highlevel_id: Some(RecordId::new("h1")),

@@ -21,6 +21,7 @@ pub(crate) mod parked;
 pub(crate) mod people;
 pub(crate) mod quota;
 pub(crate) mod replay;
+pub(crate) mod rollouts;
 pub(crate) mod sync;
 pub(crate) mod tokens;
 pub(crate) mod vault;
@@ -66,6 +67,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces", get(workspaces::list).post(workspaces::create)),
         ("/api/v1/workspaces/{workspace}", get(workspaces::get)),
         ("/api/v1/workspaces/{workspace}/settings", put(workspaces::set)),
+        ("/api/v1/workspaces/{workspace}/policy", put(workspaces::set_policy)),
         ("/api/v1/workspaces/{workspace}/token", put(workspaces::set_token)),
         ("/api/v1/workspaces/{workspace}/consents", post(oauth::consent)),
         ("/api/v1/workspaces/{workspace}/grants", get(oauth::grants_of_workspace)),
@@ -82,6 +84,14 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/disable", post(connections::disable)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/check", post(connections::check)),
+        (
+            "/api/v1/workspaces/{workspace}/connections/{connector}/upgrade",
+            get(rollouts::plan).put(rollouts::begin),
+        ),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/rollouts", get(rollouts::list)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/rollout", get(rollouts::get)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/adopt", post(rollouts::adopt)),
+        ("/api/v1/workspaces/{workspace}/connections/{connector}/rollback", post(rollouts::rollback)),
         ("/api/v1/workspaces/{workspace}/guard", get(guard::list)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/guard", get(guard::get)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/guard/allow", post(guard::allow)),

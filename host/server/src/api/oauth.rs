@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{Html, IntoResponse, Response};
-use contactor_engine::{Connected, EngineError};
+use contactor_engine::{Caller, Connected, EngineError};
 use contactor_store::{GrantId, WorkspaceId};
 use http::StatusCode;
 use secrecy::SecretString;
@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::dto::{Consent, ErrorBody, GrantState, HighLevelGrant, Installation, NewConsent, RenewGrant};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ApiJson, ApiPath};
+use crate::gate::Asks;
 
 /// Where HighLevel sends the browser back. Open to everybody: it does nothing without a state that was given out.
 pub(crate) const CALLBACK: &str = "/oauth/highlevel/callback";
@@ -34,10 +35,11 @@ pub(crate) const CALLBACK: &str = "/oauth/highlevel/callback";
 )]
 pub(crate) async fn consent(
     State(app): State<App>,
+    Asks(caller): Asks,
     ApiPath(workspace): ApiPath<String>,
     ApiJson(NewConsent { white_label }): ApiJson<NewConsent>,
 ) -> ApiResult<(StatusCode, Json<Consent>)> {
-    begin(&app, Some(workspace_id(workspace)), white_label).await
+    begin(&app, caller, Some(workspace_id(workspace)), white_label).await
 }
 
 /// Begins a consent for an agency with all locations in which it has installed the app.
@@ -54,17 +56,22 @@ pub(crate) async fn consent(
 )]
 pub(crate) async fn consent_of_agency(
     State(app): State<App>,
+    Asks(caller): Asks,
     ApiJson(NewConsent { white_label }): ApiJson<NewConsent>,
 ) -> ApiResult<(StatusCode, Json<Consent>)> {
-    begin(&app, None, white_label).await
+    begin(&app, caller, None, white_label).await
 }
 
 async fn begin(
     app: &App,
+    caller: Caller,
     workspace: Option<WorkspaceId>,
     white_label: bool,
 ) -> ApiResult<(StatusCode, Json<Consent>)> {
-    let page = app.engine.begin_consent(contactor_engine::NewConsent { workspace, white_label }).await?;
+    let page = app
+        .engine
+        .begin_consent(contactor_engine::NewConsent { workspace, by: caller.actor, white_label })
+        .await?;
     Ok((StatusCode::CREATED, Json(Consent { url: page.url, expires_at: page.expires_at })))
 }
 

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::workspace_id;
 use crate::app::App;
-use crate::dto::{ErrorBody, NewWorkspace, Workspace, WorkspaceSettings, WorkspaceToken};
+use crate::dto::{ErrorBody, NewWorkspace, Workspace, WorkspacePolicy, WorkspaceSettings, WorkspaceToken};
 use crate::error::ApiResult;
 use crate::extract::{ApiJson, ApiPath};
 use crate::gate::{Asks, Told};
@@ -87,6 +87,29 @@ pub(crate) async fn set(
     ApiJson(settings): ApiJson<WorkspaceSettings>,
 ) -> ApiResult<Json<Workspace>> {
     let workspace = app.engine.set_retention(&workspace_id(workspace), settings.retention_days).await?;
+    Ok(Json(Workspace::of_engine(&app.engine, workspace)))
+}
+
+/// Sets what none of a workspace's connectors may do, whatever its admins grant. It counts from the next run on.
+#[utoipa::path(
+    put,
+    path = "/api/v1/workspaces/{workspace}/policy",
+    tag = "workspaces",
+    operation_id = "workspaces.policy",
+    params(("workspace" = String, Path, description = "The workspace's id.")),
+    request_body = WorkspacePolicy,
+    responses(
+        (status = 200, body = Workspace),
+        (status = 400, description = "A pattern cannot mean what it says.", body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn set_policy(
+    State(app): State<App>,
+    ApiPath(workspace): ApiPath<String>,
+    ApiJson(policy): ApiJson<WorkspacePolicy>,
+) -> ApiResult<Json<Workspace>> {
+    let workspace = app.engine.set_policy(&workspace_id(workspace), policy.into()).await?;
     Ok(Json(Workspace::of_engine(&app.engine, workspace)))
 }
 

@@ -71,6 +71,8 @@ pub enum AlertKind {
     Paused,
     /// The guard stopped a connection that was about to change too many records.
     MassChange,
+    /// Another version of a connector was on trial, and the host took it back.
+    Reverted,
     /// Something keeps failing and is left alone.
     Degraded,
     /// Records wait for a person.
@@ -90,7 +92,19 @@ pub enum AlertKind {
 mirror!(
     AlertKind,
     own::AlertKind,
-    [NeedsReconnect, Paused, MassChange, Degraded, Parked, Deletes, Quota, Stale, Silence, MissedWebhooks]
+    [
+        NeedsReconnect,
+        Paused,
+        MassChange,
+        Reverted,
+        Degraded,
+        Parked,
+        Deletes,
+        Quota,
+        Stale,
+        Silence,
+        MissedWebhooks
+    ]
 );
 
 /// Something that is or was wrong.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Repeatable, Rest, Secret, Side, mirror};
+use super::{Ask, OnTrial, Permission, Repeatable, Rest, Secret, Side, mirror};
 
 /// A connector enabled in a workspace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -28,16 +28,19 @@ pub struct Connection {
     pub state: ConnectionState,
     /// Why it does not.
     pub state_reason: Option<String>,
-    /// What it is allowed.
+    /// What it may do, by name: what it asks for, was granted and the workspace's policy does not forbid.
     pub grants: Vec<String>,
-    /// What it asks for and is not allowed.
+    /// What it asks for and may not do, by name.
     pub withheld: Vec<String>,
+    /// Everything that it asks for, in plain words.
+    #[serde(default)]
+    pub asks: Vec<Ask>,
     /// `POST`s to the partner that the host repeats by itself after a lost answer, as the connector's author allows.
     #[serde(default)]
     pub repeatable: Vec<Repeatable>,
-    /// The paths among them that the component before this one did not have; only in the answer that replaced it.
+    /// What it asks for that the component before this one did not; only in the answer that replaced it.
     #[serde(default)]
-    pub newly_repeatable: Vec<String>,
+    pub newly_granted: Vec<Permission>,
     /// Base URL of the partner's API.
     pub base_url: String,
     /// Hosts that it may be at: those that the connector's author names, and those that the operator opens for it.
@@ -69,6 +72,9 @@ pub struct Connection {
     /// Records that are not linked wait until their bucket of the match report is approved.
     #[serde(default)]
     pub under_review: bool,
+    /// Another version of the connector that is on trial.
+    #[serde(default)]
+    pub on_trial: Option<OnTrial>,
 }
 
 /// A field that a system accepts and does not keep.
@@ -116,8 +122,9 @@ impl From<engine::ConnectionView> for Connection {
             state_reason: own.state_reason,
             grants: own.grants,
             withheld: own.withheld,
+            asks: own.asks.into_iter().map(Into::into).collect(),
             repeatable: own.repeatable.into_iter().map(Into::into).collect(),
-            newly_repeatable: own.newly_repeatable,
+            newly_granted: own.newly_granted.into_iter().map(Into::into).collect(),
             base_url: own.base_url,
             hosts: own.hosts,
             auth_scheme: own.auth_scheme,
@@ -132,6 +139,7 @@ impl From<engine::ConnectionView> for Connection {
             not_kept: own.not_kept.into_iter().map(Into::into).collect(),
             last_run_at: own.last_run_at,
             under_review: own.under_review,
+            on_trial: own.on_trial.map(Into::into),
         }
     }
 }
@@ -218,9 +226,17 @@ pub struct EnableConnection {
     /// When it is served; the stored schedule stays if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
-    /// What to allow; everything that the manifest asks for if absent.
+    /// What to grant, by name. Only the scopes that are named are granted; of hosts, records, events and repeats those that are named,
+    /// or all that the connector asks for where none of the kind is. If absent, what was granted stays; of a new connection everything
+    /// is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
+    /// What not to grant, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withhold: Vec<String>,
+    /// Give another component what it asks for beyond the present one; without, such a one is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approve: bool,
     /// Put it under review: records that are not linked wait until their bucket of the match report is approved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub review: bool,
@@ -246,6 +262,8 @@ impl EnableConnection {
             mapping: self.mapping.unwrap_or_default(),
             schedule: self.schedule.map(Into::into),
             grants: self.grants,
+            withhold: self.withhold,
+            approve: self.approve,
             review: self.review,
         }
     }

@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Permission;
+
 /// An installed component.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Connector {
@@ -36,6 +38,9 @@ pub struct Connector {
     pub entities: Vec<String>,
     /// What it asks to be allowed, and why.
     pub scopes: Vec<ScopeRequest>,
+    /// Everything that it asks for, in plain words.
+    #[serde(default)]
+    pub asks: Vec<Permission>,
     /// `POST`s to the partner that its author says may be sent twice: the host repeats them by itself after a lost answer.
     #[serde(default)]
     pub repeatable: Vec<Repeatable>,
@@ -87,6 +92,7 @@ impl From<engine::ConnectorView> for Connector {
             hosts: own.hosts,
             entities: own.entities,
             scopes: own.scopes.into_iter().map(Into::into).collect(),
+            asks: own.asks.into_iter().map(Into::into).collect(),
             repeatable: own.repeatable.into_iter().map(Into::into).collect(),
         }
     }
@@ -106,6 +112,9 @@ pub struct InspectReport {
     pub imports: Vec<String>,
     /// The interfaces that it offers.
     pub exports: Vec<String>,
+    /// Everything that it asks for, in plain words.
+    #[serde(default)]
+    pub asks: Vec<Permission>,
     /// Why this host cannot run it; absent when it can.
     pub refused: Option<String>,
 }
@@ -118,6 +127,7 @@ impl From<engine::InspectReport> for InspectReport {
             manifest: own.manifest,
             imports: own.imports,
             exports: own.exports,
+            asks: own.asks.into_iter().map(Into::into).collect(),
             refused: own.refused,
         }
     }

@@ -26,6 +26,7 @@ mod preview;
 mod quota;
 mod record;
 mod replay;
+mod rollout;
 mod run;
 mod secret;
 mod story;
@@ -78,6 +79,10 @@ pub use quota::{HighLevelQuota, PartnerQuota, Priority, Quota, QuotaUse};
 pub use record::{RecordRef, Side};
 pub use replay::{
     Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, ReplayedLog, ReplayedOutcome,
+};
+pub use rollout::{
+    Ask, OnTrial, Permission, Rollout, RolloutMode, RolloutState, ShadowDifference, Tally, Upgrade,
+    UpgradePlan, UpgradeQuery, Version, WorkspacePolicy,
 };
 pub use run::{
     Call, FailureClass, FieldChange, FieldRemark, RemarkReason, Run, RunCause, RunKind, RunOutcome, RunQuery,

@@ -147,6 +147,9 @@ pub struct Run {
     pub workspace: String,
     /// `<workspace>/<connector>`.
     pub connection: String,
+    /// SHA-256 of the component that it ran, if it ran one.
+    #[serde(default)]
+    pub component: Option<String>,
     /// What it was.
     pub kind: RunKind,
     /// The kind of record it worked on.
@@ -261,6 +264,7 @@ impl From<own::Run> for Run {
             id: own.id.to_string(),
             workspace: own.workspace.to_string(),
             connection: own.connection.to_string(),
+            component: own.component.map(|digest| digest.to_string()),
             kind: own.kind.into(),
             entity: own.entity,
             highlevel_id: own.highlevel_id.map(|id| id.to_string()),

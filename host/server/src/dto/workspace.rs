@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Secret;
+use super::{Secret, WorkspacePolicy};
 
 /// A tenant, bound to one HighLevel location.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -25,6 +25,9 @@ pub struct Workspace {
     pub retention_days: Option<u32>,
     /// How many days that are.
     pub kept_days: u32,
+    /// What none of its connectors may do.
+    #[serde(default)]
+    pub policy: WorkspacePolicy,
     /// When it was created.
     pub created_at: Timestamp,
 }
@@ -41,6 +44,7 @@ impl Workspace {
             timezone: own.timezone,
             retention_days: own.retention_days,
             kept_days,
+            policy: own.policy.into(),
             created_at: own.created_at,
         }
     }

@@ -57,6 +57,7 @@ impl World {
 
     pub(super) fn slot(&self, delivery: DeliveryId, position: u32, operation: &str) -> JournalSlot {
         JournalSlot {
+            component: None,
             lease: self.lease.clone(),
             delivery,
             call: JournalEntry {

@@ -29,6 +29,7 @@ mod recordings;
 mod records;
 mod rests;
 mod retention;
+mod rollouts;
 mod usage;
 mod vault;
 mod webhooks;
@@ -100,6 +101,13 @@ cases! {
         a_connection_that_rests_gives_out_nothing_until_its_time,
         webhooks_rest_by_themselves,
         automations_of_one_kind_rest_and_those_of_another_go_on;
+    rollouts:
+        one_version_is_on_trial_and_what_is_counted_survives_a_restart,
+        a_version_is_adopted_and_rolled_back_with_its_grants_and_settings,
+        a_connection_that_gets_another_component_remembers_the_one_before,
+        the_newest_differences_of_a_shadow_are_kept,
+        runs_and_handlers_know_the_component_that_they_ran,
+        a_policy_is_set_by_itself;
     erasure:
         a_person_is_forgotten_everywhere_and_nobody_else_is,
         a_number_is_found_in_every_notation_and_an_address_also_in_a_request,

@@ -188,6 +188,7 @@ pub(super) async fn a_consent_ends_once_and_in_time(engine: Arc<dyn Engine>) {
     let flow = |state: &str, workspace: Option<WorkspaceId>| ConsentFlow {
         state: state.to_owned(),
         workspace,
+        begun_by: Actor::User(UserId::new("wanda")),
         expires_at: LATER,
     };
     world.store.begin_consent(flow("a", Some(acme()))).await.unwrap();

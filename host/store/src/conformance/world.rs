@@ -117,6 +117,7 @@ pub(super) fn prefinery() -> ConnectionId {
 
 pub(super) fn workspace(id: &str) -> Workspace {
     Workspace {
+        policy: Policy::default(),
         id: WorkspaceId::new(id),
         name: format!("The workspace {id}"),
         location: LocationId::new(format!("loc-{id}")),
@@ -216,6 +217,7 @@ pub(super) fn run(number: i64) -> Run {
         id: RunId::new(format!("0190-{number:08}")),
         workspace: acme(),
         connection: prefinery(),
+        component: None,
         kind: RunKind::Reconcile,
         entity: Some("contact".to_owned()),
         highlevel_id: Some(RecordId::new("h1")),

@@ -50,6 +50,8 @@ pub enum AlertKind {
     Paused,
     /// The guard stopped a connection that was about to change too many records.
     MassChange,
+    /// Another version of a connector was on trial, and the host took it back.
+    Reverted,
     /// Something keeps failing and is left alone.
     Degraded,
     /// Records wait for a person.

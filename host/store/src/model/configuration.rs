@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectionId, Digest, LocationId, WorkspaceId};
+use super::{ConnectionId, Digest, LocationId, Policy, WorkspaceId};
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct Workspace {
     pub timezone: Option<String>,
     /// How many days its history is kept; as long as the host says if absent.
     pub retention_days: Option<u32>,
+    /// What none of its connectors may do.
+    #[serde(default)]
+    pub policy: Policy,
     /// When it was created.
     pub created_at: Timestamp,
 }

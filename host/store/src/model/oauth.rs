@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{LocationId, WorkspaceId};
+use super::{Actor, LocationId, WorkspaceId};
 use crate::vault::Sealed;
 
 /// Which grant: `location/<id>` or `company/<id>`.
@@ -214,6 +214,8 @@ pub struct ConsentFlow {
     pub state: String,
     /// The workspace that it is for; none for an agency.
     pub workspace: Option<WorkspaceId>,
+    /// Who began it.
+    pub begun_by: Actor,
     /// When it is no longer taken.
     pub expires_at: Timestamp,
 }

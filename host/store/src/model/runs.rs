@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectionId, EventSeq, RecordId, RunId, Side, WorkspaceId};
+use super::{ConnectionId, Digest, EventSeq, RecordId, RunId, Side, WorkspaceId};
 
 /// What a run was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +143,8 @@ pub struct Run {
     pub workspace: WorkspaceId,
     /// Its connection.
     pub connection: ConnectionId,
+    /// The component that it ran; none for what the host did itself.
+    pub component: Option<Digest>,
     /// What it was.
     pub kind: RunKind,
     /// The entity it worked on.

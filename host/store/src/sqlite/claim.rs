@@ -236,6 +236,7 @@ fn claimed_delivery(db: &Connection, owner: &Owner, row: deliveries::Row) -> Res
         payload,
         attempts: row.attempts,
         retried: row.retried,
+        component: row.component,
         journal: journal::entries(db, row.id)?,
     })
 }

@@ -305,7 +305,7 @@ pub(super) fn intent(db: &Connection, slot: &JournalSlot, now: Timestamp) -> Res
     for entry in slot.reads.iter().chain([&slot.call]) {
         journal::put(db, slot.delivery, entry)?;
     }
-    Ok(())
+    deliveries::handled_by(db, slot.delivery, slot.component.as_ref())
 }
 
 /// The answer of a call, and what came of it.

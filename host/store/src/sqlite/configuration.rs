@@ -1,20 +1,21 @@
 //! Workspaces, installed connectors, connections and sealed credentials.
 
+use jiff::Timestamp;
 use rusqlite::{Connection as Db, OptionalExtension as _, Row, named_params, params};
 
 use super::codec::{At, Json, Word, count, integer, is_taken};
-use super::{Result, data_keys, events};
+use super::{Result, data_keys, events, rollouts};
 use crate::error::StoreError;
 use crate::model::{
-    Connection, ConnectionId, ConnectionState, InstalledConnector, LocationId, Schedule, Shard, StopCause,
-    Workspace, WorkspaceId,
+    Connection, ConnectionId, ConnectionState, InstalledConnector, LocationId, Policy, Schedule, Shard,
+    StopCause, Workspace, WorkspaceId,
 };
 use crate::vault::{KeyId, Sealed};
 
 // ----------------------------------------------------------------------------------------------------------- workspaces
 
 const WORKSPACE: &str =
-    "SELECT id, name, location, country, timezone, created_at, retention_days FROM workspaces";
+    "SELECT id, name, location, country, timezone, created_at, retention_days, policy FROM workspaces";
 
 fn workspace_row(row: &Row<'_>) -> rusqlite::Result<Workspace> {
     Ok(Workspace {
@@ -25,13 +26,14 @@ fn workspace_row(row: &Row<'_>) -> rusqlite::Result<Workspace> {
         timezone: row.get(4)?,
         created_at: row.get::<_, At>(5)?.0,
         retention_days: row.get(6)?,
+        policy: row.get::<_, Json<_>>(7)?.0,
     })
 }
 
 pub(super) fn create_workspace(db: &Db, workspace: &Workspace) -> Result<()> {
     let wanted = || format!("workspace `{}` at location `{}`", workspace.id, workspace.location);
     let sql = "INSERT INTO workspaces (id, shard, name, location, country, timezone, created_at, \
-                   retention_days) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+                   retention_days, policy) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let inserted = db.prepare_cached(sql)?.insert(params![
         workspace.id,
         Shard::of(&workspace.id).0,
@@ -41,6 +43,7 @@ pub(super) fn create_workspace(db: &Db, workspace: &Workspace) -> Result<()> {
         workspace.timezone,
         At(workspace.created_at),
         workspace.retention_days,
+        Json(&workspace.policy),
     ]);
     let pk = match inserted {
         Ok(pk) => pk,
@@ -70,6 +73,12 @@ pub(super) fn update_workspace(db: &Db, workspace: &Workspace) -> Result<()> {
         workspace.retention_days
     ])?;
     if changed == 0 { Err(StoreError::not_found("workspace", &workspace.id)) } else { Ok(()) }
+}
+
+pub(super) fn set_policy(db: &Db, id: &WorkspaceId, policy: &Policy) -> Result<()> {
+    let sql = "UPDATE workspaces SET policy = ?2 WHERE id = ?1";
+    let changed = db.prepare_cached(sql)?.execute(params![id, Json(policy)])?;
+    if changed == 0 { Err(StoreError::not_found("workspace", id)) } else { Ok(()) }
 }
 
 pub(super) fn workspace(db: &Db, id: &WorkspaceId) -> Result<Option<Workspace>> {
@@ -162,8 +171,10 @@ fn connection_row(row: &Row<'_>) -> rusqlite::Result<Connection> {
     })
 }
 
-pub(super) fn put_connection(db: &Db, connection: &Connection) -> Result<()> {
+/// Writes a connection. One whose component is replaced notes what it was before, so that it can be had back.
+pub(super) fn put_connection(db: &Db, connection: &Connection, now: Timestamp) -> Result<()> {
     let workspace = workspace_pk(db, &connection.workspace)?;
+    let before = self::connection(db, &connection.id)?;
     let sql = "INSERT INTO connections (id, workspace, connector, digest, state, state_reason, grants, base_url, auth_scheme, \
                    settings, mapping, webhook_token, created_at, schedule, stop_cause) \
                VALUES (:id, :workspace, :connector, :digest, :state, :state_reason, :grants, :base_url, :auth_scheme, \
@@ -193,7 +204,10 @@ pub(super) fn put_connection(db: &Db, connection: &Connection) -> Result<()> {
     let wanted = format!("connection `{}` of workspace `{}`", connection.id, connection.workspace);
     match written {
         Ok(0) => Err(StoreError::conflict(wanted, "a connection of the same id in another workspace")),
-        Ok(_) => Ok(()),
+        Ok(_) => match before.filter(|before| before.digest != connection.digest) {
+            Some(before) => rollouts::note_replaced(db, &before, connection, now),
+            None => Ok(()),
+        },
         // The token is a secret of sorts: it is not repeated.
         Err(error) if is_taken(&error) => {
             Err(StoreError::conflict(wanted, "another connection with the same webhook token"))

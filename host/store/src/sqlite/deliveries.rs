@@ -12,7 +12,7 @@ use super::expire::Whose;
 use super::{Result, dirty, journal, links};
 use crate::automation::{CONTACT_PATIENCE, DeliveryId, LASTING, NewDelivery, NewTimer, Origin, TIMERS};
 use crate::error::StoreError;
-use crate::model::{EventSeq, EventState, LinkState, Mark, Priority, RecordId, RunId, Side};
+use crate::model::{Digest, EventSeq, EventState, LinkState, Mark, Priority, RecordId, RunId, Side};
 
 code_columns!(Origin { Highlevel = 0, Partner = 1, Host = 2 });
 
@@ -222,6 +222,7 @@ pub(super) struct Row {
     pub(super) payload: Option<String>,
     pub(super) attempts: u32,
     pub(super) retried: bool,
+    pub(super) component: Option<Digest>,
 }
 
 /// A delivery that is due.
@@ -291,7 +292,8 @@ pub(super) fn claim(db: &Connection, connection: i64, id: i64, now: Timestamp, t
     }
     let sql = "UPDATE deliveries SET claim = ?2, place = ?3, awaits = 0, begun_at = coalesce(begun_at, ?4), contact = ?5, \
                    partner = ?6 WHERE id = ?1 \
-               RETURNING event, source, kind, contact, partner, at, begun_at, fields, payload, attempts, retried";
+               RETURNING event, source, kind, contact, partner, at, begun_at, fields, payload, attempts, retried, \
+                   (SELECT digest FROM connectors WHERE pk = component)";
     Ok(db.prepare_cached(sql)?.query_row(params![id, token, FIRST, At(now), contact, partner], |row| {
         Ok(Row {
             id: DeliveryId(id),
@@ -306,8 +308,16 @@ pub(super) fn claim(db: &Connection, connection: i64, id: i64, now: Timestamp, t
             payload: row.get(8)?,
             attempts: row.get(9)?,
             retried: row.get(10)?,
+            component: row.get(11)?,
         })
     })?)
+}
+
+/// Notes which component handles a delivery, if that is not known yet: another one may not take the same way.
+pub(super) fn handled_by(db: &Connection, id: DeliveryId, component: Option<&Digest>) -> Result<()> {
+    let sql = "UPDATE deliveries SET component = (SELECT pk FROM connectors WHERE digest = ?2) WHERE id = ?1 AND component IS NULL";
+    db.prepare_cached(sql)?.execute(params![id.0, component])?;
+    Ok(())
 }
 
 /// Frees what was claimed under other leases, in the shards of this one.

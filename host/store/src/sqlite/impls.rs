@@ -14,7 +14,7 @@ use super::counts::Scope;
 use super::{
     Result, SqliteStore, alerts, audit, changes, configuration, conflicts, counts, data_keys, deletions,
     dirty, erase, events, expire, ingest, journal, kv, leases, links, matching, messages, oauth, parked,
-    people, recordings, rests, runs, sealed, seen, usage, writes,
+    people, recordings, rests, rollouts, runs, sealed, seen, usage, writes,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -55,7 +55,51 @@ impl Store for SqliteStore {
     }
 
     async fn put_connection(&self, connection: Connection) -> Result<()> {
-        self.write(move |db| configuration::put_connection(db, &connection)).await
+        let now = self.now();
+        self.write(move |db| configuration::put_connection(db, &connection, now)).await
+    }
+
+    async fn set_policy(&self, workspace: &WorkspaceId, policy: Policy) -> Result<()> {
+        let workspace = workspace.clone();
+        self.write(move |db| configuration::set_policy(db, &workspace, &policy)).await
+    }
+
+    async fn begin_rollout(&self, new: NewRollout) -> Result<Rollout> {
+        let now = self.now();
+        self.write(move |db| rollouts::begin(db, &new, now)).await
+    }
+
+    async fn set_rollout(&self, id: u64, mode: RolloutMode, share: u8) -> Result<bool> {
+        let now = self.now();
+        self.write(move |db| rollouts::set(db, id, mode, share, now)).await
+    }
+
+    async fn count_rollout(&self, id: u64, news: RolloutNews) -> Result<()> {
+        self.write(move |db| rollouts::count(db, id, &news)).await
+    }
+
+    async fn end_rollout(&self, id: u64, end: RolloutEnd, reason: String) -> Result<bool> {
+        let now = self.now();
+        self.write(move |db| rollouts::end(db, id, end, &reason, now)).await
+    }
+
+    async fn roll_back(&self, connection: &ConnectionId, reason: String) -> Result<Option<Rollout>> {
+        let (connection, now) = (connection.clone(), self.now());
+        self.write(move |db| rollouts::roll_back(db, &connection, &reason, now)).await
+    }
+
+    async fn rollouts(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<Rollout>> {
+        let connection = connection.clone();
+        self.read(move |db| rollouts::list(db, &connection, limit)).await
+    }
+
+    async fn running_rollout(&self, connection: &ConnectionId) -> Result<Option<Rollout>> {
+        let connection = connection.clone();
+        self.read(move |db| rollouts::running(db, &connection)).await
+    }
+
+    async fn rollout_differences(&self, id: u64) -> Result<Vec<ShadowDifference>> {
+        self.read(move |db| rollouts::differences(db, id)).await
     }
 
     async fn set_connection_state(

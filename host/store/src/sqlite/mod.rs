@@ -46,6 +46,7 @@ mod people;
 mod readers;
 mod recordings;
 mod rests;
+mod rollouts;
 mod runs;
 mod schema;
 mod sealed;

@@ -7,8 +7,8 @@ use super::codec::{At, Json, Word, count, integer};
 use super::{Result, configuration};
 use crate::error::StoreError;
 use crate::model::{
-    ConsentFlow, Consented, GrantId, GrantLease, GrantState, Installation, LeaseRequest, Leased, LocationId,
-    NewPair, NotRenewed, OAuthGrant,
+    Actor, ConsentFlow, Consented, GrantId, GrantLease, GrantState, Installation, LeaseRequest, Leased,
+    LocationId, NewPair, NotRenewed, OAuthGrant,
 };
 
 const GRANT: &str = "SELECT id, client, company, scopes, state, reason, generation, expires_at, renewed_at, attempts, \
@@ -162,14 +162,15 @@ pub(super) fn try_now(db: &Db, id: &GrantId, now: Timestamp) -> Result<()> {
 pub(super) fn begin_consent(db: &Db, flow: &ConsentFlow, now: Timestamp) -> Result<()> {
     db.prepare_cached("DELETE FROM consent_flows WHERE expires_at <= ?1")?.execute([At(now)])?;
     let workspace = flow.workspace.as_ref().map(|id| configuration::workspace_pk(db, id)).transpose()?;
-    let sql = "INSERT INTO consent_flows (state, workspace, expires_at) VALUES (?1, ?2, ?3)";
-    db.prepare_cached(sql)?.execute(params![flow.state, workspace, At(flow.expires_at)])?;
+    let sql = "INSERT INTO consent_flows (state, workspace, begun_by, expires_at) VALUES (?1, ?2, ?3, ?4)";
+    let row = params![flow.state, workspace, flow.begun_by.as_str(), At(flow.expires_at)];
+    db.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }
 
 /// Takes a consent that was begun; it can be taken once.
 pub(super) fn end_consent(db: &Db, state: &str, now: Timestamp) -> Result<Option<ConsentFlow>> {
-    let sql = "SELECT w.id, f.expires_at FROM consent_flows f LEFT JOIN workspaces w ON w.pk = f.workspace \
+    let sql = "SELECT w.id, f.expires_at, f.begun_by FROM consent_flows f LEFT JOIN workspaces w ON w.pk = f.workspace \
                WHERE f.state = ?1";
     let found = db
         .prepare_cached(sql)?
@@ -177,6 +178,7 @@ pub(super) fn end_consent(db: &Db, state: &str, now: Timestamp) -> Result<Option
             Ok(ConsentFlow {
                 state: state.to_owned(),
                 workspace: row.get(0)?,
+                begun_by: Actor::from(row.get::<_, String>(2)?),
                 expires_at: row.get::<_, At>(1)?.0,
             })
         })

@@ -39,9 +39,10 @@ pub(super) fn insert_of_highlevel(db: &Connection, workspace: &WorkspaceId, run:
 
 fn insert_row(db: &Connection, workspace: i64, connection: Option<i64>, run: &Run) -> Result<()> {
     let sql = "INSERT INTO runs (id, workspace, connection, kind, entity, highlevel_id, partner_id, event, started_at, \
-                   duration_us, outcome, class, summary, changes, log, calls, cause, remarks) \
+                   duration_us, outcome, class, summary, changes, log, calls, cause, remarks, component) \
                VALUES (:id, :workspace, :connection, :kind, :entity, :highlevel_id, :partner_id, :event, :started_at, \
-                   :duration_us, :outcome, :class, :summary, :changes, :log, :calls, :cause, :remarks)";
+                   :duration_us, :outcome, :class, :summary, :changes, :log, :calls, :cause, :remarks, \
+                   (SELECT pk FROM connectors WHERE digest = :component))";
     let written = db.prepare_cached(sql)?.execute(named_params! {
         ":id": run.id,
         ":workspace": workspace,
@@ -61,6 +62,7 @@ fn insert_row(db: &Connection, workspace: i64, connection: Option<i64>, run: &Ru
         ":calls": Json(&run.calls),
         ":cause": run.cause.map(Word),
         ":remarks": Json(&run.remarks),
+        ":component": run.component,
     });
     match written {
         Err(error) if is_taken(&error) => {
@@ -72,7 +74,8 @@ fn insert_row(db: &Connection, workspace: i64, connection: Option<i64>, run: &Ru
 }
 
 const RUN: &str = "SELECT r.id, w.id, c.id, r.kind, r.entity, r.highlevel_id, r.partner_id, r.event, r.started_at, \
-                   r.duration_us, r.outcome, r.class, r.summary, r.changes, r.log, r.cause, r.remarks";
+                   r.duration_us, r.outcome, r.class, r.summary, r.changes, r.log, r.cause, r.remarks, \
+                   (SELECT digest FROM connectors WHERE pk = r.component)";
 const FROM: &str =
     "FROM runs r JOIN workspaces w ON w.pk = r.workspace LEFT JOIN connections c ON c.pk = r.connection";
 
@@ -98,6 +101,7 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<Run> {
         calls: Vec::new(),
         cause: row.get::<_, Option<Word<_>>>(15)?.map(|word| word.0),
         remarks: row.get::<_, Json<_>>(16)?.0,
+        component: row.get(17)?,
     })
 }
 
@@ -106,7 +110,7 @@ pub(super) fn run(db: &Connection, id: &RunId) -> Result<Option<Run>> {
     let sql = format!("{RUN}, r.calls {FROM} WHERE r.id = ?1");
     let run = db
         .prepare_cached(&sql)?
-        .query_row([id], |row| Ok(Run { calls: row.get::<_, Json<_>>(17)?.0, ..run_row(row)? }));
+        .query_row([id], |row| Ok(Run { calls: row.get::<_, Json<_>>(18)?.0, ..run_row(row)? }));
     Ok(run.optional()?)
 }
 

@@ -179,8 +179,16 @@ async fn reload(context: &Context, client: &Client, args: &DevArgs, built: &Buil
     let unchanged = connection.digest == built.digest && connection.state == ConnectionState::Enabled;
     if !unchanged {
         client.install_connector(built.bytes.clone()).await?;
-        let pin = EnableConnection { digest: Some(built.digest.clone()), ..EnableConnection::default() };
+        // Whoever builds it is whoever approves of it; what is new is said below.
+        let pin = EnableConnection {
+            digest: Some(built.digest.clone()),
+            approve: true,
+            ..EnableConnection::default()
+        };
         connection = client.enable(&args.workspace, &built.connector, &pin).await?;
+        for one in &connection.newly_granted {
+            context.out.note(&format!("newly granted: {}: {}", one.name, one.words))?;
+        }
     }
     let reloaded = Reloaded {
         connection: connection.id,

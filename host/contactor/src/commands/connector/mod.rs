@@ -77,11 +77,6 @@ fn inspect(context: &Context, args: &InspectArgs) -> Result<(), Failure> {
     let text = |pointer: &str| {
         report.manifest.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
     };
-    let scopes = report.manifest.pointer("/scope").and_then(serde_json::Value::as_array);
-    let scopes = scopes.into_iter().flatten().map(|scope| {
-        let part = |key: &str| scope.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
-        ("asks for", format!("{}: {}", part("name"), part("why")))
-    });
     let mut lines = vec![
         ("id", text("/connector/id")),
         ("version", text("/connector/version")),
@@ -95,7 +90,7 @@ fn inspect(context: &Context, args: &InspectArgs) -> Result<(), Failure> {
         ("exports", report.exports.join(", ")),
         ("refused", report.refused.clone().unwrap_or_default()),
     ];
-    lines.extend(scopes);
+    lines.extend(report.asks.iter().map(|one| ("asks for", format!("{}: {}", one.name, one.words))));
     let repeatable = report.manifest.get("repeatable").cloned().unwrap_or_default();
     let repeatable: Vec<Repeatable> = serde_json::from_value(repeatable).unwrap_or_default();
     lines.extend(repeatable.iter().map(repeats));
@@ -181,7 +176,7 @@ fn show(context: &Context, connector: &Connector) -> std::io::Result<()> {
         ("size", format!("{} bytes", connector.size)),
         ("installed", when(connector.installed_at)),
     ];
-    lines.extend(connector.scopes.iter().map(|scope| ("asks for", format!("{}: {}", scope.name, scope.why))));
+    lines.extend(connector.asks.iter().map(|one| ("asks for", format!("{}: {}", one.name, one.words))));
     lines.extend(connector.repeatable.iter().map(repeats));
     context.out.one(connector, &lines)
 }

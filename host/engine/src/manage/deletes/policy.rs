@@ -171,7 +171,7 @@ fn checked(
 ) -> Result<DeletePolicy, EngineError> {
     let refused = |why: String| Err(EngineError::Invalid(why));
     let partner = &active.manifest.partner.name;
-    let may_write = active.connection.grants.iter().any(|grant| grant == WRITES);
+    let may_write = active.scopes.iter().any(|grant| grant == WRITES);
     match (wanted, gone) {
         (WantedPolicy::Unlink, _) => Ok(DeletePolicy::Unlink),
         (WantedPolicy::Tag(_) | WantedPolicy::Archive { .. } | WantedPolicy::Delete, Side::Partner)

@@ -28,6 +28,7 @@ pub(super) async fn configure(store: &dyn Store, workspace: &str) {
     let name = workspace.to_owned();
     store
         .create_workspace(Workspace {
+            policy: Policy::default(),
             id: id.clone(),
             name,
             location,

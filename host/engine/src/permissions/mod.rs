@@ -1,0 +1,181 @@
+//! What a connector may do, in names and in plain words: what its manifest asks for, what was granted of it, and what the workspace's
+//! policy leaves of that. Pure.
+//!
+//! Everything that a connector can ask for has a name, which is what grants, policies and the difference between two versions are made
+//! of:
+//!
+//! | name | what it lets the connector do |
+//! |---|---|
+//! | `contacts.readonly`, `contacts.write`, `notifications`, … | what HighLevel, or the host, calls a scope |
+//! | `host:api.partner.example` | speak with this host, with the connection's credential |
+//! | `records:contact:both` | take part in keeping these records in step, in this direction |
+//! | `event:ContactCreate` | be told of this event |
+//! | `repeat:/people` | have this `POST` repeated by the host after a lost answer |
+
+mod effective;
+
+use contactor_manifest::{Direction, Manifest, Support, TriggerSource};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use effective::{effective, hosts, scopes};
+
+/// What tells the kinds of permission apart: the name's part before its first colon. A scope has none.
+pub(crate) const HOST: &str = "host:";
+pub(crate) const RECORDS: &str = "records:";
+pub(crate) const EVENT: &str = "event:";
+pub(crate) const REPEAT: &str = "repeat:";
+
+/// One thing that a connector asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permission {
+    /// Its name.
+    pub name: String,
+    /// What it means, for whoever grants it.
+    pub words: String,
+}
+
+/// Everything that a manifest asks for, in the order of the table above.
+pub(crate) fn asked(manifest: &Manifest) -> Vec<Permission> {
+    let partner = &manifest.partner.name;
+    let mut asked = Vec::new();
+    let mut ask = |name: String, words: String| asked.push(Permission { name, words });
+    for scope in &manifest.scopes {
+        ask(scope.name.clone(), format!("{}: {}", meaning(&scope.name), scope.why));
+    }
+    for host in manifest.partner.allowed_hosts() {
+        ask(format!("{HOST}{host}"), format!("Speaks with {host}, with the credential that you give it."));
+    }
+    for entity in manifest.entities.iter().filter(|entity| entity.support != Support::Unsupported) {
+        let (way, how) = match entity.direction {
+            Direction::Both => ("both", format!("between HighLevel and {partner}, both ways")),
+            Direction::ToPartner => ("to-partner", format!("from HighLevel to {partner}")),
+            Direction::ToHighlevel => ("to-highlevel", format!("from {partner} to HighLevel")),
+        };
+        ask(format!("{RECORDS}{}:{way}", entity.name), format!("Carries each {} {how}.", entity.name));
+    }
+    for trigger in &manifest.triggers {
+        let whose = match trigger.source {
+            TriggerSource::Highlevel => "HighLevel",
+            TriggerSource::Webhook | TriggerSource::Poll => partner.as_str(),
+            TriggerSource::Timer => "a timer of its own",
+        };
+        let words = format!("Is told by {whose}: {}.", trigger.title.trim_end_matches('.'));
+        ask(format!("{EVENT}{}", trigger.name), words);
+    }
+    for repeatable in &manifest.repeatables {
+        for path in &repeatable.paths {
+            let words = format!("Lets POST {path} be sent again after a lost answer: {}", repeatable.why);
+            ask(format!("{REPEAT}{path}"), words);
+        }
+    }
+    asked
+}
+
+/// What the scopes that connectors use allow.
+fn meaning(scope: &str) -> &'static str {
+    match scope {
+        "contacts.readonly" => "Reads contacts, their tasks, notes, tags and appointments",
+        "contacts.write" => {
+            "Creates, changes and deletes contacts, their tasks, notes and tags, and starts workflows"
+        }
+        "notifications" => "Sends messages to the destinations of the workspace",
+        _ => "A scope of HighLevel",
+    }
+}
+
+/// Whether a granted name gives what another one asks for.
+pub(crate) fn covers(granted: &str, asked: &str) -> bool {
+    granted == asked || granted.starts_with(RECORDS) && granted.strip_suffix(":both") == entity(asked)
+}
+
+/// `records:contact` of `records:contact:to-partner`.
+fn entity(name: &str) -> Option<&str> {
+    name.strip_prefix(RECORDS)?;
+    name.rsplit_once(':').map(|(entity, _)| entity)
+}
+
+/// Whether any of these gives what is asked for.
+pub(crate) fn is_granted(granted: &[String], asked: &str) -> bool {
+    granted.iter().any(|granted| covers(granted, asked))
+}
+
+/// The kind of a name: its part up to the colon, or nothing for a scope.
+fn kind(name: &str) -> &str {
+    [HOST, RECORDS, EVENT, REPEAT].into_iter().find(|kind| name.starts_with(kind)).unwrap_or_default()
+}
+
+/// Grants as they are meant. A connection that was enabled when only scopes were granted had everything else that its component asks
+/// for; one that is granted anything now is granted a host, as it could do nothing without.
+pub(crate) fn whole(granted: &[String], manifest: &Manifest) -> Vec<String> {
+    if granted.iter().any(|name| name.starts_with(HOST)) {
+        return granted.to_vec();
+    }
+    let rest = asked(manifest).into_iter().map(|asked| asked.name).filter(|name| !kind(name).is_empty());
+    granted.iter().cloned().chain(rest).collect()
+}
+
+/// What an admin gives by naming some of it: scopes as they are named, and of each other kind everything unless one of that kind is
+/// named; without what is to be withheld.
+///
+/// # Errors
+/// A name that the manifest does not ask for, in words.
+pub(crate) fn chosen(
+    manifest: &Manifest,
+    named: Option<&[String]>,
+    withheld: &[String],
+) -> Result<Vec<String>, String> {
+    let asked: Vec<String> = asked(manifest).into_iter().map(|asked| asked.name).collect();
+    let id = &manifest.connector.id;
+    for name in named.unwrap_or_default().iter().chain(withheld) {
+        if !asked.contains(name) {
+            let what = if kind(name).is_empty() { "scope " } else { "" };
+            let of_kind: Vec<_> = asked.iter().filter(|one| kind(one) == kind(name)).cloned().collect();
+            let known = if of_kind.is_empty() { "none".to_owned() } else { of_kind.join(", ") };
+            return Err(format!("{what}`{name}`: {id} asks for {known}"));
+        }
+    }
+    let is_chosen = |name: &String| match named {
+        None => true,
+        Some(named) => {
+            let limits = kind(name).is_empty() || named.iter().any(|one| kind(one) == kind(name));
+            !limits || named.contains(name)
+        }
+    };
+    let granted: Vec<String> =
+        asked.into_iter().filter(|name| is_chosen(name) && !withheld.contains(name)).collect();
+    if granted.iter().any(|name| name.starts_with(HOST)) {
+        return Ok(granted);
+    }
+    Err(format!("{id} can do nothing without a host to speak with: grant one, or leave it switched off"))
+}
+
+/// What another version asks for, beside what the present one asks for and what was granted of that.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Difference {
+    /// What it asks for and the present one does not: somebody has to approve of it.
+    pub(crate) more: Vec<Permission>,
+    /// What the present one asks for and it does not.
+    pub(crate) less: Vec<Permission>,
+}
+
+impl Difference {
+    /// What changes from one manifest to another.
+    pub(crate) fn between(before: &Manifest, after: &Manifest) -> Self {
+        let (before, after) = (asked(before), asked(after));
+        let beyond = |those: Vec<Permission>, these: &[Permission]| {
+            let is_new = |one: &Permission| !these.iter().any(|other| covers(&other.name, &one.name));
+            those.into_iter().filter(is_new).collect()
+        };
+        Self { more: beyond(after.clone(), &before), less: beyond(before, &after) }
+    }
+
+    /// What is granted to the other version: what was granted, as far as it still asks for it, and what is new, if that is approved.
+    pub(crate) fn granted(&self, before: &[String], after: &Manifest, approved: bool) -> Vec<String> {
+        let is_new = |name: &str| self.more.iter().any(|more| more.name == name);
+        let names = asked(after).into_iter().map(|asked| asked.name);
+        names.filter(|name| if is_new(name) { approved } else { is_granted(before, name) }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+use proptest::prelude::*;
+
+use contactor_store::{Policy, PolicyProblem};
+
+use super::*;
+
+fn manifest(parts: &str) -> Manifest {
+    let text = format!(
+        r#"
+        [connector]
+        id = "test"
+        name = "Test"
+        version = "0.1.0"
+        minimum_host = "0.1.0"
+        summary = "For tests."
+
+        [partner]
+        name = "Testbed"
+        base_url = "https://api.test.example/v1"
+
+        [[auth]]
+        id = "token"
+        title = "Token"
+        kind = "bearer"
+        token = "{{token}}"
+        credential = [{{ name = "token", title = "Token" }}]
+
+        {parts}
+        "#
+    );
+    Manifest::parse(&text).unwrap()
+}
+
+const READS: &str = "[[scope]]\nname = \"contacts.readonly\"\nwhy = \"Compares both sides.\"\n";
+const WRITES: &str = "[[scope]]\nname = \"contacts.write\"\nwhy = \"Creates people.\"\n";
+const CONTACTS: &str = r#"
+[[entity]]
+name = "contact"
+support = "native"
+direction = "both"
+
+[[field]]
+entity = "contact"
+name = "email"
+type = "email"
+title = "Email"
+
+[[mapping]]
+entity = "contact"
+partner = "email"
+highlevel = "email"
+"#;
+const TO_HIGHLEVEL: &str =
+    "[[entity]]\nname = \"contact\"\nsupport = \"native\"\ndirection = \"to-highlevel\"\n";
+const EVENTS: &str =
+    "[[trigger]]\nname = \"ContactCreate\"\ntitle = \"Contact created\"\nsource = \"highlevel\"\n";
+const REPEATS: &str = "[[repeatable]]\npaths = [\"/a\", \"/b\"]\nwhy = \"It is the same.\"\n";
+
+fn names(permissions: &[Permission]) -> Vec<&str> {
+    permissions.iter().map(|one| one.name.as_str()).collect()
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn everything_that_a_connector_can_do_has_a_name_and_words() {
+    let asked = asked(&manifest(&[READS, CONTACTS, EVENTS, REPEATS].concat()));
+    assert_eq!(
+        names(&asked),
+        [
+            "contacts.readonly",
+            "host:api.test.example",
+            "records:contact:both",
+            "event:ContactCreate",
+            "repeat:/a",
+            "repeat:/b"
+        ]
+    );
+    let words: Vec<_> = asked.iter().map(|one| one.words.as_str()).collect();
+    assert!(words[0].ends_with("appointments: Compares both sides."), "{words:?}");
+    assert_eq!(words[2], "Carries each contact between HighLevel and Testbed, both ways.");
+    assert_eq!(words[3], "Is told by HighLevel: Contact created.");
+}
+
+#[test]
+fn what_was_granted_before_other_things_than_scopes_were_means_all_of_them() {
+    let manifest = manifest(&[READS, WRITES, CONTACTS].concat());
+    let old = owned(&["contacts.readonly"]);
+    let whole = whole(&old, &manifest);
+    assert_eq!(whole, ["contacts.readonly", "host:api.test.example", "records:contact:both"]);
+    assert_eq!(super::whole(&whole, &manifest), whole);
+    let less = owned(&["contacts.readonly", "host:api.test.example"]);
+    assert_eq!(super::whole(&less, &manifest), less, "records were withheld, and stay so");
+}
+
+#[test]
+fn naming_some_of_a_kind_withholds_the_others_of_that_kind() {
+    let manifest = manifest(&[READS, WRITES, CONTACTS, REPEATS].concat());
+    let all = chosen(&manifest, None, &[]).unwrap();
+    assert_eq!(all.len(), 6);
+    let scope = owned(&["contacts.readonly"]);
+    let rest = ["host:api.test.example", "records:contact:both", "repeat:/a", "repeat:/b"];
+    assert_eq!(chosen(&manifest, Some(&scope), &[]).unwrap(), [&["contacts.readonly"], &rest[..]].concat());
+    assert_eq!(chosen(&manifest, Some(&[]), &[]).unwrap(), rest);
+    let some = owned(&["contacts.readonly", "repeat:/b"]);
+    let granted = chosen(&manifest, Some(&some), &[]).unwrap();
+    assert_eq!(granted, ["contacts.readonly", "host:api.test.example", "records:contact:both", "repeat:/b"]);
+    let withheld = owned(&["repeat:/a", "contacts.write"]);
+    assert_eq!(chosen(&manifest, None, &withheld).unwrap(), granted);
+    let unknown = chosen(&manifest, Some(&owned(&["calendars.write"])), &[]).unwrap_err();
+    assert_eq!(unknown, "scope `calendars.write`: test asks for contacts.readonly, contacts.write");
+    let unknown = chosen(&manifest, None, &owned(&["host:evil.example"])).unwrap_err();
+    assert_eq!(unknown, "`host:evil.example`: test asks for host:api.test.example");
+    assert!(
+        chosen(&manifest, None, &owned(&["host:api.test.example"])).unwrap_err().contains("without a host")
+    );
+}
+
+#[test]
+fn what_is_not_granted_is_not_in_what_works_with_the_connection() {
+    let manifest = manifest(&[READS, CONTACTS, EVENTS, REPEATS].concat());
+    let all = chosen(&manifest, None, &[]).unwrap();
+    assert_eq!(effective(&manifest, &all), manifest);
+    assert_eq!(hosts(&manifest, &all), manifest.partner.allowed_hosts());
+    let left = effective(&manifest, &owned(&["host:api.test.example", "repeat:/b"]));
+    assert_eq!(left.entity("contact").unwrap().support, Support::Unsupported);
+    assert!(left.mappings.is_empty() && left.triggers.is_empty());
+    assert!(left.is_repeatable("/b") && !left.is_repeatable("/a"));
+    assert!(effective(&manifest, &[]).repeatables.is_empty());
+    assert!(hosts(&manifest, &owned(&["host:other.example"])).is_empty());
+}
+
+#[test]
+fn another_version_is_given_what_was_granted_and_more_only_with_approval() {
+    let before = manifest(&[READS, WRITES, TO_HIGHLEVEL].concat());
+    let after = manifest(&[READS, WRITES, CONTACTS, EVENTS].concat());
+    let difference = Difference::between(&before, &after);
+    assert_eq!(names(&difference.more), ["records:contact:both", "event:ContactCreate"]);
+    assert_eq!(names(&difference.less), [] as [&str; 0], "both ways cover one");
+    // `contacts.write` was withheld, and is so of every version.
+    let granted = owned(&["contacts.readonly", "host:api.test.example", "records:contact:to-highlevel"]);
+    assert_eq!(
+        difference.granted(&granted, &after, true),
+        ["contacts.readonly", "host:api.test.example", "records:contact:both", "event:ContactCreate"]
+    );
+    assert_eq!(difference.granted(&granted, &after, false), ["contacts.readonly", "host:api.test.example"]);
+    let back = Difference::between(&after, &before);
+    assert_eq!(names(&back.more), [] as [&str; 0]);
+    assert_eq!(names(&back.less), ["records:contact:both", "event:ContactCreate"]);
+}
+
+#[test]
+fn a_policy_takes_from_every_connector_what_it_names() {
+    let policy = Policy { connectors: Some(owned(&["test"])), deny: owned(&["contacts.write", "event:*"]) };
+    assert!(policy.lets("test") && !policy.lets("other") && Policy::default().lets("other"));
+    let granted = owned(&["contacts.readonly", "contacts.write", "event:ContactCreate", "host:a.example"]);
+    assert_eq!(policy.leaves(granted.clone()), ["contacts.readonly", "host:a.example"]);
+    assert_eq!(Policy::default().leaves(granted.clone()), granted);
+    assert!(policy.check().is_ok());
+    let refused = |deny: &[&str]| Policy { connectors: None, deny: owned(deny) }.check();
+    assert_eq!(refused(&["host:*.example"]), Ok(()));
+    assert_eq!(refused(&["contacts*.write"]), Err(PolicyProblem::Star("contacts*.write".to_owned())));
+    assert_eq!(refused(&[" "]), Err(PolicyProblem::Empty));
+}
+
+fn any_manifest() -> impl Strategy<Value = Manifest> {
+    let part = |text: &'static str| prop_oneof![Just(""), Just(text)];
+    let contacts = prop_oneof![Just(""), Just(CONTACTS), Just(TO_HIGHLEVEL)];
+    (part(READS), part(WRITES), contacts, part(EVENTS), part(REPEATS))
+        .prop_map(|(a, b, c, d, e)| manifest(&[a, b, c, d, e].concat()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn an_upgrade_without_approval_never_gives_what_was_not_granted(
+        before in any_manifest(),
+        after in any_manifest(),
+        keeps in proptest::collection::vec(any::<bool>(), 8),
+    ) {
+        let asked_before = asked(&before);
+        let granted: Vec<String> =
+            asked_before.iter().zip(keeps.iter().cycle()).filter(|(_, keep)| **keep).map(|(one, _)| one.name.clone()).collect();
+        let difference = Difference::between(&before, &after);
+        for name in difference.granted(&granted, &after, false) {
+            prop_assert!(is_granted(&granted, &name), "{name}");
+        }
+        // With approval: nothing that was withheld from the present version.
+        for name in difference.granted(&granted, &after, true) {
+            let was_withheld = asked_before.iter().any(|one| covers(&one.name, &name)) && !is_granted(&granted, &name);
+            prop_assert!(!was_withheld, "{name}");
+        }
+    }
+
+    #[test]
+    fn grants_never_add_to_a_manifest(manifest in any_manifest(), granted in proptest::collection::vec("[a-z:./]{1,20}", 0..6)) {
+        let left = effective(&manifest, &granted);
+        let before: Vec<_> = asked(&manifest).into_iter().map(|one| one.name).collect();
+        for one in asked(&left) {
+            // Hosts are held apart.
+            prop_assert!(one.name.starts_with(HOST) || before.contains(&one.name));
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Other versions of a connection's connector: what they would change, their trial, and the way back.
+
+use axum::Json;
+use axum::extract::{Query, State};
+
+use super::connection_id;
+use crate::app::App;
+use crate::dto::{ErrorBody, Rollout, Upgrade, UpgradePlan, UpgradeQuery};
+use crate::error::ApiResult;
+use crate::extract::{ApiJson, ApiPath};
+use crate::gate::Asks;
+
+/// What another version would change for a connection: permissions, default mapping, and whether it fits.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/upgrade",
+    tag = "connections",
+    operation_id = "rollouts.plan",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+        UpgradeQuery,
+    ),
+    responses(
+        (status = 200, body = UpgradePlan),
+        (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody, description = "The connection runs that version."),
+    )
+)]
+pub(crate) async fn plan(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+    Query(UpgradeQuery { digest }): Query<UpgradeQuery>,
+) -> ApiResult<Json<UpgradePlan>> {
+    let id = connection_id(&workspace, &connector);
+    Ok(Json(app.engine.upgrade_plan(&id, digest.as_deref()).await?.into()))
+}
+
+/// Puts another version on trial, or changes what the one that is on trial does.
+#[utoipa::path(
+    put,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/upgrade",
+    tag = "connections",
+    operation_id = "rollouts.begin",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    request_body = Upgrade,
+    responses(
+        (status = 200, body = Rollout),
+        (status = 400, body = ErrorBody, description = "It does not fit the connection, or the share is none."),
+        (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody, description = "It asks for more and that is not approved; another one is on trial; the connection is under review."),
+    )
+)]
+pub(crate) async fn begin(
+    State(app): State<App>,
+    Asks(caller): Asks,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+    ApiJson(upgrade): ApiJson<Upgrade>,
+) -> ApiResult<Json<Rollout>> {
+    let id = connection_id(&workspace, &connector);
+    Ok(Json(app.engine.upgrade(caller.actor, &id, upgrade.into()).await?.into()))
+}
+
+/// The rollouts of a connection, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/rollouts",
+    tag = "connections",
+    operation_id = "rollouts.list",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    responses((status = 200, body = Vec<Rollout>), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+) -> ApiResult<Json<Vec<Rollout>>> {
+    let views = app.engine.rollouts(&connection_id(&workspace, &connector)).await?;
+    Ok(Json(views.into_iter().map(Into::into).collect()))
+}
+
+/// The rollout that is running, or the newest, with how runs in shadow differed.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/rollout",
+    tag = "connections",
+    operation_id = "rollouts.get",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    responses((status = 200, body = Rollout), (status = 404, body = ErrorBody, description = "It has had one version only."))
+)]
+pub(crate) async fn get(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+) -> ApiResult<Json<Rollout>> {
+    Ok(Json(app.engine.rollout(&connection_id(&workspace, &connector)).await?.into()))
+}
+
+/// Pins the version that is on trial.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/adopt",
+    tag = "connections",
+    operation_id = "rollouts.adopt",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    responses(
+        (status = 200, body = Rollout),
+        (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody, description = "No version is on trial."),
+    )
+)]
+pub(crate) async fn adopt(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+) -> ApiResult<Json<Rollout>> {
+    Ok(Json(app.engine.adopt(&connection_id(&workspace, &connector)).await?.into()))
+}
+
+/// Ends the trial; without one, pins the version before the present one again, with its grants and settings.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/rollback",
+    tag = "connections",
+    operation_id = "rollouts.rollback",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    responses(
+        (status = 200, body = Rollout),
+        (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody, description = "It has had no other version."),
+    )
+)]
+pub(crate) async fn rollback(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+) -> ApiResult<Json<Rollout>> {
+    Ok(Json(app.engine.roll_back(&connection_id(&workspace, &connector)).await?.into()))
+}
