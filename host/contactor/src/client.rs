@@ -416,7 +416,7 @@ impl Client {
     }
 
     pub(crate) async fn set_policy(&self, workspace: &str, policy: &WorkspacePolicy) -> Result<Workspace> {
-        self.json(self.request(Method::PUT, &["workspaces", workspace, "policy"]).json(policy)).await
+        self.json(self.request(Method::PUT, &["policies", workspace]).json(policy)).await
     }
 
     pub(crate) async fn guards(&self, workspace: &str) -> Result<Vec<GuardReport>> {

@@ -28,6 +28,9 @@ fn needs(operation: &str) -> Needs {
         | "destinations.list"
         | "connections.list"
         | "connections.get"
+        | "rollouts.plan"
+        | "rollouts.list"
+        | "rollouts.get"
         | "guard.list"
         | "guard.get"
         | "sync.progress"
@@ -54,6 +57,9 @@ fn needs(operation: &str) -> Needs {
         | "connections.enable"
         | "connections.disable"
         | "connections.check"
+        | "rollouts.begin"
+        | "rollouts.adopt"
+        | "rollouts.rollback"
         | "sync.start"
         | "sync.estimate"
         | "sync.preview"
@@ -110,7 +116,8 @@ fn needs(operation: &str) -> Needs {
         | "oauth.grants"
         | "oauth.renew"
         | "oauth.installations"
-        | "workspaces.create" => Needs::Platform,
+        | "workspaces.create"
+        | "workspaces.policy" => Needs::Platform,
         new => {
             panic!("the operation `{new}` is new: say in this table what it needs, and what else it names")
         }
@@ -198,6 +205,8 @@ fn body(operation: &str) -> Value {
         "deletes.set-policy" => json!({"highlevel": "unlink"}),
         "workspaces.erase" => json!({"who": "h1", "all": false, "preview": false}),
         "guard.allow" => json!({"records": 5}),
+        "rollouts.begin" => json!({"mode": "live", "share": 10}),
+        "workspaces.policy" => json!({"deny": ["contacts.write"]}),
         "mapping.set" => {
             json!({"entity": "contact", "row": {"highlevel": "lastName", "partner": "last_name"}})
         }

@@ -205,6 +205,7 @@ impl World {
             ("field", "email".to_owned()),
             ("decision", "keep".to_owned()),
             ("user", "carl".to_owned()),
+            ("policy", workspace.to_owned()),
             ("run", run.to_string()),
             ("event", event.0.to_string()),
             ("conflict", store.conflicts(conflicts).await.unwrap()[0].id.to_string()),

@@ -36,6 +36,7 @@ const WRITES: &str = "[[scope]]\nname = \"contacts.write\"\nwhy = \"Creates peop
 const CONTACTS: &str = r#"
 [[entity]]
 name = "contact"
+partner_name = "person"
 support = "native"
 direction = "both"
 
@@ -50,8 +51,7 @@ entity = "contact"
 partner = "email"
 highlevel = "email"
 "#;
-const TO_HIGHLEVEL: &str =
-    "[[entity]]\nname = \"contact\"\nsupport = \"native\"\ndirection = \"to-highlevel\"\n";
+const TO_HIGHLEVEL: &str = "[[entity]]\nname = \"contact\"\npartner_name = \"person\"\nsupport = \"native\"\ndirection = \"to-highlevel\"\n";
 const EVENTS: &str =
     "[[trigger]]\nname = \"ContactCreate\"\ntitle = \"Contact created\"\nsource = \"highlevel\"\n";
 const REPEATS: &str = "[[repeatable]]\npaths = [\"/a\", \"/b\"]\nwhy = \"It is the same.\"\n";

@@ -67,7 +67,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces", get(workspaces::list).post(workspaces::create)),
         ("/api/v1/workspaces/{workspace}", get(workspaces::get)),
         ("/api/v1/workspaces/{workspace}/settings", put(workspaces::set)),
-        ("/api/v1/workspaces/{workspace}/policy", put(workspaces::set_policy)),
+        ("/api/v1/policies/{policy}", put(workspaces::set_policy)),
         ("/api/v1/workspaces/{workspace}/token", put(workspaces::set_token)),
         ("/api/v1/workspaces/{workspace}/consents", post(oauth::consent)),
         ("/api/v1/workspaces/{workspace}/grants", get(oauth::grants_of_workspace)),

@@ -93,10 +93,10 @@ pub(crate) async fn set(
 /// Sets what none of a workspace's connectors may do, whatever its admins grant. It counts from the next run on.
 #[utoipa::path(
     put,
-    path = "/api/v1/workspaces/{workspace}/policy",
+    path = "/api/v1/policies/{policy}",
     tag = "workspaces",
     operation_id = "workspaces.policy",
-    params(("workspace" = String, Path, description = "The workspace's id.")),
+    params(("policy" = String, Path, description = "The id of the workspace whose policy it is.")),
     request_body = WorkspacePolicy,
     responses(
         (status = 200, body = Workspace),

@@ -88,7 +88,7 @@ pub(crate) const RULES: &[Rule] = &[
     rule("PUT", of_workspace!("/settings"), "workspaces.set", Workspace(WorkspaceAdmin)),
     rule("POST", of_workspace!("/erase"), "workspaces.erase", Workspace(WorkspaceAdmin)),
     // What even an admin of the workspace cannot grant.
-    rule("PUT", of_workspace!("/policy"), "workspaces.policy", Platform),
+    rule("PUT", "/api/v1/policies/{policy}", "workspaces.policy", Platform),
     rule("PUT", of_workspace!("/token"), "workspaces.token", Workspace(WorkspaceAdmin)),
     rule("POST", of_workspace!("/consents"), "oauth.consent", Workspace(WorkspaceAdmin)),
     rule("GET", of_workspace!("/grants"), "oauth.grants-of-workspace", Workspace(Viewer)),

@@ -68,16 +68,17 @@ pub(super) fn begin(db: &Db, new: &NewRollout, now: Timestamp) -> Result<Rollout
         ended_at: None,
         counts: RolloutCounts { before: before(db, owner.connection)?, ..RolloutCounts::default() },
     };
-    let id = insert(db, owner.connection, &rollout)?;
-    Ok(Rollout { id, ..rollout })
+    insert(db, owner.connection, &rollout)?;
+    // As it is stored: instants are kept to the microsecond.
+    self::running(db, &new.connection)?.ok_or_else(|| StoreError::not_found("rollout of", &new.connection))
 }
 
-fn insert(db: &Db, connection: i64, rollout: &Rollout) -> Result<u64> {
+fn insert(db: &Db, connection: i64, rollout: &Rollout) -> Result<()> {
     let sql = "INSERT INTO rollouts (connection, candidate, former, mode, share, state, reason, begun_by, began_at, set_at, ended_at, \
                    counts) \
                VALUES (:connection, :candidate, :former, :mode, :share, :state, :reason, :begun_by, :began_at, :set_at, :ended_at, \
                    :counts)";
-    let id = db.prepare_cached(sql)?.insert(named_params! {
+    db.prepare_cached(sql)?.execute(named_params! {
         ":connection": connection,
         ":candidate": Json(&rollout.candidate),
         ":former": Json(&rollout.former),
@@ -96,7 +97,7 @@ fn insert(db: &Db, connection: i64, rollout: &Rollout) -> Result<u64> {
     let forget = |sql: String| db.prepare_cached(&sql)?.execute(params![connection, KEPT_ROLLOUTS]);
     forget(format!("DELETE FROM rollout_differences WHERE rollout IN ({old})"))?;
     forget(format!("DELETE FROM rollouts WHERE pk IN ({old})"))?;
-    Ok(counted(id))
+    Ok(())
 }
 
 /// What the newest runs of a connection came to.
