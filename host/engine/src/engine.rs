@@ -31,6 +31,7 @@ use crate::notify::NotificationConfig;
 use crate::oauth::{OAuth, OAuthSetup};
 use crate::outbound::Outbound;
 use crate::partner::{PartnerApi, PartnerSetup, Quotas};
+use crate::publishers::{ConnectorsConfig, Publishers};
 use crate::rests::Breakers;
 use crate::scheduler::Wake;
 use crate::subscriptions::Subscriptions;
@@ -59,6 +60,8 @@ pub struct EngineParts {
     pub runtime: RuntimeConfig,
     /// The way to everybody but HighLevel.
     pub outbound: Outbound,
+    /// Which components are loaded, and who vouches for them.
+    pub connectors: ConnectorsConfig,
     /// Where component bytes lie.
     pub artefacts: cap_std::fs::Dir,
 }
@@ -81,6 +84,7 @@ struct Inner {
     verifier: Verifier,
     highlevel_client: reqwest::Client,
     outbound: Outbound,
+    publishers: Publishers,
     runtime: Runtime<Capabilities>,
     artefacts: Artefacts,
     owner: String,
@@ -142,6 +146,7 @@ impl Engine {
             verifier: parts.verifier,
             highlevel_client,
             outbound: parts.outbound,
+            publishers: Publishers::new(parts.connectors)?,
             runtime,
             artefacts: Artefacts::new(parts.artefacts),
             // A restart is another owner: its predecessor's claims are free once the lease is taken over.
@@ -243,6 +248,11 @@ impl Engine {
     /// The way to everybody but HighLevel.
     pub(crate) fn outbound(&self) -> &Outbound {
         &self.0.outbound
+    }
+
+    /// Who vouches for components.
+    pub(crate) fn publishers(&self) -> &Publishers {
+        &self.0.publishers
     }
 
     pub(crate) fn subscriptions(&self) -> &Subscriptions {
@@ -476,6 +486,7 @@ impl Engine {
             .await?
             .ok_or_else(|| EngineError::no_workspace(&connection.workspace))?;
         let bytes = self.artefacts().get(&connection.digest)?;
+        self.vouched_as(&connection.connector, &bytes)?;
         let digest: contactor_runtime::Digest = connection
             .digest
             .as_str()

@@ -45,6 +45,7 @@ mod outbound;
 mod partner;
 mod people;
 mod progress;
+mod publishers;
 mod receive;
 mod reconcile;
 mod recorder;
@@ -90,6 +91,7 @@ pub use oauth::{
 pub use outbound::{Lookup, OpenHost, OpenRange, Outbound, OutboundConfig, SystemLookup};
 pub use people::{Caller, Narrowed, Rights, TokenRefused};
 pub use progress::{Health, SyncProgress};
+pub use publishers::{ConnectorsConfig, IdPattern, PublisherConfig, Unsigned, Unvouched, vouch};
 pub use reconcile::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, RecordPreview, Verdict};
 pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};
 pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind};

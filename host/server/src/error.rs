@@ -128,7 +128,9 @@ impl From<EngineError> for ApiError {
                 (StatusCode::CONFLICT, "conflict")
             }
             EngineError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
-            EngineError::Component(_) => (StatusCode::UNPROCESSABLE_ENTITY, "component-refused"),
+            EngineError::Component(_) | EngineError::Unvouched { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "component-refused")
+            }
             EngineError::HighLevel(_) | EngineError::Marketplace(_) => (StatusCode::BAD_GATEWAY, "highlevel"),
             EngineError::Partner { .. } => (StatusCode::BAD_GATEWAY, "partner"),
             EngineError::Store(StoreError::NotFound { .. }) => (StatusCode::NOT_FOUND, "not-found"),

@@ -274,6 +274,7 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
         ("reason", connection.state_reason.clone().unwrap_or_default()),
         ("version", connection.version.clone()),
         ("digest", connection.digest.clone()),
+        ("publisher", connection.publisher.clone().unwrap_or_else(|| "nobody vouches for it".to_owned())),
         ("grants", connection.grants.join(", ")),
         ("withheld", connection.withheld.join(", ")),
         ("partner", connection.base_url.clone()),

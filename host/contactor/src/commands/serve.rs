@@ -187,6 +187,7 @@ async fn start_engine(config: &Config) -> Result<(Engine, DiskWatch), Failure> {
         verifier: config.highlevel.verifier()?,
         runtime: config.runtime.runtime(cache),
         outbound: Outbound::new(config.outbound.clone()).map_err(|error| Failure::new(Exit::Usage, error))?,
+        connectors: config.connectors.clone(),
         artefacts: open_dir(&config.path(&config.artefacts.dir))?,
     };
     let engine = Engine::start(parts).map_err(|error| Failure::new(Exit::Usage, error))?;

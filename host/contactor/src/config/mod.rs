@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
-use contactor_engine::{EngineConfig, OutboundConfig, SmtpTls};
+use contactor_engine::{ConnectorsConfig, EngineConfig, OutboundConfig, SmtpTls};
 use contactor_highlevel::ApiVersion;
 use contactor_runtime::RuntimeConfig;
 use jiff::Timestamp;
@@ -34,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) store: StoreSection,
     pub(crate) vault: VaultSection,
     pub(crate) artefacts: ArtefactsSection,
+    pub(crate) connectors: ConnectorsConfig,
     pub(crate) highlevel: HighLevelSection,
     pub(crate) runtime: RuntimeSection,
     pub(crate) engine: EngineConfig,

@@ -67,6 +67,8 @@ pub struct ConnectionView {
     pub version: String,
     /// The pinned component.
     pub digest: Digest,
+    /// Who vouched for it when it was installed.
+    pub publisher: Option<String>,
     /// Whether it works.
     pub state: ConnectionState,
     /// Why it does not.
@@ -306,6 +308,7 @@ impl Engine {
         let hosts = self.outbound().hosts_of(&connection.connector, &manifest.partner.allowed_hosts());
         Ok(ConnectionView {
             version: installed.version,
+            publisher: installed.publisher,
             repeatable: repeatable(&manifest),
             newly_repeatable: Vec::new(),
             withheld: manifest

@@ -51,6 +51,7 @@ impl Engine {
             Some(bytes) => bytes,
             None => self.component_of(&recording)?,
         };
+        self.vouched(&bytes)?;
         let digest = Digest::of(&bytes);
         // Nothing can be reached, so a newer build may import what nobody granted yet.
         let connector = self.runtime().load(bytes.clone(), &digest, &Grants::all()).await?;

@@ -19,6 +19,12 @@ pub struct Connector {
     pub size: u64,
     /// When it was installed.
     pub installed_at: Timestamp,
+    /// The publisher who vouched for it when it was installed; absent where the host takes what nobody vouches for.
+    #[serde(default)]
+    pub publisher: Option<String>,
+    /// Why the host does not load it any more: whom the operator trusts has changed, or the file has. Absent while it does.
+    #[serde(default)]
+    pub refused: Option<String>,
     /// A platform admin installed it; another one is taken by its digest only.
     #[serde(default)]
     pub approved: bool,
@@ -80,6 +86,8 @@ impl From<engine::ConnectorView> for Connector {
             digest: own.digest.to_string(),
             size: own.size,
             installed_at: own.installed_at,
+            publisher: own.publisher,
+            refused: own.refused,
             approved: own.approved,
             name: own.name,
             summary: own.summary,
@@ -106,6 +114,12 @@ pub struct InspectReport {
     pub imports: Vec<String>,
     /// The interfaces that it offers.
     pub exports: Vec<String>,
+    /// Public keys of those who signed it; whether one of them is trusted is for the host's configuration to say.
+    #[serde(default)]
+    pub signed_by: Vec<String>,
+    /// The publisher who vouches for it by the host's configuration.
+    #[serde(default)]
+    pub publisher: Option<String>,
     /// Why this host cannot run it; absent when it can.
     pub refused: Option<String>,
 }
@@ -118,6 +132,8 @@ impl From<engine::InspectReport> for InspectReport {
             manifest: own.manifest,
             imports: own.imports,
             exports: own.exports,
+            signed_by: own.signed_by,
+            publisher: own.publisher,
             refused: own.refused,
         }
     }

@@ -39,6 +39,8 @@ const STEPS: &[&str] = &[
     include_str!("schema/024.sql"),
     include_str!("schema/025.sql"),
     include_str!("schema/026.sql"),
+    include_str!("schema/027.sql"),
+    include_str!("schema/028.sql"),
 ];
 
 /// Answers the schema version of a database that is ours and not too new.

@@ -38,6 +38,7 @@ const CANNOT_HOLD_A_PERSON: &[(&str, &[&str])] = &[
             "deletions.policy",
             "deletions.decided_by",
             "reviews.approved",
+            "connectors.publisher",
         ],
     ),
     (
