@@ -1,7 +1,7 @@
 //! The engine's parts and how they hang together.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use contactor_highlevel::oauth::OAuthClient;
@@ -27,6 +27,7 @@ use crate::error::EngineError;
 use crate::failure::{self, Failure};
 use crate::guard::Guard;
 use crate::locks::KeyedLocks;
+use crate::login::{Login, LoginSetup};
 use crate::notify::NotificationConfig;
 use crate::oauth::{OAuth, OAuthSetup};
 use crate::outbound::Outbound;
@@ -101,6 +102,7 @@ struct Inner {
     workspaces: RwLock<HashMap<LocationId, WorkspaceId>>,
     subscriptions: Subscriptions,
     turning: Turning,
+    login: OnceLock<Login>,
     notifications: RwLock<Arc<NotificationConfig>>,
     custom_fields: Mutex<HashMap<WorkspaceId, Arc<tokio::sync::Mutex<CachedFields>>>>,
     task_walks: Mutex<HashMap<WorkspaceId, TaskWalk>>,
@@ -164,6 +166,7 @@ impl Engine {
             workspaces: RwLock::default(),
             subscriptions: Subscriptions::default(),
             turning: Turning::default(),
+            login: OnceLock::new(),
             notifications: RwLock::default(),
             custom_fields: Mutex::default(),
             task_walks: Mutex::default(),
@@ -218,6 +221,21 @@ impl Engine {
     /// What this host knows of grants, if it is an app.
     pub(crate) fn oauth(&self) -> Result<&Arc<OAuth>, EngineError> {
         self.tokens().oauth().ok_or_else(crate::oauth::no_app)
+    }
+
+    /// Lets users log in by an identity provider. Until then only tokens open the admin API.
+    ///
+    /// # Errors
+    /// A setting cannot work, or a provider is set already.
+    pub fn log_in_by(&self, setup: LoginSetup) -> Result<(), EngineError> {
+        let login = Login::new(setup, self.outbound().clone())?;
+        let set = self.0.login.set(login);
+        set.map_err(|_| EngineError::Invalid("an identity provider is set already".to_owned()))
+    }
+
+    /// The identity provider, if there is one.
+    pub(crate) fn login(&self) -> Option<&Login> {
+        self.0.login.get()
     }
 
     pub(crate) fn verifier(&self) -> &Verifier {

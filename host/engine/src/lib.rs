@@ -35,6 +35,7 @@ mod guard;
 mod ingest;
 mod journal;
 mod locks;
+mod login;
 mod manage;
 mod match_walk;
 mod note_walk;
@@ -74,6 +75,10 @@ pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};
 pub use guard::{Allow, GuardReport};
 pub use ingest::Ingested;
+pub use login::{
+    CreateUsers, LOGIN_CALLBACK, LoginAlgorithm, LoginAnswer, LoginDone, LoginPage, LoginProblem,
+    LoginRefused, LoginSetup, SessionCaller, SessionRefused,
+};
 pub use manage::{
     ActionCall, ActionReport, BucketReport, CheckReport, ConflictPreview, ConflictReport, ConflictView,
     ConnectionView, ConnectorView, DeletionDecision, DeletionPreview, DeletionView, DraftField, DraftRecord,

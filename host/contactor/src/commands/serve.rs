@@ -195,6 +195,9 @@ async fn start_engine(config: &Config) -> Result<(Engine, DiskWatch), Failure> {
     if let Some(app) = config.highlevel.app(config)? {
         engine.grant_by(app).map_err(|error| Failure::new(Exit::Usage, error))?;
     }
+    if let Some(setup) = config.login.setup(config)? {
+        engine.log_in_by(setup).map_err(|error| Failure::new(Exit::Usage, error))?;
+    }
     Ok((engine, disk))
 }
 

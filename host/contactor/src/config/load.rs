@@ -43,6 +43,7 @@ impl Config {
             .connectors
             .check()
             .map_err(|error| ConfigError::Malformed { path: path.to_owned(), message: error.to_string() })?;
+        config.login.check()?;
         // A request that outlives the lease would be made again by whoever takes the lease over.
         let (timeout, lease) = (u64::from(config.highlevel.timeout.get()), config.engine.lease_ttl);
         if timeout >= lease {

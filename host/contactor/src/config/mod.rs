@@ -2,6 +2,7 @@
 
 mod convert;
 mod load;
+mod login;
 mod vault;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use load::{ConfigError, environment};
+pub(crate) use login::LoginSection;
 pub(crate) use vault::{KEY_FILE, VaultSection};
 
 /// Name of the configuration file unless another is given.
@@ -36,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) artefacts: ArtefactsSection,
     pub(crate) connectors: ConnectorsConfig,
     pub(crate) highlevel: HighLevelSection,
+    pub(crate) login: LoginSection,
     pub(crate) runtime: RuntimeSection,
     pub(crate) engine: EngineConfig,
     pub(crate) outbound: OutboundConfig,

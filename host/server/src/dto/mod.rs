@@ -28,6 +28,7 @@ mod record;
 mod replay;
 mod run;
 mod secret;
+mod session;
 mod story;
 mod sync;
 mod vault;
@@ -83,6 +84,7 @@ pub use run::{
     Call, FailureClass, FieldChange, FieldRemark, RemarkReason, Run, RunCause, RunKind, RunOutcome, RunQuery,
 };
 pub use secret::Secret;
+pub use session::Session;
 pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind, StoryQuery};
 pub use sync::{FirstSync, SyncProgress, SyncRequest};
 pub use vault::{
