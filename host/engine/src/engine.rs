@@ -504,14 +504,14 @@ impl Engine {
             .await?
             .ok_or_else(|| EngineError::no_workspace(&connection.workspace))?;
         let bytes = self.artefacts().get(&connection.digest)?;
-        self.vouched_as(&connection.connector, &bytes)?;
         let digest: contactor_runtime::Digest = connection
             .digest
             .as_str()
             .parse()
             .map_err(|error: contactor_runtime::DigestError| EngineError::Invalid(error.to_string()))?;
         let grants = crate::manage::interfaces(&connection.grants);
-        let connector = self.runtime().load(bytes, &digest, &grants).await?;
+        let (connector, _) = self.load_component(bytes, &digest, &grants).await?;
+        crate::publishers::is_of(&connection.connector, connector.manifest())?;
         let manifest = Arc::new(connector.manifest().clone());
         let quotas = self.quotas_of_partner(&connection.id, &manifest).await?;
         let partner = self.partner_api(&connection, &manifest, secrets, quotas)?;

@@ -121,10 +121,10 @@ impl Engine {
     /// The bytes are no connector.
     pub fn inspect(&self, bytes: &[u8]) -> Result<InspectReport, EngineError> {
         let report = inspect(bytes)?;
-        let (publisher, refused) = match self.vouched(bytes) {
+        let id = report.manifest.pointer("/connector/id").and_then(serde_json::Value::as_str);
+        let (publisher, refused) = match self.publishers().vouch(id.unwrap_or_default(), bytes) {
             Ok(publisher) => (publisher, None),
-            Err(EngineError::Unvouched { why, .. }) => (None, Some(why.to_string())),
-            Err(error) => return Err(error),
+            Err(why) => (None, Some(why.to_string())),
         };
         Ok(InspectReport { publisher, refused: report.refused.clone().or(refused), ..report })
     }
@@ -151,9 +151,7 @@ impl Engine {
         let digest = Artefacts::digest(&bytes);
         let expected = contactor_runtime::Digest::of(&bytes);
         let grants = contactor_runtime::Grants::all();
-        // Before a byte of it is compiled.
-        let publisher = self.vouched(&bytes)?;
-        let connector = self.runtime().load(bytes.clone(), &expected, &grants).await?;
+        let (connector, publisher) = self.load_component(bytes.clone(), &expected, &grants).await?;
         let manifest = connector.manifest();
         if manifest.connector.id.to_string() == crate::operations::PREFIX {
             return Err(EngineError::Invalid(format!(

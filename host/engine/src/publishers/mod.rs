@@ -9,12 +9,15 @@ mod config;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use contactor_manifest::Manifest;
+use contactor_runtime::{Connector, Grants};
 use contactor_signature::{PublicKey, SignatureError};
-use contactor_store::{Connection, ConnectionState, Digest, StopCause};
+use contactor_store::{Connection, ConnectionId, ConnectionState, Digest, StopCause};
 
 pub use config::{ConnectorsConfig, IdPattern, PublisherConfig, Unsigned};
 
 use crate::artefacts::Artefacts;
+use crate::capabilities::Capabilities;
 use crate::engine::Engine;
 use crate::error::EngineError;
 
@@ -115,27 +118,38 @@ pub fn vouch(config: &ConnectorsConfig, id: &str, bytes: &[u8]) -> Result<Option
 }
 
 impl Engine {
-    /// Who vouches for bytes that are to be run.
+    /// Makes a component ready to be called, once everything about its bytes was checked and somebody vouches for them; answers who.
+    /// Nothing is compiled before.
     ///
     /// # Errors
-    /// They are no component, or nobody does.
-    pub(crate) fn vouched(&self, bytes: &[u8]) -> Result<Option<String>, EngineError> {
-        let manifest = crate::catalogue::read_manifest(bytes)?;
-        let id = manifest.connector.id.as_str();
+    /// The runtime refuses the component, or nobody vouches for it.
+    pub(crate) async fn load_component(
+        &self,
+        bytes: Vec<u8>,
+        digest: &contactor_runtime::Digest,
+        grants: &Grants,
+    ) -> Result<(Connector<Capabilities>, Option<String>), EngineError> {
+        let inspection = self.runtime().approve(&bytes, digest, grants)?;
+        let publisher = self.vouched(inspection.manifest.connector.id.as_str(), &bytes)?;
+        Ok((self.runtime().load(bytes, digest, grants).await?, publisher))
+    }
+
+    /// Who vouches for a component of a connector.
+    ///
+    /// # Errors
+    /// Nobody does.
+    pub(crate) fn vouched(&self, id: &str, bytes: &[u8]) -> Result<Option<String>, EngineError> {
         let vouched = self.publishers().vouch(id, bytes);
         self.publishers().remember(&Artefacts::digest(bytes), &vouched);
         vouched.map_err(|why| EngineError::Unvouched { connector: id.to_owned(), why })
     }
 
-    /// The same for the component of a connection: it has to be one of its connector, or a publisher of one connector would vouch for
-    /// what runs as another.
-    pub(crate) fn vouched_as(&self, connector: &str, bytes: &[u8]) -> Result<Option<String>, EngineError> {
-        let actual = crate::catalogue::read_manifest(bytes)?.connector.id.to_string();
-        if actual != connector {
-            let why = Unvouched::Another { actual, expected: connector.to_owned() };
-            return Err(EngineError::Unvouched { connector: connector.to_owned(), why });
-        }
-        self.vouched(bytes)
+    /// The same for what lies in the artefact directory as a component of this connector.
+    fn vouched_in_store(&self, connector: &str, digest: &Digest) -> Result<Option<String>, EngineError> {
+        let bytes = self.artefacts().get(digest)?;
+        let manifest = crate::catalogue::read_manifest(&bytes)?;
+        is_of(connector, &manifest)?;
+        self.vouched(connector, &bytes)
     }
 
     /// Why this host would not load an installed component now, for showing it.
@@ -143,7 +157,7 @@ impl Engine {
         if let Some(known) = self.publishers().remembered(digest) {
             return known.err().map(|why| why.to_string());
         }
-        match self.artefacts().get(digest).and_then(|bytes| self.vouched_as(connector, &bytes)) {
+        match self.vouched_in_store(connector, digest) {
             Ok(_) => None,
             Err(EngineError::Unvouched { why, .. }) => Some(why.to_string()),
             Err(error) => Some(error.to_string()),
@@ -165,7 +179,7 @@ impl Engine {
             }
             let Connection { id, connector, digest, .. } = connection;
             let found = known.entry((connector.clone(), digest.clone())).or_insert_with(|| {
-                match self.artefacts().get(&digest).and_then(|bytes| self.vouched_as(&connector, &bytes)) {
+                match self.vouched_in_store(&connector, &digest) {
                     Ok(_) => Some(Ok(())),
                     Err(error @ EngineError::Unvouched { .. }) => Some(Err(error.to_string())),
                     Err(_) => None,
@@ -187,7 +201,7 @@ impl Engine {
     }
 
     /// Stops a connection whose component nobody vouches for. What comes for it is kept.
-    pub(crate) async fn stop_unvouched(&self, id: &contactor_store::ConnectionId, reason: &str) {
+    pub(crate) async fn stop_unvouched(&self, id: &ConnectionId, reason: &str) {
         let (from, to) = (ConnectionState::Enabled, ConnectionState::Paused);
         let (reason, cause) = (Some(reason.to_owned()), Some(StopCause::Unvouched));
         tracing::error!(connection = %id, reason, "stopped: nobody vouches for its component");
@@ -196,6 +210,16 @@ impl Engine {
         }
         self.forget(id);
     }
+}
+
+/// A component of another connector than the database says is not run: a publisher of one connector would vouch for what runs as another.
+pub(crate) fn is_of(connector: &str, manifest: &Manifest) -> Result<(), EngineError> {
+    let actual = manifest.connector.id.as_str();
+    if actual == connector {
+        return Ok(());
+    }
+    let why = Unvouched::Another { actual: actual.to_owned(), expected: connector.to_owned() };
+    Err(EngineError::Unvouched { connector: connector.to_owned(), why })
 }
 
 #[cfg(test)]
