@@ -33,25 +33,10 @@ impl World {
     async fn set_with(change: impl FnOnce(&mut LoginSetup)) -> Self {
         let stand = Stand::serve().await.unwrap();
         let world = Self { stand, http: client(&Options::default()).unwrap() };
-        let redirect = format!("{}{LOGIN_CALLBACK}", world.url());
-        let provider = world.provider();
-        provider.redirects_to(&redirect);
+        let mut setup = world.setup();
+        world.provider().redirects_to(setup.redirect_url.as_str());
         // The quick ones; RSA has its own test.
-        provider.signs_with(Algorithm::EdDsa);
-        let mut setup = LoginSetup {
-            issuer: provider.issuer(),
-            client_id: provider.client_id().to_owned(),
-            client_secret: Some(provider.client_secret().to_owned().into()),
-            redirect_url: redirect.parse().unwrap(),
-            scopes: vec!["email".to_owned()],
-            algorithms: Vec::new(),
-            email_claim: "email".to_owned(),
-            email_is_verified: false,
-            require: BTreeMap::new(),
-            create: None,
-            idle: SignedDuration::from_mins(60),
-            lasts: SignedDuration::from_hours(12),
-        };
+        world.provider().signs_with(Algorithm::EdDsa);
         change(&mut setup);
         world.stand.engine.log_in_by(setup).unwrap();
         for (id, admin) in [("ann", true), ("bob", false)] {
@@ -61,6 +46,24 @@ impl World {
         let member = format!("/workspaces/{WORKSPACE}/members/bob");
         world.root(Method::PUT, &member, &json!({"role": "viewer"})).await;
         world
+    }
+
+    fn setup(&self) -> LoginSetup {
+        let provider = self.provider();
+        LoginSetup {
+            issuer: provider.issuer(),
+            client_id: provider.client_id().to_owned(),
+            client_secret: Some(provider.client_secret().to_owned().into()),
+            redirect_url: format!("{}{LOGIN_CALLBACK}", self.url()).parse().unwrap(),
+            scopes: vec!["email".to_owned()],
+            algorithms: Vec::new(),
+            email_claim: "email".to_owned(),
+            email_is_verified: false,
+            require: BTreeMap::new(),
+            create: None,
+            idle: SignedDuration::from_mins(60),
+            lasts: SignedDuration::from_hours(12),
+        }
     }
 
     fn url(&self) -> &str {
@@ -454,19 +457,10 @@ async fn an_operator_may_require_a_claim_and_let_users_be_made() {
     world.provider().present(Some(person("eve@example.com.evil.example", &["ops"])));
     assert_eq!(world.refusal().await.0, 403);
 
-    for (email, id) in [
-        ("Fay.Smith@example.com", "fay-smith"),
-        ("bob@sub@example.com", "bob-sub"),
-        ("ann.@example.com", "ann-2"),
-    ] {
+    for (email, id) in [("Fay.Smith@example.com", "fay-smith"), ("ann.@example.com", "ann-2")] {
         world.provider().present(Some(person(email, &["staff", "ops"])));
         let browser = world.browser();
-        let ended = browser.log_in().await;
-        if email.matches('@').count() > 1 {
-            assert_eq!(ended.0, 503, "no address: {}", ended.1);
-            continue;
-        }
-        assert_eq!(ended.0, 303, "{}", ended.1);
+        assert_eq!(browser.log_in().await, (303, "/console".to_owned()));
         let (_, who) = browser.get("/whoami").await;
         assert_eq!((&who["actor"], &who["roles"][0]["role"]), (&json!(id), &json!("author")));
         assert_eq!(who["everywhere"], Value::Null);
@@ -598,29 +592,7 @@ async fn without_a_provider_nobody_logs_in_and_a_provider_that_is_down_is_said_t
     assert_eq!(status, 502, "it describes another issuer");
     // A provider's address that only this host can reach is not asked.
     let world = World::set().await;
-    let closed = LoginSetupOf(&world).with_issuer("https://169.254.169.254/");
-    assert!(closed.contains("login.oidc.issuer"), "{closed}");
-}
-
-/// What a host says to settings that cannot work.
-struct LoginSetupOf<'w>(&'w World);
-
-impl LoginSetupOf<'_> {
-    fn with_issuer(&self, issuer: &str) -> String {
-        let setup = LoginSetup {
-            issuer: issuer.to_owned(),
-            client_id: "c".to_owned(),
-            client_secret: None,
-            redirect_url: format!("{}{LOGIN_CALLBACK}", self.0.url()).parse().unwrap(),
-            scopes: Vec::new(),
-            algorithms: Vec::new(),
-            email_claim: "email".to_owned(),
-            email_is_verified: false,
-            require: BTreeMap::new(),
-            create: None,
-            idle: SignedDuration::from_mins(60),
-            lasts: SignedDuration::from_hours(12),
-        };
-        self.0.stand.engine.log_in_by(setup).unwrap_err().to_string()
-    }
+    let closed = LoginSetup { issuer: "https://169.254.169.254/".to_owned(), ..world.setup() };
+    let refused = world.stand.engine.log_in_by(closed).unwrap_err().to_string();
+    assert!(refused.contains("login.oidc.issuer"), "{refused}");
 }
