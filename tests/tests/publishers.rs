@@ -63,8 +63,10 @@ impl Desk {
     fn trusts(&self, publishers: &[(&str, &str, &str)]) {
         let path = self.path("contactor.toml");
         let config = std::fs::read_to_string(&path).unwrap();
-        let rest: String =
-            config.split_inclusive("\n\n").filter(|part| !part.starts_with("[connectors")).collect();
+        let rest: String = config
+            .split_inclusive("\n\n")
+            .filter(|part| !part.trim_start().starts_with("[connectors"))
+            .collect();
         let mut own = "[connectors]\nunsigned = \"refuse\"\n\n".to_owned();
         for (name, key, ids) in publishers {
             own += &format!("[connectors.publishers.{name}]\nkey = \"{key}\"\n{ids}\n\n");

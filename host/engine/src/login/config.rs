@@ -58,13 +58,10 @@ pub struct CreateUsers {
 impl LoginSetup {
     /// Says what is wrong with a value, by the key of the configuration file.
     pub(super) fn check(&self, out: &Outbound) -> Result<(), EngineError> {
-        let wrong = |key: &str, what: &str| Err(EngineError::Invalid(format!("login.oidc.{key}: {what}")));
-        let address = |key: &str, text: &str| {
-            let url = text.parse::<Url>().map_err(|error| format!("it is no address: {error}"));
-            let url = url.and_then(|url| out.check_url(&url).map(|()| url));
-            url.or_else(|what| wrong(key, &what).map(|()| self.redirect_url.clone()))
-        };
-        let issuer = address("issuer", &self.issuer)?;
+        let invalid = |key: &str, what: &str| EngineError::Invalid(format!("login.oidc.{key}: {what}"));
+        let wrong = |key: &str, what: &str| Err(invalid(key, what));
+        let issuer = self.issuer.parse::<Url>().map_err(|error| invalid("issuer", &error.to_string()))?;
+        out.check_url(&issuer).map_err(|what| invalid("issuer", &what))?;
         if issuer.query().is_some() || issuer.fragment().is_some() {
             return wrong("issuer", "it has no query and no fragment");
         }
