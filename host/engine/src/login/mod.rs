@@ -220,7 +220,7 @@ impl Engine {
         let now = self.now();
         let metadata = login.provider.metadata(&login.setup, now).await?;
         let begun = login.flows.begin(to, now)?;
-        let mut url = metadata.authorization_endpoint.clone();
+        let mut url = metadata.authorization_endpoint.0.clone();
         let scopes = login.setup.scopes.iter().map(String::as_str).filter(|scope| *scope != "openid");
         let scopes: Vec<&str> = std::iter::once("openid").chain(scopes).collect();
         url.query_pairs_mut()

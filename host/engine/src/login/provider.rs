@@ -44,14 +44,27 @@ pub(super) enum ProviderError {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Metadata {
     issuer: String,
-    pub(super) authorization_endpoint: Url,
-    token_endpoint: Url,
-    jwks_uri: Url,
+    pub(super) authorization_endpoint: Endpoint,
+    token_endpoint: Endpoint,
+    jwks_uri: Endpoint,
     #[serde(default)]
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
     /// RFC 9207: its answers name it, so that one of another provider is noticed.
     #[serde(default)]
     pub(super) authorization_response_iss_parameter_supported: bool,
+}
+
+/// An address in what the provider says of itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Endpoint(pub(super) Url);
+
+impl TryFrom<String> for Endpoint {
+    type Error = url::ParseError;
+
+    fn try_from(text: String) -> Result<Self, url::ParseError> {
+        text.parse().map(Self)
+    }
 }
 
 #[derive(Default)]
@@ -91,7 +104,8 @@ impl Provider {
         if metadata.issuer != setup.issuer {
             return Err(unusable(what, "it is of another issuer than `issuer` of the configuration"));
         }
-        for url in [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri] {
+        for Endpoint(url) in [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri]
+        {
             self.out.check_url(url).map_err(|why| unusable(what, &format!("an address in it: {why}")))?;
         }
         let metadata = Arc::new(metadata);
@@ -116,35 +130,14 @@ impl Provider {
             error: String,
         }
         let what = "the token";
-        let methods = metadata.token_endpoint_auth_methods_supported.as_deref();
-        // What is not said is `client_secret_basic`.
-        let basic = methods.is_none_or(|all| all.iter().any(|one| one == "client_secret_basic"));
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "authorization_code")
-            .append_pair("code", code.expose_secret())
-            .append_pair("redirect_uri", setup.redirect_url.as_str())
-            .append_pair("code_verifier", verifier.expose_secret());
-        let mut headers = accepting();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        match &setup.client_secret {
-            Some(secret) if basic => {
-                headers.insert(header::AUTHORIZATION, basic_header(&setup.client_id, secret)?);
-            }
-            Some(secret) => {
-                form.append_pair("client_id", &setup.client_id)
-                    .append_pair("client_secret", secret.expose_secret());
-            }
-            None => {
-                form.append_pair("client_id", &setup.client_id);
-            }
-        }
+        let (headers, body) = asks(setup, metadata, code, verifier)?;
         let answer = self
             .out
             .send(Outgoing {
                 method: Method::POST,
-                url: metadata.token_endpoint.clone(),
+                url: metadata.token_endpoint.0.clone(),
                 headers,
-                body: Some(form.finish().into_bytes()),
+                body: Some(body),
                 timeout: TIMEOUT,
                 cap: Some(CAP),
                 lane: None,
@@ -202,7 +195,7 @@ impl Provider {
         now: Timestamp,
     ) -> Result<KeySet, ProviderError> {
         let what = "the provider's keys";
-        let body = self.get(what, metadata.jwks_uri.clone()).await?;
+        let body = self.get(what, metadata.jwks_uri.0.clone()).await?;
         let set = KeySet::parse(&body).ok_or_else(|| unusable(what, "they are no key set"))?;
         keys.read = Some((now, set.clone()));
         Ok(set)
@@ -225,6 +218,38 @@ impl Provider {
         }
         Err(ProviderError::Unreachable { what, why: format!("status {}", answer.status.as_u16()) })
     }
+}
+
+/// The request for a token: its headers and its form.
+fn asks(
+    setup: &LoginSetup,
+    metadata: &Metadata,
+    code: &SecretString,
+    verifier: &SecretString,
+) -> Result<(HeaderMap, Vec<u8>), ProviderError> {
+    let methods = metadata.token_endpoint_auth_methods_supported.as_deref();
+    // What is not said is `client_secret_basic`.
+    let basic = methods.is_none_or(|all| all.iter().any(|one| one == "client_secret_basic"));
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", "authorization_code")
+        .append_pair("code", code.expose_secret())
+        .append_pair("redirect_uri", setup.redirect_url.as_str())
+        .append_pair("code_verifier", verifier.expose_secret());
+    let mut headers = accepting();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    match &setup.client_secret {
+        Some(secret) if basic => {
+            headers.insert(header::AUTHORIZATION, basic_header(&setup.client_id, secret)?);
+        }
+        Some(secret) => {
+            form.append_pair("client_id", &setup.client_id)
+                .append_pair("client_secret", secret.expose_secret());
+        }
+        None => {
+            form.append_pair("client_id", &setup.client_id);
+        }
+    }
+    Ok((headers, form.finish().into_bytes()))
 }
 
 /// Time that went back makes nothing fresh.
