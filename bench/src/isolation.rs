@@ -10,7 +10,8 @@ use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use contactor_engine::{
-    Clock, EnableConnection, Engine, EngineConfig, EngineParts, NewWorkspace, Outbound, OutboundConfig,
+    Clock, ConnectorsConfig, EnableConnection, Engine, EngineConfig, EngineParts, NewWorkspace, Outbound,
+    OutboundConfig,
 };
 use contactor_highlevel::webhook::{Verifier, VerifierConfig};
 use contactor_runtime::RuntimeConfig;
@@ -165,6 +166,7 @@ fn parts(sandbox: &Sandbox, dir: &Path) -> Result<EngineParts> {
             requests_per_connection: 64,
             ..OutboundConfig::default().with_this_machine()
         })?,
+        connectors: ConnectorsConfig::allowing_unsigned(),
         artefacts: Dir::open_ambient_dir(&artefacts, ambient_authority())
             .context("the artefact directory")?,
     })

@@ -12,8 +12,8 @@ use anyhow::{Context as _, Result, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use contactor_engine::{
-    Clock, ConnectionView, EnableConnection, Engine, EngineConfig, EngineError, EngineParts, NewWorkspace,
-    Outbound, OutboundConfig,
+    Clock, ConnectionView, ConnectorsConfig, EnableConnection, Engine, EngineConfig, EngineError,
+    EngineParts, NewWorkspace, Outbound, OutboundConfig,
 };
 use contactor_highlevel::webhook::{Verifier, VerifierConfig};
 use contactor_runtime::{CacheConfig, RuntimeConfig};
@@ -363,6 +363,7 @@ fn engine(
         // A few calls at once are enough; each slot reserves address space, and many tests run beside each other.
         runtime: RuntimeConfig { max_instances: 4, cache: Some(cache), ..RuntimeConfig::default() },
         outbound,
+        connectors: ConnectorsConfig::allowing_unsigned(),
         artefacts: subdirectory(dir, "artefacts")?,
     };
     Ok(Engine::start(parts)?)

@@ -18,8 +18,9 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 /// How often something is looked at that announces itself to nobody.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// The doubles are on this machine, and whoever measures lets more runs of one workspace work at one time than is usual.
-pub const OUTBOUND: &str = "[outbound]\nallow = [\"127.0.0.1\"]\nhosts = { \"*\" = [\"127.0.0.1\"] }\nrequests-per-connection = 64\n";
+/// What a host beside doubles has to allow: they are on this machine, and nobody signs what was just built. And whoever measures lets
+/// more runs of one workspace work at one time than is usual.
+pub const OUTBOUND: &str = "[connectors]\nunsigned = \"allow\"\n\n[outbound]\nallow = [\"127.0.0.1\"]\nhosts = { \"*\" = [\"127.0.0.1\"] }\nrequests-per-connection = 64\n";
 
 /// A running host with its directory.
 pub struct Host {

@@ -625,6 +625,10 @@ impl Client {
         self.json(self.request(Method::POST, &["users", id, switch])).await
     }
 
+    pub(crate) async fn unbind_user(&self, id: &str) -> Result<()> {
+        self.send(self.request(Method::DELETE, &["users", id, "identity"])).await.map(drop)
+    }
+
     pub(crate) async fn make_platform_admin(&self, id: &str) -> Result<User> {
         self.json(self.request(Method::PUT, &["users", id, "platform-admin"])).await
     }

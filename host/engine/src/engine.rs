@@ -1,7 +1,7 @@
 //! The engine's parts and how they hang together.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use contactor_highlevel::oauth::OAuthClient;
@@ -28,11 +28,13 @@ use crate::error::EngineError;
 use crate::failure::{self, Failure};
 use crate::guard::Guard;
 use crate::locks::KeyedLocks;
+use crate::login::{Login, LoginSetup};
 use crate::notify::NotificationConfig;
 use crate::oauth::{OAuth, OAuthSetup};
 use crate::outbound::Outbound;
 use crate::partner::{PartnerApi, PartnerSetup, Quotas};
 use crate::permissions;
+use crate::publishers::{ConnectorsConfig, Publishers};
 use crate::rests::Breakers;
 use crate::rollout::{Standing, Trial, Trials};
 use crate::scheduler::Wake;
@@ -62,6 +64,8 @@ pub struct EngineParts {
     pub runtime: RuntimeConfig,
     /// The way to everybody but HighLevel.
     pub outbound: Outbound,
+    /// Which components are loaded, and who vouches for them.
+    pub connectors: ConnectorsConfig,
     /// Where component bytes lie.
     pub artefacts: cap_std::fs::Dir,
 }
@@ -84,6 +88,7 @@ struct Inner {
     verifier: Verifier,
     highlevel_client: reqwest::Client,
     outbound: Outbound,
+    publishers: Publishers,
     runtime: Runtime<Capabilities>,
     artefacts: Artefacts,
     owner: String,
@@ -101,6 +106,7 @@ struct Inner {
     workspaces: RwLock<HashMap<LocationId, WorkspaceId>>,
     subscriptions: Subscriptions,
     turning: Turning,
+    login: OnceLock<Login>,
     notifications: RwLock<Arc<NotificationConfig>>,
     custom_fields: Mutex<HashMap<WorkspaceId, Arc<tokio::sync::Mutex<CachedFields>>>>,
     task_walks: Mutex<HashMap<WorkspaceId, TaskWalk>>,
@@ -146,6 +152,7 @@ impl Engine {
             verifier: parts.verifier,
             highlevel_client,
             outbound: parts.outbound,
+            publishers: Publishers::new(parts.connectors)?,
             runtime,
             artefacts: Artefacts::new(parts.artefacts),
             // A restart is another owner: its predecessor's claims are free once the lease is taken over.
@@ -164,6 +171,7 @@ impl Engine {
             workspaces: RwLock::default(),
             subscriptions: Subscriptions::default(),
             turning: Turning::default(),
+            login: OnceLock::new(),
             notifications: RwLock::default(),
             custom_fields: Mutex::default(),
             task_walks: Mutex::default(),
@@ -220,6 +228,21 @@ impl Engine {
         self.tokens().oauth().ok_or_else(crate::oauth::no_app)
     }
 
+    /// Lets users log in by an identity provider. Until then only tokens open the admin API.
+    ///
+    /// # Errors
+    /// A setting cannot work, or a provider is set already.
+    pub fn log_in_by(&self, setup: LoginSetup) -> Result<(), EngineError> {
+        let login = Login::new(setup, self.outbound().clone())?;
+        let set = self.0.login.set(login);
+        set.map_err(|_| EngineError::Invalid("an identity provider is set already".to_owned()))
+    }
+
+    /// The identity provider, if there is one.
+    pub(crate) fn login(&self) -> Option<&Login> {
+        self.0.login.get()
+    }
+
     pub(crate) fn verifier(&self) -> &Verifier {
         &self.0.verifier
     }
@@ -248,6 +271,11 @@ impl Engine {
     /// The way to everybody but HighLevel.
     pub(crate) fn outbound(&self) -> &Outbound {
         &self.0.outbound
+    }
+
+    /// Who vouches for components.
+    pub(crate) fn publishers(&self) -> &Publishers {
+        &self.0.publishers
     }
 
     pub(crate) fn subscriptions(&self) -> &Subscriptions {
@@ -500,7 +528,7 @@ impl Engine {
         let Pinned { digest, grants, settings } = other.clone();
         let connection = Connection { digest, grants, settings, ..pinned.connection.clone() };
         let quotas = pinned.partner.shared_quotas();
-        self.load_component(connection, secrets, Some(quotas)).await
+        self.load_connection(connection, secrets, Some(quotas)).await
     }
 
     /// The connection with another component of its connector, which a handler was begun with: it is granted no more than the present
@@ -518,10 +546,10 @@ impl Engine {
         connection: Connection,
         secrets: BTreeMap<String, SecretString>,
     ) -> Result<Active, EngineError> {
-        self.load_component(connection, secrets, None).await
+        self.load_connection(connection, secrets, None).await
     }
 
-    async fn load_component(
+    async fn load_connection(
         &self,
         connection: Connection,
         secrets: BTreeMap<String, SecretString>,
@@ -548,7 +576,8 @@ impl Engine {
         // What a manifest asks for, what an admin granted of it, and what the policy leaves: nothing else is known of from here on.
         let granted = workspace.policy.leaves(permissions::whole(&connection.grants, &asked));
         let grants = crate::manage::interfaces(&granted);
-        let connector = self.runtime().load(bytes, &digest, &grants).await?;
+        let (connector, _) = self.load_component(bytes, &digest, &grants).await?;
+        crate::publishers::is_of(&connection.connector, connector.manifest())?;
         let manifest = Arc::new(permissions::effective(&asked, &granted));
         let hosts = permissions::hosts(&asked, &granted);
         let quotas = match quotas {

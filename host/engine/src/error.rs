@@ -27,6 +27,14 @@ pub enum EngineError {
     /// The component was refused.
     #[error("component refused: {0}")]
     Component(#[from] contactor_runtime::LoadError),
+    /// Nobody vouches for the component.
+    #[error("component of `{connector}` refused: {why}")]
+    Unvouched {
+        /// The connector's id.
+        connector: String,
+        /// Why it is not taken, and what to do.
+        why: crate::publishers::Unvouched,
+    },
     /// HighLevel did not do it.
     #[error("HighLevel: {0}")]
     HighLevel(#[from] contactor_highlevel::Error),

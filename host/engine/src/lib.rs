@@ -35,6 +35,7 @@ mod guard;
 mod ingest;
 mod journal;
 mod locks;
+mod login;
 mod manage;
 mod match_walk;
 mod note_walk;
@@ -46,6 +47,7 @@ mod partner;
 mod people;
 mod permissions;
 mod progress;
+mod publishers;
 mod receive;
 mod reconcile;
 mod recorder;
@@ -75,6 +77,10 @@ pub use engine::{Engine, EngineParts};
 pub use error::{EngineError, IngestError};
 pub use guard::{Allow, GuardReport};
 pub use ingest::Ingested;
+pub use login::{
+    CreateUsers, LOGIN_CALLBACK, LoginAlgorithm, LoginAnswer, LoginDone, LoginPage, LoginProblem,
+    LoginRefused, LoginSetup, SessionCaller, SessionRefused,
+};
 pub use manage::{
     ActionCall, ActionReport, AskView, BucketReport, CheckReport, ConflictPreview, ConflictReport,
     ConflictView, ConnectionView, ConnectorView, DeletionDecision, DeletionPreview, DeletionView, DraftField,
@@ -93,6 +99,7 @@ pub use outbound::{Lookup, OpenHost, OpenRange, Outbound, OutboundConfig, System
 pub use people::{Caller, Narrowed, Rights, TokenRefused};
 pub use permissions::Permission;
 pub use progress::{Health, SyncProgress};
+pub use publishers::{ConnectorsConfig, IdPattern, PublisherConfig, Unsigned, Unvouched, vouch};
 pub use reconcile::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, RecordPreview, Verdict};
 pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};
 pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind};

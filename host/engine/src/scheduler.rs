@@ -130,6 +130,7 @@ impl Engine {
     /// Runs the scheduler until `stop` is cancelled, then lets the runs in flight end and gives the lease up.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), EngineError> {
         let mut lease = self.acquire_lease().await?;
+        self.hold_to_publishers().await?;
         self.ends_with(stop.clone());
         let walks = tokio::spawn(self.clone().walk_until(stop.clone()));
         let grants = tokio::spawn(self.clone().tend_grants(stop.clone()));

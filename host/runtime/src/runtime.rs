@@ -86,7 +86,7 @@ impl<H: HostImports> Runtime<H> {
         grants: &Grants,
     ) -> Result<Connector<H>, LoadError> {
         let shared = &*self.shared;
-        let inspection = shared.approve(&bytes, expected, grants)?;
+        let inspection = self.approve(&bytes, expected, grants)?;
         let id = inspection.manifest.connector.id.as_str().to_owned();
         let compiled = shared.compiler.compile(&id, *expected, bytes).await?;
         let component = linker::link(&shared.engine, &compiled, grants).map_err(|error| LoadError::Link {
@@ -104,6 +104,15 @@ impl<H: HostImports> Runtime<H> {
             meters: Meters::of(&id),
             slots: shared.slots.clone(),
         }))
+    }
+
+    /// Everything that [`load`](Self::load) checks before it compiles anything: size, digest, format, manifest, host version, imports
+    /// against `grants`, exports.
+    ///
+    /// # Errors
+    /// [`LoadError`], which names what was refused and why.
+    pub fn approve(&self, bytes: &[u8], expected: &Digest, grants: &Grants) -> Result<Inspection, LoadError> {
+        self.shared.approve(bytes, expected, grants)
     }
 
     /// How much of the pool is in use.

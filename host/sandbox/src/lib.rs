@@ -21,6 +21,7 @@
 //!
 //! * [`formbuilder`]: logins, forms, submissions, groups, users, webhooks.
 //! * [`highlevel`]: locations, tokens, the 32 contact operations and their neighbours, webhooks.
+//! * [`identity`]: a provider of logins.
 //! * [`inbox`]: where the messages of a host arrive.
 //! * [`connectif`]: contacts by email, custom fields, events, exports, calls of workflows.
 //! * [`pheedloop`]: events, attendees, registrations, members, REST hooks.
@@ -35,6 +36,7 @@ pub mod control;
 pub mod faults;
 pub mod formbuilder;
 pub mod highlevel;
+pub mod identity;
 pub mod inbox;
 pub mod outbox;
 pub mod people;
@@ -65,6 +67,7 @@ use crate::connectif::{Connectif, ConnectifConfig};
 use crate::faults::Faults;
 use crate::formbuilder::{FormBuilder, FormBuilderConfig};
 use crate::highlevel::{HighLevel, HighLevelConfig};
+use crate::identity::IdentityProvider;
 use crate::inbox::Inbox;
 use crate::outbox::Mode;
 use crate::pheedloop::{PheedLoop, PheedLoopConfig};
@@ -185,6 +188,7 @@ pub(crate) struct World {
     pub(crate) recorder: Recorder,
     pub(crate) formbuilder: Arc<FormBuilder>,
     pub(crate) highlevel: Arc<HighLevel>,
+    pub(crate) identity: Arc<IdentityProvider>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) connectif: Arc<Connectif>,
     pub(crate) pheedloop: Arc<PheedLoop>,
@@ -201,6 +205,7 @@ impl World {
             recorder: Recorder::new(config.recent_requests),
             formbuilder: Arc::new(FormBuilder::new(config, clock.clone(), client.clone())),
             highlevel: Arc::new(HighLevel::new(config, clock.clone(), client.clone())),
+            identity: Arc::new(IdentityProvider::new(config.seed, clock.clone())),
             inbox: Arc::new(Inbox::new(config.seed, clock.clone())),
             connectif: Arc::new(Connectif::new(config, clock.clone(), client.clone())),
             pheedloop: Arc::new(PheedLoop::new(config, clock.clone(), client.clone())),
@@ -225,6 +230,7 @@ impl World {
         self.recorder.clear();
         self.formbuilder.reset();
         self.highlevel.reset();
+        self.identity.reset();
         self.inbox.reset();
         self.connectif.reset();
         self.pheedloop.reset();
@@ -258,6 +264,7 @@ impl Sandbox {
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let world = Arc::new(World::new(&config)?);
+        world.identity.answers_at(format!("http://{address}{}", server::IDENTITY));
         let stop = CancellationToken::new();
         let tasks = vec![
             tokio::spawn(server::run(listener, Arc::clone(&world), stop.clone())),
@@ -325,6 +332,11 @@ impl Sandbox {
     /// The HighLevel double: inspection, and acts of a person in the vendor's own interface.
     pub fn highlevel(&self) -> &HighLevel {
         &self.world.highlevel
+    }
+
+    /// The identity provider.
+    pub fn identity(&self) -> &IdentityProvider {
+        &self.world.identity
     }
 
     /// What arrived of a host's messages.

@@ -36,6 +36,8 @@ pub(crate) const CONTROL: &str = "/_control";
 pub(crate) const CONNECTIF: &str = "/connectif";
 /// Path under which the 123FormBuilder double answers, before the vendor's own `/v2`.
 pub(crate) const FORMBUILDER: &str = "/formbuilder";
+/// Path under which the identity provider answers.
+pub(crate) const IDENTITY: &str = "/identity";
 /// Path under which messages of a host arrive.
 pub(crate) const INBOX: &str = "/inbox";
 /// Path under which the PheedLoop double answers, before the vendor's own `/api/v3`.
@@ -93,6 +95,8 @@ async fn serve(world: Arc<World>, request: Request<Incoming>) -> Result<Response
         &*world.connectif
     } else if below(&mut call, FORMBUILDER) {
         &*world.formbuilder
+    } else if below(&mut call, IDENTITY) {
+        &*world.identity
     } else if below(&mut call, INBOX) {
         &*world.inbox
     } else if below(&mut call, PHEEDLOOP) {
@@ -217,6 +221,8 @@ fn shown_path(call: &Call) -> String {
                 | "password"
                 | "passhash"
                 | "signature"
+                | "state"
+                | "nonce"
         );
         format!("{name}={}", if secret { "***" } else { value })
     });

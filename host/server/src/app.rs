@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::ingest::IngestMetrics;
 use crate::status::Readiness;
-use crate::{api, ingest, openapi, secure, status};
+use crate::{api, ingest, login, openapi, secure, status};
 
 /// The state of the server. Cloning it counts a reference.
 #[derive(Clone)]
@@ -54,6 +54,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/webhooks/highlevel", ingest::highlevel_route())
         .route("/webhooks/partner/{token}", ingest::partner_route())
         .route(api::oauth::CALLBACK, get(api::oauth::callback))
+        .route(login::BEGIN, get(login::begin))
+        .route(contactor_engine::LOGIN_CALLBACK, get(login::callback))
         .route("/healthz", get(status::alive))
         .route("/readyz", get(status::ready))
         .route("/metrics", get(status::metrics))

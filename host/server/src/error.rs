@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use contactor_engine::{EngineError, TokenRefused};
+use contactor_engine::{EngineError, SessionRefused, TokenRefused};
 use contactor_store::StoreError;
 use http::{HeaderValue, StatusCode, header};
 
@@ -64,6 +64,11 @@ impl ApiError {
             .hint("send `Authorization: Bearer <token>`; `contactor token create` makes one for a user"),
             ended => told(ended.to_string()).hint("ask a platform admin for another one"),
         }
+    }
+
+    /// The cookie of a session that has ended, or was none.
+    pub(crate) fn logged_out(refused: &SessionRefused) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", refused.to_string()).hint("log in at /login")
     }
 
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
@@ -128,7 +133,9 @@ impl From<EngineError> for ApiError {
                 (StatusCode::CONFLICT, "conflict")
             }
             EngineError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
-            EngineError::Component(_) => (StatusCode::UNPROCESSABLE_ENTITY, "component-refused"),
+            EngineError::Component(_) | EngineError::Unvouched { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "component-refused")
+            }
             EngineError::HighLevel(_) | EngineError::Marketplace(_) => (StatusCode::BAD_GATEWAY, "highlevel"),
             EngineError::Partner { .. } => (StatusCode::BAD_GATEWAY, "partner"),
             EngineError::Store(StoreError::NotFound { .. }) => (StatusCode::NOT_FOUND, "not-found"),

@@ -6,7 +6,8 @@
 //! | `POST /webhooks/partner/{token}` | partners | webhooks of one connection |
 //! | `GET /healthz`, `GET /readyz` | the platform | is the process alive, does it do its work |
 //! | `GET /metrics` | the platform | Prometheus text |
-//! | `/api/v1/…` | operators | everything else, with a bearer token; described by `/api/v1/openapi.json` |
+//! | `GET /login`, `GET /login/callback` | people with a browser | to the identity provider and back, with a session |
+//! | `/api/v1/…` | operators | everything else, with a bearer token or a session; described by `/api/v1/openapi.json` |
 //!
 //! Three promises: a webhook is answered 200 only after its commit, every refusal leaves one counted log line without the
 //! sender's data, and no client can hold the server up: bodies, header times, request times and connections are bounded.
@@ -15,12 +16,14 @@ mod api;
 mod app;
 mod body;
 mod config;
+mod cookies;
 pub mod dto;
 mod error;
 mod extract;
 mod gate;
 mod ingest;
 mod listen;
+mod login;
 mod openapi;
 mod secure;
 mod server;

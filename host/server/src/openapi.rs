@@ -2,7 +2,7 @@
 
 use axum::Json;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use crate::api;
 
@@ -18,7 +18,13 @@ pub fn document() -> utoipa::openapi::OpenApi {
             .description(Some("The host's admin token, or a token of a user (`ctk_…`)."))
             .build(),
     );
-    document.components.get_or_insert_default().add_security_scheme("admin-token", token);
+    let cookie = ApiKeyValue::with_description(
+        crate::cookies::SESSION,
+        "The session of somebody who logged in at `/login`. Changes need the header `X-CSRF-Token` besides, and come from this origin.",
+    );
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("admin-token", token);
+    components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     document
 }
 
@@ -35,10 +41,10 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
                        `ErrorBody`; 401 means that no valid token was shown, 403 that its user may not do this; what lies in a \
                        workspace without a role of the user is answered with 404, as if it did not exist."
     ),
-    security(("admin-token" = [])),
+    security(("admin-token" = []), ("session" = [])),
     paths(
         api::health::health,
-    api::audit::list, api::audit::verify, api::people::create, api::people::disable, api::people::enable, api::people::get, api::people::list, api::people::make_platform_admin, api::people::members, api::people::put_member, api::people::remove_member, api::people::unmake_platform_admin, api::people::whoami, api::tokens::create, api::tokens::list, api::tokens::revoke, api::vault::rotate, api::vault::status,
+    api::audit::list, api::audit::verify, api::people::create, api::people::disable, api::people::enable, api::people::get, api::people::list, api::people::make_platform_admin, api::people::members, api::people::put_member, api::people::remove_member, api::people::unbind, api::people::unmake_platform_admin, api::session::end, api::session::get, api::people::whoami, api::tokens::create, api::tokens::list, api::tokens::revoke, api::vault::rotate, api::vault::status,
         api::workspaces::list,
         api::workspaces::create,
         api::workspaces::get,

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use contactor_engine::{Clock, Engine, EngineConfig, EngineParts, Outbound, OutboundConfig};
+use contactor_engine::{
+    Clock, ConnectorsConfig, Engine, EngineConfig, EngineParts, Outbound, OutboundConfig,
+};
 use contactor_highlevel::http::{Options, client};
 use contactor_highlevel::webhook::{Verifier, VerifierConfig};
 use contactor_runtime::RuntimeConfig;
@@ -57,6 +59,7 @@ pub(crate) fn engine(dir: &Path) -> Engine {
         verifier,
         runtime: RuntimeConfig { max_instances: 4, ..RuntimeConfig::default() },
         outbound: Outbound::new(OutboundConfig::default()).unwrap(),
+        connectors: ConnectorsConfig::default(),
         artefacts: Dir::open_ambient_dir(dir.join("artefacts"), cap_std::ambient_authority()).unwrap(),
     })
     .unwrap()

@@ -107,6 +107,22 @@ pub trait Store: Send + Sync + 'static {
     /// A token with all that decides what it opens, as of one moment.
     async fn bearer(&self, id: &TokenId) -> Result<Option<Bearer>>;
 
+    /// The user that an identity was bound to.
+    async fn identified(&self, identity: &Identity) -> Result<Option<UserId>>;
+    /// Binds an identity to a user. `Conflict` when it is another user's, or the user has another one at this provider.
+    async fn bind_identity(&self, identity: &Identity, user: &UserId) -> Result<()>;
+    /// Forgets the identities of a user and ends the sessions; answers whether there was one. `NotFound` when there is no such user.
+    async fn unbind_identities(&self, user: &UserId) -> Result<bool>;
+    /// Begins a session of a user, who keeps at most so many: the oldest end. `NotFound` when the user does not exist or is disabled.
+    async fn begin_session(&self, session: Session, most: u32) -> Result<()>;
+    /// A session with all that decides what it opens, as of one moment. Whether its time is over, the caller decides. The sessions of
+    /// a user who is switched off have ended.
+    async fn logged_in(&self, id: &SessionId) -> Result<Option<LoggedIn>>;
+    /// Notes that a session was used.
+    async fn touch_session(&self, id: &SessionId) -> Result<()>;
+    /// Ends a session; answers whether there was one.
+    async fn end_session(&self, id: &SessionId) -> Result<bool>;
+
     /// Appends an entry to the audit log, in the order of the commits; answers its place.
     async fn append_audit(&self, entry: NewAudit) -> Result<i64>;
     /// Changes that were asked for, newest first. The log forgets nothing.

@@ -12,7 +12,7 @@ pub const EARLY_ANSWER: &str = "early-answer";
 pub const NO_JOURNAL: &str = "no-journal";
 
 /// The store's changes: what a process can be told to die before or after the commit of.
-pub const CHANGES: [&str; 85] = [
+pub const CHANGES: [&str; 90] = [
     "create_workspace",
     "update_workspace",
     "set_policy",
@@ -27,6 +27,11 @@ pub const CHANGES: [&str; 85] = [
     "create_token",
     "revoke_token",
     "touch_token",
+    "bind_identity",
+    "unbind_identities",
+    "begin_session",
+    "touch_session",
+    "end_session",
     "append_audit",
     "put_credential",
     "put_grant",

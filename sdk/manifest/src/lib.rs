@@ -56,7 +56,10 @@ pub use host::HostPattern;
 pub use limits::{Limits, Quota, Repeatable};
 pub use operations::{Action, ConnectionTemplate, Scope, Stream, Trigger, TriggerSource};
 pub use records::{Direction, Entity, Field, FieldType, Mapping, NaturalKey, Policy, Support};
-pub use section::{MAX_MANIFEST_BYTES, SECTION, SectionError, embed, extract};
+pub use section::{
+    MAX_MANIFEST_BYTES, SECTION, SIGNATURE_SECTION, Section, SectionError, custom_section, embed, extract,
+    sections,
+};
 pub use semver::Version;
 pub use settings::{Setting, SettingKind, SettingProblem};
 pub use template::{Template, TemplateError};

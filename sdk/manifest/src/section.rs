@@ -7,6 +7,10 @@
 /// Name of the custom section.
 pub const SECTION: &str = "contactor:manifest";
 
+/// Name of the custom sections in which publishers sign a component. Here is only where they lie; what they say and what they are worth
+/// is the crate `contactor-signature`'s.
+pub const SIGNATURE_SECTION: &str = "contactor:signature";
+
 /// Largest manifest that is read, in bytes.
 pub const MAX_MANIFEST_BYTES: usize = 256 * 1024;
 
@@ -39,7 +43,7 @@ pub enum SectionError {
     NotText,
 }
 
-/// Embeds a manifest into a component, in place of the one that it may have.
+/// Embeds a manifest into a component, in place of the one that it may have. Signatures are left out: they were of other bytes.
 ///
 /// # Errors
 /// [`SectionError::NotAComponent`], [`SectionError::Damaged`], [`SectionError::TooLarge`].
@@ -50,18 +54,24 @@ pub fn embed(component: &[u8], toml: &str) -> Result<Vec<u8>, SectionError> {
     let mut embedded = COMPONENT.to_vec();
     for section in sections(component)? {
         let section = section?;
-        if section.manifest().is_none() {
+        if [SECTION, SIGNATURE_SECTION].iter().all(|name| section.custom(name).is_none()) {
             embedded.extend_from_slice(section.whole);
         }
     }
-    let mut name = Vec::new();
-    push_leb(&mut name, SECTION.len());
-    name.extend_from_slice(SECTION.as_bytes());
-    embedded.push(CUSTOM);
-    push_leb(&mut embedded, name.len() + toml.len());
-    embedded.extend_from_slice(&name);
-    embedded.extend_from_slice(toml.as_bytes());
+    embedded.extend(custom_section(SECTION, toml.as_bytes()));
     Ok(embedded)
+}
+
+/// A custom section as it stands in a component, with every length in as few bytes as it takes.
+pub fn custom_section(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut named = Vec::new();
+    push_leb(&mut named, name.len());
+    named.extend_from_slice(name.as_bytes());
+    let mut section = vec![CUSTOM];
+    push_leb(&mut section, named.len() + content.len());
+    section.extend_from_slice(&named);
+    section.extend_from_slice(content);
+    section
 }
 
 /// The manifest of a component as it was embedded, not yet parsed; `None` when it has none.
@@ -71,7 +81,7 @@ pub fn embed(component: &[u8], toml: &str) -> Result<Vec<u8>, SectionError> {
 pub fn extract(component: &[u8]) -> Result<Option<String>, SectionError> {
     let mut found = None;
     for section in sections(component)? {
-        if let Some(manifest) = section?.manifest() {
+        if let Some(manifest) = section?.custom(SECTION) {
             if manifest.len() > MAX_MANIFEST_BYTES {
                 return Err(SectionError::TooLarge(manifest.len()));
             }
@@ -84,26 +94,34 @@ pub fn extract(component: &[u8]) -> Result<Option<String>, SectionError> {
     Ok(found)
 }
 
-struct Section<'c> {
+/// A section of the outermost row.
+#[derive(Clone, Copy, Debug)]
+pub struct Section<'c> {
     id: u8,
-    /// Header and content.
-    whole: &'c [u8],
     content: &'c [u8],
+    /// Where it begins in the component.
+    pub offset: usize,
+    /// All its bytes: header and content.
+    pub whole: &'c [u8],
 }
 
 impl<'c> Section<'c> {
-    /// The content behind the name, if this is a manifest's section.
-    fn manifest(&self) -> Option<&'c [u8]> {
+    /// The content behind the name, if this is a custom section of that name.
+    pub fn custom(&self, wanted: &str) -> Option<&'c [u8]> {
         if self.id != CUSTOM {
             return None;
         }
         let (length, size) = read_leb(self.content)?;
         let name = self.content.get(size..)?.get(..length)?;
-        (name == SECTION.as_bytes()).then(|| &self.content[size + length..])
+        (name == wanted.as_bytes()).then(|| &self.content[size + length..])
     }
 }
 
-fn sections(
+/// The outermost row of sections, in which every byte behind the preamble has its place.
+///
+/// # Errors
+/// [`SectionError::NotAComponent`]; and, as an item after which there is no other, [`SectionError::Damaged`].
+pub fn sections(
     component: &[u8],
 ) -> Result<impl Iterator<Item = Result<Section<'_>, SectionError>>, SectionError> {
     match component.get(..8) {
@@ -119,7 +137,7 @@ fn sections(
     let mut offset = COMPONENT.len();
     Ok(std::iter::from_fn(move || {
         let rest = component.get(offset..).filter(|rest| !rest.is_empty())?;
-        let Some(section) = first_section(rest) else {
+        let Some(section) = first_section(rest, offset) else {
             let damaged = SectionError::Damaged { offset };
             offset = component.len();
             return Some(Err(damaged));
@@ -129,12 +147,12 @@ fn sections(
     }))
 }
 
-fn first_section(bytes: &[u8]) -> Option<Section<'_>> {
+fn first_section(bytes: &[u8], offset: usize) -> Option<Section<'_>> {
     let (&id, rest) = bytes.split_first()?;
     let (length, size) = read_leb(rest)?;
     let end = size.checked_add(length)?;
     let content = rest.get(size..end)?;
-    Some(Section { id, whole: &bytes[..=end], content })
+    Some(Section { id, content, offset, whole: &bytes[..=end] })
 }
 
 /// Reads an unsigned LEB128 number of at most 32 bits: the number and how many bytes it takes.
@@ -168,13 +186,7 @@ fn push_leb(bytes: &mut Vec<u8>, mut number: usize) {
 mod tests {
     use super::*;
 
-    fn custom(name: &str, content: &[u8]) -> Vec<u8> {
-        let mut body = Vec::new();
-        push_leb(&mut body, name.len());
-        body.extend_from_slice(name.as_bytes());
-        body.extend_from_slice(content);
-        section(CUSTOM, &body)
-    }
+    use super::custom_section as custom;
 
     fn section(id: u8, content: &[u8]) -> Vec<u8> {
         let mut bytes = vec![id];
@@ -203,6 +215,25 @@ mod tests {
         let twice = embed(&once, "second").unwrap();
         assert_eq!(extract(&twice), Ok(Some("second".into())));
         assert_eq!(twice, embed(&component(&[]), "second").unwrap());
+    }
+
+    #[test]
+    fn embedding_leaves_out_the_signatures_of_what_was_there_before() {
+        let once = embed(&component(&[section(7, &[1])]), "first").unwrap();
+        let signed = [once.clone(), custom(SIGNATURE_SECTION, &[1; 97])].concat();
+        assert_eq!(embed(&signed, "first").unwrap(), once);
+    }
+
+    #[test]
+    fn every_byte_belongs_to_a_section() {
+        let whole = component(&[section(7, &[1, 2, 3]), custom("name", b"x"), section(4, &[])]);
+        let parts: Vec<_> = sections(&whole).unwrap().map(Result::unwrap).collect();
+        let mut end = COMPONENT.len();
+        for part in &parts {
+            assert_eq!(part.offset, end);
+            end += part.whole.len();
+        }
+        assert_eq!((parts.len(), end), (3, whole.len()));
     }
 
     #[test]

@@ -19,8 +19,8 @@ enum Needs {
 /// What each operation needs.
 fn needs(operation: &str) -> Needs {
     match operation {
-        "whoami" | "tokens.list" | "tokens.create" | "tokens.revoke" | "workspaces.list"
-        | "connectors.list" | "catalogue.list" | "runs.list" => Needs::Nothing,
+        "whoami" | "session.get" | "session.end" | "tokens.list" | "tokens.create" | "tokens.revoke"
+        | "workspaces.list" | "connectors.list" | "catalogue.list" | "runs.list" => Needs::Nothing,
         "workspaces.get"
         | "oauth.grants-of-workspace"
         | "quota.get"
@@ -107,6 +107,7 @@ fn needs(operation: &str) -> Needs {
         | "users.get"
         | "users.disable"
         | "users.enable"
+        | "users.unbind"
         | "users.make-platform-admin"
         | "users.unmake-platform-admin"
         | "audit.verify"

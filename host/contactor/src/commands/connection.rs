@@ -301,6 +301,7 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
                 })
                 .unwrap_or_default(),
         ),
+        ("publisher", connection.publisher.clone().unwrap_or_else(|| "nobody vouches for it".to_owned())),
         ("partner", connection.base_url.clone()),
         ("speaks with", connection.hosts.join(", ")),
         ("authentication", connection.auth_scheme.clone()),

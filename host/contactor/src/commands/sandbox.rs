@@ -16,7 +16,7 @@ use crate::output;
 #[command(after_help = "\
 Example, in two terminals:
   contactor sandbox --webhooks-to http://127.0.0.1:8440 --people 200
-  contactor serve            with the sections [highlevel] and [outbound] that the sandbox prints
+  contactor serve            with the sections [highlevel], [connectors] and [outbound] that it prints
 
 `contactor emit` then sets off any trigger.")]
 pub(crate) struct Args {
@@ -126,6 +126,9 @@ fn print(context: &Context, sandbox: &Sandbox, listen: SocketAddr) -> std::io::R
          [highlevel]\n\
          base-url = \"{highlevel_url}\"\n\
          webhook-keys = [\"\"\"\n{pem}\"\"\"]\n\
+         \n\
+         [connectors]\n\
+         unsigned = \"allow\"\n\
          \n\
          [outbound]\n\
          allow = [\"{here}\"]\n\

@@ -187,12 +187,16 @@ async fn start_engine(config: &Config) -> Result<(Engine, DiskWatch), Failure> {
         verifier: config.highlevel.verifier()?,
         runtime: config.runtime.runtime(cache),
         outbound: Outbound::new(config.outbound.clone()).map_err(|error| Failure::new(Exit::Usage, error))?,
+        connectors: config.connectors.clone(),
         artefacts: open_dir(&config.path(&config.artefacts.dir))?,
     };
     let engine = Engine::start(parts).map_err(|error| Failure::new(Exit::Usage, error))?;
     engine.notify_by(config.notifications()?);
     if let Some(app) = config.highlevel.app(config)? {
         engine.grant_by(app).map_err(|error| Failure::new(Exit::Usage, error))?;
+    }
+    if let Some(setup) = config.login.setup(config)? {
+        engine.log_in_by(setup).map_err(|error| Failure::new(Exit::Usage, error))?;
     }
     Ok((engine, disk))
 }

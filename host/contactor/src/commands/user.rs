@@ -54,6 +54,12 @@ pub(crate) enum Command {
         /// The user's id.
         user: String,
     },
+    /// Forget who a user is at the identity provider, and end the user's sessions: the next login finds the user by address again.
+    #[command(after_help = "Example:\n  contactor user unbind bob")]
+    Unbind {
+        /// The user's id.
+        user: String,
+    },
     /// Switch a user on again, with the roles and the tokens that have not ended.
     #[command(after_help = "Example:\n  contactor user enable bob")]
     Enable {
@@ -166,6 +172,10 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         }
         Command::Revoke { user, r#where: Where { workspace: None, .. } } => {
             show(context, &client.unmake_platform_admin(&user).await?)?;
+        }
+        Command::Unbind { user } => {
+            client.unbind_user(&user).await?;
+            context.out.note(&format!("{user} is bound to nobody at the provider, and has no session"))?;
         }
         Command::Disable { user } => show(context, &client.switch_user(&user, "disable").await?)?,
         Command::Enable { user } => show(context, &client.switch_user(&user, "enable").await?)?,

@@ -39,6 +39,11 @@ impl Config {
             .engine
             .check()
             .map_err(|error| ConfigError::Malformed { path: path.to_owned(), message: error.to_string() })?;
+        config
+            .connectors
+            .check()
+            .map_err(|error| ConfigError::Malformed { path: path.to_owned(), message: error.to_string() })?;
+        config.login.check()?;
         // A request that outlives the lease would be made again by whoever takes the lease over.
         let (timeout, lease) = (u64::from(config.highlevel.timeout.get()), config.engine.lease_ttl);
         if timeout >= lease {
@@ -125,6 +130,22 @@ mod tests {
     fn a_value_out_of_its_range_is_refused_with_the_range() {
         let error = load("[engine]\npage-size = 501\n").unwrap_err().to_string();
         for part in ["contactor.toml", "engine.page-size", "501", "1 to 500"] {
+            assert!(error.contains(part), "{part} is missing in: {error}");
+        }
+    }
+
+    #[test]
+    fn a_publisher_is_a_key_with_what_it_may_sign() {
+        let key = "ed25519:Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+        let config =
+            load(&format!("[connectors.publishers.acme]\nkey = \"{key}\"\nids = [\"acme-*\"]\n")).unwrap();
+        assert_eq!(config.connectors.publishers["acme"].key.to_string(), key);
+        for (text, part) in [
+            ("[connectors.publishers.acme]\nkey = \"Gb9E\"\n", "contactor connector keygen"),
+            ("[connectors]\nunsigned = \"maybe\"\n", "`refuse` or `allow`"),
+            (&format!("[connectors.publishers.acme]\nkey = \"{key}\"\nids = []\n"), "`ids` is empty"),
+        ] {
+            let error = load(text).unwrap_err().to_string();
             assert!(error.contains(part), "{part} is missing in: {error}");
         }
     }

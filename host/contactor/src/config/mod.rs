@@ -2,19 +2,21 @@
 
 mod convert;
 mod load;
+mod login;
 mod vault;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
-use contactor_engine::{EngineConfig, OutboundConfig, SmtpTls};
+use contactor_engine::{ConnectorsConfig, EngineConfig, OutboundConfig, SmtpTls};
 use contactor_highlevel::ApiVersion;
 use contactor_runtime::RuntimeConfig;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use load::{ConfigError, environment};
+pub(crate) use login::LoginSection;
 pub(crate) use vault::{KEY_FILE, VaultSection};
 
 /// Name of the configuration file unless another is given.
@@ -34,7 +36,9 @@ pub(crate) struct Config {
     pub(crate) store: StoreSection,
     pub(crate) vault: VaultSection,
     pub(crate) artefacts: ArtefactsSection,
+    pub(crate) connectors: ConnectorsConfig,
     pub(crate) highlevel: HighLevelSection,
+    pub(crate) login: LoginSection,
     pub(crate) runtime: RuntimeSection,
     pub(crate) engine: EngineConfig,
     pub(crate) outbound: OutboundConfig,

@@ -258,6 +258,13 @@ fn stopped(connection: &Connection) -> Option<Condition> {
         ConnectionState::Paused if connection.stop_cause == Some(StopCause::MassChange) => {
             (AlertKind::MassChange, format!("look at it: contactor guard show {workspace} {connector}"))
         }
+        ConnectionState::Paused if connection.stop_cause == Some(StopCause::Unvouched) => (
+            AlertKind::Paused,
+            format!(
+                "it goes on when the host starts with that publisher in its configuration again, or with another component: contactor \
+                 connection enable {workspace} {connector} --digest DIGEST"
+            ),
+        ),
         ConnectionState::Paused => {
             (AlertKind::Paused, format!("look at it: contactor connection show {workspace} {connector}"))
         }

@@ -86,6 +86,7 @@ impl Bench {
             verifier: Verifier::published().unwrap(),
             runtime: RuntimeConfig { max_instances: 1, ..RuntimeConfig::default() },
             outbound: outbound(),
+            connectors: crate::ConnectorsConfig::default(),
             artefacts: cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap(),
         })
         .unwrap();

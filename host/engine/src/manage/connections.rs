@@ -74,6 +74,8 @@ pub struct ConnectionView {
     pub version: String,
     /// The pinned component.
     pub digest: Digest,
+    /// Who vouched for it when it was installed.
+    pub publisher: Option<String>,
     /// Whether it works.
     pub state: ConnectionState,
     /// Why it does not.
@@ -374,6 +376,7 @@ impl Engine {
         let hosts = self.outbound().hosts_of(&connection.connector, &may);
         Ok(ConnectionView {
             version: installed.version,
+            publisher: installed.publisher,
             repeatable: repeatable(&manifest),
             newly_granted: Vec::new(),
             grants: names(true),

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::artefacts::Artefacts;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::outbound::Outbound;
 use crate::people::Caller;
 use crate::permissions::{Permission, asked};
 
@@ -25,6 +24,10 @@ pub struct ConnectorView {
     pub size: u64,
     /// When it was installed.
     pub installed_at: Timestamp,
+    /// Who vouched for it when it was installed; none where the operator allows that.
+    pub publisher: Option<String>,
+    /// Why this host does not load it any more: whom the operator trusts has changed, or the file has.
+    pub refused: Option<String>,
     /// A platform admin installed it; another one is taken by its digest only.
     pub approved: bool,
     /// Its name.
@@ -78,6 +81,10 @@ pub struct InspectReport {
     pub exports: Vec<String>,
     /// Everything that it asks for, in plain words.
     pub asks: Vec<Permission>,
+    /// Public keys of those who signed it; whether one of them is trusted is for the host's configuration to say.
+    pub signed_by: Vec<String>,
+    /// The publisher who vouches for it, by the host's configuration; none where no host was asked.
+    pub publisher: Option<String>,
     /// Why this host cannot run it; `None` when it can.
     pub refused: Option<String>,
 }
@@ -85,16 +92,23 @@ pub struct InspectReport {
 /// Looks at a component without running or compiling it.
 pub fn inspect(bytes: &[u8]) -> Result<InspectReport, EngineError> {
     let inspection = contactor_runtime::inspect(bytes).map_err(contactor_runtime::LoadError::from)?;
+    let signed = contactor_signature::read(bytes);
     Ok(InspectReport {
         digest: Digest::new(inspection.digest.to_string()),
         size: inspection.size as u64,
         manifest: serde_json::to_value(&inspection.manifest)
             .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?,
-        refused: refusal(&inspection),
+        refused: signed.as_ref().err().map(ToString::to_string).or_else(|| refusal(&inspection)),
+        signed_by: signed.map_or_else(|_| Vec::new(), |signed| keys(&signed.signers)),
+        publisher: None,
         asks: asked(&inspection.manifest),
         imports: inspection.imports,
         exports: inspection.exports,
     })
+}
+
+fn keys(signers: &[contactor_signature::PublicKey]) -> Vec<String> {
+    signers.iter().map(ToString::to_string).collect()
 }
 
 /// Why this host cannot run a component, as far as that can be told without compiling it.
@@ -107,6 +121,20 @@ fn refusal(inspection: &contactor_runtime::Inspection) -> Option<String> {
 }
 
 impl Engine {
+    /// Looks at a component without running or compiling it, and says whether this host would take it.
+    ///
+    /// # Errors
+    /// The bytes are no connector.
+    pub fn inspect(&self, bytes: &[u8]) -> Result<InspectReport, EngineError> {
+        let report = inspect(bytes)?;
+        let id = report.manifest.pointer("/connector/id").and_then(serde_json::Value::as_str);
+        let (publisher, refused) = match self.publishers().vouch(id.unwrap_or_default(), bytes) {
+            Ok(publisher) => (publisher, None),
+            Err(why) => (None, Some(why.to_string())),
+        };
+        Ok(InspectReport { publisher, refused: report.refused.clone().or(refused), ..report })
+    }
+
     /// Installs a component: everything about it is checked, and it is compiled once, before it counts as installed.
     pub async fn install_connector(&self, bytes: Vec<u8>) -> Result<ConnectorView, EngineError> {
         self.install(bytes, true).await
@@ -129,7 +157,7 @@ impl Engine {
         let digest = Artefacts::digest(&bytes);
         let expected = contactor_runtime::Digest::of(&bytes);
         let grants = contactor_runtime::Grants::all();
-        let connector = self.runtime().load(bytes.clone(), &expected, &grants).await?;
+        let (connector, publisher) = self.load_component(bytes.clone(), &expected, &grants).await?;
         let manifest = connector.manifest();
         if manifest.connector.id.to_string() == crate::operations::PREFIX {
             return Err(EngineError::Invalid(format!(
@@ -149,15 +177,16 @@ impl Engine {
             manifest: text,
             size: bytes.len() as u64,
             installed_at: self.now(),
+            publisher,
             approved,
         };
         self.store().install_connector(installed.clone()).await?;
-        view(&installed, self.outbound())
+        self.view_connector(&installed)
     }
 
     /// All installed connectors, newest first.
     pub async fn connectors(&self) -> Result<Vec<ConnectorView>, EngineError> {
-        self.store().connectors().await?.iter().map(|one| view(one, self.outbound())).collect()
+        self.store().connectors().await?.iter().map(|one| self.view_connector(one)).collect()
     }
 
     /// The installed component of a connector: that of the digest, or the newest.
@@ -192,31 +221,35 @@ pub(super) fn repeatable(manifest: &Manifest) -> Vec<RepeatableView> {
     manifest.repeatables.iter().map(view).collect()
 }
 
-fn view(installed: &InstalledConnector, out: &Outbound) -> Result<ConnectorView, EngineError> {
-    let manifest = Manifest::parse(&installed.manifest)
-        .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
-    Ok(ConnectorView {
-        id: installed.id.clone(),
-        version: installed.version.clone(),
-        digest: installed.digest.clone(),
-        size: installed.size,
-        installed_at: installed.installed_at,
-        approved: installed.approved,
-        name: manifest.connector.name.clone(),
-        summary: manifest.connector.summary.clone(),
-        base_url: manifest.partner.base_url.clone(),
-        hosts: out.hosts_of(&installed.id, &manifest.partner.allowed_hosts()),
-        entities: manifest
-            .entities
-            .iter()
-            .map(|entity| format!("{} ({:?})", entity.name, entity.support).to_lowercase())
-            .collect(),
-        scopes: manifest
-            .scopes
-            .iter()
-            .map(|scope| ScopeRequest { name: scope.name.clone(), why: scope.why.clone() })
-            .collect(),
-        asks: asked(&manifest),
-        repeatable: repeatable(&manifest),
-    })
+impl Engine {
+    fn view_connector(&self, installed: &InstalledConnector) -> Result<ConnectorView, EngineError> {
+        let manifest = Manifest::parse(&installed.manifest)
+            .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
+        Ok(ConnectorView {
+            id: installed.id.clone(),
+            version: installed.version.clone(),
+            digest: installed.digest.clone(),
+            size: installed.size,
+            installed_at: installed.installed_at,
+            publisher: installed.publisher.clone(),
+            refused: self.refused_now(&installed.id, &installed.digest),
+            approved: installed.approved,
+            name: manifest.connector.name.clone(),
+            summary: manifest.connector.summary.clone(),
+            base_url: manifest.partner.base_url.clone(),
+            hosts: self.outbound().hosts_of(&installed.id, &manifest.partner.allowed_hosts()),
+            entities: manifest
+                .entities
+                .iter()
+                .map(|entity| format!("{} ({:?})", entity.name, entity.support).to_lowercase())
+                .collect(),
+            scopes: manifest
+                .scopes
+                .iter()
+                .map(|scope| ScopeRequest { name: scope.name.clone(), why: scope.why.clone() })
+                .collect(),
+            asks: asked(&manifest),
+            repeatable: repeatable(&manifest),
+        })
+    }
 }

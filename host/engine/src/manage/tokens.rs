@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::people::line;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::people::{Caller, Narrowed, fresh};
+use crate::people::{Caller, Narrowed, TOKEN, fresh};
 
 /// Days for which a token may count.
 pub const TOKEN_DAYS: std::ops::RangeInclusive<u32> = 1..=366;
@@ -97,9 +97,9 @@ impl Engine {
             None => None,
         };
         let asked = now + SignedDuration::from_hours(24 * i64::from(days));
-        let (id, hash, shown) = fresh();
+        let (id, hash, shown) = fresh(TOKEN);
         let token = Token {
-            id,
+            id: TokenId::new(id),
             user,
             name: new.name.as_deref().map_or(Ok(String::new()), |name| line("name", name))?,
             hash,

@@ -6,9 +6,9 @@
 mod rights;
 mod secret;
 
-use contactor_store::{Actor, StoreError, TokenId, UserId, WorkspaceId};
+use contactor_store::{Actor, SessionId, StoreError, TokenId, UserId, WorkspaceId};
 use jiff::SignedDuration;
-pub(crate) use secret::{Shown, fresh};
+pub(crate) use secret::{SESSION, Shown, TOKEN, fresh};
 
 use crate::engine::Engine;
 pub use rights::{Narrowed, Rights};
@@ -23,6 +23,8 @@ pub struct Caller {
     pub actor: Actor,
     /// With which token.
     pub token: Option<TokenId>,
+    /// In which session, in the place of a token.
+    pub session: Option<SessionId>,
     /// What the request may do.
     pub rights: Rights,
     /// How its token narrows it: what is made with the token is no wider.
@@ -35,9 +37,17 @@ impl Caller {
         Self {
             actor: Actor::AdminTokenFile,
             token: None,
+            session: None,
             rights: Rights::all(),
             narrowed: Narrowed::default(),
         }
+    }
+
+    /// With what it is that the request opens the API, by a name that is no secret: the id of a token, or that of a session behind
+    /// `session:`.
+    pub fn shown(&self) -> Option<String> {
+        let session = || self.session.as_ref().map(|id| format!("session:{id}"));
+        self.token.as_ref().map(ToString::to_string).or_else(session)
     }
 
     /// The user, unless it is the host's own admin token.
@@ -82,8 +92,8 @@ impl Engine {
     /// # Errors
     /// The store does not answer.
     pub async fn caller(&self, shown: &str) -> Result<Result<Caller, TokenRefused>, StoreError> {
-        let Some(shown) = Shown::parse(shown) else { return Ok(Err(TokenRefused::Unknown)) };
-        let found = self.store().bearer(&shown.id).await?;
+        let Some(shown) = Shown::parse(TOKEN, shown) else { return Ok(Err(TokenRefused::Unknown)) };
+        let found = self.store().bearer(&TokenId::new(shown.id.as_str())).await?;
         // A token that does not exist takes the same comparison as one with another secret.
         let known = found.as_ref().map(|bearer| bearer.token.hash);
         if !shown.is(known) {
@@ -111,6 +121,7 @@ impl Engine {
             narrowed: Narrowed::of(&bearer.token),
             actor: Actor::User(bearer.user.id),
             token: Some(id),
+            session: None,
         }))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contactor_store::{Bearer, Role, Token, WorkspaceId};
+use contactor_store::{Bearer, Member, Role, Token, User, WorkspaceId};
 
 /// How a token narrows its user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +54,15 @@ impl Rights {
 
     /// What a token opens.
     pub fn of(bearer: &Bearer) -> Self {
-        let narrowed = Narrowed::of(&bearer.token);
+        Self::narrowed(&bearer.user, &bearer.members, &Narrowed::of(&bearer.token))
+    }
+
+    /// What a user may do who narrows nothing.
+    pub fn of_user(user: &User, members: &[Member]) -> Self {
+        Self::narrowed(user, members, &Narrowed::default())
+    }
+
+    fn narrowed(user: &User, members: &[Member], narrowed: &Narrowed) -> Self {
         let mut rights = Self::default();
         // Installing is a right of authors, which a workspace admin does not have: so it goes by the role that was given, and not by
         // what a token makes of it.
@@ -62,7 +70,7 @@ impl Rights {
             matches!(given, Role::PlatformAdmin | Role::Author)
                 && narrowed.at_most(Role::Author) == Role::Author
         };
-        if bearer.user.platform_admin {
+        if user.platform_admin {
             match &narrowed.workspaces {
                 None => {
                     rights.everywhere = Some(narrowed.at_most(Role::PlatformAdmin));
@@ -75,7 +83,7 @@ impl Rights {
                 }
             }
         }
-        for member in bearer.members.iter().filter(|member| narrowed.covers(&member.workspace)) {
+        for member in members.iter().filter(|member| narrowed.covers(&member.workspace)) {
             let role = narrowed.at_most(member.role);
             let present = rights.roles.entry(member.workspace.clone()).or_insert(role);
             *present = role.max(*present);
@@ -125,7 +133,7 @@ impl Rights {
 
 #[cfg(test)]
 mod tests {
-    use contactor_store::{Member, SecretHash, TokenId, User, UserId};
+    use contactor_store::{SecretHash, TokenId, UserId};
     use jiff::Timestamp;
     use proptest::prelude::*;
 

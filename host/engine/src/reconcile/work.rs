@@ -399,6 +399,9 @@ impl Engine {
             return tracing::warn!(connection = %id, %error, "the store does not tell of a connection; what it has to do waits");
         }
         let reason = error.to_string();
+        if matches!(error, EngineError::Unvouched { .. }) {
+            return self.stop_unvouched(id, &reason).await;
+        }
         tracing::error!(connection = %id, reason, "the connection cannot be loaded and is paused");
         if let Err(error) = self.store().set_connection_state(id, ConnectionState::Paused, Some(reason)).await
         {

@@ -54,7 +54,7 @@ impl Engine {
         };
         let digest = Digest::of(&bytes);
         // Nothing can be reached, so a newer build may import what nobody granted yet.
-        let connector = self.runtime().load(bytes.clone(), &digest, &Grants::all()).await?;
+        let (connector, _) = self.load_component(bytes.clone(), &digest, &Grants::all()).await?;
         let id = connector.manifest().connector.id.as_str();
         if id != recording.connector {
             return Err(EngineError::Invalid(format!(

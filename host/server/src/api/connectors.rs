@@ -42,8 +42,11 @@ pub(crate) async fn install(
     Component(bytes): Component,
 ) -> ApiResult<(StatusCode, Extension<Told>, Json<Connector>)> {
     let connector: Connector = app.engine.install_connector_for(&caller, bytes.into()).await?.into();
-    let told =
-        Told(format!("connector={} version={} digest={}", connector.id, connector.version, connector.digest));
+    let publisher = connector.publisher.as_deref().unwrap_or("(nobody)");
+    let told = Told(format!(
+        "connector={} version={} digest={} publisher={publisher}",
+        connector.id, connector.version, connector.digest
+    ));
     Ok((StatusCode::CREATED, Extension(told), Json(connector)))
 }
 
@@ -59,6 +62,9 @@ pub(crate) async fn install(
         (status = 422, description = "These bytes are no connector.", body = ErrorBody),
     )
 )]
-pub(crate) async fn inspect(Component(bytes): Component) -> ApiResult<Json<InspectReport>> {
-    Ok(Json(contactor_engine::inspect(&bytes)?.into()))
+pub(crate) async fn inspect(
+    State(app): State<App>,
+    Component(bytes): Component,
+) -> ApiResult<Json<InspectReport>> {
+    Ok(Json(app.engine.inspect(&bytes)?.into()))
 }

@@ -22,6 +22,7 @@ pub(crate) mod people;
 pub(crate) mod quota;
 pub(crate) mod replay;
 pub(crate) mod rollouts;
+pub(crate) mod session;
 pub(crate) mod sync;
 pub(crate) mod tokens;
 pub(crate) mod vault;
@@ -45,10 +46,12 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
     vec![
         ("/api/v1/health", get(health::health)),
         ("/api/v1/whoami", get(people::whoami)),
+        ("/api/v1/session", get(session::get).delete(session::end)),
         ("/api/v1/users", get(people::list).post(people::create)),
         ("/api/v1/users/{user}", get(people::get)),
         ("/api/v1/users/{user}/disable", post(people::disable)),
         ("/api/v1/users/{user}/enable", post(people::enable)),
+        ("/api/v1/users/{user}/identity", delete(people::unbind)),
         (
             "/api/v1/users/{user}/platform-admin",
             put(people::make_platform_admin).delete(people::unmake_platform_admin),

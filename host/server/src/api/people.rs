@@ -93,6 +93,23 @@ pub(crate) async fn disable(State(app): State<App>, ApiPath(user): ApiPath<Strin
     change(&app, user, UserChange { disabled: Some(true), ..UserChange::default() }).await
 }
 
+/// Forgets who a user is at the identity provider, and ends the user's sessions: the next login binds anew.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/{user}/identity",
+    tag = "people",
+    operation_id = "users.unbind",
+    params(("user" = String, Path, description = "The user's id.")),
+    responses((status = 204), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn unbind(
+    State(app): State<App>,
+    ApiPath(user): ApiPath<String>,
+) -> ApiResult<(StatusCode, Extension<Told>)> {
+    let was = app.engine.unbind_user(&UserId::new(user)).await?;
+    Ok((StatusCode::NO_CONTENT, Extension(Told(format!("was-bound={was}")))))
+}
+
 /// Switches a user on again, with the roles and those tokens that have not ended.
 #[utoipa::path(
     post,

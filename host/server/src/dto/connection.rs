@@ -24,6 +24,9 @@ pub struct Connection {
     pub version: String,
     /// SHA-256 of the pinned component.
     pub digest: String,
+    /// The publisher who vouched for the component when it was installed.
+    #[serde(default)]
+    pub publisher: Option<String>,
     /// Whether it works.
     pub state: ConnectionState,
     /// Why it does not.
@@ -118,6 +121,7 @@ impl From<engine::ConnectionView> for Connection {
             connector: own.connector,
             version: own.version,
             digest: own.digest.to_string(),
+            publisher: own.publisher,
             state: own.state.into(),
             state_reason: own.state_reason,
             grants: own.grants,

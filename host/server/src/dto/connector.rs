@@ -21,6 +21,12 @@ pub struct Connector {
     pub size: u64,
     /// When it was installed.
     pub installed_at: Timestamp,
+    /// The publisher who vouched for it when it was installed; absent where the host takes what nobody vouches for.
+    #[serde(default)]
+    pub publisher: Option<String>,
+    /// Why the host does not load it any more: whom the operator trusts has changed, or the file has. Absent while it does.
+    #[serde(default)]
+    pub refused: Option<String>,
     /// A platform admin installed it; another one is taken by its digest only.
     #[serde(default)]
     pub approved: bool,
@@ -85,6 +91,8 @@ impl From<engine::ConnectorView> for Connector {
             digest: own.digest.to_string(),
             size: own.size,
             installed_at: own.installed_at,
+            publisher: own.publisher,
+            refused: own.refused,
             approved: own.approved,
             name: own.name,
             summary: own.summary,
@@ -115,6 +123,12 @@ pub struct InspectReport {
     /// Everything that it asks for, in plain words.
     #[serde(default)]
     pub asks: Vec<Permission>,
+    /// Public keys of those who signed it; whether one of them is trusted is for the host's configuration to say.
+    #[serde(default)]
+    pub signed_by: Vec<String>,
+    /// The publisher who vouches for it by the host's configuration.
+    #[serde(default)]
+    pub publisher: Option<String>,
     /// Why this host cannot run it; absent when it can.
     pub refused: Option<String>,
 }
@@ -128,6 +142,8 @@ impl From<engine::InspectReport> for InspectReport {
             imports: own.imports,
             exports: own.exports,
             asks: own.asks.into_iter().map(Into::into).collect(),
+            signed_by: own.signed_by,
+            publisher: own.publisher,
             refused: own.refused,
         }
     }

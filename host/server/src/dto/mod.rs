@@ -29,6 +29,7 @@ mod replay;
 mod rollout;
 mod run;
 mod secret;
+mod session;
 mod story;
 mod sync;
 mod vault;
@@ -88,6 +89,7 @@ pub use run::{
     Call, FailureClass, FieldChange, FieldRemark, RemarkReason, Run, RunCause, RunKind, RunOutcome, RunQuery,
 };
 pub use secret::Secret;
+pub use session::Session;
 pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind, StoryQuery};
 pub use sync::{FirstSync, SyncProgress, SyncRequest};
 pub use vault::{

@@ -6,6 +6,7 @@
 mod pace;
 mod record;
 pub(crate) mod rules;
+mod session;
 
 use std::time::Instant;
 
@@ -13,8 +14,8 @@ use axum::RequestExt;
 use axum::extract::{FromRequestParts, MatchedPath, Query, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use contactor_engine::{Caller, EngineError, TokenRefused};
-use contactor_store::{Role, RunId, TokenId, WorkspaceId};
+use contactor_engine::{Caller, EngineError, SessionRefused, TokenRefused};
+use contactor_store::{Role, RunId, WorkspaceId};
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri, header};
 use secrecy::ExposeSecret;
@@ -26,21 +27,27 @@ use self::record::Change;
 pub(crate) use self::record::Told;
 use self::rules::{Needs, Rule, word};
 use crate::app::App;
+use crate::cookies::{self, SESSION};
 use crate::error::ApiError;
 
 /// Refusals of one actor that are put on record within a minute; the next one that is tells how many were not.
 const REFUSALS: u32 = 20;
 
+/// Logins of all people together that come back from the provider within a minute: each costs requests to it.
+const LOGINS: u32 = 60;
+
 /// What the gate remembers.
 pub(crate) struct Gate {
-    requests: Pace<TokenId>,
-    refusals: Pace<String>,
+    /// By token or session.
+    requests: Pace<String>,
+    pub(crate) refusals: Pace<String>,
+    pub(crate) logins: Pace<()>,
 }
 
 impl Gate {
     /// With so many requests of one token in a minute.
     pub(crate) fn new(requests: u32) -> Self {
-        Self { requests: Pace::new(requests), refusals: Pace::new(REFUSALS) }
+        Self { requests: Pace::new(requests), refusals: Pace::new(REFUSALS), logins: Pace::new(LOGINS) }
     }
 }
 
@@ -64,15 +71,15 @@ pub(crate) async fn gate(State(app): State<App>, mut request: Request, next: Nex
     let rule = rules::of(method.as_str(), path);
     let mut change = rule.filter(|_| changes).map(|rule| Change::asked(rule, &params));
 
-    let caller = match who(&app, request.headers()).await {
+    let caller = match who(&app, &method, request.headers()).await {
         Ok(caller) => caller,
         Err(failed) => return failed.into_response(&app, change).await,
     };
     if let Some(change) = &mut change {
         change.by(&caller);
     }
-    if let Some(token) = &caller.token
-        && let Err(wait) = app.gate.requests.take(token.clone(), Instant::now())
+    if let Some(shown) = caller.shown()
+        && let Err(wait) = app.gate.requests.take(shown, Instant::now())
     {
         return ApiError::too_many(wait).into_response();
     }
@@ -115,28 +122,50 @@ pub(crate) async fn gate(State(app): State<App>, mut request: Request, next: Nex
 /// Why nobody is known to ask.
 enum Unknown {
     Refused(TokenRefused),
+    /// A cookie that opens nothing.
+    Ended(SessionRefused),
+    /// A good cookie, and a request that another site may have made the browser send.
+    Foreign(Box<Caller>, &'static str),
     Failed(EngineError),
 }
 
 impl Unknown {
     async fn into_response(self, app: &App, change: Option<Change>) -> Response {
-        let refused = match self {
+        let (refusal, token, caller) = match self {
             Self::Failed(error) => return ApiError::from(error).into_response(),
-            Self::Refused(refused) => refused,
+            Self::Refused(refused) => {
+                let refusal = Refusal { error: ApiError::unauthorized(&refused), why: refused.to_string() };
+                (refusal, refused.token().cloned(), None)
+            }
+            Self::Ended(refused) => {
+                let refusal = Refusal { error: ApiError::logged_out(&refused), why: refused.to_string() };
+                (refusal, None, None)
+            }
+            Self::Foreign(caller, why) => {
+                let error = ApiError::forbidden(format!("refused with a cookie alone: {why}"));
+                (Refusal { error, why: why.to_owned() }, None, Some(caller))
+            }
         };
         metrics::counter!("contactor_admin_refused_total").increment(1);
-        tracing::warn!(%refused, "a request of the admin API was refused");
+        tracing::warn!(why = refusal.why, "a request of the admin API was refused");
         let change = change.map(|mut change| {
-            change.with(refused.token());
+            match &caller {
+                Some(caller) => change.by(caller),
+                None => change.with(token.as_ref()),
+            }
             change
         });
-        let refusal = Refusal { error: ApiError::unauthorized(&refused), why: refused.to_string() };
         refuse(app, change, refusal).await
     }
 }
 
 /// Who asks.
-async fn who(app: &App, headers: &HeaderMap) -> Result<Caller, Unknown> {
+async fn who(app: &App, method: &Method, headers: &HeaderMap) -> Result<Caller, Unknown> {
+    if !headers.contains_key(header::AUTHORIZATION)
+        && let Some(cookie) = cookies::get(headers, SESSION)
+    {
+        return logged_in(app, method, headers, &cookie).await;
+    }
     let Some(shown) = bearer(headers) else { return Err(Unknown::Refused(TokenRefused::Unknown)) };
     // Compared without stopping at the first difference.
     if bool::from(shown.ct_eq(app.config.admin_token.expose_secret().as_bytes())) {
@@ -148,6 +177,20 @@ async fn who(app: &App, headers: &HeaderMap) -> Result<Caller, Unknown> {
     match app.engine.caller(shown).await {
         Ok(found) => found.map_err(Unknown::Refused),
         Err(error) => Err(Unknown::Failed(error.into())),
+    }
+}
+
+/// Who asks with a session's cookie, if no other site can have made the browser ask.
+async fn logged_in(app: &App, method: &Method, headers: &HeaderMap, cookie: &str) -> Result<Caller, Unknown> {
+    let known = match app.engine.session(cookie).await {
+        Ok(found) => found.map_err(Unknown::Ended)?,
+        Err(error) => return Err(Unknown::Failed(error.into())),
+    };
+    // A host without a provider has no session either.
+    let origin = app.engine.login_origin().unwrap_or_default();
+    match session::foreign(method, headers, &origin, &known) {
+        None => Ok(known.caller),
+        Some(why) => Err(Unknown::Foreign(Box::new(known.caller), why)),
     }
 }
 
@@ -297,14 +340,17 @@ mod tests {
     async fn nothing_but_the_whole_token_opens() {
         let dir = tempfile::tempdir().unwrap();
         let app = app(dir.path());
-        assert!(who(&app, &with("Bearer fake-admin-token")).await.is_ok());
-        assert!(who(&app, &with("bearer fake-admin-token")).await.is_ok());
+        assert!(who(&app, &Method::GET, &with("Bearer fake-admin-token")).await.is_ok());
+        assert!(who(&app, &Method::GET, &with("bearer fake-admin-token")).await.is_ok());
         for wrong in
             ["", "Bearer ", "Bearer", "fake-admin-token", "Basic fake-admin-token", "Bearer fake-admin-tok"]
         {
-            assert!(matches!(who(&app, &with(wrong)).await, Err(Unknown::Refused(_))), "{wrong}");
+            assert!(
+                matches!(who(&app, &Method::GET, &with(wrong)).await, Err(Unknown::Refused(_))),
+                "{wrong}"
+            );
         }
-        assert!(who(&app, &HeaderMap::new()).await.is_err());
+        assert!(who(&app, &Method::GET, &HeaderMap::new()).await.is_err());
     }
 
     #[tokio::test]

@@ -58,7 +58,7 @@ impl Change {
 
     pub(super) fn by(&mut self, caller: &Caller) {
         self.entry.actor = caller.actor.clone();
-        self.entry.token.clone_from(&caller.token);
+        self.entry.token = caller.shown().map(TokenId::new);
     }
 
     pub(super) fn with(&mut self, token: Option<&TokenId>) {

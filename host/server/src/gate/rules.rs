@@ -63,6 +63,8 @@ macro_rules! of_workspace {
 pub(crate) const RULES: &[Rule] = &[
     rule("GET", "/api/v1/health", "health", Platform),
     rule("GET", "/api/v1/whoami", "whoami", Anyone),
+    rule("GET", "/api/v1/session", "session.get", Anyone),
+    rule("DELETE", "/api/v1/session", "session.end", Anyone),
     rule("GET", "/api/v1/vault", "vault.status", Platform),
     rule("POST", "/api/v1/vault/rotate", "vault.rotate", Platform),
     // ----------------------------------------------------------------------------------- people
@@ -71,6 +73,7 @@ pub(crate) const RULES: &[Rule] = &[
     rule("GET", "/api/v1/users/{user}", "users.get", Platform),
     rule("POST", "/api/v1/users/{user}/disable", "users.disable", Platform),
     rule("POST", "/api/v1/users/{user}/enable", "users.enable", Platform),
+    rule("DELETE", "/api/v1/users/{user}/identity", "users.unbind", Platform),
     rule("PUT", "/api/v1/users/{user}/platform-admin", "users.make-platform-admin", Platform),
     rule("DELETE", "/api/v1/users/{user}/platform-admin", "users.unmake-platform-admin", Platform),
     rule("GET", "/api/v1/tokens", "tokens.list", Anyone),

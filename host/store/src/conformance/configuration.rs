@@ -15,6 +15,7 @@ pub(super) async fn everything_configured_survives_a_restart(engine: Arc<dyn Eng
         manifest: "id = \"prefinery\"".to_owned(),
         size: 4_321,
         installed_at: at(seconds),
+        publisher: (digit == "a").then(|| "acme".to_owned()),
         approved: true,
     };
     let (older, newer) = (connector("a", 1), connector("b", 2));
@@ -125,6 +126,7 @@ pub(super) async fn a_component_is_approved_by_whoever_may_and_stays_so(engine: 
         manifest: "id = \"prefinery\"".to_owned(),
         size: 1,
         installed_at: at(seconds),
+        publisher: (digit == "a").then(|| "acme".to_owned()),
         approved,
     };
     let install = async |connector| world.store.install_connector(connector).await.unwrap();

@@ -21,6 +21,7 @@ mod fencing;
 mod guard;
 mod history;
 mod linking;
+mod logins;
 mod matching;
 mod oauth;
 mod parked;
@@ -143,6 +144,10 @@ cases! {
         a_role_belongs_to_one_workspace_and_nobody_is_platform_admin_of_one,
         a_token_ends_with_the_one_that_it_was_made_with,
         a_token_is_shown_with_what_counts_now;
+    logins:
+        an_identity_is_one_user_for_good,
+        a_session_lasts_until_it_is_ended_or_its_user_is_switched_off,
+        a_user_has_so_many_sessions_and_no_old_ones;
     audit:
         changes_are_listed_with_their_ends_and_the_log_grows_in_one_chain,
         the_log_is_asked_by_workspace_actor_and_time_in_pages,

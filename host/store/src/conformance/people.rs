@@ -37,7 +37,7 @@ fn member(workspace: &str, user: &str, role: Role) -> Member {
     Member { workspace: WorkspaceId::new(workspace), user: UserId::new(user), role }
 }
 
-async fn with_bob(engine: Arc<dyn Engine>) -> World {
+pub(super) async fn with_bob(engine: Arc<dyn Engine>) -> World {
     let world = World::new(engine).await;
     world.add("other", "prefinery").await;
     world.store.create_user(user("bob")).await.unwrap();

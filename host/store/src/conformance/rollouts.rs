@@ -40,6 +40,7 @@ fn installed(letter: &str) -> InstalledConnector {
         size: 1,
         installed_at: at(1),
         approved: true,
+        publisher: None,
     }
 }
 

@@ -44,6 +44,8 @@ pub struct InstalledConnector {
     pub size: u64,
     /// When it was installed.
     pub installed_at: Timestamp,
+    /// Who vouched for it when it was installed, by the name that the operator gives. For showing it: what counts is its signature.
+    pub publisher: Option<String>,
     /// A platform admin installed it. Another one is taken by its digest only: its author may have given it anybody's id.
     pub approved: bool,
 }
@@ -70,6 +72,8 @@ pub enum StopCause {
     MassChange,
     /// HighLevel suspended the location: nobody has to do anything, and it goes on when the location is active again.
     Suspended,
+    /// No publisher of the host's configuration vouches for its component: it goes on when one does.
+    Unvouched,
 }
 
 /// A connector enabled in a workspace.

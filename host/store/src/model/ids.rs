@@ -84,6 +84,10 @@ text_id!(
     /// A token of a user, without its secret: 16 hex digits.
     TokenId
 );
+text_id!(
+    /// A session of a user, without its secret: 16 hex digits.
+    SessionId
+);
 
 /// Position of an event in the store's order of acceptance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

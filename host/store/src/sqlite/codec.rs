@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use crate::error::StoreError;
 use crate::model::{
-    AuditPhase, ConnectionId, Digest, EventSeq, LocationId, Priority, RecordId, RunId, Side, TokenId, UserId,
-    WorkspaceId,
+    AuditPhase, ConnectionId, Digest, EventSeq, LocationId, Priority, RecordId, RunId, SessionId, Side,
+    TokenId, UserId, WorkspaceId,
 };
 
 impl From<rusqlite::Error> for StoreError {
@@ -142,7 +142,7 @@ macro_rules! text_columns {
     )*};
 }
 
-text_columns!(WorkspaceId, ConnectionId, LocationId, RecordId, RunId, Digest, UserId, TokenId);
+text_columns!(WorkspaceId, ConnectionId, LocationId, RecordId, RunId, Digest, UserId, TokenId, SessionId);
 
 impl ToSql for EventSeq {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -112,9 +112,9 @@ pub(super) fn workspace_pk_of(db: &Db, location: &LocationId) -> Result<Option<i
 // ----------------------------------------------------------------------------------------------------------- connectors
 
 pub(super) fn install_connector(db: &Db, connector: &InstalledConnector) -> Result<()> {
-    let sql = "INSERT INTO connectors (digest, id, version, manifest, size, installed_at, approved) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
-               ON CONFLICT (digest) DO UPDATE SET approved = 1, installed_at = ?6 WHERE ?7";
+    let sql = "INSERT INTO connectors (digest, id, version, manifest, size, installed_at, approved, publisher) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+               ON CONFLICT (digest) DO UPDATE SET approved = 1, installed_at = ?6, publisher = ?8 WHERE ?7";
     db.prepare_cached(sql)?.execute(params![
         connector.digest,
         connector.id,
@@ -123,12 +123,13 @@ pub(super) fn install_connector(db: &Db, connector: &InstalledConnector) -> Resu
         integer(connector.size),
         At(connector.installed_at),
         connector.approved,
+        connector.publisher,
     ])?;
     Ok(())
 }
 
 pub(super) fn connectors(db: &Db) -> Result<Vec<InstalledConnector>> {
-    let sql = "SELECT digest, id, version, manifest, size, installed_at, approved FROM connectors \
+    let sql = "SELECT digest, id, version, manifest, size, installed_at, approved, publisher FROM connectors \
                ORDER BY installed_at DESC, pk DESC";
     let mut statement = db.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| {
@@ -140,6 +141,7 @@ pub(super) fn connectors(db: &Db) -> Result<Vec<InstalledConnector>> {
             size: count(row.get(4)?),
             installed_at: row.get::<_, At>(5)?.0,
             approved: row.get(6)?,
+            publisher: row.get(7)?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -13,8 +13,8 @@ use super::complete::{self, Reading};
 use super::counts::Scope;
 use super::{
     Result, SqliteStore, alerts, audit, changes, configuration, conflicts, counts, data_keys, deletions,
-    dirty, erase, events, expire, ingest, journal, kv, leases, links, matching, messages, oauth, parked,
-    people, recordings, rests, rollouts, runs, sealed, seen, usage, writes,
+    dirty, erase, events, expire, ingest, journal, kv, leases, links, logins, matching, messages, oauth,
+    parked, people, recordings, rests, rollouts, runs, sealed, seen, usage, writes,
 };
 use crate::automation::*;
 use crate::model::*;
@@ -211,6 +211,40 @@ impl Store for SqliteStore {
     async fn bearer(&self, id: &TokenId) -> Result<Option<Bearer>> {
         let id = id.clone();
         self.read(move |db| people::bearer(db, &id)).await
+    }
+
+    async fn identified(&self, identity: &Identity) -> Result<Option<UserId>> {
+        let identity = identity.clone();
+        self.read(move |db| logins::identified(db, &identity)).await
+    }
+
+    async fn bind_identity(&self, identity: &Identity, user: &UserId) -> Result<()> {
+        let (identity, user, now) = (identity.clone(), user.clone(), self.now());
+        self.write(move |db| logins::bind_identity(db, &identity, &user, now)).await
+    }
+
+    async fn unbind_identities(&self, user: &UserId) -> Result<bool> {
+        let user = user.clone();
+        self.write(move |db| logins::unbind_identities(db, &user)).await
+    }
+
+    async fn begin_session(&self, session: Session, most: u32) -> Result<()> {
+        self.write(move |db| logins::begin_session(db, &session, most)).await
+    }
+
+    async fn logged_in(&self, id: &SessionId) -> Result<Option<LoggedIn>> {
+        let id = id.clone();
+        self.read(move |db| logins::logged_in(db, &id)).await
+    }
+
+    async fn touch_session(&self, id: &SessionId) -> Result<()> {
+        let (id, now) = (id.clone(), self.now());
+        self.write(move |db| logins::touch_session(db, &id, now)).await
+    }
+
+    async fn end_session(&self, id: &SessionId) -> Result<bool> {
+        let id = id.clone();
+        self.write(move |db| logins::end_session(db, &id)).await
     }
 
     async fn append_audit(&self, entry: NewAudit) -> Result<i64> {

@@ -36,6 +36,7 @@ mod journal;
 mod kv;
 mod leases;
 mod links;
+mod logins;
 mod mark;
 mod marks;
 mod matching;

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::Result;
 use super::codec::{At, Json, Word, is_taken};
 use super::configuration::workspace_pk;
+use super::logins;
 use crate::error::StoreError;
 use crate::model::{Bearer, Member, Role, SecretHash, Token, TokenId, User, UserChange, UserId, WorkspaceId};
 
@@ -46,7 +47,11 @@ pub(super) fn create_user(db: &Connection, user: &User) -> Result<()> {
 pub(super) fn update_user(db: &Connection, id: &UserId, change: UserChange) -> Result<()> {
     let sql = "UPDATE users SET platform_admin = coalesce(?2, platform_admin), disabled = coalesce(?3, disabled) WHERE id = ?1";
     let changed = db.prepare_cached(sql)?.execute(params![id, change.platform_admin, change.disabled])?;
-    if changed == 0 { Err(StoreError::not_found("user", id)) } else { Ok(()) }
+    if changed == 0 {
+        return Err(StoreError::not_found("user", id));
+    }
+    // Whoever is switched on again logs in again.
+    if change.disabled == Some(true) { logins::end_sessions_of(db, user_pk(db, id)?) } else { Ok(()) }
 }
 
 pub(super) fn user(db: &Connection, id: &UserId) -> Result<Option<User>> {
@@ -59,7 +64,7 @@ pub(super) fn users(db: &Connection) -> Result<Vec<User>> {
     Ok(db.prepare_cached(&sql)?.query_map([], user_row)?.collect::<rusqlite::Result<_>>()?)
 }
 
-fn user_pk(db: &Connection, id: &UserId) -> Result<i64> {
+pub(super) fn user_pk(db: &Connection, id: &UserId) -> Result<i64> {
     let pk = db.prepare_cached("SELECT pk FROM users WHERE id = ?1")?.query_row([id], |row| row.get(0));
     pk.optional()?.ok_or_else(|| StoreError::not_found("user", id))
 }

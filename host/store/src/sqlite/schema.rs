@@ -41,6 +41,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/026.sql"),
     include_str!("schema/027.sql"),
     include_str!("schema/028.sql"),
+    include_str!("schema/029.sql"),
 ];
 
 /// Answers the schema version of a database that is ours and not too new.

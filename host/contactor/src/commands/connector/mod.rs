@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod dev;
 mod new;
+mod sign;
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use contactor_server::dto::{Connector, InspectReport, Repeatable};
 
 use super::Context;
 use crate::exit::{Exit, Failure};
-use crate::output::when;
+use crate::output::{or_dash, when};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -30,10 +31,17 @@ pub(crate) enum Command {
     /// Print a connector's page of documentation, out of its manifest.
     #[command(after_help = "Example:\n  contactor connector docs connector.toml")]
     Docs(InspectArgs),
+    /// Make a publisher's pair of keys, with which components are signed.
+    Keygen(sign::KeygenArgs),
+    /// Sign a component: whoever trusts the key knows that it is the publisher's, and that nobody changed it.
+    Sign(sign::SignArgs),
+    /// Say who signed a component, and whether one of them is trusted. Nothing of it is run.
+    Verify(sign::VerifyArgs),
     /// Install a component into the host.
     #[command(after_help = "Example:\n  contactor connector install prefinery.wasm\n\n\
                             Installing makes a component available and gives it nothing: an admin grants what it may do with\n\
-                            `contactor connection enable`. The same bytes can be installed again without effect.")]
+                            `contactor connection enable`. The same bytes can be installed again without effect. A component that no\n\
+                            publisher of the host's configuration signed is refused, unless the configuration allows those.")]
     Install {
         /// The component file.
         file: PathBuf,
@@ -41,6 +49,15 @@ pub(crate) enum Command {
     /// List the installed components.
     #[command(after_help = "Example:\n  contactor connector list --json")]
     List,
+    /// Show an installed component: what it asks for, who vouches for it, and why the host would not load it.
+    #[command(after_help = "Example:\n  contactor connector show prefinery --json")]
+    Show {
+        /// The connector's id.
+        connector: String,
+        /// Which of its components, by the beginning of its digest; the newest unless given.
+        #[arg(long, value_name = "DIGEST")]
+        digest: Option<String>,
+    },
 }
 
 #[derive(Args)]
@@ -52,7 +69,7 @@ pub(crate) struct InspectArgs {
 impl Command {
     /// Whether it needs no host.
     pub(crate) fn is_local(&self) -> bool {
-        matches!(self, Self::New(_) | Self::Build(_) | Self::Check(_) | Self::Inspect(_) | Self::Docs(_))
+        !matches!(self, Self::Dev(_) | Self::Install { .. } | Self::List | Self::Show { .. })
     }
 }
 
@@ -64,7 +81,10 @@ pub(crate) fn run_locally(context: &Context, command: &Command) -> Result<(), Fa
         Command::Check(args) => check::run(context, args),
         Command::Inspect(args) => inspect(context, args),
         Command::Docs(args) => docs(context, args),
-        Command::Dev(_) | Command::Install { .. } | Command::List => Ok(()),
+        Command::Keygen(args) => sign::keygen(context, args),
+        Command::Sign(args) => sign::sign(context, args),
+        Command::Verify(args) => sign::verify(context, args),
+        Command::Dev(_) | Command::Install { .. } | Command::List | Command::Show { .. } => Ok(()),
     }
 }
 
@@ -90,6 +110,7 @@ fn inspect(context: &Context, args: &InspectArgs) -> Result<(), Failure> {
         ("exports", report.exports.join(", ")),
         ("refused", report.refused.clone().unwrap_or_default()),
     ];
+    lines.extend(report.signed_by.iter().map(|key| ("signed by", key.clone())));
     lines.extend(report.asks.iter().map(|one| ("asks for", format!("{}: {}", one.name, one.words))));
     let repeatable = report.manifest.get("repeatable").cloned().unwrap_or_default();
     let repeatable: Vec<Repeatable> = serde_json::from_value(repeatable).unwrap_or_default();
@@ -131,7 +152,10 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         | Command::Build(_)
         | Command::Check(_)
         | Command::Inspect(_)
-        | Command::Docs(_)) => run_locally(context, &local),
+        | Command::Docs(_)
+        | Command::Keygen(_)
+        | Command::Sign(_)
+        | Command::Verify(_)) => run_locally(context, &local),
         Command::Dev(args) => dev::run(context, &args).await,
         Command::Install { file } => {
             let connector = context.client()?.install_connector(read(&file)?).await?;
@@ -142,7 +166,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         }
         Command::List => {
             let connectors = context.client()?.connectors().await?;
-            let headings = ["ID", "VERSION", "NAME", "ENTITIES", "INSTALLED", "DIGEST"];
+            let headings =
+                ["ID", "VERSION", "NAME", "ENTITIES", "INSTALLED", "DIGEST", "PUBLISHER", "REFUSED"];
             Ok(context.out.list(&connectors, headings, |c| {
                 let digest = c.digest.chars().take(12).collect();
                 [
@@ -152,8 +177,25 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
                     c.entities.join(" "),
                     when(c.installed_at),
                     digest,
+                    or_dash(c.publisher.as_deref()),
+                    if c.refused.is_some() { "yes" } else { "" }.to_owned(),
                 ]
             })?)
+        }
+        Command::Show { connector, digest } => {
+            let all = context.client()?.connectors().await?;
+            let wanted = |c: &&Connector| {
+                c.id == connector
+                    && digest.as_ref().is_none_or(|begins| c.digest.starts_with(begins.as_str()))
+            };
+            let Some(found) = all.iter().find(wanted) else {
+                let hint = "`contactor connector list` shows those there are";
+                return Err(Failure::say(
+                    Exit::NotFound,
+                    format_args!("no such component of `{connector}`; {hint}"),
+                ));
+            };
+            Ok(show(context, found)?)
         }
     }
 }
@@ -175,6 +217,8 @@ fn show(context: &Context, connector: &Connector) -> std::io::Result<()> {
         ("digest", connector.digest.clone()),
         ("size", format!("{} bytes", connector.size)),
         ("installed", when(connector.installed_at)),
+        ("publisher", connector.publisher.clone().unwrap_or_else(|| "nobody vouches for it".to_owned())),
+        ("refused", connector.refused.clone().unwrap_or_default()),
     ];
     lines.extend(connector.asks.iter().map(|one| ("asks for", format!("{}: {}", one.name, one.words))));
     lines.extend(connector.repeatable.iter().map(repeats));

@@ -38,6 +38,7 @@ impl Bench {
             verifier: Verifier::published().unwrap(),
             runtime: RuntimeConfig { max_instances: 1, ..RuntimeConfig::default() },
             outbound: Outbound::new(OutboundConfig::default()).unwrap(),
+            connectors: crate::ConnectorsConfig::default(),
             artefacts: cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap(),
         })
         .unwrap();

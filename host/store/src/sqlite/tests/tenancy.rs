@@ -29,6 +29,8 @@ const OF_NO_WORKSPACE: &[(&str, &str)] = &[
     ("data_keys", "names its workspace as text: its token is sealed before it exists"),
     ("users", "a person may work in several workspaces"),
     ("tokens", "opens no more than its user's workspaces"),
+    ("identities", "who a user is at an identity provider, whatever the workspace"),
+    ("sessions", "opens no more than its user's workspaces"),
     ("audit", "changes of the platform belong to no workspace; the others name theirs"),
 ];
 

@@ -1,0 +1,278 @@
+//! The provider: where it is, which keys it has, and the exchange of a code for a token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderValue, Method, header};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use url::Url;
+use url::form_urlencoded::{self, byte_serialize};
+use zeroize::Zeroizing;
+
+use super::config::LoginSetup;
+use super::jws::{KeySet, Token, Unsigned};
+use crate::outbound::{Outbound, Outgoing};
+
+/// How long what the provider says of itself is believed, and its keys are.
+const FRESH: SignedDuration = SignedDuration::from_hours(1);
+/// After a look for a key that brought none, how long nobody looks again.
+const FUTILE: SignedDuration = SignedDuration::from_mins(1);
+/// One request; a person waits.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// Bytes of an answer.
+const CAP: usize = 256 * 1024;
+
+/// What the provider did not do. The words hold nothing of what was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ProviderError {
+    #[error("{what} cannot be had: {why}")]
+    Unreachable { what: &'static str, why: String },
+    #[error("{what} cannot be used: {why}")]
+    Unusable { what: &'static str, why: String },
+    #[error("it refuses the code ({0})")]
+    Refused(String),
+    #[error("its token is not believed: {0}")]
+    Token(#[from] Unsigned),
+}
+
+/// What the provider says of itself.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Metadata {
+    issuer: String,
+    pub(super) authorization_endpoint: Endpoint,
+    token_endpoint: Endpoint,
+    jwks_uri: Endpoint,
+    #[serde(default)]
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// RFC 9207: its answers name it, so that one of another provider is noticed.
+    #[serde(default)]
+    pub(super) authorization_response_iss_parameter_supported: bool,
+}
+
+/// An address in what the provider says of itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Endpoint(pub(super) Url);
+
+impl TryFrom<String> for Endpoint {
+    type Error = url::ParseError;
+
+    fn try_from(text: String) -> Result<Self, url::ParseError> {
+        text.parse().map(Self)
+    }
+}
+
+#[derive(Default)]
+struct Keys {
+    read: Option<(Timestamp, KeySet)>,
+    futile: Option<Timestamp>,
+}
+
+pub(super) struct Provider {
+    out: Outbound,
+    metadata: Mutex<Option<(Timestamp, Arc<Metadata>)>>,
+    keys: Mutex<Keys>,
+}
+
+impl Provider {
+    pub(super) fn new(out: Outbound) -> Self {
+        Self { out, metadata: Mutex::default(), keys: Mutex::default() }
+    }
+
+    /// What the provider says of itself, read at most once an hour. One that speaks for another issuer is none.
+    pub(super) async fn metadata(
+        &self,
+        setup: &LoginSetup,
+        now: Timestamp,
+    ) -> Result<Arc<Metadata>, ProviderError> {
+        let what = "the provider's description";
+        // Held over the request: whoever comes meanwhile waits for its answer.
+        let mut known = self.metadata.lock().await;
+        if let Some((_, metadata)) = known.as_ref().filter(|(at, _)| is_fresh(*at, now)) {
+            return Ok(Arc::clone(metadata));
+        }
+        let url = format!("{}/.well-known/openid-configuration", setup.issuer.trim_end_matches('/'));
+        let url = url.parse().map_err(|_| unusable(what, "its address is none"))?;
+        let body = self.get(what, url).await?;
+        let metadata: Metadata = serde_json::from_slice(&body)
+            .map_err(|error| unusable(what, &format!("{:?}", error.classify())))?;
+        if metadata.issuer != setup.issuer {
+            return Err(unusable(what, "it is of another issuer than `issuer` of the configuration"));
+        }
+        for Endpoint(url) in [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri]
+        {
+            self.out.check_url(url).map_err(|why| unusable(what, &format!("an address in it: {why}")))?;
+        }
+        let metadata = Arc::new(metadata);
+        *known = Some((now, Arc::clone(&metadata)));
+        Ok(metadata)
+    }
+
+    /// Exchanges a code for an ID token, which is not verified yet.
+    pub(super) async fn exchange(
+        &self,
+        setup: &LoginSetup,
+        metadata: &Metadata,
+        code: &SecretString,
+        verifier: &SecretString,
+    ) -> Result<SecretString, ProviderError> {
+        #[derive(Deserialize)]
+        struct Issued {
+            id_token: SecretString,
+        }
+        #[derive(Deserialize)]
+        struct Refused {
+            error: String,
+        }
+        let what = "the token";
+        let (headers, body) = asks(setup, metadata, code, verifier)?;
+        let answer = self
+            .out
+            .send(Outgoing {
+                method: Method::POST,
+                url: metadata.token_endpoint.0.clone(),
+                headers,
+                body: Some(body),
+                timeout: TIMEOUT,
+                cap: Some(CAP),
+                lane: None,
+            })
+            .await
+            .map_err(|error| ProviderError::Unreachable { what, why: error.to_string() })?;
+        if answer.status.is_success() {
+            let issued: Issued =
+                serde_json::from_slice(&answer.body).map_err(|_| unusable(what, "the answer holds none"))?;
+            return Ok(issued.id_token);
+        }
+        // A word of the standard; a description could repeat what was sent.
+        let refused = serde_json::from_slice::<Refused>(&answer.body).map(|refused| refused.error);
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let word = refused.unwrap_or_default().chars().filter(|c| plain(*c)).take(40).collect::<String>();
+        match answer.status.as_u16() {
+            400..=403 => Err(ProviderError::Refused(word)),
+            status => Err(ProviderError::Unreachable { what, why: format!("status {status}") }),
+        }
+    }
+
+    /// Verifies a token with the provider's keys, and answers its claims. A key that is not known may be new: then the keys are read
+    /// again, once.
+    pub(super) async fn verified(
+        &self,
+        metadata: &Metadata,
+        token: &Token<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, ProviderError> {
+        let mut keys = self.keys.lock().await;
+        let mut just_read = false;
+        let known = match &keys.read {
+            Some((at, set)) if is_fresh(*at, now) => set.clone(),
+            _ => {
+                just_read = true;
+                self.read_keys(metadata, &mut keys, now).await?
+            }
+        };
+        let rests = keys.futile.is_some_and(|at| now.duration_since(at) < FUTILE && now >= at);
+        match token.verified(&known) {
+            Err(Unsigned::UnknownKey) if !just_read && !rests => {
+                let newer = self.read_keys(metadata, &mut keys, now).await?;
+                let verified = token.verified(&newer);
+                keys.futile = (verified == Err(Unsigned::UnknownKey)).then_some(now);
+                Ok(verified?.to_vec())
+            }
+            verified => Ok(verified?.to_vec()),
+        }
+    }
+
+    async fn read_keys(
+        &self,
+        metadata: &Metadata,
+        keys: &mut Keys,
+        now: Timestamp,
+    ) -> Result<KeySet, ProviderError> {
+        let what = "the provider's keys";
+        let body = self.get(what, metadata.jwks_uri.0.clone()).await?;
+        let set = KeySet::parse(&body).ok_or_else(|| unusable(what, "they are no key set"))?;
+        keys.read = Some((now, set.clone()));
+        Ok(set)
+    }
+
+    async fn get(&self, what: &'static str, url: Url) -> Result<Vec<u8>, ProviderError> {
+        let outgoing = Outgoing {
+            method: Method::GET,
+            url,
+            headers: accepting(),
+            body: None,
+            timeout: TIMEOUT,
+            cap: Some(CAP),
+            lane: None,
+        };
+        let answer = self.out.send(outgoing).await;
+        let answer = answer.map_err(|error| ProviderError::Unreachable { what, why: error.to_string() })?;
+        if answer.status.is_success() {
+            return Ok(answer.body);
+        }
+        Err(ProviderError::Unreachable { what, why: format!("status {}", answer.status.as_u16()) })
+    }
+}
+
+/// The request for a token: its headers and its form.
+fn asks(
+    setup: &LoginSetup,
+    metadata: &Metadata,
+    code: &SecretString,
+    verifier: &SecretString,
+) -> Result<(HeaderMap, Vec<u8>), ProviderError> {
+    let methods = metadata.token_endpoint_auth_methods_supported.as_deref();
+    // What is not said is `client_secret_basic`.
+    let basic = methods.is_none_or(|all| all.iter().any(|one| one == "client_secret_basic"));
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", "authorization_code")
+        .append_pair("code", code.expose_secret())
+        .append_pair("redirect_uri", setup.redirect_url.as_str())
+        .append_pair("code_verifier", verifier.expose_secret());
+    let mut headers = accepting();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    match &setup.client_secret {
+        Some(secret) if basic => {
+            headers.insert(header::AUTHORIZATION, basic_header(&setup.client_id, secret)?);
+        }
+        Some(secret) => {
+            form.append_pair("client_id", &setup.client_id)
+                .append_pair("client_secret", secret.expose_secret());
+        }
+        None => {
+            form.append_pair("client_id", &setup.client_id);
+        }
+    }
+    Ok((headers, form.finish().into_bytes()))
+}
+
+/// Time that went back makes nothing fresh.
+fn is_fresh(at: Timestamp, now: Timestamp) -> bool {
+    now >= at && now.duration_since(at) < FRESH
+}
+
+fn unusable(what: &'static str, why: &str) -> ProviderError {
+    ProviderError::Unusable { what, why: why.to_owned() }
+}
+
+fn accepting() -> HeaderMap {
+    HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))])
+}
+
+/// RFC 6749, 2.3.1: both halves are form-encoded before they are joined.
+fn basic_header(id: &str, secret: &SecretString) -> Result<HeaderValue, ProviderError> {
+    let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+    let pair =
+        Zeroizing::new(format!("{}:{}", encoded(id), *Zeroizing::new(encoded(secret.expose_secret()))));
+    let value = Zeroizing::new(format!("Basic {}", *Zeroizing::new(STANDARD.encode(pair.as_bytes()))));
+    let mut value =
+        HeaderValue::from_str(&value).map_err(|_| unusable("the client's secret", "it fits no header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
