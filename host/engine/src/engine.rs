@@ -22,7 +22,7 @@ use crate::artefacts::Artefacts;
 use crate::capabilities::Capabilities;
 use crate::clock::Clock;
 use crate::config::EngineConfig;
-use crate::credentials::{Credentials, Tokens};
+use crate::credentials::{Credentials, Tokens, webhook_name};
 use crate::error::EngineError;
 use crate::failure::{self, Failure};
 use crate::guard::Guard;
@@ -485,7 +485,8 @@ impl Engine {
         let connector = self.runtime().load(bytes, &digest, &grants).await?;
         let manifest = Arc::new(connector.manifest().clone());
         let quotas = self.quotas_of_partner(&connection.id, &manifest).await?;
-        let partner = self.partner_api(&connection, &manifest, secrets, quotas)?;
+        let webhook = self.credentials().get(&connection.workspace, &webhook_name(&connection.id)).await?;
+        let partner = self.partner_api(&connection, &manifest, secrets, webhook, quotas)?;
         let overridden =
             self.0.guests.lock().unwrap_or_else(PoisonError::into_inner).get(&connection.id).cloned();
         let guest = overridden.unwrap_or_else(|| Arc::new(connector));
@@ -522,6 +523,7 @@ impl Engine {
         connection: &Connection,
         manifest: &contactor_manifest::Manifest,
         secrets: BTreeMap<String, SecretString>,
+        webhook_secret: Option<SecretString>,
         quotas: Arc<Quotas>,
     ) -> Result<PartnerApi, EngineError> {
         let auth = manifest.auth(&connection.auth_scheme).ok_or_else(|| {
@@ -539,6 +541,7 @@ impl Engine {
             base_url: connection.base_url.clone(),
             auth: auth.clone(),
             secrets,
+            webhook_secret,
             quotas,
             timeout: Duration::from_secs(self.config().partner_timeout),
             log_cap: self.config().log_body_cap,
