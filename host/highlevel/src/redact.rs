@@ -85,6 +85,10 @@ fn spellings(secret: &SecretString) -> Vec<SecretString> {
                 .map(|alphabet| within_base64(plain, before, |bytes| alphabet.encode(bytes)))
         }));
     }
+    // JSON within JSON: an answer that quotes another answer.
+    let twice: Vec<_> =
+        all.iter().filter(|text| text.contains('\\')).map(|text| text.replace('\\', "\\\\")).collect();
+    all.extend(twice);
     all.sort();
     all.dedup();
     all.into_iter().map(SecretString::from).collect()
@@ -139,6 +143,7 @@ mod tests {
             r"Fake/Key\u002bwith \u0022quotes\u0022\u003d\u0026\u003cX\u003e",
             r"Fake/Key\u002Bwith \u0022quotes\u0022\u003D\u0026\u003CX\u003E",
             "Fake/Key+with &quot;quotes&quot;=&amp;&lt;X&gt;",
+            r#"Fake\\/Key+with \\"quotes\\"=&<X>"#,
         ] {
             assert_eq!(redactor.text(format!("<{spelling}>")), "<[redacted]>");
         }

@@ -268,7 +268,8 @@ impl World {
             }
             all.extend(arguments);
             let output = Host::run(self.dir.path(), &all, &[]).await.unwrap();
-            self.printed.extend(format!("\n$ {arguments:?}: {:?}\n", output.status.code()).into_bytes());
+            self.printed
+                .extend(format!("\n$ {:?}: {:?}\n", arguments.first(), output.status.code()).into_bytes());
             self.printed.extend([output.stdout.as_slice(), output.stderr.as_slice()].concat());
             said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         }
