@@ -5,6 +5,8 @@
 #![expect(clippy::cast_precision_loss, reason = "figures are shown with three digits")]
 
 mod accepts;
+mod access;
+mod attacks;
 mod backfill;
 mod backlog;
 mod calls;
@@ -62,6 +64,10 @@ enum Measurement {
     Backlog,
     /// An edit while another workspace has a million records to do.
     Neighbour,
+    /// A call while another workspace's connector attacks the host.
+    Attacks,
+    /// What it costs to ask whether a call is granted.
+    Access,
 }
 
 #[tokio::main]
@@ -85,6 +91,8 @@ async fn main() -> Result<()> {
             Measurement::Backfill => backfill::measure(&size, dir.path()).await,
             Measurement::Backlog => backlog::measure(&size, dir.path()).await,
             Measurement::Neighbour => neighbour::measure(&size, dir.path()).await,
+            Measurement::Attacks => attacks::measure(&size, dir.path()).await,
+            Measurement::Access => access::measure(size.access_samples),
         };
         for figure in figures.with_context(|| format!("{measurement:?} could not be measured"))? {
             report.add(figure)?;

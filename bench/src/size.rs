@@ -29,6 +29,12 @@ pub(crate) struct Size {
     pub(crate) dirty: usize,
     /// Edits beside them, and without them.
     pub(crate) edits: usize,
+    /// Alternating rounds of each attack.
+    pub(crate) attack_rounds: usize,
+    /// Calls of the neighbour in each of them.
+    pub(crate) neighbour_calls: usize,
+    /// Samples of a million permission checks.
+    pub(crate) access_samples: usize,
 }
 
 impl Size {
@@ -46,6 +52,9 @@ impl Size {
             backlog: 200_000,
             dirty: 1_000_000,
             edits: 100,
+            attack_rounds: 5,
+            neighbour_calls: 300,
+            access_samples: 51,
         }
     }
 
@@ -63,6 +72,9 @@ impl Size {
             backlog: 2_000,
             dirty: 10_000,
             edits: 10,
+            attack_rounds: 1,
+            neighbour_calls: 30,
+            access_samples: 3,
         }
     }
 }

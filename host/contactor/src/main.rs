@@ -4,6 +4,7 @@ mod cli;
 mod client;
 mod commands;
 mod config;
+mod dumps;
 mod exit;
 mod keys;
 mod logging;
@@ -19,6 +20,11 @@ use crate::cli::Cli;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
+    // Before anything that is a secret is read.
+    if let Err(error) = dumps::disable() {
+        let _ = writeln!(std::io::stderr().lock(), "contactor: core dumps cannot be switched off: {error}");
+        return Exit::Failed.into();
+    }
     let cli = Cli::parse();
     match commands::run(cli) {
         Ok(()) => Exit::Ok.into(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use contactor_highlevel::oauth::OAuthClient;
 use contactor_highlevel::webhook::Verifier;
 use contactor_highlevel::{CustomFields, HighLevel, Location, LocationId as HlLocationId};
-use contactor_manifest::HostPattern;
+use contactor_manifest::{HostPattern, Manifest};
 use contactor_runtime::{Runtime, RuntimeConfig};
 use contactor_store::{
     Connection, ConnectionId, Digest, LocationId, Pinned, RecordId, Rollout, RolloutEnd, Seen, SeenPage,
@@ -23,7 +23,7 @@ use crate::artefacts::Artefacts;
 use crate::capabilities::Capabilities;
 use crate::clock::Clock;
 use crate::config::EngineConfig;
-use crate::credentials::{Credentials, Tokens};
+use crate::credentials::{Credentials, Tokens, webhook_name};
 use crate::error::EngineError;
 use crate::failure::{self, Failure};
 use crate::guard::Guard;
@@ -572,7 +572,9 @@ impl Engine {
             .as_str()
             .parse()
             .map_err(|error: contactor_runtime::DigestError| EngineError::Invalid(error.to_string()))?;
-        let asked = contactor_runtime::inspect(&bytes).map_err(contactor_runtime::LoadError::from)?.manifest;
+        let invalid = |error: &dyn std::fmt::Display| EngineError::Invalid(format!("manifest: {error}"));
+        let text = contactor_manifest::extract(&bytes).map_err(|error| invalid(&error))?.unwrap_or_default();
+        let asked = Manifest::parse(&text).map_err(|error| invalid(&error))?;
         // What a manifest asks for, what an admin granted of it, and what the policy leaves: nothing else is known of from here on.
         let granted = workspace.policy.leaves(permissions::whole(&connection.grants, &asked));
         let grants = crate::manage::interfaces(&granted);
@@ -584,7 +586,8 @@ impl Engine {
             Some(quotas) => quotas,
             None => self.quotas_of_partner(&connection.id, &manifest).await?,
         };
-        let partner = self.partner_api(&connection, &manifest, hosts, secrets, quotas)?;
+        let webhook = self.credentials().get(&connection.workspace, &webhook_name(&connection.id)).await?;
+        let partner = self.partner_api(&connection, &manifest, hosts, secrets, webhook, quotas)?;
         let overridden =
             self.0.guests.lock().unwrap_or_else(PoisonError::into_inner).get(&connection.id).cloned();
         let guest = overridden.unwrap_or_else(|| Arc::new(connector));
@@ -622,6 +625,7 @@ impl Engine {
         manifest: &contactor_manifest::Manifest,
         hosts: Vec<HostPattern>,
         secrets: BTreeMap<String, SecretString>,
+        webhook_secret: Option<SecretString>,
         quotas: Arc<Quotas>,
     ) -> Result<PartnerApi, EngineError> {
         let auth = manifest.auth(&connection.auth_scheme).ok_or_else(|| {
@@ -639,6 +643,7 @@ impl Engine {
             base_url: connection.base_url.clone(),
             auth: auth.clone(),
             secrets,
+            webhook_secret,
             quotas,
             timeout: Duration::from_secs(self.config().partner_timeout),
             log_cap: self.config().log_body_cap,

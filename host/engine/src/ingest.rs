@@ -9,6 +9,7 @@ use http::HeaderMap;
 
 use crate::engine::Engine;
 use crate::error::IngestError;
+use crate::manage::Endpoint;
 use crate::reconcile::children::{self, Kind, News};
 use crate::reconcile::contact_fields;
 use crate::signature;
@@ -120,8 +121,9 @@ impl Engine {
                 location: None,
                 key,
                 kind: "webhook".to_owned(),
-                body: body.into(),
-                headers: kept_headers(headers, &endpoint.webhook),
+                // The signature is checked, so nobody needs the very bytes: what they repeat of the credential is not kept.
+                body: endpoint.partner.given_bytes(body.into()),
+                headers: kept_headers(headers, &endpoint),
                 received_at: now,
                 marks: Vec::new(),
                 needs_receive: true,
@@ -189,8 +191,8 @@ fn child_fields(envelope: &Envelope, change: Change) -> Fields {
 }
 
 /// Headers that a connector may want, without the signature and other credentials.
-fn kept_headers(headers: &HeaderMap, webhook: &contactor_manifest::Webhook) -> serde_json::Value {
-    let signature = match &webhook.signature {
+fn kept_headers(headers: &HeaderMap, endpoint: &Endpoint) -> serde_json::Value {
+    let signature = match &endpoint.webhook.signature {
         contactor_manifest::Signature::HmacSha256 { header, .. } => header.to_ascii_lowercase(),
         contactor_manifest::Signature::None => String::new(),
     };
@@ -204,7 +206,10 @@ fn kept_headers(headers: &HeaderMap, webhook: &contactor_manifest::Webhook) -> s
                     .any(|word| name.contains(word))
                 && (name.starts_with("x-") || name == "content-type" || name == "user-agent")
         })
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.into())))
+        .filter_map(|(name, value)| {
+            let value = endpoint.partner.given(value.to_str().ok()?.to_owned());
+            Some((name.as_str().to_owned(), value.into()))
+        })
         .take(32)
         .collect::<serde_json::Map<_, _>>()
         .into()

@@ -12,6 +12,7 @@
 //! State is reconciled, events are hints: an event only marks a record dirty, and a run reads both sides again before it
 //! decides. The plan is free of effects, so a preview is the same code without the second half.
 
+pub mod access;
 mod active;
 mod alerts;
 mod appointment_walk;

@@ -14,7 +14,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::Poll,
     time::Duration,
@@ -26,17 +26,19 @@ use rustix::time::{ClockId, clock_gettime};
 #[derive(Clone, Debug)]
 pub(crate) struct CpuClock(Arc<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
     /// Nanoseconds in finished turns.
     spent: AtomicU64,
     /// The thread's CPU time when the present turn began, in nanoseconds.
     turn: AtomicU64,
+    /// A turn was longer than a tick.
+    overrun: AtomicBool,
 }
 
 impl CpuClock {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Inner { spent: AtomicU64::new(0), turn: AtomicU64::new(0) }))
+        Self(Arc::default())
     }
 
     /// Drives the future with the clock running only in its turns, and turns a panic into an error: a bug of the host or of
@@ -67,6 +69,16 @@ impl CpuClock {
     /// Time in the present turn. Meaningful only from inside the future.
     pub(crate) fn in_turn(&self) -> Duration {
         Duration::from_nanos(now().saturating_sub(self.0.turn.load(Relaxed)))
+    }
+
+    /// Notes that the present turn was longer than one may be.
+    pub(crate) fn overrun(&self) {
+        self.0.overrun.store(true, Relaxed);
+    }
+
+    /// Whether any turn was.
+    pub(crate) fn has_overrun(&self) -> bool {
+        self.0.overrun.load(Relaxed)
     }
 
     fn begin_turn(&self) {

@@ -2,10 +2,12 @@
 //!
 //! Wasmtime promises nothing about the time that a hostile component takes to compile. A compilation cannot be stopped from
 //! outside, so one that takes too long goes on behind our back; it keeps its permit until it ends, so that a stream of such
-//! components never occupies more than the permitted threads.
+//! components never occupies more than the permitted threads. Cranelift compiles on all cores, so these threads are the compiler's own
+//! and stand behind all others.
 
 use std::{
     collections::HashMap,
+    io,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -13,12 +15,14 @@ use std::{
     time::Duration,
 };
 
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 use wasmtime::{Engine, component::Component};
 
 use crate::{
     CacheConfig, Digest, HostFault, LoadError, RuntimeError,
     cache::{Cache, Found},
+    priority,
 };
 
 pub(crate) struct Compiler {
@@ -32,6 +36,7 @@ pub(crate) struct Compiler {
 /// What a compilation needs, on whichever thread it runs.
 struct Work {
     engine: Engine,
+    threads: ThreadPool,
     cache: Option<Cache>,
     compiled: AtomicU64,
     from_cache: AtomicU64,
@@ -58,8 +63,14 @@ impl Compiler {
     ) -> Result<Self, RuntimeError> {
         let cache =
             cache.map(|config| Cache::open(config, engine)).transpose().map_err(RuntimeError::Cache)?;
+        let threads = ThreadPoolBuilder::new()
+            .thread_name(|number| format!("compiler-{number}"))
+            .start_handler(|_| priority::lower())
+            .build()
+            .map_err(|error| RuntimeError::Threads(io::Error::other(error)))?;
         let work = Work {
             engine: engine.clone(),
+            threads,
             cache,
             compiled: AtomicU64::new(0),
             from_cache: AtomicU64::new(0),
@@ -148,7 +159,7 @@ impl Work {
             }
         }
         // `from_binary` takes no text and looks at no file.
-        let component = Component::from_binary(&self.engine, bytes)?;
+        let component = self.threads.install(|| Component::from_binary(&self.engine, bytes))?;
         self.compiled.fetch_add(1, Relaxed);
         if let Some(cache) = &self.cache
             && let Err(error) = cache.put(digest, &component)

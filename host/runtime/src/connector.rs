@@ -2,13 +2,18 @@
 
 use std::{
     fmt,
+    future::poll_fn,
     pin::pin,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
 use contactor_manifest::Manifest;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use wasmtime::{Engine, PoolConcurrencyLimitError, Trap, component::Component};
 
 use crate::{
@@ -18,6 +23,7 @@ use crate::{
     dispatch::{self, Failure},
     engine::Ticker,
     meters::Meters,
+    overrun::Overrun,
     store::{self, CallState, Stop},
 };
 
@@ -51,6 +57,8 @@ pub(crate) struct Slots {
     /// Without it no guest would ever be interrupted, so whoever can call holds it.
     #[expect(dead_code, reason = "held, not read")]
     pub(crate) ticker: Arc<Ticker>,
+    /// Where calls go on that have computed for longer than an epoch.
+    pub(crate) overrun: Arc<Overrun>,
 }
 
 /// What became of a call.
@@ -89,7 +97,7 @@ impl<H: HostImports> Connector<H> {
 
     /// Its id, from the manifest.
     pub fn id(&self) -> &str {
-        self.inner.inspection.manifest.connector.id.as_str()
+        self.inner.id()
     }
 
     /// The digest of its component.
@@ -119,32 +127,61 @@ impl<H: HostImports> Connector<H> {
 
     /// Runs one invocation in a fresh store and a fresh instance, which nothing else ever sees.
     ///
-    /// Waits for a free slot first, then holds the call to its [`Limits`]. Dropping the future ends the call and frees the
-    /// slot. A host function that is running is dropped at its next `await`, so host functions have to be cancel-safe.
+    /// Waits for a free slot first, then holds the call to its [`Limits`]. A guest that computes for longer than a tick goes on behind
+    /// all others. Dropping the future ends the call and frees the slot, at the guest's next tick at the latest. A host function that
+    /// is running is dropped at its next `await`, so host functions have to be cancel-safe.
     pub async fn call(&self, host: H, invocation: Invocation) -> CallOutcome<H> {
-        let inner = &*self.inner;
-        let export = invocation.export();
-        let slots = &inner.slots;
-        let Ok(Ok(_slot)) = timeout(slots.wait, slots.permits.acquire()).await else {
+        let inner = &self.inner;
+        let (export, slots) = (invocation.export(), &inner.slots);
+        let permit = Arc::clone(&slots.permits).acquire_owned();
+        let Ok(Ok(slot)) = timeout(slots.wait, permit).await else {
             let fault = HostFault::PoolBusy { slots: slots.total, waited: slots.wait };
-            let error = self.host_error(export, fault);
+            let error = inner.host_error(export, fault);
             inner.meters.record(Some(&error), Duration::ZERO, Duration::ZERO);
             return CallOutcome { host, result: Err(error), usage: Usage::default() };
         };
-        let begin = Instant::now();
         let clock = CpuClock::new();
-        // Declared after the slot, so that it is dropped before it, wherever this future ends.
-        let mut store = store::new(&inner.engine, host, &inner.limits, &clock, slots.tick);
+        let mut call = Box::pin(Arc::clone(inner).run(host, invocation, clock.clone(), slot));
+        let ended = poll_fn(|context| match call.as_mut().poll(context) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending if clock.has_overrun() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        let outcome = match ended.await {
+            Some(outcome) => outcome,
+            None => slots.overrun.finish(call).await,
+        };
+        inner.meters.record(outcome.result.as_ref().err(), outcome.usage.wall, outcome.usage.cpu);
+        if let Err(error) = &outcome.result {
+            tracing::warn!(connector = self.id(), export, %error, "connector call failed");
+        }
+        outcome
+    }
+}
+
+impl<H: HostImports> Inner<H> {
+    /// The call itself. It owns all that it needs, so that it can change threads.
+    async fn run(
+        self: Arc<Self>,
+        host: H,
+        invocation: Invocation,
+        clock: CpuClock,
+        // Dropped after everything else, wherever this future ends.
+        _slot: OwnedSemaphorePermit,
+    ) -> CallOutcome<H> {
+        let begin = Instant::now();
+        let export = invocation.export();
+        let mut store = store::new(&self.engine, host, &self.limits, &clock, self.slots.tick);
         let result = {
-            let call = pin!(dispatch::run(&inner.component, &mut store, &invocation));
-            timeout(inner.limits.timeout, clock.measure(call)).await
+            let call = pin!(dispatch::run(&self.component, &mut store, &invocation));
+            timeout(self.limits.timeout, clock.measure(call)).await
         };
         let result = match result {
             Ok(Ok(Ok(reply))) => Ok(reply),
             Ok(Ok(Err(failure))) => Err(self.judge(export, failure, store.data().ran)),
             Ok(Err(_panic)) => Err(self.host_error(export, HostFault::Panicked)),
             Err(_elapsed) => {
-                Err(self.guest_error(export, GuestFault::Timeout { limit: inner.limits.timeout }))
+                Err(self.guest_error(export, GuestFault::Timeout { limit: self.limits.timeout }))
             }
         };
         // Frees the slot in the pool.
@@ -157,16 +194,12 @@ impl<H: HostImports> Connector<H> {
             bytes_received: state.budget.received as u64,
             peak_memory: state.limiter.peak_memory() as u64,
         };
-        inner.meters.record(result.as_ref().err(), usage.wall, usage.cpu);
-        if let Err(error) = &result {
-            tracing::warn!(connector = self.id(), export, %error, "connector call failed");
-        }
         CallOutcome { host: state.host, result, usage }
     }
 
     /// Whose fault is it, and which one? An instance that cannot be made is the host's fault, but for what its start function does.
     fn judge(&self, export: &'static str, failure: Failure, ran: bool) -> CallError {
-        let limits = &self.inner.limits;
+        let limits = &self.limits;
         let (error, starting) = match failure {
             Failure::Start(error) => (error, !ran),
             Failure::Call(error) => (error, false),
@@ -183,7 +216,7 @@ impl<H: HostImports> Connector<H> {
         } else if let Some(trap) = error.downcast_ref::<Trap>() {
             GuestFault::Trap { reason: trap.to_string().trim_start_matches("wasm trap: ").to_owned() }
         } else if error.is::<PoolConcurrencyLimitError>() {
-            let fault = HostFault::PoolBusy { slots: self.inner.slots.total, waited: Duration::ZERO };
+            let fault = HostFault::PoolBusy { slots: self.slots.total, waited: Duration::ZERO };
             return self.host_error(export, fault);
         } else if starting {
             return self.host_error(export, HostFault::Internal(format!("{error:#}")));
@@ -193,6 +226,10 @@ impl<H: HostImports> Connector<H> {
             GuestFault::BadData { reason: error.root_cause().to_string() }
         };
         self.guest_error(export, fault)
+    }
+
+    fn id(&self) -> &str {
+        self.inspection.manifest.connector.id.as_str()
     }
 
     fn guest_error(&self, export: &'static str, fault: GuestFault) -> CallError {

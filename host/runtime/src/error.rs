@@ -21,6 +21,9 @@ pub enum RuntimeError {
     /// The thread that ends endless guests could not be started.
     #[error("the thread that keeps the guests' time did not start")]
     Ticker(#[source] std::io::Error),
+    /// The threads for guests that compute for long, or those that compile, could not be started.
+    #[error("the threads for what takes long did not start")]
+    Threads(#[source] std::io::Error),
     /// The cache directory cannot be used.
     #[error("the cache of compiled components cannot be used")]
     Cache(#[source] std::io::Error),

@@ -29,6 +29,8 @@ mod invocation;
 mod limits;
 mod linker;
 mod meters;
+mod overrun;
+mod priority;
 mod runtime;
 mod store;
 mod weight;

@@ -3,11 +3,11 @@
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use contactor_manifest::Version;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 use wasmtime::Engine;
 
 use crate::{
-    Connector, Digest, Grants, Inspection, Limits, LoadError, RuntimeConfig, RuntimeError,
+    Connector, Digest, Grants, HostFault, Inspection, Limits, LoadError, RuntimeConfig, RuntimeError,
     bindings::HostImports,
     compiler::{CompileCounts, Compiler},
     connector::{Inner, Slots},
@@ -15,6 +15,7 @@ use crate::{
     inspect::{self, INTERFACE_VERSION},
     linker,
     meters::Meters,
+    overrun::Overrun,
 };
 
 /// One per process. Cheap to clone; the engine lives as long as the runtime or any connector of it.
@@ -58,6 +59,7 @@ impl<H: HostImports> Runtime<H> {
             wait: config.pool_wait,
             tick: config.epoch_tick,
             ticker: Arc::new(Ticker::start(&engine, config.epoch_tick)?),
+            overrun: Arc::new(Overrun::start().map_err(RuntimeError::Threads)?),
         };
         let compiler = Compiler::new(&engine, config.compile_permits, config.compile_timeout, config.cache)?;
         let shared = Shared {
@@ -86,7 +88,7 @@ impl<H: HostImports> Runtime<H> {
         grants: &Grants,
     ) -> Result<Connector<H>, LoadError> {
         let shared = &*self.shared;
-        let inspection = self.approve(&bytes, expected, grants)?;
+        let (inspection, bytes) = self.approve(bytes, expected, grants).await?;
         let id = inspection.manifest.connector.id.as_str().to_owned();
         let compiled = shared.compiler.compile(&id, *expected, bytes).await?;
         let component = linker::link(&shared.engine, &compiled, grants).map_err(|error| LoadError::Link {
@@ -107,12 +109,22 @@ impl<H: HostImports> Runtime<H> {
     }
 
     /// Everything that [`load`](Self::load) checks before it compiles anything: size, digest, format, manifest, host version, imports
-    /// against `grants`, exports.
+    /// against `grants`, exports. Bytes that a stranger may have made, megabytes of them, are looked at where nobody waits for it; they
+    /// are given back.
     ///
     /// # Errors
     /// [`LoadError`], which names what was refused and why.
-    pub fn approve(&self, bytes: &[u8], expected: &Digest, grants: &Grants) -> Result<Inspection, LoadError> {
-        self.shared.approve(bytes, expected, grants)
+    pub async fn approve(
+        &self,
+        bytes: Vec<u8>,
+        expected: &Digest,
+        grants: &Grants,
+    ) -> Result<(Inspection, Vec<u8>), LoadError> {
+        let (shared, expected, grants) = (Arc::clone(&self.shared), *expected, grants.clone());
+        let approving = spawn_blocking(move || Ok((shared.approve(&bytes, &expected, &grants)?, bytes)));
+        approving.await.unwrap_or_else(|_panic| {
+            Err(LoadError::Host { connector: "a component".to_owned(), fault: HostFault::Panicked })
+        })
     }
 
     /// How much of the pool is in use.

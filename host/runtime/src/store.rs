@@ -121,7 +121,8 @@ pub(crate) fn new<H: HostImports>(
             // The tick passed while the guest waited; it has only just begun.
             return Ok(UpdateDeadline::Continue(1));
         }
-        // Tokio's own yield: others on this worker get their turn, and timers are looked at.
+        // Tokio's own yield: others on this worker get their turn, and timers are looked at. The call goes on elsewhere.
+        clock.overrun();
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
     // The hook fires for wasmtime's own helpers (`memory.grow`, …) as well; only the budget knows what was a host call.

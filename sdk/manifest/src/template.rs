@@ -63,17 +63,13 @@ impl Template {
     ///
     /// # Errors
     /// [`TemplateError::Missing`] with the name for which there is no value; never a value.
-    pub fn render<'v>(&self, value: impl Fn(&str) -> Option<&'v str>) -> Result<String, TemplateError> {
-        let mut text = String::new();
-        for part in &self.parts {
-            match part {
-                Part::Literal(literal) => text.push_str(literal),
-                Part::Placeholder(name) => {
-                    text.push_str(value(name).ok_or_else(|| TemplateError::Missing(name.clone()))?);
-                }
-            }
-        }
-        Ok(text)
+    pub fn render<'v>(&'v self, value: impl Fn(&str) -> Option<&'v str>) -> Result<String, TemplateError> {
+        let piece = |part: &'v Part| match part {
+            Part::Literal(literal) => Ok(literal.as_str()),
+            Part::Placeholder(name) => value(name).ok_or_else(|| TemplateError::Missing(name.clone())),
+        };
+        // Of its full size at once: a text that grows leaves copies of itself behind, and these are secrets.
+        Ok(self.parts.iter().map(piece).collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     /// The template as it was written.

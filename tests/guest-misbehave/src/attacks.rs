@@ -31,6 +31,10 @@ pub(crate) fn run(name: &str, input: String) -> Result<String, Error> {
             black_box(clock::now());
         }),
         "copy-storm" => copy_storm(),
+        "compute-and-call" => {
+            (0..number()?).for_each(|step| drop(black_box(step)));
+            contacts::get("any").map(|contact| contact.id)
+        }
         "wait" => contacts::get("wait").map(|contact| contact.id),
         "wait-often" => (0..number()?).try_for_each(|_| contacts::get("pause").map(drop)).map(|()| input),
 

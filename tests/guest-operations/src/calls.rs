@@ -122,8 +122,18 @@ pub(crate) fn run(function: &str, input: &Input) -> Result<Json> {
             log::write(level(input)?, input.text("message")?, &fields()?);
             outcome(Ok(()))
         }
+        #[cfg(target_arch = "wasm32")]
+        "memory.send" => crate::memory::send(),
+        "script.run" => script(input.items("calls")?),
         other => Err(Error::Unsupported(format!("there is no function `{other}`"))),
     }
+}
+
+/// Calls one function after the other, in one instance; the answers in their order.
+fn script(calls: &[Json]) -> Result<Json> {
+    let call =
+        |call: &Json| run(call["function"].as_str().unwrap_or_default(), &Input(call["input"].clone()));
+    Ok(json!({ "ok": calls.iter().map(call).collect::<Result<Vec<_>>>()? }))
 }
 
 fn search_request(input: &Input) -> Result<SearchRequest> {

@@ -6,6 +6,8 @@
 
 mod calls;
 mod input;
+#[cfg(target_arch = "wasm32")]
+mod memory;
 mod outcome;
 mod script;
 

@@ -7,9 +7,9 @@ use contactor_runtime::bindings::appointments::{Appointment, Host};
 use contactor_runtime::bindings::types::Error;
 use jiff::tz::TimeZone;
 
-use super::access::Access;
 use super::fields::JsonFields;
 use super::{Direct, errors};
+use crate::access::Access;
 use crate::convert;
 
 impl Host for Direct {

@@ -4,8 +4,8 @@ use contactor_highlevel::{BULK_LIMIT, BulkItem, BulkTags, BusinessId, ContactId}
 use contactor_runtime::bindings::bulk::{BulkOutcome, Host, TagMode};
 use contactor_runtime::bindings::types::Error;
 
-use super::access::Access;
 use super::{Direct, errors};
+use crate::access::Access;
 
 impl Host for Direct {
     /// A request that fails ends the call, although earlier ones took effect: the whole call can be made again, because

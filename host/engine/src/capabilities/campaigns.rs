@@ -4,8 +4,8 @@ use contactor_highlevel::{CampaignId, ContactId};
 use contactor_runtime::bindings::campaigns::Host;
 use contactor_runtime::bindings::types::Error;
 
-use super::access::Access;
 use super::{Direct, errors};
+use crate::access::Access;
 
 impl Host for Direct {
     async fn add(&mut self, contact_id: String, campaign_id: String) -> Result<(), Error> {

@@ -10,9 +10,9 @@ use contactor_store::JournalEntry;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
-use super::access::Access;
 use super::fields::{JsonFields, Names};
 use super::{Direct, consent, errors};
+use crate::access::Access;
 use crate::journal;
 
 /// How long HighLevel's search may not show what was created.

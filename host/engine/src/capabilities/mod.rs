@@ -4,7 +4,6 @@
 //! A refusal is a value on the call's error type and comes before any effect. Each call works on the run that it belongs to:
 //! its location, its connection, its recorder. A connector can therefore name no other tenant, host or credential.
 
-mod access;
 mod appointments;
 mod bulk;
 mod campaigns;
@@ -36,11 +35,11 @@ use std::fmt;
 use contactor_runtime::bindings::types::{self, Error};
 use contactor_store::{Call, JournalSlot, LocalWrite, StoreError};
 
+use crate::access::{self, Access};
 use crate::partner::HELD_BACK;
 use crate::reconcile::RunContext;
 use crate::recorder::cut;
 use crate::replay::Tape;
-use access::Access;
 pub(crate) use errors::{is_not_done, not_done};
 
 /// Bytes of what a preview says that it held back.
@@ -74,7 +73,7 @@ impl Capabilities {
 }
 
 impl Direct {
-    /// Whether this run may reach HighLevel's contacts in this way.
+    /// Whether this run may reach beyond its connection in this way.
     fn may(&self, access: Access) -> Result<(), Error> {
         access::check(&self.run.active.scopes, access)
     }

@@ -7,8 +7,8 @@ use contactor_runtime::bindings::types::{Error, NamedValue};
 use contactor_store::JournalEntry;
 use serde_json::Value as Json;
 
-use super::access::Access;
 use super::{Direct, errors};
+use crate::access::Access;
 use crate::{convert, journal};
 
 impl Host for Direct {

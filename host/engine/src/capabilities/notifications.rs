@@ -6,10 +6,9 @@ use contactor_runtime::bindings::types::Error;
 use contactor_store::{LocalWrite, NewMessage, StoreError};
 
 use super::{Direct, errors};
+use crate::access::Access;
 use crate::notify::{Content, message_id};
 
-/// The scope that a connector asks for.
-const SCOPE: &str = "notifications";
 /// Bytes of a kind, a title, a text and the data.
 const KIND: usize = 128;
 const TITLE: usize = 512;
@@ -20,9 +19,7 @@ const FULL: u64 = 60_000;
 
 impl Host for Direct {
     async fn send(&mut self, destination: String, message: Message) -> Result<(), Error> {
-        if !self.run.active.scopes.iter().any(|granted| granted == SCOPE) {
-            return Err(Error::Denied(SCOPE.to_owned()));
-        }
+        self.may(Access::Notify)?;
         self.may_change(|| format!("notifications.send {destination}"))?;
         let content = self.checked(message)?;
         let message = serde_json::to_value(content).map_err(|error| Error::Other(error.to_string()))?;

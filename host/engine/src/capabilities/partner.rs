@@ -6,7 +6,8 @@ use std::time::Duration;
 use contactor_runtime::bindings::partner::{Host, Request, Response};
 use contactor_runtime::bindings::types::Error;
 
-use super::{Direct, access};
+use super::Direct;
+use crate::access;
 use crate::partner::{check_size, is_write, out_of_order_until};
 
 /// Longest wait for the partner's quota within one request. A run that is sent away has read both sides for nothing, so a short

@@ -5,8 +5,8 @@ use contactor_highlevel::ContactId;
 use contactor_runtime::bindings::tags::{Host, TagChange};
 use contactor_runtime::bindings::types::Error;
 
-use super::access::Access;
 use super::{Direct, errors};
+use crate::access::Access;
 
 impl Host for Direct {
     async fn list_all(&mut self, contact_id: String) -> Result<Vec<String>, Error> {

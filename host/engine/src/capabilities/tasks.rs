@@ -7,8 +7,8 @@ use contactor_runtime::bindings::types::{Error, NamedValue};
 use contactor_store::{JournalEntry, RecordId};
 use serde_json::Value as Json;
 
-use super::access::Access;
 use super::{Direct, errors};
+use crate::access::Access;
 use crate::failure::{self, Failure};
 use crate::{convert, journal};
 

@@ -107,6 +107,7 @@ impl Bench {
             base_url: self.url.clone(),
             auth: manifest.auth("token").unwrap().clone(),
             secrets: BTreeMap::from([("token".to_owned(), SecretString::from("fake-partner-token"))]),
+            webhook_secret: None,
             quotas: Arc::new(Quotas::new(Vec::new())),
             timeout: Duration::from_secs(10),
             log_cap: 1_024,

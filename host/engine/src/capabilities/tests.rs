@@ -9,8 +9,8 @@ use contactor_runtime::bindings::{
 };
 
 use super::Capabilities;
-use super::access::Access::{self, Read, Write};
 use super::testing::{Bench, READ, WRITE, now};
+use crate::access::Access::{self, Read, Write};
 
 /// One call on HighLevel: how it reaches its contacts, the request that it should make, and its result.
 type Outcome = (Access, &'static str, Result<(), Error>);

@@ -5,8 +5,8 @@ use contactor_runtime::bindings::types::Error;
 use contactor_runtime::bindings::workflows::Host;
 use jiff::Timestamp;
 
-use super::access::Access;
 use super::{Direct, errors};
+use crate::access::Access;
 
 impl Host for Direct {
     async fn add(

@@ -1,6 +1,7 @@
 //! Connections: a connector switched on in a workspace, with what the admin granted.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use contactor_manifest::{Manifest, Webhook};
 use contactor_runtime::Grants;
@@ -21,7 +22,7 @@ use crate::credentials::webhook_name;
 use crate::dropped::NotKept;
 use crate::engine::Engine;
 use crate::error::{EngineError, IngestError};
-use crate::partner;
+use crate::partner::{self, PartnerApi};
 use crate::permissions::{self, Permission};
 use crate::walk::{MATCH, fresh};
 
@@ -162,6 +163,8 @@ pub(crate) struct Endpoint {
     pub(crate) connection: Connection,
     pub(crate) webhook: Webhook,
     pub(crate) secret: Option<SecretString>,
+    /// The way to the partner, which knows what of its credential must not be kept.
+    pub(crate) partner: Arc<PartnerApi>,
 }
 
 impl Engine {
@@ -426,7 +429,7 @@ impl Engine {
         let Some(webhook) = active.manifest.webhook.clone() else { return Ok(None) };
         let secret = self.credentials().get(&connection.workspace, &webhook_name(&connection.id)).await;
         let secret = secret.map_err(unavailable)?;
-        Ok(Some(Endpoint { connection, webhook, secret }))
+        Ok(Some(Endpoint { connection, webhook, secret, partner: Arc::clone(&active.partner) }))
     }
 }
 

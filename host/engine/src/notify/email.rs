@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Content, NotificationConfig, Undelivered};
 use crate::outbound::{Failed, Outbound};
+use crate::partner::{Redactor, SHORTEST_KEPT};
 
 /// How long a mail server may take for one command.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -72,6 +73,11 @@ impl SmtpConfig {
         self.from.parse().map_err(|error| format!("smtp.from `{}`: {error}", self.from))
     }
 
+    /// What happened, in the server's own words if it said any: it may repeat what it was sent.
+    fn shown(&self, error: &lettre::transport::smtp::Error) -> String {
+        Redactor::new(&self.password, SHORTEST_KEPT).text(error.to_string())
+    }
+
     /// The way to one address of the server; its certificate has to be for the server's name.
     fn transport(&self, address: IpAddr) -> Result<AsyncSmtpTransport<Tokio1Executor>, Undelivered> {
         let never = |error: lettre::transport::smtp::Error| Undelivered::Never(format!("TLS: {error}"));
@@ -121,18 +127,20 @@ pub(super) async fn send(
         match smtp.transport(address)?.send(mail.clone()).await {
             Ok(_) => return Ok(()),
             Err(error) if error.is_permanent() => {
-                return Err(Undelivered::Never(format!("refused by the mail server: {error}")));
+                let words = smtp.shown(&error);
+                return Err(Undelivered::Never(format!("refused by the mail server: {words}")));
             }
             // It was there, and another address of it would say the same.
-            Err(error) if error.is_transient() => return Err(later(&error)),
+            Err(error) if error.is_transient() => return Err(later(smtp, &error)),
             Err(error) => last = Some(error),
         }
     }
-    Err(last.map_or_else(|| Undelivered::later("the mail server has no address"), |error| later(&error)))
+    let nowhere = || Undelivered::later("the mail server has no address");
+    Err(last.map_or_else(nowhere, |error| later(smtp, &error)))
 }
 
-fn later(error: &lettre::transport::smtp::Error) -> Undelivered {
-    Undelivered::later(format!("the mail server: {error}"))
+fn later(smtp: &SmtpConfig, error: &lettre::transport::smtp::Error) -> Undelivered {
+    Undelivered::later(format!("the mail server: {}", smtp.shown(error)))
 }
 
 fn unreached(failed: Failed) -> Undelivered {

@@ -1,5 +1,7 @@
 //! Adds the credential on the way out, by the scheme that the manifest declares.
 
+use std::collections::BTreeMap;
+
 use contactor_manifest::{LoginBody, Placement, Scheme, Template};
 use contactor_runtime::bindings::partner::Method;
 use contactor_runtime::bindings::types::Error;
@@ -9,6 +11,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::request::invalid;
 use super::{PartnerApi, Secrets, Unsent};
@@ -42,12 +45,12 @@ impl PartnerApi {
         match &self.auth.scheme {
             Scheme::Basic { user, password } => {
                 use base64::Engine as _;
-                let pair = format!("{}:{}", self.render(user)?, self.render(password)?);
-                let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
-                set(headers, "authorization", &format!("Basic {encoded}"))?;
+                let pair = joined(&[&self.render(user)?, ":", &self.render(password)?]);
+                let encoded = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(&*pair));
+                set(headers, "authorization", &joined(&["Basic ", &encoded]))?;
             }
             Scheme::Bearer { token } => {
-                set(headers, "authorization", &format!("Bearer {}", self.render(token)?))?;
+                set(headers, "authorization", &joined(&["Bearer ", &self.render(token)?]))?;
             }
             Scheme::HeaderPair { headers: pairs } => {
                 for (name, value) in pairs {
@@ -62,7 +65,7 @@ impl PartnerApi {
                 let token = self.login_token(login).await?;
                 let token = token.expose_secret();
                 match &login.placement {
-                    Placement::Bearer => set(headers, "authorization", &format!("Bearer {token}"))?,
+                    Placement::Bearer => set(headers, "authorization", &joined(&["Bearer ", token]))?,
                     Placement::Header(name) => set(headers, name, token)?,
                     Placement::QueryOrForm(name) if method == Method::Post => {
                         append_to_form(headers, body, name, token)?;
@@ -91,15 +94,19 @@ impl PartnerApi {
         }
         let mut url = self.base.clone();
         url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), login.path));
-        let mut fields = std::collections::BTreeMap::new();
+        let mut fields = BTreeMap::new();
         for (name, value) in &login.fields {
             fields.insert(name.as_str(), self.render(value)?);
         }
         let (kind, body) = match login.body {
-            LoginBody::Json => ("application/json", json!(fields).to_string()),
+            LoginBody::Json => {
+                let fields: BTreeMap<_, _> =
+                    fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                ("application/json", json!(fields).to_string())
+            }
             LoginBody::Form => {
-                let form =
-                    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
+                let pairs = fields.iter().map(|(name, value)| (name, value.as_str()));
+                let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
                 (FORM, form)
             }
         };
@@ -128,15 +135,21 @@ impl PartnerApi {
         Ok(token)
     }
 
-    fn render(&self, template: &Template) -> Result<String, Error> {
+    fn render(&self, template: &Template) -> Result<Zeroizing<String>, Error> {
         render(template, &self.secrets)
     }
 }
 
-pub(super) fn render(template: &Template, secrets: &Secrets) -> Result<String, Error> {
+pub(super) fn render(template: &Template, secrets: &Secrets) -> Result<Zeroizing<String>, Error> {
     template
         .render(|name| secrets.get(name).map(ExposeSecret::expose_secret))
+        .map(Zeroizing::new)
         .map_err(|error| Error::Unauthorized(error.to_string()))
+}
+
+/// One text of several, of its full size at once: one that grows leaves copies of itself behind.
+pub(super) fn joined(parts: &[&str]) -> Zeroizing<String> {
+    Zeroizing::new(parts.concat())
 }
 
 /// Adds the credential's parameter. A connector's own of that name is refused: the partner might read that one instead.

@@ -29,7 +29,7 @@ pub(crate) use quota::Quotas;
 
 pub(crate) use names::{blank, is_secret};
 use redact::Hidden;
-pub(crate) use redact::{Redactor, of_values};
+pub(crate) use redact::{Redactor, SHORTEST_KEPT, of_values};
 pub(crate) use request::{base_url, check_size};
 
 /// Largest answer that is passed on, in bytes; the interface documents it.
@@ -67,6 +67,8 @@ pub(crate) struct PartnerSetup {
     pub(crate) base_url: String,
     pub(crate) auth: Auth,
     pub(crate) secrets: BTreeMap<String, SecretString>,
+    /// What the partner signs its webhooks with.
+    pub(crate) webhook_secret: Option<SecretString>,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) timeout: Duration,
     pub(crate) log_cap: usize,
@@ -99,7 +101,7 @@ impl PartnerApi {
             lane: setup.out.lane(),
             out: setup.out,
             base,
-            credential: Hidden::new(&setup.auth, &setup.secrets),
+            credential: Hidden::new(&setup.auth, &setup.secrets, setup.webhook_secret.as_ref()),
             auth: setup.auth,
             secrets: setup.secrets,
             limited: Mutex::default(),
@@ -319,7 +321,7 @@ impl PartnerApi {
         self.credential.given(text)
     }
 
-    /// A webhook's body without the credential's secrets, for a connector.
+    /// A webhook's body without the credential's secrets.
     pub(crate) fn given_bytes(&self, body: Vec<u8>) -> Vec<u8> {
         self.credential.given_bytes(body)
     }
@@ -487,6 +489,7 @@ mod tests {
             base_url: base_url.to_owned(),
             auth,
             secrets: BTreeMap::from([("token".to_owned(), SecretString::from(secret))]),
+            webhook_secret: None,
             quotas: Arc::new(Quotas::new(Vec::new())),
             timeout: Duration::from_secs(1),
             log_cap,

@@ -12,12 +12,13 @@ pub(crate) use contactor_highlevel::redact::{REDACTED, Redactor};
 use contactor_manifest::{Auth, Scheme};
 use contactor_runtime::bindings::partner::Response;
 use secrecy::SecretString;
+use zeroize::Zeroizing;
 
 use super::Secrets;
-use super::auth::render;
+use super::auth::{joined, render};
 
 /// Shorter parts are no secrets, and replacing them would make every text unreadable.
-const SHORTEST_KEPT: usize = 4;
+pub(crate) const SHORTEST_KEPT: usize = 4;
 /// Tokens of a login that are remembered: what was sent with an earlier one may still be answered.
 const TOKENS: usize = 4;
 
@@ -29,16 +30,18 @@ pub(super) struct Hidden {
 }
 
 impl Hidden {
-    pub(super) fn new(auth: &Auth, secrets: &Secrets) -> Self {
+    /// `webhook` is the secret that the partner signs with: its answers may list it among the webhooks that it sends.
+    pub(super) fn new(auth: &Auth, secrets: &Secrets, webhook: Option<&SecretString>) -> Self {
         let is_secret =
             |name: &str| auth.credentials.iter().all(|part| part.name.as_str() != name || part.secret);
         let secret = secrets.iter().filter(|(name, _)| is_secret(name)).map(|(_, secret)| secret.clone());
-        let mut given: Vec<SecretString> = secret.collect();
-        let mut kept: Vec<SecretString> = secrets.values().cloned().collect();
+        let mut given: Vec<SecretString> = secret.chain(webhook.cloned()).collect();
+        let mut kept: Vec<SecretString> = secrets.values().chain(webhook).cloned().collect();
         if let Scheme::Basic { user, password } = &auth.scheme
             && let (Ok(user), Ok(password)) = (render(user, secrets), render(password, secrets))
         {
-            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+            let pair = joined(&[&user, ":", &password]);
+            let pair = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(&*pair));
             for pair in [pair.as_str(), pair.trim_end_matches('=')] {
                 kept.push(SecretString::from(pair));
                 given.push(SecretString::from(pair));

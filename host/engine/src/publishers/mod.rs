@@ -129,7 +129,7 @@ impl Engine {
         digest: &contactor_runtime::Digest,
         grants: &Grants,
     ) -> Result<(Connector<Capabilities>, Option<String>), EngineError> {
-        let inspection = self.runtime().approve(&bytes, digest, grants)?;
+        let (inspection, bytes) = self.runtime().approve(bytes, digest, grants).await?;
         let publisher = self.vouched(inspection.manifest.connector.id.as_str(), &bytes)?;
         Ok((self.runtime().load(bytes, digest, grants).await?, publisher))
     }

@@ -202,6 +202,37 @@ async fn a_neighbour_is_answered_while_guests_loop() {
 }
 
 #[tokio::test]
+async fn a_guest_that_computes_for_long_goes_on_behind_all_others() {
+    let runtime = Runtime::new(RuntimeConfig { epoch_tick: Duration::from_millis(1), ..config() }).unwrap();
+    let connector = load(&runtime).await;
+    let own = std::thread::current().name().map(str::to_owned);
+    let short = run(&connector, "compute-and-call", 1).await;
+    assert_eq!(short.host.thread, own, "whoever is done within a tick stays where it began");
+    let long = run(&connector, "compute-and-call", 20_000_000).await;
+    assert_eq!(long.host.thread.as_deref(), Some("guest-overrun"));
+    assert!(matches!(long.result, Ok(Reply::Run(Ok(_)))), "{:?}", long.result);
+    assert_unharmed(&runtime, &connector).await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_while_it_loops_frees_its_slot() {
+    let runtime = runtime();
+    let connector = load(&runtime).await;
+    let looping = connector.clone();
+    let looping = tokio::spawn(async move { run(&looping, "loop", "").await });
+    while runtime.pool_use().free == 4 {
+        tokio::task::yield_now().await;
+    }
+    looping.abort();
+    assert!(looping.await.unwrap_err().is_cancelled());
+    // At its next tick.
+    while runtime.pool_use().free < 4 {
+        tokio::task::yield_now().await;
+    }
+    assert_unharmed(&runtime, &connector).await;
+}
+
+#[tokio::test]
 async fn no_call_finds_what_another_left_in_its_memory() {
     let runtime = Runtime::new(RuntimeConfig { max_instances: 1, ..config() }).unwrap();
     let connector = load(&runtime).await;

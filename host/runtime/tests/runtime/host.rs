@@ -14,6 +14,8 @@ use contactor_runtime::bindings::{
 pub(crate) struct TestHost {
     /// Ids that `contacts.get` was asked for.
     pub(crate) gets: u32,
+    /// The thread that asked for the last one.
+    pub(crate) thread: Option<String>,
     /// Messages of `log.write`, by their length.
     pub(crate) lines: Vec<usize>,
     /// Time as `clock.now` tells it.
@@ -51,6 +53,7 @@ impl settings::Host for TestHost {
 impl contacts::Host for TestHost {
     async fn get(&mut self, id: String) -> Result<contacts::Contact, Error> {
         self.gets += 1;
+        self.thread = std::thread::current().name().map(str::to_owned);
         match id.as_str() {
             "wait" => pending().await,
             "pause" => {
