@@ -56,6 +56,7 @@ mod story;
 mod subscriptions;
 mod task_walk;
 mod trouble;
+pub mod untrusted;
 mod usage;
 mod vault;
 mod walk;
@@ -76,12 +77,12 @@ pub use ingest::Ingested;
 pub use manage::{
     ActionCall, ActionReport, BucketReport, CheckReport, ConflictPreview, ConflictReport, ConflictView,
     ConnectionView, ConnectorView, DeletionDecision, DeletionPreview, DeletionView, DraftField, DraftRecord,
-    DraftReport, DraftTotals, EnableConnection, FirstSync, HighLevelQuota, InspectReport, IssuedToken,
-    MappingRow, MappingTrial, MatchReport, NewToken, NewUser, NewWorkspace, ParkedAction, ParkedGroupView,
-    PartnerQuota, PlannedCall, PolicyChange, QuotaUse, QuotaView, Released, RepeatableView, Resolve,
-    RowOrigin, ScopeRequest, SettingView, SyncEstimate, TOKEN_DAYS, Timeline, TimelineEntry, TimelineKind,
-    TimelinePage, TrialProblem, TrialReport, TrialRow, Unsure, UserView, WaitingDeletions, WantedPolicy,
-    WhyField, inspect,
+    DraftReport, DraftTotals, EnableConnection, Endpoint, FirstSync, HighLevelQuota, InspectReport,
+    IssuedToken, MappingRow, MappingTrial, MatchReport, NewToken, NewUser, NewWorkspace, ParkedAction,
+    ParkedGroupView, PartnerQuota, PlannedCall, PolicyChange, QuotaUse, QuotaView, Released, RepeatableView,
+    Resolve, RowOrigin, ScopeRequest, SettingView, SyncEstimate, TOKEN_DAYS, Timeline, TimelineEntry,
+    TimelineKind, TimelinePage, TrialProblem, TrialReport, TrialRow, Unsure, UserView, WaitingDeletions,
+    WantedPolicy, WhyField, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use oauth::{

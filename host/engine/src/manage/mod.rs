@@ -27,7 +27,7 @@ pub use actions::{ActionCall, ActionReport};
 pub use check::CheckReport;
 pub use conflicts::{ConflictPreview, ConflictReport, ConflictView, Resolve};
 pub(crate) use connections::interfaces;
-pub use connections::{ConnectionView, EnableConnection, SettingView};
+pub use connections::{ConnectionView, EnableConnection, Endpoint, SettingView};
 pub use connectors::{ConnectorView, InspectReport, RepeatableView, ScopeRequest, inspect};
 pub use deletes::{
     DeletionDecision, DeletionPreview, DeletionView, PlannedCall, PolicyChange, WaitingDeletions,

@@ -21,26 +21,28 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
-use self::pace::Pace;
+pub(crate) use self::pace::Pace;
 use self::record::Change;
 pub(crate) use self::record::Told;
 use self::rules::{Needs, Rule, word};
 use crate::app::App;
 use crate::error::ApiError;
 
-/// Refusals of one actor that are put on record within a minute; the next one that is tells how many were not.
+/// Refusals of one actor that are put on record within a minute, and of one kind that are logged; the next one that is tells how many
+/// were not.
 const REFUSALS: u32 = 20;
 
 /// What the gate remembers.
 pub(crate) struct Gate {
     requests: Pace<TokenId>,
     refusals: Pace<String>,
+    lines: Pace<&'static str>,
 }
 
 impl Gate {
     /// With so many requests of one token in a minute.
     pub(crate) fn new(requests: u32) -> Self {
-        Self { requests: Pace::new(requests), refusals: Pace::new(REFUSALS) }
+        Self { requests: Pace::new(requests), refusals: Pace::new(REFUSALS), lines: Pace::new(REFUSALS) }
     }
 }
 
@@ -125,7 +127,9 @@ impl Unknown {
             Self::Refused(refused) => refused,
         };
         metrics::counter!("contactor_admin_refused_total").increment(1);
-        tracing::warn!(%refused, "a request of the admin API was refused");
+        if let Ok(untold) = app.gate.lines.take(refused.kind(), Instant::now()) {
+            tracing::warn!(%refused, untold, "a request of the admin API was refused");
+        }
         let change = change.map(|mut change| {
             change.with(refused.token());
             change
