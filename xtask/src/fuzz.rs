@@ -28,8 +28,8 @@ const FLAGS: [&str; 7] = [
 const TIMEOUT: u32 = 10;
 /// MiB that a target may take.
 const MEMORY: u32 = 2_048;
-/// Bytes of an input: larger ones find the same more slowly.
-const LONGEST: u32 = 16 * 1024;
+/// Bytes of an input: the largest manifests of this repository, which are seeds, and little more.
+const LONGEST: u32 = 64 * 1024;
 
 #[derive(Args)]
 #[command(after_help = "\

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use contactor_highlevel::webhook::{
     Envelope, LegacyRsa, Scheme, Verifier, VerifierConfig, VerifyError, delivery_id,
 };
-use ed25519_dalek::pkcs8::{self as ed25519_pkcs8, EncodePublicKey as _};
+use ed25519_dalek::pkcs8::EncodePublicKey as _;
 use ed25519_dalek::{Signer as _, SigningKey};
 use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
@@ -33,9 +33,7 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| {
     let public = private.to_public_key().to_public_key_pem(LineEnding::LF).unwrap();
     let private = RsaKeyPair::from_pkcs8(private.to_pkcs8_der().unwrap().as_bytes()).unwrap();
     let verifier = Verifier::new(VerifierConfig {
-        ed25519_keys: vec![
-            ed25519.verifying_key().to_public_key_pem(ed25519_pkcs8::spki::der::pem::LineEnding::LF).unwrap(),
-        ],
+        ed25519_keys: vec![ed25519.verifying_key().to_public_key_pem(LineEnding::LF).unwrap()],
         legacy_rsa: Some(LegacyRsa { keys: vec![public], accept_until: Timestamp::MAX }),
         ..VerifierConfig::default()
     })

@@ -22,9 +22,6 @@ pub(crate) enum BodyError {
     /// It did not arrive in time.
     #[error("the body did not arrive in time")]
     TooSlow,
-    /// The bodies of others take up all there is for them. Nothing was read.
-    #[error("too many bodies are on their way at once")]
-    Crowded,
     /// The client went away or broke the transfer coding.
     #[error("the body broke off")]
     BrokeOff,
@@ -36,6 +33,11 @@ pub(crate) struct Bodies {
     left: Arc<Semaphore>,
     cap: usize,
 }
+
+/// The bodies of others take up all there is for them.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("too many bodies are on their way at once")]
+pub(crate) struct Crowded;
 
 /// What one body takes, until it is dropped.
 #[derive(Debug)]
@@ -50,11 +52,11 @@ impl Bodies {
     }
 
     /// Room for the body that these headers announce; for the largest, when they say nothing.
-    pub(crate) fn room(&self, headers: &HeaderMap) -> Result<Room, BodyError> {
+    pub(crate) fn room(&self, headers: &HeaderMap) -> Result<Room, Crowded> {
         let cap = self.cap as u64;
         let bytes = announced(headers).unwrap_or(cap).min(cap);
         let kib = u32::try_from(bytes.div_ceil(KIB as u64)).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.left).try_acquire_many_owned(kib).map_err(|_| BodyError::Crowded)?;
+        let room = Arc::clone(&self.left).try_acquire_many_owned(kib).map_err(|_| Crowded)?;
         Ok(Room(room))
     }
 }
@@ -127,7 +129,7 @@ mod tests {
         };
         let unsaid = bodies.room(&HeaderMap::new()).unwrap();
         let small = of("1025").unwrap();
-        assert_eq!(of("1").unwrap_err(), BodyError::Crowded);
+        assert_eq!(of("1").unwrap_err(), Crowded);
         assert!(of("0").is_ok());
         drop(small);
         assert!(of("2048").is_ok());

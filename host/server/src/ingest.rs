@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use metrics::{Counter, Histogram};
 
 use crate::app::App;
-use crate::body::{self, BodyError, Room};
+use crate::body::{self, BodyError, Crowded, Room};
 use crate::gate::Pace;
 
 /// Seconds after which a sender should try again when the store is out of order.
@@ -56,7 +56,7 @@ async fn partner(State(app): State<App>, Path(token): Path<String>, request: Req
 }
 
 /// The body, and what it takes of all bodies' room until the request is answered.
-async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<(Bytes, Room), BodyError> {
+async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<(Bytes, Room), Refusal> {
     let room = app.bodies.room(headers)?;
     let body = body::read(headers, body, app.config.webhook_body_cap, app.config.body_timeout).await?;
     Ok((body, room))
@@ -95,6 +95,8 @@ enum Refusal {
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
+    Crowded(#[from] Crowded),
+    #[error(transparent)]
     Engine(#[from] IngestError),
     #[error("the store did not answer in time")]
     Overdue,
@@ -105,8 +107,7 @@ impl Refusal {
     fn is_unread(&self) -> bool {
         matches!(
             self,
-            Self::Body(BodyError::Crowded)
-                | Self::Engine(IngestError::UnknownToken | IngestError::Unavailable(_))
+            Self::Crowded(_) | Self::Engine(IngestError::UnknownToken | IngestError::Unavailable(_))
         )
     }
 
@@ -119,9 +120,7 @@ impl Refusal {
             Self::Body(BodyError::TooSlow) => {
                 (StatusCode::REQUEST_TIMEOUT, "too_slow", r#"{"result":"too-slow"}"#)
             }
-            Self::Body(BodyError::Crowded) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "crowded", r#"{"result":"not-stored"}"#)
-            }
+            Self::Crowded(_) => (StatusCode::SERVICE_UNAVAILABLE, "crowded", r#"{"result":"not-stored"}"#),
             Self::Body(BodyError::BrokeOff) => {
                 (StatusCode::BAD_REQUEST, "broke_off", r#"{"result":"broke-off"}"#)
             }
@@ -282,7 +281,7 @@ mod tests {
             (Refusal::Engine(IngestError::UnknownToken), 404, false),
             (Refusal::Engine(IngestError::Unavailable("no component".into())), 503, true),
             (Refusal::Engine(IngestError::Store(contactor_store::StoreError::Closed)), 503, true),
-            (Refusal::Body(BodyError::Crowded), 503, true),
+            (Refusal::Crowded(Crowded), 503, true),
             (Refusal::Overdue, 503, true),
         ];
         for (refusal, status, again) in cases {

@@ -17,7 +17,8 @@ use crate::patient::Patient;
 /// How long to wait before accepting again when the machine is out of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Bytes of a request's head, and of what is read of a connection at once. hyper would take six times as much of every stranger.
+/// Bytes of a request's head, and of what is read of a connection at once. It is looked at before each read, so a head may become twice
+/// as long; hyper itself would take 400 KiB of every stranger.
 const HEAD: usize = 64 * 1024;
 
 /// What a client may take.
