@@ -197,7 +197,12 @@ impl<'w> Bench<'w> {
         let (seeds, grown) = (self.seeds(target), self.grown(target)?);
         fs::create_dir_all(&seeds)?;
         let mut merge = self.binary(target);
-        merge.args(["-merge=1", "-max_len=1024"]).arg(format!("-timeout={TIMEOUT}")).arg(&seeds).arg(&grown);
+        // The fewest that reach every edge: a corpus is committed, and replayed with the tests.
+        merge
+            .args(["-set_cover_merge=1", "-use_counters=0", "-max_len=400"])
+            .arg(format!("-timeout={TIMEOUT}"))
+            .arg(&seeds)
+            .arg(&grown);
         cargo::step(&mut merge, "the corpora could not be merged")?;
         let count = |path: &Path| fs::read_dir(path).map(Iterator::count);
         report(&[target, "", "", &count(&seeds)?.to_string(), "merged"]);
