@@ -1,5 +1,6 @@
 //! The guides in `docs/` speak of things that exist.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -69,6 +70,45 @@ fn every_flow_is_proved_by_tests_that_are_there() {
                 assert!(tests.contains(&format!("fn {name}(")), "{flow}: there is no test {name}");
             }
         }
+    }
+}
+
+/// Every threat of the threat model is answered by tests that are there, in the file that is named before them, or claims nothing; and
+/// every fuzz target is in it.
+#[test]
+fn every_threat_names_the_tests_that_show_what_stands_against_it() {
+    let guide = guide("security.md");
+    let (_, threats) = guide.split_once("## A connector that is hostile").unwrap();
+    let (threats, rest) = threats.split_once("## Comparisons of secrets").unwrap();
+    let rows = threats.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect();
+        let [threat, _, shown] = cells[..] else { return None };
+        (threat != "threat").then_some((threat, shown))
+    });
+    let (mut shown_by_tests, mut files) = (0, HashMap::new());
+    for (threat, shown) in rows {
+        if threat.starts_with("*not yet*") {
+            assert!(!shown.contains('`'), "{threat}: what is not there has no test");
+            continue;
+        }
+        let mut source = None;
+        for name in shown.split('`').skip(1).step_by(2) {
+            if name.ends_with(".rs") {
+                let text = files.entry(name).or_insert_with(|| fs::read_to_string(root().join(name)).ok());
+                source = Some(text.as_ref().unwrap_or_else(|| panic!("{threat}: there is no file {name}")));
+                shown_by_tests += 1;
+            } else {
+                let source = source.unwrap_or_else(|| panic!("{threat}: in which file is {name}?"));
+                assert!(source.contains(&format!("fn {name}(")), "{threat}: there is no test {name}");
+            }
+        }
+        assert!(source.is_some(), "{threat}: nothing shows what stands against it");
+    }
+    assert!(shown_by_tests >= 60, "{shown_by_tests}");
+    for entry in fs::read_dir(root().join("fuzz/fuzz_targets")).unwrap() {
+        let target = entry.unwrap().path();
+        let target = target.file_stem().unwrap().to_str().unwrap();
+        assert!(rest.contains(&format!("| `{target}` |")), "the fuzz target {target} is not in it");
     }
 }
 

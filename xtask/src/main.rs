@@ -1,4 +1,4 @@
-//! cargo xtask demo | test | build | bench | converge | torture | docs: the workspace's own commands.
+//! cargo xtask demo | test | build | bench | converge | torture | fuzz | supply | docs: the workspace's own commands.
 
 mod bench;
 mod cargo;
@@ -8,10 +8,12 @@ mod connectors;
 mod converge;
 mod demo;
 mod docs;
+mod fuzz;
 #[cfg(test)]
 mod guides;
 #[cfg(test)]
 mod published;
+mod supply;
 mod test;
 mod torture;
 
@@ -39,6 +41,10 @@ enum Command {
     Converge(converge::Converge),
     /// Plays random histories of edits, faults and deaths of the real host, and looks whether all that was promised holds.
     Torture(torture::Torture),
+    /// Runs the fuzz targets, each with its corpus, and reports what they did.
+    Fuzz(fuzz::Fuzz),
+    /// Looks at what the product is made of: licences, known flaws, sources; and writes its bill of materials.
+    Supply(supply::Supply),
     /// Measures the host against floors of the same run.
     Bench(bench::Bench),
 }
@@ -51,6 +57,8 @@ fn main() -> anyhow::Result<()> {
         Command::Converge(converge) => converge.run(),
         Command::Torture(torture) => torture.run(),
         Command::Docs(docs) => docs.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
+        Command::Supply(supply) => supply.run(),
         Command::Bench(bench) => bench.run(),
     }
 }

@@ -64,12 +64,12 @@ pub(crate) fn value_to_wit(value: &Value) -> wit::Value {
 }
 
 /// Fields that a connector answered.
-pub(crate) fn fields_from_wit(fields: &[wit::NamedValue]) -> Fields {
+pub fn fields_from_wit(fields: &[wit::NamedValue]) -> Fields {
     fields.iter().map(|f| (f.name.clone(), value_from_wit(&f.value))).collect()
 }
 
 /// Fields for a connector.
-pub(crate) fn fields_to_wit(fields: &Fields) -> Vec<wit::NamedValue> {
+pub fn fields_to_wit(fields: &Fields) -> Vec<wit::NamedValue> {
     fields
         .iter()
         .map(|(name, value)| wit::NamedValue { name: name.clone(), value: value_to_wit(value) })
@@ -77,7 +77,7 @@ pub(crate) fn fields_to_wit(fields: &Fields) -> Vec<wit::NamedValue> {
 }
 
 /// Fields for a connector, straight from the vendor's JSON.
-pub(crate) fn json_fields_to_wit(fields: &BTreeMap<String, Json>) -> Vec<wit::NamedValue> {
+pub fn json_fields_to_wit(fields: &BTreeMap<String, Json>) -> Vec<wit::NamedValue> {
     fields
         .iter()
         .map(|(name, json)| wit::NamedValue {
@@ -88,12 +88,12 @@ pub(crate) fn json_fields_to_wit(fields: &BTreeMap<String, Json>) -> Vec<wit::Na
 }
 
 /// Fields of a connector as the vendor's JSON.
-pub(crate) fn json_fields_from_wit(fields: &[wit::NamedValue]) -> BTreeMap<String, Json> {
+pub fn json_fields_from_wit(fields: &[wit::NamedValue]) -> BTreeMap<String, Json> {
     fields.iter().map(|f| (f.name.clone(), value_to_json(&value_from_wit(&f.value)))).collect()
 }
 
 /// A value for a person: short, on one line.
-pub(crate) fn show(value: &Value) -> String {
+pub fn show(value: &Value) -> String {
     let text = match value {
         Value::Null => return "(none)".to_owned(),
         Value::Text(s) => s.clone(),

@@ -100,15 +100,15 @@ impl Engine {
         Ok(accepted.into())
     }
 
-    /// Accepts a webhook of a partner, by the unguessable token in its path.
+    /// Accepts a webhook of a partner, at the [`endpoint`](Self::endpoint) of the unguessable token in its path. When this answers,
+    /// the event is committed.
     pub async fn ingest_partner(
         &self,
-        token: &str,
+        endpoint: Endpoint,
         headers: &HeaderMap,
         body: Bytes,
     ) -> Result<Ingested, IngestError> {
         let now = self.now();
-        let endpoint = self.endpoint(token).await?.ok_or(IngestError::UnknownToken)?;
         signature::verify(&endpoint.webhook, endpoint.secret.as_ref(), headers, &body, now)?;
         let key = signature::event_key(&endpoint.webhook, headers, &body);
         self.heard(&endpoint.connection.workspace, Some(&endpoint.connection.id));

@@ -61,6 +61,7 @@ mod story;
 mod subscriptions;
 mod task_walk;
 mod trouble;
+pub mod untrusted;
 mod usage;
 mod vault;
 mod walk;
@@ -85,12 +86,12 @@ pub use login::{
 pub use manage::{
     ActionCall, ActionReport, AskView, BucketReport, CheckReport, ConflictPreview, ConflictReport,
     ConflictView, ConnectionView, ConnectorView, DeletionDecision, DeletionPreview, DeletionView, DraftField,
-    DraftRecord, DraftReport, DraftTotals, EnableConnection, FirstSync, HighLevelQuota, InspectReport,
-    IssuedToken, MappingRow, MappingTrial, MatchReport, NewToken, NewUpgrade, NewUser, NewWorkspace, OnTrial,
-    ParkedAction, ParkedGroupView, PartnerQuota, PlannedCall, PolicyChange, QuotaUse, QuotaView, Released,
-    RepeatableView, Resolve, RolloutView, RowOrigin, ScopeRequest, SettingView, SyncEstimate, TOKEN_DAYS,
-    Timeline, TimelineEntry, TimelineKind, TimelinePage, TrialProblem, TrialReport, TrialRow, Unsure,
-    UpgradePlan, UserView, VersionView, WaitingDeletions, WantedPolicy, WhyField, inspect,
+    DraftRecord, DraftReport, DraftTotals, EnableConnection, Endpoint, FirstSync, HighLevelQuota,
+    InspectReport, IssuedToken, MappingRow, MappingTrial, MatchReport, NewToken, NewUpgrade, NewUser,
+    NewWorkspace, OnTrial, ParkedAction, ParkedGroupView, PartnerQuota, PlannedCall, PolicyChange, QuotaUse,
+    QuotaView, Released, RepeatableView, Resolve, RolloutView, RowOrigin, ScopeRequest, SettingView,
+    SyncEstimate, TOKEN_DAYS, Timeline, TimelineEntry, TimelineKind, TimelinePage, TrialProblem, TrialReport,
+    TrialRow, Unsure, UpgradePlan, UserView, VersionView, WaitingDeletions, WantedPolicy, WhyField, inspect,
 };
 pub use notify::{NewDestination, NotificationConfig, SmtpConfig, SmtpTls};
 pub use oauth::{

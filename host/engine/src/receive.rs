@@ -242,20 +242,26 @@ fn children_of(run: &RunContext, marks: &[Mark]) -> Vec<Mark> {
 }
 
 /// An id that can be kept, shown and asked for again.
-pub(crate) fn is_usable_id(id: &str) -> bool {
+pub fn is_usable_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= ID && !id.chars().any(char::is_control)
 }
 
 /// A record that a connector could not read, or names in a way that nobody can ask for.
 #[derive(Debug, PartialEq)]
-struct Unreadable {
-    entity: String,
-    id: RecordId,
-    reason: String,
+pub struct Unreadable {
+    /// Its kind, one of the manifest's.
+    pub entity: String,
+    /// The id under which it is listed.
+    pub id: RecordId,
+    /// Why it could not be read, in the connector's words or the host's.
+    pub reason: String,
 }
 
 /// What the changes mark, and which of them cannot be read. One bad record is no reason to leave the others alone.
-fn of_changes(
+///
+/// # Errors
+/// There are too many, or one is of a kind of record that the manifest does not have: the connector's fault as a whole.
+pub fn of_changes(
     changes: &[Change],
     is_entity: impl Fn(&str) -> bool,
 ) -> Result<(Vec<Mark>, Vec<Unreadable>), String> {

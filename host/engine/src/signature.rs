@@ -11,7 +11,10 @@ use crate::error::IngestError;
 
 /// Checks the signature. A scheme without one passes: the unguessable path is all the proof there is, and the webhook is
 /// only a hint that is read again.
-pub(crate) fn verify(
+///
+/// # Errors
+/// [`IngestError::Signature`] when it does not fit, [`IngestError::Stale`] when its timestamp is too far from `now`.
+pub fn verify(
     webhook: &Webhook,
     secret: Option<&SecretString>,
     headers: &HeaderMap,
@@ -63,7 +66,7 @@ pub(crate) fn verify(
 }
 
 /// The header that a sender puts on a body under the declared scheme; none where it has no signature.
-pub(crate) fn sign(
+pub fn sign(
     webhook: &Webhook,
     secret: &SecretString,
     body: &[u8],
@@ -91,7 +94,7 @@ pub(crate) fn sign(
 }
 
 /// What tells a repeated delivery from a new event.
-pub(crate) fn event_key(webhook: &Webhook, headers: &HeaderMap, body: &[u8]) -> String {
+pub fn event_key(webhook: &Webhook, headers: &HeaderMap, body: &[u8]) -> String {
     let id = match &webhook.event_id {
         EventId::Body => None,
         EventId::Header(name) => headers.get(name.as_str()).and_then(|v| v.to_str().ok()).map(str::to_owned),

@@ -6,6 +6,10 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// The longest time that an answer may ask for, in milliseconds: the vendor counts nothing for longer than a day. Whoever answers more
+/// must not stop a location for ever.
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
 /// What the vendor said about the quota of (app, location) with one answer. Every part can be missing.
 ///
 /// Documented names: `X-RateLimit-Max`, `-Remaining`, `-Interval-Milliseconds`, `-Limit-Daily`, `-Daily-Remaining`;
@@ -32,10 +36,10 @@ impl Quota {
         let quota = Self {
             burst_limit: number(headers, "x-ratelimit-max"),
             burst_remaining: number(headers, "x-ratelimit-remaining"),
-            interval_ms: number(headers, "x-ratelimit-interval-milliseconds"),
+            interval_ms: number(headers, "x-ratelimit-interval-milliseconds").map(|ms: u64| ms.min(DAY_MS)),
             daily_limit: number(headers, "x-ratelimit-limit-daily"),
             daily_remaining: number(headers, "x-ratelimit-daily-remaining"),
-            daily_reset_ms: number(headers, "x-ratelimit-daily-reset"),
+            daily_reset_ms: number(headers, "x-ratelimit-daily-reset").map(|ms: u64| ms.min(DAY_MS)),
         };
         (quota != Self::default()).then_some(quota)
     }
@@ -50,14 +54,16 @@ fn number<T: std::str::FromStr>(headers: &HeaderMap, name: &str) -> Option<T> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// The `Retry-After` header, as seconds or as a date. The vendor documents none; it is honoured should it appear.
-pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+/// The `Retry-After` header, as seconds or as a date, at most a day. The vendor documents none; it is honoured should it appear.
+pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO))
+    let wait = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
+    };
+    Some(wait.min(Duration::from_millis(DAY_MS)))
 }
 
 #[cfg(test)]
@@ -111,5 +117,24 @@ mod tests {
         assert_eq!(read("Sat, 21 Nov 2026 08:00:30 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(read("Sat, 21 Nov 2026 07:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(read("soon"), None);
+    }
+
+    #[test]
+    fn nobody_is_asked_to_wait_for_longer_than_a_day() {
+        let now: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
+        let day = Duration::from_hours(24);
+        for asked in ["18446744073709551615", "86401", "Sat, 21 Nov 2099 08:00:00 GMT"] {
+            assert_eq!(retry_after(&headers(&[("retry-after", asked)]), now), Some(day), "{asked}");
+        }
+        let most = u64::MAX.to_string();
+        let quota = Quota::from_headers(&headers(&[
+            ("x-ratelimit-interval-milliseconds", &most),
+            ("x-ratelimit-daily-reset", &most),
+        ]));
+        let day = u64::try_from(day.as_millis()).unwrap();
+        assert_eq!(
+            quota.map(|quota| (quota.interval_ms, quota.daily_reset_ms)),
+            Some((Some(day), Some(day)))
+        );
     }
 }

@@ -4,14 +4,16 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::map_response;
+use axum::middleware::map_response_with_state;
 use axum::routing::get;
 use contactor_engine::Engine;
 
+use crate::body::Bodies;
 use crate::config::ServerConfig;
 use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::ingest::IngestMetrics;
+use crate::secure::Secure;
 use crate::status::Readiness;
 use crate::{api, ingest, login, openapi, secure, status};
 
@@ -24,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) config: ServerConfig,
     pub(crate) ingest: IngestMetrics,
+    pub(crate) bodies: Bodies,
     pub(crate) readiness: Readiness,
     pub(crate) gate: Gate,
 }
@@ -33,9 +36,10 @@ impl App {
         Self(Arc::new(Shared {
             engine,
             gate: Gate::new(config.admin_requests_per_minute),
-            config,
             ingest: IngestMetrics::register(),
+            bodies: Bodies::new(&config),
             readiness: Readiness::default(),
+            config,
         }))
     }
 }
@@ -63,6 +67,6 @@ pub(crate) fn router(app: App) -> Router {
         .merge(api::router(&app))
         .fallback(async || ApiError::no_route())
         .method_not_allowed_fallback(async || ApiError::wrong_method())
-        .layer(map_response(secure::secured))
+        .layer(map_response_with_state(Secure::of(&app.config), secure::secured))
         .with_state(app)
 }

@@ -1,11 +1,17 @@
 //! Reading a request's body without trusting its sender.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, header};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::ServerConfig;
+
+const KIB: usize = 1024;
 
 /// Why a body was not read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -21,6 +27,44 @@ pub(crate) enum BodyError {
     BrokeOff,
 }
 
+/// What the bodies of strangers may take of the memory, all of them together. Each connection may bring one, and connections are many.
+pub(crate) struct Bodies {
+    /// In KiB.
+    left: Arc<Semaphore>,
+    cap: usize,
+}
+
+/// The bodies of others take up all there is for them.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("too many bodies are on their way at once")]
+pub(crate) struct Crowded;
+
+/// What one body takes, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Room(#[expect(dead_code, reason = "given back when it is dropped")] OwnedSemaphorePermit);
+
+impl Bodies {
+    /// Of the webhooks of a server.
+    pub(crate) fn new(config: &ServerConfig) -> Self {
+        let cap = config.webhook_body_cap;
+        let kib = config.webhook_bodies_cap.max(cap).div_ceil(KIB).min(Semaphore::MAX_PERMITS);
+        Self { left: Arc::new(Semaphore::new(kib)), cap }
+    }
+
+    /// Room for the body that these headers announce; for the largest, when they say nothing.
+    pub(crate) fn room(&self, headers: &HeaderMap) -> Result<Room, Crowded> {
+        let cap = self.cap as u64;
+        let bytes = announced(headers).unwrap_or(cap).min(cap);
+        let kib = u32::try_from(bytes.div_ceil(KIB as u64)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.left).try_acquire_many_owned(kib).map_err(|_| Crowded)?;
+        Ok(Room(room))
+    }
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// Reads a body of at most `cap` bytes. A body that arrives in one piece, as webhooks do, is not copied.
 pub(crate) async fn read(
     headers: &HeaderMap,
@@ -28,9 +72,7 @@ pub(crate) async fn read(
     cap: usize,
     patience: Duration,
 ) -> Result<Bytes, BodyError> {
-    let announced =
-        headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
-    if announced.is_some_and(|length: u64| length > cap as u64) {
+    if announced(headers).is_some_and(|length| length > cap as u64) {
         return Err(BodyError::TooLarge(cap));
     }
     tokio::time::timeout(patience, collect(body, cap)).await.unwrap_or(Err(BodyError::TooSlow))
@@ -72,6 +114,29 @@ mod tests {
 
     async fn read_it(headers: &HeaderMap, body: Body, cap: usize) -> Result<Bytes, BodyError> {
         read(headers, body, cap, Duration::from_secs(5)).await
+    }
+
+    #[test]
+    fn all_bodies_together_have_so_much_room_and_who_says_nothing_needs_the_most() {
+        let config = ServerConfig {
+            webhook_body_cap: 4 * KIB,
+            webhook_bodies_cap: 6 * KIB,
+            ..ServerConfig::new("127.0.0.1:0".parse().unwrap(), "fake".to_owned().into())
+        };
+        let bodies = Bodies::new(&config);
+        let of = |length: &str| {
+            bodies.room(&HeaderMap::from_iter([(header::CONTENT_LENGTH, length.parse().unwrap())]))
+        };
+        let unsaid = bodies.room(&HeaderMap::new()).unwrap();
+        let small = of("1025").unwrap();
+        assert_eq!(of("1").unwrap_err(), Crowded);
+        assert!(of("0").is_ok());
+        drop(small);
+        assert!(of("2048").is_ok());
+        drop(unsaid);
+        assert!(of("99999999").is_ok(), "no more than is read of it");
+        let least = Bodies::new(&ServerConfig { webhook_bodies_cap: 0, ..config });
+        assert!(least.room(&HeaderMap::new()).is_ok(), "one body always has room");
     }
 
     #[tokio::test]

@@ -15,6 +15,8 @@ pub struct ServerConfig {
     pub admin_token: SecretString,
     /// Largest webhook body in bytes. HighLevel marks larger payloads instead of sending them.
     pub webhook_body_cap: usize,
+    /// Bytes of webhook bodies that may be on their way in at once; who brings more is asked to come again. At least one body's.
+    pub webhook_bodies_cap: usize,
     /// Largest JSON body of the admin API in bytes.
     pub json_body_cap: usize,
     /// Largest component that can be uploaded, in bytes. The runtime has a cap of its own.
@@ -25,12 +27,17 @@ pub struct ServerConfig {
     pub header_timeout: Duration,
     /// Longest time for a request's body to arrive.
     pub body_timeout: Duration,
+    /// Longest time that a client may leave an answer unread.
+    pub write_timeout: Duration,
     /// Longest time to answer a webhook, its commit included.
     pub webhook_timeout: Duration,
     /// Longest time to answer a request of the admin API; a preview asks two vendors for many records.
     pub admin_timeout: Duration,
     /// Requests that one token of a user may make in a minute. The host's own admin token has no limit.
     pub admin_requests_per_minute: u32,
+    /// For how long browsers shall ask for this host with TLS only (`Strict-Transport-Security`); `None` says nothing. For hosts whose
+    /// name is reached through a proxy with TLS and in no other way.
+    pub strict_transport: Option<Duration>,
     /// How long requests in flight may take to end after the server was told to stop.
     pub drain_timeout: Duration,
     /// What `GET /metrics` renders; `None` answers 404 there.
@@ -44,14 +51,17 @@ impl ServerConfig {
             listen,
             admin_token,
             webhook_body_cap: 256 * 1024,
+            webhook_bodies_cap: 64 * 1024 * 1024,
             json_body_cap: 1024 * 1024,
             component_body_cap: 16 * 1024 * 1024,
             max_connections: 4_096,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             webhook_timeout: Duration::from_secs(30),
             admin_timeout: Duration::from_mins(2),
             admin_requests_per_minute: 1_200,
+            strict_transport: None,
             drain_timeout: Duration::from_secs(15),
             metrics: None,
         }

@@ -1,20 +1,25 @@
 //! Webhooks in. The answer is 200 only when the engine says that the event is committed, and the body is handed on in the
 //! memory it arrived in: this is the path that takes tens of thousands of requests per second.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
+use bytes::Bytes;
 use contactor_engine::{IngestError, Ingested};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use metrics::{Counter, Histogram};
 
 use crate::app::App;
-use crate::body::{self, BodyError};
+use crate::body::{self, BodyError, Crowded, Room};
+use crate::gate::Pace;
 
 /// Seconds after which a sender should try again when the store is out of order.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("30");
+/// Log lines about refusals of one kind within a minute; the next one tells how many there were not.
+const LINES: u32 = 60;
 
 pub(crate) fn highlevel_route() -> MethodRouter<App> {
     get(probe).post(highlevel)
@@ -33,30 +38,38 @@ async fn probe() -> Response {
 async fn highlevel(State(app): State<App>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let accept = async {
-        let body =
-            body::read(&head.headers, body, app.config.webhook_body_cap, app.config.body_timeout).await?;
+        let (body, _room) = read(&app, &head.headers, body).await?;
         Ok(app.engine.ingest_highlevel(&head.headers, body).await?)
     };
-    respond(&app.ingest.highlevel, app.config.webhook_timeout, accept).await
+    respond(&app, &app.ingest.highlevel, accept).await
 }
 
 async fn partner(State(app): State<App>, Path(token): Path<String>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let accept = async {
-        let body =
-            body::read(&head.headers, body, app.config.webhook_body_cap, app.config.body_timeout).await?;
-        Ok(app.engine.ingest_partner(&token, &head.headers, body).await?)
+        // First: nobody's address costs no more than this look-up, whatever is sent to it.
+        let endpoint = app.engine.endpoint(&token).await?;
+        let (body, _room) = read(&app, &head.headers, body).await?;
+        Ok(app.engine.ingest_partner(endpoint, &head.headers, body).await?)
     };
-    respond(&app.ingest.partner, app.config.webhook_timeout, accept).await
+    respond(&app, &app.ingest.partner, accept).await
+}
+
+/// The body, and what it takes of all bodies' room until the request is answered.
+async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<(Bytes, Room), Refusal> {
+    let room = app.bodies.room(headers)?;
+    let body = body::read(headers, body, app.config.webhook_body_cap, app.config.body_timeout).await?;
+    Ok((body, room))
 }
 
 async fn respond(
+    app: &App,
     metrics: &SourceMetrics,
-    patience: Duration,
     accept: impl Future<Output = Result<Ingested, Refusal>>,
 ) -> Response {
     let started = Instant::now();
-    let outcome = tokio::time::timeout(patience, accept).await.unwrap_or(Err(Refusal::Overdue));
+    let outcome =
+        tokio::time::timeout(app.config.webhook_timeout, accept).await.unwrap_or(Err(Refusal::Overdue));
     metrics.seconds.record(started.elapsed());
     match outcome {
         Ok(ingested) => {
@@ -68,7 +81,7 @@ async fn respond(
             counter.increment(1);
             answer(StatusCode::OK, body)
         }
-        Err(refusal) => metrics.refuse(&refusal),
+        Err(refusal) => metrics.refuse(&refusal, Instant::now()),
     }
 }
 
@@ -82,12 +95,22 @@ enum Refusal {
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
+    Crowded(#[from] Crowded),
+    #[error(transparent)]
     Engine(#[from] IngestError),
     #[error("the store did not answer in time")]
     Overdue,
 }
 
 impl Refusal {
+    /// Whether the body was left where it was.
+    fn is_unread(&self) -> bool {
+        matches!(
+            self,
+            Self::Crowded(_) | Self::Engine(IngestError::UnknownToken | IngestError::Unavailable(_))
+        )
+    }
+
     /// Status for the sender, label for the counter, and the whole answer: a stranger learns no more than the kind.
     fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
@@ -97,6 +120,7 @@ impl Refusal {
             Self::Body(BodyError::TooSlow) => {
                 (StatusCode::REQUEST_TIMEOUT, "too_slow", r#"{"result":"too-slow"}"#)
             }
+            Self::Crowded(_) => (StatusCode::SERVICE_UNAVAILABLE, "crowded", r#"{"result":"not-stored"}"#),
             Self::Body(BodyError::BrokeOff) => {
                 (StatusCode::BAD_REQUEST, "broke_off", r#"{"result":"broke-off"}"#)
             }
@@ -135,6 +159,7 @@ struct SourceMetrics {
     duplicate: Counter,
     held: Counter,
     seconds: Histogram,
+    lines: Pace<&'static str>,
 }
 
 impl IngestMetrics {
@@ -162,18 +187,26 @@ impl SourceMetrics {
             duplicate: counter("duplicate"),
             held: counter("held"),
             seconds: metrics::histogram!("contactor_ingest_seconds", "source" => source),
+            lines: Pace::new(LINES),
         }
     }
 
-    /// One counter and one line for each refusal; neither carries anything that the sender wrote into the body.
-    fn refuse(&self, refusal: &Refusal) -> Response {
+    /// One counter for each refusal, and a line unless there were too many of its kind: no stranger fills the disk by being refused.
+    /// Neither carries anything that the sender wrote into the body.
+    fn refuse(&self, refusal: &Refusal, now: Instant) -> Response {
         let (status, reason, body) = refusal.kind();
         metrics::counter!("contactor_ingest_requests_total", "source" => self.source, "result" => reason)
             .increment(1);
-        tracing::warn!(source = self.source, reason, status = status.as_u16(), error = %refusal, "webhook refused");
+        if let Ok(untold) = self.lines.take(reason, now) {
+            let source = self.source;
+            tracing::warn!(source, reason, status = status.as_u16(), untold, error = %refusal, "webhook refused");
+        }
         let mut response = answer(status, body);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        if refusal.is_unread() {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
@@ -188,9 +221,9 @@ mod tests {
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
         metrics::with_local_recorder(&recorder, || {
             let metrics = SourceMetrics::register("partner");
-            let _ = metrics.refuse(&Refusal::Engine(IngestError::UnknownToken));
-            let _ = metrics.refuse(&Refusal::Body(BodyError::TooLarge(1)));
-            let _ = metrics.refuse(&Refusal::Engine(IngestError::UnknownToken));
+            let _ = metrics.refuse(&Refusal::Engine(IngestError::UnknownToken), Instant::now());
+            let _ = metrics.refuse(&Refusal::Body(BodyError::TooLarge(1)), Instant::now());
+            let _ = metrics.refuse(&Refusal::Engine(IngestError::UnknownToken), Instant::now());
         });
         let rendered = recorder.handle().render();
         for line in [
@@ -199,6 +232,40 @@ mod tests {
         ] {
             assert!(rendered.contains(line), "{line} is missing in: {rendered}");
         }
+    }
+
+    /// Counts the lines of a log.
+    #[derive(Default)]
+    struct Lines(std::sync::atomic::AtomicU32);
+
+    impl tracing::Subscriber for Lines {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn a_stranger_fills_no_log_by_being_refused() {
+        let (metrics, now) = (SourceMetrics::register("partner"), Instant::now());
+        let lines = std::sync::Arc::new(Lines::default());
+        tracing::subscriber::with_default(std::sync::Arc::clone(&lines), || {
+            for _ in 0..10 * LINES {
+                let _ = metrics.refuse(&Refusal::Engine(IngestError::UnknownToken), now);
+            }
+            let _ = metrics.refuse(&Refusal::Body(BodyError::TooLarge(1)), now);
+        });
+        let told = lines.0.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(told, LINES + 1, "another reason has lines of its own");
     }
 
     #[test]
@@ -214,10 +281,11 @@ mod tests {
             (Refusal::Engine(IngestError::UnknownToken), 404, false),
             (Refusal::Engine(IngestError::Unavailable("no component".into())), 503, true),
             (Refusal::Engine(IngestError::Store(contactor_store::StoreError::Closed)), 503, true),
+            (Refusal::Crowded(Crowded), 503, true),
             (Refusal::Overdue, 503, true),
         ];
         for (refusal, status, again) in cases {
-            let response = metrics.refuse(&refusal);
+            let response = metrics.refuse(&refusal, Instant::now());
             assert_eq!(response.status().as_u16(), status, "{refusal}");
             assert_eq!(response.headers().contains_key(header::RETRY_AFTER), again, "{refusal}");
         }

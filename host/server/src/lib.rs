@@ -9,8 +9,9 @@
 //! | `GET /login`, `GET /login/callback` | people with a browser | to the identity provider and back, with a session |
 //! | `/api/v1/…` | operators | everything else, with a bearer token or a session; described by `/api/v1/openapi.json` |
 //!
-//! Three promises: a webhook is answered 200 only after its commit, every refusal leaves one counted log line without the
-//! sender's data, and no client can hold the server up: bodies, header times, request times and connections are bounded.
+//! Three promises: a webhook is answered 200 only after its commit; every refusal is counted and leaves a log line without the
+//! sender's data, as long as there are not too many of its kind; and no client can hold the server up: connections, heads, bodies one
+//! by one and together, and the times for a head, a body, a request and the reading of an answer are bounded.
 
 mod api;
 mod app;
@@ -25,6 +26,7 @@ mod ingest;
 mod listen;
 mod login;
 mod openapi;
+mod patient;
 mod secure;
 mod server;
 mod status;

@@ -12,14 +12,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::patient::Patient;
+
 /// How long to wait before accepting again when the machine is out of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes of a request's head, and of what is read of a connection at once. It is looked at before each read, so a head may become twice
+/// as long; hyper itself would take 400 KiB of every stranger.
+const HEAD: usize = 64 * 1024;
 
 /// What a client may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_connections: usize,
     pub(crate) header_timeout: Duration,
+    pub(crate) write_timeout: Duration,
     pub(crate) drain_timeout: Duration,
 }
 
@@ -32,7 +39,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
             Some(ended) = connections.join_next() => note(ended),
             accepted = listener.accept(), if connections.len() < limits.max_connections => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone(), limits.header_timeout, stop.clone()));
+                    connections.spawn(connection(stream, router.clone(), limits, stop.clone()));
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
@@ -54,12 +61,13 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, header_timeout: Duration, stop: CancellationToken) {
+async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
     // Answers are small: waiting to fill a packet would only add delay. A failure costs nothing but that delay.
     let _ = stream.set_nodelay(true);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(header_timeout);
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_buf_size(HEAD);
+    let stream = TokioIo::new(Patient::new(stream, limits.write_timeout));
+    let mut serving = pin!(builder.serve_connection(stream, TowerToHyperService::new(router)));
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
         () = stop.cancelled() => {

@@ -54,6 +54,7 @@ impl Server {
         let limits = Limits {
             max_connections: self.config.max_connections,
             header_timeout: self.config.header_timeout,
+            write_timeout: self.config.write_timeout,
             drain_timeout: self.config.drain_timeout,
         };
         let router = app::router(App::new(self.config, self.engine));

@@ -207,6 +207,15 @@ impl<'m> Check<'m> {
                 let expected = "expected comma-separated elements that each end with a placeholder";
                 self.problem(at("format"), expected);
             }
+            // Each element of a header is told by its beginning.
+            let starts: Vec<&str> =
+                format.as_str().split(',').filter_map(|text| text.trim().split('{').next()).collect();
+            let ambiguous = |(at, start): (usize, &&str)| {
+                starts.iter().enumerate().any(|(other, text)| other != at && text.starts_with(*start))
+            };
+            if starts.iter().enumerate().any(ambiguous) {
+                self.problem(at("format"), "expected elements of which none begins as another one does");
+            }
             let timed = |names: Vec<&str>| names.contains(&"timestamp");
             if timed(signed.names().collect()) && !timed(format.names().collect()) {
                 self.problem(at("format"), "expected `{timestamp}`, because the signed text holds it");

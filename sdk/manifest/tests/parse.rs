@@ -89,6 +89,22 @@ fn a_manifest_survives_the_way_through_json() {
 }
 
 #[test]
+fn a_signature_header_whose_elements_cannot_be_told_apart_is_refused() {
+    let webhook = |format: &str| {
+        format!(
+            "[webhook]\nsignature = {{ kind = \"hmac-sha256\", header = \"X-Sig\", format = \"{format}\", signed = \"{{body}}\" }}\n"
+        )
+    };
+    for clear in ["{signature}", "t={timestamp},v1={signature}", "v1={signature}, t={timestamp}"] {
+        assert!(parse(&webhook(clear)).is_ok(), "{clear}");
+    }
+    // Read back, the timestamp of the first would be its signature.
+    for unclear in ["{signature},{timestamp}", "s{timestamp},s1={signature}", "{timestamp},v1={signature}"] {
+        assert_refused(&webhook(unclear), &["webhook.signature.format", "none begins"]);
+    }
+}
+
+#[test]
 fn a_syntax_error_names_its_line_and_what_belongs_there() {
     assert_refused("[limits]\nmemory = 5\n", &["line 13", "unknown field `memory`", "memory_mib"]);
     assert_refused("[[entity]]\nname = \"x\"\nsupport = \"full\"\n", &["line 14", "`full`", "native"]);

@@ -24,6 +24,8 @@ use crate::exit::{Exit, Failure};
 use crate::logging;
 use crate::secrets::read_private_file;
 
+const DAY: std::time::Duration = std::time::Duration::from_hours(24);
+
 /// How often the recorder folds what was measured; without it the histograms of an unread host would grow.
 const METRICS_UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -74,6 +76,7 @@ async fn serve(context: &Context, config: &Config) -> Result<(), Failure> {
         metrics: Some(metrics.clone()),
         // What the runtime takes has to arrive there first.
         component_body_cap: config.runtime.max_component_bytes(),
+        strict_transport: config.server.strict_transport_days.map(|days| DAY * u32::from(days)),
         ..ServerConfig::new(config.server.listen, token)
     };
     engine.restore_budgets().await.map_err(|error| Failure::new(Exit::Failed, error))?;

@@ -63,11 +63,17 @@ pub(crate) struct ServerSection {
     #[serde(deserialize_with = "load::listen_address")]
     pub(crate) listen: SocketAddr,
     pub(crate) admin_token_file: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) strict_transport_days: Option<u16>,
 }
 
 impl Default for ServerSection {
     fn default() -> Self {
-        Self { listen: (Ipv4Addr::LOCALHOST, 8440).into(), admin_token_file: "admin.token".into() }
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 8440).into(),
+            admin_token_file: "admin.token".into(),
+            strict_transport_days: None,
+        }
     }
 }
 

@@ -159,7 +159,7 @@ pub struct SettingView {
 }
 
 /// A partner's webhook endpoint.
-pub(crate) struct Endpoint {
+pub struct Endpoint {
     pub(crate) connection: Connection,
     pub(crate) webhook: Webhook,
     pub(crate) secret: Option<SecretString>,
@@ -422,14 +422,17 @@ impl Engine {
     }
 
     /// The connection behind an unguessable webhook path.
-    pub(crate) async fn endpoint(&self, token: &str) -> Result<Option<Endpoint>, IngestError> {
-        let Some(connection) = self.store().connection_by_token(token).await? else { return Ok(None) };
+    ///
+    /// # Errors
+    /// [`IngestError::UnknownToken`] when there is none; or the store or the connection's component cannot be read.
+    pub async fn endpoint(&self, token: &str) -> Result<Endpoint, IngestError> {
+        let connection = self.store().connection_by_token(token).await?.ok_or(IngestError::UnknownToken)?;
         let unavailable = |error: EngineError| IngestError::Unavailable(error.to_string());
         let active = self.active(&connection.id).await.map_err(unavailable)?;
-        let Some(webhook) = active.manifest.webhook.clone() else { return Ok(None) };
+        let webhook = active.manifest.webhook.clone().ok_or(IngestError::UnknownToken)?;
         let secret = self.credentials().get(&connection.workspace, &webhook_name(&connection.id)).await;
         let secret = secret.map_err(unavailable)?;
-        Ok(Some(Endpoint { connection, webhook, secret, partner: Arc::clone(&active.partner) }))
+        Ok(Endpoint { connection, webhook, secret, partner: Arc::clone(&active.partner) })
     }
 }
 

@@ -85,8 +85,11 @@ impl Engine {
         {
             put(&mut headers, &name, &value);
         }
-        let accepted = self.ingest_partner(&connection.webhook_token, &headers, body).await;
-        accepted.map_err(|error| match error {
+        let accepted = async {
+            let endpoint = self.endpoint(&connection.webhook_token).await?;
+            self.ingest_partner(endpoint, &headers, body).await
+        };
+        accepted.await.map_err(|error| match error {
             IngestError::Store(error) => error.into(),
             error => EngineError::Invalid(format!("{}.{trigger}: {error}", connection.connector)),
         })

@@ -27,8 +27,8 @@ mod workspaces;
 pub use actions::{ActionCall, ActionReport};
 pub use check::CheckReport;
 pub use conflicts::{ConflictPreview, ConflictReport, ConflictView, Resolve};
-pub use connections::{AskView, ConnectionView, EnableConnection, OnTrial, SettingView};
-pub(crate) use connections::{Endpoint, interfaces};
+pub(crate) use connections::interfaces;
+pub use connections::{AskView, ConnectionView, EnableConnection, Endpoint, OnTrial, SettingView};
 pub use connectors::{ConnectorView, InspectReport, RepeatableView, ScopeRequest, inspect};
 pub use deletes::{
     DeletionDecision, DeletionPreview, DeletionView, PlannedCall, PolicyChange, WaitingDeletions,

@@ -10,10 +10,13 @@ const HEADER_BYTES: usize = 64 * 1024;
 
 /// An answer that was read to its end, or whose body nobody wanted.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Vec<u8>,
 }
 
 /// Reads an answer, and of its body at most `cap` bytes; none of it when `cap` is none.

@@ -24,7 +24,7 @@ use http::{HeaderMap, Method};
 use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
-pub(crate) use answer::Answer;
+pub use answer::Answer;
 pub use config::{OpenHost, OutboundConfig};
 pub(crate) use places::Lane;
 use places::Places;
@@ -159,7 +159,10 @@ impl Outbound {
 
     /// Whether a request may go to a URL, as far as can be told without asking for its name: `https`, or `http` to this machine if that
     /// is open; no user and no password. The words do not repeat the URL, which may be a secret.
-    pub(crate) fn check_url(&self, url: &Url) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// Why it may not, in words.
+    pub fn check_url(&self, url: &Url) -> Result<(), String> {
         let host = url.host().ok_or("it names no host")?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err("it holds a user or a password".to_owned());

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use contactor_manifest::{LoginBody, Placement, Scheme, Template};
-use contactor_runtime::bindings::partner::Method;
+use contactor_manifest::{Login, LoginBody, Placement, Scheme, Template};
+use contactor_runtime::bindings::partner::{Method, Response};
 use contactor_runtime::bindings::types::Error;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -84,7 +84,7 @@ impl PartnerApi {
         Ok(false)
     }
 
-    async fn login_token(&self, login: &contactor_manifest::Login) -> Result<SecretString, Unsent> {
+    async fn login_token(&self, login: &Login) -> Result<SecretString, Unsent> {
         // The lock is held over the request: all who wait use the one token that it brings.
         let mut session = self.session.current.lock().await;
         if let Some((token, until)) = &*session
@@ -112,23 +112,7 @@ impl PartnerApi {
         };
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
         let answer = self.pass(http::Method::POST, url, headers, Some(body.into_bytes())).await?;
-        let answer = super::response(answer, false)?;
-        let refused = match answer.status {
-            200..=299 => None,
-            400..=403 => Some(Error::Unauthorized(format!("the login was refused with {}", answer.status))),
-            429 => Some(Error::Limited(None)),
-            status => Some(Error::Unavailable(format!("the login answered {status}"))),
-        };
-        if let Some(refused) = refused {
-            return Err(refused.into());
-        }
-        let token = serde_json::from_slice::<serde_json::Value>(&answer.body)
-            .ok()
-            .and_then(|json| json.pointer(&login.token)?.as_str().map(str::to_owned))
-            .ok_or_else(|| {
-                Error::Unauthorized(format!("the login's answer has no text at {}", login.token))
-            })?;
-        let token = SecretString::from(token);
+        let token = token_of(login, &super::response(answer, false)?)?;
         self.credential.note(&token);
         let until = Instant::now() + Duration::from_secs(u64::from(login.lifetime_seconds));
         *session = Some((token.clone(), until));
@@ -137,6 +121,26 @@ impl PartnerApi {
 
     fn render(&self, template: &Template) -> Result<Zeroizing<String>, Error> {
         render(template, &self.secrets)
+    }
+}
+
+/// The token in the answer to a login.
+///
+/// # Errors
+/// What the partner refused, or [`Error::Unauthorized`] when the answer holds no token that can be sent.
+pub fn token_of(login: &Login, answer: &Response) -> Result<SecretString, Error> {
+    match answer.status {
+        200..=299 => {}
+        400..=403 => {
+            return Err(Error::Unauthorized(format!("the login was refused with {}", answer.status)));
+        }
+        429 => return Err(Error::Limited(None)),
+        status => return Err(Error::Unavailable(format!("the login answered {status}"))),
+    }
+    let json = serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap_or_default();
+    match json.pointer(&login.token).and_then(serde_json::Value::as_str) {
+        Some(token) => Ok(SecretString::from(token)),
+        None => Err(Error::Unauthorized(format!("the login's answer has no text at {}", login.token))),
     }
 }
 

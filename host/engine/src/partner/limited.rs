@@ -43,7 +43,7 @@ impl Limited {
 }
 
 /// `Retry-After` in either of its forms (RFC 9110, 10.2.3): seconds, or a date.
-pub(super) fn wait(asked: &str, now: Timestamp) -> Option<SignedDuration> {
+pub fn wait(asked: &str, now: Timestamp) -> Option<SignedDuration> {
     let asked = asked.trim();
     if let Ok(seconds) = asked.parse::<u32>() {
         return Some(SignedDuration::from_secs(i64::from(seconds)));

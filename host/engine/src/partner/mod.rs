@@ -1,11 +1,11 @@
 //! Requests to the partner: the connector gives a relative path, the host adds base URL and credential and keeps the quota.
 
-mod auth;
-mod limited;
-mod names;
-mod quota;
-mod redact;
-mod request;
+pub(crate) mod auth;
+pub(crate) mod limited;
+pub(crate) mod names;
+pub(crate) mod quota;
+pub(crate) mod redact;
+pub(crate) mod request;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,9 +25,8 @@ use crate::manage::PartnerQuota;
 use crate::outbound::{Answer, Failed, Lane, Outbound, Outgoing};
 use crate::{blame, failure, recorder};
 use limited::Limited;
-pub(crate) use quota::Quotas;
-
 pub(crate) use names::{blank, is_secret};
+pub(crate) use quota::Quotas;
 use redact::Hidden;
 pub(crate) use redact::{Redactor, SHORTEST_KEPT, of_values};
 pub(crate) use request::{base_url, check_size};
@@ -40,8 +39,8 @@ const OPERATION_CAP: usize = 512;
 /// What a run says of a call that a preview did not make.
 pub(crate) const HELD_BACK: &str = "held back: this is a preview";
 
-/// The credential's parts by name.
-type Secrets = BTreeMap<String, SecretString>;
+/// A connection's credential by the names of its parts.
+pub type Secrets = BTreeMap<String, SecretString>;
 
 /// One connection's way to its partner.
 pub(crate) struct PartnerApi {
@@ -334,7 +333,7 @@ fn retry_after(response: &Response) -> Option<&str> {
 
 /// Until when a partner that is out of order (5xx) asks to be left alone, if it says so. That is about this request: unlike after a
 /// 429, its other endpoints may be well.
-pub(crate) fn out_of_order_until(response: &Response, now: Timestamp) -> Option<Timestamp> {
+pub fn out_of_order_until(response: &Response, now: Timestamp) -> Option<Timestamp> {
     let is_out_of_order = (500..600).contains(&response.status);
     let wait = limited::wait(retry_after(response).filter(|_| is_out_of_order)?, now)?;
     now.checked_add(wait.min(limited::DAY)).ok()
@@ -393,7 +392,10 @@ impl From<Failed> for Unsent {
 
 /// An answer as a connector may read it. Nobody could tell whether one that is compressed repeats the credential: of a `write`, which
 /// was done, the status is answered without the body.
-fn response(answer: Answer, write: bool) -> Result<Response, Error> {
+///
+/// # Errors
+/// [`Error::Other`] when the body is compressed.
+pub fn response(answer: Answer, write: bool) -> Result<Response, Error> {
     let Answer { status, headers, mut body } = answer;
     let coded = headers.get(http::header::CONTENT_ENCODING);
     let is_coded = coded.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
@@ -577,7 +579,7 @@ mod tests {
         };
         let secrets = [("user", "ada@example.com"), ("word", "fake-password"), ("pin", "123456")];
         let secrets = secrets.map(|(name, value)| (name.to_owned(), SecretString::from(value))).into();
-        let hidden = Hidden::new(&auth, &secrets);
+        let hidden = Hidden::new(&auth, &secrets, None);
         let text = || "ada@example.com 123456 fake-password".to_owned();
         assert_eq!(hidden.given(text()), "ada@example.com 123456 [redacted]");
         assert_eq!(hidden.kept(text()), "[redacted] [redacted] [redacted]");

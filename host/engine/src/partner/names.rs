@@ -28,7 +28,7 @@ pub(crate) fn is_secret(name: &str) -> bool {
 }
 
 /// A text without the values of secret names.
-pub(crate) fn blank(text: &str) -> String {
+pub fn blank(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut kept, mut at) = (0, 0);
     while let Some(found) = text[at..].find(['"', '=']) {

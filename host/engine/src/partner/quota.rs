@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// How many requests the partner says are left, in one of the spellings that are in use: `X-RateLimit-Remaining` and its variants,
 /// or the `RateLimit` field of the IETF's drafts (`limit=100, remaining=7` and `"default";r=7;t=30`).
-pub(super) fn left(headers: &[Pair]) -> Option<u32> {
+pub fn left(headers: &[Pair]) -> Option<u32> {
     const NAMES: [&str; 4] =
         ["x-ratelimit-remaining", "ratelimit-remaining", "x-rate-limit-remaining", "ratelimit"];
     let value = |name: &str| headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));

@@ -23,15 +23,16 @@ pub(crate) const SHORTEST_KEPT: usize = 4;
 const TOKENS: usize = 4;
 
 /// A connection's credential, to be taken out of texts.
-pub(super) struct Hidden {
+pub struct Hidden {
     kept: Redactor,
     given: Redactor,
     tokens: Mutex<(VecDeque<SecretString>, Arc<Redactor>)>,
 }
 
 impl Hidden {
-    /// `webhook` is the secret that the partner signs with: its answers may list it among the webhooks that it sends.
-    pub(super) fn new(auth: &Auth, secrets: &Secrets, webhook: Option<&SecretString>) -> Self {
+    /// Of a way to authenticate with these values. `webhook` is the secret that the partner signs with: its answers may list it among the
+    /// webhooks that it sends.
+    pub fn new(auth: &Auth, secrets: &Secrets, webhook: Option<&SecretString>) -> Self {
         let is_secret =
             |name: &str| auth.credentials.iter().all(|part| part.name.as_str() != name || part.secret);
         let secret = secrets.iter().filter(|(name, _)| is_secret(name)).map(|(_, secret)| secret.clone());
@@ -55,7 +56,7 @@ impl Hidden {
     }
 
     /// A login answered this token.
-    pub(super) fn note(&self, token: &SecretString) {
+    pub fn note(&self, token: &SecretString) {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.0.push_front(token.clone());
         tokens.0.truncate(TOKENS);
@@ -67,12 +68,12 @@ impl Hidden {
     }
 
     /// A text that is kept.
-    pub(super) fn kept(&self, text: String) -> String {
+    pub fn kept(&self, text: String) -> String {
         self.kept.text(self.tokens().text(text))
     }
 
     /// A text that a connector reads or answers.
-    pub(super) fn given(&self, text: String) -> String {
+    pub fn given(&self, text: String) -> String {
         self.given.text(self.tokens().text(text))
     }
 
@@ -82,7 +83,7 @@ impl Hidden {
     }
 
     /// An answer as a connector reads it.
-    pub(super) fn given_answer(&self, answer: Response) -> Response {
+    pub fn given_answer(&self, answer: Response) -> Response {
         let mut headers = answer.headers;
         for header in &mut headers {
             header.value = self.given(std::mem::take(&mut header.value));

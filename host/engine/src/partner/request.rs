@@ -47,7 +47,10 @@ const FORWARDED: &str = "x-forwarded-";
 
 /// Parses a connection's base URL: `https`, or `http` to this machine only; no credentials, query or fragment. Where it may lead is the
 /// way out's to say.
-pub(crate) fn base_url(text: &str, out: &Outbound) -> Result<Url, EngineError> {
+///
+/// # Errors
+/// [`EngineError::Invalid`], which does not repeat the text.
+pub fn base_url(text: &str, out: &Outbound) -> Result<Url, EngineError> {
     // The address is not repeated: what was pasted by mistake may hold a credential.
     let invalid = |why: &str| EngineError::Invalid(format!("base URL: {why}"));
     let mut url = Url::parse(text)
@@ -86,7 +89,10 @@ pub(crate) fn check_size(request: &Request) -> Result<(), Error> {
 }
 
 /// The URL of a request, still without a credential.
-pub(super) fn url(base: &Url, request: &Request) -> Result<Url, Error> {
+///
+/// # Errors
+/// [`Error::Invalid`] when the request is too large, or its path is not one below the base URL.
+pub fn url(base: &Url, request: &Request) -> Result<Url, Error> {
     check_size(request)?;
     check_path(&request.path)?;
     let mut url = base.clone();
@@ -129,7 +135,10 @@ fn check_path(path: &str) -> Result<(), Error> {
 }
 
 /// The headers of a request, still without a credential.
-pub(super) fn headers(request: &Request) -> Result<HeaderMap, Error> {
+///
+/// # Errors
+/// [`Error::Invalid`] for a header that is the host's to set, or that is none.
+pub fn headers(request: &Request) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
     for pair in &request.headers {
         let name: HeaderName = pair

@@ -77,6 +77,16 @@ pub enum TokenRefused {
 }
 
 impl TokenRefused {
+    /// In one word, for counting.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Expired(_) => "expired",
+            Self::Revoked(_) => "revoked",
+            Self::Disabled(_) => "disabled",
+        }
+    }
+
     /// The token, once it is proven that its secret was known.
     pub fn token(&self) -> Option<&TokenId> {
         match self {

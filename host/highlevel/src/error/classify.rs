@@ -14,20 +14,23 @@ use crate::draft::FieldProblem;
 use crate::ids::ContactId;
 use crate::operation::Operation;
 
-/// Longest message that is kept of a body that is no JSON, for example a gateway's HTML page.
+/// Longest message that is kept, in characters: a body that is no JSON may be a gateway's HTML page, and what one that is says is kept
+/// with the run and read by a person.
 const MAX_MESSAGE: usize = 300;
+/// Most messages that are kept of one answer.
+const MAX_MESSAGES: usize = 10;
 
 /// When an unsuccessful answer says that it is worth asking again.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Wait {
+pub struct Wait {
     /// `Retry-After`, as the answer has it.
-    pub(crate) asked: Option<Duration>,
+    pub asked: Option<Duration>,
     /// The wait of a 429, which is the limiter's to know, and whether it is for the day.
-    pub(crate) limited: (Duration, bool),
+    pub limited: (Duration, bool),
 }
 
 /// What an unsuccessful answer means.
-pub(crate) fn classify(operation: &Operation, status: StatusCode, body: &[u8], wait: Wait) -> ErrorKind {
+pub fn classify(operation: &Operation, status: StatusCode, body: &[u8], wait: Wait) -> ErrorKind {
     let json: Option<Value> = serde_json::from_slice(body).ok().filter(Value::is_object);
     let messages = json.as_ref().map_or_else(|| vec![plain_text(body)], messages);
     let message = messages.join("; ");
@@ -69,8 +72,7 @@ pub(crate) fn trace_id(body: &Value) -> Option<String> {
 fn messages(body: &Value) -> Vec<String> {
     let nested = body.get("error").and_then(|error| error.get("message"));
     let found = match body.get("message").or(nested) {
-        Some(Value::String(text)) => vec![text.clone()],
-        Some(Value::Array(items)) => items.iter().map(text_of).collect(),
+        Some(Value::Array(items)) => items.iter().take(MAX_MESSAGES).map(text_of).collect(),
         Some(other) => vec![text_of(other)],
         None => body.get("error").map(text_of).into_iter().collect(),
     };
@@ -78,7 +80,10 @@ fn messages(body: &Value) -> Vec<String> {
 }
 
 fn text_of(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    match value {
+        Value::String(text) => text.chars().take(MAX_MESSAGE).collect(),
+        other => other.to_string().chars().take(MAX_MESSAGE).collect(),
+    }
 }
 
 fn plain_text(body: &[u8]) -> String {
@@ -93,7 +98,7 @@ fn plain_text(body: &[u8]) -> String {
 fn duplicate(body: Option<&Value>) -> ErrorKind {
     let meta = |key: &str| {
         let text = body?.get("meta")?.get(key)?.as_str()?;
-        (!text.is_empty()).then(|| text.to_owned())
+        (1..=MAX_MESSAGE).contains(&text.len()).then(|| text.to_owned())
     };
     ErrorKind::Duplicate {
         existing: meta("contactId").map(ContactId::new),
@@ -135,6 +140,24 @@ mod tests {
 
     fn said(status: u16, message: &str) -> ErrorKind {
         kind(status, &json!({"statusCode": status, "message": message}).to_string())
+    }
+
+    #[test]
+    fn of_an_answer_without_measure_only_its_beginning_is_kept() {
+        let long = "x".repeat(1 << 20);
+        let answers = [
+            (418, json!({"message": long})),
+            (422, json!({"message": vec![long.as_str(); 1_000]})),
+            (404, json!({"message": {"deep": long}})),
+            (
+                400,
+                json!({"message": "does not allow duplicated contacts", "meta": {"matchingField": long, "contactId": long}}),
+            ),
+        ];
+        for (status, body) in answers {
+            let said = kind(status, &body.to_string()).to_string();
+            assert!(said.len() < 10 * 1_024, "{status}: {} bytes", said.len());
+        }
     }
 
     #[test]

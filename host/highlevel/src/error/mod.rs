@@ -10,7 +10,8 @@ use crate::draft::FieldProblem;
 use crate::ids::ContactId;
 use crate::operation::Operation;
 
-pub(crate) use classify::{Wait, classify, trace_id};
+pub(crate) use classify::trace_id;
+pub use classify::{Wait, classify};
 
 /// A failed operation: what happened, and in which exchange.
 #[derive(Clone, Debug, PartialEq)]

@@ -132,7 +132,11 @@ pub(super) fn refusal(
     let says = |text: &str| lower.iter().any(|said| said.contains(text));
     let message = said.iter().rev().find(|text| !text.is_empty()).map_or_else(
         || format!("status {status}"),
-        |text| hidden.text(text.chars().filter(|c| !c.is_control()).take(200).collect()),
+        // Cut last: the beginning of a secret is not to be found in it either.
+        |text| {
+            let shown = hidden.text(text.chars().filter(|c| !c.is_control()).collect());
+            shown.chars().take(200).collect()
+        },
     );
     match status {
         429 => OAuthErrorKind::Limited { retry_after },

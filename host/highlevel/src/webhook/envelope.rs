@@ -1,7 +1,10 @@
 //! What every event carries.
 
+use std::fmt;
+
 use http::HeaderMap;
 use jiff::Timestamp;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::event::{Event, Snapshot};
@@ -86,13 +89,45 @@ pub fn delivery_id(headers: &HeaderMap) -> Option<String> {
 
 /// The instant in a body whose signature was verified.
 pub(super) fn signed_timestamp(body: &[u8]) -> Option<Timestamp> {
-    #[derive(serde::Deserialize)]
-    struct Stamped {
-        #[serde(default)]
-        timestamp: Value,
+    let Stamped(timestamp) = serde_json::from_slice(body).ok()?;
+    read_timestamp(&timestamp)
+}
+
+/// A body's timestamp, without the rest of it. One that is there twice counts as its last, as it does in the [`Envelope`]: the age of
+/// an event is judged by the instant that everybody else reads.
+struct Stamped(Value);
+
+#[derive(serde::Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Member {
+    Timestamp,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Stamped {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Stamped;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Stamped, A::Error> {
+                let mut timestamp = Value::Null;
+                while let Some(member) = members.next_key()? {
+                    match member {
+                        Member::Timestamp => timestamp = members.next_value()?,
+                        Member::Other => drop(members.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(Stamped(timestamp))
+            }
+        }
+        from.deserialize_map(Members)
     }
-    let stamped: Stamped = serde_json::from_slice(body).ok()?;
-    read_timestamp(&stamped.timestamp)
 }
 
 fn timestamp(body: &Map<String, Value>) -> Option<Timestamp> {

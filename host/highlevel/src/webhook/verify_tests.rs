@@ -134,6 +134,18 @@ fn an_unsigned_event_is_refused() {
 }
 
 #[test]
+fn the_age_of_an_event_is_judged_by_the_timestamp_that_everybody_reads() {
+    let key = signing_key(1);
+    let body = br#"{"timestamp":"2026-11-21T08:59:30.000Z","type":"ContactUpdate","timestamp":"2020-01-01T00:00:00.000Z"}"#;
+    let headers = HeaderMap::from_iter([(
+        http::HeaderName::from_static("x-ghl-signature"),
+        HeaderValue::from_str(&sign(&key, body)).unwrap(),
+    )]);
+    let refused = Verifier::new(config()).unwrap().verify(&headers, body, at(NOW));
+    assert!(matches!(refused, Err(VerifyError::TooOld { .. })), "{refused:?}");
+}
+
+#[test]
 fn a_wrong_new_signature_is_not_excused_by_a_right_old_one() {
     let both =
         headers(&[("x-ghl-signature", &sign(&signing_key(9), BODY)), ("x-wh-signature", &sign_rsa(BODY))]);

@@ -22,7 +22,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
-use self::pace::Pace;
+pub(crate) use self::pace::Pace;
 use self::record::Change;
 pub(crate) use self::record::Told;
 use self::rules::{Needs, Rule, word};
@@ -30,7 +30,8 @@ use crate::app::App;
 use crate::cookies::{self, SESSION};
 use crate::error::ApiError;
 
-/// Refusals of one actor that are put on record within a minute; the next one that is tells how many were not.
+/// Refusals of one actor that are put on record within a minute, and of one kind that are logged; the next one that is tells how many
+/// were not.
 const REFUSALS: u32 = 20;
 
 /// Logins of all people together that come back from the provider within a minute: each costs requests to it.
@@ -42,12 +43,18 @@ pub(crate) struct Gate {
     requests: Pace<String>,
     pub(crate) refusals: Pace<String>,
     pub(crate) logins: Pace<()>,
+    lines: Pace<&'static str>,
 }
 
 impl Gate {
     /// With so many requests of one token in a minute.
     pub(crate) fn new(requests: u32) -> Self {
-        Self { requests: Pace::new(requests), refusals: Pace::new(REFUSALS), logins: Pace::new(LOGINS) }
+        Self {
+            requests: Pace::new(requests),
+            refusals: Pace::new(REFUSALS),
+            logins: Pace::new(LOGINS),
+            lines: Pace::new(REFUSALS),
+        }
     }
 }
 
@@ -131,23 +138,25 @@ enum Unknown {
 
 impl Unknown {
     async fn into_response(self, app: &App, change: Option<Change>) -> Response {
-        let (refusal, token, caller) = match self {
+        let (kind, refusal, token, caller) = match self {
             Self::Failed(error) => return ApiError::from(error).into_response(),
             Self::Refused(refused) => {
                 let refusal = Refusal { error: ApiError::unauthorized(&refused), why: refused.to_string() };
-                (refusal, refused.token().cloned(), None)
+                (refused.kind(), refusal, refused.token().cloned(), None)
             }
             Self::Ended(refused) => {
                 let refusal = Refusal { error: ApiError::logged_out(&refused), why: refused.to_string() };
-                (refusal, None, None)
+                ("session", refusal, None, None)
             }
             Self::Foreign(caller, why) => {
                 let error = ApiError::forbidden(format!("refused with a cookie alone: {why}"));
-                (Refusal { error, why: why.to_owned() }, None, Some(caller))
+                ("cookie", Refusal { error, why: why.to_owned() }, None, Some(caller))
             }
         };
         metrics::counter!("contactor_admin_refused_total").increment(1);
-        tracing::warn!(why = refusal.why, "a request of the admin API was refused");
+        if let Ok(untold) = app.gate.lines.take(kind, Instant::now()) {
+            tracing::warn!(why = refusal.why, untold, "a request of the admin API was refused");
+        }
         let change = change.map(|mut change| {
             match &caller {
                 Some(caller) => change.by(caller),

@@ -3,6 +3,7 @@
 mod admin;
 mod connections;
 mod description;
+mod door;
 mod ingest;
 mod people;
 mod status;

@@ -61,31 +61,3 @@ async fn a_token_that_asks_too_often_has_to_wait_and_the_hosts_own_has_not() {
         assert_eq!(answer(server.admin(Method::GET, "/api/v1/whoami")).await.0, 200);
     }
 }
-
-#[tokio::test]
-async fn every_answer_tells_a_browser_to_make_nothing_of_it() {
-    let server = TestServer::start().await;
-    for request in [
-        server.request(Method::GET, "/healthz"),
-        server.request(Method::GET, "/metrics"),
-        server.request(Method::GET, "/api/v1/openapi.json"),
-        server.request(Method::GET, "/no-such-path"),
-        server.request(Method::GET, "/api/v1/workspaces"),
-        server.request(Method::POST, "/webhooks/highlevel").body("{}"),
-        server.admin(Method::GET, "/api/v1/workspaces"),
-        server.admin(Method::DELETE, "/api/v1/workspaces"),
-        server.admin(Method::POST, "/api/v1/users").json(&json!({"id": "bob"})),
-    ] {
-        let response = request.send().await.unwrap();
-        let headers = response.headers();
-        for (name, value) in [
-            ("cache-control", "no-store"),
-            ("x-content-type-options", "nosniff"),
-            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
-            ("referrer-policy", "no-referrer"),
-        ] {
-            let found = headers.get(name).map(|value| value.to_str().unwrap());
-            assert_eq!(found, Some(value), "{name} of {}", response.url());
-        }
-    }
-}

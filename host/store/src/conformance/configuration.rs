@@ -55,6 +55,11 @@ pub(super) async fn everything_configured_survives_a_restart(engine: Arc<dyn Eng
     assert_eq!(store.connectors().await.unwrap(), [newer, older]);
     assert_eq!(store.connection(&stopped.id).await.unwrap(), Some(stopped.clone()));
     assert_eq!(store.connection_by_token(&stopped.webhook_token).await.unwrap(), Some(stopped.clone()));
+    let token = &stopped.webhook_token;
+    let others = ["", &token[..token.len() - 1], &format!("{token}x"), &token.to_uppercase(), "%"];
+    for other in others {
+        assert_eq!(store.connection_by_token(other).await.unwrap(), None, "{other} is nobody's");
+    }
     assert_eq!(store.connections(None).await.unwrap(), std::slice::from_ref(&stopped));
     assert_eq!(store.connections(Some(&acme())).await.unwrap(), [stopped]);
     assert_eq!(store.credential("acme").await.unwrap(), Some(sealed));

@@ -143,7 +143,7 @@ pub(super) fn connection(workspace: &str, connector: &str) -> Connection {
         settings: json!({"beta": 7}),
         mapping: json!([]),
         schedule: Schedule::default(),
-        webhook_token: format!("token-{workspace}-{connector}"),
+        webhook_token: format!("token-of-a-webhook-{workspace}-{connector}"),
         created_at: at(1),
     }
 }
