@@ -226,7 +226,9 @@ async fn a_faulty_version_is_taken_back_by_the_host_and_nobody_is_left_undone() 
     let runs = world.runs().await;
     let of_second: Vec<_> = runs.iter().filter(|run| run.component.as_ref() == Some(&second)).collect();
     assert!((5..40).contains(&of_second.len()), "{}", of_second.len());
-    assert!(of_second.iter().all(|run| run.class == Some(FailureClass::GuestBug)), "{of_second:#?}");
+    assert!(of_second.iter().all(|run| run.outcome != RunOutcome::Applied), "{of_second:#?}");
+    let crashed = of_second.iter().filter(|run| run.class == Some(FailureClass::GuestBug)).count();
+    assert!(crashed >= 5, "{crashed}");
     assert_eq!(world.seen(), 40, "the pinned version did what the other one left");
     let parked = world.stand.engine.parked(&world.connection.workspace).await.unwrap();
     assert!(parked.is_empty(), "{parked:#?}");
@@ -365,7 +367,11 @@ async fn a_handler_that_was_begun_goes_on_with_the_component_that_began_it() {
     let runs = world.runs().await;
     let again =
         runs.iter().find(|run| run.highlevel_id == failed.highlevel_id && run.outcome == RunOutcome::Applied);
-    assert_eq!(again.unwrap().component, Some(world.connection.digest.clone()), "{runs:#?}");
+    assert_eq!(
+        again.unwrap_or_else(|| panic!("{runs:#?}")).component,
+        Some(world.connection.digest.clone()),
+        "{runs:#?}"
+    );
     assert_eq!(world.seen(), 1);
     world.tag("vip2").await;
     assert_eq!(world.runs().await[0].component, Some(second));
@@ -461,7 +467,9 @@ async fn the_commands_show_approve_try_adopt_and_go_back() {
     let file = dir.path().join("prefinery-0.2.0.wasm");
     std::fs::write(&file, embed(&component, &wants).unwrap()).unwrap();
     let run = async |arguments: &[&str]| {
-        let output = Host::run(dir.path(), &[&["--json"], arguments].concat(), &[]).await.unwrap();
+        let output = Host::run(dir.path(), &[&["--json", "--server", host.url()], arguments].concat(), &[])
+            .await
+            .unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         if output.status.success() {
             Ok(serde_json::from_slice::<Value>(&output.stdout).unwrap())
@@ -506,10 +514,10 @@ async fn the_commands_show_approve_try_adopt_and_go_back() {
     assert!(nothing.contains("nothing to go back to"), "{nothing}");
     assert!(run(&of("adopt", &[])).await.unwrap_err().contains("no version on trial"));
 
-    let policy = run(&["workspace", "policy", "acme", "--deny", "host:*"]).await.unwrap();
-    assert_eq!(policy["policy"]["deny"], json!(["host:*"]));
+    let policy = run(&["workspace", "policy", "acme", "--deny", "contacts.write"]).await.unwrap();
+    assert_eq!(policy["policy"]["deny"], json!(["contacts.write"]));
     let checked = run(&["connection", "check", "acme", "prefinery"]).await.unwrap_err();
-    assert!(checked.contains("may speak with"), "{checked}");
+    assert!(checked.contains("does not work"), "{checked}");
     run(&["workspace", "policy", "acme"]).await.unwrap();
     host.stop().await.unwrap();
 }

@@ -1,6 +1,7 @@
 //! Secrets come from files, from variables named by the operator, or from standard input; never from the command line, where
 //! every process of the machine could read them and the shell would remember them.
 
+use std::convert::Infallible;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -22,6 +23,9 @@ pub(crate) enum SecretSource {
     Variable(String),
     /// On standard input.
     Stdin,
+    /// Nowhere: the secret itself was typed. It is forgotten at once and refused when it is to be read, by words of our own: a refusal of
+    /// the command line's parser repeats what was typed.
+    Typed,
 }
 
 /// Why there is no secret.
@@ -45,14 +49,14 @@ pub(crate) enum SecretError {
 }
 
 impl FromStr for SecretSource {
-    type Err = SecretError;
+    type Err = Infallible;
 
-    fn from_str(text: &str) -> Result<Self, SecretError> {
+    fn from_str(text: &str) -> Result<Self, Infallible> {
         match (text, text.strip_prefix('@'), text.strip_prefix("env:")) {
             ("-", _, _) => Ok(Self::Stdin),
             (_, Some(file), _) if !file.is_empty() => Ok(Self::File(file.into())),
             (_, _, Some(name)) if !name.is_empty() => Ok(Self::Variable(name.to_owned())),
-            _ => Err(SecretError::Literal),
+            _ => Ok(Self::Typed),
         }
     }
 }
@@ -62,6 +66,7 @@ impl SecretSource {
     pub(crate) fn read(&self) -> Result<SecretString, SecretError> {
         match self {
             Self::File(path) => read_file(path),
+            Self::Typed => Err(SecretError::Literal),
             Self::Stdin => trimmed(&read_all(std::io::stdin().lock(), "standard input")?, "standard input"),
             Self::Variable(name) => {
                 let value = config::environment(name).ok_or_else(|| SecretError::NoVariable(name.clone()))?;
@@ -124,8 +129,10 @@ mod tests {
     #[test]
     fn a_secret_on_the_command_line_is_refused_without_repeating_it() {
         for literal in ["fake-secret", "", "@", "env:"] {
-            let error = literal.parse::<SecretSource>().unwrap_err().to_string();
-            assert!(!error.contains("fake-secret"), "{error}");
+            let source = literal.parse::<SecretSource>().unwrap();
+            assert_eq!(source, SecretSource::Typed);
+            let error = source.read().unwrap_err().to_string();
+            assert!(error.contains("never as itself") && !error.contains("fake-secret"), "{error}");
         }
         assert_eq!("@a/b".parse::<SecretSource>().unwrap(), SecretSource::File("a/b".into()));
         assert_eq!("env:KEY".parse::<SecretSource>().unwrap(), SecretSource::Variable("KEY".to_owned()));

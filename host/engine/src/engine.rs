@@ -10,8 +10,8 @@ use contactor_highlevel::{CustomFields, HighLevel, Location, LocationId as HlLoc
 use contactor_manifest::{HostPattern, Manifest};
 use contactor_runtime::{Runtime, RuntimeConfig};
 use contactor_store::{
-    Connection, ConnectionId, Digest, LocationId, Pinned, RecordId, Rollout, RolloutEnd, Seen, SeenPage,
-    Store, StoreError, Vault, Workspace, WorkspaceId,
+    Connection, ConnectionId, Digest, KEPT_ROLLOUTS, LocationId, Pinned, RecordId, Rollout, RolloutEnd, Seen,
+    SeenPage, Store, StoreError, Vault, Workspace, WorkspaceId,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -531,13 +531,22 @@ impl Engine {
         self.load_connection(connection, secrets, Some(quotas)).await
     }
 
-    /// The connection with another component of its connector, which a handler was begun with: it is granted no more than the present
-    /// one.
+    /// The connection with another component of its connector, which a handler was begun with, and the settings that it had then. Of
+    /// scopes it has none that the present one has not.
     pub(crate) async fn former(&self, pinned: &Active, digest: &Digest) -> Result<Arc<Active>, EngineError> {
         let Connection { id, workspace, grants, settings, .. } = &pinned.connection;
         let secrets = self.credentials().partner(workspace, id).await?;
-        let other = Pinned { digest: digest.clone(), grants: grants.clone(), settings: settings.clone() };
-        Ok(Arc::new(self.load_trial(pinned, &other, secrets).await?))
+        let known = self.store().rollouts(id, KEPT_ROLLOUTS).await?;
+        let was = known.into_iter().flat_map(|one| [one.former, one.candidate]);
+        let other = was.into_iter().find(|was| was.digest == *digest).unwrap_or_else(|| Pinned {
+            digest: digest.clone(),
+            grants: grants.clone(),
+            settings: settings.clone(),
+        });
+        let is_scope = |name: &String| permissions::scopes(std::slice::from_ref(name)).len() == 1;
+        let mut granted = other.grants;
+        granted.retain(|name| !is_scope(name) || grants.contains(name));
+        Ok(Arc::new(self.load_trial(pinned, &Pinned { grants: granted, ..other }, secrets).await?))
     }
 
     /// Loads a connection with a credential that need not be stored yet: the check of everything at once.
@@ -599,7 +608,7 @@ impl Engine {
     async fn quotas_of_partner(
         &self,
         id: &ConnectionId,
-        manifest: &contactor_manifest::Manifest,
+        manifest: &Manifest,
     ) -> Result<Arc<Quotas>, EngineError> {
         let declared = if self.config().partner_quotas { manifest.quotas.clone() } else { Vec::new() };
         let stored = self.store().partner_windows(id).await?;
@@ -622,7 +631,7 @@ impl Engine {
     fn partner_api(
         &self,
         connection: &Connection,
-        manifest: &contactor_manifest::Manifest,
+        manifest: &Manifest,
         hosts: Vec<HostPattern>,
         secrets: BTreeMap<String, SecretString>,
         webhook_secret: Option<SecretString>,

@@ -512,7 +512,7 @@ fn nothing_is_found(world: &World, places: &Places) {
     let leaks: Vec<String> = places
         .iter()
         .flat_map(|(place, bytes)| {
-            needles.within(bytes).into_iter().map(move |what| format!("{what} in {place}"))
+            needles.told(bytes).into_iter().map(move |what| format!("in {place}: {what}"))
         })
         .collect();
     assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks.join("\n"));

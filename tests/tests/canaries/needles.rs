@@ -39,6 +39,15 @@ impl Needles {
         Self { all: AhoCorasick::new(patterns).unwrap(), names }
     }
 
+    /// The same with what stands before each, to tell where it comes from.
+    pub(crate) fn told(&self, bytes: &[u8]) -> BTreeSet<String> {
+        let told = |found: aho_corasick::Match| {
+            let before = &bytes[found.start().saturating_sub(200)..found.start()];
+            format!("{} after `{}`", self.names[found.pattern().as_usize()], before.escape_ascii())
+        };
+        self.all.find_overlapping_iter(bytes).map(told).collect()
+    }
+
     /// The canaries that are in these bytes, each with its spelling.
     pub(crate) fn within(&self, bytes: &[u8]) -> BTreeSet<&str> {
         self.all

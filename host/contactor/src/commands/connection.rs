@@ -1,6 +1,7 @@
 //! `contactor connection`: connectors enabled in a workspace.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -11,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{Context, rollout};
 use crate::exit::{Exit, Failure};
 use crate::output::{or_dash, value, when, word};
-use crate::secrets::{SecretError, SecretSource};
+use crate::secrets::SecretSource;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -119,9 +120,12 @@ fn cadence(text: &str) -> Result<u32, String> {
     u32::try_from(duration.as_secs()).map_err(|_| "a cadence is not negative and not that long".to_owned())
 }
 
-fn named_secret(text: &str) -> Result<(String, SecretSource), SecretError> {
-    let (name, source) = text.split_once('=').ok_or(SecretError::Literal)?;
-    Ok((name.to_owned(), source.parse()?))
+/// What has no name may be the secret itself.
+fn named_secret(text: &str) -> Result<(String, SecretSource), Infallible> {
+    match text.split_once('=') {
+        Some((name, source)) => Ok((name.to_owned(), source.parse()?)),
+        None => Ok((String::new(), SecretSource::Typed)),
+    }
 }
 
 /// A setting that is a text.

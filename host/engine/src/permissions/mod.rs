@@ -85,7 +85,7 @@ fn meaning(scope: &str) -> &'static str {
 
 /// Whether a granted name gives what another one asks for.
 pub(crate) fn covers(granted: &str, asked: &str) -> bool {
-    granted == asked || granted.starts_with(RECORDS) && granted.strip_suffix(":both") == entity(asked)
+    granted == asked || entity(asked).is_some_and(|entity| granted.strip_suffix(":both") == Some(entity))
 }
 
 /// `records:contact` of `records:contact:to-partner`.

@@ -10,7 +10,7 @@ use super::rules::Rule;
 use crate::app::App;
 
 /// Parts of paths that name something of the host's or its admins' own.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "connector",
     "action",
     "trigger",
@@ -22,6 +22,7 @@ const NAMES: [&str; 11] = [
     "run",
     "user",
     "token",
+    "policy",
 ];
 
 /// Bytes of such a part that are kept.

@@ -70,7 +70,7 @@ pub(super) fn begin(db: &Db, new: &NewRollout, now: Timestamp) -> Result<Rollout
     };
     insert(db, owner.connection, &rollout)?;
     // As it is stored: instants are kept to the microsecond.
-    self::running(db, &new.connection)?.ok_or_else(|| StoreError::not_found("rollout of", &new.connection))
+    running(db, &new.connection)?.ok_or_else(|| StoreError::not_found("rollout of", &new.connection))
 }
 
 fn insert(db: &Db, connection: i64, rollout: &Rollout) -> Result<()> {

@@ -124,8 +124,8 @@ pub(super) fn sign_bytes(file: &Path, bytes: &[u8], key: &SecretKey) -> Result<V
 pub(super) fn secret_key(place: &str) -> Result<SecretKey, Failure> {
     let text: SecretString = match SecretSource::from_str(place) {
         Ok(SecretSource::File(file)) => read_private_file(&file)?,
+        Ok(SecretSource::Typed) => read_private_file(Path::new(place))?,
         Ok(source) => source.read()?,
-        Err(_) => read_private_file(Path::new(place))?,
     };
     SecretKey::from_pem(text.expose_secret())
         .map_err(|error| Failure::say(Exit::Usage, format_args!("{place}: {error}")))
