@@ -115,7 +115,7 @@ fn every_threat_names_the_tests_that_show_what_stands_against_it() {
 #[test]
 fn every_test_that_stands_for_a_promise_is_there() {
     let mut tests = String::new();
-    for directory in ["host", "tests"] {
+    for directory in ["host", "sdk", "tests"] {
         sources(&root().join(directory), &mut tests);
     }
     let guide = guide("operators.md");
