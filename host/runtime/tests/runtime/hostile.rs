@@ -253,10 +253,8 @@ async fn a_component_that_is_small_and_costs_much_to_look_at_is_refused() {
     load_bytes(with_component(&doubling_type(3)), &Grants::all()).await.unwrap();
     for (what, bomb) in [("nested", nested_types(5_000)), ("doubling", doubling_type(64))] {
         let error = refusal(with_component(&bomb)).await;
-        let is_refused = matches!(
-            error,
-            LoadError::Inspect(InspectError::Malformed { .. }) | LoadError::Compile { .. }
-        );
+        let is_refused =
+            matches!(error, LoadError::Inspect(InspectError::Malformed { .. }) | LoadError::Compile { .. });
         assert!(is_refused, "{what}: {error}");
         let said = error.to_string();
         assert!(said.len() < 1_000, "{what}: {said}");
