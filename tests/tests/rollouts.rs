@@ -255,8 +255,8 @@ async fn a_share_of_the_records_is_done_by_the_version_on_trial_and_always_the_s
     assert_eq!(rollout.state, RolloutState::Running, "{}", rollout.reason);
     // Work that is tried again is one piece of work, which ends once.
     let ended = || runs.iter().filter(|run| run.outcome != RunOutcome::Retrying);
-    assert!(rollout.counts.candidate.runs as usize >= ended().filter(by_second).count());
-    assert!(rollout.counts.former.runs as usize >= ended().filter(|run| !by_second(run)).count());
+    assert_eq!(rollout.counts.candidate.runs as usize, ended().filter(by_second).count());
+    assert_eq!(rollout.counts.former.runs as usize, ended().filter(|run| !by_second(run)).count());
 
     // A larger share has those of the smaller one too.
     let larger = world.upgrade(live(100)).await.unwrap();

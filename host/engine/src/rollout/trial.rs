@@ -112,11 +112,15 @@ impl Engine {
         else {
             return;
         };
-        // Work that is tried again is one piece of work.
+        // Work that is tried again is one piece of work, and what others failed at tells nothing of the connector.
+        let failed = match ended.class {
+            Some(class) if blames_connector(class) => true,
+            Some(_) => return,
+            None => false,
+        };
         if run.preview || run.attempts > 0 {
             return;
         }
-        let failed = ended.class.is_some_and(blames_connector);
         let one = Tally { runs: 1, failed: failed.into(), writes: ended.writes };
         let mut is_due = failed && of_trial;
         self.trials().add(*rollout, |news| {
