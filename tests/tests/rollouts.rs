@@ -11,8 +11,8 @@ use contactor_sandbox::SandboxConfig;
 use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_store::{
-    Actor, Digest, FailureClass, Policy, RolloutMode, RolloutState, Run, RunFilter, RunKind, RunOutcome,
-    Tally,
+    Actor, Alert, AlertKind, Digest, FailureClass, Policy, RolloutMode, RolloutState, Run, RunFilter,
+    RunKind, RunOutcome, Tally,
 };
 use contactor_tests::artefacts;
 use contactor_tests::engine::{Stand, WORKSPACE};
@@ -130,6 +130,17 @@ impl World {
         self.stand.engine.rollout(&self.connection.id).await.unwrap()
     }
 
+    /// The open alert that a version was taken back.
+    async fn alert(&self) -> Option<Alert> {
+        // An alert is over when it stayed away for a while.
+        for _ in 0..15 {
+            self.stand.advance(SignedDuration::from_mins(1));
+            self.stand.engine.walk_until_rest().await;
+        }
+        let alerts = self.stand.engine.alerts(&self.connection.workspace).await.unwrap().alerts;
+        alerts.into_iter().find(|alert| alert.kind == AlertKind::Reverted && alert.ended_at.is_none())
+    }
+
     async fn pinned(&self) -> Digest {
         self.stand.engine.connection(&self.connection.id).await.unwrap().digest
     }
@@ -233,6 +244,14 @@ async fn a_faulty_version_is_taken_back_by_the_host_and_nobody_is_left_undone() 
     let parked = world.stand.engine.parked(&world.connection.workspace).await.unwrap();
     assert!(parked.is_empty(), "{parked:#?}");
     assert!(world.stand.engine.rests(&world.connection.workspace).await.unwrap().is_empty());
+
+    // Whoever answers for the workspace is told, until somebody begins with another version.
+    let told = world.alert().await.unwrap();
+    assert!(told.text.contains(&rollout.reason), "{}", told.text);
+    assert!(told.text.ends_with("contactor connection rollout acme operations"), "{}", told.text);
+    world.install(version("0.3.0", |manifest| manifest)).await;
+    world.upgrade(live(10)).await.unwrap();
+    assert_eq!(world.alert().await, None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -521,5 +540,74 @@ async fn the_commands_show_approve_try_adopt_and_go_back() {
     let checked = run(&["connection", "check", "acme", "prefinery"]).await.unwrap_err();
     assert!(checked.contains("does not work"), "{checked}");
     run(&["workspace", "policy", "acme"]).await.unwrap();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trial_survives_kill_9_and_is_taken_back_all_the_same() {
+    const PEOPLE: usize = 30;
+    let mut config = SandboxConfig::default();
+    config.highlevel.limits = None;
+    let sandbox = contactor_sandbox::Sandbox::start(config).await.unwrap();
+    let (highlevel, location) = (sandbox.highlevel(), sandbox.highlevel().first_location());
+    let dir = tempfile::tempdir().unwrap();
+    // It needs more failures to be sure than happen before the kill.
+    Host::init(dir.path(), &sandbox, "[engine]\nrollout-failures = 8\n").await.unwrap();
+    let host = Host::start(dir.path()).await.unwrap();
+    let new = json!({ "id": "acme", "location": location, "token": highlevel.private_token() });
+    host.post("/workspaces", &new).await.unwrap();
+    host.install("guest-operations").await.unwrap();
+    let connection = json!({
+        "base_url": sandbox.prefinery_url(),
+        "credentials": { "token": sandbox.prefinery().api_key() },
+        "settings": settings(&tags()),
+    });
+    host.put("/workspaces/acme/connections/operations", &connection).await.unwrap();
+    highlevel.set_webhook_target(Some(host.webhooks().parse().unwrap()));
+
+    let file = dir.path().join("operations-0.2.0.wasm");
+    std::fs::write(&file, faulty()).unwrap();
+    let run = async |host: &Host, arguments: &[&str]| {
+        let arguments = [&["--json", "--server", host.url()], arguments].concat();
+        let output = Host::run(dir.path(), &arguments, &[]).await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    run(&host, &["connector", "install", file.to_str().unwrap()]).await;
+    let begun = run(&host, &["connection", "upgrade", "acme", "operations", "--share", "50"]).await;
+
+    let contacts: Vec<String> = (0..PEOPLE)
+        .map(|number| {
+            let fields = json!({ "firstName": "Ada", "email": format!("ada{number}@example.com") });
+            let saved = highlevel.act(&location, PersonAct::CreateContact { fields }).unwrap();
+            saved["id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let tag = |contacts: &[String]| {
+        for contact in contacts {
+            let act = PersonAct::AddTags { contact: contact.clone(), tags: vec!["vip".to_owned()] };
+            highlevel.act(&location, act).unwrap();
+        }
+    };
+    const ROLLOUT: &str = "/workspaces/acme/connections/operations/rollout";
+    tag(&contacts[..10]);
+    let has_run = async || Ok(host.get(ROLLOUT).await?["counts"]["candidate"]["runs"].as_u64() > Some(0));
+    host.until("the version on trial has done something", has_run).await.unwrap();
+    host.kill9().await.unwrap();
+
+    let host = Host::start(dir.path()).await.unwrap();
+    highlevel.set_webhook_target(Some(host.webhooks().parse().unwrap()));
+    let kept = host.get(ROLLOUT).await.unwrap();
+    assert_eq!((&kept["id"], &kept["share"], &kept["state"]), (&begun["id"], &json!(50), &json!("running")));
+    assert!(kept["counts"]["candidate"]["runs"].as_u64() > Some(0), "what was counted is kept: {kept}");
+    tag(&contacts[10..]);
+    let has = |contact: &String| {
+        let contact = highlevel.contact(&location, contact).unwrap();
+        contact["tags"].as_array().unwrap().iter().any(|tag| tag == SEEN)
+    };
+    host.until("it was taken back", async || Ok(host.get(ROLLOUT).await?["state"] == "reverted"))
+        .await
+        .unwrap();
+    host.until("everybody is tagged", async || Ok(contacts.iter().all(has))).await.unwrap();
     host.stop().await.unwrap();
 }

@@ -22,7 +22,6 @@ use crate::receive::brief;
 use crate::reconcile::{RunContext, mismatch, outcome_name, run_id};
 use crate::recorder::cut;
 use crate::rests::Ended;
-use crate::rollout::Standing;
 use crate::scheduler::in_time;
 use crate::written;
 
@@ -151,25 +150,19 @@ impl Engine {
     ) -> Result<Arc<Active>, EngineError> {
         let chosen = active.for_record(record);
         let begun = claimed.component.as_ref().filter(|_| !claimed.journal.is_empty() && !claimed.retried);
-        let of = |active: &Arc<Active>| begun.is_none_or(|begun| active.connection.digest == *begun);
-        if of(&chosen) {
-            return Ok(chosen);
+        let Some(begun) = begun else { return Ok(chosen) };
+        let loaded = [Some(&chosen), Some(active), active.on_trial()];
+        if let Some(same) = loaded.into_iter().flatten().find(|one| one.connection.digest == *begun) {
+            return Ok(Arc::clone(same));
         }
-        if of(active) {
-            return Ok(Arc::clone(active));
-        }
-        match (begun, &active.standing) {
-            (_, Standing::Pinned(trial)) if of(&trial.active) => Ok(Arc::clone(&trial.active)),
-            (Some(begun), _) => match self.former(active, begun).await {
-                Ok(former) => Ok(former),
-                Err(EngineError::Store(error)) => Err(error.into()),
-                // It cannot be had any more. If the present one takes another way, a person decides.
-                Err(error) => {
-                    tracing::warn!(connection = %claimed.connection, %begun, %error, "a handler goes on with another component");
-                    Ok(chosen)
-                }
-            },
-            (None, _) => Ok(chosen),
+        match self.former(active, begun).await {
+            Ok(former) => Ok(former),
+            Err(EngineError::Store(error)) => Err(error.into()),
+            // It cannot be had any more. If the present one takes another way, a person decides.
+            Err(error) => {
+                tracing::warn!(connection = %claimed.connection, %begun, %error, "a handler goes on with another component");
+                Ok(chosen)
+            }
         }
     }
 

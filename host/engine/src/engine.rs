@@ -36,7 +36,7 @@ use crate::partner::{PartnerApi, PartnerSetup, Quotas};
 use crate::permissions;
 use crate::publishers::{ConnectorsConfig, Publishers};
 use crate::rests::Breakers;
-use crate::rollout::{Standing, Trial, Trials};
+use crate::rollout::{Counting, Standing, Trial, Trials};
 use crate::scheduler::Wake;
 use crate::subscriptions::Subscriptions;
 use crate::task_walk::TaskWalk;
@@ -503,10 +503,10 @@ impl Engine {
         match self.load_trial(&active, &rollout.candidate, secrets).await {
             Ok(mut trial) => {
                 trial.review = review;
-                trial.standing = Standing::OnTrial(rollout.id);
+                trial.standing = Standing::OnTrial(Counting::of(rollout.id));
                 let Rollout { id, mode, share, .. } = rollout;
-                active.standing =
-                    Standing::Pinned(Trial { rollout: id, mode, share, active: Arc::new(trial) });
+                let (counting, trial) = (Counting::of(id), Arc::new(trial));
+                active.standing = Standing::Pinned(Trial { counting, mode, share, active: trial });
             }
             Err(EngineError::Store(error)) => return Err(error.into()),
             Err(error) => {
@@ -543,9 +543,8 @@ impl Engine {
             grants: grants.clone(),
             settings: settings.clone(),
         });
-        let is_scope = |name: &String| permissions::scopes(std::slice::from_ref(name)).len() == 1;
         let mut granted = other.grants;
-        granted.retain(|name| !is_scope(name) || grants.contains(name));
+        granted.retain(|name| !permissions::is_scope(name) || grants.contains(name));
         Ok(Arc::new(self.load_trial(pinned, &Pinned { grants: granted, ..other }, secrets).await?))
     }
 

@@ -161,7 +161,7 @@ impl Engine {
     /// A run ended. `subject` is the entity whose records may rest because of it.
     pub(crate) async fn run_ended(&self, run: &RunContext, subject: &str, record: &str, ended: Ended<'_>) {
         let id = &run.active.connection.id;
-        self.count_trial(run, &ended).await;
+        self.count_trial(run, subject, record, &ended).await;
         if let Err(error) = self.keep_rests(run, subject, record, ended).await {
             tracing::warn!(connection = %id, subject, %error, "the store did not keep a rest");
         }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contactor_manifest::{Manifest, Webhook};
-use contactor_runtime::Grants;
 use contactor_store::{
     Connection, ConnectionId, ConnectionState, Digest, Rest, RolloutMode, RunFilter, Schedule, WorkspaceId,
     random_secret,
@@ -14,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::connectors::{RepeatableView, repeatable};
+use super::grants::granted;
 use super::mapping::check_custom_fields;
 use super::workspaces::check_id;
 use super::{rules, template};
@@ -23,7 +23,7 @@ use crate::dropped::NotKept;
 use crate::engine::Engine;
 use crate::error::{EngineError, IngestError};
 use crate::partner::{self, PartnerApi};
-use crate::permissions::{self, Permission};
+use crate::permissions::Permission;
 use crate::walk::{MATCH, fresh};
 
 /// A connector to be switched on in a workspace, or a connection to be changed.
@@ -434,57 +434,6 @@ impl Engine {
         let secret = secret.map_err(unavailable)?;
         Ok(Endpoint { connection, webhook, secret, partner: Arc::clone(&active.partner) })
     }
-}
-
-/// The interfaces that granted scopes open. Whether a call is a read or a write is checked at the call.
-pub(crate) fn interfaces(grants: &[String]) -> Grants {
-    // The partner and what is the connection's own are what a connector is for; scopes concern what lies outside of it.
-    // Whether messages were granted is seen at the call, so that a connector goes on without them.
-    let always = ["notifications", "partner", "state", "timers"];
-    let highlevel = ["contacts", "tasks", "notes", "tags", "appointments", "bulk", "campaigns", "workflows"];
-    let any = grants.iter().any(|scope| scope.starts_with("contacts."));
-    Grants::of(always.into_iter().chain(highlevel.into_iter().filter(|_| any)))
-}
-
-/// What the admin gives of what the manifest asks for, and what of it is new with this component.
-fn granted(
-    manifest: &Manifest,
-    version: &str,
-    request: &EnableConnection,
-    present: Option<&Connection>,
-    before: Option<&Manifest>,
-) -> Result<(Vec<String>, Vec<Permission>), EngineError> {
-    let named = request.grants.as_deref();
-    let says = named.is_some() || !request.withhold.is_empty();
-    let chosen = || permissions::chosen(manifest, named, &request.withhold).map_err(EngineError::Invalid);
-    let Some(present) = present else { return Ok((chosen()?, Vec::new())) };
-    if before == Some(manifest) {
-        let stays = permissions::whole(&present.grants, manifest);
-        return Ok((if says { chosen()? } else { stays }, Vec::new()));
-    }
-    let difference = super::rollouts::difference(before, manifest);
-    let whole =
-        before.map_or_else(|| present.grants.clone(), |before| permissions::whole(&present.grants, before));
-    let given = if says { chosen()? } else { difference.granted(&whole, manifest, true) };
-    let is_named = |name: &String| named.is_some_and(|named| named.contains(name));
-    let more: Vec<Permission> = difference
-        .more
-        .into_iter()
-        .filter(|more| given.contains(&more.name) && !is_named(&more.name))
-        .collect();
-    if more.is_empty() || request.approve {
-        return Ok((given, more));
-    }
-    Err(unapproved(&request.connector, version, &more))
-}
-
-/// Another version asks for more than the one before it.
-pub(super) fn unapproved(connector: &str, version: &str, more: &[Permission]) -> EngineError {
-    let list: Vec<_> = more.iter().map(|one| format!("{} ({})", one.name, one.words)).collect();
-    EngineError::Conflict(format!(
-        "{connector} {version} asks for more than the version before it: {}. Approve of it with --approve, or name what you grant",
-        list.join("; ")
-    ))
 }
 
 /// Seconds between polls or sweeps of one connection: faster than that costs a quota for nothing, slower than that is off.

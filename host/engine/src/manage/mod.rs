@@ -9,6 +9,7 @@ mod connectors;
 pub(crate) mod deletes;
 mod emit;
 mod erase;
+mod grants;
 mod history;
 mod mapping;
 mod matching;
@@ -27,13 +28,13 @@ mod workspaces;
 pub use actions::{ActionCall, ActionReport};
 pub use check::CheckReport;
 pub use conflicts::{ConflictPreview, ConflictReport, ConflictView, Resolve};
-pub(crate) use connections::interfaces;
 pub use connections::{AskView, ConnectionView, EnableConnection, Endpoint, OnTrial, SettingView};
 pub use connectors::{ConnectorView, InspectReport, RepeatableView, ScopeRequest, inspect};
 pub use deletes::{
     DeletionDecision, DeletionPreview, DeletionView, PlannedCall, PolicyChange, WaitingDeletions,
     WantedPolicy,
 };
+pub(crate) use grants::interfaces;
 pub use history::{Timeline, TimelineEntry, TimelineKind, TimelinePage};
 pub use mapping::{
     DraftField, DraftRecord, DraftReport, DraftTotals, MappingRow, MappingTrial, RowOrigin, TrialProblem,

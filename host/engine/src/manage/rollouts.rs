@@ -10,11 +10,11 @@ use contactor_store::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::connections::unapproved;
+use super::grants::{approve, difference, had};
 use crate::active::compile_mappings;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::permissions::{Difference, Permission, asked, whole};
+use crate::permissions::Permission;
 
 /// One version of a connector.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -331,11 +331,8 @@ impl Engine {
         settings: Option<serde_json::Value>,
     ) -> Result<Pinned, EngineError> {
         let difference = difference(before, manifest);
-        if !approved && !difference.more.is_empty() {
-            return Err(unapproved(&connection.connector, &installed.version, &difference.more));
-        }
-        let granted =
-            before.map_or_else(|| connection.grants.clone(), |before| whole(&connection.grants, before));
+        approve(&connection.connector, &installed.version, &difference.more, approved)?;
+        let granted = had(connection, before);
         let settings = settings.unwrap_or_else(|| connection.settings.clone());
         super::rules::compile(manifest, &settings)?;
         compile_mappings(manifest, &connection.mapping)?;
@@ -359,14 +356,6 @@ impl Engine {
 
 fn parsed(installed: &InstalledConnector) -> Result<Manifest, EngineError> {
     Manifest::parse(&installed.manifest).map_err(|error| EngineError::Invalid(format!("manifest: {error}")))
-}
-
-/// What another version asks for beyond the one before; of one that is gone nothing is known, so that all of it is new.
-pub(super) fn difference(before: Option<&Manifest>, after: &Manifest) -> Difference {
-    match before {
-        Some(before) => Difference::between(before, after),
-        None => Difference { more: asked(after), less: Vec::new() },
-    }
 }
 
 /// Rows of the default mapping that another version has and the present one has not, or the other way round.

@@ -40,5 +40,10 @@ pub(crate) fn hosts(manifest: &Manifest, granted: &[String]) -> Vec<HostPattern>
 
 /// The scopes among granted names.
 pub(crate) fn scopes(granted: &[String]) -> Vec<String> {
-    granted.iter().filter(|name| kind(name).is_empty()).cloned().collect()
+    granted.iter().filter(|name| is_scope(name)).cloned().collect()
+}
+
+/// Whether a name is a scope, and no other kind of permission.
+pub(crate) fn is_scope(name: &str) -> bool {
+    kind(name).is_empty()
 }

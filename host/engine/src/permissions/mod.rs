@@ -17,7 +17,7 @@ mod effective;
 use contactor_manifest::{Direction, Manifest, Support, TriggerSource};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use effective::{effective, hosts, scopes};
+pub(crate) use effective::{effective, hosts, is_scope, scopes};
 
 /// What tells the kinds of permission apart: the name's part before its first colon. A scope has none.
 pub(crate) const HOST: &str = "host:";

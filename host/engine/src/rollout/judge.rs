@@ -1,6 +1,6 @@
 //! Whether a version on trial is taken back. Pure.
 
-use contactor_store::{FailureClass, RolloutCounts, Tally};
+use contactor_store::{RolloutCounts, Tally};
 
 use crate::config::EngineConfig;
 
@@ -30,24 +30,6 @@ impl Limits {
 
 /// Writes of the pinned version for a hundred runs, at least: where nothing changes it writes nothing, and any write would be too much.
 const QUIET: u64 = 25;
-
-/// Whether a connector can be to blame for a failure of this kind. The others are of the vendors, of the credential, or of this host.
-pub(super) fn blames_connector(class: FailureClass) -> bool {
-    match class {
-        FailureClass::GuestBug
-        | FailureClass::Data
-        | FailureClass::Denied
-        | FailureClass::Config
-        | FailureClass::Loop
-        | FailureClass::Guard => true,
-        FailureClass::Transient
-        | FailureClass::Quota
-        | FailureClass::Auth
-        | FailureClass::Conflict
-        | FailureClass::Unsure
-        | FailureClass::Host => false,
-    }
-}
 
 /// Why the version on trial is taken back, if it is.
 pub(super) fn verdict(counts: &RolloutCounts, limits: Limits) -> Option<String> {
@@ -136,13 +118,6 @@ mod tests {
         assert_eq!(words, "it made 41 writes in 20 runs, the version before 100 in 100");
         assert_eq!(judged(none, tally(100, 0, 0), tally(20, 0, 10)), None);
         assert!(judged(none, tally(100, 0, 0), tally(20, 0, 11)).is_some());
-    }
-
-    #[test]
-    fn what_vendors_and_the_host_do_is_not_held_against_a_connector() {
-        let blamed: Vec<_> = FailureClass::ALL.into_iter().filter(|class| blames_connector(*class)).collect();
-        use FailureClass::{Config, Data, Denied, Guard, GuestBug, Loop};
-        assert_eq!(blamed, [Guard, Config, Data, Loop, Denied, GuestBug]);
     }
 
     fn any_tally() -> impl Strategy<Value = Tally> {

@@ -1,6 +1,6 @@
 //! Which version does which work, and what is counted of both.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use contactor_store::{
@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
-use super::judge::{Limits, blames_connector, standing, verdict};
+use super::judge::{Limits, standing, verdict};
 use crate::active::Active;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -31,13 +31,35 @@ pub(crate) enum Standing {
     Alone,
     /// The pinned version, beside one on trial.
     Pinned(Trial),
-    /// The version on trial of this rollout.
-    OnTrial(u64),
+    /// The version on trial.
+    OnTrial(Counting),
+}
+
+/// What of one of the two versions is counted already.
+#[derive(Default)]
+pub(crate) struct Counting {
+    pub(crate) rollout: u64,
+    /// Work whose failure is counted and that is not done yet: its subject (an entity, or a kind of event) and its record.
+    failing: Mutex<HashSet<(String, String)>>,
+}
+
+impl Counting {
+    pub(crate) fn of(rollout: u64) -> Self {
+        Self { rollout, ..Self::default() }
+    }
+
+    /// Whether an attempt tells something new: what is tried again is one piece of work, and counts when it fails first, or is done.
+    fn is_news(&self, subject: &str, record: &str, failed: bool) -> bool {
+        let work = (subject.to_owned(), record.to_owned());
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed { failing.insert(work) } else { !failing.remove(&work) }
+    }
 }
 
 /// A version on trial.
 pub(crate) struct Trial {
-    pub(crate) rollout: u64,
+    /// Of the pinned version.
+    pub(crate) counting: Counting,
     pub(crate) mode: RolloutMode,
     pub(crate) share: u8,
     pub(crate) active: Arc<Active>,
@@ -51,6 +73,14 @@ impl Active {
                 Arc::clone(&trial.active)
             }
             _ => Arc::clone(self),
+        }
+    }
+
+    /// The version on trial beside this one.
+    pub(crate) fn on_trial(&self) -> Option<&Arc<Self>> {
+        match &self.standing {
+            Standing::Pinned(trial) => Some(&trial.active),
+            Standing::Alone | Standing::OnTrial(_) => None,
         }
     }
 
@@ -102,28 +132,23 @@ impl Trials {
 
 impl Engine {
     /// Counts a run of a connection with a version on trial, and takes that back if it is time to.
-    pub(crate) async fn count_trial(&self, run: &RunContext, ended: &Ended<'_>) {
-        let of_trial = match &run.active.standing {
+    pub(crate) async fn count_trial(&self, run: &RunContext, subject: &str, record: &str, ended: &Ended<'_>) {
+        let (of_trial, counting) = match &run.active.standing {
             Standing::Alone => return,
-            Standing::Pinned(_) => false,
-            Standing::OnTrial(_) => true,
+            Standing::Pinned(trial) => (false, &trial.counting),
+            Standing::OnTrial(counting) => (true, counting),
         };
-        let (Standing::Pinned(Trial { rollout, .. }) | Standing::OnTrial(rollout)) = &run.active.standing
-        else {
+        // What others failed at tells nothing of the connector.
+        let failed = ended.class.is_some();
+        if run.preview || ended.class.is_some_and(|class| !class.blames_connector()) {
             return;
-        };
-        // Work that is tried again is one piece of work, and what others failed at tells nothing of the connector.
-        let failed = match ended.class {
-            Some(class) if blames_connector(class) => true,
-            Some(_) => return,
-            None => false,
-        };
-        if run.preview || run.attempts > 0 {
+        }
+        if !counting.is_news(subject, record, failed) {
             return;
         }
         let one = Tally { runs: 1, failed: failed.into(), writes: ended.writes };
         let mut is_due = failed && of_trial;
-        self.trials().add(*rollout, |news| {
+        self.trials().add(counting.rollout, |news| {
             let tally = if of_trial { &mut news.candidate } else { &mut news.former };
             *tally = tally.and(one);
             is_due |= of_trial && tally.runs >= JUDGED_EVERY;
@@ -211,7 +236,7 @@ impl Engine {
         for parked in self.store().parked(&connection.workspace).await? {
             let is_meant = parked.key.connection == *id
                 && parked.since >= rollout.began_at
-                && blames_connector(parked.class);
+                && parked.class.blames_connector();
             let Some(run) = parked.run.filter(|_| is_meant) else { continue };
             let run = self.store().run(&run).await?;
             if run.is_some_and(|run| run.component.as_ref() == Some(&rollout.candidate.digest)) {
@@ -240,6 +265,19 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn work_that_is_tried_again_counts_once() {
+        let counting = Counting::of(1);
+        let counted = |record: &str, failed: bool| counting.is_news("contact", record, failed);
+        assert!(counted("a", true));
+        assert!(!counted("a", true), "it failed again");
+        assert!(counted("b", true));
+        assert!(counting.is_news("task", "a", true), "another piece of work");
+        assert!(!counted("a", false), "it was done in the end");
+        assert!(counted("a", false), "and then again");
+        assert!(counted("c", false));
+    }
 
     #[test]
     fn a_share_takes_its_part_of_the_records_and_a_larger_one_takes_them_too() {

@@ -12,7 +12,9 @@ use wasm_encoder::{
 };
 
 use super::loading::{load_bytes, refusal};
-use super::made::{one_function, starting, table, with_component, with_manifest, with_module};
+use super::made::{
+    compile_bomb, growing_table, leaking_handles, one_function, with_component, with_manifest, with_module,
+};
 use super::*;
 
 const MIB: usize = 1 << 20;
@@ -141,19 +143,7 @@ async fn every_limit_that_a_manifest_can_declare_is_held() {
 
 #[tokio::test]
 async fn a_table_that_grows_without_end_is_ended() {
-    let mut module = one_function_with_table();
-    starting(&mut module, |function| {
-        function
-            .instructions()
-            .loop_(BlockType::Empty)
-            .ref_null(HeapType::FUNC)
-            .i32_const(1_000)
-            .table_grow(0)
-            .drop()
-            .br(0)
-            .end();
-    });
-    let connector = load_bytes(with_module(&module), &Grants::all()).await.unwrap();
+    let connector = load_bytes(growing_table(), &Grants::all()).await.unwrap();
     let fault = fault(run(&connector, "echo", "").await);
     assert!(matches!(fault, GuestFault::Table { limit: 20_000, .. }), "{fault}");
 }
@@ -168,47 +158,10 @@ async fn memory_that_ends_at_the_hosts_own_most_ends_the_call_by_name_as_well() 
     assert_unharmed(&runtime, &connector).await;
 }
 
-/// A module that begins with a function of type `() -> ()` and a table.
-fn one_function_with_table() -> Module {
-    let mut module = one_function();
-    module.section(&table(1));
-    module
-}
-
-/// A component that makes handles of a resource of its own without end and gives none back.
-fn leaking_handles() -> Vec<u8> {
-    let mut types = TypeSection::new();
-    types.ty().function([], []);
-    types.ty().function([ValType::I32], [ValType::I32]);
-    let mut imports = ImportSection::new();
-    imports.import("host", "new", EntityType::Function(1));
-    let mut functions = FunctionSection::new();
-    functions.function(0);
-    let mut body = Function::new([]);
-    body.instructions().loop_(BlockType::Empty).i32_const(1).call(0).drop().br(0).end().end();
-    let mut code = CodeSection::new();
-    code.function(&body);
-    let mut module = Module::new();
-    module
-        .section(&types)
-        .section(&imports)
-        .section(&functions)
-        .section(&StartSection { function_index: 1 })
-        .section(&code);
-
-    let mut component = ComponentBuilder::default();
-    let resource = component.type_resource(None, ValType::I32, None);
-    let new = component.resource_new(resource);
-    let host = component.core_instantiate_exports(None, [("new", ExportKind::Func, new)]);
-    let module = component.core_module(None, &module);
-    component.core_instantiate(None, module, [("host", ModuleArg::Instance(host))]);
-    component.finish()
-}
-
 #[tokio::test]
 async fn handles_that_are_never_given_back_are_not_given_out() {
     let runtime = runtime();
-    let bytes = with_component(&leaking_handles());
+    let bytes = leaking_handles();
     let connector = runtime.load(bytes.clone(), &Digest::of(&bytes), &Grants::all()).await.unwrap();
     let fault = fault(run(&connector, "echo", "").await);
     assert!(matches!(fault, GuestFault::Trap { .. } | GuestFault::BadData { .. }), "{fault}");
@@ -277,22 +230,7 @@ async fn a_function_with_more_variables_than_any_has_is_refused() {
 
 #[tokio::test]
 async fn a_compile_bomb_is_given_up_and_the_host_goes_on() {
-    // Every branch of every table leads to every block: the compiler's work grows with the square of the bytes.
-    const BLOCKS: u32 = 600;
-    let mut module = one_function();
-    let mut code = CodeSection::new();
-    let mut function = Function::new([]);
-    for _ in 0..BLOCKS {
-        function.instructions().block(BlockType::Empty);
-    }
-    let targets: Vec<u32> = (0..BLOCKS).collect();
-    for _ in 0..BLOCKS {
-        function.instructions().i32_const(0).br_table(targets.iter().copied(), 0).end();
-    }
-    function.instructions().end();
-    code.function(&function);
-    module.section(&code);
-    let bytes = with_module(&module);
+    let bytes = compile_bomb(0);
     let config = RuntimeConfig { compile_timeout: Duration::from_millis(1), ..config() };
     let runtime = Runtime::<TestHost>::new(config).unwrap();
     let error = runtime.load(bytes.clone(), &Digest::of(&bytes), &Grants::all()).await.unwrap_err();

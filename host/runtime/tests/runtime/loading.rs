@@ -3,7 +3,9 @@
 use contactor_runtime::{InspectError, LoadError, inspect};
 use wasm_encoder::{ComponentSection, InstanceSection, MemorySection, MemoryType, Module, ModuleArg};
 
-use super::made::{memory, one_function, starting, table, with_manifest, with_module, with_name};
+use super::made::{
+    memory, one_function, starting, table, two_memories, with_manifest, with_module, with_name,
+};
 use super::*;
 
 pub(crate) async fn load_bytes(bytes: Vec<u8>, grants: &Grants) -> Result<Connector<TestHost>, LoadError> {
@@ -133,9 +135,7 @@ async fn a_component_that_keeps_the_compiler_busy_is_given_up() {
 
 #[tokio::test]
 async fn a_component_with_two_memories_is_refused() {
-    let mut module = Module::new();
-    module.section(&memory(1));
-    let error = refusal(with_module(&module)).await;
+    let error = refusal(two_memories()).await;
     assert!(matches!(error, LoadError::Compile { .. }), "{error}");
     assert!(error.to_string().contains("memor"), "{error}");
 }

@@ -1,9 +1,10 @@
 //! Components that neither the SDK nor `rustc` makes: the guest's bytes with something more in them, or with something changed.
 
 use wasm_encoder::{
-    CodeSection, ComponentExportKind, ComponentInstanceSection, ComponentSection, ComponentSectionId, Encode,
-    Function, FunctionSection, InstanceSection, MemorySection, MemoryType, Module, ModuleArg, ModuleSection,
-    RefType, StartSection, TableSection, TableType, TypeSection,
+    BlockType, CodeSection, ComponentBuilder, ComponentExportKind, ComponentInstanceSection,
+    ComponentSection, ComponentSectionId, Encode, EntityType, ExportKind, Function, FunctionSection,
+    HeapType, ImportSection, InstanceSection, MemorySection, MemoryType, Module, ModuleArg, ModuleSection,
+    RefType, StartSection, TableSection, TableType, TypeSection, ValType,
 };
 use wasmparser::{Parser, Payload};
 
@@ -113,4 +114,78 @@ pub(crate) fn table(minimum: u64) -> TableSection {
         shared: false,
     });
     tables
+}
+
+/// The guest with a module in it whose start function lets a table grow without end.
+pub(crate) fn growing_table() -> Vec<u8> {
+    let mut module = one_function();
+    module.section(&table(1));
+    starting(&mut module, |function| {
+        let mut body = function.instructions();
+        body.loop_(BlockType::Empty)
+            .ref_null(HeapType::FUNC)
+            .i32_const(1_000)
+            .table_grow(0)
+            .drop()
+            .br(0)
+            .end();
+    });
+    with_module(&module)
+}
+
+/// The guest with a component in it that makes handles of a resource of its own without end and gives none back.
+pub(crate) fn leaking_handles() -> Vec<u8> {
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    types.ty().function([ValType::I32], [ValType::I32]);
+    let mut imports = ImportSection::new();
+    imports.import("host", "new", EntityType::Function(1));
+    let mut functions = FunctionSection::new();
+    functions.function(0);
+    let mut body = Function::new([]);
+    body.instructions().loop_(BlockType::Empty).i32_const(1).call(0).drop().br(0).end().end();
+    let mut code = CodeSection::new();
+    code.function(&body);
+    let mut module = Module::new();
+    module
+        .section(&types)
+        .section(&imports)
+        .section(&functions)
+        .section(&StartSection { function_index: 1 })
+        .section(&code);
+
+    let mut component = ComponentBuilder::default();
+    let resource = component.type_resource(None, ValType::I32, None);
+    let new = component.resource_new(resource);
+    let host = component.core_instantiate_exports(None, [("new", ExportKind::Func, new)]);
+    let module = component.core_module(None, &module);
+    component.core_instantiate(None, module, [("host", ModuleArg::Instance(host))]);
+    with_component(&component.finish())
+}
+
+/// The guest with a module in it that has a memory of its own, which is the component's second.
+pub(crate) fn two_memories() -> Vec<u8> {
+    let mut module = Module::new();
+    module.section(&memory(1));
+    with_module(&module)
+}
+
+/// The guest with a function in it of which every branch of every table leads to every block: the compiler's work grows with the square
+/// of the bytes. Each number makes another component.
+pub(crate) fn compile_bomb(number: i64) -> Vec<u8> {
+    const BLOCKS: u32 = 600;
+    let mut module = one_function();
+    let mut code = CodeSection::new();
+    let mut function = Function::new([]);
+    for _ in 0..BLOCKS {
+        function.instructions().block(BlockType::Empty);
+    }
+    let targets: Vec<u32> = (0..BLOCKS).collect();
+    for _ in 0..BLOCKS {
+        function.instructions().i32_const(0).br_table(targets.iter().copied(), 0).end();
+    }
+    function.instructions().i64_const(number).drop().end();
+    code.function(&function);
+    module.section(&code);
+    with_module(&module)
 }

@@ -60,9 +60,12 @@ pub(super) async fn one_version_is_on_trial_and_what_is_counted_survives_a_resta
         .put_run(Run { class: Some(FailureClass::GuestBug), calls: vec![read, refused], ..run(2) })
         .await
         .unwrap();
-    store.put_run(Run { class: Some(FailureClass::Transient), ..run(3) }).await.unwrap();
+    let again = Run { outcome: RunOutcome::Retrying, class: Some(FailureClass::GuestBug), ..run(3) };
+    store.put_run(again).await.unwrap();
+    store.put_run(Run { class: Some(FailureClass::Transient), ..run(4) }).await.unwrap();
+    store.put_run(Run { kind: RunKind::Poll, ..run(5) }).await.unwrap();
     let begun = store.begin_rollout(trial("b")).await.unwrap();
-    assert_eq!(begun.counts.before, Tally { runs: 3, failed: 1, writes: 2 });
+    assert_eq!(begun.counts.before, Tally { runs: 2, failed: 1, writes: 1 });
     assert_eq!((begun.state, begun.former.clone()), (RolloutState::Running, present(&world).await));
     assert!(matches!(store.begin_rollout(trial("c")).await, Err(StoreError::Conflict { .. })));
 

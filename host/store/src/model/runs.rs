@@ -132,6 +132,16 @@ impl FailureClass {
         Self::GuestBug,
         Self::Host,
     ];
+
+    /// Whether a connector, its settings or its grants can be to blame. The others are of the vendors, of the credential, of the
+    /// data on both sides, or of this host.
+    #[must_use]
+    pub fn blames_connector(self) -> bool {
+        match self {
+            Self::GuestBug | Self::Data | Self::Denied | Self::Config | Self::Loop | Self::Guard => true,
+            Self::Transient | Self::Quota | Self::Auth | Self::Conflict | Self::Unsure | Self::Host => false,
+        }
+    }
 }
 
 /// One reconcile, automation or poll.

@@ -7,8 +7,8 @@ use super::codec::{At, Json, Word, count as counted, integer};
 use super::{Result, configuration};
 use crate::error::StoreError;
 use crate::model::{
-    Actor, Connection, ConnectionId, KEPT_DIFFERENCES, KEPT_ROLLOUTS, NewRollout, Pinned, Rollout,
-    RolloutCounts, RolloutEnd, RolloutMode, RolloutNews, RolloutState, ShadowDifference, Tally,
+    Actor, Connection, ConnectionId, FailureClass, KEPT_DIFFERENCES, KEPT_ROLLOUTS, NewRollout, Pinned,
+    Rollout, RolloutCounts, RolloutEnd, RolloutMode, RolloutNews, RolloutState, ShadowDifference, Tally,
 };
 
 /// How many runs of the pinned version before a rollout are looked at.
@@ -100,14 +100,19 @@ fn insert(db: &Db, connection: i64, rollout: &Rollout) -> Result<()> {
     Ok(())
 }
 
-/// What the newest runs of a connection came to.
+/// What the newest work on records came to, counted as it is during a trial: what is tried again is one piece of work, and what
+/// others failed at tells nothing of the connector.
 fn before(db: &Db, connection: i64) -> Result<Tally> {
     let sql = "SELECT count(*), \
-                   coalesce(sum(class IN ('guest-bug', 'data', 'denied', 'config', 'loop', 'guard')), 0), \
+                   count(class), \
                    coalesce(sum((SELECT count(*) FROM json_each(calls) \
                        WHERE value ->> 'write' AND value ->> 'target' <> 'guest' AND value ->> 'error' IS NULL)), 0) \
-               FROM (SELECT class, calls FROM runs WHERE connection = ?1 ORDER BY id DESC LIMIT ?2)";
-    Ok(db.prepare_cached(sql)?.query_row(params![connection, RUNS_BEFORE], |row| {
+               FROM (SELECT class, calls FROM runs \
+                   WHERE connection = ?1 AND kind IN ('reconcile', 'automation') AND outcome <> 'retrying' \
+                       AND (class IS NULL OR class IN (SELECT value FROM json_each(?3))) \
+                   ORDER BY id DESC LIMIT ?2)";
+    let blamed: Vec<_> = FailureClass::ALL.into_iter().filter(|class| class.blames_connector()).collect();
+    Ok(db.prepare_cached(sql)?.query_row(params![connection, RUNS_BEFORE, Json(&blamed)], |row| {
         Ok(Tally { runs: counted(row.get(0)?), failed: counted(row.get(1)?), writes: counted(row.get(2)?) })
     })?)
 }

@@ -1,0 +1,74 @@
+//! The connectors that attack.
+
+#[path = "../../../host/runtime/tests/runtime/made.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "the tests of the runtime use all of it, and may panic")]
+mod made;
+
+use anyhow::{Context as _, Result};
+use contactor_manifest::{embed, extract};
+use contactor_tests::artefacts;
+use wasm_encoder::{BlockType, CodeSection, Function};
+
+pub(super) use made::compile_bomb;
+
+/// For the components that are made: what they are made of.
+mod components {
+    pub(crate) fn misbehave() -> Vec<u8> {
+        contactor_tests::artefacts::component("guest-misbehave").expect("`cargo xtask bench` builds it")
+    }
+}
+
+/// Attacks in whatever way its action names.
+pub(super) const MISBEHAVE: &str = "misbehave";
+/// Calls each function of the host.
+pub(super) const OPERATIONS: &str = "operations";
+/// Has a start function that loops.
+pub(super) const LOOPER: &str = "looper";
+/// Has one that lets a table grow without end.
+pub(super) const TABLE: &str = "table";
+/// Has one that makes handles without end.
+pub(super) const HANDLES: &str = "handles";
+
+/// Each by its id.
+pub(super) fn installed() -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let mut loops = made::one_function();
+    made::starting(&mut loops, |function| {
+        function.instructions().loop_(BlockType::Empty).br(0).end();
+    });
+    Ok(vec![
+        (MISBEHAVE, components::misbehave()),
+        (OPERATIONS, artefacts::component("guest-operations")?),
+        (LOOPER, named(LOOPER, &made::with_module(&loops))?),
+        (TABLE, named(TABLE, &made::growing_table())?),
+        (HANDLES, named(HANDLES, &made::leaking_handles())?),
+    ])
+}
+
+/// The guest that misbehaves under another id.
+fn named(id: &str, component: &[u8]) -> Result<Vec<u8>> {
+    let manifest = extract(component)?.context("the guest has no manifest")?;
+    Ok(embed(component, &manifest.replace("id = \"misbehave\"", &format!("id = \"{id}\"")))?)
+}
+
+pub(super) fn two_memories(_: i64) -> Vec<u8> {
+    made::two_memories()
+}
+
+pub(super) fn foreign_import(_: i64) -> Vec<u8> {
+    made::with_name("contactor:connector/clock@0.1.1", "contactor:connector/clack@0.1.1")
+}
+
+/// As large as one function may be, and all of it has to be compiled.
+pub(super) fn huge(number: i64) -> Vec<u8> {
+    let mut module = made::one_function();
+    let mut code = CodeSection::new();
+    let mut function = Function::new([]);
+    // Each constant has two bytes, and its drop one.
+    for _ in 0..(7 << 20) / 3 {
+        function.instructions().i32_const(1).drop();
+    }
+    function.instructions().i64_const(number).drop().end();
+    code.function(&function);
+    module.section(&code);
+    made::with_module(&module)
+}

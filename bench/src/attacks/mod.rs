@@ -1,0 +1,250 @@
+//! A call in one workspace while the connector of another attacks the host in every way that we know.
+//!
+//! Four attackers make together as many calls as one token of the admin API may, 20 in a second; the neighbour calls, waits and calls
+//! again. Rounds alternate (quiet, attack, quiet, …), and the ratio is the median of the rounds' own.
+
+mod guests;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use contactor_sandbox::highlevel::{LocationConfig, PersonAct};
+use contactor_tests::host::Host;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::report::{Bar, Figure, median};
+use crate::size::Size;
+use crate::stage::{Stage, unlimited};
+
+/// Who attacks at the same time.
+const ATTACKERS: u32 = 4;
+/// How often each of them does.
+const PACE: Duration = Duration::from_millis(200);
+/// Between two calls of the neighbour.
+const PAUSE: Duration = Duration::from_millis(2);
+/// What an attacker does again and again.
+enum Attack {
+    /// Runs an action of a connector, which has to end so.
+    Act { action: String, input: Value, ends: Ends },
+    /// Installs these bytes, each time others.
+    Install(fn(i64) -> Vec<u8>),
+}
+
+/// How an attack ends.
+#[derive(Clone, Copy, PartialEq)]
+enum Ends {
+    /// The host ends the call.
+    Ended,
+    /// The host refuses what the connector asks for, and the connector goes on.
+    Refused,
+    /// There is nothing that the host could see.
+    Unseen,
+}
+
+pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> {
+    let sandbox = unlimited().await?;
+    let second = LocationConfig::numbered(2);
+    sandbox.highlevel().add_location(second.clone());
+    let fields = json!({ "firstName": "Eve", "email": "eve@example.com" });
+    let foreign = sandbox.highlevel().act(&second.id, PersonAct::CreateContact { fields })?;
+    let stage = Stage::plain(scratch, sandbox).await?;
+    let attacks = attacks(foreign["id"].as_str().context("a contact has an id")?);
+    for (workspace, location) in [("acme", LocationConfig::numbered(1)), ("other", second)] {
+        let new = json!({ "id": workspace, "location": location.id, "token": location.private_token });
+        stage.host.post("/workspaces", &new).await?;
+    }
+    for (connector, component) in guests::installed()? {
+        install(&stage.host, &component).await?;
+        enable(&stage, "acme", connector).await?;
+    }
+    enable(&stage, "other", guests::MISBEHAVE).await?;
+    // Everything is loaded, and every page of it was touched.
+    calls(&stage.host, size.neighbour_calls).await?;
+    let mut figures = Vec::new();
+    for (name, attack) in attacks {
+        figures.push(beside(&stage.host, size, name, &attack).await.with_context(|| name.to_owned())?);
+    }
+    stage.end().await?;
+    Ok(figures)
+}
+
+/// All that is known; the tests `attacks` and `hostile` of the runtime, and `hostile` of the product, show that each is ended or refused.
+/// `foreign`: a contact of the neighbour.
+fn attacks(foreign: &str) -> Vec<(&'static str, Attack)> {
+    let act = |connector: &str, action: &str, input: Value, ends: Ends| Attack::Act {
+        action: format!("{connector}.{action}"),
+        input,
+        ends,
+    };
+    let ended = |action: &str, input: Value| act(guests::MISBEHAVE, action, input, Ends::Ended);
+    let starts = |connector: &str| act(connector, "echo", Value::Null, Ends::Ended);
+    let refused = |function: &str, input: Value| act(guests::OPERATIONS, function, input, Ends::Refused);
+    let sends = |path: &str, headers: Value| {
+        refused("partner.send", json!({ "method": "get", "path": path, "query": [], "headers": headers }))
+    };
+    let header = json!([{ "name": "X-Ok", "value": "a\r\nAuthorization: Bearer own" }]);
+    vec![
+        ("beside an endless loop, p99", ended("loop", Value::Null)),
+        ("beside an endless loop of host calls, p99", ended("loop-in-host-calls", Value::Null)),
+        ("beside a million host calls, p99", ended("host-calls", json!(1_000_000))),
+        ("beside a storm of memory copies, p99", ended("copy-storm", Value::Null)),
+        ("beside memory that grows page by page, p99", ended("grow", Value::Null)),
+        ("beside an allocation of a gigabyte, p99", ended("allocate", json!(1 << 30))),
+        ("beside a table that grows, p99", starts(guests::TABLE)),
+        ("beside handles that are never given back, p99", starts(guests::HANDLES)),
+        ("beside endless recursion, p99", ended("recurse", Value::Null)),
+        ("beside panics, p99", ended("panic", Value::Null)),
+        ("beside a message of 5 MiB, p99", ended("log", json!(5 << 20))),
+        ("beside many messages of 64 KiB, p99", ended("log-often", json!(90))),
+        ("beside a list of 200,000 fields, p99", ended("many-fields", json!(200_000))),
+        ("beside an answer of 5 MiB, p99", ended("return", json!(5 << 20))),
+        ("beside answers that are no text, p99", ended("return-bad-utf8", Value::Null)),
+        ("beside answers of a lying length, p99", ended("return-lie", Value::Null)),
+        (
+            "beside a scan of all memory, p99",
+            act(guests::MISBEHAVE, "leave-and-scan", json!(7), Ends::Unseen),
+        ),
+        ("beside a start function that loops, p99", starts(guests::LOOPER)),
+        ("beside requests for paths that lead elsewhere, p99", sends("/..%2fadmin", json!([]))),
+        ("beside headers that hide others, p99", sends("/betas", header)),
+        ("beside the id of another tenant's contact, p99", refused("contacts.get", json!({ "id": foreign }))),
+        (
+            "beside calls that nobody granted, p99",
+            refused("contacts.delete", json!({ "id": "SandboxContact0001" })),
+        ),
+        ("beside components with two memories, p99", Attack::Install(guests::two_memories)),
+        ("beside components that import what there is not, p99", Attack::Install(guests::foreign_import)),
+        ("beside compile bombs, p99", Attack::Install(guests::compile_bomb)),
+        ("beside components of 7 MiB, p99", Attack::Install(guests::huge)),
+        ("beside uploads of 100 MiB, p99", Attack::Install(|_| vec![0; 100 << 20])),
+    ]
+}
+
+async fn enable(stage: &Stage, workspace: &str, connector: &str) -> Result<()> {
+    let withheld = if connector == guests::OPERATIONS { &["contacts.write"][..] } else { &[] };
+    let connection = json!({
+        "base_url": stage.sandbox.prefinery_url(),
+        "credentials": { "token": stage.sandbox.prefinery().api_key() },
+        "withhold": withheld,
+    });
+    stage.host.put(&format!("/workspaces/{workspace}/connections/{connector}"), &connection).await?;
+    Ok(())
+}
+
+/// One attack: quiet and beside it, round by round.
+async fn beside(host: &Host, size: &Size, name: &'static str, attack: &Attack) -> Result<Figure> {
+    let (mut quiet, mut beside, mut attacked) = (Vec::new(), Vec::new(), 0);
+    for round in 0..size.attack_rounds {
+        quiet.push(Quantiles::of(calls(host, size.neighbour_calls).await?));
+        let (over, count) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let attackers =
+            join_all((0..ATTACKERS).map(|number| attacker(host, attack, number, round, &over, &count)));
+        let neighbour = async {
+            // Not before each has begun.
+            while count.load(Ordering::Relaxed) < ATTACKERS as usize {
+                sleep(PAUSE).await;
+            }
+            let times = calls(host, size.neighbour_calls).await;
+            over.store(true, Ordering::Relaxed);
+            times
+        };
+        let (times, ended) = tokio::join!(neighbour, attackers);
+        ended.into_iter().collect::<Result<Vec<()>>>()?;
+        beside.push(Quantiles::of(times?));
+        attacked += count.load(Ordering::Relaxed);
+    }
+    let ratio = median(beside.iter().zip(&quiet).map(|(beside, quiet)| beside.p99 / quiet.p99));
+    let of = |all: &[Quantiles], which: fn(&Quantiles) -> f64| median(all.iter().map(which));
+    let (p50, quiet_p50) = (of(&beside, |all| all.p50), of(&quiet, |all| all.p50));
+    Ok(Figure::new(name, of(&beside, |all| all.p99), "ms", size.neighbour_calls * size.attack_rounds)
+        .over(of(&quiet, |all| all.p99))
+        .ratio(ratio)
+        .bar(Bar::RatioAtMost(1.5))
+        .note(format!("{attacked} attacks; p50 {p50:.2} ms, quiet {quiet_p50:.2} ms")))
+}
+
+/// Attacks until it is over. Each attack has to end as one does.
+async fn attacker(
+    host: &Host,
+    attack: &Attack,
+    number: u32,
+    round: usize,
+    over: &AtomicBool,
+    count: &AtomicUsize,
+) -> Result<()> {
+    // One after the other.
+    let mut next = Instant::now() + PACE * number / ATTACKERS;
+    while !over.load(Ordering::Relaxed) {
+        sleep_until(next).await;
+        next = Instant::now().max(next + PACE);
+        let attacked = count.fetch_add(1, Ordering::Relaxed);
+        match attack {
+            Attack::Act { action, input, ends } => act(host, action, input, *ends).await?,
+            // Refused or taken: what counts is what it costs others.
+            Attack::Install(bytes) => {
+                drop(install(host, &bytes(i64::try_from(round * 10_000 + attacked)?)).await);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An attack by an action.
+async fn act(host: &Host, action: &str, input: &Value, ends: Ends) -> Result<()> {
+    let ended = host.post(&format!("/workspaces/acme/actions/{action}"), &json!({ "input": input })).await;
+    match ended {
+        Ok(answer) => {
+            let refused = answer["output"]["error"]["case"].is_string();
+            let as_told = if refused { Ends::Refused } else { Ends::Unseen };
+            ensure!(ends == as_told, "the attack {action} was not ended: {answer}");
+        }
+        Err(error) => {
+            let said = format!("{error:#}");
+            ensure!(ends == Ends::Ended && !said.contains("no action"), "{action}: {said}");
+        }
+    }
+    Ok(())
+}
+
+/// Milliseconds of calls of the neighbour: a request, a guest call, and the commit of its run.
+async fn calls(host: &Host, count: usize) -> Result<Vec<f64>> {
+    let mut times = Vec::with_capacity(count);
+    for _ in 0..count {
+        let begun = Instant::now();
+        let input =
+            json!({ "input": { "first_name": "Ada", "last_name": "Lovelace", "email": "ada@example.com" } });
+        host.post("/workspaces/other/actions/misbehave.map-json", &input).await?;
+        times.push(begun.elapsed().as_secs_f64() * 1e3);
+        sleep(PAUSE).await;
+    }
+    Ok(times)
+}
+
+struct Quantiles {
+    p50: f64,
+    p99: f64,
+}
+
+impl Quantiles {
+    fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        Self { p50: times[times.len() / 2], p99: times[times.len() * 99 / 100] }
+    }
+}
+
+async fn install(host: &Host, component: &[u8]) -> Result<()> {
+    let request = host
+        .client()
+        .post(host.at("/api/v1/connectors"))
+        .bearer_auth(host.token())
+        .header("content-type", "application/wasm")
+        .body(component.to_vec());
+    let answer = request.send().await?;
+    let status = answer.status();
+    ensure!(status.is_success(), "{status}: {}", answer.text().await?);
+    Ok(())
+}
