@@ -10,9 +10,10 @@ use contactor_manifest::embed;
 use contactor_sandbox::SandboxConfig;
 use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;
+use contactor_sandbox::outbox::Order;
 use contactor_store::{
-    Actor, Alert, AlertKind, Digest, FailureClass, Policy, RolloutMode, RolloutState, Run, RunFilter,
-    RunKind, RunOutcome, Tally,
+    Actor, Alert, AlertKind, ConnectionState, Digest, FailureClass, Policy, RolloutMode, RolloutState, Run,
+    RunFilter, RunKind, RunOutcome, Tally,
 };
 use contactor_tests::artefacts;
 use contactor_tests::engine::{Stand, WORKSPACE};
@@ -254,6 +255,66 @@ async fn a_faulty_version_is_taken_back_by_the_host_and_nobody_is_left_undone() 
     assert_eq!(world.alert().await, None);
 }
 
+/// Whatever fails is parked at once, by runs that are under way when it is taken back as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_version_parked_that_was_taken_back_is_done_by_the_one_before() {
+    const WRITES: &str = "[[scope]]\nname = \"contacts.write\"\nwhy = \"The other half writes.\"\n";
+    let world = World::new(40).await;
+    let second = world
+        .install(version("0.2.0", |manifest| {
+            assert!(manifest.contains(WRITES));
+            manifest.replacen(WRITES, "", 1)
+        }))
+        .await;
+    world.upgrade(live(50)).await.unwrap();
+    world.tag("vip").await;
+    let rollout = world.rollout().await;
+    assert_eq!(rollout.state, RolloutState::Reverted, "{rollout:#?}");
+    let runs = world.runs().await;
+    let denied = runs.iter().filter(|run| run.class == Some(FailureClass::Denied));
+    let parked: Vec<_> = denied.filter(|run| run.outcome == RunOutcome::Parked).collect();
+    assert!(parked.len() >= 5 && parked.iter().all(|run| run.component.as_ref() == Some(&second)));
+    let left = world.stand.engine.parked(&world.connection.workspace).await.unwrap();
+    assert!(left.is_empty(), "{left:#?}");
+    assert_eq!(world.seen(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_a_version_left_in_the_middle_is_ended_by_the_one_before_and_writes_once() {
+    let world = World::new(30).await;
+    let calls = json!([
+        { "function": "notes.create", "input": { "contact-id": "$contact", "body": "Hello", "fields": {} } },
+        { "function": "contacts.get", "input": { "id": "$contact" } },
+        { "function": "tags.add", "input": { "contact-id": "$contact", "tags": [SEEN] } },
+    ]);
+    let request = EnableConnection { settings: settings(&calls), ..enable() };
+    world.stand.engine.enable_connection(request).await.unwrap();
+    // It ends after its first call, which is done and noted.
+    world.install(faulty()).await;
+    world.upgrade(live(50)).await.unwrap();
+    world.tag("vip").await;
+    assert_eq!(world.rollout().await.state, RolloutState::Reverted);
+    let left = world.stand.engine.parked(&world.connection.workspace).await.unwrap();
+    assert!(left.is_empty(), "{left:#?}");
+    assert_eq!((world.seen(), world.notes()), (30, 30), "each once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_says_that_its_credential_was_refused_is_taken_back_and_stops_nothing() {
+    let world = World::new(20).await;
+    world.install(version("0.2.0", |manifest| manifest)).await;
+    let unauthorized = json!([{ "fails": { "case": "unauthorized", "detail": "made up" } }]);
+    let settings = Some(settings(&unauthorized));
+    world.upgrade(NewUpgrade { settings, ..live(50) }).await.unwrap();
+    world.tag("vip").await;
+    let rollout = world.rollout().await;
+    assert_eq!(rollout.state, RolloutState::Reverted, "{rollout:#?}");
+    assert!(rollout.reason.contains("credential"), "{}", rollout.reason);
+    let connection = world.stand.engine.connection(&world.connection.id).await.unwrap();
+    assert_eq!(connection.state, ConnectionState::Enabled);
+    assert_eq!(world.seen(), 20);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_share_of_the_records_is_done_by_the_version_on_trial_and_always_the_same() {
     let world = World::new(40).await;
@@ -272,10 +333,10 @@ async fn a_share_of_the_records_is_done_by_the_version_on_trial_and_always_the_s
     assert_eq!(world.seen(), 40);
     let rollout = world.rollout().await;
     assert_eq!(rollout.state, RolloutState::Running, "{}", rollout.reason);
-    // Work that is tried again is one piece of work, which ends once.
-    let ended = || runs.iter().filter(|run| run.outcome != RunOutcome::Retrying);
-    assert_eq!(rollout.counts.candidate.runs as usize, ended().filter(by_second).count());
-    assert_eq!(rollout.counts.former.runs as usize, ended().filter(|run| !by_second(run)).count());
+    // What others fail at tells nothing of either.
+    let told = || runs.iter().filter(|run| run.class.is_none_or(|class| class.blames_connector(true)));
+    assert_eq!(rollout.counts.candidate.runs as usize, told().filter(by_second).count());
+    assert_eq!(rollout.counts.former.runs as usize, told().filter(|run| !by_second(run)).count());
 
     // A larger share has those of the smaller one too.
     let larger = world.upgrade(live(100)).await.unwrap();
@@ -449,7 +510,49 @@ async fn what_is_withheld_or_forbidden_is_not_there_whatever_the_component_tries
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn records_that_are_withheld_are_not_carried_and_events_are_not_told() {
+async fn an_event_that_is_withheld_or_denied_is_not_told_whoever_wants_it() {
+    let world = World::new(3).await;
+    let engine = &world.stand.engine;
+    let workspace = &world.connection.workspace;
+    let deny = |name: &str| Policy { connectors: None, deny: vec![name.to_owned()] };
+    // An admin's rule is on it, and what came before it was denied waits.
+    engine.set_policy(workspace, deny("event:ContactTagUpdate")).await.unwrap();
+    world.tag("vip").await;
+    assert_eq!((world.seen(), world.runs().await.len()), (0, 0));
+    engine.set_policy(workspace, Policy::default()).await.unwrap();
+    for contact in &world.contacts {
+        let act = PersonAct::AddTags { contact: contact.clone(), tags: vec!["vip2".to_owned()] };
+        world.stand.sandbox.highlevel().act(&world.location, act).unwrap();
+    }
+    for outbox in world.stand.sandbox.outboxes() {
+        outbox.flush(Order::Queued).await;
+    }
+    engine.set_policy(workspace, deny("event:*")).await.unwrap();
+    world.stand.settle().await.unwrap();
+    let runs = world.runs().await;
+    assert!(runs.iter().all(|run| run.outcome == RunOutcome::Skipped), "{runs:#?}");
+    assert!(runs[0].summary.contains("not granted any more"), "{}", runs[0].summary);
+    assert_eq!(world.seen(), 0);
+    // Nor a timer's.
+    engine.set_policy(workspace, Policy::default()).await.unwrap();
+    let withhold = |names: &[&str]| EnableConnection {
+        withhold: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..enable()
+    };
+    for (withheld, outcome) in
+        [(&["event:timer:reminder"][..], RunOutcome::Skipped), (&["notifications"], RunOutcome::Applied)]
+    {
+        engine.enable_connection(withhold(withheld)).await.unwrap();
+        engine.deliver_sample(&world.connection.id, "timer:reminder", None).await.unwrap();
+        world.stand.settle().await.unwrap();
+        assert_eq!(world.runs().await[0].outcome, outcome, "{withheld:?}");
+    }
+    world.tag("vip3").await;
+    assert_eq!(world.seen(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_are_withheld_are_not_carried() {
     let stand = Stand::serve().await.unwrap();
     let connection = stand.enable("prefinery", None).await.unwrap();
     let withhold = |names: &[&str]| EnableConnection {

@@ -15,6 +15,7 @@ use crate::capabilities::Capabilities;
 use crate::error::EngineError;
 use crate::failure::Failure;
 use crate::partner::PartnerApi;
+use crate::permissions::Events;
 use crate::reconcile::children::{self, ChildList, Kind};
 use crate::rollout::Standing;
 
@@ -40,6 +41,8 @@ pub(crate) struct Active {
     pub(crate) manifest: Arc<Manifest>,
     /// The scopes among what it asks for, was granted and is not forbidden.
     pub(crate) scopes: Vec<String>,
+    /// Which events it is told of.
+    pub(crate) events: Events,
     /// Which version of the connector this is, when another one is on trial.
     pub(crate) standing: Standing,
     pub(crate) guest: Arc<dyn Guest>,
@@ -77,6 +80,7 @@ impl Active {
         guest: Arc<dyn Guest>,
         partner: PartnerApi,
         scopes: Vec<String>,
+        events: Events,
     ) -> Result<Self, EngineError> {
         let settings = manifest.validate_settings(&connection.settings).map_err(|problems| {
             let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
@@ -91,6 +95,7 @@ impl Active {
             workspace,
             manifest,
             scopes,
+            events,
             standing: Standing::Alone,
             guest,
             partner: Arc::new(partner),
@@ -110,6 +115,7 @@ impl Active {
             workspace: self.workspace.clone(),
             manifest: Arc::clone(&self.manifest),
             scopes: self.scopes.clone(),
+            events: self.events.clone(),
             standing: Standing::Alone,
             guest: Arc::clone(&self.guest),
             partner: Arc::clone(&self.partner),
@@ -143,6 +149,7 @@ impl Active {
             context: Context { country },
             manifest,
             scopes: self.scopes.clone(),
+            events: self.events.clone(),
             standing: Standing::Alone,
             guest,
             settings,

@@ -59,8 +59,7 @@ impl Engine {
                 return;
             }
         };
-        let record = claimed.contact_id.as_ref().or(claimed.partner_id.as_ref());
-        let record = record.map_or_else(|| claimed.id.0.to_string(), ToString::to_string);
+        let record = self.record_of(&claimed).await;
         let active = match self.handler_of(&active, &claimed, &record).await {
             Ok(active) => active,
             Err(error) => {
@@ -85,8 +84,13 @@ impl Engine {
             tape: Some(Arc::default()),
             ..self.context(&active, Priority::Webhook, false)
         };
-        let handled = in_time(handle(&run, &claimed)).await.flatten();
-        if handled.is_ok() {
+        let is_told = active.events.reach(&claimed.kind);
+        let handled = if is_told {
+            in_time(handle(&run, &claimed)).await.flatten()
+        } else {
+            Ok(Outcome::Ignored("it is not granted any more, so the connector is not told".to_owned()))
+        };
+        if is_told && handled.is_ok() {
             journal.ended();
         }
         // Whatever the handler made of it: once it was stopped, nothing it says counts.
@@ -97,7 +101,7 @@ impl Engine {
         };
         let ending = match handled {
             Ok(outcome) => done(&claimed.kind, outcome),
-            Err(failure) => self.attempt_failed(&claimed, failure, stopped.is_some()).await,
+            Err(failure) => self.attempt_failed(&run, &claimed, failure, stopped.is_some()).await,
         };
         metrics::counter!("contactor_automations_total", "outcome" => outcome_name(ending.outcome))
             .increment(1);
@@ -105,6 +109,7 @@ impl Engine {
         let subject = claimed.id.0.to_string();
         let ended = Ended::of(ending.class, &calls, &ending.summary);
         self.run_ended(&run, &automation_subject(&claimed.kind), &subject, ended).await;
+        self.count_trial(&run, &ended);
         let id = run_id();
         self.follow(&run, &record, &id, true, &log);
         let recording = match &run.tape {
@@ -137,6 +142,7 @@ impl Engine {
         };
         let ignored = ending.outcome == RunOutcome::Skipped;
         self.complete_delivery(lease, &claimed, ending.disposition, ignored, Some((entry, recording))).await;
+        self.judge_if_due(&claimed.connection).await;
         self.wake().wake();
     }
 
@@ -166,6 +172,18 @@ impl Engine {
         }
     }
 
+    /// The record that a delivery is about, by which its version is chosen: the contact, also that of a partner's record.
+    async fn record_of(&self, claimed: &ClaimedDelivery) -> String {
+        if let Some(contact) = &claimed.contact_id {
+            return contact.to_string();
+        }
+        let Some(partner) = &claimed.partner_id else { return claimed.id.0.to_string() };
+        match self.store().link(&claimed.connection, "contact", Side::Partner, partner).await {
+            Ok(Some(link)) => link.highlevel_id.to_string(),
+            _ => partner.to_string(),
+        }
+    }
+
     /// Whether a delivery is about somebody who is linked, or comes from the connection itself.
     async fn is_about_a_link(&self, claimed: &ClaimedDelivery) -> bool {
         if claimed.source == Origin::Host {
@@ -183,9 +201,15 @@ impl Engine {
     }
 
     /// A failure decides what becomes of the delivery; a refused credential stops the connection.
-    async fn attempt_failed(&self, claimed: &ClaimedDelivery, failure: Failure, stopped: bool) -> Ending {
+    async fn attempt_failed(
+        &self,
+        run: &RunContext,
+        claimed: &ClaimedDelivery,
+        failure: Failure,
+        stopped: bool,
+    ) -> Ending {
         if failure.class == FailureClass::Auth {
-            self.needs_reconnect(&claimed.connection, &failure).await;
+            self.credential_refused(run, &failure).await;
         }
         let disposition = if stopped {
             // Another attempt would meet the same journal.

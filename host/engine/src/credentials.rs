@@ -22,9 +22,22 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::failure::Failure;
 use crate::oauth::OAuth;
+use crate::reconcile::RunContext;
+use crate::rollout::Standing;
 use crate::vault::{Keys, SecretParts, secret_json, secret_parts};
 
 impl Engine {
+    /// A run says that a credential was refused. That of a version on trial is its own word: it is taken back, and the version before
+    /// stops the connection if it meets the same.
+    pub(crate) async fn credential_refused(&self, run: &RunContext, failure: &Failure) {
+        let id = &run.active.connection.id;
+        if matches!(run.active.standing, Standing::OnTrial(_)) && !failure.suspended {
+            let why = format!("it met a refused credential: {}", failure.message);
+            return Box::pin(self.revert_trial(id, &why)).await;
+        }
+        self.needs_reconnect(id, failure).await;
+    }
+
     /// Stops a connection whose credential was refused: its work waits until a person reconnects it. Without the stop the
     /// same refusal would be fetched again and again.
     pub(crate) async fn needs_reconnect(&self, id: &ConnectionId, failure: &Failure) {

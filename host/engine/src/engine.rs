@@ -1,6 +1,7 @@
 //! The engine's parts and how they hang together.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,11 +11,12 @@ use contactor_highlevel::{CustomFields, HighLevel, Location, LocationId as HlLoc
 use contactor_manifest::{HostPattern, Manifest};
 use contactor_runtime::{Runtime, RuntimeConfig};
 use contactor_store::{
-    Connection, ConnectionId, Digest, KEPT_ROLLOUTS, LocationId, Pinned, RecordId, Rollout, RolloutEnd, Seen,
-    SeenPage, Store, StoreError, Vault, Workspace, WorkspaceId,
+    Connection, ConnectionId, Digest, KEPT_ROLLOUTS, LocationId, Pinned, RecordId, Rollout, Seen, SeenPage,
+    Store, StoreError, Vault, Workspace, WorkspaceId,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
+use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
 use crate::active::{Active, Guest, Reviewed};
@@ -36,7 +38,7 @@ use crate::partner::{PartnerApi, PartnerSetup, Quotas};
 use crate::permissions;
 use crate::publishers::{ConnectorsConfig, Publishers};
 use crate::rests::Breakers;
-use crate::rollout::{Counting, Standing, Trial, Trials};
+use crate::rollout::{Standing, Trial, Trials};
 use crate::scheduler::Wake;
 use crate::subscriptions::Subscriptions;
 use crate::task_walk::TaskWalk;
@@ -101,6 +103,8 @@ struct Inner {
     wake: Wake,
     walk_wake: Wake,
     active: RwLock<HashMap<ConnectionId, Arc<Active>>>,
+    /// Grows whenever a loaded connection is forgotten, so that what was read before is not kept after it.
+    forgotten: AtomicU64,
     guests: Mutex<HashMap<ConnectionId, Arc<dyn Guest>>>,
     partner_quotas: Mutex<HashMap<ConnectionId, Arc<Quotas>>>,
     workspaces: RwLock<HashMap<LocationId, WorkspaceId>>,
@@ -114,6 +118,16 @@ struct Inner {
     last_webhook: Mutex<Option<Timestamp>>,
     last_expiry: Mutex<Option<Timestamp>>,
     stop: Mutex<CancellationToken>,
+}
+
+/// Which count of what is used of the partner's quotas a loaded connection has.
+enum QuotaView {
+    /// The connection's own.
+    Shared,
+    /// That of another version of it.
+    Of(Arc<Quotas>),
+    /// One apart: it is only looked at, and asks the partner nothing.
+    Apart,
 }
 
 impl Engine {
@@ -166,6 +180,7 @@ impl Engine {
             wake: Wake::default(),
             walk_wake: Wake::default(),
             active: RwLock::default(),
+            forgotten: AtomicU64::default(),
             guests: Mutex::default(),
             partner_quotas: Mutex::default(),
             workspaces: RwLock::default(),
@@ -472,9 +487,14 @@ impl Engine {
         if let Some(active) = self.cached(id) {
             return Ok(active);
         }
+        let before = self.0.forgotten.load(Ordering::SeqCst);
         let connection = self.store().connection(id).await?.ok_or_else(|| EngineError::no_connection(id))?;
         let active = Arc::new(self.load(connection).await?);
-        self.0.active.write().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), Arc::clone(&active));
+        let mut all = self.0.active.write().unwrap_or_else(PoisonError::into_inner);
+        // Who asked while it was changed works with what it was; nobody after that does.
+        if self.0.forgotten.load(Ordering::SeqCst) == before {
+            all.insert(id.clone(), Arc::clone(&active));
+        }
         Ok(active)
     }
 
@@ -482,9 +502,19 @@ impl Engine {
         self.0.active.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
+    /// Held while a connection is changed by an admin, or its rollout is decided by the host: what was read is still so when it is
+    /// written.
+    pub(crate) async fn changing(&self, id: &ConnectionId) -> OwnedMutexGuard<()> {
+        self.locks().lock(&format!("changing {id}")).await
+    }
+
     /// Forgets a loaded connection, so that its next run sees the stored one.
     pub(crate) fn forget(&self, id: &ConnectionId) {
-        self.0.active.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        {
+            let mut all = self.0.active.write().unwrap_or_else(PoisonError::into_inner);
+            self.0.forgotten.fetch_add(1, Ordering::SeqCst);
+            all.remove(id);
+        }
         self.0.told.lock().unwrap_or_else(PoisonError::into_inner).retain(|(told, _)| told != id);
         self.0.subscriptions.forget(id);
     }
@@ -496,24 +526,20 @@ impl Engine {
             Some(review) if review.ended_at.is_none() => Reviewed::Open,
             Some(_) => Reviewed::Over,
         };
-        let mut active = self.load_with(connection.clone(), secrets.clone()).await?;
+        let mut active = self.load_connection(connection.clone(), secrets.clone(), QuotaView::Shared).await?;
         active.review = review;
         let Some(rollout) = self.store().running_rollout(&connection.id).await? else { return Ok(active) };
         // A version on trial that cannot be loaded keeps the pinned one from nothing.
         match self.load_trial(&active, &rollout.candidate, secrets).await {
             Ok(mut trial) => {
                 trial.review = review;
-                trial.standing = Standing::OnTrial(Counting::of(rollout.id));
+                trial.standing = Standing::OnTrial(rollout.id);
                 let Rollout { id, mode, share, .. } = rollout;
-                let (counting, trial) = (Counting::of(id), Arc::new(trial));
-                active.standing = Standing::Pinned(Trial { counting, mode, share, active: trial });
+                active.standing =
+                    Standing::Pinned(Trial { rollout: id, mode, share, active: Arc::new(trial) });
             }
-            Err(EngineError::Store(error)) => return Err(error.into()),
-            Err(error) => {
-                let reason = format!("it cannot be loaded: {error}");
-                self.store().end_rollout(rollout.id, RolloutEnd::Revert, reason.clone()).await?;
-                tracing::error!(connection = %connection.id, reason, "the version on trial is taken back");
-            }
+            Err(error) if error.is_of_the_host() => return Err(error),
+            Err(error) => self.take_back(&rollout, &format!("it cannot be loaded: {error}")).await?,
         }
         Ok(active)
     }
@@ -528,11 +554,11 @@ impl Engine {
         let Pinned { digest, grants, settings } = other.clone();
         let connection = Connection { digest, grants, settings, ..pinned.connection.clone() };
         let quotas = pinned.partner.shared_quotas();
-        self.load_connection(connection, secrets, Some(quotas)).await
+        self.load_connection(connection, secrets, QuotaView::Of(quotas)).await
     }
 
-    /// The connection with another component of its connector, which a handler was begun with, and the settings that it had then. Of
-    /// scopes it has none that the present one has not.
+    /// The connection with another component of its connector, which a handler was begun with, and the settings that it had then. It
+    /// has nothing that was withheld from the present one since, and no scope that the present one has not.
     pub(crate) async fn former(&self, pinned: &Active, digest: &Digest) -> Result<Arc<Active>, EngineError> {
         let Connection { id, workspace, grants, settings, .. } = &pinned.connection;
         let secrets = self.credentials().partner(workspace, id).await?;
@@ -543,8 +569,18 @@ impl Engine {
             grants: grants.clone(),
             settings: settings.clone(),
         });
+        let Connection { connector, digest: present, .. } = &pinned.connection;
+        let present = self.installed(connector, Some(present.as_str())).await?;
+        let present = Manifest::parse(&present.manifest)
+            .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
+        let given = permissions::whole(grants, &present);
+        let asked = permissions::asked(&present);
+        let is_withheld = |name: &str| {
+            let is_asked = permissions::is_scope(name) || asked.iter().any(|asked| asked.name == name);
+            is_asked && !permissions::is_granted(&given, name)
+        };
         let mut granted = other.grants;
-        granted.retain(|name| !permissions::is_scope(name) || grants.contains(name));
+        granted.retain(|name| !is_withheld(name));
         Ok(Arc::new(self.load_trial(pinned, &Pinned { grants: granted, ..other }, secrets).await?))
     }
 
@@ -554,14 +590,14 @@ impl Engine {
         connection: Connection,
         secrets: BTreeMap<String, SecretString>,
     ) -> Result<Active, EngineError> {
-        self.load_connection(connection, secrets, None).await
+        self.load_connection(connection, secrets, QuotaView::Apart).await
     }
 
     async fn load_connection(
         &self,
         connection: Connection,
         secrets: BTreeMap<String, SecretString>,
-        quotas: Option<Arc<Quotas>>,
+        quotas: QuotaView,
     ) -> Result<Active, EngineError> {
         let workspace = self
             .store()
@@ -591,15 +627,17 @@ impl Engine {
         let manifest = Arc::new(permissions::effective(&asked, &granted));
         let hosts = permissions::hosts(&asked, &granted);
         let quotas = match quotas {
-            Some(quotas) => quotas,
-            None => self.quotas_of_partner(&connection.id, &manifest).await?,
+            QuotaView::Of(quotas) => quotas,
+            QuotaView::Shared => self.quotas_of_partner(&connection.id, &manifest).await?,
+            QuotaView::Apart => Arc::new(Quotas::new(manifest.quotas.clone())),
         };
         let webhook = self.credentials().get(&connection.workspace, &webhook_name(&connection.id)).await?;
         let partner = self.partner_api(&connection, &manifest, hosts, secrets, webhook, quotas)?;
         let overridden =
             self.0.guests.lock().unwrap_or_else(PoisonError::into_inner).get(&connection.id).cloned();
         let guest = overridden.unwrap_or_else(|| Arc::new(connector));
-        Active::new(connection, workspace, manifest, guest, partner, permissions::scopes(&granted))
+        let events = permissions::Events::of(&asked, &granted, &workspace.policy);
+        Active::new(connection, workspace, manifest, guest, partner, permissions::scopes(&granted), events)
     }
 
     /// The quotas that a connector declares, with what is used of them: by the connection as it was loaded before, or in an

@@ -61,6 +61,15 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Whether it is this host that cannot do it now, and nothing is wrong with what was asked for.
+    pub(crate) fn is_of_the_host(&self) -> bool {
+        use contactor_runtime::LoadError;
+        // Another component may keep the compiler busy; this one was compiled when it was installed.
+        let busy =
+            |error: &LoadError| matches!(error, LoadError::Host { .. } | LoadError::CompileTimeout { .. });
+        matches!(self, Self::Store(_)) || matches!(self, Self::Component(error) if busy(error))
+    }
+
     pub(crate) fn no_connection(id: &impl ToString) -> Self {
         Self::NotFound {
             what: "connection",

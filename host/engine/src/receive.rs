@@ -51,8 +51,8 @@ impl Engine {
                 return;
             }
         };
+        // Which record it is about is known only when it is read: that is done by the pinned version, as polls are.
         let record = format!("event {}", seq.0);
-        let active = active.for_record(&record);
         let run = RunContext {
             attempts: claimed.attempts,
             tape: active.shadow(&record).map(|_| Arc::default()),

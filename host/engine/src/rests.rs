@@ -98,6 +98,8 @@ pub(crate) struct Ended<'a> {
     pub(crate) spoke: bool,
     /// Writes to HighLevel and the partner that were done.
     pub(crate) writes: u64,
+    /// One of its calls to them failed.
+    pub(crate) shown: bool,
     /// What is said of it.
     pub(crate) reason: &'a str,
 }
@@ -111,7 +113,8 @@ impl<'a> Ended<'a> {
         };
         let was_done = |call: &&Call| call.write && call.error.is_none() && was_sent(call);
         let writes = calls.iter().filter(was_done).count() as u64;
-        Self { class, spoke: calls.iter().any(was_sent), writes, reason }
+        let shown = calls.iter().any(|call| call.error.is_some() && was_sent(call));
+        Self { class, spoke: calls.iter().any(was_sent), writes, shown, reason }
     }
 }
 
@@ -161,7 +164,6 @@ impl Engine {
     /// A run ended. `subject` is the entity whose records may rest because of it.
     pub(crate) async fn run_ended(&self, run: &RunContext, subject: &str, record: &str, ended: Ended<'_>) {
         let id = &run.active.connection.id;
-        self.count_trial(run, subject, record, &ended).await;
         if let Err(error) = self.keep_rests(run, subject, record, ended).await {
             tracing::warn!(connection = %id, subject, %error, "the store did not keep a rest");
         }
@@ -282,6 +284,14 @@ impl Engine {
         let all = self.store().rests(Some(workspace)).await?;
         // One of an entity lasts until a record of it succeeds; a whole connection's ends with its time.
         Ok(all.into_iter().filter(|rest| rest.subject.is_some() || rest.until > now).collect())
+    }
+
+    /// A connection has another version: that the one before crashed says nothing of it.
+    pub(crate) fn forget_crashes(&self, connection: &ConnectionId) {
+        let crashed = |of: &ConnectionId, streak: &Streak| {
+            of == connection && streak.class == Some(FailureClass::GuestBug)
+        };
+        self.breakers().lock().retain(|(of, _), streak| !crashed(of, streak));
     }
 
     /// A person says that parked entries of this entity can be done again. Those of automations may be of any kind.

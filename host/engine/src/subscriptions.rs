@@ -1,15 +1,15 @@
 //! Which connections of a workspace want which of HighLevel's events for their automations.
 //!
-//! A connector gets the events that its manifest declares as triggers, and those that a rule in its settings mentions. Webhooks
-//! come by the thousand, so the answer is kept in memory and thrown away when a connection of the workspace changes.
+//! A connector gets the events that its manifest declares as triggers, and those that a rule in its settings mentions, unless they
+//! are withheld or denied. Webhooks come by the thousand, so the answer is kept in memory and thrown away when a connection of the
+//! workspace changes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use contactor_manifest::{Manifest, SettingKind, TriggerSource};
+use contactor_manifest::Manifest;
 use contactor_store::{ConnectionId, ConnectionState, WorkspaceId};
-use serde_json::Value as Json;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -84,81 +84,12 @@ impl Engine {
                 continue;
             }
             let granted = policy.leaves(permissions::whole(&connection.grants, &manifest));
-            let manifest = permissions::effective(&manifest, &granted);
-            for kind in kinds(&manifest, &connection.settings) {
+            let events = permissions::Events::of(&manifest, &granted, &policy);
+            let kinds = permissions::wanted(&manifest, &connection.settings);
+            for kind in kinds.into_iter().filter(|kind| events.reach(kind)) {
                 wanted.entry(kind).or_default().push(connection.id.clone());
             }
         }
         Ok(wanted)
-    }
-}
-
-/// The kinds of event that come from HighLevel, and whatever a rule is on.
-fn kinds(manifest: &Manifest, settings: &Json) -> BTreeSet<String> {
-    let declared = manifest.triggers.iter().filter(|trigger| trigger.source == TriggerSource::Highlevel);
-    let mut kinds: BTreeSet<String> = declared.map(|trigger| trigger.name.clone()).collect();
-    // Settings that do not fit stop the connection elsewhere; here they want nothing.
-    let settings = manifest.validate_settings(settings).unwrap_or_default();
-    for setting in manifest.settings.iter().filter(|setting| setting.kind == SettingKind::Rules) {
-        for rule in settings[&setting.name].as_array().into_iter().flatten() {
-            let on = rule["on"].as_array().into_iter().flatten();
-            kinds.extend(on.filter_map(Json::as_str).map(str::to_owned));
-        }
-    }
-    kinds
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const MANIFEST: &str = r#"
-[connector]
-id = "test"
-name = "Test"
-version = "0.1.0"
-minimum_host = "0.1.0"
-summary = "For tests."
-
-[partner]
-name = "Test"
-base_url = "https://api.test.example/v1"
-
-[[auth]]
-id = "token"
-title = "Token"
-kind = "bearer"
-token = "{token}"
-credential = [{ name = "token", title = "Token" }]
-
-[[setting]]
-name = "rules"
-title = "Rules"
-type = "rules"
-effects = ["add-tags"]
-default = []
-
-[[trigger]]
-name = "AppointmentUpdate"
-title = "An appointment changed"
-source = "highlevel"
-
-[[trigger]]
-name = "timer:reminder"
-title = "A reminder is due"
-source = "timer"
-"#;
-
-    #[test]
-    fn a_connector_wants_what_it_declares_and_what_its_rules_are_on() {
-        let manifest = Manifest::parse(MANIFEST).unwrap();
-        let of = |settings: Json| kinds(&manifest, &settings).into_iter().collect::<Vec<_>>();
-        assert_eq!(of(Json::Null), ["AppointmentUpdate"]);
-        let rule =
-            json!({"name": "r", "on": ["TaskComplete", "ContactTagUpdate"], "do": [{"add-tags": ["x"]}]});
-        let expected = ["AppointmentUpdate", "ContactTagUpdate", "TaskComplete"];
-        assert_eq!(of(json!({ "rules": [rule] })), expected);
     }
 }

@@ -50,6 +50,8 @@ pub trait Store: Send + Sync + 'static {
     /// Writes a connection (by id). `Conflict` when it exists in another workspace or its webhook token is taken. One that gets another
     /// component is listed among its rollouts as adopted, with what it had before; a rollout that was running ends.
     async fn put_connection(&self, connection: Connection) -> Result<()>;
+    /// Changes only the mapping. `NotFound` when there is no such connection.
+    async fn set_mapping(&self, id: &ConnectionId, mapping: serde_json::Value) -> Result<()>;
     /// Changes only the state, with the reason for the admin.
     async fn set_connection_state(
         &self,

@@ -1,7 +1,7 @@
 //! A handler that does what it is told: the event's body, or else the setting `scripts` under the event's kind, is a JSON object
 //! `{"calls": [{"function": …, "input": {…}}, …]}`. In the inputs `$contact` is the event's contact, and `$partner` the partner's
 //! record. An error of the host fails the handler, unless the call says `"try": true`; with `"succeeds": true` an error status of the
-//! partner does as well.
+//! partner does as well. A call `{"fails": {"case": …, "detail": …}}` fails it as if the host had answered that.
 
 use contactor_sdk::prelude::*;
 use serde_json::{Value as Json, json};
@@ -15,6 +15,9 @@ pub(crate) fn handle(event: &Event) -> Result<Outcome> {
     };
     let calls = script["calls"].as_array().cloned().unwrap_or_default();
     for call in &calls {
+        if call["fails"].is_object() {
+            return Err(error(&call["fails"]));
+        }
         let input = filled(&call["input"], event);
         let answer = calls::run(call["function"].as_str().unwrap_or_default(), &Input(input))?;
         if !answer["error"].is_null() && call["try"] != true {
@@ -63,6 +66,7 @@ fn error(answer: &Json) -> Error {
     match answer["case"].as_str() {
         Some("not-found") => Error::NotFound(text),
         Some("denied") => Error::Denied(text),
+        Some("unauthorized") => Error::Unauthorized(text),
         Some("limited") => Error::Limited(answer["detail"].as_u64()),
         Some("unavailable") => Error::Unavailable(text),
         Some("conflict") => Error::Conflict(text),

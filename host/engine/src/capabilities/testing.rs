@@ -31,6 +31,7 @@ use crate::config::EngineConfig;
 use crate::engine::{Engine, EngineParts};
 use crate::outbound::{Outbound, OutboundConfig};
 use crate::partner::{PartnerApi, PartnerSetup, Quotas};
+use crate::permissions::Events;
 
 pub(super) const READ: &str = "contacts.readonly";
 pub(super) const WRITE: &str = "contacts.write";
@@ -114,8 +115,8 @@ impl Bench {
         })
         .unwrap();
         let scopes = connection.grants.clone();
-        let active =
-            Active::new(connection, workspace(), manifest, Arc::new(NoGuest), partner, scopes).unwrap();
+        let (guest, events) = (Arc::new(NoGuest), Events::default());
+        let active = Active::new(connection, workspace(), manifest, guest, partner, scopes, events).unwrap();
         Capabilities::new(self.engine.context(&Arc::new(active), Priority::Interactive, preview))
     }
 

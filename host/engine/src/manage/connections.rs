@@ -23,7 +23,7 @@ use crate::dropped::NotKept;
 use crate::engine::Engine;
 use crate::error::{EngineError, IngestError};
 use crate::partner::{self, PartnerApi};
-use crate::permissions::Permission;
+use crate::permissions::{self, Permission};
 use crate::walk::{MATCH, fresh};
 
 /// A connector to be switched on in a workspace, or a connection to be changed.
@@ -174,6 +174,7 @@ impl Engine {
         check_id("workspace", &request.workspace)?;
         let workspace = self.workspace(&WorkspaceId::new(request.workspace.as_str())).await?;
         let id = ConnectionId::new(format!("{}/{}", workspace.id, request.connector));
+        let _changing = self.changing(&id).await;
         let present = self.store().connection(&id).await?;
         let pinned =
             request.digest.clone().or_else(|| present.as_ref().map(|c| c.digest.as_str().to_owned()));

@@ -35,7 +35,9 @@ pub(super) fn granted(
         return Ok((if says { chosen()? } else { stays }, Vec::new()));
     }
     let difference = difference(before, manifest);
-    let given = if says { chosen()? } else { difference.granted(&had(present, before), manifest, true) };
+    let had = had(present, before);
+    let kept = || difference.granted(&had, manifest, true).map_err(EngineError::Invalid);
+    let given = if says { chosen()? } else { kept()? };
     let is_named = |name: &String| named.is_some_and(|named| named.contains(name));
     let more: Vec<Permission> = difference
         .more

@@ -5,7 +5,7 @@ mod fields;
 mod trial;
 
 use contactor_manifest::Manifest;
-use contactor_store::{Connection, ConnectionId};
+use contactor_store::{Connection, ConnectionId, Pinned};
 use contactor_sync::{Policy, RowSpec};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -77,6 +77,7 @@ impl Engine {
         entity: &str,
         row: Value,
     ) -> Result<Vec<MappingRow>, EngineError> {
+        let _changing = self.changing(id).await;
         let mut connection = self.stored(id).await?;
         let manifest = self.manifest_of(&connection).await?;
         let row = self.checked_row(&connection, &manifest, entity, row).await?;
@@ -138,6 +139,7 @@ impl Engine {
         highlevel: &str,
         partner: &str,
     ) -> Result<Vec<MappingRow>, EngineError> {
+        let _changing = self.changing(id).await;
         let mut connection = self.stored(id).await?;
         let rows = rows_of(&mut connection.mapping, entity);
         let before = rows.len();
@@ -210,8 +212,15 @@ impl Engine {
     async fn store_mapping(&self, connection: Connection) -> Result<(), EngineError> {
         let id = connection.id.clone();
         let secrets = self.credentials().partner(&connection.workspace, &connection.id).await?;
-        self.load_with(connection.clone(), secrets).await?;
-        self.store().put_connection(connection).await?;
+        self.load_with(connection.clone(), secrets.clone()).await?;
+        if let Some(rollout) = self.store().running_rollout(&id).await? {
+            let Pinned { digest, grants, settings } = rollout.candidate;
+            let on_trial = Connection { digest, grants, settings, ..connection.clone() };
+            self.load_with(on_trial, secrets).await.map_err(|error| {
+                EngineError::Conflict(format!("the version of {id} that is on trial cannot use it: {error}"))
+            })?;
+        }
+        self.store().set_mapping(&id, connection.mapping).await?;
         self.forget(&id);
         Ok(())
     }

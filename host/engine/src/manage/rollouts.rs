@@ -140,6 +140,7 @@ impl Engine {
             )));
         }
         let mode = if new.shadow { RolloutMode::Shadow } else { RolloutMode::Live };
+        let _changing = self.changing(id).await;
         let connection = self.stored(id).await?;
         let under_review = self.store().review(id).await?.is_some_and(|review| review.ended_at.is_none());
         if under_review && mode == RolloutMode::Live {
@@ -156,7 +157,9 @@ impl Engine {
                     running.candidate.digest
                 )));
             }
-            self.store().set_rollout(running.id, mode, new.share).await?;
+            if !self.store().set_rollout(running.id, mode, new.share).await? {
+                return Err(overtaken(id));
+            }
         } else {
             let (installed, manifest) = self.other_version(&connection, new.digest.as_deref()).await?;
             let (_, before) = self.pinned_version(&connection).await;
@@ -183,8 +186,12 @@ impl Engine {
     /// None is on trial.
     pub async fn adopt(&self, id: &ConnectionId) -> Result<RolloutView, EngineError> {
         self.keep_rollouts().await?;
+        let _changing = self.changing(id).await;
         let running = self.running(id).await?;
-        self.store().end_rollout(running.id, RolloutEnd::Adopt, "adopted by an admin".to_owned()).await?;
+        let reason = "adopted by an admin".to_owned();
+        if !self.store().end_rollout(running.id, RolloutEnd::Adopt, reason).await? {
+            return Err(overtaken(id));
+        }
         self.forget(id);
         self.rollout(id).await
     }
@@ -196,10 +203,13 @@ impl Engine {
     /// Nothing is on trial, and no version is known to be before the present one.
     pub async fn roll_back(&self, id: &ConnectionId) -> Result<RolloutView, EngineError> {
         self.keep_rollouts().await?;
+        let _changing = self.changing(id).await;
         let reason = || "rolled back by an admin".to_owned();
         let ended = match self.store().running_rollout(id).await? {
             Some(running) => {
-                self.store().end_rollout(running.id, RolloutEnd::End, reason()).await?;
+                if !self.store().end_rollout(running.id, RolloutEnd::End, reason()).await? {
+                    return Err(overtaken(id));
+                }
                 running
             }
             None => {
@@ -216,11 +226,11 @@ impl Engine {
                 // The version before has to be there still, and fit.
                 self.loaded(&connection, &found.former).await?;
                 let back = self.store().roll_back(id, reason()).await?;
-                back.ok_or_else(|| EngineError::Conflict(format!("{id} was changed meanwhile; look again")))?
+                back.ok_or_else(|| overtaken(id))?
             }
         };
         self.forget(id);
-        self.mend_after(&ended).await?;
+        self.mended(id);
         let ended =
             self.store().rollouts(id, KEPT_ROLLOUTS).await?.into_iter().find(|one| one.id == ended.id);
         match ended {
@@ -336,11 +346,8 @@ impl Engine {
         let settings = settings.unwrap_or_else(|| connection.settings.clone());
         super::rules::compile(manifest, &settings)?;
         compile_mappings(manifest, &connection.mapping)?;
-        Ok(Pinned {
-            digest: installed.digest.clone(),
-            grants: difference.granted(&granted, manifest, approved),
-            settings,
-        })
+        let grants = difference.granted(&granted, manifest, approved).map_err(EngineError::Invalid)?;
+        Ok(Pinned { digest: installed.digest.clone(), grants, settings })
     }
 
     /// Whether a version can be loaded for a connection, as the connection is.
@@ -352,6 +359,13 @@ impl Engine {
         Arc::new(self.load_with(other, secrets).await?);
         Ok(())
     }
+}
+
+/// The host decided about a rollout before an admin did: it reverted a version that failed, for example.
+fn overtaken(id: &ConnectionId) -> EngineError {
+    EngineError::Conflict(format!(
+        "{id} was changed meanwhile; look again with `contactor connection rollout`"
+    ))
 }
 
 fn parsed(installed: &InstalledConnector) -> Result<Manifest, EngineError> {

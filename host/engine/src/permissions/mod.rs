@@ -13,11 +13,13 @@
 //! | `repeat:/people` | have this `POST` repeated by the host after a lost answer |
 
 mod effective;
+mod events;
 
 use contactor_manifest::{Direction, Manifest, Support, TriggerSource};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use effective::{effective, hosts, is_scope, scopes};
+pub(crate) use events::{Events, wanted};
 
 /// What tells the kinds of permission apart: the name's part before its first colon. A scope has none.
 pub(crate) const HOST: &str = "host:";
@@ -61,6 +63,13 @@ pub(crate) fn asked(manifest: &Manifest) -> Vec<Permission> {
         };
         let words = format!("Is told by {whose}: {}.", trigger.title.trim_end_matches('.'));
         ask(format!("{EVENT}{}", trigger.name), words);
+    }
+    let declared = |kind: &String| manifest.triggers.iter().any(|trigger| trigger.name == *kind);
+    for kind in
+        events::of_rules(manifest, &serde_json::Value::Null).into_iter().filter(|kind| !declared(kind))
+    {
+        let words = format!("Is told by HighLevel of {kind}, for the rules that it comes with.");
+        ask(format!("{EVENT}{kind}"), words);
     }
     for repeatable in &manifest.repeatables {
         for path in &repeatable.paths {
@@ -143,6 +152,12 @@ pub(crate) fn chosen(
     };
     let granted: Vec<String> =
         asked.into_iter().filter(|name| is_chosen(name) && !withheld.contains(name)).collect();
+    with_host(id.as_str(), granted)
+}
+
+/// Whoever is granted anything is granted a host: without one, what was granted would be taken for the grants of a connection from
+/// before hosts were granted.
+fn with_host(id: &str, granted: Vec<String>) -> Result<Vec<String>, String> {
     if granted.iter().any(|name| name.starts_with(HOST)) {
         return Ok(granted);
     }
@@ -170,10 +185,19 @@ impl Difference {
     }
 
     /// What is granted to the other version: what was granted, as far as it still asks for it, and what is new, if that is approved.
-    pub(crate) fn granted(&self, before: &[String], after: &Manifest, approved: bool) -> Vec<String> {
+    ///
+    /// # Errors
+    /// No host is left of it, in words.
+    pub(crate) fn granted(
+        &self,
+        before: &[String],
+        after: &Manifest,
+        approved: bool,
+    ) -> Result<Vec<String>, String> {
         let is_new = |name: &str| self.more.iter().any(|more| more.name == name);
         let names = asked(after).into_iter().map(|asked| asked.name);
-        names.filter(|name| if is_new(name) { approved } else { is_granted(before, name) }).collect()
+        let granted = names.filter(|name| if is_new(name) { approved } else { is_granted(before, name) });
+        with_host(after.connector.id.as_str(), granted.collect())
     }
 }
 

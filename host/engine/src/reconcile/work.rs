@@ -144,6 +144,7 @@ impl Engine {
         let (calls, log) = run.recorder.take();
         let ended = Ended::of(ending.class, &calls, &ending.summary);
         self.run_ended(&run, &key.entity, key.record.as_str(), ended).await;
+        self.count_trial(&run, &ended);
         self.follow(&run, &record, &id, true, &log);
         let recording = match &run.tape {
             Some(tape) if kept => self.recording_of(&run.active, tape, run.started_at, &id, &log).await,
@@ -190,6 +191,7 @@ impl Engine {
         };
         self.complete(lease, completion).await;
         drop(guards);
+        self.judge_if_due(&key.connection).await;
     }
 
     /// What comes of a claim; `None` when there is nothing to do and nothing to tell.
@@ -365,7 +367,7 @@ impl Engine {
     /// A failure decides what becomes of the record; a refused credential stops the connection.
     pub(super) async fn failed(&self, run: &RunContext, claim: &ClaimedRecord, failure: Failure) -> Ending {
         if failure.class == FailureClass::Auth {
-            self.needs_reconnect(&claim.key.connection, &failure).await;
+            self.credential_refused(run, &failure).await;
         }
         let ClaimedRecord { key, attempts, .. } = claim;
         let disposition = self.disposition(&key.connection, &key.entity, &failure, *attempts).await;
@@ -387,16 +389,16 @@ impl Engine {
         let id = claim.key.connection.clone();
         self.not_loaded(&id, &error).await;
         // The pause holds it, unless there is none.
-        let wait = if matches!(error, EngineError::Store(_)) { UNLOADED } else { SignedDuration::ZERO };
+        let wait = if error.is_of_the_host() { UNLOADED } else { SignedDuration::ZERO };
         let disposition = Disposition::Retry { at: self.now() + wait, counts: false };
         self.complete(lease, Completion::new(claim, disposition)).await;
     }
 
-    /// A connection cannot be loaded: it is paused with the reason, for the admin to see. When it is the store that does not tell of
-    /// it, nothing is wrong with the connection.
+    /// A connection cannot be loaded: it is paused with the reason, for the admin to see. When the store does not tell of it, or the
+    /// compiler has no time for it, nothing is wrong with the connection.
     pub(crate) async fn not_loaded(&self, id: &ConnectionId, error: &EngineError) {
-        if let EngineError::Store(error) = error {
-            return tracing::warn!(connection = %id, %error, "the store does not tell of a connection; what it has to do waits");
+        if error.is_of_the_host() {
+            return tracing::warn!(connection = %id, %error, "this host cannot load a connection now; what it has to do waits");
         }
         let reason = error.to_string();
         if matches!(error, EngineError::Unvouched { .. }) {

@@ -48,16 +48,17 @@ pub(super) fn verdict(counts: &RolloutCounts, limits: Limits) -> Option<String> 
             ));
         }
     }
-    if trial.runs >= limits.runs.max(1) {
-        let (own, runs) = (u128::from(trial.writes) * 100, u128::from(trial.runs));
-        let usual = u128::from(pinned.writes) * 100 / u128::from(pinned.runs.max(1));
+    if trial.attempts() >= limits.runs.max(1) {
+        // Whoever failed at an attempt: what it wrote before is written.
+        let (own, runs) = (u128::from(trial.writes) * 100, u128::from(trial.attempts()));
+        let usual = u128::from(pinned.writes) * 100 / u128::from(pinned.attempts().max(1));
         let most = usual.max(u128::from(QUIET)) * u128::from(limits.write_percent) / 100;
         if own > most * runs {
             return Some(format!(
                 "it made {} writes in {} runs, the version before {}",
                 trial.writes,
-                trial.runs,
-                part(pinned.writes, pinned.runs)
+                trial.attempts(),
+                part(pinned.writes, pinned.attempts())
             ));
         }
     }
@@ -70,7 +71,8 @@ fn part(of: u64, runs: u64) -> String {
 
 /// How a version on trial stands, in words.
 pub(super) fn standing(counts: &RolloutCounts, limits: Limits) -> String {
-    let Tally { runs, failed, .. } = counts.candidate;
+    let Tally { failed, .. } = counts.candidate;
+    let runs = counts.candidate.attempts();
     match verdict(counts, limits) {
         Some(why) => format!("is taken back: {why}"),
         None if runs < limits.runs => {
@@ -90,7 +92,7 @@ mod tests {
     const LIMITS: Limits = Limits { failures: 5, failure_percent: 10, runs: 20, write_percent: 200 };
 
     fn tally(runs: u64, failed: u64, writes: u64) -> Tally {
-        Tally { runs, failed, writes }
+        Tally { runs, failed, writes, others: 0 }
     }
 
     fn judged(before: Tally, former: Tally, candidate: Tally) -> Option<String> {
@@ -120,6 +122,17 @@ mod tests {
         assert!(judged(none, tally(100, 0, 0), tally(20, 0, 11)).is_some());
     }
 
+    #[test]
+    fn what_others_failed_at_is_no_failure_of_its_own_and_its_writes_count() {
+        let none = Tally::default();
+        let outage = Tally { others: 40, writes: 20, ..none };
+        assert_eq!(judged(none, tally(100, 0, 100), outage), None);
+        let words = judged(none, tally(100, 0, 100), Tally { writes: 4_000, ..outage }).unwrap();
+        assert_eq!(words, "it made 4000 writes in 40 runs, the version before 100 in 100");
+        // Its five failures are all that it shows of itself.
+        assert!(judged(none, tally(100, 0, 100), Tally { others: 1_000, ..tally(5, 5, 0) }).is_some());
+    }
+
     fn any_tally() -> impl Strategy<Value = Tally> {
         (0..2_000_u64, 0..2_000_u64, 0..10_000_u64)
             .prop_map(|(runs, failed, writes)| tally(runs, failed.min(runs), writes))
@@ -128,7 +141,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_version_that_does_as_the_one_before_is_kept(pinned in any_tally(), times in 1..50_u64) {
-            let other = Tally { runs: pinned.runs * times, failed: pinned.failed * times, writes: pinned.writes * times };
+            let other =
+                Tally { runs: pinned.runs * times, failed: pinned.failed * times, writes: pinned.writes * times, others: 0 };
             prop_assert_eq!(judged(pinned, Tally::default(), pinned), None);
             prop_assert_eq!(judged(other, Tally::default(), pinned), None);
         }

@@ -12,4 +12,4 @@ mod judge;
 mod shadow;
 mod trial;
 
-pub(crate) use trial::{Counting, Standing, Trial, Trials};
+pub(crate) use trial::{Standing, Trial, Trials};

@@ -14,7 +14,7 @@ impl Engine {
     /// `kept` is whether the run is stored, so that somebody can look it up.
     pub(crate) fn follow(&self, run: &RunContext, record: &str, id: &RunId, kept: bool, log: &[String]) {
         let Some(trial) = run.active.shadow(record) else { return };
-        let (rollout, trial) = (trial.counting.rollout, Arc::clone(&trial.active));
+        let (rollout, trial) = (trial.rollout, Arc::clone(&trial.active));
         let Some(calls) = run.tape.as_ref().and_then(|tape| tape.calls()) else {
             return self.trials().add(rollout, |news| news.unseen += 1);
         };

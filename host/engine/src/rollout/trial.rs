@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use contactor_store::{
-    AUTOMATION_ENTITY, ConnectionId, FailureClass, Priority, Rollout, RolloutEnd, RolloutMode, RolloutNews,
-    RunId, ShadowDifference, Tally,
+    ConnectionId, FailureClass, Rollout, RolloutEnd, RolloutMode, RolloutNews, RunId, ShadowDifference, Tally,
 };
 use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
@@ -31,35 +30,13 @@ pub(crate) enum Standing {
     Alone,
     /// The pinned version, beside one on trial.
     Pinned(Trial),
-    /// The version on trial.
-    OnTrial(Counting),
-}
-
-/// What of one of the two versions is counted already.
-#[derive(Default)]
-pub(crate) struct Counting {
-    pub(crate) rollout: u64,
-    /// Work whose failure is counted and that is not done yet: its subject (an entity, or a kind of event) and its record.
-    failing: Mutex<HashSet<(String, String)>>,
-}
-
-impl Counting {
-    pub(crate) fn of(rollout: u64) -> Self {
-        Self { rollout, ..Self::default() }
-    }
-
-    /// Whether an attempt tells something new: what is tried again is one piece of work, and counts when it fails first, or is done.
-    fn is_news(&self, subject: &str, record: &str, failed: bool) -> bool {
-        let work = (subject.to_owned(), record.to_owned());
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed { failing.insert(work) } else { !failing.remove(&work) }
-    }
+    /// The version on trial of this rollout.
+    OnTrial(u64),
 }
 
 /// A version on trial.
 pub(crate) struct Trial {
-    /// Of the pinned version.
-    pub(crate) counting: Counting,
+    pub(crate) rollout: u64,
     pub(crate) mode: RolloutMode,
     pub(crate) share: u8,
     pub(crate) active: Arc<Active>,
@@ -108,15 +85,18 @@ fn bucket(connection: &str, record: &str) -> u8 {
     u8::try_from(number % 100).unwrap_or_default()
 }
 
-/// What was counted and is not stored yet, by rollout.
+/// What was counted and is not stored yet.
 pub(crate) struct Trials {
+    /// By rollout.
     news: Mutex<HashMap<u64, RolloutNews>>,
+    /// Connections whose trial is to be judged again.
+    due: Mutex<HashSet<ConnectionId>>,
     pub(super) shadows: Arc<Semaphore>,
 }
 
 impl Default for Trials {
     fn default() -> Self {
-        Self { news: Mutex::default(), shadows: Arc::new(Semaphore::new(SHADOWS)) }
+        Self { news: Mutex::default(), due: Mutex::default(), shadows: Arc::new(Semaphore::new(SHADOWS)) }
     }
 }
 
@@ -125,46 +105,70 @@ impl Trials {
         self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn due(&self) -> MutexGuard<'_, HashSet<ConnectionId>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn add(&self, rollout: u64, add: impl FnOnce(&mut RolloutNews)) {
         add(self.lock().entry(rollout).or_default());
     }
 }
 
+/// What one attempt adds.
+fn one(run: &RunContext, ended: &Ended<'_>) -> Tally {
+    let failed = ended.class.is_some_and(|class| match class {
+        // It is tried often, and one record should not decide.
+        FailureClass::Transient if run.attempts > 0 => false,
+        class => class.blames_connector(ended.shown),
+    });
+    let runs = u64::from(failed || ended.class.is_none());
+    Tally { runs, failed: failed.into(), others: 1 - runs, writes: ended.writes }
+}
+
 impl Engine {
-    /// Counts a run of a connection with a version on trial, and takes that back if it is time to.
-    pub(crate) async fn count_trial(&self, run: &RunContext, subject: &str, record: &str, ended: &Ended<'_>) {
-        let (of_trial, counting) = match &run.active.standing {
+    /// Counts an attempt at a record or event of a connection with a version on trial.
+    pub(crate) fn count_trial(&self, run: &RunContext, ended: &Ended<'_>) {
+        let (of_trial, rollout) = match &run.active.standing {
             Standing::Alone => return,
-            Standing::Pinned(trial) => (false, &trial.counting),
-            Standing::OnTrial(counting) => (true, counting),
+            Standing::Pinned(trial) => (false, trial.rollout),
+            Standing::OnTrial(rollout) => (true, *rollout),
         };
-        // What others failed at tells nothing of the connector.
-        let failed = ended.class.is_some();
-        if run.preview || ended.class.is_some_and(|class| !class.blames_connector()) {
+        if run.preview {
             return;
         }
-        if !counting.is_news(subject, record, failed) {
-            return;
-        }
-        let one = Tally { runs: 1, failed: failed.into(), writes: ended.writes };
-        let mut is_due = failed && of_trial;
-        self.trials().add(counting.rollout, |news| {
+        let one = one(run, ended);
+        let mut is_due = of_trial && one.failed > 0;
+        self.trials().add(rollout, |news| {
             let tally = if of_trial { &mut news.candidate } else { &mut news.former };
             *tally = tally.and(one);
-            is_due |= of_trial && tally.runs >= JUDGED_EVERY;
+            is_due |= of_trial && tally.attempts() >= JUDGED_EVERY;
         });
         if is_due {
-            self.judge_rollout(&run.active.connection.id).await;
+            self.trials().due().insert(run.active.connection.id.clone());
         }
     }
 
-    /// Keeps what was counted of all rollouts.
+    /// Judges the version on trial if what was counted asks for it. Only when the run that did is written down: whatever it leaves is
+    /// mended with a revert.
+    pub(crate) async fn judge_if_due(&self, id: &ConnectionId) {
+        let is_due = self.trials().due().remove(id);
+        if is_due {
+            // Boxed: it is rare, and every run would carry its state.
+            Box::pin(self.judge_rollout(id)).await;
+        }
+    }
+
+    /// Keeps what was counted of all rollouts. What the store does not take now stays counted.
     pub(crate) async fn keep_rollouts(&self) -> Result<(), EngineError> {
         let news = std::mem::take(&mut *self.trials().lock());
+        let mut kept = Ok(());
         for (rollout, news) in news {
-            self.store().count_rollout(rollout, news).await?;
+            if let Err(error) = self.store().count_rollout(rollout, news.clone()).await {
+                self.trials().add(rollout, |later| *later = news.and(std::mem::take(later)));
+                kept = Err(error.into());
+            }
         }
-        Ok(())
+        kept
     }
 
     /// Keeps what was counted, and decides about the version that is on trial in a connection: it goes on, is taken back, or is
@@ -177,7 +181,13 @@ impl Engine {
 
     async fn judged_rollout(&self, id: &ConnectionId) -> Result<(), EngineError> {
         self.keep_rollouts().await?;
-        let Some(rollout) = self.store().running_rollout(id).await? else { return Ok(()) };
+        // No admin is changing it, and none begins to before this is decided.
+        let _changing = self.changing(id).await;
+        let Some(rollout) = self.store().running_rollout(id).await? else {
+            // Whoever asks was loaded before it ended.
+            self.forget(id);
+            return Ok(());
+        };
         if rollout.mode == RolloutMode::Shadow {
             return Ok(());
         }
@@ -210,7 +220,7 @@ impl Engine {
         }
     }
 
-    async fn take_back(&self, rollout: &Rollout, why: &str) -> Result<(), EngineError> {
+    pub(crate) async fn take_back(&self, rollout: &Rollout, why: &str) -> Result<(), EngineError> {
         let id = &rollout.connection;
         if !self.store().end_rollout(rollout.id, RolloutEnd::Revert, why.to_owned()).await? {
             return Ok(());
@@ -218,33 +228,14 @@ impl Engine {
         tracing::warn!(connection = %id, digest = %rollout.candidate.digest, why, "the version on trial is taken back");
         metrics::counter!("contactor_rollouts_reverted_total").increment(1);
         self.forget(id);
-        self.mend_after(rollout).await
+        self.mended(id);
+        Ok(())
     }
 
-    /// The pinned version does again what another one left undone: what it parked, and what rests because it crashed.
-    pub(crate) async fn mend_after(&self, rollout: &Rollout) -> Result<(), EngineError> {
-        let id = &rollout.connection;
-        let Some(connection) = self.store().connection(id).await? else { return Ok(()) };
-        for rest in self.rests(&connection.workspace).await? {
-            if rest.connection == *id && rest.class == FailureClass::GuestBug {
-                let subject = rest.subject.unwrap_or_default();
-                let entity = contactor_store::automation_of_subject(&subject)
-                    .map_or(subject.as_str(), |_| AUTOMATION_ENTITY);
-                self.end_rest(id, entity).await?;
-            }
-        }
-        for parked in self.store().parked(&connection.workspace).await? {
-            let is_meant = parked.key.connection == *id
-                && parked.since >= rollout.began_at
-                && parked.class.blames_connector();
-            let Some(run) = parked.run.filter(|_| is_meant) else { continue };
-            let run = self.store().run(&run).await?;
-            if run.is_some_and(|run| run.component.as_ref() == Some(&rollout.candidate.digest)) {
-                self.store().retry_parked(&parked.key, Priority::Sweep).await?;
-            }
-        }
+    /// A version was taken back, and the store mended what it left undone: that it crashed is not held against the one before it.
+    pub(crate) fn mended(&self, id: &ConnectionId) {
+        self.forget_crashes(id);
         self.wake().wake();
-        Ok(())
     }
 
     /// How a version on trial stands, in words.
@@ -265,19 +256,6 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn work_that_is_tried_again_counts_once() {
-        let counting = Counting::of(1);
-        let counted = |record: &str, failed: bool| counting.is_news("contact", record, failed);
-        assert!(counted("a", true));
-        assert!(!counted("a", true), "it failed again");
-        assert!(counted("b", true));
-        assert!(counting.is_news("task", "a", true), "another piece of work");
-        assert!(!counted("a", false), "it was done in the end");
-        assert!(counted("a", false), "and then again");
-        assert!(counted("c", false));
-    }
 
     #[test]
     fn a_share_takes_its_part_of_the_records_and_a_larger_one_takes_them_too() {

@@ -30,7 +30,9 @@ pub(super) async fn everything_configured_survives_a_restart(engine: Arc<dyn Eng
         ..workspace("acme")
     };
     world.store.update_workspace(changed.clone()).await.unwrap();
+    let mapping = serde_json::json!({ "contact": [] });
     let stopped = Connection {
+        mapping: mapping.clone(),
         state: ConnectionState::NeedsReconnect,
         state_reason: Some("401 from the partner".to_owned()),
         stop_cause: None,
@@ -44,6 +46,7 @@ pub(super) async fn everything_configured_survives_a_restart(engine: Arc<dyn Eng
     let scheduled = Connection { schedule: stopped.schedule.clone(), ..connection("acme", "prefinery") };
     world.store.put_connection(scheduled).await.unwrap();
     world.store.set_connection_state(&stopped.id, stopped.state, stopped.state_reason.clone()).await.unwrap();
+    world.store.set_mapping(&stopped.id, mapping).await.unwrap();
     let sealed = Sealed { key_id: KeyId::from_stored("00ff"), bytes: vec![1, 2, 3] };
     world.store.put_credential("acme", Sealed { bytes: vec![9], ..sealed.clone() }).await.unwrap();
     world.store.put_credential("acme", sealed.clone()).await.unwrap();

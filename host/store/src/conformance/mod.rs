@@ -108,6 +108,7 @@ cases! {
         a_connection_that_gets_another_component_remembers_the_one_before,
         the_newest_differences_of_a_shadow_are_kept,
         runs_and_handlers_know_the_component_that_they_ran,
+        what_a_version_left_undone_is_done_again_when_it_is_taken_back,
         a_policy_is_set_by_itself;
     erasure:
         a_person_is_forgotten_everywhere_and_nobody_else_is,

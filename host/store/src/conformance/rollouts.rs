@@ -65,11 +65,11 @@ pub(super) async fn one_version_is_on_trial_and_what_is_counted_survives_a_resta
     store.put_run(Run { class: Some(FailureClass::Transient), ..run(4) }).await.unwrap();
     store.put_run(Run { kind: RunKind::Poll, ..run(5) }).await.unwrap();
     let begun = store.begin_rollout(trial("b")).await.unwrap();
-    assert_eq!(begun.counts.before, Tally { runs: 2, failed: 1, writes: 1 });
+    assert_eq!(begun.counts.before, Tally { runs: 3, failed: 2, others: 1, writes: 3 });
     assert_eq!((begun.state, begun.former.clone()), (RolloutState::Running, present(&world).await));
     assert!(matches!(store.begin_rollout(trial("c")).await, Err(StoreError::Conflict { .. })));
 
-    let one = Tally { runs: 5, failed: 1, writes: 4 };
+    let one = Tally { runs: 5, failed: 1, others: 2, writes: 4 };
     let news = RolloutNews { former: one, candidate: one, same: 2, unseen: 1, ..RolloutNews::default() };
     store.count_rollout(begun.id, news.clone()).await.unwrap();
     store.count_rollout(begun.id, news).await.unwrap();
@@ -187,6 +187,85 @@ pub(super) async fn runs_and_handlers_know_the_component_that_they_ran(engine: A
     let world = world.restart().await;
     let claimed = world.store.claim_deliveries(&world.lease, LATER, 1, 1).await.unwrap().remove(0);
     assert_eq!(claimed.component, Some(digest("b")), "it goes on with the one that began it");
+}
+
+pub(super) async fn what_a_version_left_undone_is_done_again_when_it_is_taken_back(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let store = &world.store;
+    store.install_connector(installed("b")).await.unwrap();
+    let begun = store.begin_rollout(trial("b")).await.unwrap();
+    let park = async |claim: ClaimedRecord, number: i64, component: &str, class: FailureClass| {
+        let run = Run {
+            component: Some(digest(component)).filter(|_| component == "b"),
+            outcome: RunOutcome::Parked,
+            class: Some(class),
+            ..run(number)
+        };
+        let disposition = Disposition::Parked { class, reason: "it failed".to_owned() };
+        let parking = Completion { run: Some(run), ..completion(claim, disposition) };
+        store.complete_record(&world.lease, parking).await.unwrap();
+    };
+    for (number, record, component, class) in [
+        (1, "own", "a", FailureClass::Data),
+        (2, "data", "b", FailureClass::Data),
+        (3, "conflict", "b", FailureClass::Conflict),
+        (4, "unsure", "b", FailureClass::Unsure),
+    ] {
+        world.mark(Side::Highlevel, record, Priority::Webhook).await;
+        park(world.claim_one().await, number, component, class).await;
+    }
+    world.mark(Side::Highlevel, "late", Priority::Webhook).await;
+    let late = world.claim_one().await;
+
+    store.deliver(vec![delivery("begun")]).await.unwrap();
+    let claimed = store.claim_deliveries(&world.lease, LATER, 1, 1).await.unwrap().remove(0);
+    let slot = JournalSlot { component: Some(digest("b")), ..world.slot(claimed.id, 0, "tags.add") };
+    store.journal_intent(slot).await.unwrap();
+    let again = DeliveryCompletion {
+        delivery: claimed.id,
+        disposition: Disposition::Retry { at: at(1), counts: true },
+        ignored: false,
+        run: None,
+        recording: None,
+    };
+    store.complete_delivery(&world.lease, again).await.unwrap();
+    let rest = |class, subject: &str| Rest {
+        connection: prefinery(),
+        subject: Some(subject.to_owned()),
+        class,
+        reason: "it keeps failing".to_owned(),
+        failures: 5,
+        since: at(1),
+        until: LATER,
+    };
+    store.put_rest(rest(FailureClass::GuestBug, "contact")).await.unwrap();
+    store.put_rest(rest(FailureClass::Transient, "task")).await.unwrap();
+
+    assert!(store.end_rollout(begun.id, RolloutEnd::Revert, "it failed".to_owned()).await.unwrap());
+    let listed = async || {
+        let parked = store.parked(&acme()).await.unwrap().into_iter();
+        parked.map(|parked| parked.key.record.to_string()).collect::<Vec<_>>()
+    };
+    let mut left = listed().await;
+    left.sort();
+    assert_eq!(
+        left,
+        ["own", "unsure"],
+        "what it parked itself, and what may have happened, waits for a person"
+    );
+    let rests = store.rests(None).await.unwrap();
+    assert_eq!(rests.iter().map(|rest| rest.class).collect::<Vec<_>>(), [FailureClass::Transient]);
+    let claimed = store.claim_deliveries(&world.lease, LATER, 1, 1).await.unwrap().remove(0);
+    assert_eq!((claimed.retried, claimed.attempts), (true, 0), "the version before goes on with it");
+    assert!(!claimed.journal[0].released, "what may have happened is not done once more");
+
+    // It was under way when its version was taken back.
+    park(late, 5, "b", FailureClass::Data).await;
+    assert_eq!(listed().await.len(), 2);
+    let mut again: Vec<_> =
+        world.claim().await.into_iter().map(|claim| claim.key.record.to_string()).collect();
+    again.sort();
+    assert_eq!(again, ["conflict", "data", "late"]);
 }
 
 pub(super) async fn a_policy_is_set_by_itself(engine: Arc<dyn Engine>) {

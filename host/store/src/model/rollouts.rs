@@ -88,14 +88,17 @@ pub struct RolloutCounts {
     pub unseen: u64,
 }
 
-/// Runs of one version. Of work that is tried again only the first attempt counts.
+/// Attempts of one version at records and events; work that is tried again is so many attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// Runs.
+    /// Attempts that tell something of the connector: they succeeded, or failed in a way for which it can be to blame.
     pub runs: u64,
-    /// Of these, runs that failed in a way for which a connector can be to blame.
+    /// Of these, the ones that failed.
     pub failed: u64,
-    /// Writes to HighLevel and the partner.
+    /// Attempts besides, at which a vendor, the credential or this host failed.
+    #[serde(default)]
+    pub others: u64,
+    /// Writes of all of them to HighLevel and the partner.
     pub writes: u64,
 }
 
@@ -106,8 +109,15 @@ impl Tally {
         Self {
             runs: self.runs.saturating_add(other.runs),
             failed: self.failed.saturating_add(other.failed),
+            others: self.others.saturating_add(other.others),
             writes: self.writes.saturating_add(other.writes),
         }
+    }
+
+    /// All attempts.
+    #[must_use]
+    pub fn attempts(&self) -> u64 {
+        self.runs.saturating_add(self.others)
     }
 }
 
@@ -124,6 +134,22 @@ pub struct RolloutNews {
     pub unseen: u64,
     /// Runs in shadow that differed.
     pub differences: Vec<ShadowDifference>,
+}
+
+impl RolloutNews {
+    /// Both together; of the differences, which are in the order of time, so many as are kept.
+    #[must_use]
+    pub fn and(self, later: Self) -> Self {
+        let mut differences = [self.differences, later.differences].concat();
+        differences.drain(..differences.len().saturating_sub(KEPT_DIFFERENCES as usize));
+        Self {
+            former: self.former.and(later.former),
+            candidate: self.candidate.and(later.candidate),
+            same: self.same.saturating_add(later.same),
+            unseen: self.unseen.saturating_add(later.unseen),
+            differences,
+        }
+    }
 }
 
 /// How a run of the version on trial would have differed. It has no values of records.

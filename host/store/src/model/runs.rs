@@ -134,12 +134,13 @@ impl FailureClass {
     ];
 
     /// Whether a connector, its settings or its grants can be to blame. The others are of the vendors, of the credential, of the
-    /// data on both sides, or of this host.
+    /// data on both sides, or of this host. `shown`: a call of the run failed, so that it is not only the connector that says so.
     #[must_use]
-    pub fn blames_connector(self) -> bool {
+    pub fn blames_connector(self, shown: bool) -> bool {
         match self {
             Self::GuestBug | Self::Data | Self::Denied | Self::Config | Self::Loop | Self::Guard => true,
-            Self::Transient | Self::Quota | Self::Auth | Self::Conflict | Self::Unsure | Self::Host => false,
+            Self::Transient => !shown,
+            Self::Quota | Self::Auth | Self::Conflict | Self::Unsure | Self::Host => false,
         }
     }
 }

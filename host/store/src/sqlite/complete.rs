@@ -7,7 +7,7 @@ use super::events::{self, Stage};
 use super::parked::{self, Subject};
 use super::{
     Result, changes, configuration, conflicts, deletions, deliveries, dirty, ingest, journal, kv, leases,
-    links, messages, recordings, runs, unread, writes,
+    links, mend, messages, recordings, runs, unread, writes,
 };
 use crate::automation::{
     AUTOMATION_ENTITY, DeliveryCompletion, DeliveryId, Found, JournalSlot, LocalWrite, MESSAGE_ENTITY,
@@ -103,6 +103,7 @@ pub(super) fn record(db: &Connection, lease: &Lease, completion: &Completion, no
             super::marks::finish(db, row.id, claim.generation, EventState::Parked, run_id)?;
             parked::put(db, subject, (*class, reason), run_id, now)?;
             dirty::settle(db, row.id, claim.generation)?;
+            mend::late(db, &key, run.as_ref(), now)?;
         }
         Disposition::Retry { at, counts } => dirty::retry(db, row.id, *at, *counts)?,
     }
@@ -261,7 +262,7 @@ pub(super) fn delivery(
             recordings::insert(db, owner.connection, recording)?;
         }
     }
-    let run = run.as_ref().map(|run| &run.id);
+    let run = run.as_ref();
     let record = RecordId::new(id.0.to_string());
     let subject = Subject {
         connection: owner.connection,
@@ -274,11 +275,18 @@ pub(super) fn delivery(
         Disposition::Done => {
             journal::forget(db, *id)?;
             let state = if *ignored { EventState::Ignored } else { EventState::Applied };
-            deliveries::finish(db, owner.connection, *id, state, run, now)
+            deliveries::finish(db, owner.connection, *id, state, run.map(|run| &run.id), now)
         }
         Disposition::Parked { class, reason } => {
-            parked::put(db, subject, (*class, reason), run, now)?;
-            deliveries::finish(db, owner.connection, *id, EventState::Parked, run, now)
+            parked::put(db, subject, (*class, reason), run.map(|run| &run.id), now)?;
+            deliveries::finish(db, owner.connection, *id, EventState::Parked, run.map(|run| &run.id), now)?;
+            let key = RecordKey {
+                connection: owner.id.clone(),
+                entity: AUTOMATION_ENTITY.to_owned(),
+                side: Side::Partner,
+                record: record.clone(),
+            };
+            mend::late(db, &key, run, now)
         }
     }
 }

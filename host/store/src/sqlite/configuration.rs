@@ -219,6 +219,12 @@ pub(super) fn put_connection(db: &Db, connection: &Connection, now: Timestamp) -
     }
 }
 
+pub(super) fn set_mapping(db: &Db, id: &ConnectionId, mapping: &serde_json::Value) -> Result<()> {
+    let sql = "UPDATE connections SET mapping = ?2 WHERE id = ?1";
+    let changed = db.prepare_cached(sql)?.execute(params![id, Json(mapping)])?;
+    if changed == 0 { Err(StoreError::not_found("connection", id)) } else { Ok(()) }
+}
+
 pub(super) fn set_connection_state(
     db: &Db,
     id: &ConnectionId,

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::codec::{At, Json, code_columns, count};
 use super::counts::Scope;
 use super::expire::Whose;
-use super::{Result, dirty, journal, links};
+use super::{Result, dirty, links};
 use crate::automation::{CONTACT_PATIENCE, DeliveryId, LASTING, NewDelivery, NewTimer, Origin, TIMERS};
 use crate::error::StoreError;
 use crate::model::{Digest, EventSeq, EventState, LinkState, Mark, Priority, RecordId, RunId, Side};
@@ -377,7 +377,6 @@ pub(super) fn retry_parked(db: &Connection, connection: i64, id: DeliveryId, now
         .query_row(params![id.0, connection, EventState::Parked], |row| row.get(0))
         .optional()?;
     let Some(lane) = lane else { return Ok(false) };
-    journal::release(db, id)?;
     let place = place(db, connection, lane.as_deref())?;
     let sql =
         "UPDATE deliveries SET state = 0, place = ?2, due_at = ?3, attempts = 0, retried = 1 WHERE id = ?1";

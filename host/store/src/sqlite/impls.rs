@@ -59,6 +59,11 @@ impl Store for SqliteStore {
         self.write(move |db| configuration::put_connection(db, &connection, now)).await
     }
 
+    async fn set_mapping(&self, id: &ConnectionId, mapping: serde_json::Value) -> Result<()> {
+        let id = id.clone();
+        self.write(move |db| configuration::set_mapping(db, &id, &mapping)).await
+    }
+
     async fn set_policy(&self, workspace: &WorkspaceId, policy: Policy) -> Result<()> {
         let workspace = workspace.clone();
         self.write(move |db| configuration::set_policy(db, &workspace, &policy)).await

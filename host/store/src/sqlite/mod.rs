@@ -40,6 +40,7 @@ mod logins;
 mod mark;
 mod marks;
 mod matching;
+mod mend;
 mod messages;
 mod oauth;
 mod parked;

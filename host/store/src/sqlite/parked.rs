@@ -63,8 +63,18 @@ pub(super) fn clear(db: &Connection, subject: Subject<'_>) -> Result<bool> {
     Ok(db.prepare_cached(sql)?.execute(params![connection, entity, side, record])? > 0)
 }
 
-/// Takes an entry off the list and has it done again.
+/// Takes an entry off the list and has it done again, because a person wants it: what may have happened may happen once more.
 pub(super) fn retry(db: &Connection, key: &RecordKey, priority: Priority, now: Timestamp) -> Result<bool> {
+    if key.entity == AUTOMATION_ENTITY
+        && let Ok(id) = key.record.as_str().parse().map(DeliveryId)
+    {
+        journal::release(db, id)?;
+    }
+    mend(db, key, priority, now)
+}
+
+/// The same without a person: what may have happened is not done once more.
+pub(super) fn mend(db: &Connection, key: &RecordKey, priority: Priority, now: Timestamp) -> Result<bool> {
     let owner = configuration::owner(db, &key.connection)?;
     let connection = owner.connection;
     let subject = Subject { connection, entity: &key.entity, side: key.side, record: &key.record };

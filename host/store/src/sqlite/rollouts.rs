@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection as Db, OptionalExtension as _, Row, named_params, params};
 
 use super::codec::{At, Json, Word, count as counted, integer};
-use super::{Result, configuration};
+use super::{Result, configuration, mend};
 use crate::error::StoreError;
 use crate::model::{
     Actor, Connection, ConnectionId, FailureClass, KEPT_DIFFERENCES, KEPT_ROLLOUTS, NewRollout, Pinned,
@@ -100,20 +100,27 @@ fn insert(db: &Db, connection: i64, rollout: &Rollout) -> Result<()> {
     Ok(())
 }
 
-/// What the newest work on records came to, counted as it is during a trial: what is tried again is one piece of work, and what
-/// others failed at tells nothing of the connector.
+/// What the newest attempts came to, counted as they are during a trial.
 fn before(db: &Db, connection: i64) -> Result<Tally> {
-    let sql = "SELECT count(*), \
-                   count(class), \
+    let sql = "WITH attempts AS (SELECT class, calls, \
+                   EXISTS (SELECT 1 FROM json_each(calls) \
+                       WHERE value ->> 'target' <> 'guest' AND value ->> 'error' IS NOT NULL) AS shown \
+                   FROM runs WHERE connection = ?1 AND kind IN ('reconcile', 'automation') ORDER BY id DESC LIMIT ?2), \
+               blamed AS (SELECT calls, class IS NULL AS done, \
+                   iif(shown, class IN (SELECT value FROM json_each(?3)), class IN (SELECT value FROM json_each(?4))) AS failed \
+                   FROM attempts) \
+               SELECT count(*), coalesce(sum(done), 0), coalesce(sum(failed), 0), \
                    coalesce(sum((SELECT count(*) FROM json_each(calls) \
                        WHERE value ->> 'write' AND value ->> 'target' <> 'guest' AND value ->> 'error' IS NULL)), 0) \
-               FROM (SELECT class, calls FROM runs \
-                   WHERE connection = ?1 AND kind IN ('reconcile', 'automation') AND outcome <> 'retrying' \
-                       AND (class IS NULL OR class IN (SELECT value FROM json_each(?3))) \
-                   ORDER BY id DESC LIMIT ?2)";
-    let blamed: Vec<_> = FailureClass::ALL.into_iter().filter(|class| class.blames_connector()).collect();
-    Ok(db.prepare_cached(sql)?.query_row(params![connection, RUNS_BEFORE, Json(&blamed)], |row| {
-        Ok(Tally { runs: counted(row.get(0)?), failed: counted(row.get(1)?), writes: counted(row.get(2)?) })
+               FROM blamed";
+    let blamed = |shown: bool| -> Vec<FailureClass> {
+        FailureClass::ALL.into_iter().filter(|class| class.blames_connector(shown)).collect()
+    };
+    let (shown, unshown) = (Json(blamed(true)), Json(blamed(false)));
+    Ok(db.prepare_cached(sql)?.query_row(params![connection, RUNS_BEFORE, shown, unshown], |row| {
+        let (all, done, failed) = (counted(row.get(0)?), counted(row.get(1)?), counted(row.get(2)?));
+        let runs = done + failed;
+        Ok(Tally { runs, failed, others: all.saturating_sub(runs), writes: counted(row.get(3)?) })
     })?)
 }
 
@@ -121,6 +128,7 @@ fn before(db: &Db, connection: i64) -> Result<Tally> {
 pub(super) fn note_replaced(db: &Db, before: &Connection, after: &Connection, now: Timestamp) -> Result<()> {
     if let Some(running) = running(db, &after.id)? {
         close(db, running.id, RolloutState::Ended, "the connection was given another component", now)?;
+        mend::all(db, &running, now)?;
     }
     let owner = configuration::owner(db, &after.id)?;
     let rollout = Rollout {
@@ -192,10 +200,12 @@ pub(super) fn end(db: &Db, id: u64, end: RolloutEnd, reason: &str, now: Timestam
     let Some(rollout) = db.prepare_cached(&sql)?.query_row([integer(id)], rollout_row).optional()? else {
         return Ok(false);
     };
-    if end == RolloutEnd::Adopt {
-        pin(db, &rollout.connection, &rollout.candidate)?;
+    close(db, id, state, reason, now)?;
+    match end {
+        RolloutEnd::Adopt => pin(db, &rollout.connection, &rollout.candidate)?,
+        RolloutEnd::Revert | RolloutEnd::End => mend::all(db, &rollout, now)?,
     }
-    close(db, id, state, reason, now)
+    Ok(true)
 }
 
 fn pin(db: &Db, connection: &ConnectionId, pinned: &Pinned) -> Result<()> {
@@ -217,10 +227,12 @@ pub(super) fn roll_back(db: &Db, id: &ConnectionId, reason: &str, now: Timestamp
     let Some(rollout) = found else { return Ok(None) };
     if let Some(running) = running(db, id)? {
         close(db, running.id, RolloutState::Ended, reason, now)?;
+        mend::all(db, &running, now)?;
     }
     pin(db, id, &rollout.former)?;
     let sql = "UPDATE rollouts SET state = 'ended', reason = ?2, ended_at = ?3 WHERE pk = ?1";
     db.prepare_cached(sql)?.execute(params![integer(rollout.id), reason, At(now)])?;
+    mend::all(db, &rollout, now)?;
     Ok(Some(Rollout {
         state: RolloutState::Ended,
         reason: reason.to_owned(),
