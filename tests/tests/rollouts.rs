@@ -434,7 +434,7 @@ async fn a_handler_that_was_begun_goes_on_with_the_component_that_began_it() {
     let act = PersonAct::AddTags { contact: world.contacts[0].clone(), tags: vec!["vip".to_owned()] };
     world.stand.sandbox.highlevel().act(&world.location, act).unwrap();
     for outbox in world.stand.sandbox.outboxes() {
-        outbox.flush(contactor_sandbox::outbox::Order::Queued).await;
+        outbox.flush(Order::Queued).await;
     }
     world.stand.engine.run_until_idle().await.unwrap();
     let failed = world.runs().await.remove(0);
@@ -694,7 +694,7 @@ async fn a_trial_survives_kill_9_and_is_taken_back_all_the_same() {
     };
     const ROLLOUT: &str = "/workspaces/acme/connections/operations/rollout";
     tag(&contacts[..10]);
-    let has_run = async || Ok(host.get(ROLLOUT).await?["counts"]["candidate"]["runs"].as_u64() > Some(0));
+    let has_run = async || Ok(host.get(ROLLOUT).await?["counts"]["of_candidate"]["runs"].as_u64() > Some(0));
     host.until("the version on trial has done something", has_run).await.unwrap();
     host.kill9().await.unwrap();
 
@@ -702,7 +702,7 @@ async fn a_trial_survives_kill_9_and_is_taken_back_all_the_same() {
     highlevel.set_webhook_target(Some(host.webhooks().parse().unwrap()));
     let kept = host.get(ROLLOUT).await.unwrap();
     assert_eq!((&kept["id"], &kept["share"], &kept["state"]), (&begun["id"], &json!(50), &json!("running")));
-    assert!(kept["counts"]["candidate"]["runs"].as_u64() > Some(0), "what was counted is kept: {kept}");
+    assert!(kept["counts"]["of_candidate"]["runs"].as_u64() > Some(0), "what was counted is kept: {kept}");
     tag(&contacts[10..]);
     let has = |contact: &String| {
         let contact = highlevel.contact(&location, contact).unwrap();

@@ -176,7 +176,11 @@ fn show_plan(context: &Context, plan: &UpgradePlan) -> std::io::Result<()> {
 }
 
 fn show(context: &Context, rollout: &Rollout) -> std::io::Result<()> {
-    let tally = |of: &Tally| format!("{} runs, {} failed, {} writes", of.runs, of.failed, of.writes);
+    let tally = |of: &Tally| {
+        let others =
+            if of.others == 0 { String::new() } else { format!(" and {} that tell nothing", of.others) };
+        format!("{} runs{others}, {} failed, {} writes", of.runs, of.failed, of.writes)
+    };
     let is_shadow = rollout.mode == RolloutMode::Shadow;
     let mut lines = vec![
         ("connection", rollout.connection.clone()),

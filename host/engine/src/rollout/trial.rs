@@ -116,11 +116,8 @@ impl Trials {
 
 /// What one attempt adds.
 fn one(run: &RunContext, ended: &Ended<'_>) -> Tally {
-    let failed = ended.class.is_some_and(|class| match class {
-        // It is tried often, and one record should not decide.
-        FailureClass::Transient if run.attempts > 0 => false,
-        class => class.blames_connector(ended.shown),
-    });
+    // What fails again is the same piece of work: one record should not decide.
+    let failed = run.attempts == 0 && ended.class.is_some_and(|class| class.blames_connector(ended.shown));
     let runs = u64::from(failed || ended.class.is_none());
     Tally { runs, failed: failed.into(), others: 1 - runs, writes: ended.writes }
 }

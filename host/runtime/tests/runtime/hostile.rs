@@ -5,11 +5,7 @@ use contactor_runtime::bindings::automations::{Event, Source};
 use contactor_runtime::bindings::triggers::Webhook;
 use contactor_runtime::bindings::types::{Direction, NamedValue, Value};
 use contactor_runtime::{InspectError, LoadError};
-use wasm_encoder::{
-    BlockType, CodeSection, ComponentBuilder, ComponentValType, EntityType, ExportKind, Function,
-    FunctionSection, HeapType, ImportSection, Module, ModuleArg, PrimitiveValType, StartSection, TypeSection,
-    ValType,
-};
+use wasm_encoder::{CodeSection, ComponentBuilder, ComponentValType, Function, PrimitiveValType, ValType};
 
 use super::loading::{load_bytes, refusal};
 use super::made::{

@@ -194,20 +194,22 @@ impl From<Upgrade> for engine::NewUpgrade {
     }
 }
 
-/// Runs of one version. Of work that is tried again only the first attempt counts.
+/// Attempts of one version at records and events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tally {
-    /// Runs.
+    /// Attempts that tell something of the connector: they succeeded, or failed in a way for which it can be to blame.
     pub runs: u64,
-    /// Of these, runs that failed in a way for which a connector can be to blame.
+    /// Of these, the ones that failed.
     pub failed: u64,
-    /// Writes to HighLevel and the partner.
+    /// Attempts besides: a vendor, the credential or the host failed, or the same work failed before.
+    pub others: u64,
+    /// Writes of all of them to HighLevel and the partner.
     pub writes: u64,
 }
 
 impl From<own::Tally> for Tally {
     fn from(own: own::Tally) -> Self {
-        Self { runs: own.runs, failed: own.failed, writes: own.writes }
+        Self { runs: own.runs, failed: own.failed, others: own.others, writes: own.writes }
     }
 }
 

@@ -57,15 +57,20 @@ pub(super) async fn one_version_is_on_trial_and_what_is_counted_survives_a_resta
     let refused = Call { error: Some("400".to_owned()), ..run(1).calls[0].clone() };
     store.put_run(run(1)).await.unwrap();
     store
-        .put_run(Run { class: Some(FailureClass::GuestBug), calls: vec![read, refused], ..run(2) })
+        .put_run(Run { class: Some(FailureClass::GuestBug), calls: vec![read, refused.clone()], ..run(2) })
         .await
         .unwrap();
     let again = Run { outcome: RunOutcome::Retrying, class: Some(FailureClass::GuestBug), ..run(3) };
     store.put_run(again).await.unwrap();
-    store.put_run(Run { class: Some(FailureClass::Transient), ..run(4) }).await.unwrap();
+    // One that a call shows, and one that only the connector says.
+    store
+        .put_run(Run { class: Some(FailureClass::Transient), calls: vec![refused], ..run(4) })
+        .await
+        .unwrap();
+    store.put_run(Run { class: Some(FailureClass::Transient), ..run(6) }).await.unwrap();
     store.put_run(Run { kind: RunKind::Poll, ..run(5) }).await.unwrap();
     let begun = store.begin_rollout(trial("b")).await.unwrap();
-    assert_eq!(begun.counts.before, Tally { runs: 3, failed: 2, others: 1, writes: 3 });
+    assert_eq!(begun.counts.before, Tally { runs: 4, failed: 3, others: 1, writes: 3 });
     assert_eq!((begun.state, begun.former.clone()), (RolloutState::Running, present(&world).await));
     assert!(matches!(store.begin_rollout(trial("c")).await, Err(StoreError::Conflict { .. })));
 

@@ -88,14 +88,15 @@ pub struct RolloutCounts {
     pub unseen: u64,
 }
 
-/// Attempts of one version at records and events; work that is tried again is so many attempts.
+/// Attempts of one version at records and events. Of work that fails again and again the first attempt is a failure, and the others
+/// tell nothing new.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Attempts that tell something of the connector: they succeeded, or failed in a way for which it can be to blame.
     pub runs: u64,
     /// Of these, the ones that failed.
     pub failed: u64,
-    /// Attempts besides, at which a vendor, the credential or this host failed.
+    /// Attempts besides: a vendor, the credential or this host failed, or the same work failed before.
     #[serde(default)]
     pub others: u64,
     /// Writes of all of them to HighLevel and the partner.

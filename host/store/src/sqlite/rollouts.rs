@@ -100,7 +100,7 @@ fn insert(db: &Db, connection: i64, rollout: &Rollout) -> Result<()> {
     Ok(())
 }
 
-/// What the newest attempts came to, counted as they are during a trial.
+/// What the newest attempts came to. Which of them repeated others is not known, so that the version before looks no better than it is.
 fn before(db: &Db, connection: i64) -> Result<Tally> {
     let sql = "WITH attempts AS (SELECT class, calls, \
                    EXISTS (SELECT 1 FROM json_each(calls) \
