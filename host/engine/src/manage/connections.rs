@@ -293,7 +293,9 @@ impl Engine {
             return Err(EngineError::Invalid("the webhook secret is empty".to_owned()));
         }
         let mut parts = self.credentials().partner(&connection.workspace, &connection.id).await?;
-        parts.extend(request.credentials.clone());
+        if let Some(auth) = auth.filter(|_| !request.credentials.is_empty()) {
+            partner::plain::enter(&mut parts, request.credentials.clone(), auth);
+        }
         Ok(parts)
     }
 
