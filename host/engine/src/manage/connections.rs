@@ -23,7 +23,7 @@ use crate::dropped::NotKept;
 use crate::engine::Engine;
 use crate::error::{EngineError, IngestError};
 use crate::partner::{self, PartnerApi};
-use crate::permissions::Permission;
+use crate::permissions::{self, Permission};
 use crate::walk::{MATCH, fresh};
 
 /// A connector to be switched on in a workspace, or a connection to be changed.
@@ -172,6 +172,7 @@ impl Engine {
     /// of it is sound: component, grants, credential, settings and mapping.
     pub async fn enable_connection(&self, request: EnableConnection) -> Result<ConnectionView, EngineError> {
         check_id("workspace", &request.workspace)?;
+        permissions::can_be_withheld(&request.withhold).map_err(EngineError::Invalid)?;
         let workspace = self.workspace(&WorkspaceId::new(request.workspace.as_str())).await?;
         let id = ConnectionId::new(format!("{}/{}", workspace.id, request.connector));
         let present = self.store().connection(&id).await?;
