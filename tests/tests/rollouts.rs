@@ -513,6 +513,33 @@ async fn records_that_are_withheld_are_not_carried_and_events_are_not_told() {
     assert_eq!(testers(), 1, "{}", connection.id);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_takes_in_something_forbidden_is_forbidden_as_a_whole() {
+    let deny = |name: &str| Policy { connectors: None, deny: vec![name.to_owned()] };
+    let hosts =
+        "base_url = \"https://partner.example/v1\"\nhosts = [\"partner.example\", \"*.partner.example\"]";
+    let below = |manifest: String| manifest.replacen("base_url = \"https://partner.example/v1\"", hosts, 1);
+    let world = World::of(version("0.1.0", below), 0, EngineConfig::default()).await;
+    let engine = &world.stand.engine;
+    engine.set_policy(&world.connection.workspace, deny("host:evil.partner.example")).await.unwrap();
+    let view = engine.connection(&world.connection.id).await.unwrap();
+    assert_eq!(view.withheld, ["host:*.partner.example"]);
+    assert!(!view.hosts.iter().any(|host| host.starts_with('*')), "{:?}", view.hosts);
+    let refused = engine.set_policy(&world.connection.workspace, deny("auth:token")).await.unwrap_err();
+    assert!(refused.to_string().contains("comes with a connector"), "{refused}");
+
+    let stand = Stand::serve().await.unwrap();
+    let connection = stand.enable("prefinery", None).await.unwrap();
+    stand.engine.set_policy(&connection.workspace, deny("records:contact:to-highlevel")).await.unwrap();
+    let view = stand.engine.connection(&connection.id).await.unwrap();
+    assert!(view.withheld.contains(&"records:contact:both".to_owned()), "{:?}", view.withheld);
+    let location = stand.sandbox.highlevel().first_location();
+    let fields = json!({ "firstName": "Ada", "email": "ada@example.com" });
+    stand.sandbox.highlevel().act(&location, PersonAct::CreateContact { fields }).unwrap();
+    stand.settle().await.unwrap();
+    assert_eq!(stand.sandbox.recorder().requests("prefinery"), 0);
+}
+
 #[tokio::test]
 async fn the_commands_show_approve_try_adopt_and_go_back() {
     let dir = tempfile::tempdir().unwrap();
