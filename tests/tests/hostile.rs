@@ -129,6 +129,24 @@ async fn a_header_that_is_the_hosts_or_hides_another_is_refused_and_nobody_is_as
 }
 
 #[tokio::test]
+async fn a_manifest_that_says_more_of_a_request_than_its_connector_may_is_not_installed() {
+    let (stand, _) = stand().await;
+    let bearer = "kind = \"bearer\"\ntoken = \"{token}\"";
+    for scheme in [
+        "kind = \"prefixed-header\"\nheader = \"Host\"\nvalue = \"{token}\"",
+        "kind = \"header-pair\"\nheaders = { X-Key = \"{token}\", X-HTTP-Method-Override = \"DELETE\" }",
+        "kind = \"login\"\nlogin = { path = \"/../../admin\", fields = { key = \"{token}\" }, token = \"/token\", \
+         lifetime_seconds = 60, placement = \"bearer\" }",
+    ] {
+        let manifest = MANIFEST.replacen(bearer, scheme, 1);
+        assert!(manifest.contains(scheme), "the manifest has changed");
+        let component = embed(&artefacts::component("guest-operations").unwrap(), &manifest).unwrap();
+        let refused = stand.engine.install_connector(component).await.unwrap_err().to_string();
+        assert!(refused.contains("auth[1]."), "{scheme}: {refused}");
+    }
+}
+
+#[tokio::test]
 async fn the_id_of_another_tenants_record_and_an_id_that_is_a_path_lead_to_no_record() {
     let (stand, other) = stand().await;
     let connection = stand.enable("guest-operations", None).await.unwrap();

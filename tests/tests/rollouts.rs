@@ -221,6 +221,47 @@ async fn another_version_that_asks_for_more_is_shown_in_plain_words_and_needs_ap
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_way_to_send_the_credential_needs_approval_and_shows_none_of_it() {
+    const BEARER: &str = "kind = \"bearer\"\ntoken = \"{token}\"\n\
+        credential = [{ name = \"token\", title = \"Access token\" }]";
+    const ECHOED: &str = "kind = \"prefixed-header\"\nheader = \"X-Request-Id\"\nvalue = \"{token}\"\n\
+        credential = [{ name = \"token\", title = \"Access token\", secret = false }]";
+    let world = World::new(0).await;
+    let (engine, id) = (&world.stand.engine, &world.connection.id);
+    let second = world.install(version("0.2.0", |manifest| manifest.replacen(BEARER, ECHOED, 1))).await;
+    let plan = engine.upgrade_plan(id, None).await.unwrap();
+    let more: Vec<_> = plan.more.iter().map(|one| (one.name.as_str(), one.words.as_str())).collect();
+    let words = "Sends your credential in a header: \"X-Request-Id\" = \"{token}\". It may read what is no secret of it: token.";
+    assert_eq!((more, plan.less.len(), plan.problem), (vec![("auth:token", words)], 1, None));
+
+    let second_by =
+        |request: EnableConnection| EnableConnection { digest: Some(second.to_string()), ..request };
+    let withhold = vec!["auth:token".to_owned()];
+    let refused = engine.enable_connection(second_by(EnableConnection { withhold, ..enable() })).await;
+    assert!(refused.unwrap_err().to_string().contains("cannot be withheld"));
+    // To name something else is no approval of this.
+    let grants = Some(vec!["contacts.readonly".to_owned()]);
+    for request in [enable(), EnableConnection { grants, ..enable() }] {
+        let refused = engine.enable_connection(second_by(request)).await.unwrap_err();
+        assert!(matches!(&refused, EngineError::Conflict(why) if why.contains(words)), "{refused}");
+    }
+    assert!(matches!(world.upgrade(live(100)).await.unwrap_err(), EngineError::Conflict(_)));
+
+    // Whoever approves of it gives it another header, and not the key.
+    let approved = EnableConnection { approve: true, ..enable() };
+    let connection = engine.enable_connection(second_by(approved)).await.unwrap();
+    assert_eq!(connection.digest, second);
+    assert!(connection.grants.contains(&"auth:token".to_owned()), "{:?}", connection.grants);
+    let key = world.stand.sandbox.prefinery().api_key().to_owned();
+    let body = Some(json!({ "request": key }));
+    let echo = Effect::Answer { status: 200, body, retry_after: None, after: false };
+    world.stand.sandbox.faults().add(Fault::always("prefinery.*", echo));
+    let request = json!({ "method": "get", "path": "/betas/1/testers.json" });
+    let read = world.stand.run(id, "partner.send", &request).await.unwrap().to_string();
+    assert!(read.contains("[redacted]") && !read.contains(&key), "{read}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_faulty_version_is_taken_back_by_the_host_and_nobody_is_left_undone() {
     let world = World::new(40).await;
     let second = world.install(faulty()).await;
@@ -573,6 +614,33 @@ async fn records_that_are_withheld_are_not_carried() {
     stand.sandbox.highlevel().act(&location, ada("grace@example.com")).unwrap();
     stand.settle().await.unwrap();
     assert_eq!(testers(), 1, "{}", connection.id);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_takes_in_something_forbidden_is_forbidden_as_a_whole() {
+    let deny = |name: &str| Policy { connectors: None, deny: vec![name.to_owned()] };
+    let hosts =
+        "base_url = \"https://partner.example/v1\"\nhosts = [\"partner.example\", \"*.partner.example\"]";
+    let below = |manifest: String| manifest.replacen("base_url = \"https://partner.example/v1\"", hosts, 1);
+    let world = World::of(version("0.1.0", below), 0, EngineConfig::default()).await;
+    let engine = &world.stand.engine;
+    engine.set_policy(&world.connection.workspace, deny("host:evil.partner.example")).await.unwrap();
+    let view = engine.connection(&world.connection.id).await.unwrap();
+    assert_eq!(view.withheld, ["host:*.partner.example"]);
+    assert!(!view.hosts.iter().any(|host| host.starts_with('*')), "{:?}", view.hosts);
+    let refused = engine.set_policy(&world.connection.workspace, deny("auth:token")).await.unwrap_err();
+    assert!(refused.to_string().contains("comes with a connector"), "{refused}");
+
+    let stand = Stand::serve().await.unwrap();
+    let connection = stand.enable("prefinery", None).await.unwrap();
+    stand.engine.set_policy(&connection.workspace, deny("records:contact:to-highlevel")).await.unwrap();
+    let view = stand.engine.connection(&connection.id).await.unwrap();
+    assert!(view.withheld.contains(&"records:contact:both".to_owned()), "{:?}", view.withheld);
+    let location = stand.sandbox.highlevel().first_location();
+    let fields = json!({ "firstName": "Ada", "email": "ada@example.com" });
+    stand.sandbox.highlevel().act(&location, PersonAct::CreateContact { fields }).unwrap();
+    stand.settle().await.unwrap();
+    assert_eq!(stand.sandbox.recorder().requests("prefinery"), 0);
 }
 
 #[tokio::test]

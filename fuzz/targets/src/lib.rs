@@ -23,6 +23,7 @@ mod partner_answer;
 mod partner_request;
 mod partner_webhook;
 mod rules;
+mod signature;
 
 use std::sync::Once;
 
@@ -36,7 +37,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target { name: "canonical", run: canonical::run },
     Target { name: "component", run: component::run },
     Target { name: "expression", run: expression::run },
@@ -52,6 +53,7 @@ pub const TARGETS: [Target; 15] = [
     Target { name: "partner_request", run: partner_request::run },
     Target { name: "partner_webhook", run: partner_webhook::run },
     Target { name: "rules", run: rules::run },
+    Target { name: "signature", run: signature::run },
 ];
 
 /// Lets panics of the expression engine pass, which the host contains (`host/sync/src/expression`): libFuzzer ends the process at every

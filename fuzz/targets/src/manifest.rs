@@ -2,7 +2,7 @@
 //!
 //! Input: a `connector.toml`.
 
-use contactor_manifest::{Limits, Manifest};
+use contactor_manifest::{Auth, Limits, Manifest, Placement, Scheme, check_path, is_host_header};
 
 pub(crate) fn run(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
@@ -28,6 +28,7 @@ fn sound(manifest: &Manifest) {
             let declared = auth.credentials.iter().any(|part| part.name == name);
             assert!(declared, "auth {}: nobody enters `{name}`", auth.id);
         }
+        within_bounds(auth);
     }
     for row in &manifest.mappings {
         // A row of a list (`tasks`) names a field of the contact.
@@ -48,5 +49,25 @@ fn sound(manifest: &Manifest) {
         assert!(
             manifest.quotas.iter().filter(|quota| quota.counts_all()).all(|quota| quota.counts("GET", path))
         );
+    }
+}
+
+/// What sends the credential says no more of a request than its connector may.
+fn within_bounds(auth: &Auth) {
+    let mut headers: Vec<&str> = Vec::new();
+    match &auth.scheme {
+        Scheme::HeaderPair { headers: pairs } => headers.extend(pairs.keys().map(String::as_str)),
+        Scheme::PrefixedHeader { header, .. } => headers.push(header),
+        Scheme::Login { login } => {
+            assert_eq!(check_path(&login.path), Ok(()));
+            if let Placement::Header(header) = &login.placement {
+                headers.push(header);
+            }
+        }
+        Scheme::Basic { .. } | Scheme::Bearer { .. } | Scheme::Query { .. } | Scheme::OAuth2 { .. } => {}
+    }
+    for header in headers {
+        let carries = ["authorization", "cookie"].iter().any(|own| own.eq_ignore_ascii_case(header));
+        assert!(carries || !is_host_header(header), "auth {}: {header}", auth.id);
     }
 }

@@ -3,7 +3,7 @@
 //! | name | secret |
 //! |---|---|
 //! | `<workspace>` | HighLevel's private integration token |
-//! | `<connection>/auth` | the partner's credential parts, one JSON object |
+//! | `<connection>/auth` | the partner's credential parts, one JSON object; see [`plain`](crate::partner::plain) |
 //! | `<connection>/webhook` | the partner's signing secret |
 //! | `@highlevel/<grant>/courier` | what opens the answer to a token request that is under way |
 //! | `@highlevel/<grant>/pair` | HighLevel's pair of tokens for a location or an agency; see [`oauth`](crate::oauth) |

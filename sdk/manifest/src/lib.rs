@@ -43,6 +43,7 @@ mod host;
 mod limits;
 mod operations;
 mod records;
+mod request;
 mod section;
 mod settings;
 mod template;
@@ -56,6 +57,7 @@ pub use host::HostPattern;
 pub use limits::{Limits, Quota, Repeatable};
 pub use operations::{Action, ConnectionTemplate, Scope, Stream, Trigger, TriggerSource};
 pub use records::{Direction, Entity, Field, FieldType, Mapping, NaturalKey, Policy, Support};
+pub use request::{check_path, is_host_header};
 pub use section::{
     MAX_MANIFEST_BYTES, SECTION, SIGNATURE_SECTION, Section, SectionError, custom_section, embed, extract,
     sections,

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use contactor_rules::Effect;
 
+use crate::request::{check_path, takes_credential};
 use crate::settings::whole;
 use crate::{
-    Auth, Direction, Entity, EventId, FieldType, HostPattern, Limits, Manifest, Mapping, OAuth2, Partner,
-    Problem, Scheme, Setting, SettingKind, Signature, Support, TriggerSource,
+    Auth, Direction, Entity, EventId, FieldType, HostPattern, Limits, Login, Manifest, Mapping, OAuth2,
+    Partner, Placement, Problem, Scheme, Setting, SettingKind, Signature, Support, TriggerSource,
 };
 
 /// The most hosts of one partner: an admin reads them.
@@ -132,28 +133,39 @@ impl<'m> Check<'m> {
             self.text(at(".title"), &auth.title);
             self.credentials(index, auth);
             match &auth.scheme {
-                Scheme::PrefixedHeader { header, .. } => self.header(at(".header"), header),
+                Scheme::PrefixedHeader { header, .. } => self.credential_header(at(".header"), header),
                 Scheme::HeaderPair { headers } => {
                     for header in headers.keys() {
-                        self.header(at(".headers"), header);
+                        self.credential_header(at(".headers"), header);
                     }
                 }
                 Scheme::Query { parameter, .. } => self.text(at(".parameter"), parameter),
-                Scheme::Login { login } => {
-                    if !login.path.starts_with('/') {
-                        self.problem(at(".login.path"), "expected a path that begins with `/`");
-                    }
-                    self.pointer(at(".login.token"), &login.token);
-                    // Any other status is no word about the token: to repeat the request could do something twice.
-                    if let Some(other) = login.expired.iter().find(|status| !(400..=403).contains(*status)) {
-                        self.problem(at(".login.expired"), format!("expected 400 to 403, found {other}"));
-                    }
-                }
+                Scheme::Login { login } => self.login(index, login),
                 Scheme::OAuth2 { oauth2: OAuth2 { authorize_url, token_url, .. } } => {
                     self.https(at(".oauth2.authorize_url"), authorize_url);
                     self.https(at(".oauth2.token_url"), token_url);
                 }
                 Scheme::Basic { .. } | Scheme::Bearer { .. } => {}
+            }
+        }
+    }
+
+    fn login(&mut self, index: usize, login: &Login) {
+        let at = |key: &str| place("auth", index, key);
+        // With dots in it the credential would be sent to what lies beside the base URL.
+        if let Err(why) = check_path(&login.path) {
+            self.problem(at(".login.path"), why);
+        }
+        self.pointer(at(".login.token"), &login.token);
+        // Any other status is no word about the token: to repeat the request could do something twice.
+        if let Some(other) = login.expired.iter().find(|status| !(400..=403).contains(*status)) {
+            self.problem(at(".login.expired"), format!("expected 400 to 403, found {other}"));
+        }
+        match &login.placement {
+            Placement::Bearer => {}
+            Placement::Header(name) => self.credential_header(at(".login.placement.header"), name),
+            Placement::Query(name) | Placement::QueryOrForm(name) => {
+                self.text(at(".login.placement"), name);
             }
         }
     }
@@ -179,6 +191,16 @@ impl<'m> Check<'m> {
         if header.is_empty() || !header.bytes().all(token) {
             self.problem(at, format!("invalid header name `{header}`"));
         }
+    }
+
+    /// A header that is sent with every request: what a connector may not say of one, its manifest may not say of all.
+    fn credential_header(&mut self, at: String, header: &str) {
+        if !takes_credential(header) {
+            let problem = format!("`{header}` is set by the host, and carries no credential");
+            self.problem(at, problem);
+            return;
+        }
+        self.header(at, header);
     }
 
     fn pointer(&mut self, at: impl Into<String>, pointer: &str) {

@@ -217,6 +217,42 @@ fn each_kind_of_authentication_has_its_own_keys() {
 }
 
 #[test]
+fn a_credential_goes_into_no_header_that_says_where_a_request_goes_or_what_it_does() {
+    let auth = |keys: &str| {
+        let key = "credential = [{ name = \"key\", title = \"Key\" }]";
+        format!("[[auth]]\nid = \"a\"\ntitle = \"A\"\n{keys}\n{key}\n")
+    };
+    let single = |name: &str| format!("kind = \"prefixed-header\"\nheader = \"{name}\"\nvalue = \"{{key}}\"");
+    let pair = |name: &str| {
+        format!("kind = \"header-pair\"\nheaders = {{ \"{name}\" = \"{{key}}\", X-Ok = \"1\" }}")
+    };
+    let login = |path: &str, placement: &str| {
+        format!(
+            "kind = \"login\"\nlogin = {{ path = \"{path}\", fields = {{ key = \"{{key}}\" }}, token = \"/token\", \
+             lifetime_seconds = 60, placement = {placement} }}"
+        )
+    };
+    let of_token = |name: &str| login("/token", &format!("{{ header = \"{name}\" }}"));
+    for name in
+        ["Host", "X-HTTP-Method-Override", "x-forwarded-host", "Transfer-Encoding", "Proxy-Authorization"]
+    {
+        assert_refused(&auth(&single(name)), &["auth[1].header:", name, "carries no credential"]);
+        assert_refused(&auth(&pair(name)), &["auth[1].headers:", name]);
+        assert_refused(&auth(&of_token(name)), &["auth[1].login.placement.header:", name]);
+    }
+    for name in ["Authorization", "Cookie", "X-Api-Key"] {
+        for keys in [single(name), pair(name), of_token(name)] {
+            assert!(parse(&auth(&keys)).is_ok(), "{keys}");
+        }
+    }
+    assert_refused(&auth(&of_token("X Key")), &["invalid header name"]);
+    assert_refused(&auth(&login("/token", "{ query = \"\" }")), &["auth[1].login.placement", "is empty"]);
+    for path in ["", "token", "/../../x", "/a/%2e%2E/x", "/a/..;/x", "//evil.example/x", "/a?b=c", "/a%5cb"] {
+        assert_refused(&auth(&login(path, "\"bearer\"")), &["auth[1].login.path"]);
+    }
+}
+
+#[test]
 fn oauth2_takes_the_clients_id_and_secret() {
     let manifest = parse(
         r#"

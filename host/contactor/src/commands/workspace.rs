@@ -45,7 +45,8 @@ Examples:
 pub(crate) struct SetPolicy {
     /// The workspace's id.
     workspace: String,
-    /// A permission that no connector has, or the beginning of permissions with a `*` after it.
+    /// A permission that no connector has, or the beginning of permissions with a `*` after it. What takes it in is denied as well: both
+    /// ways of a record with one of them, all hosts below a name with one of them.
     #[arg(long, value_name = "NAME")]
     deny: Vec<String>,
     /// A connector that may be used; any unless given.

@@ -172,6 +172,7 @@ impl Engine {
     /// of it is sound: component, grants, credential, settings and mapping.
     pub async fn enable_connection(&self, request: EnableConnection) -> Result<ConnectionView, EngineError> {
         check_id("workspace", &request.workspace)?;
+        permissions::can_be_withheld(&request.withhold).map_err(EngineError::Invalid)?;
         let workspace = self.workspace(&WorkspaceId::new(request.workspace.as_str())).await?;
         let id = ConnectionId::new(format!("{}/{}", workspace.id, request.connector));
         let _changing = self.changing(&id).await;
@@ -294,7 +295,9 @@ impl Engine {
             return Err(EngineError::Invalid("the webhook secret is empty".to_owned()));
         }
         let mut parts = self.credentials().partner(&connection.workspace, &connection.id).await?;
-        parts.extend(request.credentials.clone());
+        if let Some(auth) = auth.filter(|_| !request.credentials.is_empty()) {
+            partner::plain::enter(&mut parts, request.credentials.clone(), auth);
+        }
         Ok(parts)
     }
 

@@ -13,7 +13,7 @@ use tokio::time::{Duration, Instant};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::request::invalid;
+use super::request::{below, invalid};
 use super::{PartnerApi, Secrets, Unsent};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -92,8 +92,7 @@ impl PartnerApi {
         {
             return Ok(token.clone());
         }
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), login.path));
+        let url = below(&self.base, &login.path)?;
         let mut fields = BTreeMap::new();
         for (name, value) in &login.fields {
             fields.insert(name.as_str(), self.render(value)?);

@@ -3,6 +3,7 @@
 pub(crate) mod auth;
 pub(crate) mod limited;
 pub(crate) mod names;
+pub(crate) mod plain;
 pub(crate) mod quota;
 pub(crate) mod redact;
 pub(crate) mod request;
@@ -39,7 +40,7 @@ const OPERATION_CAP: usize = 512;
 /// What a run says of a call that a preview did not make.
 pub(crate) const HELD_BACK: &str = "held back: this is a preview";
 
-/// A connection's credential by the names of its parts.
+/// A connection's credential by the names of its parts, and beside them which are no secrets (`partner/plain.rs`).
 pub type Secrets = BTreeMap<String, SecretString>;
 
 /// One connection's way to its partner.
@@ -578,7 +579,9 @@ mod tests {
             help: None,
         };
         let secrets = [("user", "ada@example.com"), ("word", "fake-password"), ("pin", "123456")];
-        let secrets = secrets.map(|(name, value)| (name.to_owned(), SecretString::from(value))).into();
+        let entered = secrets.map(|(name, value)| (name.to_owned(), SecretString::from(value))).into();
+        let mut secrets = Secrets::new();
+        plain::enter(&mut secrets, entered, &auth);
         let hidden = Hidden::new(&auth, &secrets, None);
         let text = || "ada@example.com 123456 fake-password".to_owned();
         assert_eq!(hidden.given(text()), "ada@example.com 123456 [redacted]");

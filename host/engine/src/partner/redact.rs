@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::Secrets;
 use super::auth::{joined, render};
+use super::plain::{is_plain, parts};
 
 /// Shorter parts are no secrets, and replacing them would make every text unreadable.
 pub(crate) const SHORTEST_KEPT: usize = 4;
@@ -30,14 +31,13 @@ pub struct Hidden {
 }
 
 impl Hidden {
-    /// Of a way to authenticate with these values. `webhook` is the secret that the partner signs with: its answers may list it among the
-    /// webhooks that it sends.
+    /// Of a way to authenticate with these values; what was entered as a secret is one, whatever the way says of it now. `webhook` is the
+    /// secret that the partner signs with: its answers may list it among the webhooks that it sends.
     pub fn new(auth: &Auth, secrets: &Secrets, webhook: Option<&SecretString>) -> Self {
-        let is_secret =
-            |name: &str| auth.credentials.iter().all(|part| part.name.as_str() != name || part.secret);
-        let secret = secrets.iter().filter(|(name, _)| is_secret(name)).map(|(_, secret)| secret.clone());
-        let mut given: Vec<SecretString> = secret.chain(webhook.cloned()).collect();
-        let mut kept: Vec<SecretString> = secrets.values().chain(webhook).cloned().collect();
+        let secret = parts(secrets).filter(|(name, _)| !is_plain(secrets, auth, name));
+        let mut given: Vec<SecretString> = secret.map(|(_, part)| part).chain(webhook).cloned().collect();
+        let mut kept: Vec<SecretString> =
+            parts(secrets).map(|(_, part)| part).chain(webhook).cloned().collect();
         if let Scheme::Basic { user, password } = &auth.scheme
             && let (Ok(user), Ok(password)) = (render(user, secrets), render(password, secrets))
         {

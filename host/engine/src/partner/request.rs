@@ -1,5 +1,6 @@
 //! What a connector may put into a request. It cannot name a host, leave the base path, or smuggle a header.
 
+use contactor_manifest::{check_path, is_host_header};
 use contactor_runtime::bindings::partner::Request;
 use contactor_runtime::bindings::types::{Error, FieldProblem};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -13,37 +14,6 @@ const BODY_CAP: usize = 1024 * 1024;
 const PATH_CAP: usize = 2_048;
 const PAIR_CAP: usize = 64;
 const VALUE_CAP: usize = 8_192;
-
-/// Headers that are the host's to set, or that would change where a request goes or what it does: with a method override a
-/// read, which a preview lets through, would be a write. Compressed or in pieces, an answer could repeat the credential unseen.
-const HOST_HEADERS: [&str; 23] = [
-    "accept-encoding",
-    "authorization",
-    "connection",
-    "content-length",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "range",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-url",
-    "x-real-ip",
-    "x-rewrite-url",
-];
-
-/// The beginning of further headers of that kind: `x-forwarded-for`, `-host`, `-prefix`, ….
-const FORWARDED: &str = "x-forwarded-";
 
 /// Parses a connection's base URL: `https`, or `http` to this machine only; no credentials, query or fragment. Where it may lead is the
 /// way out's to say.
@@ -94,44 +64,25 @@ pub(crate) fn check_size(request: &Request) -> Result<(), Error> {
 /// [`Error::Invalid`] when the request is too large, or its path is not one below the base URL.
 pub fn url(base: &Url, request: &Request) -> Result<Url, Error> {
     check_size(request)?;
-    check_path(&request.path)?;
-    let mut url = base.clone();
-    url.set_path(&format!("{}{}", base.path().trim_end_matches('/'), request.path));
+    let mut url = below(base, &request.path)?;
     if !request.query.is_empty() {
         let mut pairs = url.query_pairs_mut();
         for pair in &request.query {
             pairs.append_pair(&pair.name, &pair.value);
         }
     }
-    // What came out must still lie below the base: belt and braces against a parser's surprises.
-    let below = url.origin() == base.origin() && url.path().starts_with(base.path().trim_end_matches('/'));
-    if below { Ok(url) } else { Err(invalid("path", "it leaves the base URL".to_owned())) }
+    Ok(url)
 }
 
-fn check_path(path: &str) -> Result<(), Error> {
-    let refuse = |why: &str| Err(invalid("path", why.to_owned()));
-    if !path.starts_with('/') {
-        return refuse("expected a path that begins with `/`");
-    }
-    if path.contains("//") {
-        return refuse("an empty part could be read as a host");
-    }
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "/-._~!$&'()*+,;=:@%".contains(c);
-    if let Some(c) = path.chars().find(|c| !allowed(*c)) {
-        return Err(invalid("path", format!("the character {c:?} has to be percent-encoded")));
-    }
-    let lower = path.to_ascii_lowercase();
-    let decoded = lower.replace("%2e", ".").replace("%2f", "/").replace("%3b", ";");
-    // Some servers cut a part at its first `;` before they resolve dots.
-    let dots = |part: &str| matches!(part.split(';').next(), Some("." | ".."));
-    if decoded.split('/').any(dots) {
-        return refuse("`.` and `..` are not allowed");
-    }
-    let encoded = ["%00", "%0a", "%0d", "%5c"];
-    if decoded.contains("//") || encoded.iter().any(|byte| lower.contains(byte)) {
-        return refuse("an encoded separator or control character is not allowed");
-    }
-    Ok(())
+/// The address of a path below the base URL: a connector's, or that of the login in its manifest.
+pub(super) fn below(base: &Url, path: &str) -> Result<Url, Error> {
+    check_path(path).map_err(|why| invalid("path", why))?;
+    let root = base.path().trim_end_matches('/');
+    let mut url = base.clone();
+    url.set_path(&format!("{root}{path}"));
+    // What came out must still lie below the base: belt and braces against a parser's surprises.
+    let is_below = url.origin() == base.origin() && url.path().starts_with(root);
+    if is_below { Ok(url) } else { Err(invalid("path", "it leaves the base URL".to_owned())) }
 }
 
 /// The headers of a request, still without a credential.
@@ -145,7 +96,7 @@ pub fn headers(request: &Request) -> Result<HeaderMap, Error> {
             .name
             .parse()
             .map_err(|_| invalid("headers", format!("`{}` is no header name", short(&pair.name))))?;
-        if HOST_HEADERS.contains(&name.as_str()) || name.as_str().starts_with(FORWARDED) {
+        if is_host_header(name.as_str()) {
             return Err(invalid("headers", format!("`{name}` is set by the host")));
         }
         let value = HeaderValue::from_str(&pair.value)

@@ -8,10 +8,15 @@
 //! |---|---|
 //! | `contacts.readonly`, `contacts.write`, `notifications`, … | what HighLevel, or the host, calls a scope |
 //! | `host:api.partner.example` | speak with this host, with the connection's credential |
+//! | `auth:token` | have the credential sent in this way, if the connection uses it |
 //! | `records:contact:both` | take part in keeping these records in step, in this direction |
 //! | `event:ContactCreate` | be told of this event |
 //! | `repeat:/people` | have this `POST` repeated by the host after a lost answer |
+//!
+//! How the credential is sent comes with the connector: nothing would work without it, so it is neither withheld nor denied. It has a name
+//! so that another version that has it sent otherwise, and might read it then, asks for more.
 
+mod credential;
 mod effective;
 mod events;
 
@@ -23,6 +28,7 @@ pub(crate) use events::{Events, wanted};
 
 /// What tells the kinds of permission apart: the name's part before its first colon. A scope has none.
 pub(crate) const HOST: &str = "host:";
+pub(crate) const AUTH: &str = "auth:";
 pub(crate) const RECORDS: &str = "records:";
 pub(crate) const EVENT: &str = "event:";
 pub(crate) const REPEAT: &str = "repeat:";
@@ -46,6 +52,9 @@ pub(crate) fn asked(manifest: &Manifest) -> Vec<Permission> {
     }
     for host in manifest.partner.allowed_hosts() {
         ask(format!("{HOST}{host}"), format!("Speaks with {host}, with the credential that you give it."));
+    }
+    for auth in &manifest.auth {
+        ask(format!("{AUTH}{}", auth.id), credential::words(auth));
     }
     for entity in manifest.entities.iter().filter(|entity| entity.support != Support::Unsupported) {
         let (way, how) = match entity.direction {
@@ -97,19 +106,44 @@ pub(crate) fn covers(granted: &str, asked: &str) -> bool {
     granted == asked || entity(asked).is_some_and(|entity| granted.strip_suffix(":both") == Some(entity))
 }
 
+/// Whether something that one version asks for gives what another one does. Of a way to send the credential the words count as well: under
+/// the same name it may be another way.
+fn gives(one: &Permission, other: &Permission) -> bool {
+    covers(&one.name, &other.name) && (!other.name.starts_with(AUTH) || one.words == other.words)
+}
+
 /// `records:contact` of `records:contact:to-partner`.
 fn entity(name: &str) -> Option<&str> {
     name.strip_prefix(RECORDS)?;
     name.rsplit_once(':').map(|(entity, _)| entity)
 }
 
-/// Whether any of these gives what is asked for.
+/// Whether any of these gives what is asked for. How the credential is sent is granted with the connector, also to connections from before
+/// it had a name.
 pub(crate) fn is_granted(granted: &[String], asked: &str) -> bool {
-    granted.iter().any(|granted| covers(granted, asked))
+    asked.starts_with(AUTH) || granted.iter().any(|granted| covers(granted, asked))
 }
 
-/// The kind of a name: its part up to the colon, or nothing for a scope.
+/// Whether all of these can be withheld.
+///
+/// # Errors
+/// One of them comes with the connector, in words.
+pub(crate) fn can_be_withheld(names: &[String]) -> Result<(), String> {
+    match names.iter().find(|name| name.starts_with(AUTH)) {
+        None => Ok(()),
+        Some(name) => Err(format!(
+            "`{name}` cannot be withheld: a connector does nothing without its credential. Use another way to authenticate (--auth), or \
+             leave it switched off"
+        )),
+    }
+}
+
+/// The kind of a name: its part up to the colon, or nothing for a scope. Each way to send the credential is a kind of its own: to name one
+/// leaves out no other.
 fn kind(name: &str) -> &str {
+    if name.starts_with(AUTH) {
+        return name;
+    }
     [HOST, RECORDS, EVENT, REPEAT].into_iter().find(|kind| name.starts_with(kind)).unwrap_or_default()
 }
 
@@ -178,7 +212,7 @@ impl Difference {
     pub(crate) fn between(before: &Manifest, after: &Manifest) -> Self {
         let (before, after) = (asked(before), asked(after));
         let beyond = |those: Vec<Permission>, these: &[Permission]| {
-            let is_new = |one: &Permission| !these.iter().any(|other| covers(&other.name, &one.name));
+            let is_new = |one: &Permission| !these.iter().any(|other| gives(other, one));
             those.into_iter().filter(is_new).collect()
         };
         Self { more: beyond(after.clone(), &before), less: beyond(before, &after) }

@@ -18,19 +18,39 @@ fn manifest(parts: &str) -> Manifest {
         name = "Testbed"
         base_url = "https://api.test.example/v1"
 
-        [[auth]]
-        id = "token"
-        title = "Token"
-        kind = "bearer"
-        token = "{{token}}"
-        credential = [{{ name = "token", title = "Token" }}]
-
         {parts}
         "#
     );
     Manifest::parse(&text).unwrap()
 }
 
+const BEARER: &str = r#"
+[[auth]]
+id = "token"
+title = "Token"
+kind = "bearer"
+token = "{token}"
+credential = [{ name = "token", title = "Token" }]
+"#;
+/// The same credential in a header that partners repeat, and no secret any more.
+const HEADER: &str = r#"
+[[auth]]
+id = "token"
+title = "Token"
+kind = "prefixed-header"
+header = "X-Request-Id"
+value = "{token}"
+credential = [{ name = "token", title = "Token", secret = false }]
+"#;
+const OTHER: &str = r#"
+[[auth]]
+id = "other"
+title = "Other"
+kind = "query"
+parameter = "key"
+value = "{key}"
+credential = [{ name = "key", title = "Key" }]
+"#;
 const READS: &str = "[[scope]]\nname = \"contacts.readonly\"\nwhy = \"Compares both sides.\"\n";
 const WRITES: &str = "[[scope]]\nname = \"contacts.write\"\nwhy = \"Creates people.\"\n";
 const CONTACTS: &str = r#"
@@ -66,12 +86,13 @@ fn owned(names: &[&str]) -> Vec<String> {
 
 #[test]
 fn everything_that_a_connector_can_do_has_a_name_and_words() {
-    let asked = asked(&manifest(&[READS, CONTACTS, EVENTS, REPEATS].concat()));
+    let asked = asked(&manifest(&[BEARER, READS, CONTACTS, EVENTS, REPEATS].concat()));
     assert_eq!(
         names(&asked),
         [
             "contacts.readonly",
             "host:api.test.example",
+            "auth:token",
             "records:contact:both",
             "event:ContactCreate",
             "repeat:/a",
@@ -80,8 +101,9 @@ fn everything_that_a_connector_can_do_has_a_name_and_words() {
     );
     let words: Vec<_> = asked.iter().map(|one| one.words.as_str()).collect();
     assert!(words[0].ends_with("appointments: Compares both sides."), "{words:?}");
-    assert_eq!(words[2], "Carries each contact between HighLevel and Testbed, both ways.");
-    assert_eq!(words[3], "Is told by HighLevel: Contact created.");
+    assert_eq!(words[2], "Sends your credential as a bearer token: \"{token}\".");
+    assert_eq!(words[3], "Carries each contact between HighLevel and Testbed, both ways.");
+    assert_eq!(words[4], "Is told by HighLevel: Contact created.");
 }
 
 #[test]
@@ -156,6 +178,41 @@ fn another_version_is_given_what_was_granted_and_more_only_with_approval() {
 }
 
 #[test]
+fn a_version_that_sends_the_credential_otherwise_asks_for_more_under_the_same_name() {
+    let (before, after) = (manifest(BEARER), manifest(HEADER));
+    let difference = Difference::between(&before, &after);
+    assert_eq!((names(&difference.more), names(&difference.less)), (vec!["auth:token"], vec!["auth:token"]));
+    let words = &difference.more[0].words;
+    assert!(
+        words.contains("X-Request-Id") && words.contains("may read what is no secret of it: token"),
+        "{words}"
+    );
+    assert_eq!(Difference::between(&before, &before), Difference::default());
+    // Its title is no other way.
+    let renamed = manifest(&BEARER.replace("title = \"Token\"", "title = \"Access token\""));
+    assert_eq!(Difference::between(&before, &renamed), Difference::default());
+    let added = Difference::between(&before, &manifest(&[BEARER, OTHER].concat()));
+    assert_eq!((names(&added.more), added.less), (vec!["auth:other"], Vec::new()));
+}
+
+#[test]
+fn the_way_to_send_the_credential_comes_with_the_connector() {
+    let manifest = manifest(&[BEARER, OTHER, READS].concat());
+    let all = owned(&["contacts.readonly", "host:api.test.example", "auth:token", "auth:other"]);
+    for named in [&["contacts.readonly"][..], &["contacts.readonly", "auth:other"]] {
+        assert_eq!(chosen(&manifest, Some(&owned(named)), &[]).unwrap(), all);
+    }
+    assert!(can_be_withheld(&owned(&["auth:token"])).unwrap_err().contains("cannot be withheld"));
+    assert_eq!(can_be_withheld(&owned(&["contacts.readonly", "host:auth.example"])), Ok(()));
+    // A connection from before it had a name has it, and goes on as it was.
+    let old = owned(&["contacts.readonly", "host:api.test.example"]);
+    assert!(is_granted(&old, "auth:token"));
+    assert_eq!(whole(&old, &manifest), old);
+    assert_eq!(effective(&manifest, &old), manifest);
+    assert_eq!(scopes(&all), ["contacts.readonly"]);
+}
+
+#[test]
 fn a_policy_takes_from_every_connector_what_it_names() {
     let policy = Policy { connectors: Some(owned(&["test"])), deny: owned(&["contacts.write", "event:*"]) };
     assert!(policy.lets("test") && !policy.lets("other") && Policy::default().lets("other"));
@@ -171,9 +228,10 @@ fn a_policy_takes_from_every_connector_what_it_names() {
 
 fn any_manifest() -> impl Strategy<Value = Manifest> {
     let part = |text: &'static str| prop_oneof![Just(""), Just(text)];
+    let auth = prop_oneof![Just(""), Just(BEARER), Just(HEADER)];
     let contacts = prop_oneof![Just(""), Just(CONTACTS), Just(TO_HIGHLEVEL)];
-    (part(READS), part(WRITES), contacts, part(EVENTS), part(REPEATS))
-        .prop_map(|(a, b, c, d, e)| manifest(&[a, b, c, d, e].concat()))
+    (auth, part(READS), part(WRITES), contacts, part(EVENTS), part(REPEATS))
+        .prop_map(|(a, b, c, d, e, f)| manifest(&[a, b, c, d, e, f].concat()))
 }
 
 proptest! {
@@ -202,12 +260,24 @@ proptest! {
     }
 
     #[test]
-    fn grants_never_add_to_a_manifest(manifest in any_manifest(), granted in proptest::collection::vec("[a-z:./]{1,20}", 0..6)) {
-        let left = effective(&manifest, &granted);
-        let before: Vec<_> = asked(&manifest).into_iter().map(|one| one.name).collect();
-        for one in asked(&left) {
-            // Hosts are held apart.
-            prop_assert!(one.name.starts_with(HOST) || before.contains(&one.name));
+    fn grants_never_add_to_a_manifest(
+        manifest in any_manifest(),
+        keeps in proptest::collection::vec(any::<bool>(), 8),
+        junk in proptest::collection::vec("[a-z:./]{1,20}", 0..3),
+    ) {
+        let before = asked(&manifest);
+        let kept = before.iter().zip(keeps.iter().cycle()).filter(|(_, keep)| **keep).map(|(one, _)| one.name.clone());
+        let granted: Vec<String> = kept.chain(junk).collect();
+        let left = asked(&effective(&manifest, &granted));
+        prop_assert!(left.iter().all(|one| before.contains(one)), "{left:?}");
+        for one in &before {
+            // Scopes and hosts are held apart.
+            let is_held = [RECORDS, EVENT, REPEAT].contains(&kind(&one.name));
+            let is_left = left.contains(one);
+            prop_assert_eq!(is_left, !is_held || is_granted(&granted, &one.name), "{}", one.name);
+        }
+        for host in hosts(&manifest, &granted) {
+            prop_assert!(granted.contains(&format!("{HOST}{host}")), "{host}");
         }
     }
 }
