@@ -437,6 +437,25 @@ async fn whoever_is_no_user_does_not_log_in() {
 }
 
 #[tokio::test]
+async fn an_address_that_people_write_themselves_is_believed_on_the_operators_word_alone() {
+    let world = World::set_with(|setup| {
+        setup.email_claim = "preferred_username".to_owned();
+        setup.email_is_verified = true;
+    })
+    .await;
+    world.provider().present(Some(Person::new("s", "eve@example.com")));
+    assert!(world.refusal().await.1.contains("names no address"), "the claim is another one");
+    world.provider().claims_are(|claims| claims["preferred_username"] = json!("bob@example.com"));
+    let browser = world.browser();
+    assert_eq!(browser.log_in().await.0, 303);
+    assert_eq!(browser.get("/whoami").await.1["actor"], "bob");
+
+    let unvouched = LoginSetup { email_claim: "preferred_username".to_owned(), ..world.setup() };
+    let refused = world.stand.engine.log_in_by(unvouched).unwrap_err().to_string();
+    assert!(refused.contains("login.oidc.email-claim"), "{refused}");
+}
+
+#[tokio::test]
 async fn an_operator_may_require_a_claim_and_let_users_be_made() {
     let world = World::set_with(|setup| {
         setup.require = BTreeMap::from([("groups".to_owned(), vec!["ops".to_owned()])]);

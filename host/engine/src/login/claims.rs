@@ -13,6 +13,8 @@ const SKEW: i64 = 60;
 const OLDEST: i64 = 10 * 60;
 /// Characters of a subject, as the standard has it.
 const SUBJECT: usize = 255;
+/// The claim of which the standard's `email_verified` speaks, and of no other one.
+pub(super) const EMAIL: &str = "email";
 
 /// What an ID token has to say.
 pub(super) struct Expected<'e> {
@@ -26,7 +28,7 @@ pub(super) struct Expected<'e> {
 pub(super) struct Reading<'r> {
     /// The claim with the address.
     pub(super) email_claim: &'r str,
-    /// The provider names verified addresses only.
+    /// The operator vouches that the provider names verified addresses only.
     pub(super) email_is_verified: bool,
     /// Claims that have to have one of these values.
     pub(super) require: &'r BTreeMap<String, Vec<String>>,
@@ -116,7 +118,9 @@ pub(super) fn read(claims: &[u8], expected: &Expected<'_>, reading: &Reading<'_>
         return Err(NotThis::Required);
     }
     let email = all.get(reading.email_claim).and_then(Value::as_str).map(str::to_lowercase);
-    let vouched = reading.email_is_verified || all.get("email_verified") == Some(&Value::Bool(true));
+    // At some providers people write another claim themselves, beside an `email` that was verified.
+    let says_verified = reading.email_claim == EMAIL && all.get("email_verified") == Some(&Value::Bool(true));
+    let vouched = reading.email_is_verified || says_verified;
     Ok(Person {
         subject: own.sub,
         unverified: email.is_some() && !vouched,
@@ -194,15 +198,18 @@ mod tests {
         claims
     }
 
-    fn read_with(claims: &Value, require: &BTreeMap<String, Vec<String>>) -> Result<Person, NotThis> {
+    fn read_by(claims: &Value, reading: &Reading<'_>) -> Result<Person, NotThis> {
         let expected = Expected {
             issuer: "https://id.example.com",
             client_id: "client",
             nonce: "n",
             now: Timestamp::from_second(NOW).unwrap(),
         };
-        let reading = Reading { email_claim: "email", email_is_verified: false, require };
-        read(claims.to_string().as_bytes(), &expected, &reading)
+        read(claims.to_string().as_bytes(), &expected, reading)
+    }
+
+    fn read_with(claims: &Value, require: &BTreeMap<String, Vec<String>>) -> Result<Person, NotThis> {
+        read_by(claims, &Reading { email_claim: EMAIL, email_is_verified: false, require })
     }
 
     fn refusal(changes: &Value) -> Option<NotThis> {
@@ -277,6 +284,21 @@ mod tests {
     }
 
     #[test]
+    fn that_an_address_is_verified_is_said_of_the_standards_claim_alone() {
+        let claims = with(&json!({"preferred_username": "Bob@Example.com"}));
+        let reads = |email_claim, email_is_verified| {
+            let require = BTreeMap::new();
+            let reading = Reading { email_claim, email_is_verified, require: &require };
+            let person = read_by(&claims, &reading).unwrap();
+            (person.email, person.unverified)
+        };
+        assert_eq!(reads(EMAIL, false), (Some("ann@example.com".to_owned()), false));
+        assert_eq!(reads("preferred_username", false), (None, true));
+        assert_eq!(reads("preferred_username", true), (Some("bob@example.com".to_owned()), false));
+        assert_eq!(reads("upn", true), (None, false), "it is not there");
+    }
+
+    #[test]
     fn whoever_lacks_a_claim_that_is_required_does_not_log_in() {
         let require = |claim: &str, values: &[&str]| {
             BTreeMap::from([(claim.to_owned(), values.iter().map(ToString::to_string).collect())])
@@ -299,7 +321,7 @@ mod tests {
             nonce: "n",
             now: Timestamp::from_second(NOW).unwrap(),
         };
-        let reading = Reading { email_claim: "email", email_is_verified: false, require: &BTreeMap::new() };
+        let reading = Reading { email_claim: EMAIL, email_is_verified: false, require: &BTreeMap::new() };
         assert_eq!(read(twice.as_bytes(), &expected, &reading), Err(NotThis::Malformed));
     }
 }
