@@ -165,6 +165,13 @@ impl Browser<'_> {
         response
     }
 
+    /// Begins a login and leaves it at that; answers its state.
+    async fn to_begin(&self) -> String {
+        let begun = self.go(&format!("{}/login", self.world.url())).await;
+        let page: Url = begun.headers()["location"].to_str().unwrap().parse().unwrap();
+        page.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()
+    }
+
     /// To the provider and as far as its answer, which is not taken back yet.
     async fn to_provider(&self, to: &str) -> Result<Url, (u16, String)> {
         let begun = self.go(&format!("{}/login?to={to}", self.world.url())).await;
@@ -576,19 +583,46 @@ async fn a_login_leads_to_this_host_alone() {
 }
 
 #[tokio::test]
-async fn refused_logins_fill_neither_the_log_nor_the_providers_day() {
+async fn garbage_keeps_nobody_out_and_fills_neither_the_log_nor_the_providers_day() {
     let world = World::set().await;
-    let (browser, mut limited) = (world.browser(), 0);
+    world.comes("bob");
+    let browser = world.browser();
+    let answer = browser.to_provider("/console").await.unwrap();
+    let state = answer.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let asked = world.stand.sandbox.recorder().requests("identity.");
+    let (stranger, other) = (world.browser(), world.browser());
+    other.to_begin().await;
+    // More of each kind than logins are ended in a minute.
     for _ in 0..70 {
-        let url = format!("{}{LOGIN_CALLBACK}?code=a&state=b", world.url());
-        let (status, _) = browser.come_back(&url.parse().unwrap()).await;
-        assert!(status == 400 || status == 429, "{status}");
-        limited += u32::from(status == 429);
+        for (who, state) in [(&stranger, "b"), (&stranger, state.as_str()), (&other, state.as_str())] {
+            let url = format!("{}{LOGIN_CALLBACK}?code=a&state={state}", world.url());
+            let (status, words) = who.come_back(&url.parse().unwrap()).await;
+            assert_eq!(status, 400, "{words}");
+        }
     }
-    assert!(limited > 0, "they are paced");
+    assert_eq!(world.stand.sandbox.recorder().requests("identity."), asked, "nobody was asked");
     let refused = world.on_record().await.len();
     assert!((1..=25).contains(&refused), "{refused}");
-    assert_eq!(world.stand.sandbox.recorder().requests("identity."), 0, "nobody was asked");
+    assert_eq!(browser.come_back(&answer).await, (303, "/console".to_owned()));
+}
+
+#[tokio::test]
+async fn logins_that_come_back_are_paced_together() {
+    let world = World::set().await;
+    let (mut exchanged, issuer) = (0, world.provider().issuer());
+    loop {
+        let browser = world.browser();
+        let state = browser.to_begin().await;
+        let url = format!("{}{LOGIN_CALLBACK}?code=made-up&state={state}&iss={issuer}", world.url());
+        let (status, words) = browser.come_back(&url.parse().unwrap()).await;
+        if status == 429 {
+            break;
+        }
+        assert!(status == 400 && exchanged < 1_000, "{status} {words}");
+        exchanged += 1;
+    }
+    assert!(exchanged >= 60, "{exchanged}");
+    assert_eq!(world.stand.sandbox.recorder().count_of("identity.oauth.token").requests, exchanged);
 }
 
 #[tokio::test]

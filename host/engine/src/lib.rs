@@ -80,7 +80,7 @@ pub use error::{EngineError, IngestError};
 pub use guard::{Allow, GuardReport};
 pub use ingest::Ingested;
 pub use login::{
-    CreateUsers, LOGIN_CALLBACK, LoginAlgorithm, LoginAnswer, LoginDone, LoginPage, LoginProblem,
+    CreateUsers, LOGIN_CALLBACK, LoginAlgorithm, LoginAnswer, LoginBack, LoginDone, LoginPage, LoginProblem,
     LoginRefused, LoginSetup, SessionCaller, SessionRefused,
 };
 pub use manage::{

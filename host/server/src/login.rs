@@ -1,7 +1,7 @@
 //! The pages by which a person logs in: to the identity provider and back, with a session in the browser at the end.
 //!
 //! Both are open to everybody. The first keeps nothing, the second does nothing without an answer to a login that this browser began;
-//! each login that comes back costs a request to the provider, so they are paced together.
+//! each login that comes back costs requests to the provider, so these are paced together, and nothing else takes from their pace.
 
 use std::time::Instant;
 
@@ -62,10 +62,6 @@ pub(crate) async fn callback(
     if !fits(&back.code) || !fits(&back.state) {
         return page(StatusCode::BAD_REQUEST, "Not logged in", "This is no answer of an identity provider.");
     }
-    if app.gate.logins.take((), Instant::now()).is_err() {
-        let words = "Too many people log in at this time. Begin again in a minute.";
-        return page(StatusCode::TOO_MANY_REQUESTS, "Not logged in", words);
-    }
     let answer = LoginAnswer {
         cookie: cookies::get(&headers, LOGIN).map(SecretString::from),
         state: back.state,
@@ -73,7 +69,16 @@ pub(crate) async fn callback(
         error: back.error,
         iss: back.iss,
     };
-    match app.engine.end_login(answer).await {
+    let back = match app.engine.find_login(answer) {
+        Ok(back) => back,
+        Err(refused) => return refuse(&app, &refused).await,
+    };
+    // Not before it is known to be an answer to something: whoever brings anything else would keep everybody out.
+    if app.gate.logins.take((), Instant::now()).is_err() {
+        let words = "Too many people log in at this time. Begin again in a minute.";
+        return page(StatusCode::TOO_MANY_REQUESTS, "Not logged in", words);
+    }
+    match app.engine.end_login(back).await {
         Ok(done) => {
             let session = cookies::set(SESSION, done.cookie.expose_secret(), done.lasts);
             redirect(&done.to, [session, cookies::forget(LOGIN)])

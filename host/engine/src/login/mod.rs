@@ -22,7 +22,7 @@ use jiff::SignedDuration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use self::claims::{Expected, Person, Reading};
-use self::flow::{Flows, own_path};
+use self::flow::{Flows, Returned, own_path};
 use self::provider::{Provider, ProviderError};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -76,6 +76,12 @@ pub struct LoginAnswer {
     pub error: Option<String>,
     /// Which provider answers, if it says so.
     pub iss: Option<String>,
+}
+
+/// An answer to a login that this browser began. Nobody was asked about it yet, and it ends the login when somebody is.
+pub struct LoginBack {
+    returned: Returned,
+    answer: LoginAnswer,
 }
 
 /// A login that succeeded.
@@ -235,15 +241,28 @@ impl Engine {
         Ok(LoginPage { url: url.into(), cookie: begun.cookie, lasts: flow::LASTS })
     }
 
+    /// Looks which login something answers. It asks nobody and keeps nothing, whatever it is given: what costs more is
+    /// [`end_login`](Self::end_login)'s, so whoever paces logins does it in between.
+    ///
+    /// # Errors
+    /// It is no answer to a login of this browser.
+    pub fn find_login(&self, answer: LoginAnswer) -> Result<LoginBack, LoginRefused> {
+        let login = self.login().ok_or_else(off)?;
+        let (Some(cookie), Some(state)) = (&answer.cookie, &answer.state) else { return Err(unknown()) };
+        let returned = login.flows.find(cookie.expose_secret(), state.expose_secret(), self.now());
+        Ok(LoginBack { returned: returned.ok_or_else(unknown)?, answer })
+    }
+
     /// Ends a login with what came back, and begins a session.
     ///
     /// # Errors
-    /// It is no answer to a login of this browser, the provider does not confirm it, or whoever it is may not log in.
-    pub async fn end_login(&self, answer: LoginAnswer) -> Result<LoginDone, LoginRefused> {
+    /// The login was ended already, the provider does not confirm it, or whoever it is may not log in.
+    pub async fn end_login(&self, back: LoginBack) -> Result<LoginDone, LoginRefused> {
         let login = self.login().ok_or_else(off)?;
-        let (Some(cookie), Some(state)) = (&answer.cookie, &answer.state) else { return Err(unknown()) };
-        let returned = login.flows.end(cookie.expose_secret(), state.expose_secret(), self.now());
-        let returned = returned.ok_or_else(unknown)?;
+        let LoginBack { returned, answer } = back;
+        if !login.flows.end(&returned, self.now()) {
+            return Err(unknown());
+        }
         if let Some(error) = &answer.error {
             let word: String =
                 error.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect();

@@ -34,7 +34,7 @@ use crate::error::ApiError;
 /// were not.
 const REFUSALS: u32 = 20;
 
-/// Logins of all people together that come back from the provider within a minute: each costs requests to it.
+/// Logins of all people together that are ended within a minute: each costs requests to the provider.
 const LOGINS: u32 = 60;
 
 /// What the gate remembers.
