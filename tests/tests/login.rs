@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use contactor_engine::{CreateUsers, LOGIN_CALLBACK, LoginSetup};
 use contactor_highlevel::http::{Options, client};
+use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::identity::{Algorithm, Forgery, IdentityProvider, Person};
 use contactor_store::{AuditFilter, AuditPhase, Role};
 use contactor_tests::engine::{ADMIN_TOKEN, Stand, WORKSPACE};
@@ -623,6 +624,25 @@ async fn logins_that_come_back_are_paced_together() {
     }
     assert!(exchanged >= 60, "{exchanged}");
     assert_eq!(world.stand.sandbox.recorder().count_of("identity.oauth.token").requests, exchanged);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_asked_once_in_a_while_whoever_wants_to_log_in() {
+    let world = World::set().await;
+    let describe = "identity.oauth.describe";
+    world.stand.sandbox.faults().add(Fault::always(describe, Effect::refuse(503)));
+    let looks = || world.stand.sandbox.recorder().count_of(describe).requests;
+    for _ in 0..3 {
+        let (status, words) = world.browser().to_provider("/").await.unwrap_err();
+        assert!(status == 502 && words.contains("does not answer as it should"), "{status} {words}");
+    }
+    assert_eq!(looks(), 1);
+    world.stand.sandbox.faults().clear();
+    assert_eq!(world.browser().to_provider("/").await.unwrap_err().0, 502);
+    assert_eq!(looks(), 1);
+    world.stand.advance(SignedDuration::from_secs(10));
+    world.logged_in("bob").await;
+    assert_eq!(looks(), 2);
 }
 
 #[tokio::test]

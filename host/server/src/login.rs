@@ -1,7 +1,8 @@
 //! The pages by which a person logs in: to the identity provider and back, with a session in the browser at the end.
 //!
 //! Both are open to everybody. The first keeps nothing, the second does nothing without an answer to a login that this browser began;
-//! each login that comes back costs requests to the provider, so these are paced together, and nothing else takes from their pace.
+//! each login that comes back costs requests to the provider, so these are paced together, and nothing else takes from their pace. Both
+//! have a time: a provider that hangs does not hold the connections of those who wait for it.
 
 use std::time::Instant;
 
@@ -29,7 +30,7 @@ pub(crate) struct Wanted {
 
 /// Sends the browser to the provider.
 pub(crate) async fn begin(State(app): State<App>, Query(wanted): Query<Wanted>) -> Response {
-    match app.engine.begin_login(wanted.to.as_deref().unwrap_or("/")).await {
+    match in_time(&app, app.engine.begin_login(wanted.to.as_deref().unwrap_or("/"))).await {
         Ok(page) => {
             let cookie = cookies::set(LOGIN, page.cookie.expose_secret(), page.lasts);
             redirect(&page.url, [cookie])
@@ -78,13 +79,28 @@ pub(crate) async fn callback(
         let words = "Too many people log in at this time. Begin again in a minute.";
         return page(StatusCode::TOO_MANY_REQUESTS, "Not logged in", words);
     }
-    match app.engine.end_login(back).await {
+    match in_time(&app, app.engine.end_login(back)).await {
         Ok(done) => {
             let session = cookies::set(SESSION, done.cookie.expose_secret(), done.lasts);
             redirect(&done.to, [session, cookies::forget(LOGIN)])
         }
         Err(refused) => refuse(&app, &refused).await,
     }
+}
+
+/// A step of a login within its time.
+async fn in_time<T>(
+    app: &App,
+    step: impl Future<Output = Result<T, LoginRefused>>,
+) -> Result<T, LoginRefused> {
+    let most = app.config.login_timeout;
+    tokio::time::timeout(most, step).await.unwrap_or_else(|_| {
+        Err(LoginRefused {
+            problem: LoginProblem::Provider,
+            why: format!("it took longer than {most:?}"),
+            user: None,
+        })
+    })
 }
 
 /// Answers a refusal, and puts it on record as the gate does with its own: nobody fills the log by being refused.

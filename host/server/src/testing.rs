@@ -42,6 +42,11 @@ pub(crate) fn sign(body: &[u8]) -> String {
 
 /// An engine that reaches nobody.
 pub(crate) fn engine(dir: &Path) -> Engine {
+    engine_reaching(dir, OutboundConfig::default())
+}
+
+/// An engine that reaches what is open.
+pub(crate) fn engine_reaching(dir: &Path, outbound: OutboundConfig) -> Engine {
     std::fs::create_dir(dir.join("artefacts")).unwrap();
     let key = webhook_key().verifying_key().to_public_key_pem(LineEnding::LF).unwrap();
     let verifier =
@@ -58,7 +63,7 @@ pub(crate) fn engine(dir: &Path) -> Engine {
         },
         verifier,
         runtime: RuntimeConfig { max_instances: 4, ..RuntimeConfig::default() },
-        outbound: Outbound::new(OutboundConfig::default()).unwrap(),
+        outbound: Outbound::new(outbound).unwrap(),
         connectors: ConnectorsConfig::default(),
         artefacts: Dir::open_ambient_dir(dir.join("artefacts"), cap_std::ambient_authority()).unwrap(),
     })

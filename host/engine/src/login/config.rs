@@ -126,20 +126,23 @@ mod tests {
     use super::*;
     use crate::outbound::OutboundConfig;
 
-    fn setup() -> LoginSetup {
-        LoginSetup {
-            issuer: "https://id.example.com".to_owned(),
-            client_id: "contactor".to_owned(),
-            client_secret: None,
-            redirect_url: format!("https://contactor.example.com{LOGIN_CALLBACK}").parse().unwrap(),
-            scopes: Vec::new(),
-            algorithms: Vec::new(),
-            email_claim: claims::EMAIL.to_owned(),
-            email_is_verified: false,
-            require: BTreeMap::new(),
-            create: None,
-            idle: SignedDuration::from_mins(60),
-            lasts: SignedDuration::from_hours(12),
+    impl LoginSetup {
+        /// By a provider at this address, and otherwise as it is unless an operator says more.
+        pub(in crate::login) fn by(issuer: &str) -> Self {
+            Self {
+                issuer: issuer.to_owned(),
+                client_id: "contactor".to_owned(),
+                client_secret: None,
+                redirect_url: format!("https://contactor.example.com{LOGIN_CALLBACK}").parse().unwrap(),
+                scopes: Vec::new(),
+                algorithms: Vec::new(),
+                email_claim: claims::EMAIL.to_owned(),
+                email_is_verified: false,
+                require: BTreeMap::new(),
+                create: None,
+                idle: SignedDuration::from_mins(60),
+                lasts: SignedDuration::from_hours(12),
+            }
         }
     }
 
@@ -147,7 +150,8 @@ mod tests {
     fn a_claim_that_the_provider_cannot_vouch_for_needs_the_operators_word() {
         let out = Outbound::new(OutboundConfig::default()).unwrap();
         let check = |email_claim: &str, email_is_verified| {
-            LoginSetup { email_claim: email_claim.to_owned(), email_is_verified, ..setup() }.check(&out)
+            let setup = LoginSetup::by("https://id.example.com");
+            LoginSetup { email_claim: email_claim.to_owned(), email_is_verified, ..setup }.check(&out)
         };
         assert!(check("email", false).is_ok() && check("email", true).is_ok());
         for claim in ["preferred_username", "upn", "Email", ""] {

@@ -24,6 +24,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use self::claims::{Expected, Person, Reading};
 use self::flow::{Flows, Returned, own_path};
 use self::provider::{Provider, ProviderError};
+use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::manage::NewUser;
@@ -31,6 +32,7 @@ use crate::outbound::Outbound;
 
 pub use config::{CreateUsers, LOGIN_CALLBACK, LoginSetup};
 pub use jws::Algorithm as LoginAlgorithm;
+pub use provider::LOGIN_REQUEST_TIMEOUT;
 pub use session::{SessionCaller, SessionRefused};
 
 /// What the audit log calls a login.
@@ -46,9 +48,9 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    pub(crate) fn new(setup: LoginSetup, out: Outbound) -> Result<Self, EngineError> {
+    pub(crate) fn new(setup: LoginSetup, out: Outbound, clock: Clock) -> Result<Self, EngineError> {
         setup.check(&out)?;
-        Ok(Self { flows: Flows::new()?, provider: Provider::new(out), setup })
+        Ok(Self { flows: Flows::new()?, provider: Provider::new(out, clock), setup })
     }
 }
 
@@ -223,9 +225,8 @@ impl Engine {
         let to = own_path(to).ok_or_else(|| {
             LoginRefused::new(LoginProblem::Unknown, "it was to lead to an address that is not this host's")
         })?;
-        let now = self.now();
-        let metadata = login.provider.metadata(&login.setup, now).await?;
-        let begun = login.flows.begin(to, now)?;
+        let metadata = login.provider.metadata(&login.setup).await?;
+        let begun = login.flows.begin(to, self.now())?;
         let mut url = metadata.authorization_endpoint.0.clone();
         let scopes = login.setup.scopes.iter().map(String::as_str).filter(|scope| *scope != "openid");
         let scopes: Vec<&str> = std::iter::once("openid").chain(scopes).collect();
@@ -269,7 +270,7 @@ impl Engine {
             return Err(LoginRefused::new(LoginProblem::Declined, format!("the provider answers `{word}`")));
         }
         let code = answer.code.as_ref().ok_or_else(unknown)?;
-        let metadata = login.provider.metadata(&login.setup, self.now()).await?;
+        let metadata = login.provider.metadata(&login.setup).await?;
         let says_who = answer.iss.as_deref();
         let by_another = match says_who {
             Some(issuer) => issuer != login.setup.issuer,
@@ -295,7 +296,7 @@ impl Engine {
     ) -> Result<Person, LoginRefused> {
         let (setup, now) = (&login.setup, self.now());
         let token = jws::Token::parse(token.expose_secret(), setup.allowed()).map_err(ProviderError::from)?;
-        let claims = login.provider.verified(metadata, &token, now).await?;
+        let claims = login.provider.verified(metadata, &token).await?;
         let expected = Expected { issuer: &setup.issuer, client_id: &setup.client_id, nonce, now };
         let reading = Reading {
             email_claim: &setup.email_claim,
