@@ -17,52 +17,66 @@ const SUBJECT: usize = 255;
 pub(super) const EMAIL: &str = "email";
 
 /// What an ID token has to say.
-pub(super) struct Expected<'e> {
-    pub(super) issuer: &'e str,
-    pub(super) client_id: &'e str,
-    pub(super) nonce: &'e str,
-    pub(super) now: Timestamp,
+pub struct Expected<'e> {
+    /// Who made it.
+    pub issuer: &'e str,
+    /// For which client.
+    pub client_id: &'e str,
+    /// For which login.
+    pub nonce: &'e str,
+    /// The present instant.
+    pub now: Timestamp,
 }
 
 /// How claims become a person.
-pub(super) struct Reading<'r> {
+pub struct Reading<'r> {
     /// The claim with the address.
-    pub(super) email_claim: &'r str,
+    pub email_claim: &'r str,
     /// The operator vouches that the provider names verified addresses only.
-    pub(super) email_is_verified: bool,
+    pub email_is_verified: bool,
     /// Claims that have to have one of these values.
-    pub(super) require: &'r BTreeMap<String, Vec<String>>,
+    pub require: &'r BTreeMap<String, Vec<String>>,
 }
 
 /// Who has logged in, as far as the provider tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Person {
-    pub(super) subject: String,
+pub struct Person {
+    /// By the provider's own name, which stays.
+    pub subject: String,
     /// Lower-case; only when the provider has verified it.
-    pub(super) email: Option<String>,
+    pub email: Option<String>,
     /// The provider names an address and does not vouch for it.
-    pub(super) unverified: bool,
+    pub unverified: bool,
 }
 
 /// Why a token is none for this login. The words hold nothing of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NotThis {
+pub enum NotThis {
+    /// Something is missing, of another kind, or there twice.
     #[error("its claims cannot be read")]
     Malformed,
+    /// `iss`.
     #[error("another issuer made it")]
     Issuer,
+    /// `aud`.
     #[error("it is for another client")]
     Audience,
+    /// `azp`, which a token for several has to have.
     #[error("it was given to another client")]
     AuthorizedParty,
+    /// `exp`.
     #[error("its time is over")]
     Expired,
+    /// `iat` and `nbf`.
     #[error("its time has not come, or it is too old for this login")]
     NotNow,
+    /// `nonce`.
     #[error("it belongs to another login")]
     Nonce,
+    /// `sub`.
     #[error("it names nobody")]
     Subject,
+    /// A claim of the configuration.
     #[error("it lacks what the host requires of those who may log in")]
     Required,
 }
@@ -108,7 +122,10 @@ impl TryFrom<f64> for Instant {
 }
 
 /// Checks verified claims, and reads who they are about.
-pub(super) fn read(claims: &[u8], expected: &Expected<'_>, reading: &Reading<'_>) -> Result<Person, NotThis> {
+///
+/// # Errors
+/// They are not about this login, or cannot be read.
+pub fn read(claims: &[u8], expected: &Expected<'_>, reading: &Reading<'_>) -> Result<Person, NotThis> {
     let own: Claims = serde_json::from_slice(claims).map_err(|_| NotThis::Malformed)?;
     check(&own, expected)?;
     let all: Map<String, Value> = serde_json::from_slice(claims).map_err(|_| NotThis::Malformed)?;

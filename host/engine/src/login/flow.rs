@@ -23,40 +23,50 @@ pub(super) const LASTS: SignedDuration = SignedDuration::from_mins(10);
 const LONGEST_PATH: usize = 512;
 
 /// The key of this process's logins, and the states that came back.
-pub(super) struct Flows {
+pub struct Flows {
     key: SecretString,
     /// With when they would have expired. The gate paces how many are ended, so they are few.
     spent: Mutex<HashMap<String, Timestamp>>,
 }
 
 /// A login that begins.
-pub(super) struct Begun {
+pub struct Begun {
     /// For the provider, which gives it back with the browser.
-    pub(super) state: String,
+    pub state: String,
     /// For the provider, which writes it into the token.
-    pub(super) nonce: String,
+    pub nonce: String,
     /// What of the PKCE verifier the provider is told for now.
-    pub(super) challenge: String,
+    pub challenge: String,
     /// For the browser.
-    pub(super) cookie: SecretString,
+    pub cookie: SecretString,
 }
 
 /// A login that came back.
-pub(super) struct Returned {
-    pub(super) nonce: String,
-    pub(super) verifier: SecretString,
+pub struct Returned {
+    /// What the token has to name.
+    pub nonce: String,
+    /// What the provider is shown with the code.
+    pub verifier: SecretString,
     /// Where the person wanted to go.
-    pub(super) to: String,
+    pub to: String,
     state: String,
     until: Timestamp,
 }
 
 impl Flows {
-    pub(super) fn new() -> Result<Self, VaultError> {
+    /// With a new key.
+    ///
+    /// # Errors
+    /// The machine has no random numbers.
+    pub fn new() -> Result<Self, VaultError> {
         Ok(Self { key: random_secret()?, spent: Mutex::default() })
     }
 
-    pub(super) fn begin(&self, to: &str, now: Timestamp) -> Result<Begun, VaultError> {
+    /// Begins a login that leads to a path.
+    ///
+    /// # Errors
+    /// The machine has no random numbers.
+    pub fn begin(&self, to: &str, now: Timestamp) -> Result<Begun, VaultError> {
         let state = random_secret()?.expose_secret().to_owned();
         let until = (now + LASTS).as_second();
         let text = format!("{state}.{until}.{}", URL_SAFE_NO_PAD.encode(to));
@@ -67,7 +77,7 @@ impl Flows {
 
     /// The login that this browser began and the provider answers, unless it was ended already. Looking changes nothing, and costs one
     /// code when there is none: anybody may come with anything.
-    pub(super) fn find(&self, cookie: &str, state: &str, now: Timestamp) -> Option<Returned> {
+    pub fn find(&self, cookie: &str, state: &str, now: Timestamp) -> Option<Returned> {
         let (text, code) = cookie.rsplit_once('.')?;
         let own = self.code("cookie", text);
         let mut parts = text.split('.');
@@ -86,7 +96,7 @@ impl Flows {
     }
 
     /// Ends a login that came back; false when it was ended already.
-    pub(super) fn end(&self, returned: &Returned, now: Timestamp) -> bool {
+    pub fn end(&self, returned: &Returned, now: Timestamp) -> bool {
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         spent.retain(|_, until| *until > now);
         spent.insert(returned.state.clone(), returned.until).is_none()
@@ -108,7 +118,7 @@ impl Flows {
 }
 
 /// A path of this host to go to after the login. What a browser could take for another host is none.
-pub(super) fn own_path(to: &str) -> Option<&str> {
+pub fn own_path(to: &str) -> Option<&str> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~?=&%".contains(&b);
     let own =
         to.starts_with('/') && !to.starts_with("//") && to.len() <= LONGEST_PATH && to.bytes().all(plain);

@@ -10,10 +10,10 @@
 //! (ring), brings some twenty crates for that, and leaves keys, their rotation and the binding to a browser to its user all the same. What
 //! is left is two requests, five algorithms and a dozen comparisons.
 
-mod claims;
+pub(crate) mod claims;
 mod config;
-mod flow;
-mod jws;
+pub(crate) mod flow;
+pub(crate) mod jws;
 mod provider;
 mod session;
 
