@@ -103,19 +103,24 @@ async fn in_time<T>(
     })
 }
 
-/// Answers a refusal, and puts it on record as the gate does with its own: nobody fills the log by being refused.
+/// Answers a refusal, and tells of it as the gate does of its own: nobody fills a log by being refused, nor hides a refusal of another
+/// kind behind many of one.
 async fn refuse(app: &App, refused: &LoginRefused) -> Response {
-    let status = match refused.problem {
-        LoginProblem::Off => StatusCode::NOT_FOUND,
-        LoginProblem::Unknown | LoginProblem::Declined => StatusCode::BAD_REQUEST,
-        LoginProblem::Disbelieved | LoginProblem::Nobody => StatusCode::FORBIDDEN,
-        LoginProblem::Provider => StatusCode::BAD_GATEWAY,
-        LoginProblem::Host => StatusCode::SERVICE_UNAVAILABLE,
+    let (kind, status) = match refused.problem {
+        LoginProblem::Off => ("login: off", StatusCode::NOT_FOUND),
+        LoginProblem::Unknown => ("login: unknown", StatusCode::BAD_REQUEST),
+        LoginProblem::Declined => ("login: declined", StatusCode::BAD_REQUEST),
+        LoginProblem::Disbelieved => ("login: disbelieved", StatusCode::FORBIDDEN),
+        LoginProblem::Nobody => ("login: nobody", StatusCode::FORBIDDEN),
+        LoginProblem::Provider => ("login: provider", StatusCode::BAD_GATEWAY),
+        LoginProblem::Host => ("login: host", StatusCode::SERVICE_UNAVAILABLE),
     };
     metrics::counter!("contactor_logins_refused_total").increment(1);
-    tracing::warn!(why = refused.why, "a login was refused");
+    if let Ok(untold) = app.gate.lines.take(kind, Instant::now()) {
+        tracing::warn!(why = refused.why, untold, "a login was refused");
+    }
     if refused.problem != LoginProblem::Off
-        && let Ok(before) = app.gate.refusals.take("login".to_owned(), Instant::now())
+        && let Ok(before) = app.gate.refusals.take(kind.to_owned(), Instant::now())
         && let Err(error) = app.engine.record_audit(refused.on_record(status.as_u16(), before)).await
     {
         tracing::warn!(%error, "a refusal was not put on record");

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use cap_std::fs::Dir;
 use contactor_engine::{
@@ -140,4 +141,38 @@ pub(crate) async fn answer(request: RequestBuilder) -> (u16, Value) {
 pub(crate) async fn json(response: Response) -> Value {
     let text = response.text().await.unwrap();
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Counts the lines that one module writes into the log.
+pub(crate) struct Lines {
+    module: &'static str,
+    told: AtomicU32,
+}
+
+impl Lines {
+    pub(crate) fn of(module: &'static str) -> Self {
+        Self { module, told: AtomicU32::new(0) }
+    }
+
+    pub(crate) fn told(&self) -> u32 {
+        self.told.load(Ordering::Relaxed)
+    }
+}
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        if event.metadata().target() == self.module {
+            self.told.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
 }

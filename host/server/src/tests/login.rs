@@ -1,6 +1,7 @@
-//! The pages of a login while the identity provider hangs.
+//! The pages of a login while the identity provider hangs, and while a stranger brings nothing that is good.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -15,7 +16,7 @@ use tower::ServiceExt;
 
 use crate::ServerConfig;
 use crate::app::{App, router};
-use crate::testing::{config, engine_reaching};
+use crate::testing::{Lines, config, engine_reaching};
 
 /// A provider that describes itself, if it does, and answers nothing else.
 async fn provider(describes_itself: bool) -> String {
@@ -88,4 +89,18 @@ async fn a_login_ends_within_its_time_or_is_refused() {
     let ended = ask(impatient, &format!("{LOGIN_CALLBACK}?code=a&{state}"), cookie).await;
     assert_eq!(ended.status(), StatusCode::BAD_GATEWAY);
     assert!(began.elapsed() < LOGIN_REQUEST_TIMEOUT, "it waited for the provider");
+}
+
+#[tokio::test]
+async fn a_stranger_fills_no_log_with_logins_that_nobody_began() {
+    let dir = tempfile::tempdir().unwrap();
+    let [server, _] = servers(dir.path(), &provider(true).await);
+    let lines = Arc::new(Lines::of("contactor_server::login"));
+    let _told = tracing::subscriber::set_default(Arc::clone(&lines));
+    for _ in 0..200 {
+        let refused = ask(server.clone(), &format!("{LOGIN_CALLBACK}?code=a&state=b"), "").await;
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    }
+    // One more every three seconds, on however slow a machine.
+    assert!((20..100).contains(&lines.told()), "{}", lines.told());
 }
