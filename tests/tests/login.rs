@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use contactor_engine::{CreateUsers, LOGIN_CALLBACK, LoginSetup};
 use contactor_highlevel::http::{Options, client};
+use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::identity::{Algorithm, Forgery, IdentityProvider, Person};
 use contactor_store::{AuditFilter, AuditPhase, Role};
 use contactor_tests::engine::{ADMIN_TOKEN, Stand, WORKSPACE};
@@ -163,6 +164,13 @@ impl Browser<'_> {
             }
         }
         response
+    }
+
+    /// Begins a login and leaves it at that; answers its state.
+    async fn to_begin(&self) -> String {
+        let begun = self.go(&format!("{}/login", self.world.url())).await;
+        let page: Url = begun.headers()["location"].to_str().unwrap().parse().unwrap();
+        page.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()
     }
 
     /// To the provider and as far as its answer, which is not taken back yet.
@@ -437,6 +445,25 @@ async fn whoever_is_no_user_does_not_log_in() {
 }
 
 #[tokio::test]
+async fn an_address_that_people_write_themselves_is_believed_on_the_operators_word_alone() {
+    let world = World::set_with(|setup| {
+        setup.email_claim = "preferred_username".to_owned();
+        setup.email_is_verified = true;
+    })
+    .await;
+    world.provider().present(Some(Person::new("s", "eve@example.com")));
+    assert!(world.refusal().await.1.contains("names no address"), "the claim is another one");
+    world.provider().claims_are(|claims| claims["preferred_username"] = json!("bob@example.com"));
+    let browser = world.browser();
+    assert_eq!(browser.log_in().await.0, 303);
+    assert_eq!(browser.get("/whoami").await.1["actor"], "bob");
+
+    let unvouched = LoginSetup { email_claim: "preferred_username".to_owned(), ..world.setup() };
+    let refused = world.stand.engine.log_in_by(unvouched).unwrap_err().to_string();
+    assert!(refused.contains("login.oidc.email-claim"), "{refused}");
+}
+
+#[tokio::test]
 async fn an_operator_may_require_a_claim_and_let_users_be_made() {
     let world = World::set_with(|setup| {
         setup.require = BTreeMap::from([("groups".to_owned(), vec!["ops".to_owned()])]);
@@ -557,19 +584,65 @@ async fn a_login_leads_to_this_host_alone() {
 }
 
 #[tokio::test]
-async fn refused_logins_fill_neither_the_log_nor_the_providers_day() {
+async fn garbage_keeps_nobody_out_and_fills_neither_the_log_nor_the_providers_day() {
     let world = World::set().await;
-    let (browser, mut limited) = (world.browser(), 0);
+    world.comes("bob");
+    let browser = world.browser();
+    let answer = browser.to_provider("/console").await.unwrap();
+    let state = answer.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let asked = world.stand.sandbox.recorder().requests("identity.");
+    let (stranger, other) = (world.browser(), world.browser());
+    other.to_begin().await;
+    // More of each kind than logins are ended in a minute.
     for _ in 0..70 {
-        let url = format!("{}{LOGIN_CALLBACK}?code=a&state=b", world.url());
-        let (status, _) = browser.come_back(&url.parse().unwrap()).await;
-        assert!(status == 400 || status == 429, "{status}");
-        limited += u32::from(status == 429);
+        for (who, state) in [(&stranger, "b"), (&stranger, state.as_str()), (&other, state.as_str())] {
+            let url = format!("{}{LOGIN_CALLBACK}?code=a&state={state}", world.url());
+            let (status, words) = who.come_back(&url.parse().unwrap()).await;
+            assert_eq!(status, 400, "{words}");
+        }
     }
-    assert!(limited > 0, "they are paced");
+    assert_eq!(world.stand.sandbox.recorder().requests("identity."), asked, "nobody was asked");
     let refused = world.on_record().await.len();
-    assert!((1..=25).contains(&refused), "{refused}");
-    assert_eq!(world.stand.sandbox.recorder().requests("identity."), 0, "nobody was asked");
+    assert!((1..=40).contains(&refused), "{refused}");
+    assert_eq!(browser.come_back(&answer).await, (303, "/console".to_owned()));
+}
+
+#[tokio::test]
+async fn logins_that_come_back_are_paced_together() {
+    let world = World::set().await;
+    let (mut exchanged, issuer) = (0, world.provider().issuer());
+    loop {
+        let browser = world.browser();
+        let state = browser.to_begin().await;
+        let url = format!("{}{LOGIN_CALLBACK}?code=made-up&state={state}&iss={issuer}", world.url());
+        let (status, words) = browser.come_back(&url.parse().unwrap()).await;
+        if status == 429 {
+            break;
+        }
+        assert!(status == 400 && exchanged < 1_000, "{status} {words}");
+        exchanged += 1;
+    }
+    assert!(exchanged >= 60, "{exchanged}");
+    assert_eq!(world.stand.sandbox.recorder().count_of("identity.oauth.token").requests, exchanged);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_asked_once_in_a_while_whoever_wants_to_log_in() {
+    let world = World::set().await;
+    let describe = "identity.oauth.describe";
+    world.stand.sandbox.faults().add(Fault::always(describe, Effect::refuse(503)));
+    let looks = || world.stand.sandbox.recorder().count_of(describe).requests;
+    for _ in 0..3 {
+        let (status, words) = world.browser().to_provider("/").await.unwrap_err();
+        assert!(status == 502 && words.contains("does not answer as it should"), "{status} {words}");
+    }
+    assert_eq!(looks(), 1);
+    world.stand.sandbox.faults().clear();
+    assert_eq!(world.browser().to_provider("/").await.unwrap_err().0, 502);
+    assert_eq!(looks(), 1);
+    world.stand.advance(SignedDuration::from_secs(10));
+    world.logged_in("bob").await;
+    assert_eq!(looks(), 2);
 }
 
 #[tokio::test]

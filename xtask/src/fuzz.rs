@@ -240,7 +240,7 @@ mod tests {
     fn a_target_that_is_not_there_is_named_with_those_that_are() {
         let workspace = Workspace::find().unwrap();
         let bench = Bench::new(&workspace).unwrap();
-        assert!(bench.targets(&[]).unwrap().len() >= 15);
+        assert!(bench.targets(&[]).unwrap().len() >= 16);
         let error = bench.targets(&["manifests".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("`manifests`") && error.contains("merge, "), "{error}");
     }

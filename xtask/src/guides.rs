@@ -1,6 +1,6 @@
 //! The guides in `docs/` speak of things that exist.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,16 +16,24 @@ fn guide(name: &str) -> String {
     fs::read_to_string(root().join("docs").join(name)).unwrap()
 }
 
-/// The text of every Rust file below a directory.
-fn sources(directory: &Path, text: &mut String) {
+/// Every Rust file below a directory, with its text.
+fn files(directory: &Path, found: &mut Vec<(PathBuf, String)>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            sources(&path, text);
+            files(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            text.push_str(&fs::read_to_string(&path).unwrap());
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path, text));
         }
     }
+}
+
+/// The text of every Rust file below a directory.
+fn sources(directory: &Path, text: &mut String) {
+    let mut found = Vec::new();
+    files(directory, &mut found);
+    text.extend(found.into_iter().map(|(_, source)| source));
 }
 
 #[test]
@@ -110,6 +118,37 @@ fn every_threat_names_the_tests_that_show_what_stands_against_it() {
         let target = target.file_stem().unwrap().to_str().unwrap();
         assert!(rest.contains(&format!("| `{target}` |")), "the fuzz target {target} is not in it");
     }
+}
+
+/// Where something is compared in constant time, a stranger's word is held against a secret; the threat model says how.
+#[test]
+fn every_comparison_in_constant_time_is_in_the_table_and_every_file_of_the_table_is_there() {
+    let (root, guide) = (root(), guide("security.md"));
+    let (_, table) = guide.split_once("## Comparisons of secrets").unwrap();
+    let (table, _) = table.split_once("## ").unwrap();
+    let rows =
+        table.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "));
+    let shown: Vec<&str> = rows.map(|(shown, _)| shown).filter(|shown| *shown != "what is shown").collect();
+    let named: BTreeSet<&str> = shown.iter().flat_map(|shown| shown.split('`').skip(1).step_by(2)).collect();
+    assert!(shown.iter().all(|shown| shown.contains('`')), "a row names no file: {shown:?}");
+    for name in &named {
+        assert!(root.join(name).is_file(), "there is no file {name}");
+    }
+    let (mut found, mut comparing) = (Vec::new(), 0);
+    for directory in ["host", "sdk"] {
+        files(&root.join(directory), &mut found);
+    }
+    let compares = |text: &str| [".ct_eq(", ".verify_slice("].iter().any(|call| text.contains(call));
+    for (path, _) in found.iter().filter(|(_, text)| compares(text)) {
+        let path = path.strip_prefix(&root).unwrap().to_str().unwrap();
+        // The doubles protect nothing.
+        if path.starts_with("host/sandbox/") {
+            continue;
+        }
+        assert!(named.contains(path), "{path} compares in constant time, and is not in the table");
+        comparing += 1;
+    }
+    assert!(comparing >= 8, "{comparing}");
 }
 
 #[test]

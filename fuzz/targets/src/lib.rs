@@ -14,6 +14,7 @@ mod guest_values;
 mod highlevel_answer;
 mod highlevel_webhook;
 mod input;
+mod login_token;
 mod manifest;
 mod mapping;
 mod merge;
@@ -37,13 +38,14 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     Target { name: "canonical", run: canonical::run },
     Target { name: "component", run: component::run },
     Target { name: "expression", run: expression::run },
     Target { name: "guest_values", run: guest_values::run },
     Target { name: "highlevel_answer", run: highlevel_answer::run },
     Target { name: "highlevel_webhook", run: highlevel_webhook::run },
+    Target { name: "login_token", run: login_token::run },
     Target { name: "manifest", run: manifest::run },
     Target { name: "mapping", run: mapping::run },
     Target { name: "merge", run: merge::run },

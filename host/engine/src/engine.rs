@@ -248,7 +248,7 @@ impl Engine {
     /// # Errors
     /// A setting cannot work, or a provider is set already.
     pub fn log_in_by(&self, setup: LoginSetup) -> Result<(), EngineError> {
-        let login = Login::new(setup, self.outbound().clone())?;
+        let login = Login::new(setup, self.outbound().clone(), self.0.clock.clone())?;
         let set = self.0.login.set(login);
         set.map_err(|_| EngineError::Invalid("an identity provider is set already".to_owned()))
     }

@@ -80,8 +80,8 @@ pub use error::{EngineError, IngestError};
 pub use guard::{Allow, GuardReport};
 pub use ingest::Ingested;
 pub use login::{
-    CreateUsers, LOGIN_CALLBACK, LoginAlgorithm, LoginAnswer, LoginDone, LoginPage, LoginProblem,
-    LoginRefused, LoginSetup, SessionCaller, SessionRefused,
+    CreateUsers, LOGIN_CALLBACK, LOGIN_REQUEST_TIMEOUT, LoginAlgorithm, LoginAnswer, LoginBack, LoginDone,
+    LoginPage, LoginProblem, LoginRefused, LoginSetup, SessionCaller, SessionRefused,
 };
 pub use manage::{
     ActionCall, ActionReport, AskView, BucketReport, CheckReport, ConflictPreview, ConflictReport,

@@ -1,4 +1,5 @@
-//! The readers of what strangers say: a partner's webhooks, requests and answers, and the values that connectors return.
+//! The readers of what strangers say: a partner's webhooks, requests and answers, the values that connectors return, and what identity
+//! providers and browsers bring to a login.
 //!
 //! They are pure, and the rest of the engine uses them and no others. They are public so that they can be held to their promises
 //! from outside, as the fuzz targets in `fuzz/` do.
@@ -16,3 +17,11 @@ pub use crate::partner::request::{base_url, headers as request_headers, url as r
 pub use crate::partner::{Secrets, out_of_order_until, response as answer_for_connector};
 pub use crate::receive::{Unreadable, is_usable_id, of_changes};
 pub use crate::signature::{event_key, sign as sign_webhook, verify as verify_webhook};
+
+/// What an identity provider answers, and what a browser brings to a login and after it.
+pub mod login {
+    pub use crate::login::claims::{Expected, NotThis, Person, Reading, read};
+    pub use crate::login::flow::{Begun, Flows, Returned, own_path};
+    pub use crate::login::jws::{KeySet, Token, Unsigned};
+    pub use crate::people::secret::{SESSION, Shown};
+}

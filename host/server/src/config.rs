@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use contactor_engine::LOGIN_REQUEST_TIMEOUT;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 
@@ -33,6 +34,9 @@ pub struct ServerConfig {
     pub webhook_timeout: Duration,
     /// Longest time to answer a request of the admin API; a preview asks two vendors for many records.
     pub admin_timeout: Duration,
+    /// Longest time to lead a browser to the identity provider, and to end a login that comes back: a little more than one request to the
+    /// provider may take.
+    pub login_timeout: Duration,
     /// Requests that one token of a user may make in a minute. The host's own admin token has no limit.
     pub admin_requests_per_minute: u32,
     /// For how long browsers shall ask for this host with TLS only (`Strict-Transport-Security`); `None` says nothing. For hosts whose
@@ -60,6 +64,7 @@ impl ServerConfig {
             write_timeout: Duration::from_secs(30),
             webhook_timeout: Duration::from_secs(30),
             admin_timeout: Duration::from_mins(2),
+            login_timeout: LOGIN_REQUEST_TIMEOUT + Duration::from_secs(5),
             admin_requests_per_minute: 1_200,
             strict_transport: None,
             drain_timeout: Duration::from_secs(15),

@@ -215,6 +215,7 @@ impl SourceMetrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Lines;
 
     #[test]
     fn each_refusal_is_counted_once_under_its_reason() {
@@ -234,38 +235,17 @@ mod tests {
         }
     }
 
-    /// Counts the lines of a log.
-    #[derive(Default)]
-    struct Lines(std::sync::atomic::AtomicU32);
-
-    impl tracing::Subscriber for Lines {
-        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-            true
-        }
-        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-            tracing::span::Id::from_u64(1)
-        }
-        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-        fn event(&self, _: &tracing::Event<'_>) {
-            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        }
-        fn enter(&self, _: &tracing::span::Id) {}
-        fn exit(&self, _: &tracing::span::Id) {}
-    }
-
     #[test]
     fn a_stranger_fills_no_log_by_being_refused() {
         let (metrics, now) = (SourceMetrics::register("partner"), Instant::now());
-        let lines = std::sync::Arc::new(Lines::default());
+        let lines = std::sync::Arc::new(Lines::of("contactor_server::ingest"));
         tracing::subscriber::with_default(std::sync::Arc::clone(&lines), || {
             for _ in 0..10 * LINES {
                 let _ = metrics.refuse(&Refusal::Engine(IngestError::UnknownToken), now);
             }
             let _ = metrics.refuse(&Refusal::Body(BodyError::TooLarge(1)), now);
         });
-        let told = lines.0.load(std::sync::atomic::Ordering::Relaxed);
-        assert_eq!(told, LINES + 1, "another reason has lines of its own");
+        assert_eq!(lines.told(), LINES + 1, "another reason has lines of its own");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The pages by which a person logs in: to the identity provider and back, with a session in the browser at the end.
 //!
 //! Both are open to everybody. The first keeps nothing, the second does nothing without an answer to a login that this browser began;
-//! each login that comes back costs a request to the provider, so they are paced together.
+//! each login that comes back costs requests to the provider, so these are paced together, and nothing else takes from their pace. Both
+//! have a time: a provider that hangs does not hold the connections of those who wait for it.
 
 use std::time::Instant;
 
@@ -29,7 +30,7 @@ pub(crate) struct Wanted {
 
 /// Sends the browser to the provider.
 pub(crate) async fn begin(State(app): State<App>, Query(wanted): Query<Wanted>) -> Response {
-    match app.engine.begin_login(wanted.to.as_deref().unwrap_or("/")).await {
+    match in_time(&app, app.engine.begin_login(wanted.to.as_deref().unwrap_or("/"))).await {
         Ok(page) => {
             let cookie = cookies::set(LOGIN, page.cookie.expose_secret(), page.lasts);
             redirect(&page.url, [cookie])
@@ -62,10 +63,6 @@ pub(crate) async fn callback(
     if !fits(&back.code) || !fits(&back.state) {
         return page(StatusCode::BAD_REQUEST, "Not logged in", "This is no answer of an identity provider.");
     }
-    if app.gate.logins.take((), Instant::now()).is_err() {
-        let words = "Too many people log in at this time. Begin again in a minute.";
-        return page(StatusCode::TOO_MANY_REQUESTS, "Not logged in", words);
-    }
     let answer = LoginAnswer {
         cookie: cookies::get(&headers, LOGIN).map(SecretString::from),
         state: back.state,
@@ -73,7 +70,16 @@ pub(crate) async fn callback(
         error: back.error,
         iss: back.iss,
     };
-    match app.engine.end_login(answer).await {
+    let back = match app.engine.find_login(answer) {
+        Ok(back) => back,
+        Err(refused) => return refuse(&app, &refused).await,
+    };
+    // Not before it is known to be an answer to something: whoever brings anything else would keep everybody out.
+    if app.gate.logins.take((), Instant::now()).is_err() {
+        let words = "Too many people log in at this time. Begin again in a minute.";
+        return page(StatusCode::TOO_MANY_REQUESTS, "Not logged in", words);
+    }
+    match in_time(&app, app.engine.end_login(back)).await {
         Ok(done) => {
             let session = cookies::set(SESSION, done.cookie.expose_secret(), done.lasts);
             redirect(&done.to, [session, cookies::forget(LOGIN)])
@@ -82,19 +88,39 @@ pub(crate) async fn callback(
     }
 }
 
-/// Answers a refusal, and puts it on record as the gate does with its own: nobody fills the log by being refused.
+/// A step of a login within its time.
+async fn in_time<T>(
+    app: &App,
+    step: impl Future<Output = Result<T, LoginRefused>>,
+) -> Result<T, LoginRefused> {
+    let most = app.config.login_timeout;
+    tokio::time::timeout(most, step).await.unwrap_or_else(|_| {
+        Err(LoginRefused {
+            problem: LoginProblem::Provider,
+            why: format!("it took longer than {most:?}"),
+            user: None,
+        })
+    })
+}
+
+/// Answers a refusal, and tells of it as the gate does of its own: nobody fills a log by being refused, nor hides a refusal of another
+/// kind behind many of one.
 async fn refuse(app: &App, refused: &LoginRefused) -> Response {
-    let status = match refused.problem {
-        LoginProblem::Off => StatusCode::NOT_FOUND,
-        LoginProblem::Unknown | LoginProblem::Declined => StatusCode::BAD_REQUEST,
-        LoginProblem::Disbelieved | LoginProblem::Nobody => StatusCode::FORBIDDEN,
-        LoginProblem::Provider => StatusCode::BAD_GATEWAY,
-        LoginProblem::Host => StatusCode::SERVICE_UNAVAILABLE,
+    let (kind, status) = match refused.problem {
+        LoginProblem::Off => ("login: off", StatusCode::NOT_FOUND),
+        LoginProblem::Unknown => ("login: unknown", StatusCode::BAD_REQUEST),
+        LoginProblem::Declined => ("login: declined", StatusCode::BAD_REQUEST),
+        LoginProblem::Disbelieved => ("login: disbelieved", StatusCode::FORBIDDEN),
+        LoginProblem::Nobody => ("login: nobody", StatusCode::FORBIDDEN),
+        LoginProblem::Provider => ("login: provider", StatusCode::BAD_GATEWAY),
+        LoginProblem::Host => ("login: host", StatusCode::SERVICE_UNAVAILABLE),
     };
     metrics::counter!("contactor_logins_refused_total").increment(1);
-    tracing::warn!(why = refused.why, "a login was refused");
+    if let Ok(untold) = app.gate.lines.take(kind, Instant::now()) {
+        tracing::warn!(why = refused.why, untold, "a login was refused");
+    }
     if refused.problem != LoginProblem::Off
-        && let Ok(before) = app.gate.refusals.take("login".to_owned(), Instant::now())
+        && let Ok(before) = app.gate.refusals.take(kind.to_owned(), Instant::now())
         && let Err(error) = app.engine.record_audit(refused.on_record(status.as_u16(), before)).await
     {
         tracing::warn!(%error, "a refusal was not put on record");

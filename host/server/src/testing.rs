@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use cap_std::fs::Dir;
 use contactor_engine::{
@@ -42,6 +43,11 @@ pub(crate) fn sign(body: &[u8]) -> String {
 
 /// An engine that reaches nobody.
 pub(crate) fn engine(dir: &Path) -> Engine {
+    engine_reaching(dir, OutboundConfig::default())
+}
+
+/// An engine that reaches what is open.
+pub(crate) fn engine_reaching(dir: &Path, outbound: OutboundConfig) -> Engine {
     std::fs::create_dir(dir.join("artefacts")).unwrap();
     let key = webhook_key().verifying_key().to_public_key_pem(LineEnding::LF).unwrap();
     let verifier =
@@ -58,7 +64,7 @@ pub(crate) fn engine(dir: &Path) -> Engine {
         },
         verifier,
         runtime: RuntimeConfig { max_instances: 4, ..RuntimeConfig::default() },
-        outbound: Outbound::new(OutboundConfig::default()).unwrap(),
+        outbound: Outbound::new(outbound).unwrap(),
         connectors: ConnectorsConfig::default(),
         artefacts: Dir::open_ambient_dir(dir.join("artefacts"), cap_std::ambient_authority()).unwrap(),
     })
@@ -135,4 +141,38 @@ pub(crate) async fn answer(request: RequestBuilder) -> (u16, Value) {
 pub(crate) async fn json(response: Response) -> Value {
     let text = response.text().await.unwrap();
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Counts the lines that one module writes into the log.
+pub(crate) struct Lines {
+    module: &'static str,
+    told: AtomicU32,
+}
+
+impl Lines {
+    pub(crate) fn of(module: &'static str) -> Self {
+        Self { module, told: AtomicU32::new(0) }
+    }
+
+    pub(crate) fn told(&self) -> u32 {
+        self.told.load(Ordering::Relaxed)
+    }
+}
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        if event.metadata().target() == self.module {
+            self.told.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
 }

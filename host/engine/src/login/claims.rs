@@ -13,54 +13,70 @@ const SKEW: i64 = 60;
 const OLDEST: i64 = 10 * 60;
 /// Characters of a subject, as the standard has it.
 const SUBJECT: usize = 255;
+/// The claim of which the standard's `email_verified` speaks, and of no other one.
+pub(super) const EMAIL: &str = "email";
 
 /// What an ID token has to say.
-pub(super) struct Expected<'e> {
-    pub(super) issuer: &'e str,
-    pub(super) client_id: &'e str,
-    pub(super) nonce: &'e str,
-    pub(super) now: Timestamp,
+pub struct Expected<'e> {
+    /// Who made it.
+    pub issuer: &'e str,
+    /// For which client.
+    pub client_id: &'e str,
+    /// For which login.
+    pub nonce: &'e str,
+    /// The present instant.
+    pub now: Timestamp,
 }
 
 /// How claims become a person.
-pub(super) struct Reading<'r> {
+pub struct Reading<'r> {
     /// The claim with the address.
-    pub(super) email_claim: &'r str,
-    /// The provider names verified addresses only.
-    pub(super) email_is_verified: bool,
+    pub email_claim: &'r str,
+    /// The operator vouches that the provider names verified addresses only.
+    pub email_is_verified: bool,
     /// Claims that have to have one of these values.
-    pub(super) require: &'r BTreeMap<String, Vec<String>>,
+    pub require: &'r BTreeMap<String, Vec<String>>,
 }
 
 /// Who has logged in, as far as the provider tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Person {
-    pub(super) subject: String,
+pub struct Person {
+    /// By the provider's own name, which stays.
+    pub subject: String,
     /// Lower-case; only when the provider has verified it.
-    pub(super) email: Option<String>,
+    pub email: Option<String>,
     /// The provider names an address and does not vouch for it.
-    pub(super) unverified: bool,
+    pub unverified: bool,
 }
 
 /// Why a token is none for this login. The words hold nothing of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NotThis {
+pub enum NotThis {
+    /// Something is missing, of another kind, or there twice.
     #[error("its claims cannot be read")]
     Malformed,
+    /// `iss`.
     #[error("another issuer made it")]
     Issuer,
+    /// `aud`.
     #[error("it is for another client")]
     Audience,
+    /// `azp`, which a token for several has to have.
     #[error("it was given to another client")]
     AuthorizedParty,
+    /// `exp`.
     #[error("its time is over")]
     Expired,
+    /// `iat` and `nbf`.
     #[error("its time has not come, or it is too old for this login")]
     NotNow,
+    /// `nonce`.
     #[error("it belongs to another login")]
     Nonce,
+    /// `sub`.
     #[error("it names nobody")]
     Subject,
+    /// A claim of the configuration.
     #[error("it lacks what the host requires of those who may log in")]
     Required,
 }
@@ -106,7 +122,10 @@ impl TryFrom<f64> for Instant {
 }
 
 /// Checks verified claims, and reads who they are about.
-pub(super) fn read(claims: &[u8], expected: &Expected<'_>, reading: &Reading<'_>) -> Result<Person, NotThis> {
+///
+/// # Errors
+/// They are not about this login, or cannot be read.
+pub fn read(claims: &[u8], expected: &Expected<'_>, reading: &Reading<'_>) -> Result<Person, NotThis> {
     let own: Claims = serde_json::from_slice(claims).map_err(|_| NotThis::Malformed)?;
     check(&own, expected)?;
     let all: Map<String, Value> = serde_json::from_slice(claims).map_err(|_| NotThis::Malformed)?;
@@ -116,7 +135,9 @@ pub(super) fn read(claims: &[u8], expected: &Expected<'_>, reading: &Reading<'_>
         return Err(NotThis::Required);
     }
     let email = all.get(reading.email_claim).and_then(Value::as_str).map(str::to_lowercase);
-    let vouched = reading.email_is_verified || all.get("email_verified") == Some(&Value::Bool(true));
+    // At some providers people write another claim themselves, beside an `email` that was verified.
+    let says_verified = reading.email_claim == EMAIL && all.get("email_verified") == Some(&Value::Bool(true));
+    let vouched = reading.email_is_verified || says_verified;
     Ok(Person {
         subject: own.sub,
         unverified: email.is_some() && !vouched,
@@ -194,15 +215,18 @@ mod tests {
         claims
     }
 
-    fn read_with(claims: &Value, require: &BTreeMap<String, Vec<String>>) -> Result<Person, NotThis> {
+    fn read_by(claims: &Value, reading: &Reading<'_>) -> Result<Person, NotThis> {
         let expected = Expected {
             issuer: "https://id.example.com",
             client_id: "client",
             nonce: "n",
             now: Timestamp::from_second(NOW).unwrap(),
         };
-        let reading = Reading { email_claim: "email", email_is_verified: false, require };
-        read(claims.to_string().as_bytes(), &expected, &reading)
+        read(claims.to_string().as_bytes(), &expected, reading)
+    }
+
+    fn read_with(claims: &Value, require: &BTreeMap<String, Vec<String>>) -> Result<Person, NotThis> {
+        read_by(claims, &Reading { email_claim: EMAIL, email_is_verified: false, require })
     }
 
     fn refusal(changes: &Value) -> Option<NotThis> {
@@ -277,6 +301,21 @@ mod tests {
     }
 
     #[test]
+    fn that_an_address_is_verified_is_said_of_the_standards_claim_alone() {
+        let claims = with(&json!({"preferred_username": "Bob@Example.com"}));
+        let reads = |email_claim, email_is_verified| {
+            let require = BTreeMap::new();
+            let reading = Reading { email_claim, email_is_verified, require: &require };
+            let person = read_by(&claims, &reading).unwrap();
+            (person.email, person.unverified)
+        };
+        assert_eq!(reads(EMAIL, false), (Some("ann@example.com".to_owned()), false));
+        assert_eq!(reads("preferred_username", false), (None, true));
+        assert_eq!(reads("preferred_username", true), (Some("bob@example.com".to_owned()), false));
+        assert_eq!(reads("upn", true), (None, false), "it is not there");
+    }
+
+    #[test]
     fn whoever_lacks_a_claim_that_is_required_does_not_log_in() {
         let require = |claim: &str, values: &[&str]| {
             BTreeMap::from([(claim.to_owned(), values.iter().map(ToString::to_string).collect())])
@@ -299,7 +338,7 @@ mod tests {
             nonce: "n",
             now: Timestamp::from_second(NOW).unwrap(),
         };
-        let reading = Reading { email_claim: "email", email_is_verified: false, require: &BTreeMap::new() };
+        let reading = Reading { email_claim: EMAIL, email_is_verified: false, require: &BTreeMap::new() };
         assert_eq!(read(twice.as_bytes(), &expected, &reading), Err(NotThis::Malformed));
     }
 }

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::claims;
 use super::jws::Algorithm;
 use crate::error::EngineError;
 use crate::outbound::Outbound;
@@ -30,9 +31,9 @@ pub struct LoginSetup {
     pub scopes: Vec<String>,
     /// How tokens may be signed; all that are safe when empty.
     pub algorithms: Vec<Algorithm>,
-    /// The claim with the address.
+    /// The claim with the address. That the provider has verified it, it can say of `email` alone.
     pub email_claim: String,
-    /// The provider names verified addresses only, and does not say so.
+    /// The operator vouches for the claim with the address: the provider names verified addresses only there, and does not say so.
     pub email_is_verified: bool,
     /// Claims that have to have one of these values.
     pub require: BTreeMap<String, Vec<String>>,
@@ -82,6 +83,13 @@ impl LoginSetup {
         if self.client_id.trim().is_empty() {
             return wrong("client-id", "it is empty");
         }
+        if self.email_claim != claims::EMAIL && !self.email_is_verified {
+            return wrong(
+                "email-claim",
+                "`email_verified` of a token speaks of the claim `email` alone; for another one, `email-is-verified = true` says that \
+                 nobody can have an address there that the provider has not verified",
+            );
+        }
         if self.require.values().any(Vec::is_empty) {
             return wrong("require", "a claim without a value lets nobody in");
         }
@@ -110,5 +118,46 @@ impl LoginSetup {
 
     pub(super) fn allowed(&self) -> &[Algorithm] {
         if self.algorithms.is_empty() { &Algorithm::ALL } else { &self.algorithms }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbound::OutboundConfig;
+
+    impl LoginSetup {
+        /// By a provider at this address, and otherwise as it is unless an operator says more.
+        pub(in crate::login) fn by(issuer: &str) -> Self {
+            Self {
+                issuer: issuer.to_owned(),
+                client_id: "contactor".to_owned(),
+                client_secret: None,
+                redirect_url: format!("https://contactor.example.com{LOGIN_CALLBACK}").parse().unwrap(),
+                scopes: Vec::new(),
+                algorithms: Vec::new(),
+                email_claim: claims::EMAIL.to_owned(),
+                email_is_verified: false,
+                require: BTreeMap::new(),
+                create: None,
+                idle: SignedDuration::from_mins(60),
+                lasts: SignedDuration::from_hours(12),
+            }
+        }
+    }
+
+    #[test]
+    fn a_claim_that_the_provider_cannot_vouch_for_needs_the_operators_word() {
+        let out = Outbound::new(OutboundConfig::default()).unwrap();
+        let check = |email_claim: &str, email_is_verified| {
+            let setup = LoginSetup::by("https://id.example.com");
+            LoginSetup { email_claim: email_claim.to_owned(), email_is_verified, ..setup }.check(&out)
+        };
+        assert!(check("email", false).is_ok() && check("email", true).is_ok());
+        for claim in ["preferred_username", "upn", "Email", ""] {
+            let refused = check(claim, false).unwrap_err().to_string();
+            assert!(refused.contains("login.oidc.email-claim"), "{claim}: {refused}");
+            assert!(check(claim, true).is_ok(), "{claim}");
+        }
     }
 }

@@ -23,38 +23,50 @@ pub(super) const LASTS: SignedDuration = SignedDuration::from_mins(10);
 const LONGEST_PATH: usize = 512;
 
 /// The key of this process's logins, and the states that came back.
-pub(super) struct Flows {
+pub struct Flows {
     key: SecretString,
-    /// With when they would have expired. The gate paces how many come back, so they are few.
+    /// With when they would have expired. The gate paces how many are ended, so they are few.
     spent: Mutex<HashMap<String, Timestamp>>,
 }
 
 /// A login that begins.
-pub(super) struct Begun {
+pub struct Begun {
     /// For the provider, which gives it back with the browser.
-    pub(super) state: String,
+    pub state: String,
     /// For the provider, which writes it into the token.
-    pub(super) nonce: String,
+    pub nonce: String,
     /// What of the PKCE verifier the provider is told for now.
-    pub(super) challenge: String,
+    pub challenge: String,
     /// For the browser.
-    pub(super) cookie: SecretString,
+    pub cookie: SecretString,
 }
 
 /// A login that came back.
-pub(super) struct Returned {
-    pub(super) nonce: String,
-    pub(super) verifier: SecretString,
+pub struct Returned {
+    /// What the token has to name.
+    pub nonce: String,
+    /// What the provider is shown with the code.
+    pub verifier: SecretString,
     /// Where the person wanted to go.
-    pub(super) to: String,
+    pub to: String,
+    state: String,
+    until: Timestamp,
 }
 
 impl Flows {
-    pub(super) fn new() -> Result<Self, VaultError> {
+    /// With a new key.
+    ///
+    /// # Errors
+    /// The machine has no random numbers.
+    pub fn new() -> Result<Self, VaultError> {
         Ok(Self { key: random_secret()?, spent: Mutex::default() })
     }
 
-    pub(super) fn begin(&self, to: &str, now: Timestamp) -> Result<Begun, VaultError> {
+    /// Begins a login that leads to a path.
+    ///
+    /// # Errors
+    /// The machine has no random numbers.
+    pub fn begin(&self, to: &str, now: Timestamp) -> Result<Begun, VaultError> {
         let state = random_secret()?.expose_secret().to_owned();
         let until = (now + LASTS).as_second();
         let text = format!("{state}.{until}.{}", URL_SAFE_NO_PAD.encode(to));
@@ -63,8 +75,9 @@ impl Flows {
         Ok(Begun { nonce: self.code("nonce", &state), challenge, state, cookie })
     }
 
-    /// The login that this browser began and the provider answers; it comes back once.
-    pub(super) fn end(&self, cookie: &str, state: &str, now: Timestamp) -> Option<Returned> {
+    /// The login that this browser began and the provider answers, unless it was ended already. Looking changes nothing, and costs one
+    /// code when there is none: anybody may come with anything.
+    pub fn find(&self, cookie: &str, state: &str, now: Timestamp) -> Option<Returned> {
         let (text, code) = cookie.rsplit_once('.')?;
         let own = self.code("cookie", text);
         let mut parts = text.split('.');
@@ -75,12 +88,18 @@ impl Flows {
             return None;
         }
         let to = String::from_utf8(URL_SAFE_NO_PAD.decode(to).ok()?).ok()?;
-        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        spent.retain(|_, until| *until > now);
-        if spent.insert(state.to_owned(), until).is_some() {
+        if self.spent.lock().unwrap_or_else(PoisonError::into_inner).contains_key(state) {
             return None;
         }
-        Some(Returned { nonce: self.code("nonce", state), verifier: self.verifier(state), to })
+        let (nonce, verifier) = (self.code("nonce", state), self.verifier(state));
+        Some(Returned { nonce, verifier, to, state: state.to_owned(), until })
+    }
+
+    /// Ends a login that came back; false when it was ended already.
+    pub fn end(&self, returned: &Returned, now: Timestamp) -> bool {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        spent.retain(|_, until| *until > now);
+        spent.insert(returned.state.clone(), returned.until).is_none()
     }
 
     fn verifier(&self, state: &str) -> SecretString {
@@ -99,7 +118,7 @@ impl Flows {
 }
 
 /// A path of this host to go to after the login. What a browser could take for another host is none.
-pub(super) fn own_path(to: &str) -> Option<&str> {
+pub fn own_path(to: &str) -> Option<&str> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~?=&%".contains(&b);
     let own =
         to.starts_with('/') && !to.starts_with("//") && to.len() <= LONGEST_PATH && to.bytes().all(plain);
@@ -115,16 +134,19 @@ mod tests {
     }
 
     #[test]
-    fn a_login_comes_back_once_with_what_it_began_with() {
+    fn a_login_ends_once_with_what_it_began_with() {
         let flows = Flows::new().unwrap();
         let begun = flows.begin("/console?tab=a", at(0)).unwrap();
-        let returned = flows.end(begun.cookie.expose_secret(), &begun.state, at(599)).unwrap();
-        assert_eq!((returned.nonce, returned.to.as_str()), (begun.nonce.clone(), "/console?tab=a"));
+        let find = |now| flows.find(begun.cookie.expose_secret(), &begun.state, now);
+        let returned = find(at(599)).unwrap();
+        assert_eq!((returned.nonce.as_str(), returned.to.as_str()), (begun.nonce.as_str(), "/console?tab=a"));
         let verifier = returned.verifier.expose_secret();
         // RFC 7636: 43 to 128 characters, and the challenge is their SHA-256.
         assert!((43..=128).contains(&verifier.len()));
         assert_eq!(URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)), begun.challenge);
-        assert!(flows.end(begun.cookie.expose_secret(), &begun.state, at(1)).is_none(), "a second time");
+        let meanwhile = find(at(1)).unwrap();
+        assert!(flows.end(&returned, at(599)), "to be found ends nothing");
+        assert!(find(at(599)).is_none() && !flows.end(&meanwhile, at(599)), "a second time");
         for secret in [verifier, &begun.nonce] {
             assert!(!begun.cookie.expose_secret().contains(secret) && *secret != begun.state);
         }
@@ -135,19 +157,19 @@ mod tests {
         let flows = Flows::new().unwrap();
         let [mine, other] = [(); 2].map(|()| flows.begin("/", at(0)).unwrap());
         let cookie = mine.cookie.expose_secret();
-        let ends = |cookie: &str, state: &str, now| flows.end(cookie, state, now).is_some();
-        assert!(!ends(cookie, &mine.state, at(600)), "too late");
-        assert!(!ends(cookie, &other.state, at(0)), "the answer to another browser's login");
-        assert!(!ends(other.cookie.expose_secret(), &mine.state, at(0)));
-        assert!(!ends("", &mine.state, at(0)) && !ends("...", "", at(0)));
+        let found = |cookie: &str, state: &str, now| flows.find(cookie, state, now).is_some();
+        assert!(!found(cookie, &mine.state, at(600)), "too late");
+        assert!(!found(cookie, &other.state, at(0)), "the answer to another browser's login");
+        assert!(!found(other.cookie.expose_secret(), &mine.state, at(0)));
+        assert!(!found("", &mine.state, at(0)) && !found("...", "", at(0)));
         for at_byte in 0..cookie.len() {
             let mut bytes = cookie.to_owned().into_bytes();
             bytes[at_byte] = if bytes[at_byte] == b'0' { b'1' } else { b'0' };
-            assert!(!ends(&String::from_utf8(bytes).unwrap(), &mine.state, at(0)), "byte {at_byte}");
+            assert!(!found(&String::from_utf8(bytes).unwrap(), &mine.state, at(0)), "byte {at_byte}");
         }
         let restarted = Flows::new().unwrap();
-        assert!(restarted.end(cookie, &mine.state, at(0)).is_none(), "another process has another key");
-        assert!(ends(cookie, &mine.state, at(0)), "what was tried in vain took nothing");
+        assert!(restarted.find(cookie, &mine.state, at(0)).is_none(), "another process has another key");
+        assert!(found(cookie, &mine.state, at(0)), "what was tried in vain took nothing");
     }
 
     #[test]

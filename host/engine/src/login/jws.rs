@@ -36,7 +36,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// All of them.
-    pub(super) const ALL: [Self; 5] = [Self::Rs256, Self::Ps256, Self::Es256, Self::Es384, Self::EdDsa];
+    pub const ALL: [Self; 5] = [Self::Rs256, Self::Ps256, Self::Es256, Self::Es384, Self::EdDsa];
 
     fn named(name: &str) -> Option<Self> {
         Self::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(name)).ok()
@@ -45,15 +45,20 @@ impl Algorithm {
 
 /// Why a token is not believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unsigned {
+pub enum Unsigned {
+    /// It does not have the form of one, or is too long.
     #[error("it is no signed token")]
     Malformed,
+    /// By an algorithm that nobody should use for it; so much of its name as can be shown.
     #[error("it is signed with `{0}`, which is not allowed here")]
     Algorithm(String),
+    /// Whoever does not know them must not believe it.
     #[error("it demands extensions that are not known here")]
     Critical,
+    /// No key of its name and kind, or several that it could be of.
     #[error("the provider has no key of that name for it")]
     UnknownKey,
+    /// Somebody else signed it, or something else was signed.
     #[error("its signature does not fit")]
     Wrong,
 }
@@ -67,8 +72,13 @@ struct Header {
     crit: Option<serde_json::Value>,
 }
 
+/// Reads an object. A list of its members' values, which serde takes for one as well, is none.
+fn object<'j, T: Deserialize<'j>>(json: &'j [u8]) -> Option<T> {
+    json.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice(json).ok())?
+}
+
 /// A token whose signature was not verified yet.
-pub(super) struct Token<'t> {
+pub struct Token<'t> {
     algorithm: Algorithm,
     kid: Option<String>,
     signed: &'t str,
@@ -78,11 +88,15 @@ pub(super) struct Token<'t> {
 
 impl<'t> Token<'t> {
     /// Takes a token apart, if it is signed in a way that is allowed.
-    pub(super) fn parse(text: &'t str, allowed: &[Algorithm]) -> Result<Self, Unsigned> {
+    ///
+    /// # Errors
+    /// It is no token, or not one of these ways.
+    pub fn parse(text: &'t str, allowed: &[Algorithm]) -> Result<Self, Unsigned> {
         let parts = || {
             let (signed, signature) = text.rsplit_once('.')?;
             let (header, claims) = signed.split_once('.')?;
-            let header: Header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+            let header = URL_SAFE_NO_PAD.decode(header).ok()?;
+            let header: Header = object(&header)?;
             let (claims, signature) =
                 (URL_SAFE_NO_PAD.decode(claims).ok()?, URL_SAFE_NO_PAD.decode(signature).ok()?);
             Some((signed, header, claims, signature))
@@ -100,7 +114,10 @@ impl<'t> Token<'t> {
 
     /// The claims, once one of the keys has signed them. Keys of another name are not tried, and a token that names none is believed
     /// only if there is one key that it can be of.
-    pub(super) fn verified(&self, keys: &KeySet) -> Result<&[u8], Unsigned> {
+    ///
+    /// # Errors
+    /// No key, or not just one, fits its name and algorithm, or the signature does not.
+    pub fn verified(&self, keys: &KeySet) -> Result<&[u8], Unsigned> {
         let mut fitting = keys.0.iter().filter(|key| {
             self.kid.as_ref().is_none_or(|kid| key.kid.as_ref() == Some(kid)) && key.serves(self.algorithm)
         });
@@ -153,17 +170,17 @@ struct Key {
 
 /// The keys of a provider that a token can be verified with.
 #[derive(Clone, Default)]
-pub(super) struct KeySet(Vec<Key>);
+pub struct KeySet(Vec<Key>);
 
 impl KeySet {
     /// Reads a provider's keys. What is of no use here is passed over: encryption keys, other curves, symmetric keys.
-    pub(super) fn parse(json: &[u8]) -> Option<Self> {
+    pub fn parse(json: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Published {
             keys: Vec<serde_json::Value>,
         }
-        let published: Published = serde_json::from_slice(json).ok()?;
-        let keys = published.keys.into_iter().take(KEYS);
+        let published: Published = object(json)?;
+        let keys = published.keys.into_iter().take(KEYS).filter(serde_json::Value::is_object);
         Some(Self(keys.filter_map(|key| Key::of(serde_json::from_value(key).ok()?)).collect()))
     }
 }
@@ -363,5 +380,15 @@ mod tests {
         let twice = format!("{}.e30.AA", encode(r#"{"alg":"none","alg":"EdDSA"}"#));
         assert_eq!(Token::parse(&twice, &Algorithm::ALL).map(drop), Err(Unsigned::Malformed));
         assert!(KeySet::parse(b"{}").is_none() && KeySet::parse(b"{\"keys\": 1}").is_none());
+    }
+
+    #[test]
+    fn a_list_is_taken_for_no_object() {
+        let good = by_ed25519(&json!({"alg": "EdDSA", "kid": "a"}));
+        let listed = by_ed25519(&json!(["EdDSA", "a", null]));
+        assert_eq!(verify(&listed, &keys(&[okp("a")])), Err(Unsigned::Malformed));
+        let key = json!(["OKP", "a", null, null, "Ed25519", null, null, encode(ed25519().public_key())]);
+        assert_eq!(verify(&good, &keys(&[key])), Err(Unsigned::UnknownKey));
+        assert!(KeySet::parse(json!([[okp("a")]]).to_string().as_bytes()).is_none());
     }
 }

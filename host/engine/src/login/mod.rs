@@ -10,10 +10,10 @@
 //! (ring), brings some twenty crates for that, and leaves keys, their rotation and the binding to a browser to its user all the same. What
 //! is left is two requests, five algorithms and a dozen comparisons.
 
-mod claims;
+pub(crate) mod claims;
 mod config;
-mod flow;
-mod jws;
+pub(crate) mod flow;
+pub(crate) mod jws;
 mod provider;
 mod session;
 
@@ -22,8 +22,9 @@ use jiff::SignedDuration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use self::claims::{Expected, Person, Reading};
-use self::flow::{Flows, own_path};
+use self::flow::{Flows, Returned, own_path};
 use self::provider::{Provider, ProviderError};
+use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::manage::NewUser;
@@ -31,6 +32,7 @@ use crate::outbound::Outbound;
 
 pub use config::{CreateUsers, LOGIN_CALLBACK, LoginSetup};
 pub use jws::Algorithm as LoginAlgorithm;
+pub use provider::LOGIN_REQUEST_TIMEOUT;
 pub use session::{SessionCaller, SessionRefused};
 
 /// What the audit log calls a login.
@@ -46,9 +48,9 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    pub(crate) fn new(setup: LoginSetup, out: Outbound) -> Result<Self, EngineError> {
+    pub(crate) fn new(setup: LoginSetup, out: Outbound, clock: Clock) -> Result<Self, EngineError> {
         setup.check(&out)?;
-        Ok(Self { flows: Flows::new()?, provider: Provider::new(out), setup })
+        Ok(Self { flows: Flows::new()?, provider: Provider::new(out, clock), setup })
     }
 }
 
@@ -76,6 +78,12 @@ pub struct LoginAnswer {
     pub error: Option<String>,
     /// Which provider answers, if it says so.
     pub iss: Option<String>,
+}
+
+/// An answer to a login that this browser began. Nobody was asked about it yet, and it ends the login when somebody is.
+pub struct LoginBack {
+    returned: Returned,
+    answer: LoginAnswer,
 }
 
 /// A login that succeeded.
@@ -217,9 +225,8 @@ impl Engine {
         let to = own_path(to).ok_or_else(|| {
             LoginRefused::new(LoginProblem::Unknown, "it was to lead to an address that is not this host's")
         })?;
-        let now = self.now();
-        let metadata = login.provider.metadata(&login.setup, now).await?;
-        let begun = login.flows.begin(to, now)?;
+        let metadata = login.provider.metadata(&login.setup).await?;
+        let begun = login.flows.begin(to, self.now())?;
         let mut url = metadata.authorization_endpoint.0.clone();
         let scopes = login.setup.scopes.iter().map(String::as_str).filter(|scope| *scope != "openid");
         let scopes: Vec<&str> = std::iter::once("openid").chain(scopes).collect();
@@ -235,22 +242,35 @@ impl Engine {
         Ok(LoginPage { url: url.into(), cookie: begun.cookie, lasts: flow::LASTS })
     }
 
+    /// Looks which login something answers. It asks nobody and keeps nothing, whatever it is given: what costs more is
+    /// [`end_login`](Self::end_login)'s, so whoever paces logins does it in between.
+    ///
+    /// # Errors
+    /// It is no answer to a login of this browser.
+    pub fn find_login(&self, answer: LoginAnswer) -> Result<LoginBack, LoginRefused> {
+        let login = self.login().ok_or_else(off)?;
+        let (Some(cookie), Some(state)) = (&answer.cookie, &answer.state) else { return Err(unknown()) };
+        let returned = login.flows.find(cookie.expose_secret(), state.expose_secret(), self.now());
+        Ok(LoginBack { returned: returned.ok_or_else(unknown)?, answer })
+    }
+
     /// Ends a login with what came back, and begins a session.
     ///
     /// # Errors
-    /// It is no answer to a login of this browser, the provider does not confirm it, or whoever it is may not log in.
-    pub async fn end_login(&self, answer: LoginAnswer) -> Result<LoginDone, LoginRefused> {
+    /// The login was ended already, the provider does not confirm it, or whoever it is may not log in.
+    pub async fn end_login(&self, back: LoginBack) -> Result<LoginDone, LoginRefused> {
         let login = self.login().ok_or_else(off)?;
-        let (Some(cookie), Some(state)) = (&answer.cookie, &answer.state) else { return Err(unknown()) };
-        let returned = login.flows.end(cookie.expose_secret(), state.expose_secret(), self.now());
-        let returned = returned.ok_or_else(unknown)?;
+        let LoginBack { returned, answer } = back;
+        if !login.flows.end(&returned, self.now()) {
+            return Err(unknown());
+        }
         if let Some(error) = &answer.error {
             let word: String =
                 error.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect();
             return Err(LoginRefused::new(LoginProblem::Declined, format!("the provider answers `{word}`")));
         }
         let code = answer.code.as_ref().ok_or_else(unknown)?;
-        let metadata = login.provider.metadata(&login.setup, self.now()).await?;
+        let metadata = login.provider.metadata(&login.setup).await?;
         let says_who = answer.iss.as_deref();
         let by_another = match says_who {
             Some(issuer) => issuer != login.setup.issuer,
@@ -276,7 +296,7 @@ impl Engine {
     ) -> Result<Person, LoginRefused> {
         let (setup, now) = (&login.setup, self.now());
         let token = jws::Token::parse(token.expose_secret(), setup.allowed()).map_err(ProviderError::from)?;
-        let claims = login.provider.verified(metadata, &token, now).await?;
+        let claims = login.provider.verified(metadata, &token).await?;
         let expected = Expected { issuer: &setup.issuer, client_id: &setup.client_id, nonce, now };
         let reading = Reading {
             email_claim: &setup.email_claim,

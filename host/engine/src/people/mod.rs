@@ -4,7 +4,7 @@
 //! once. What a request may do is [`Rights`], a pure matter of the three.
 
 mod rights;
-mod secret;
+pub(crate) mod secret;
 
 use contactor_store::{Actor, SessionId, StoreError, TokenId, UserId, WorkspaceId};
 use jiff::SignedDuration;

@@ -13,19 +13,20 @@ use zeroize::Zeroizing;
 /// How a token begins.
 pub(crate) const TOKEN: &str = "ctk_";
 /// How the value of a session begins.
-pub(crate) const SESSION: &str = "cts_";
+pub const SESSION: &str = "cts_";
 const ID: usize = 16;
 const SECRET: usize = 64;
 
 /// A token or the value of a session that somebody shows.
-pub(crate) struct Shown {
-    pub(crate) id: String,
+pub struct Shown {
+    /// By which it is looked for; no secret.
+    pub id: String,
     hash: SecretHash,
 }
 
 impl Shown {
     /// Takes it apart; `None` when it cannot be one.
-    pub(crate) fn parse(kind: &str, text: &str) -> Option<Self> {
+    pub fn parse(kind: &str, text: &str) -> Option<Self> {
         let (id, secret) = text.strip_prefix(kind)?.split_once('_')?;
         let is_hex = |part: &str, length| {
             part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
@@ -34,7 +35,7 @@ impl Shown {
     }
 
     /// Whether it is the one of which this is kept. Takes the same time wherever the two differ.
-    pub(crate) fn is(&self, kept: Option<SecretHash>) -> bool {
+    pub fn is(&self, kept: Option<SecretHash>) -> bool {
         let against = kept.unwrap_or(SecretHash([0; 32]));
         bool::from(self.hash.0.ct_eq(&against.0)) && kept.is_some()
     }

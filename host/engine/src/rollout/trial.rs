@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use contactor_store::{
-    ConnectionId, FailureClass, Rollout, RolloutEnd, RolloutMode, RolloutNews, RunId, ShadowDifference, Tally,
+    ConnectionId, Rollout, RolloutEnd, RolloutMode, RolloutNews, RunId, ShadowDifference, Tally,
 };
 use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};

@@ -30,11 +30,11 @@ use crate::app::App;
 use crate::cookies::{self, SESSION};
 use crate::error::ApiError;
 
-/// Refusals of one actor that are put on record within a minute, and of one kind that are logged; the next one that is tells how many
-/// were not.
+/// Refusals of one actor (and of one kind, where nobody is known) that are put on record within a minute, and of one kind that are logged;
+/// the next one that is tells how many were not.
 const REFUSALS: u32 = 20;
 
-/// Logins of all people together that come back from the provider within a minute: each costs requests to it.
+/// Logins of all people together that are ended within a minute: each costs requests to the provider.
 const LOGINS: u32 = 60;
 
 /// What the gate remembers.
@@ -43,7 +43,7 @@ pub(crate) struct Gate {
     requests: Pace<String>,
     pub(crate) refusals: Pace<String>,
     pub(crate) logins: Pace<()>,
-    lines: Pace<&'static str>,
+    pub(crate) lines: Pace<&'static str>,
 }
 
 impl Gate {

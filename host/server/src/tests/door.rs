@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::ServerConfig;
+use crate::cookies::SESSION;
 use crate::testing::{TOKEN, TestServer, answer, config};
 
 /// Reads the head of one answer.
@@ -68,9 +69,16 @@ async fn tls_is_insisted_on_where_the_operator_says_so() {
 }
 
 #[tokio::test]
-async fn a_cookie_opens_nothing_whatever_it_holds_and_wherever_it_comes_from() {
+async fn a_cookie_that_is_no_session_opens_nothing_wherever_it_comes_from() {
     let server = TestServer::start().await;
-    for cookie in [format!("token={TOKEN}"), format!("Authorization=Bearer {TOKEN}"), TOKEN.to_owned()] {
+    let made_up = format!("{SESSION}=cts_{}_{}", "0".repeat(16), "0".repeat(64));
+    for cookie in [
+        format!("token={TOKEN}"),
+        format!("Authorization=Bearer {TOKEN}"),
+        TOKEN.to_owned(),
+        format!("{SESSION}={TOKEN}"),
+        made_up,
+    ] {
         for (method, path) in [(Method::GET, "/api/v1/workspaces"), (Method::POST, "/api/v1/workspaces")] {
             let own = format!("http://{}", server.address);
             for origin in [own.as_str(), "https://evil.example", "null"] {

@@ -5,5 +5,6 @@ mod connections;
 mod description;
 mod door;
 mod ingest;
+mod login;
 mod people;
 mod status;
