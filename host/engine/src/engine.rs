@@ -141,6 +141,7 @@ impl Engine {
         .map_err(|error| EngineError::Invalid(error.to_string()))?;
         let runtime =
             Runtime::new(parts.runtime).map_err(|error| EngineError::Invalid(format!("runtime: {error}")))?;
+        let artefacts = Artefacts::new(parts.artefacts);
         Ok(Self(Arc::new(Inner {
             config: parts.config,
             clock: parts.clock,
@@ -152,9 +153,9 @@ impl Engine {
             verifier: parts.verifier,
             highlevel_client,
             outbound: parts.outbound,
-            publishers: Publishers::new(parts.connectors)?,
+            publishers: Publishers::new(parts.connectors, &artefacts)?,
             runtime,
-            artefacts: Artefacts::new(parts.artefacts),
+            artefacts,
             // A restart is another owner: its predecessor's claims are free once the lease is taken over.
             owner: format!("contactor-{}", uuid::Uuid::new_v4()),
             locks: KeyedLocks::default(),

@@ -125,14 +125,17 @@ impl Engine {
     ///
     /// # Errors
     /// The bytes are no connector.
-    pub fn inspect(&self, bytes: &[u8]) -> Result<InspectReport, EngineError> {
-        let report = inspect(bytes)?;
-        let id = report.manifest.pointer("/connector/id").and_then(serde_json::Value::as_str);
-        let (publisher, refused) = match self.publishers().vouch(id.unwrap_or_default(), bytes) {
-            Ok(publisher) => (publisher, None),
-            Err(why) => (None, Some(why.to_string())),
-        };
-        Ok(InspectReport { publisher, refused: report.refused.clone().or(refused), ..report })
+    pub async fn inspect(&self, bytes: Vec<u8>) -> Result<InspectReport, EngineError> {
+        self.aside(move |engine| {
+            let report = inspect(&bytes)?;
+            let id = report.manifest.pointer("/connector/id").and_then(serde_json::Value::as_str);
+            let (publisher, refused) = match engine.publishers().vouch(id.unwrap_or_default(), &bytes) {
+                Ok(publisher) => (publisher, None),
+                Err(why) => (None, Some(why.to_string())),
+            };
+            Ok(InspectReport { publisher, refused: report.refused.clone().or(refused), ..report })
+        })
+        .await?
     }
 
     /// Installs a component: everything about it is checked, and it is compiled once, before it counts as installed.
@@ -181,6 +184,7 @@ impl Engine {
             approved,
         };
         self.store().install_connector(installed.clone()).await?;
+        self.publishers().remember(&installed.digest, Ok(installed.publisher.clone()));
         self.view_connector(&installed)
     }
 
