@@ -117,6 +117,36 @@ async fn the_bodies_of_all_webhooks_together_have_so_much_room() {
 }
 
 #[tokio::test]
+async fn the_bodies_of_the_admin_api_together_have_so_much_room() {
+    let kib = 1024;
+    let limits =
+        ServerConfig { json_body_cap: kib, component_body_cap: kib, admin_bodies_cap: kib, ..config() };
+    let server = TestServer::start_with(limits).await;
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    let request = format!(
+        "POST /api/v1/connectors HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\ncontent-type: application/wasm\r\n\
+         content-length: 4\r\nexpect: 100-continue\r\n\r\n"
+    );
+    slow.write_all(request.as_bytes()).await.unwrap();
+    // Its body is waited for by now, so it has its room.
+    assert!(head(&mut slow).await.starts_with("HTTP/1.1 100 "));
+    let make =
+        |id: &str| server.admin(Method::POST, "/api/v1/users").json(&serde_json::json!({ "id": id })).send();
+    let crowded = make("bob").await.unwrap();
+    assert_eq!((crowded.status().as_u16(), &crowded.headers()["retry-after"]), (503, &"30".parse().unwrap()));
+    assert_eq!(crate::testing::json(crowded).await["error"]["code"], "crowded");
+    // What has no body needs no room, and what is refused for its size none either.
+    assert_eq!(answer(server.admin(Method::GET, "/api/v1/users")).await, (200, serde_json::json!([])));
+    assert_eq!(make(&"x".repeat(kib)).await.unwrap().status(), 413);
+    slow.write_all(b"none").await.unwrap();
+    assert!(head(&mut slow).await.starts_with("HTTP/1.1 422 "));
+    assert_eq!(make("bob").await.unwrap().status(), 201, "there is room again");
+    let (_, log) = answer(server.admin(Method::GET, "/api/v1/audit")).await;
+    let began: Vec<_> = log.as_array().unwrap().iter().map(|entry| &entry["status"]).collect();
+    assert_eq!(began, [201, 422], "nothing of the others was begun: {log}");
+}
+
+#[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
     let server = TestServer::start().await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
