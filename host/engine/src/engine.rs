@@ -38,6 +38,7 @@ use crate::publishers::{ConnectorsConfig, Publishers};
 use crate::rests::Breakers;
 use crate::rollout::{Counting, Standing, Trial, Trials};
 use crate::scheduler::Wake;
+use crate::seats::Seats;
 use crate::subscriptions::Subscriptions;
 use crate::task_walk::TaskWalk;
 use crate::usage::Meters;
@@ -93,6 +94,7 @@ struct Inner {
     artefacts: Artefacts,
     owner: String,
     locks: KeyedLocks,
+    seats: Seats,
     breakers: Breakers,
     guards: Guard,
     trials: Trials,
@@ -143,6 +145,7 @@ impl Engine {
             Runtime::new(parts.runtime).map_err(|error| EngineError::Invalid(format!("runtime: {error}")))?;
         let artefacts = Artefacts::new(parts.artefacts);
         Ok(Self(Arc::new(Inner {
+            seats: Seats::new(parts.config.concurrency_per_workspace),
             config: parts.config,
             clock: parts.clock,
             store: parts.store,
@@ -289,6 +292,10 @@ impl Engine {
 
     pub(crate) fn locks(&self) -> &KeyedLocks {
         &self.0.locks
+    }
+
+    pub(crate) fn seats(&self) -> &Seats {
+        &self.0.seats
     }
 
     pub(crate) fn meters(&self) -> &Arc<Meters> {

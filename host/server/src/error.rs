@@ -153,6 +153,7 @@ impl From<EngineError> for ApiError {
                 (StatusCode::CONFLICT, "conflict")
             }
             EngineError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
+            EngineError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             EngineError::Component(_) | EngineError::Unvouched { .. } => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "component-refused")
             }
@@ -230,6 +231,7 @@ mod tests {
                 409,
             ),
             (EngineError::Store(StoreError::Closed), 503),
+            (EngineError::Busy("x".to_owned()), 503),
             (partner, 502),
             (artefacts, 503),
         ] {

@@ -71,6 +71,8 @@ impl Engine {
             recording.country.clone(),
         ));
         let stage = self.stage(&active, &recording);
+        // One place for all of them: they are played one after the other.
+        let _seat = stage.run.seat("replay").await.map_err(|crowded| EngineError::Busy(crowded.message))?;
         let (calls, log) = stage.play_all(&recording.calls).await;
         let log =
             (log != recording.log).then(|| SideBySide { recorded: recording.log.clone(), replayed: log });
@@ -140,7 +142,7 @@ impl Engine {
         let run = RunContext {
             started_at: recording.at,
             // The calls never come as far; should one, it would be held back.
-            ..self.context(active, Priority::Interactive, true)
+            ..self.interactive(active, true)
         };
         // What an action was given as a secret is in no report either.
         for recorded in &recording.calls {
