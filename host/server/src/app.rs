@@ -27,7 +27,8 @@ pub(crate) struct Shared {
     pub(crate) config: ServerConfig,
     pub(crate) ingest: IngestMetrics,
     pub(crate) webhook_bodies: Bodies,
-    pub(crate) admin_bodies: BodiesOfUsers,
+    pub(crate) json_bodies: BodiesOfUsers,
+    pub(crate) components: BodiesOfUsers,
     pub(crate) readiness: Readiness,
     pub(crate) gate: Gate,
 }
@@ -39,10 +40,8 @@ impl App {
             gate: Gate::new(config.admin_requests_per_minute),
             ingest: IngestMetrics::register(),
             webhook_bodies: Bodies::new(config.webhook_bodies_cap, config.webhook_body_cap),
-            admin_bodies: BodiesOfUsers::new(
-                config.admin_bodies_cap,
-                config.component_body_cap.max(config.json_body_cap),
-            ),
+            json_bodies: BodiesOfUsers::new(config.json_bodies_cap, config.json_body_cap),
+            components: BodiesOfUsers::new(config.component_bodies_cap, config.component_body_cap),
             readiness: Readiness::default(),
             config,
         }))

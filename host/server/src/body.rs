@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 const KIB: usize = 1024;
 
-/// Of the room for the bodies of the admin API one of its users may take a quarter: nobody keeps the others out by sending slowly.
+/// Of the room for bodies of the admin API one of its users may take a quarter: nobody keeps the others out by sending slowly.
 const PART: usize = 4;
 /// Users that are remembered; beyond, those that send nothing are forgotten.
 const NAMES: usize = 1_000;
@@ -63,10 +63,11 @@ impl Bodies {
     }
 }
 
-/// The same for the admin API, of which each user has a part at most.
+/// The same for a kind of body of the admin API, of which each user has a part at most.
 pub(crate) struct BodiesOfUsers {
     all: Bodies,
     bytes: usize,
+    /// Of one body.
     largest: usize,
     /// What is left of their parts to those who are sending.
     parts: Mutex<HashMap<String, Weak<Semaphore>>>,
@@ -79,9 +80,9 @@ impl BodiesOfUsers {
     }
 
     /// Room for the body that somebody announces, as [`Bodies::room`].
-    pub(crate) fn room(&self, who: &str, headers: &HeaderMap, cap: usize) -> Result<[Room; 2], Crowded> {
-        let own = self.part_of(who).room(headers, cap)?;
-        Ok([own, self.all.room(headers, cap)?])
+    pub(crate) fn room(&self, who: &str, headers: &HeaderMap) -> Result<[Room; 2], Crowded> {
+        let own = self.part_of(who).room(headers, self.largest)?;
+        Ok([own, self.all.room(headers, self.largest)?])
     }
 
     fn part_of(&self, who: &str) -> Bodies {
@@ -183,7 +184,7 @@ mod tests {
     #[test]
     fn who_sends_much_keeps_nobody_else_out() {
         let bodies = BodiesOfUsers::new(8 * KIB, KIB);
-        let send = |who: &str| bodies.room(who, &announcing("1024"), KIB);
+        let send = |who: &str| bodies.room(who, &announcing("1024"));
         let of_bob = [send("bob").unwrap(), send("bob").unwrap()];
         assert_eq!(send("bob").unwrap_err(), Crowded, "a quarter of it");
         let others: Vec<_> =
@@ -195,7 +196,7 @@ mod tests {
         drop(of_bob);
         assert!(send("bob").is_ok(), "there is room again");
         let large = BodiesOfUsers::new(KIB, 4 * KIB);
-        assert!(large.room("bob", &HeaderMap::new(), 4 * KIB).is_ok(), "one body always has room");
+        assert!(large.room("bob", &HeaderMap::new()).is_ok(), "one body always has room");
     }
 
     #[tokio::test]

@@ -21,9 +21,11 @@ pub struct ServerConfig {
     pub json_body_cap: usize,
     /// Largest component that can be uploaded, in bytes. The runtime has a cap of its own.
     pub component_body_cap: usize,
-    /// Bytes of bodies of the admin API that may be on their way in, or at work, at once, and of one user a quarter of them; who brings
-    /// more is asked to come again. At least one body's.
-    pub admin_bodies_cap: usize,
+    /// Bytes of JSON bodies that may be on their way in, or at work, at once, and of one user a quarter of them; who brings more is
+    /// asked to come again. At least one body's.
+    pub json_bodies_cap: usize,
+    /// The same of components, so that who uploads keeps nobody from anything else.
+    pub component_bodies_cap: usize,
     /// Connections open at once. Further ones wait in the kernel's queue.
     pub max_connections: usize,
     /// Longest time for a request's head to arrive, and for an idle connection to stay open.
@@ -57,7 +59,8 @@ impl ServerConfig {
             webhook_bodies_cap: 64 * 1024 * 1024,
             json_body_cap: 1024 * 1024,
             component_body_cap: 16 * 1024 * 1024,
-            admin_bodies_cap: 128 * 1024 * 1024,
+            json_bodies_cap: 32 * 1024 * 1024,
+            component_bodies_cap: 128 * 1024 * 1024,
             max_connections: 4_096,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),

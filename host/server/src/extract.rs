@@ -7,16 +7,19 @@ use http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
-use crate::body::{self, BodyError};
-use crate::config::ServerConfig;
+use crate::body::{self, BodiesOfUsers, BodyError};
 use crate::error::ApiError;
 
 const JSON: &str = "application/json";
 const WASM: &str = "application/wasm";
 
-/// The largest body that a request may have by what it says that it is.
-pub(crate) fn cap(config: &ServerConfig, headers: &HeaderMap) -> usize {
-    if essence(headers).eq_ignore_ascii_case(WASM) { config.component_body_cap } else { config.json_body_cap }
+/// How large a body may be, by what the request says that it is, and the room that there is for its kind.
+pub(crate) fn kind_of<'a>(app: &'a App, headers: &HeaderMap) -> (usize, &'a BodiesOfUsers) {
+    if essence(headers).eq_ignore_ascii_case(WASM) {
+        (app.config.component_body_cap, &app.components)
+    } else {
+        (app.config.json_body_cap, &app.json_bodies)
+    }
 }
 
 /// A JSON body.

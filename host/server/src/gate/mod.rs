@@ -162,9 +162,9 @@ fn room(app: &App, caller: &Caller, request: &Request) -> Result<Option<[Room; 2
     if request.body().is_end_stream() {
         return Ok(None);
     }
-    let cap = extract::cap(&app.config, request.headers());
+    let (cap, bodies) = extract::kind_of(app, request.headers());
     body::fits(request.headers(), cap)?;
-    let room = app.admin_bodies.room(caller.actor.as_str(), request.headers(), cap);
+    let room = bodies.room(caller.actor.as_str(), request.headers());
     room.map(Some).map_err(|_crowded| ApiError::crowded())
 }
 

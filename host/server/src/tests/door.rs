@@ -120,7 +120,7 @@ async fn the_bodies_of_all_webhooks_together_have_so_much_room() {
 async fn the_bodies_of_the_admin_api_together_have_so_much_room() {
     let kib = 1024;
     let limits =
-        ServerConfig { json_body_cap: kib, component_body_cap: kib, admin_bodies_cap: kib, ..config() };
+        ServerConfig { json_body_cap: kib, component_body_cap: kib, component_bodies_cap: kib, ..config() };
     let server = TestServer::start_with(limits).await;
     let mut slow = TcpStream::connect(server.address).await.unwrap();
     let request = format!(
@@ -130,20 +130,24 @@ async fn the_bodies_of_the_admin_api_together_have_so_much_room() {
     slow.write_all(request.as_bytes()).await.unwrap();
     // Its body is waited for by now, so it has its room.
     assert!(head(&mut slow).await.starts_with("HTTP/1.1 100 "));
-    let make =
-        |id: &str| server.admin(Method::POST, "/api/v1/users").json(&serde_json::json!({ "id": id })).send();
-    let crowded = make("bob").await.unwrap();
+    let upload = |body: String| {
+        let request = server.admin(Method::POST, "/api/v1/connectors");
+        request.header("content-type", "application/wasm").body(body).send()
+    };
+    let crowded = upload("none".to_owned()).await.unwrap();
     assert_eq!((crowded.status().as_u16(), &crowded.headers()["retry-after"]), (503, &"30".parse().unwrap()));
     assert_eq!(crate::testing::json(crowded).await["error"]["code"], "crowded");
-    // What has no body needs no room, and what is refused for its size none either.
+    // What is refused for its size needs no room, what has no body neither, and JSON has room of its own.
+    assert_eq!(upload("x".repeat(kib + 1)).await.unwrap().status(), 413);
     assert_eq!(answer(server.admin(Method::GET, "/api/v1/users")).await, (200, serde_json::json!([])));
-    assert_eq!(make(&"x".repeat(kib)).await.unwrap().status(), 413);
+    let user = serde_json::json!({ "id": "bob" });
+    assert_eq!(answer(server.admin(Method::POST, "/api/v1/users").json(&user)).await.0, 201);
     slow.write_all(b"none").await.unwrap();
     assert!(head(&mut slow).await.starts_with("HTTP/1.1 422 "));
-    assert_eq!(make("bob").await.unwrap().status(), 201, "there is room again");
+    assert_eq!(upload("none".to_owned()).await.unwrap().status(), 422, "there is room again");
     let (_, log) = answer(server.admin(Method::GET, "/api/v1/audit")).await;
     let began: Vec<_> = log.as_array().unwrap().iter().map(|entry| &entry["status"]).collect();
-    assert_eq!(began, [201, 422], "nothing of the others was begun: {log}");
+    assert_eq!(began, [422, 201, 422], "nothing of the others was begun: {log}");
 }
 
 #[tokio::test]
