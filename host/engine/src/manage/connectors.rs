@@ -5,7 +5,6 @@ use contactor_store::{Digest, InstalledConnector};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::artefacts::Artefacts;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::people::Caller;
@@ -157,8 +156,7 @@ impl Engine {
     }
 
     async fn install(&self, bytes: Vec<u8>, approved: bool) -> Result<ConnectorView, EngineError> {
-        let digest = Artefacts::digest(&bytes);
-        let expected = contactor_runtime::Digest::of(&bytes);
+        let (expected, bytes) = self.aside(move |_| (contactor_runtime::Digest::of(&bytes), bytes)).await?;
         let grants = contactor_runtime::Grants::all();
         let (connector, publisher) = self.load_component(bytes.clone(), &expected, &grants).await?;
         let manifest = connector.manifest();
@@ -169,16 +167,22 @@ impl Engine {
             )));
         }
         crate::active::compile_mappings(manifest, &serde_json::Value::Null)?;
-        let text = contactor_manifest::extract(&bytes)
-            .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?
-            .unwrap_or_default();
-        self.artefacts().put(&digest, &bytes)?;
+        let (size, digest) = (bytes.len() as u64, Digest::new(expected.to_string()));
+        let of_file = digest.clone();
+        let kept = self.aside(move |engine| {
+            let text = contactor_manifest::extract(&bytes)
+                .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?
+                .unwrap_or_default();
+            engine.artefacts().put(&of_file, &bytes)?;
+            Ok::<_, EngineError>(text)
+        });
+        let text = kept.await??;
         let installed = InstalledConnector {
             digest,
             id: manifest.connector.id.to_string(),
             version: manifest.connector.version.to_string(),
             manifest: text,
-            size: bytes.len() as u64,
+            size,
             installed_at: self.now(),
             publisher,
             approved,

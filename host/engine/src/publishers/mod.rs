@@ -273,6 +273,10 @@ mod tests {
         contactor_manifest::embed(b"\0asm\x0d\0\x01\0", "").unwrap()
     }
 
+    fn digest(bytes: &[u8]) -> Digest {
+        Digest::new(contactor_runtime::Digest::of(bytes).to_string())
+    }
+
     fn nothing_installed() -> (tempfile::TempDir, Artefacts) {
         let root = tempfile::tempdir().unwrap();
         let dir = cap_std::fs::Dir::open_ambient_dir(root.path(), cap_std::ambient_authority()).unwrap();
@@ -368,7 +372,7 @@ mod tests {
     fn a_file_that_is_refused_and_lies_here_is_refused_under_every_further_signature() {
         let (stage, (_dir, artefacts)) = (Stage::new(), nothing_installed());
         let signed = stage.signed(&[0]);
-        artefacts.put(&Artefacts::digest(&signed), &signed).unwrap();
+        artefacts.put(&digest(&signed), &signed).unwrap();
         let refuse = BTreeSet::from([contactor_runtime::Digest::of(&signed)]);
         let config = ConnectorsConfig { refuse, ..stage.config(Unsigned::Refuse) };
         let publishers = Publishers::new(config, &artefacts).unwrap();
@@ -384,7 +388,7 @@ mod tests {
         let publishers = Publishers::new(stage.config(Unsigned::Refuse), &artefacts).unwrap();
         for keys in [&[][..], &[0], &[2]] {
             let bytes = stage.signed(keys);
-            let (digest, vouched) = (Artefacts::digest(&bytes), publishers.vouch("other", &bytes));
+            let (digest, vouched) = (digest(&bytes), publishers.vouch("other", &bytes));
             assert_eq!(publishers.remembered(&digest), None, "{keys:?}");
             publishers.remember(&digest, vouched.clone());
             assert_eq!(publishers.remembered(&digest), Some(vouched));

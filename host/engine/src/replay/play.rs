@@ -11,7 +11,6 @@ use super::recording::{CAP, Recorded, Recording, of_result, recorded_kind};
 use super::report::{RecordingSummary, ReplayReport, ReplayedCall, SideBySide, parting};
 use super::tape::{Player, Tape};
 use crate::active::Active;
-use crate::artefacts::Artefacts;
 use crate::capabilities::Capabilities;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -52,9 +51,9 @@ impl Engine {
             Some(bytes) => bytes,
             None => self.component_of(&recording)?,
         };
-        let digest = Digest::of(&bytes);
+        let (digest, bytes) = self.aside(move |_| (Digest::of(&bytes), bytes)).await?;
         // Nothing can be reached, so a newer build may import what nobody granted yet.
-        let (connector, _) = self.load_component(bytes.clone(), &digest, &Grants::all()).await?;
+        let (connector, _) = self.load_component(bytes, &digest, &Grants::all()).await?;
         let id = connector.manifest().connector.id.as_str();
         if id != recording.connector {
             return Err(EngineError::Invalid(format!(
@@ -81,7 +80,7 @@ impl Engine {
             same: log.is_none() && calls.iter().all(ReplayedCall::is_same),
             connector: recording.connector,
             recorded: recording.digest,
-            replayed: Artefacts::digest(&bytes).as_str().to_owned(),
+            replayed: digest.to_string(),
             calls,
             log,
         })
