@@ -88,7 +88,7 @@ async fn a_policy_is_seen_by_the_admins_of_its_workspace_and_by_no_others() {
 async fn what_the_host_changes_by_itself_is_on_record_like_what_somebody_asked_for() {
     let world = World::set().await;
     let id = ConnectionId::new(format!("{OWN}/prefinery"));
-    world.stand.engine.note_host_change(&id, "rollouts.adopt", "digest=0f1e".to_owned()).await;
+    world.stand.engine.note_host_change(&id, "rollouts.adopt", "digest=0f1e").await;
     let (_, seen) = world.get(world.shows("wanda"), "/audit?actor=the-host").await;
     let shown = |name: &str| &seen[0][name];
     assert_eq!(

@@ -24,7 +24,7 @@ impl Engine {
     /// `rollouts.adopt`. It is done already, so a store that cannot keep the entry undoes nothing: the process's own log has it then.
     ///
     /// `detail` says what came of it, as the operation's own entries do.
-    pub async fn note_host_change(&self, connection: &ConnectionId, action: &str, detail: String) {
+    pub async fn note_host_change(&self, connection: &ConnectionId, action: &str, detail: &str) {
         let (workspace, connector) = connection.as_str().split_once('/').unwrap_or((connection.as_str(), ""));
         let begun = NewAudit {
             phase: AuditPhase::Begun,
@@ -43,7 +43,7 @@ impl Engine {
                 phase: AuditPhase::Ended,
                 began,
                 status: Some(DONE),
-                detail: detail.clone(),
+                detail: detail.to_owned(),
                 ..begun.clone()
             };
             self.store().append_audit(ended).await
