@@ -5,8 +5,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use contactor_engine::{EnableConnection, NewDestination, NewWorkspace};
+use async_trait::async_trait;
+use contactor_engine::{Capabilities, EnableConnection, EngineConfig, Guest, NewDestination, NewWorkspace};
 use contactor_manifest::embed;
+use contactor_runtime::{CallError, Invocation, Reply};
 use contactor_sandbox::SandboxConfig;
 use contactor_sandbox::highlevel::{LocationConfig, PersonAct};
 use contactor_store::{ConnectionId, DestinationKind, Parked, Run, RunFilter, RunOutcome, WorkspaceId};
@@ -15,6 +17,7 @@ use contactor_tests::engine::{Stand, WORKSPACE};
 use contactor_tests::host::PATIENCE;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 const MANIFEST: &str = include_str!("../guest-operations/connector.toml");
@@ -86,6 +89,33 @@ async fn runs(stand: &Stand, connection: &ConnectionId) -> Vec<Run> {
 async fn parked(stand: &Stand) -> Vec<Parked> {
     let parked = stand.engine.parked(&WorkspaceId::new(WORKSPACE)).await.unwrap();
     parked.into_iter().filter(|parked| parked.key.entity != "contact").collect()
+}
+
+/// A connector whose actions wait until somebody lets them end.
+struct Waits {
+    under_way: watch::Sender<usize>,
+    most: AtomicUsize,
+    goes_on: Semaphore,
+}
+
+impl Waits {
+    fn letting(permits: usize) -> Arc<Self> {
+        let (under_way, _) = watch::channel(0);
+        Arc::new(Self { under_way, most: AtomicUsize::new(0), goes_on: Semaphore::new(permits) })
+    }
+}
+
+#[async_trait]
+impl Guest for Waits {
+    async fn call(&self, _: Capabilities, _: Invocation) -> Result<Reply, CallError> {
+        self.under_way.send_modify(|under_way| {
+            *under_way += 1;
+            self.most.fetch_max(*under_way, Ordering::SeqCst);
+        });
+        self.goes_on.acquire().await.unwrap().forget();
+        self.under_way.send_modify(|under_way| *under_way -= 1);
+        Ok(Reply::Run(Ok("{}".to_owned())))
+    }
 }
 
 /// A receiver that takes connections and never answers; tells how many it holds.
@@ -339,4 +369,45 @@ async fn a_secret_that_an_action_is_given_stays_in_no_run() {
         let requests: Vec<_> = run.calls.iter().filter_map(|call| call.request.as_deref()).collect();
         assert_eq!(requests, [kept]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_actions_of_one_workspace_leave_room_to_the_others() {
+    let other = LocationConfig::numbered(2);
+    let mut config = SandboxConfig::for_tests();
+    config.highlevel.limits = None;
+    config.highlevel.locations.push(other.clone());
+    let own = EngineConfig { concurrency_per_workspace: 2, ..EngineConfig::default() };
+    let stand = Stand::serve_engine(config, own).await.unwrap();
+    let new = NewWorkspace {
+        id: "other".to_owned(),
+        name: None,
+        location: other.id,
+        token: Some(other.private_token.into()),
+        country: None,
+        timezone: None,
+    };
+    stand.engine.create_workspace(new).await.unwrap();
+    let scripts = json!({ TAGGED: [create_task("Welcome")] });
+    let slow = connect(&stand, WORKSPACE, "one", &scripts).await;
+    let quick = connect(&stand, "other", "two", &scripts).await;
+    let (waits, answers) = (Waits::letting(0), Waits::letting(100));
+    stand.engine.replace_guest(&slow, Arc::clone(&waits) as Arc<dyn Guest>);
+    stand.engine.replace_guest(&quick, answers as Arc<dyn Guest>);
+    let act = |id: &ConnectionId| {
+        let (engine, id) = (stand.engine.clone(), id.clone());
+        tokio::spawn(async move { engine.run_action(&id, "partner.send", &json!({}), false).await })
+    };
+    let asked: Vec<_> = (0..5).map(|_| act(&slow)).collect();
+    waits.under_way.subscribe().wait_for(|under_way| *under_way == 2).await.unwrap();
+    // Each of these is a call and a commit: the others had every chance to begin meanwhile.
+    for _ in 0..5 {
+        assert_eq!(act(&quick).await.unwrap().unwrap(), json!({}));
+    }
+    assert_eq!(*waits.under_way.borrow(), 2, "no more than a workspace may have");
+    waits.goes_on.add_permits(asked.len());
+    for asked in asked {
+        assert_eq!(asked.await.unwrap().unwrap(), json!({}));
+    }
+    assert_eq!(waits.most.load(Ordering::SeqCst), 2);
 }

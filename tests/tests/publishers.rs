@@ -74,6 +74,14 @@ impl Desk {
         std::fs::write(path, own + &rest).unwrap();
     }
 
+    /// Refuses a component by a digest, beside what the host trusts.
+    fn refuses(&self, digest: &Value) {
+        let path = self.path("contactor.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        let refused = format!("unsigned = \"refuse\"\nrefuse = [{digest}]\n");
+        std::fs::write(path, config.replace("unsigned = \"refuse\"\n", &refused)).unwrap();
+    }
+
     /// Allows what nobody signed.
     fn allows_everything(&self) {
         self.trusts(&[]);
@@ -247,6 +255,53 @@ async fn a_connection_stops_when_nobody_vouches_for_its_component_and_goes_on_wh
     host.until("it goes on", async || Ok(connection(&host).await["state"] == "enabled")).await.unwrap();
     assert_eq!(connection(&host).await["state_reason"], Value::Null);
     host.post("/workspaces/acme/connections/prefinery/check", &json!({})).await.unwrap();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_version_that_the_operator_refuses_is_neither_installed_nor_loaded_whoever_signs_it_again() {
+    let (desk, sandbox) = (Desk::new(), sandbox().await);
+    let house = desk.keygen("house.key").await;
+    desk.keygen("stranger.key").await;
+    desk.sign("prefinery.wasm", "house.key", "signed.wasm").await;
+    desk.sign("signed.wasm", "stranger.key", "again.wasm").await;
+    std::fs::write(desk.path("connectif.wasm"), component("connectif").unwrap()).unwrap();
+    desk.sign("connectif.wasm", "house.key", "other.wasm").await;
+    Host::init(desk.dir.path(), &sandbox, "").await.unwrap();
+    desk.trusts(&[("house", &house, "")]);
+    let host = Host::start(desk.dir.path()).await.unwrap();
+    let (location, token) = (sandbox.highlevel().first_location(), sandbox.highlevel().private_token());
+    host.post("/workspaces", &json!({"id": "acme", "location": location, "token": token})).await.unwrap();
+    let digest = desk.install(&host, "signed.wasm").await.unwrap()["digest"].clone();
+    host.put_prefinery(&sandbox, &json!({})).await.unwrap();
+    host.stop().await.unwrap();
+
+    desk.refuses(&digest);
+    let host = Host::start(desk.dir.path()).await.unwrap();
+    host.until("it is stopped", async || Ok(connection(&host).await["state"] == "paused")).await.unwrap();
+    let reason = connection(&host).await["state_reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains(digest.as_str().unwrap()) && reason.contains("`refuse`"), "{reason}");
+    let listed = host.get("/connectors").await.unwrap();
+    assert!(listed[0]["refused"].as_str().unwrap().contains("`refuse`"), "{listed}");
+    let refused = host.put_prefinery(&sandbox, &json!({})).await.unwrap_err();
+    assert!(refused.to_string().contains("component-refused"), "{refused}");
+    // Another signature makes another file, and no other component.
+    for file in ["signed.wasm", "again.wasm"] {
+        let why = desk.install(&host, file).await.unwrap_err();
+        assert!(why.contains("`refuse`"), "{file}: {why}");
+    }
+    desk.install(&host, "other.wasm").await.unwrap();
+    let (status, said, words) = desk.run(&["connector", "verify", "/again.wasm"]).await;
+    assert!(status == 0, "whoever has never seen the file knows it by its contents: {words}");
+    host.stop().await.unwrap();
+
+    desk.trusts(&[("house", &house, "")]);
+    desk.refuses(&said["contents"]);
+    let (status, _, words) = desk.run(&["connector", "verify", "/again.wasm"]).await;
+    assert!(status == 1 && words.contains("`refuse`"), "{words}");
+    desk.trusts(&[("house", &house, "")]);
+    let host = Host::start(desk.dir.path()).await.unwrap();
+    host.until("it goes on", async || Ok(connection(&host).await["state"] == "enabled")).await.unwrap();
     host.stop().await.unwrap();
 }
 

@@ -706,6 +706,26 @@ async fn the_commands_show_approve_try_adopt_and_go_back() {
     assert!(nothing.contains("nothing to go back to"), "{nothing}");
     assert!(run(&of("adopt", &[])).await.unwrap_err().contains("no version on trial"));
 
+    let second = plan["to"]["digest"].as_str().unwrap();
+    let audit = run(&["audit", "list", "--workspace", "acme"]).await.unwrap();
+    let of_rollouts =
+        audit.as_array().unwrap().iter().rev().filter(|entry| {
+            entry["status"] == 200 && entry["action"].as_str().unwrap().starts_with("rollouts.")
+        });
+    let told: Vec<_> = of_rollouts
+        .map(|entry| format!("{} {}", entry["action"].as_str().unwrap(), entry["detail"].as_str().unwrap()))
+        .collect();
+    let begin = format!("rollouts.begin version=0.2.0 digest={second} former={first}");
+    assert_eq!(
+        told,
+        [
+            format!("{begin} mode=live share=10 approve=true"),
+            format!("{begin} mode=shadow share=100 approve=false"),
+            format!("rollouts.adopt version=0.2.0 digest={second} before={first}"),
+            format!("rollouts.rollback version=0.1.0 digest={first} before={second}"),
+        ]
+    );
+
     let policy = run(&["workspace", "policy", "acme", "--deny", "contacts.write"]).await.unwrap();
     assert_eq!(policy["policy"]["deny"], json!(["contacts.write"]));
     let checked = run(&["connection", "check", "acme", "prefinery"]).await.unwrap_err();

@@ -30,6 +30,8 @@ const TIMEOUT: u32 = 10;
 const MEMORY: u32 = 2_048;
 /// Bytes of an input: the largest manifests of this repository, which are seeds, and little more.
 const LONGEST: u32 = 64 * 1024;
+/// Minutes that a target may run.
+const WEEK: i64 = 7 * 24 * 60;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -42,7 +44,8 @@ pub(crate) struct Fuzz {
     /// The targets; all of them when none is named.
     targets: Vec<String>,
     /// How long each of them runs.
-    #[arg(long, value_name = "MINUTES", default_value_t = 1)]
+    // None at all are libFuzzer's word for ever, and so are more seconds than its number holds.
+    #[arg(long, value_name = "MINUTES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=WEEK))]
     minutes: u32,
     /// How many run at a time.
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
@@ -176,7 +179,7 @@ impl<'w> Bench<'w> {
         let artefacts = self.fuzz.join("artifacts").join(target);
         fs::create_dir_all(&artefacts)?;
         let mut run = self.binary(target);
-        run.arg(format!("-max_total_time={}", minutes.saturating_mul(60)))
+        run.arg(format!("-max_total_time={}", minutes * 60))
             .arg(format!("-timeout={TIMEOUT}"))
             .arg(format!("-rss_limit_mb={MEMORY}"))
             .arg(format!("-max_len={LONGEST}"))
@@ -197,9 +200,11 @@ impl<'w> Bench<'w> {
         let (seeds, grown) = (self.seeds(target), self.grown(target)?);
         fs::create_dir_all(&seeds)?;
         let mut merge = self.binary(target);
-        // The fewest that reach every edge: a corpus is committed, and replayed with the tests.
+        // The fewest that reach every edge: a corpus is committed, and replayed with the tests. No input is cut: the rest of it reaches
+        // something else.
         merge
-            .args(["-set_cover_merge=1", "-use_counters=0", "-max_len=400"])
+            .args(["-set_cover_merge=1", "-use_counters=0"])
+            .arg(format!("-max_len={LONGEST}"))
             .arg(format!("-timeout={TIMEOUT}"))
             .arg(&seeds)
             .arg(&grown);
@@ -222,7 +227,20 @@ fn read(log: &str) -> Seen {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+
+    #[test]
+    fn a_target_runs_for_a_time_that_ends() {
+        let parsed =
+            |minutes: &str| crate::Arguments::try_parse_from(["xtask", "fuzz", "--minutes", minutes]);
+        assert!(parsed("1").is_ok() && parsed("10080").is_ok());
+        for endless in ["0", "10081", "4294967295"] {
+            let refused = parsed(endless).err().map(|error| error.to_string());
+            assert!(refused.as_deref().is_some_and(|why| why.contains("10080")), "{endless}: {refused:?}");
+        }
+    }
 
     #[test]
     fn what_a_run_did_is_read_from_its_report() {

@@ -157,3 +157,15 @@ impl Materials<'_> {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nightly_job_fails_when_nobody_could_be_asked_for_known_flaws() {
+        let nightly = fs::read_to_string(Workspace::find().unwrap().root.join(".ci/nightly")).unwrap();
+        assert!(nightly.contains("cargo xtask supply --require-advisories || failed=1\n"), "{nightly}");
+        assert!(nightly.contains("|| failed=1\nexit \"$failed\"\n"), "{nightly}");
+    }
+}

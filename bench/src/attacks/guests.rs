@@ -5,7 +5,7 @@
 mod made;
 
 use anyhow::{Context as _, Result};
-use contactor_manifest::{embed, extract};
+use contactor_manifest::{custom_section, embed, extract};
 use contactor_tests::artefacts;
 use wasm_encoder::{BlockType, CodeSection, Function};
 
@@ -50,12 +50,17 @@ fn named(id: &str, component: &[u8]) -> Result<Vec<u8>> {
     Ok(embed(component, &manifest.replace("id = \"misbehave\"", &format!("id = \"{id}\"")))?)
 }
 
-pub(super) fn two_memories(_: i64) -> Vec<u8> {
-    made::two_memories()
+pub(super) fn two_memories(number: i64) -> Vec<u8> {
+    numbered(&made::two_memories(), number)
 }
 
-pub(super) fn foreign_import(_: i64) -> Vec<u8> {
-    made::with_name("contactor:connector/clock@0.1.1", "contactor:connector/clack@0.1.1")
+pub(super) fn foreign_import(number: i64) -> Vec<u8> {
+    numbered(&made::with_name("contactor:connector/clock@0.1.1", "contactor:connector/clack@0.1.1"), number)
+}
+
+/// Another component for each number: what the host knows already would cost it less.
+fn numbered(component: &[u8], number: i64) -> Vec<u8> {
+    [component, &custom_section("number", &number.to_be_bytes())].concat()
 }
 
 /// As large as one function may be, and all of it has to be compiled.

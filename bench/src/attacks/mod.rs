@@ -1,6 +1,6 @@
 //! A call in one workspace while the connector of another attacks the host in every way that we know.
 //!
-//! Four attackers make together as many calls as one token of the admin API may, 20 in a second; the neighbour calls, waits and calls
+//! Four attackers make together as many calls as one user of the admin API may, 20 in a second; the neighbour calls, waits and calls
 //! again. Rounds alternate (quiet, attack, quiet, …), and the ratio is the median of the rounds' own.
 
 mod guests;
@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use contactor_sandbox::highlevel::{LocationConfig, PersonAct};
 use contactor_tests::host::Host;
 use futures_util::future::join_all;
+use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -30,8 +31,8 @@ const PAUSE: Duration = Duration::from_millis(2);
 enum Attack {
     /// Runs an action of a connector, which has to end so.
     Act { action: String, input: Value, ends: Ends },
-    /// Installs these bytes, each time others.
-    Install(fn(i64) -> Vec<u8>),
+    /// Installs these bytes, each time others, which has to end so.
+    Install { component: fn(i64) -> Vec<u8>, ends: Fate },
 }
 
 /// How an attack ends.
@@ -44,6 +45,20 @@ enum Ends {
     /// There is nothing that the host could see.
     Unseen,
 }
+
+/// How an installation ends.
+#[derive(Clone, Copy, PartialEq)]
+enum Fate {
+    /// The component is looked at, and refused in these words.
+    Refused(&'static str),
+    /// The compiler has it: it is installed, or given up for the time that it takes.
+    Compiled,
+    /// Its size alone is refused. Whoever goes on sending may not get to read the answer.
+    Unread,
+}
+
+/// What is said of a component that kept the compiler busy, or waited behind one that did.
+const GIVEN_UP: [&str; 2] = ["was not compiled within", "the compiler stayed busy"];
 
 pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> {
     let sandbox = unlimited().await?;
@@ -58,7 +73,8 @@ pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> 
         stage.host.post("/workspaces", &new).await?;
     }
     for (connector, component) in guests::installed()? {
-        install(&stage.host, &component).await?;
+        let (status, said) = upload(&stage.host, component).await?;
+        ensure!(status.is_success(), "{connector}: {status}: {said}");
         enable(&stage, "acme", connector).await?;
     }
     enable(&stage, "other", guests::MISBEHAVE).await?;
@@ -86,6 +102,7 @@ fn attacks(foreign: &str) -> Vec<(&'static str, Attack)> {
     let sends = |path: &str, headers: Value| {
         refused("partner.send", json!({ "method": "get", "path": path, "query": [], "headers": headers }))
     };
+    let installs = |component: fn(i64) -> Vec<u8>, ends: Fate| Attack::Install { component, ends };
     let header = json!([{ "name": "X-Ok", "value": "a\r\nAuthorization: Bearer own" }]);
     vec![
         ("beside an endless loop, p99", ended("loop", Value::Null)),
@@ -116,11 +133,17 @@ fn attacks(foreign: &str) -> Vec<(&'static str, Attack)> {
             "beside calls that nobody granted, p99",
             refused("contacts.delete", json!({ "id": "SandboxContact0001" })),
         ),
-        ("beside components with two memories, p99", Attack::Install(guests::two_memories)),
-        ("beside components that import what there is not, p99", Attack::Install(guests::foreign_import)),
-        ("beside compile bombs, p99", Attack::Install(guests::compile_bomb)),
-        ("beside components of 7 MiB, p99", Attack::Install(guests::huge)),
-        ("beside uploads of 100 MiB, p99", Attack::Install(|_| vec![0; 100 << 20])),
+        (
+            "beside components with two memories, p99",
+            installs(guests::two_memories, Fate::Refused("does not compile")),
+        ),
+        (
+            "beside components that import what there is not, p99",
+            installs(guests::foreign_import, Fate::Refused("which this host does not offer")),
+        ),
+        ("beside compile bombs, p99", installs(guests::compile_bomb, Fate::Compiled)),
+        ("beside components of 7 MiB, p99", installs(guests::huge, Fate::Compiled)),
+        ("beside uploads of 100 MiB, p99", installs(|_| vec![0; 100 << 20], Fate::Unread)),
     ]
 }
 
@@ -184,9 +207,9 @@ async fn attacker(
         let attacked = count.fetch_add(1, Ordering::Relaxed);
         match attack {
             Attack::Act { action, input, ends } => act(host, action, input, *ends).await?,
-            // Refused or taken: what counts is what it costs others.
-            Attack::Install(bytes) => {
-                drop(install(host, &bytes(i64::try_from(round * 10_000 + attacked)?)).await);
+            Attack::Install { component, ends } => {
+                let number = i64::try_from(round * 10_000 + attacked)?;
+                install(host, component(number), *ends).await?;
             }
         }
     }
@@ -207,6 +230,24 @@ async fn act(host: &Host, action: &str, input: &Value, ends: Ends) -> Result<()>
             ensure!(ends == Ends::Ended && !said.contains("no action"), "{action}: {said}");
         }
     }
+    Ok(())
+}
+
+/// An attack by an installation. One that is refused at the door shows nothing of what a compiler costs others.
+async fn install(host: &Host, component: Vec<u8>, ends: Fate) -> Result<()> {
+    let (status, said) = match upload(host, component).await {
+        Ok(answer) => answer,
+        // Whoever is refused is told so at once.
+        Err(error) if ends == Fate::Compiled && error.is_timeout() => return Ok(()),
+        Err(_) if ends == Fate::Unread => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let as_told = match ends {
+        Fate::Refused(words) => status == StatusCode::UNPROCESSABLE_ENTITY && said.contains(words),
+        Fate::Compiled => status.is_success() || GIVEN_UP.iter().any(|words| said.contains(words)),
+        Fate::Unread => status == StatusCode::PAYLOAD_TOO_LARGE,
+    };
+    ensure!(as_told, "an installation ended otherwise: {status}: {said}");
     Ok(())
 }
 
@@ -236,15 +277,14 @@ impl Quantiles {
     }
 }
 
-async fn install(host: &Host, component: &[u8]) -> Result<()> {
+/// Sends a component to be installed; answers the status and what is said.
+async fn upload(host: &Host, component: Vec<u8>) -> reqwest::Result<(StatusCode, String)> {
     let request = host
         .client()
         .post(host.at("/api/v1/connectors"))
         .bearer_auth(host.token())
         .header("content-type", "application/wasm")
-        .body(component.to_vec());
+        .body(component);
     let answer = request.send().await?;
-    let status = answer.status();
-    ensure!(status.is_success(), "{status}: {}", answer.text().await?);
-    Ok(())
+    Ok((answer.status(), answer.text().await?))
 }

@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 
 use cap_std::fs::Dir;
 use contactor_store::Digest;
-use sha2::{Digest as _, Sha256};
 
 use crate::error::EngineError;
 
@@ -16,11 +15,6 @@ pub(crate) struct Artefacts {
 impl Artefacts {
     pub(crate) fn new(dir: Dir) -> Self {
         Self { dir }
-    }
-
-    /// The digest of some bytes.
-    pub(crate) fn digest(bytes: &[u8]) -> Digest {
-        Digest::new(hex::encode(Sha256::digest(bytes)))
     }
 
     /// Writes a component; the rename makes it appear whole or not at all.
@@ -70,7 +64,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let dir = Dir::open_ambient_dir(root.path(), cap_std::ambient_authority()).unwrap();
         let artefacts = Artefacts::new(dir);
-        let digest = Artefacts::digest(b"bytes");
+        let digest = Digest::new(contactor_runtime::Digest::of(b"bytes").to_string());
         artefacts.put(&digest, b"bytes").unwrap();
         assert_eq!(artefacts.get(&digest).unwrap(), b"bytes");
         for hostile in ["../../etc/passwd", "", "ABC", &"a".repeat(63), &format!("{}/", "a".repeat(63))] {

@@ -40,6 +40,7 @@ use crate::publishers::{ConnectorsConfig, Publishers};
 use crate::rests::Breakers;
 use crate::rollout::{Standing, Trial, Trials};
 use crate::scheduler::Wake;
+use crate::seats::Seats;
 use crate::subscriptions::Subscriptions;
 use crate::task_walk::TaskWalk;
 use crate::usage::Meters;
@@ -95,6 +96,7 @@ struct Inner {
     artefacts: Artefacts,
     owner: String,
     locks: KeyedLocks,
+    seats: Seats,
     breakers: Breakers,
     guards: Guard,
     trials: Trials,
@@ -155,7 +157,9 @@ impl Engine {
         .map_err(|error| EngineError::Invalid(error.to_string()))?;
         let runtime =
             Runtime::new(parts.runtime).map_err(|error| EngineError::Invalid(format!("runtime: {error}")))?;
+        let artefacts = Artefacts::new(parts.artefacts);
         Ok(Self(Arc::new(Inner {
+            seats: Seats::new(parts.config.concurrency_per_workspace),
             config: parts.config,
             clock: parts.clock,
             store: parts.store,
@@ -166,9 +170,9 @@ impl Engine {
             verifier: parts.verifier,
             highlevel_client,
             outbound: parts.outbound,
-            publishers: Publishers::new(parts.connectors)?,
+            publishers: Publishers::new(parts.connectors, &artefacts)?,
             runtime,
-            artefacts: Artefacts::new(parts.artefacts),
+            artefacts,
             // A restart is another owner: its predecessor's claims are free once the lease is taken over.
             owner: format!("contactor-{}", uuid::Uuid::new_v4()),
             locks: KeyedLocks::default(),
@@ -303,6 +307,10 @@ impl Engine {
 
     pub(crate) fn locks(&self) -> &KeyedLocks {
         &self.0.locks
+    }
+
+    pub(crate) fn seats(&self) -> &Seats {
+        &self.0.seats
     }
 
     pub(crate) fn meters(&self) -> &Arc<Meters> {

@@ -24,6 +24,9 @@ pub enum EngineError {
     /// Whoever asks may not do it; nothing was changed.
     #[error("{0}")]
     Forbidden(String),
+    /// The host has no room for it at the moment; nothing was run.
+    #[error("{0}")]
+    Busy(String),
     /// The component was refused.
     #[error("component refused: {0}")]
     Component(#[from] contactor_runtime::LoadError),

@@ -2,6 +2,7 @@
 
 use contactor_highlevel::{self as highlevel, ErrorClass, ErrorKind};
 use contactor_runtime::bindings::types as wit;
+use contactor_runtime::{Blame, CallError, HostFault};
 use contactor_store::{Disposition, FailureClass};
 use jiff::{SignedDuration, Timestamp};
 
@@ -27,11 +28,13 @@ pub(crate) struct Failure {
     pub(crate) retry_after: Option<SignedDuration>,
     /// HighLevel suspended the location: the credential is good, and nobody has to do anything.
     pub(crate) suspended: bool,
+    /// The host had no room to run the connector, and nothing was run.
+    pub(crate) busy: bool,
 }
 
 impl Failure {
     pub(crate) fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), retry_after: None, suspended: false }
+        Self { class, message: message.into(), retry_after: None, suspended: false, busy: false }
     }
 
     /// How long the other system asked to be left alone, within reason.
@@ -50,7 +53,9 @@ impl Failure {
         jitter: f64,
     ) -> Disposition {
         let schedule = Schedule::of(self.class);
-        let Some(counts) = schedule.again(attempts, max_attempts) else {
+        // To wait for room is no attempt: others take it, and the record would be parked for what they do.
+        let again = if self.busy { Some(false) } else { schedule.again(attempts, max_attempts) };
+        let Some(counts) = again else {
             return Disposition::Parked { class: self.class, reason: self.message.clone() };
         };
         let own = schedule.wait(attempts, jitter);
@@ -62,6 +67,16 @@ impl Failure {
         };
         Disposition::Retry { at: now + wait, counts }
     }
+}
+
+/// A call of a connector that did not come back with an answer of its own, in words that a run may show.
+pub(crate) fn of_call(error: &CallError, message: String) -> Failure {
+    let class = match error.blame() {
+        Blame::Guest => FailureClass::GuestBug,
+        Blame::Host => FailureClass::Host,
+    };
+    let busy = matches!(error, CallError::Host { fault: HostFault::PoolBusy { .. }, .. });
+    Failure { busy, ..Failure::new(class, message) }
 }
 
 /// An error of the host's own store.
@@ -262,6 +277,25 @@ mod tests {
         let failure = of_connector("prefinery", "adapter.read", &wit::Error::Unavailable("502".into()));
         assert!(matches!(failure.disposition(9, 10, at(0), 0.5), Disposition::Retry { counts: true, .. }));
         assert!(matches!(failure.disposition(10, 10, at(0), 0.5), Disposition::Parked { .. }));
+    }
+
+    #[test]
+    fn to_wait_for_a_free_sandbox_is_no_attempt_and_every_other_fault_of_the_host_is_one() {
+        let failed = |fault| {
+            let error = CallError::Host { connector: "prefinery".into(), export: "adapter.read", fault };
+            of_call(&error, error.to_string())
+        };
+        let busy = failed(HostFault::PoolBusy { slots: 128, waited: std::time::Duration::from_secs(5) });
+        assert_eq!((busy.class, busy.busy), (FailureClass::Host, true));
+        for attempts in [0, 9, 10, 1_000] {
+            let Disposition::Retry { at, counts: false } = busy.disposition(attempts, 10, at(0), 0.5) else {
+                panic!("parked, or counted, after {attempts}")
+            };
+            assert!(at >= self::at(5));
+        }
+        let panicked = failed(HostFault::Panicked);
+        assert!(matches!(panicked.disposition(9, 10, at(0), 0.5), Disposition::Retry { counts: true, .. }));
+        assert!(matches!(panicked.disposition(10, 10, at(0), 0.5), Disposition::Parked { .. }));
     }
 
     #[test]

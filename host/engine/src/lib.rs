@@ -56,6 +56,7 @@ mod replay;
 mod rests;
 mod rollout;
 mod scheduler;
+mod seats;
 mod signature;
 mod story;
 mod subscriptions;

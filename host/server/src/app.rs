@@ -8,7 +8,7 @@ use axum::middleware::map_response_with_state;
 use axum::routing::get;
 use contactor_engine::Engine;
 
-use crate::body::Bodies;
+use crate::body::{Bodies, BodiesOfUsers};
 use crate::config::ServerConfig;
 use crate::error::ApiError;
 use crate::gate::Gate;
@@ -26,7 +26,9 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) config: ServerConfig,
     pub(crate) ingest: IngestMetrics,
-    pub(crate) bodies: Bodies,
+    pub(crate) webhook_bodies: Bodies,
+    pub(crate) json_bodies: BodiesOfUsers,
+    pub(crate) components: BodiesOfUsers,
     pub(crate) readiness: Readiness,
     pub(crate) gate: Gate,
 }
@@ -37,7 +39,9 @@ impl App {
             engine,
             gate: Gate::new(config.admin_requests_per_minute),
             ingest: IngestMetrics::register(),
-            bodies: Bodies::new(&config),
+            webhook_bodies: Bodies::new(config.webhook_bodies_cap, config.webhook_body_cap),
+            json_bodies: BodiesOfUsers::new(config.json_bodies_cap, config.json_body_cap),
+            components: BodiesOfUsers::new(config.component_bodies_cap, config.component_body_cap),
             readiness: Readiness::default(),
             config,
         }))

@@ -1,6 +1,7 @@
 //! Reading a request's body without trusting its sender.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,9 +10,12 @@ use futures_util::StreamExt;
 use http::{HeaderMap, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::ServerConfig;
-
 const KIB: usize = 1024;
+
+/// Of the room for bodies of the admin API one of its users may take a quarter: nobody keeps the others out by sending slowly.
+const PART: usize = 4;
+/// Users that are remembered; beyond, those that send nothing are forgotten.
+const NAMES: usize = 1_000;
 
 /// Why a body was not read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -27,11 +31,10 @@ pub(crate) enum BodyError {
     BrokeOff,
 }
 
-/// What the bodies of strangers may take of the memory, all of them together. Each connection may bring one, and connections are many.
+/// What bodies may take of the memory, all of them together. Each connection may bring one, and connections are many.
 pub(crate) struct Bodies {
     /// In KiB.
     left: Arc<Semaphore>,
-    cap: usize,
 }
 
 /// The bodies of others take up all there is for them.
@@ -44,16 +47,15 @@ pub(crate) struct Crowded;
 pub(crate) struct Room(#[expect(dead_code, reason = "given back when it is dropped")] OwnedSemaphorePermit);
 
 impl Bodies {
-    /// Of the webhooks of a server.
-    pub(crate) fn new(config: &ServerConfig) -> Self {
-        let cap = config.webhook_body_cap;
-        let kib = config.webhook_bodies_cap.max(cap).div_ceil(KIB).min(Semaphore::MAX_PERMITS);
-        Self { left: Arc::new(Semaphore::new(kib)), cap }
+    /// With so many bytes, and always with room for one of the largest.
+    pub(crate) fn new(bytes: usize, largest: usize) -> Self {
+        let kib = bytes.max(largest).div_ceil(KIB).min(Semaphore::MAX_PERMITS);
+        Self { left: Arc::new(Semaphore::new(kib)) }
     }
 
-    /// Room for the body that these headers announce; for the largest, when they say nothing.
-    pub(crate) fn room(&self, headers: &HeaderMap) -> Result<Room, Crowded> {
-        let cap = self.cap as u64;
+    /// Room for the body that these headers announce, of which at most `cap` bytes are read; for so many, when they say nothing.
+    pub(crate) fn room(&self, headers: &HeaderMap, cap: usize) -> Result<Room, Crowded> {
+        let cap = cap as u64;
         let bytes = announced(headers).unwrap_or(cap).min(cap);
         let kib = u32::try_from(bytes.div_ceil(KIB as u64)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.left).try_acquire_many_owned(kib).map_err(|_| Crowded)?;
@@ -61,8 +63,53 @@ impl Bodies {
     }
 }
 
+/// The same for a kind of body of the admin API, of which each user has a part at most.
+pub(crate) struct BodiesOfUsers {
+    all: Bodies,
+    bytes: usize,
+    /// Of one body.
+    largest: usize,
+    /// What is left of their parts to those who are sending.
+    parts: Mutex<HashMap<String, Weak<Semaphore>>>,
+}
+
+impl BodiesOfUsers {
+    /// With so many bytes for all, and always with room for one of the largest.
+    pub(crate) fn new(bytes: usize, largest: usize) -> Self {
+        Self { all: Bodies::new(bytes, largest), bytes, largest, parts: Mutex::default() }
+    }
+
+    /// Room for the body that somebody announces, as [`Bodies::room`].
+    pub(crate) fn room(&self, who: &str, headers: &HeaderMap) -> Result<[Room; 2], Crowded> {
+        let own = self.part_of(who).room(headers, self.largest)?;
+        Ok([own, self.all.room(headers, self.largest)?])
+    }
+
+    fn part_of(&self, who: &str) -> Bodies {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        if parts.len() >= NAMES {
+            parts.retain(|_, left| left.strong_count() > 0);
+        }
+        if let Some(left) = parts.get(who).and_then(Weak::upgrade) {
+            return Bodies { left };
+        }
+        let part = Bodies::new(self.bytes / PART, self.largest);
+        // Each room holds it, so it is there for as long as anything is taken of it.
+        parts.insert(who.to_owned(), Arc::downgrade(&part.left));
+        part
+    }
+}
+
 fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Refuses a body that announces itself as too large.
+pub(crate) fn fits(headers: &HeaderMap, cap: usize) -> Result<(), BodyError> {
+    if announced(headers).is_some_and(|length| length > cap as u64) {
+        return Err(BodyError::TooLarge(cap));
+    }
+    Ok(())
 }
 
 /// Reads a body of at most `cap` bytes. A body that arrives in one piece, as webhooks do, is not copied.
@@ -72,9 +119,7 @@ pub(crate) async fn read(
     cap: usize,
     patience: Duration,
 ) -> Result<Bytes, BodyError> {
-    if announced(headers).is_some_and(|length| length > cap as u64) {
-        return Err(BodyError::TooLarge(cap));
-    }
+    fits(headers, cap)?;
     tokio::time::timeout(patience, collect(body, cap)).await.unwrap_or(Err(BodyError::TooSlow))
 }
 
@@ -112,22 +157,19 @@ mod tests {
         Body::from_stream(futures_util::stream::iter(parts))
     }
 
+    fn announcing(length: &str) -> HeaderMap {
+        HeaderMap::from_iter([(header::CONTENT_LENGTH, length.parse().unwrap())])
+    }
+
     async fn read_it(headers: &HeaderMap, body: Body, cap: usize) -> Result<Bytes, BodyError> {
         read(headers, body, cap, Duration::from_secs(5)).await
     }
 
     #[test]
     fn all_bodies_together_have_so_much_room_and_who_says_nothing_needs_the_most() {
-        let config = ServerConfig {
-            webhook_body_cap: 4 * KIB,
-            webhook_bodies_cap: 6 * KIB,
-            ..ServerConfig::new("127.0.0.1:0".parse().unwrap(), "fake".to_owned().into())
-        };
-        let bodies = Bodies::new(&config);
-        let of = |length: &str| {
-            bodies.room(&HeaderMap::from_iter([(header::CONTENT_LENGTH, length.parse().unwrap())]))
-        };
-        let unsaid = bodies.room(&HeaderMap::new()).unwrap();
+        let bodies = Bodies::new(6 * KIB, 4 * KIB);
+        let of = |length: &str| bodies.room(&announcing(length), 4 * KIB);
+        let unsaid = bodies.room(&HeaderMap::new(), 4 * KIB).unwrap();
         let small = of("1025").unwrap();
         assert_eq!(of("1").unwrap_err(), Crowded);
         assert!(of("0").is_ok());
@@ -135,8 +177,26 @@ mod tests {
         assert!(of("2048").is_ok());
         drop(unsaid);
         assert!(of("99999999").is_ok(), "no more than is read of it");
-        let least = Bodies::new(&ServerConfig { webhook_bodies_cap: 0, ..config });
-        assert!(least.room(&HeaderMap::new()).is_ok(), "one body always has room");
+        let least = Bodies::new(0, 4 * KIB);
+        assert!(least.room(&HeaderMap::new(), 4 * KIB).is_ok(), "one body always has room");
+    }
+
+    #[test]
+    fn who_sends_much_keeps_nobody_else_out() {
+        let bodies = BodiesOfUsers::new(8 * KIB, KIB);
+        let send = |who: &str| bodies.room(who, &announcing("1024"));
+        let of_bob = [send("bob").unwrap(), send("bob").unwrap()];
+        assert_eq!(send("bob").unwrap_err(), Crowded, "a quarter of it");
+        let others: Vec<_> =
+            ["ann", "eve", "dora"].map(|who| [send(who).unwrap(), send(who).unwrap()]).into();
+        assert_eq!(send("carl").unwrap_err(), Crowded, "all of it is taken");
+        drop(others);
+        assert!(send("carl").is_ok());
+        assert_eq!(send("bob").unwrap_err(), Crowded);
+        drop(of_bob);
+        assert!(send("bob").is_ok(), "there is room again");
+        let large = BodiesOfUsers::new(KIB, 4 * KIB);
+        assert!(large.room("bob", &HeaderMap::new()).is_ok(), "one body always has room");
     }
 
     #[tokio::test]

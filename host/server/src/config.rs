@@ -22,6 +22,11 @@ pub struct ServerConfig {
     pub json_body_cap: usize,
     /// Largest component that can be uploaded, in bytes. The runtime has a cap of its own.
     pub component_body_cap: usize,
+    /// Bytes of JSON bodies that may be on their way in, or at work, at once, and of one user a quarter of them; who brings more is
+    /// asked to come again. At least one body's.
+    pub json_bodies_cap: usize,
+    /// The same of components, so that who uploads keeps nobody from anything else.
+    pub component_bodies_cap: usize,
     /// Connections open at once. Further ones wait in the kernel's queue.
     pub max_connections: usize,
     /// Longest time for a request's head to arrive, and for an idle connection to stay open.
@@ -37,7 +42,7 @@ pub struct ServerConfig {
     /// Longest time to lead a browser to the identity provider, and to end a login that comes back: a little more than one request to the
     /// provider may take.
     pub login_timeout: Duration,
-    /// Requests that one token of a user may make in a minute. The host's own admin token has no limit.
+    /// Requests that a user may make in a minute, with all tokens and sessions together. The host's own admin token has no limit.
     pub admin_requests_per_minute: u32,
     /// For how long browsers shall ask for this host with TLS only (`Strict-Transport-Security`); `None` says nothing. For hosts whose
     /// name is reached through a proxy with TLS and in no other way.
@@ -58,6 +63,8 @@ impl ServerConfig {
             webhook_bodies_cap: 64 * 1024 * 1024,
             json_body_cap: 1024 * 1024,
             component_body_cap: 16 * 1024 * 1024,
+            json_bodies_cap: 32 * 1024 * 1024,
+            component_bodies_cap: 128 * 1024 * 1024,
             max_connections: 4_096,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),

@@ -75,12 +75,32 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
-    pub(crate) fn too_many(wait: Duration) -> Self {
+    /// Of a user, or of what users do.
+    pub(crate) fn too_many(what: &str, wait: Duration) -> Self {
         let seconds = wait.as_secs() + 1;
-        let mut told =
-            Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "this token makes too many requests");
+        let mut told = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", what);
         told.retry_after = Some(seconds);
         told.hint(format!("wait {seconds} s; nothing of this request was done"))
+    }
+
+    /// There is no room for its body.
+    pub(crate) fn crowded() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "crowded",
+            "too many bodies of requests are on their way at once",
+        )
+        .hint("come again in half a minute; nothing of this request was done")
+    }
+
+    /// The host's own code panicked.
+    pub(crate) fn panicked() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "host",
+            "the host failed in this request, which is a defect of it; parts of the request may have been done",
+        )
+        .hint("look at the result before you repeat it; the host's log has the details")
     }
 
     /// A change was made, and the store could not put its end on record.
@@ -133,6 +153,7 @@ impl From<EngineError> for ApiError {
                 (StatusCode::CONFLICT, "conflict")
             }
             EngineError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
+            EngineError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             EngineError::Component(_) | EngineError::Unvouched { .. } => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "component-refused")
             }
@@ -210,6 +231,7 @@ mod tests {
                 409,
             ),
             (EngineError::Store(StoreError::Closed), 503),
+            (EngineError::Busy("x".to_owned()), 503),
             (partner, 502),
             (artefacts, 503),
         ] {

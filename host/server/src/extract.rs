@@ -2,13 +2,25 @@
 //! an error message that somebody pastes into a ticket.
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use http::header;
 use http::request::Parts;
+use http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
-use crate::body::{self, BodyError};
+use crate::body::{self, BodiesOfUsers, BodyError};
 use crate::error::ApiError;
+
+const JSON: &str = "application/json";
+const WASM: &str = "application/wasm";
+
+/// How large a body may be, by what the request says that it is, and the room that there is for its kind.
+pub(crate) fn kind_of<'a>(app: &'a App, headers: &HeaderMap) -> (usize, &'a BodiesOfUsers) {
+    if essence(headers).eq_ignore_ascii_case(WASM) {
+        (app.config.component_body_cap, &app.components)
+    } else {
+        (app.config.json_body_cap, &app.json_bodies)
+    }
+}
 
 /// A JSON body.
 pub(crate) struct ApiJson<T>(pub(crate) T);
@@ -17,7 +29,7 @@ impl<T: DeserializeOwned> FromRequest<App> for ApiJson<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        expect_type(&request, "application/json")?;
+        expect_type(&request, JSON)?;
         let body = read(request, app, app.config.json_body_cap).await?;
         serde_json::from_slice(&body).map(Self).map_err(|error| {
             ApiError::invalid(format!("the body does not fit: {}", without_value(&error.to_string())))
@@ -32,7 +44,7 @@ impl FromRequest<App> for Component {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        expect_type(&request, "application/wasm")?;
+        expect_type(&request, WASM)?;
         read(request, app, app.config.component_body_cap).await.map(Self)
     }
 }
@@ -66,19 +78,29 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for ApiPath<T> {
 }
 
 fn expect_type(request: &Request, expected: &str) -> Result<(), ApiError> {
-    let given =
-        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case(expected) { Ok(()) } else { Err(ApiError::wrong_type(expected)) }
+    let fits = essence(request.headers()).eq_ignore_ascii_case(expected);
+    if fits { Ok(()) } else { Err(ApiError::wrong_type(expected)) }
+}
+
+/// What a body is, without parameters.
+fn essence(headers: &HeaderMap) -> &str {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    given.split(';').next().unwrap_or_default().trim()
 }
 
 async fn read(request: Request, app: &App, cap: usize) -> Result<bytes::Bytes, ApiError> {
     let (head, body) = request.into_parts();
-    body::read(&head.headers, body, cap, app.config.body_timeout).await.map_err(|error| match error {
-        BodyError::TooLarge(cap) => ApiError::too_large(cap),
-        BodyError::TooSlow => ApiError::too_slow(),
-        BodyError::BrokeOff => ApiError::invalid("the body broke off"),
-    })
+    Ok(body::read(&head.headers, body, cap, app.config.body_timeout).await?)
+}
+
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge(cap) => Self::too_large(cap),
+            BodyError::TooSlow => Self::too_slow(),
+            BodyError::BrokeOff => Self::invalid("the body broke off"),
+        }
+    }
 }
 
 /// Serde's message without the value that it quotes: `invalid type: string "…", expected a map at line 1 column 9`.

@@ -57,8 +57,9 @@ async fn partner(State(app): State<App>, Path(token): Path<String>, request: Req
 
 /// The body, and what it takes of all bodies' room until the request is answered.
 async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<(Bytes, Room), Refusal> {
-    let room = app.bodies.room(headers)?;
-    let body = body::read(headers, body, app.config.webhook_body_cap, app.config.body_timeout).await?;
+    let cap = app.config.webhook_body_cap;
+    let room = app.webhook_bodies.room(headers, cap)?;
+    let body = body::read(headers, body, cap, app.config.body_timeout).await?;
     Ok((body, room))
 }
 

@@ -30,8 +30,14 @@ pub(crate) struct Limits {
     pub(crate) drain_timeout: Duration,
 }
 
-/// Serves connections until `stop`, then drains them.
-pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+/// Serves connections until `stop`, then drains them, and waits for what goes on without one.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    at_rest: impl Future<Output = ()>,
+    stop: CancellationToken,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -54,6 +60,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
         while let Some(ended) = connections.join_next().await {
             note(ended);
         }
+        at_rest.await;
     });
     if drained.await.is_err() {
         tracing::warn!(connections = connections.len(), "requests did not end in time and are cut off");

@@ -57,7 +57,8 @@ impl Server {
             write_timeout: self.config.write_timeout,
             drain_timeout: self.config.drain_timeout,
         };
-        let router = app::router(App::new(self.config, self.engine));
-        listen::serve(self.listener, router, limits, stop).await;
+        let app = App::new(self.config, self.engine);
+        let router = app::router(app.clone());
+        listen::serve(self.listener, router, limits, app.gate.at_rest(), stop).await;
     }
 }

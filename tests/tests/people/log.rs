@@ -1,6 +1,6 @@
 //! The audit log.
 
-use contactor_store::AuditPhase;
+use contactor_store::{AuditPhase, ConnectionId};
 use contactor_tests::engine::ADMIN_TOKEN;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -36,6 +36,75 @@ async fn a_change_is_on_record_with_who_what_where_and_how_it_ended() {
     let found = world.on_record("arthur").await;
     let entry = &found.last().unwrap().row.entry;
     assert_eq!((entry.action.as_str(), entry.workspace.as_ref().unwrap().as_str()), ("runs.replay", OWN));
+}
+
+#[tokio::test]
+async fn what_a_connection_is_given_is_on_record_and_no_secret_of_it() {
+    let world = World::set().await;
+    let path = format!("/workspaces/{OWN}/connections/prefinery");
+    let prefinery = world.stand.sandbox.prefinery();
+    let told = async || world.on_record("wanda").await.last().unwrap().told.clone();
+    let enable = async |body: Value| {
+        let (status, text) = world.ask(world.shows("wanda"), Method::PUT, &path, &body).await;
+        assert_eq!(status, 200, "{text}");
+        told().await
+    };
+    let nothing_new = enable(json!({})).await;
+    let (version, digest) = nothing_new.split_once(" digest=").unwrap();
+    assert!(version.starts_with("version=") && digest.len() == 64, "{nothing_new}");
+
+    let secret = "fake-signing-secret-of-nobody";
+    let replaced =
+        enable(json!({"credentials": {"key": prefinery.api_key()}, "webhook_secret": secret})).await;
+    assert_eq!(replaced, format!("{nothing_new} credential=key webhook-secret=replaced"));
+    let address = format!("{}/elsewhere", world.stand.sandbox.prefinery_url());
+    let moved = enable(json!({ "base_url": address })).await;
+    assert_eq!(moved, format!("{nothing_new} base-url={address}"));
+    let less = enable(json!({"withhold": ["contacts.write"], "approve": true})).await;
+    assert!(less.starts_with(&format!("{nothing_new} grants=")), "{less}");
+    assert!(less.ends_with(" withheld=contacts.write approve=true"), "{less}");
+    assert_eq!(enable(json!({})).await, nothing_new);
+    for secret in [secret, prefinery.api_key()] {
+        assert!(world.on_record("wanda").await.iter().all(|change| !change.told.contains(secret)));
+    }
+}
+
+#[tokio::test]
+async fn a_policy_is_seen_by_the_admins_of_its_workspace_and_by_no_others() {
+    let world = World::set().await;
+    for workspace in [OWN, FOREIGN] {
+        let (ann, path) = (world.shows("ann"), format!("/policies/{workspace}"));
+        let (status, text) = world.ask(ann, Method::PUT, &path, &json!({"deny": ["contacts.write"]})).await;
+        assert_eq!(status, 200, "{text}");
+    }
+    let (_, seen) = world.get(world.shows("wanda"), "/audit").await;
+    let policies: Vec<_> =
+        seen.as_array().unwrap().iter().filter(|entry| entry["action"] == "workspaces.policy").collect();
+    assert_eq!(policies.len(), 1, "{seen}");
+    assert_eq!((&policies[0]["workspace"], &policies[0]["actor"]), (&json!(OWN), &json!("ann")));
+}
+
+#[tokio::test]
+async fn what_the_host_changes_by_itself_is_on_record_like_what_somebody_asked_for() {
+    let world = World::set().await;
+    let id = ConnectionId::new(format!("{OWN}/prefinery"));
+    world.stand.engine.note_host_change(&id, "rollouts.adopt", "digest=0f1e").await;
+    let (_, seen) = world.get(world.shows("wanda"), "/audit?actor=the-host").await;
+    let shown = |name: &str| &seen[0][name];
+    assert_eq!(
+        (shown("action"), shown("workspace"), shown("target"), shown("status"), shown("detail")),
+        (
+            &json!("rollouts.adopt"),
+            &json!(OWN),
+            &json!("connector=prefinery"),
+            &json!(200),
+            &json!("digest=0f1e")
+        ),
+        "{seen}"
+    );
+    assert!(seen[0]["ended_at"].is_string() && seen.as_array().unwrap().len() == 1, "{seen}");
+    let (_, report) = world.get(ADMIN_TOKEN, "/audit/verify").await;
+    assert_eq!(report["sound"], true, "{report}");
 }
 
 #[tokio::test]

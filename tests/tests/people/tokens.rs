@@ -137,6 +137,7 @@ async fn tokens_and_users_that_make_no_sense_are_refused() {
         ("/tokens", json!({"user": "vera", "workspaces": ["nowhere"]}), 404),
         ("/users", json!({"id": "Vera Smith"}), 400),
         ("/users", json!({"id": "admin-token-file"}), 400),
+        ("/users", json!({"id": "the-host"}), 400),
         ("/users", json!({"id": "dora", "email": "dora"}), 400),
         ("/users", json!({"id": "vera"}), 409),
     ] {

@@ -143,6 +143,7 @@ mod tests {
         for (text, part) in [
             ("[connectors.publishers.acme]\nkey = \"Gb9E\"\n", "contactor connector keygen"),
             ("[connectors]\nunsigned = \"maybe\"\n", "`refuse` or `allow`"),
+            ("[connectors]\nrefuse = [\"0f1e\"]\n", "64 hexadecimal digits"),
             (&format!("[connectors.publishers.acme]\nkey = \"{key}\"\nids = []\n"), "`ids` is empty"),
         ] {
             let error = load(text).unwrap_err().to_string();

@@ -8,7 +8,7 @@ use contactor_highlevel::{CallRecord, ErrorKind, Priority as HlPriority, Recorde
 use contactor_manifest::Action;
 use contactor_runtime::{Invocation, Reply};
 use contactor_store::{
-    Call, ConnectionId, Digest, FailureClass, FieldRemark, Priority, RecordId, Run, RunCause, RunId, RunKind,
+    Call, ConnectionId, Digest, FailureClass, FieldRemark, RecordId, Run, RunCause, RunId, RunKind,
     RunOutcome, Workspace, WorkspaceId,
 };
 use jiff::Timestamp;
@@ -136,7 +136,7 @@ impl Engine {
         let run = RunContext {
             // What a preview was refused is no answer to replay.
             tape: (!preview).then(Arc::default),
-            ..self.context(active, Priority::Interactive, preview)
+            ..self.interactive(active, preview)
         };
         run.recorder.hide(of_values(&secrets::of_input(&declared.input, input)));
         let name = &declared.name;
@@ -374,6 +374,9 @@ fn contact_of(input: &Value) -> Option<RecordId> {
 }
 
 fn of_connector(active: &Active, failure: Failure) -> EngineError {
+    if failure.busy {
+        return EngineError::Busy(failure.message);
+    }
     EngineError::Partner { connector: active.connection.connector.clone(), message: failure.message }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use contactor_highlevel::{AppointmentId, Error, ErrorKind, TaskQuery};
 use contactor_runtime::{Invocation, Reply};
-use contactor_store::{ConnectionId, Priority};
+use contactor_store::ConnectionId;
 use serde::{Deserialize, Serialize};
 
 use crate::active::Active;
@@ -46,7 +46,7 @@ impl Engine {
     /// No such connection, or the store does not answer. What either system refuses is in the report.
     pub async fn check_connection(&self, id: &ConnectionId) -> Result<CheckReport, EngineError> {
         let active = self.active(id).await?;
-        let run = self.context(&active, Priority::Interactive, true);
+        let run = self.interactive(&active, true);
         let mut report = CheckReport {
             ok: true,
             account: None,

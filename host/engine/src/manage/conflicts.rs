@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use contactor_manifest::Manifest;
 use contactor_store::{
-    ConflictFilter, ConflictState, Connection, ConnectionState, Link, LinkState, Priority, Resolution,
-    StoredConflict, WorkspaceId,
+    ConflictFilter, ConflictState, Connection, ConnectionState, Link, LinkState, Resolution, StoredConflict,
+    WorkspaceId,
 };
 use contactor_sync::{Base, Decision};
 
@@ -142,8 +142,7 @@ impl Engine {
             others.push(stored.clone());
         }
         let active = self.active(&connection.id).await?;
-        let run =
-            RunContext { conflicts: Arc::new(others), ..self.context(&active, Priority::Interactive, true) };
+        let run = RunContext { conflicts: Arc::new(others), ..self.interactive(&active, true) };
         let (item, void) = run.preview_decisions(&stored.key).await;
         Ok(ConflictPreview { view: self.conflict_view(stored).await?, item, void })
     }

@@ -5,7 +5,6 @@ use contactor_store::{Digest, InstalledConnector};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::artefacts::Artefacts;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::people::Caller;
@@ -125,14 +124,17 @@ impl Engine {
     ///
     /// # Errors
     /// The bytes are no connector.
-    pub fn inspect(&self, bytes: &[u8]) -> Result<InspectReport, EngineError> {
-        let report = inspect(bytes)?;
-        let id = report.manifest.pointer("/connector/id").and_then(serde_json::Value::as_str);
-        let (publisher, refused) = match self.publishers().vouch(id.unwrap_or_default(), bytes) {
-            Ok(publisher) => (publisher, None),
-            Err(why) => (None, Some(why.to_string())),
-        };
-        Ok(InspectReport { publisher, refused: report.refused.clone().or(refused), ..report })
+    pub async fn inspect(&self, bytes: Vec<u8>) -> Result<InspectReport, EngineError> {
+        self.aside(move |engine| {
+            let report = inspect(&bytes)?;
+            let id = report.manifest.pointer("/connector/id").and_then(serde_json::Value::as_str);
+            let (publisher, refused) = match engine.publishers().vouch(id.unwrap_or_default(), &bytes) {
+                Ok(publisher) => (publisher, None),
+                Err(why) => (None, Some(why.to_string())),
+            };
+            Ok(InspectReport { publisher, refused: report.refused.clone().or(refused), ..report })
+        })
+        .await?
     }
 
     /// Installs a component: everything about it is checked, and it is compiled once, before it counts as installed.
@@ -154,8 +156,7 @@ impl Engine {
     }
 
     async fn install(&self, bytes: Vec<u8>, approved: bool) -> Result<ConnectorView, EngineError> {
-        let digest = Artefacts::digest(&bytes);
-        let expected = contactor_runtime::Digest::of(&bytes);
+        let (expected, bytes) = self.aside(move |_| (contactor_runtime::Digest::of(&bytes), bytes)).await?;
         let grants = contactor_runtime::Grants::all();
         let (connector, publisher) = self.load_component(bytes.clone(), &expected, &grants).await?;
         let manifest = connector.manifest();
@@ -166,21 +167,28 @@ impl Engine {
             )));
         }
         crate::active::compile_mappings(manifest, &serde_json::Value::Null)?;
-        let text = contactor_manifest::extract(&bytes)
-            .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?
-            .unwrap_or_default();
-        self.artefacts().put(&digest, &bytes)?;
+        let (size, digest) = (bytes.len() as u64, Digest::new(expected.to_string()));
+        let of_file = digest.clone();
+        let kept = self.aside(move |engine| {
+            let text = contactor_manifest::extract(&bytes)
+                .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?
+                .unwrap_or_default();
+            engine.artefacts().put(&of_file, &bytes)?;
+            Ok::<_, EngineError>(text)
+        });
+        let text = kept.await??;
         let installed = InstalledConnector {
             digest,
             id: manifest.connector.id.to_string(),
             version: manifest.connector.version.to_string(),
             manifest: text,
-            size: bytes.len() as u64,
+            size,
             installed_at: self.now(),
             publisher,
             approved,
         };
         self.store().install_connector(installed.clone()).await?;
+        self.publishers().remember(&installed.digest, Ok(installed.publisher.clone()));
         self.view_connector(&installed)
     }
 

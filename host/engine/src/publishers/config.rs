@@ -1,9 +1,10 @@
 //! Whom an operator trusts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use contactor_manifest::ConnectorId;
+use contactor_runtime::Digest;
 use contactor_signature::PublicKey;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,9 @@ const LONGEST_NAME: usize = 64;
 pub struct ConnectorsConfig {
     /// What becomes of a component that no publisher vouches for.
     pub unsigned: Unsigned,
+    /// Components that are not loaded whoever vouches for them: SHA-256 of the file, or of what is signed in it. A signature does not
+    /// grow old, so this is how a version with a flaw is taken out of use.
+    pub refuse: BTreeSet<Digest>,
     /// Who may vouch, by a name of the operator's.
     pub publishers: BTreeMap<String, PublisherConfig>,
 }
@@ -86,7 +90,7 @@ impl fmt::Display for IdPattern {
 impl ConnectorsConfig {
     /// Takes what nobody vouches for: for doubles, and for whoever builds all connectors alone.
     pub fn allowing_unsigned() -> Self {
-        Self { unsigned: Unsigned::Allow, publishers: BTreeMap::new() }
+        Self { unsigned: Unsigned::Allow, ..Self::default() }
     }
 
     /// Says what is wrong with a value, by the key of the configuration file.
@@ -130,8 +134,12 @@ mod tests {
         assert_eq!(parse(json!({})).unwrap(), ConnectorsConfig::default());
         assert_eq!(ConnectorsConfig::default().unsigned, Unsigned::Refuse);
         assert_eq!(parse(json!({"unsigned": "allow"})).unwrap(), ConnectorsConfig::allowing_unsigned());
-        for wrong in [json!({"unsigned": true}), json!({"publishers": {"a": {}}}), json!({"signed": "allow"})]
-        {
+        for wrong in [
+            json!({"unsigned": true}),
+            json!({"publishers": {"a": {}}}),
+            json!({"signed": "allow"}),
+            json!({"refuse": ["ba7816bf"]}),
+        ] {
             assert!(parse(wrong).is_err());
         }
     }

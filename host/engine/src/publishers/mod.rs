@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use contactor_manifest::Manifest;
-use contactor_runtime::{Connector, Grants};
-use contactor_signature::{PublicKey, SignatureError};
+use contactor_runtime::{Connector, Grants, HostFault, LoadError};
+use contactor_signature::{PublicKey, SignatureError, Signed};
 use contactor_store::{Connection, ConnectionId, ConnectionState, Digest, StopCause};
 
 pub use config::{ConnectorsConfig, IdPattern, PublisherConfig, Unsigned};
@@ -24,7 +24,8 @@ use crate::error::EngineError;
 /// Who may vouch for a connector, as the operator says.
 pub(crate) struct Publishers {
     config: ConnectorsConfig,
-    /// What came of it, by digest, for showing it: the same bytes have the same signatures as long as this process lives.
+    /// What came of it, by digest, for showing it: the same bytes have the same signatures as long as this process lives. Of what is
+    /// installed alone: whoever uploads something else leaves nothing here.
     known: Mutex<HashMap<Digest, Vouched>>,
 }
 
@@ -41,6 +42,15 @@ pub enum Unvouched {
     /// A signature does not fit. Nothing allows that.
     #[error(transparent)]
     Signature(#[from] SignatureError),
+    /// The operator refuses it, whoever signed it.
+    #[error(
+        "the operator refuses it: {digest} stands in `refuse` under `[connectors]` of the host's configuration; take another version, or \
+         let the operator take it off the list"
+    )]
+    Refused {
+        /// As it stands there: the digest of the file, or of what is signed in it.
+        digest: contactor_runtime::Digest,
+    },
     /// It has no signature.
     #[error("it is not signed; {}", NEXT)]
     Unsigned,
@@ -69,8 +79,15 @@ pub enum Unvouched {
 }
 
 impl Publishers {
-    pub(crate) fn new(config: ConnectorsConfig) -> Result<Self, EngineError> {
+    pub(crate) fn new(mut config: ConnectorsConfig, artefacts: &Artefacts) -> Result<Self, EngineError> {
         config.check()?;
+        // One more signature makes another file of the same component. What is signed in those that are here is refused with them.
+        let contents = |file: &contactor_runtime::Digest| {
+            let bytes = artefacts.get(&Digest::new(file.to_string())).ok()?;
+            Some(contactor_runtime::Digest::from(contactor_signature::read(&bytes).ok()?.digest))
+        };
+        let contents: Vec<_> = config.refuse.iter().filter_map(contents).collect();
+        config.refuse.extend(contents);
         Ok(Self { config, known: Mutex::default() })
     }
 
@@ -79,9 +96,9 @@ impl Publishers {
         vouch(&self.config, id, bytes)
     }
 
-    fn remember(&self, digest: &Digest, vouched: &Vouched) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(digest.clone(), vouched.clone());
+    /// What came of an installed component.
+    pub(crate) fn remember(&self, digest: &Digest, vouched: Vouched) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone(), vouched);
     }
 
     fn remembered(&self, digest: &Digest) -> Option<Vouched> {
@@ -92,9 +109,15 @@ impl Publishers {
 /// Who vouches for these bytes as a component of this connector, by such a configuration.
 ///
 /// # Errors
-/// Nobody does, or a signature does not fit.
+/// Nobody does, a signature does not fit, or the operator refuses them.
 pub fn vouch(config: &ConnectorsConfig, id: &str, bytes: &[u8]) -> Result<Option<String>, Unvouched> {
-    let signers = contactor_signature::read(bytes)?.signers;
+    let Signed { digest, signers } = contactor_signature::read(bytes)?;
+    let refused = |digest: contactor_runtime::Digest| config.refuse.contains(&digest).then_some(digest);
+    if !config.refuse.is_empty()
+        && let Some(digest) = refused(contactor_runtime::Digest::of(bytes)).or_else(|| refused(digest.into()))
+    {
+        return Err(Unvouched::Refused { digest });
+    }
     let signed = |key: &PublicKey| signers.contains(key);
     let known: Vec<_> = config.publishers.iter().filter(|(_, publisher)| signed(&publisher.key)).collect();
     let may = |publisher: &PublisherConfig| {
@@ -130,18 +153,31 @@ impl Engine {
         grants: &Grants,
     ) -> Result<(Connector<Capabilities>, Option<String>), EngineError> {
         let (inspection, bytes) = self.runtime().approve(bytes, digest, grants).await?;
-        let publisher = self.vouched(inspection.manifest.connector.id.as_str(), &bytes)?;
+        let id = inspection.manifest.connector.id.to_string();
+        let (vouched, bytes) =
+            self.aside(move |engine| (engine.publishers().vouch(&id, &bytes), bytes)).await?;
+        let publisher = vouched.map_err(|why| EngineError::Unvouched {
+            connector: inspection.manifest.connector.id.to_string(),
+            why,
+        })?;
         Ok((self.runtime().load(bytes, digest, grants).await?, publisher))
     }
 
-    /// Who vouches for a component of a connector.
+    /// Reads megabytes of a component where nobody waits for it.
     ///
     /// # Errors
-    /// Nobody does.
-    pub(crate) fn vouched(&self, id: &str, bytes: &[u8]) -> Result<Option<String>, EngineError> {
-        let vouched = self.publishers().vouch(id, bytes);
-        self.publishers().remember(&Artefacts::digest(bytes), &vouched);
-        vouched.map_err(|why| EngineError::Unvouched { connector: id.to_owned(), why })
+    /// It panicked, which is a defect of the host.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let engine = self.clone();
+        tokio::task::spawn_blocking(move || read(&engine)).await.map_err(|_panic| {
+            EngineError::Component(LoadError::Host {
+                connector: "a component".to_owned(),
+                fault: HostFault::Panicked,
+            })
+        })
     }
 
     /// The same for what lies in the artefact directory as a component of this connector.
@@ -149,7 +185,9 @@ impl Engine {
         let bytes = self.artefacts().get(digest)?;
         let manifest = crate::catalogue::read_manifest(&bytes)?;
         is_of(connector, &manifest)?;
-        self.vouched(connector, &bytes)
+        let vouched = self.publishers().vouch(connector, &bytes);
+        self.publishers().remember(digest, vouched.clone());
+        vouched.map_err(|why| EngineError::Unvouched { connector: connector.to_owned(), why })
     }
 
     /// Why this host would not load an installed component now, for showing it.
@@ -224,6 +262,8 @@ pub(crate) fn is_of(connector: &str, manifest: &Manifest) -> Result<(), EngineEr
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use contactor_signature::{SecretKey, sign};
 
     use super::*;
@@ -231,6 +271,16 @@ mod tests {
     /// A component with nothing but a manifest: enough to be signed.
     fn component() -> Vec<u8> {
         contactor_manifest::embed(b"\0asm\x0d\0\x01\0", "").unwrap()
+    }
+
+    fn digest(bytes: &[u8]) -> Digest {
+        Digest::new(contactor_runtime::Digest::of(bytes).to_string())
+    }
+
+    fn nothing_installed() -> (tempfile::TempDir, Artefacts) {
+        let root = tempfile::tempdir().unwrap();
+        let dir = cap_std::fs::Dir::open_ambient_dir(root.path(), cap_std::ambient_authority()).unwrap();
+        (root, Artefacts::new(dir))
     }
 
     struct Stage {
@@ -253,6 +303,7 @@ mod tests {
                     ("acme".to_owned(), publisher(&self.keys[1], Some(vec![acme]))),
                 ]
                 .into(),
+                ..ConnectorsConfig::default()
             }
         }
 
@@ -287,6 +338,60 @@ mod tests {
         ] {
             assert!(why.contains(words) && why.contains("contactor connector sign"), "{why}");
             assert!(why.contains("unsigned = \"allow\""), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_the_operator_refuses_is_refused_whoever_signed_it_and_however_often() {
+        let stage = Stage::new();
+        let (signed, twice) = (stage.signed(&[0]), stage.signed(&[0, 2]));
+        let contents: contactor_runtime::Digest = contactor_signature::read(&signed).unwrap().digest.into();
+        let of_file = contactor_runtime::Digest::of(&signed);
+        assert_eq!(
+            contents,
+            contactor_runtime::Digest::of(&component()),
+            "that of the file before it was signed"
+        );
+        let vouch = |refused: contactor_runtime::Digest, bytes: &[u8]| {
+            let refuse = BTreeSet::from([refused]);
+            vouch(&ConnectorsConfig { refuse, ..stage.config(Unsigned::Allow) }, "other", bytes)
+        };
+        assert_eq!(vouch(of_file, &signed), Err(Unvouched::Refused { digest: of_file }));
+        assert_eq!(vouch(of_file, &twice), Ok(Some("house".to_owned())), "another file");
+        for bytes in [component(), signed, twice] {
+            let refused = vouch(contents, &bytes).unwrap_err();
+            assert_eq!(refused, Unvouched::Refused { digest: contents });
+            assert!(
+                refused.to_string().contains(&contents.to_string())
+                    && refused.to_string().contains("`refuse`")
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_refused_and_lies_here_is_refused_under_every_further_signature() {
+        let (stage, (_dir, artefacts)) = (Stage::new(), nothing_installed());
+        let signed = stage.signed(&[0]);
+        artefacts.put(&digest(&signed), &signed).unwrap();
+        let refuse = BTreeSet::from([contactor_runtime::Digest::of(&signed)]);
+        let config = ConnectorsConfig { refuse, ..stage.config(Unsigned::Refuse) };
+        let publishers = Publishers::new(config, &artefacts).unwrap();
+        for keys in [&[0][..], &[0, 2], &[1, 0]] {
+            let vouched = publishers.vouch("other", &stage.signed(keys));
+            assert!(matches!(vouched, Err(Unvouched::Refused { .. })), "{keys:?}: {vouched:?}");
+        }
+    }
+
+    #[test]
+    fn a_component_that_is_only_looked_at_is_not_remembered() {
+        let (stage, (_dir, artefacts)) = (Stage::new(), nothing_installed());
+        let publishers = Publishers::new(stage.config(Unsigned::Refuse), &artefacts).unwrap();
+        for keys in [&[][..], &[0], &[2]] {
+            let bytes = stage.signed(keys);
+            let (digest, vouched) = (digest(&bytes), publishers.vouch("other", &bytes));
+            assert_eq!(publishers.remembered(&digest), None, "{keys:?}");
+            publishers.remember(&digest, vouched.clone());
+            assert_eq!(publishers.remembered(&digest), Some(vouched));
         }
     }
 

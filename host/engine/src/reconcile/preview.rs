@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use contactor_highlevel::{SearchRequest, Sort};
-use contactor_store::{ConnectionId, LinkState, Priority, RecordId, RecordKey, Side};
+use contactor_store::{ConnectionId, LinkState, RecordId, RecordKey, Side};
 use contactor_sync::{ConflictRecord, Fields, Policy, Seen};
 use serde::{Deserialize, Serialize};
 
@@ -157,7 +157,7 @@ impl Engine {
     /// anywhere.
     pub async fn preview(&self, id: &ConnectionId, limit: u32) -> Result<PreviewReport, EngineError> {
         let active = self.active(id).await?;
-        let run = self.context(&active, Priority::Interactive, true);
+        let run = self.interactive(&active, true);
         let mut report = PreviewReport::default();
         let mut cursor = None;
         let mut left = limit.clamp(1, 10_000);
@@ -266,7 +266,7 @@ impl Engine {
         if !active.maps(entity) {
             return Err(EngineError::Invalid(format!("{id} has no entity `{entity}` that is kept in step")));
         }
-        let run = self.context(&active, Priority::Interactive, true);
+        let run = self.interactive(&active, true);
         let mut item = self.preview_record(&run, key).await?;
         let lost = item.lost;
         let mut deletion = None;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use contactor_highlevel as highlevel;
 use contactor_runtime::bindings::{adapter, types as wit};
-use contactor_runtime::{Blame, Invocation, Reply};
+use contactor_runtime::{Invocation, Reply};
 use contactor_store::{Call, FailureClass, Lease, Priority, RecordId, RecordKey, RunId, StoredConflict};
 use contactor_sync::{Fields, Value, View};
 use jiff::Timestamp;
@@ -21,6 +21,7 @@ use crate::journal::Journal;
 use crate::receive::is_usable_id;
 use crate::recorder::RunRecorder;
 use crate::replay::{RunTape, Tape};
+use crate::seats::Seat;
 use crate::words::lost;
 
 /// The field under which a mapping names a contact's tags.
@@ -53,6 +54,8 @@ pub(crate) struct RunContext {
     pub(crate) journal: Option<Arc<Journal>>,
     /// The claim, when this run is a record's.
     pub(crate) claimed: Option<Arc<Claimed>>,
+    /// Somebody waits for it, and nobody gave it out: its guest calls take turns with all others of the workspace.
+    pub(crate) waited_for: bool,
 }
 
 /// The claim under which a run works.
@@ -266,8 +269,22 @@ impl RunContext {
         }
     }
 
+    /// The place of a guest call among those of its workspace that somebody waits for.
+    pub(crate) async fn seat(&self, operation: &str) -> Result<Option<Seat>, Failure> {
+        if !self.waited_for {
+            return Ok(None);
+        }
+        let seat = self.engine.seats().take(&self.active.workspace.id).await;
+        seat.map(Some).map_err(|crowded| {
+            let connector = &self.active.connection.connector;
+            let message = format!("{connector}: {operation}: {crowded}");
+            Failure { busy: true, ..Failure::new(FailureClass::Host, message) }
+        })
+    }
+
     /// One isolated call into the connector, recorded.
     pub(crate) async fn invoke(&self, operation: &'static str, call: Invocation) -> Result<Reply, Failure> {
+        let _seat = self.seat(operation).await?;
         let begun = Instant::now();
         let outcome = match &self.tape {
             None => self.active.guest.call(Capabilities::new(self.clone()), call).await,
@@ -280,13 +297,9 @@ impl RunContext {
             }
         };
         let failure = outcome.as_ref().err().map(|error| {
-            let class = match error.blame() {
-                Blame::Guest => FailureClass::GuestBug,
-                Blame::Host => FailureClass::Host,
-            };
             // The words of one that crashed are its own.
-            let error = self.recorder.shown(error.to_string());
-            Failure::new(class, format!("{}: {operation}: {error}", self.active.connection.connector))
+            let said = self.recorder.shown(error.to_string());
+            failure::of_call(error, format!("{}: {operation}: {said}", self.active.connection.connector))
         });
         self.recorder.call(Call {
             target: "guest".to_owned(),

@@ -272,7 +272,13 @@ impl Engine {
             tape: None,
             journal: None,
             claimed: None,
+            waited_for: false,
         }
+    }
+
+    /// What somebody's own request works with, who waits for it.
+    pub(crate) fn interactive(&self, active: &Arc<Active>, preview: bool) -> RunContext {
+        RunContext { waited_for: true, ..self.context(active, Priority::Interactive, preview) }
     }
 
     async fn reconcile(

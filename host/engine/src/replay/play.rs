@@ -11,7 +11,6 @@ use super::recording::{CAP, Recorded, Recording, of_result, recorded_kind};
 use super::report::{RecordingSummary, ReplayReport, ReplayedCall, SideBySide, parting};
 use super::tape::{Player, Tape};
 use crate::active::Active;
-use crate::artefacts::Artefacts;
 use crate::capabilities::Capabilities;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -52,9 +51,9 @@ impl Engine {
             Some(bytes) => bytes,
             None => self.component_of(&recording)?,
         };
-        let digest = Digest::of(&bytes);
+        let (digest, bytes) = self.aside(move |_| (Digest::of(&bytes), bytes)).await?;
         // Nothing can be reached, so a newer build may import what nobody granted yet.
-        let (connector, _) = self.load_component(bytes.clone(), &digest, &Grants::all()).await?;
+        let (connector, _) = self.load_component(bytes, &digest, &Grants::all()).await?;
         let id = connector.manifest().connector.id.as_str();
         if id != recording.connector {
             return Err(EngineError::Invalid(format!(
@@ -71,6 +70,8 @@ impl Engine {
             recording.country.clone(),
         ));
         let stage = self.stage(&active, &recording);
+        // One place for all of them: they are played one after the other.
+        let _seat = stage.run.seat("replay").await.map_err(|crowded| EngineError::Busy(crowded.message))?;
         let (calls, log) = stage.play_all(&recording.calls).await;
         let log =
             (log != recording.log).then(|| SideBySide { recorded: recording.log.clone(), replayed: log });
@@ -79,7 +80,7 @@ impl Engine {
             same: log.is_none() && calls.iter().all(ReplayedCall::is_same),
             connector: recording.connector,
             recorded: recording.digest,
-            replayed: Artefacts::digest(&bytes).as_str().to_owned(),
+            replayed: digest.to_string(),
             calls,
             log,
         })
@@ -140,7 +141,7 @@ impl Engine {
         let run = RunContext {
             started_at: recording.at,
             // The calls never come as far; should one, it would be held back.
-            ..self.context(active, Priority::Interactive, true)
+            ..self.interactive(active, true)
         };
         // What an action was given as a secret is in no report either.
         for recorded in &recording.calls {

@@ -199,6 +199,8 @@ impl Engine {
             if self.store().end_rollout(rollout.id, RolloutEnd::Adopt, reason).await? {
                 tracing::info!(connection = %id, digest = %rollout.candidate.digest, "the version on trial is adopted");
                 self.forget(id);
+                let detail = format!("digest={} rollout={}", rollout.candidate.digest, rollout.id);
+                self.note_host_change(id, "rollouts.adopt", &detail).await;
             }
         }
         Ok(())
@@ -226,6 +228,8 @@ impl Engine {
         metrics::counter!("contactor_rollouts_reverted_total").increment(1);
         self.forget(id);
         self.mended(id);
+        let detail = format!("digest={} rollout={}", rollout.candidate.digest, rollout.id);
+        self.note_host_change(id, "rollouts.revert", &detail).await;
         Ok(())
     }
 

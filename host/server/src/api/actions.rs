@@ -25,6 +25,7 @@ use crate::extract::{ApiJson, ApiPath};
         (status = 400, description = "The input does not fit the action's schema; every problem is named.", body = ErrorBody),
         (status = 404, description = "No such workspace, connection or action.", body = ErrorBody),
         (status = 502, description = "The other system did not do it.", body = ErrorBody),
+        (status = 503, description = "Too many calls of connectors are under way; nothing was run.", body = ErrorBody),
     )
 )]
 pub(crate) async fn run(

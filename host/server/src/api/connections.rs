@@ -95,9 +95,63 @@ pub(crate) async fn enable(
             "only an admin of {workspace} moves {id} to another address: the credential that somebody stored would be sent there"
         )));
     }
-    let connection: Connection = app.engine.enable_connection(request.at(workspace, connector)).await?.into();
-    let told = Told(format!("version={} digest={}", connection.version, connection.digest));
-    Ok((Extension(told), Json(connection)))
+    let before = app.engine.connection(&id).await.ok();
+    let given = Given::of(&request);
+    let after = app.engine.enable_connection(request.at(workspace, connector)).await?;
+    let told = given.told(before.as_ref(), &after);
+    Ok((Extension(told), Json(after.into())))
+}
+
+/// Names of a list that are on record; a manifest may ask for much.
+const LISTED: usize = 64;
+
+/// What a request gives of which the connection does not show that it is new.
+struct Given {
+    credentials: Vec<String>,
+    webhook_secret: bool,
+    approve: bool,
+}
+
+impl Given {
+    fn of(request: &EnableConnection) -> Self {
+        Self {
+            credentials: request.credentials.keys().cloned().collect(),
+            webhook_secret: request.webhook_secret.is_some(),
+            approve: request.approve,
+        }
+    }
+
+    /// For the record: which version it is, and what is new with it. Of a credential it tells which parts were replaced, by the names
+    /// that the manifest gives them.
+    fn told(&self, before: Option<&ConnectionView>, after: &ConnectionView) -> Told {
+        let mut words = vec![format!("version={} digest={}", after.version, after.digest)];
+        if before.is_none_or(|before| before.base_url != after.base_url) {
+            words.push(format!("base-url={}", after.base_url));
+        }
+        if before.is_none_or(|before| (&before.grants, &before.withheld) != (&after.grants, &after.withheld))
+        {
+            words.push(format!("grants={} withheld={}", listed(&after.grants), listed(&after.withheld)));
+        }
+        if !self.credentials.is_empty() {
+            words.push(format!("credential={}", listed(&self.credentials)));
+        }
+        if self.webhook_secret {
+            words.push("webhook-secret=replaced".to_owned());
+        }
+        if self.approve {
+            words.push("approve=true".to_owned());
+        }
+        Told(words.join(" "))
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(",");
+    match names.len().saturating_sub(LISTED) {
+        0 if names.is_empty() => "-".to_owned(),
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// Switches a connection off. Its links and history stay, and enabling it again goes on from there.

@@ -66,5 +66,5 @@ pub(crate) async fn inspect(
     State(app): State<App>,
     Component(bytes): Component,
 ) -> ApiResult<Json<InspectReport>> {
-    Ok(Json(app.engine.inspect(&bytes)?.into()))
+    Ok(Json(app.engine.inspect(bytes.into()).await?.into()))
 }

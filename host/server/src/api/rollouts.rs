@@ -1,14 +1,14 @@
 //! Other versions of a connection's connector: what they would change, their trial, and the way back.
 
-use axum::Json;
 use axum::extract::{Query, State};
+use axum::{Extension, Json};
 
 use super::connection_id;
 use crate::app::App;
-use crate::dto::{ErrorBody, Rollout, Upgrade, UpgradePlan, UpgradeQuery};
+use crate::dto::{ErrorBody, Rollout, RolloutMode, Upgrade, UpgradePlan, UpgradeQuery, Version};
 use crate::error::ApiResult;
 use crate::extract::{ApiJson, ApiPath};
-use crate::gate::Asks;
+use crate::gate::{Asks, Told};
 
 /// What another version would change for a connection: permissions, default mapping, and whether it fits.
 #[utoipa::path(
@@ -59,9 +59,21 @@ pub(crate) async fn begin(
     Asks(caller): Asks,
     ApiPath((workspace, connector)): ApiPath<(String, String)>,
     ApiJson(upgrade): ApiJson<Upgrade>,
-) -> ApiResult<Json<Rollout>> {
+) -> ApiResult<(Extension<Told>, Json<Rollout>)> {
     let id = connection_id(&workspace, &connector);
-    Ok(Json(app.engine.upgrade(caller.actor, &id, upgrade.into()).await?.into()))
+    let (approve, settings) = (upgrade.approve, upgrade.settings.is_some());
+    let rollout: Rollout = app.engine.upgrade(caller.actor, &id, upgrade.into()).await?.into();
+    let mode = match rollout.mode {
+        RolloutMode::Shadow => "shadow",
+        RolloutMode::Live => "live",
+    };
+    let (candidate, former, share) = (&rollout.candidate, &rollout.former.digest, rollout.share);
+    let own = if settings { " settings=own" } else { "" };
+    let told = Told(format!(
+        "version={} digest={} former={former} mode={mode} share={share} approve={approve}{own}",
+        candidate.version, candidate.digest
+    ));
+    Ok((Extension(told), Json(rollout)))
 }
 
 /// The rollouts of a connection, the newest first.
@@ -122,8 +134,15 @@ pub(crate) async fn get(
 pub(crate) async fn adopt(
     State(app): State<App>,
     ApiPath((workspace, connector)): ApiPath<(String, String)>,
-) -> ApiResult<Json<Rollout>> {
-    Ok(Json(app.engine.adopt(&connection_id(&workspace, &connector)).await?.into()))
+) -> ApiResult<(Extension<Told>, Json<Rollout>)> {
+    let rollout: Rollout = app.engine.adopt(&connection_id(&workspace, &connector)).await?.into();
+    let told = pinned(&rollout.candidate, &rollout.former);
+    Ok((Extension(told), Json(rollout)))
+}
+
+/// For the record: which version a connection runs now, and which it ran or tried before.
+fn pinned(now: &Version, before: &Version) -> Told {
+    Told(format!("version={} digest={} before={}", now.version, now.digest, before.digest))
 }
 
 /// Ends the trial; without one, pins the version before the present one again, with its grants and settings.
@@ -145,6 +164,8 @@ pub(crate) async fn adopt(
 pub(crate) async fn rollback(
     State(app): State<App>,
     ApiPath((workspace, connector)): ApiPath<(String, String)>,
-) -> ApiResult<Json<Rollout>> {
-    Ok(Json(app.engine.roll_back(&connection_id(&workspace, &connector)).await?.into()))
+) -> ApiResult<(Extension<Told>, Json<Rollout>)> {
+    let rollout: Rollout = app.engine.roll_back(&connection_id(&workspace, &connector)).await?.into();
+    let told = pinned(&rollout.former, &rollout.candidate);
+    Ok((Extension(told), Json(rollout)))
 }

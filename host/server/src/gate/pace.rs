@@ -1,4 +1,4 @@
-//! How much one asks for: requests of a token within a minute, and refusals that are put on record.
+//! How much one asks for: requests of a user within a minute, changes that fail, and refusals that are put on record.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -49,6 +49,14 @@ impl<K: Eq + Hash> Pace<K> {
         of.tokens -= 1.0;
         Ok(std::mem::take(&mut of.refused))
     }
+
+    /// Gives back one that was taken for nothing.
+    pub(crate) fn give_back(&self, name: &K) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of) = left.get_mut(name) {
+            of.tokens = (of.tokens + 1.0).min(f64::from(self.per_minute));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -67,6 +75,19 @@ mod tests {
         assert_eq!(pace.take("ann", begin), Ok(0), "another one has their own");
         assert_eq!(pace.take("bob", begin + Duration::from_secs(21)), Ok(2));
         assert!(pace.take("bob", begin + Duration::from_secs(21)).is_err());
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_is_no_more_than_there_was() {
+        let (pace, begin) = (Pace::new(2), Instant::now());
+        for _ in 0..10 {
+            assert_eq!(pace.take("bob", begin), Ok(0));
+            pace.give_back(&"bob");
+        }
+        pace.give_back(&"bob");
+        pace.give_back(&"nobody");
+        assert_eq!((pace.take("bob", begin), pace.take("bob", begin)), (Ok(0), Ok(0)));
+        assert!(pace.take("bob", begin).is_err());
     }
 
     #[test]

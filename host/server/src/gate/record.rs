@@ -114,9 +114,10 @@ impl Change {
     }
 }
 
-/// The workspace that a path names, if there can be one of this name.
+/// The workspace that a path names, if there can be one of this name. A policy has the name of its workspace, whose admins shall see who
+/// sets it.
 fn workspace_of(params: &RawPathParams) -> Option<WorkspaceId> {
-    let (_, named) = params.iter().find(|(name, _)| *name == "workspace")?;
+    let (_, named) = params.iter().find(|(name, _)| ["workspace", "policy"].contains(name))?;
     is_name(named).then(|| WorkspaceId::new(named))
 }
 

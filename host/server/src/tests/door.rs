@@ -125,6 +125,40 @@ async fn the_bodies_of_all_webhooks_together_have_so_much_room() {
 }
 
 #[tokio::test]
+async fn the_bodies_of_the_admin_api_together_have_so_much_room() {
+    let kib = 1024;
+    let limits =
+        ServerConfig { json_body_cap: kib, component_body_cap: kib, component_bodies_cap: kib, ..config() };
+    let server = TestServer::start_with(limits).await;
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    let request = format!(
+        "POST /api/v1/connectors HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\ncontent-type: application/wasm\r\n\
+         content-length: 4\r\nexpect: 100-continue\r\n\r\n"
+    );
+    slow.write_all(request.as_bytes()).await.unwrap();
+    // Its body is waited for by now, so it has its room.
+    assert!(head(&mut slow).await.starts_with("HTTP/1.1 100 "));
+    let upload = |body: String| {
+        let request = server.admin(Method::POST, "/api/v1/connectors");
+        request.header("content-type", "application/wasm").body(body).send()
+    };
+    let crowded = upload("none".to_owned()).await.unwrap();
+    assert_eq!((crowded.status().as_u16(), &crowded.headers()["retry-after"]), (503, &"30".parse().unwrap()));
+    assert_eq!(crate::testing::json(crowded).await["error"]["code"], "crowded");
+    // What is refused for its size needs no room, what has no body neither, and JSON has room of its own.
+    assert_eq!(upload("x".repeat(kib + 1)).await.unwrap().status(), 413);
+    assert_eq!(answer(server.admin(Method::GET, "/api/v1/users")).await, (200, serde_json::json!([])));
+    let user = serde_json::json!({ "id": "bob" });
+    assert_eq!(answer(server.admin(Method::POST, "/api/v1/users").json(&user)).await.0, 201);
+    slow.write_all(b"none").await.unwrap();
+    assert!(head(&mut slow).await.starts_with("HTTP/1.1 422 "));
+    assert_eq!(upload("none".to_owned()).await.unwrap().status(), 422, "there is room again");
+    let (_, log) = answer(server.admin(Method::GET, "/api/v1/audit")).await;
+    let began: Vec<_> = log.as_array().unwrap().iter().map(|entry| &entry["status"]).collect();
+    assert_eq!(began, [422, 201, 422], "nothing of the others was begun: {log}");
+}
+
+#[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
     let server = TestServer::start().await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();

@@ -16,12 +16,15 @@ pub enum Actor {
     AdminTokenFile,
     /// A user.
     User(UserId),
+    /// The host itself, which nobody asked: a version on trial that it took back, or adopted.
+    Host,
     /// Nobody who is known: the request showed no token, or none that counts.
     Unknown,
 }
 
 impl Actor {
     const ADMIN_TOKEN_FILE: &'static str = "admin-token-file";
+    const HOST: &'static str = "the-host";
     const UNKNOWN: &'static str = "-";
 
     /// As it is written in the log.
@@ -29,13 +32,14 @@ impl Actor {
         match self {
             Self::AdminTokenFile => Self::ADMIN_TOKEN_FILE,
             Self::User(id) => id.as_str(),
+            Self::Host => Self::HOST,
             Self::Unknown => Self::UNKNOWN,
         }
     }
 
     /// Whether a user may have this name.
     pub fn is_taken(name: &str) -> bool {
-        [Self::ADMIN_TOKEN_FILE, Self::UNKNOWN].contains(&name)
+        [Self::ADMIN_TOKEN_FILE, Self::HOST, Self::UNKNOWN].contains(&name)
     }
 }
 
@@ -49,6 +53,7 @@ impl From<String> for Actor {
     fn from(name: String) -> Self {
         match name.as_str() {
             Self::ADMIN_TOKEN_FILE => Self::AdminTokenFile,
+            Self::HOST => Self::Host,
             Self::UNKNOWN => Self::Unknown,
             _ => Self::User(UserId::new(name)),
         }
@@ -350,6 +355,14 @@ mod tests {
                 removed.remove(at);
                 prop_assert_eq!(verdict(&removed, None).broken.unwrap().0, rows[at].seq + 1);
             }
+        }
+    }
+
+    #[test]
+    fn whoever_is_written_down_is_read_again_and_no_user_is_taken_for_another() {
+        for actor in [Actor::AdminTokenFile, Actor::Host, Actor::Unknown, Actor::User(UserId::new("bob"))] {
+            assert_eq!(Actor::from(actor.to_string()), actor);
+            assert_eq!(Actor::is_taken(actor.as_str()), !matches!(actor, Actor::User(_)), "{actor}");
         }
     }
 

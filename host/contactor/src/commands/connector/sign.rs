@@ -136,6 +136,8 @@ struct Verdict {
     connector: String,
     version: String,
     digest: String,
+    /// SHA-256 of what is signed, whoever signs it; none when a signature does not fit.
+    contents: Option<String>,
     signed_by: Vec<String>,
     publisher: Option<String>,
     refused: Option<String>,
@@ -157,11 +159,13 @@ pub(crate) fn verify(context: &Context, args: &VerifyArgs) -> Result<(), Failure
         Ok(publisher) => (publisher, None),
         Err(why) => (None, Some(why.to_string())),
     };
-    let signers = contactor_signature::read(&bytes).map_or_else(|_| Vec::new(), |signed| signed.signers);
+    let signed = contactor_signature::read(&bytes).ok();
+    let signers = signed.as_ref().map(|signed| signed.signers.as_slice()).unwrap_or_default();
     let verdict = Verdict {
         connector: manifest.connector.id.to_string(),
         version: manifest.connector.version.to_string(),
         digest: contactor_runtime::Digest::of(&bytes).to_string(),
+        contents: signed.as_ref().map(|signed| contactor_runtime::Digest::from(signed.digest).to_string()),
         signed_by: signers.iter().map(ToString::to_string).collect(),
         publisher,
         refused,
@@ -169,6 +173,7 @@ pub(crate) fn verify(context: &Context, args: &VerifyArgs) -> Result<(), Failure
     let mut lines = vec![
         ("connector", format!("{} {}", verdict.connector, verdict.version)),
         ("digest", verdict.digest.clone()),
+        ("contents", verdict.contents.clone().unwrap_or_default()),
         ("publisher", verdict.publisher.clone().unwrap_or_default()),
     ];
     lines.extend(verdict.signed_by.iter().map(|key| ("signed by", key.clone())));

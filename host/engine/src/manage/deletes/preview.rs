@@ -1,6 +1,6 @@
 //! What would follow if a record were deleted. Reads both sides, writes and stores nothing.
 
-use contactor_store::{ConnectionId, Priority, RecordId, Side};
+use contactor_store::{ConnectionId, RecordId, Side};
 use contactor_sync::{DeletePolicy, Fields, Value};
 
 use super::tag_field;
@@ -61,7 +61,7 @@ impl Engine {
         record: &RecordId,
     ) -> Result<DeletionPreview, EngineError> {
         let active = self.active(id).await?;
-        let run = self.context(&active, Priority::Interactive, true);
+        let run = self.interactive(&active, true);
         self.planned_deletion(&run, gone, record).await
     }
 

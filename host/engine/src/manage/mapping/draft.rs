@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contactor_highlevel::webhook::Envelope;
-use contactor_store::{
-    ConnectionId, Event, EventFilter, LinkState, Priority, RecordId, RecordKey, RunFilter, Side,
-};
+use contactor_store::{ConnectionId, Event, EventFilter, LinkState, RecordId, RecordKey, RunFilter, Side};
 use serde_json::Value as Json;
 
 use super::trial::changes_of_partner;
@@ -134,7 +132,7 @@ impl Engine {
         key: &RecordKey,
         totals: &mut DraftTotals,
     ) -> Result<PreviewItem, EngineError> {
-        let run = self.context(active, Priority::Interactive, true);
+        let run = self.interactive(active, true);
         let item = self.preview_record(&run, key).await?;
         totals.add(&run, &item);
         Ok(item)
@@ -204,7 +202,7 @@ impl Engine {
         if event.connection.as_ref() != Some(&active.connection.id) || event.body.is_empty() {
             return Vec::new();
         }
-        let run = self.context(active, Priority::Interactive, true);
+        let run = self.interactive(active, true);
         let changes = changes_of_partner(&run, event).await.unwrap_or_default();
         let contacts = changes.into_iter().filter(|change| change.entity == CONTACT);
         contacts.map(|change| (Side::Partner, RecordId::new(change.id))).collect()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use contactor_highlevel::webhook::Envelope;
 use contactor_runtime::bindings::triggers::{Change, Received};
 use contactor_runtime::{Invocation, Reply};
-use contactor_store::{ConnectionId, Event, EventSeq, Priority, RecordId, Side};
+use contactor_store::{ConnectionId, Event, EventSeq, RecordId, Side};
 use contactor_sync::{Fields, Mapping, RowView, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -118,7 +118,7 @@ impl Engine {
                 known.join(", ")
             )));
         };
-        let run = self.context(&active, Priority::Interactive, true);
+        let run = self.interactive(&active, true);
         let mut samples = self.samples(&run, id, &trial).await?;
         for (given, side) in
             [(&trial.highlevel, &mut samples.highlevel), (&trial.partner, &mut samples.partner)]
@@ -266,6 +266,9 @@ fn missing(what: &'static str, id: &str) -> EngineError {
 }
 
 fn told(failure: Failure) -> EngineError {
+    if failure.busy {
+        return EngineError::Busy(failure.message);
+    }
     EngineError::Partner { connector: String::new(), message: failure.message }
 }
 
