@@ -3,30 +3,29 @@
 //! Four attackers make together as many calls as one user of the admin API may, 20 in a second; the neighbour calls, waits and calls
 //! again. Rounds alternate (quiet, attack, quiet, …), and the ratio is the median of the rounds' own.
 
+mod attackers;
 mod guests;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use contactor_sandbox::highlevel::{LocationConfig, PersonAct};
 use contactor_tests::host::Host;
-use futures_util::future::join_all;
-use http::StatusCode;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
+use self::attackers::{Attackers, Client};
 use crate::report::{Bar, Figure, median};
 use crate::size::Size;
 use crate::stage::{Stage, unlimited};
 
 /// Who attacks at the same time.
 const ATTACKERS: u32 = 4;
-/// How often each of them does.
-const PACE: Duration = Duration::from_millis(200);
 /// Between two calls of the neighbour.
 const PAUSE: Duration = Duration::from_millis(2);
+
 /// What an attacker does again and again.
 enum Attack {
     /// Runs an action of a connector, which has to end so.
@@ -57,9 +56,6 @@ enum Fate {
     Unread,
 }
 
-/// What is said of a component that kept the compiler busy, or waited behind one that did.
-const GIVEN_UP: [&str; 2] = ["was not compiled within", "the compiler stayed busy"];
-
 pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> {
     let sandbox = unlimited().await?;
     let second = LocationConfig::numbered(2);
@@ -73,8 +69,7 @@ pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> 
         stage.host.post("/workspaces", &new).await?;
     }
     for (connector, component) in guests::installed()? {
-        let (status, said) = upload(&stage.host, component).await?;
-        ensure!(status.is_success(), "{connector}: {status}: {said}");
+        Client::of(&stage.host).install(component, Fate::Compiled).await.context(connector)?;
         enable(&stage, "acme", connector).await?;
     }
     enable(&stage, "other", guests::MISBEHAVE).await?;
@@ -82,7 +77,7 @@ pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> 
     calls(&stage.host, size.neighbour_calls).await?;
     let mut figures = Vec::new();
     for (name, attack) in attacks {
-        figures.push(beside(&stage.host, size, name, &attack).await.with_context(|| name.to_owned())?);
+        figures.push(beside(&stage.host, size, name, attack).await.with_context(|| name.to_owned())?);
     }
     stage.end().await?;
     Ok(figures)
@@ -159,26 +154,15 @@ async fn enable(stage: &Stage, workspace: &str, connector: &str) -> Result<()> {
 }
 
 /// One attack: quiet and beside it, round by round.
-async fn beside(host: &Host, size: &Size, name: &'static str, attack: &Attack) -> Result<Figure> {
+async fn beside(host: &Host, size: &Size, name: &'static str, attack: Attack) -> Result<Figure> {
     let (mut quiet, mut beside, mut attacked) = (Vec::new(), Vec::new(), 0);
+    let attack = Arc::new(attack);
     for round in 0..size.attack_rounds {
         quiet.push(Quantiles::of(calls(host, size.neighbour_calls).await?));
-        let (over, count) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let attackers =
-            join_all((0..ATTACKERS).map(|number| attacker(host, attack, number, round, &over, &count)));
-        let neighbour = async {
-            // Not before each has begun.
-            while count.load(Ordering::Relaxed) < ATTACKERS as usize {
-                sleep(PAUSE).await;
-            }
-            let times = calls(host, size.neighbour_calls).await;
-            over.store(true, Ordering::Relaxed);
-            times
-        };
-        let (times, ended) = tokio::join!(neighbour, attackers);
-        ended.into_iter().collect::<Result<Vec<()>>>()?;
+        let attackers = Attackers::begin(host, Arc::clone(&attack), round)?;
+        let times = calls_beside(host, size, &attackers).await;
+        attacked += attackers.end().await?;
         beside.push(Quantiles::of(times?));
-        attacked += count.load(Ordering::Relaxed);
     }
     let ratio = median(beside.iter().zip(&quiet).map(|(beside, quiet)| beside.p99 / quiet.p99));
     let of = |all: &[Quantiles], which: fn(&Quantiles) -> f64| median(all.iter().map(which));
@@ -190,65 +174,13 @@ async fn beside(host: &Host, size: &Size, name: &'static str, attack: &Attack) -
         .note(format!("{attacked} attacks; p50 {p50:.2} ms, quiet {quiet_p50:.2} ms")))
 }
 
-/// Attacks until it is over. Each attack has to end as one does.
-async fn attacker(
-    host: &Host,
-    attack: &Attack,
-    number: u32,
-    round: usize,
-    over: &AtomicBool,
-    count: &AtomicUsize,
-) -> Result<()> {
-    // One after the other.
-    let mut next = Instant::now() + PACE * number / ATTACKERS;
-    while !over.load(Ordering::Relaxed) {
-        sleep_until(next).await;
-        next = Instant::now().max(next + PACE);
-        let attacked = count.fetch_add(1, Ordering::Relaxed);
-        match attack {
-            Attack::Act { action, input, ends } => act(host, action, input, *ends).await?,
-            Attack::Install { component, ends } => {
-                let number = i64::try_from(round * 10_000 + attacked)?;
-                install(host, component(number), *ends).await?;
-            }
-        }
+/// The neighbour's calls, not before each attacker has begun.
+async fn calls_beside(host: &Host, size: &Size, attackers: &Attackers) -> Result<Vec<f64>> {
+    while attackers.count() < ATTACKERS as usize {
+        ensure!(!attackers.have_ended(), "the attackers ended before they began");
+        sleep(PAUSE).await;
     }
-    Ok(())
-}
-
-/// An attack by an action.
-async fn act(host: &Host, action: &str, input: &Value, ends: Ends) -> Result<()> {
-    let ended = host.post(&format!("/workspaces/acme/actions/{action}"), &json!({ "input": input })).await;
-    match ended {
-        Ok(answer) => {
-            let refused = answer["output"]["error"]["case"].is_string();
-            let as_told = if refused { Ends::Refused } else { Ends::Unseen };
-            ensure!(ends == as_told, "the attack {action} was not ended: {answer}");
-        }
-        Err(error) => {
-            let said = format!("{error:#}");
-            ensure!(ends == Ends::Ended && !said.contains("no action"), "{action}: {said}");
-        }
-    }
-    Ok(())
-}
-
-/// An attack by an installation. One that is refused at the door shows nothing of what a compiler costs others.
-async fn install(host: &Host, component: Vec<u8>, ends: Fate) -> Result<()> {
-    let (status, said) = match upload(host, component).await {
-        Ok(answer) => answer,
-        // Whoever is refused is told so at once.
-        Err(error) if ends == Fate::Compiled && error.is_timeout() => return Ok(()),
-        Err(_) if ends == Fate::Unread => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    let as_told = match ends {
-        Fate::Refused(words) => status == StatusCode::UNPROCESSABLE_ENTITY && said.contains(words),
-        Fate::Compiled => status.is_success() || GIVEN_UP.iter().any(|words| said.contains(words)),
-        Fate::Unread => status == StatusCode::PAYLOAD_TOO_LARGE,
-    };
-    ensure!(as_told, "an installation ended otherwise: {status}: {said}");
-    Ok(())
+    calls(host, size.neighbour_calls).await
 }
 
 /// Milliseconds of calls of the neighbour: a request, a guest call, and the commit of its run.
@@ -275,16 +207,4 @@ impl Quantiles {
         times.sort_by(f64::total_cmp);
         Self { p50: times[times.len() / 2], p99: times[times.len() * 99 / 100] }
     }
-}
-
-/// Sends a component to be installed; answers the status and what is said.
-async fn upload(host: &Host, component: Vec<u8>) -> reqwest::Result<(StatusCode, String)> {
-    let request = host
-        .client()
-        .post(host.at("/api/v1/connectors"))
-        .bearer_auth(host.token())
-        .header("content-type", "application/wasm")
-        .body(component);
-    let answer = request.send().await?;
-    Ok((answer.status(), answer.text().await?))
 }

@@ -94,6 +94,11 @@ impl Compiler {
         if let Some(component) = self.alive(&digest) {
             return Ok(component);
         }
+        // What was compiled once waits for no compiler: another component may keep it busy for as long as it takes to give that up.
+        let work = Arc::clone(&self.work);
+        if let Ok(Some(component)) = spawn_blocking(move || work.cached(&digest)).await {
+            return Ok(self.keep(digest, component));
+        }
         let connector = || id.to_owned();
         let busy = HostFault::CompilerBusy { waited: self.time };
         let Ok(Ok(permit)) = timeout(self.time, Arc::clone(&self.permits).acquire_owned()).await else {
@@ -109,7 +114,7 @@ impl Compiler {
             work.run(&digest, &bytes)
         });
         let component = match timeout(self.time, job).await {
-            Ok(Ok(Ok(component))) => Arc::new(component),
+            Ok(Ok(Ok(component))) => component,
             Ok(Ok(Err(error))) => {
                 return Err(LoadError::Compile { connector: connector(), reason: format!("{error:#}") });
             }
@@ -120,10 +125,16 @@ impl Compiler {
                 return Err(LoadError::CompileTimeout { connector: connector(), after: self.time });
             }
         };
+        Ok(self.keep(digest, component))
+    }
+
+    /// Remembers a component as long as somebody has it.
+    fn keep(&self, digest: Digest, component: Component) -> Arc<Component> {
+        let component = Arc::new(component);
         let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
         alive.retain(|_, component| component.strong_count() > 0);
         alive.insert(digest, Arc::downgrade(&component));
-        Ok(component)
+        component
     }
 
     pub(crate) fn counts(&self) -> CompileCounts {
@@ -140,24 +151,27 @@ impl Compiler {
 }
 
 impl Work {
-    /// From the cache, or from the bytes. A cache that fails costs time and is reported; it does not stop a connector.
-    fn run(&self, digest: &Digest, bytes: &[u8]) -> wasmtime::Result<Component> {
-        if let Some(cache) = &self.cache {
-            match cache.get(&self.engine, digest) {
-                Ok(Found::Hit(component)) => {
-                    self.from_cache.fetch_add(1, Relaxed);
-                    return Ok(component);
-                }
-                Ok(Found::Miss) => {}
-                Ok(Found::Quarantined) => {
-                    self.quarantined.fetch_add(1, Relaxed);
-                    tracing::error!(%digest, "a compiled component in the cache was not written by this host; moved aside, compiling again");
-                }
-                Err(error) => {
-                    tracing::warn!(%digest, %error, "the cache of compiled components cannot be read");
-                }
+    /// From the cache. One that fails costs time and is reported; it does not stop a connector.
+    fn cached(&self, digest: &Digest) -> Option<Component> {
+        match self.cache.as_ref()?.get(&self.engine, digest) {
+            Ok(Found::Hit(component)) => {
+                self.from_cache.fetch_add(1, Relaxed);
+                return Some(component);
+            }
+            Ok(Found::Miss) => {}
+            Ok(Found::Quarantined) => {
+                self.quarantined.fetch_add(1, Relaxed);
+                tracing::error!(%digest, "a compiled component in the cache was not written by this host; moved aside, compiling again");
+            }
+            Err(error) => {
+                tracing::warn!(%digest, %error, "the cache of compiled components cannot be read");
             }
         }
+        None
+    }
+
+    /// From the bytes.
+    fn run(&self, digest: &Digest, bytes: &[u8]) -> wasmtime::Result<Component> {
         // `from_binary` takes no text and looks at no file.
         let component = self.threads.install(|| Component::from_binary(&self.engine, bytes))?;
         self.compiled.fetch_add(1, Relaxed);

@@ -37,7 +37,7 @@ impl Default for RuntimeConfig {
             max_instances: 128,
             max_limits: Limits::default(),
             // 10 ms bounds how long a busy guest keeps a worker from others; a hundred wake-ups a second cost nothing.
-            epoch_tick: Duration::from_millis(10),
+            epoch_tick: Duration::from_millis(2),
             pool_wait: Duration::from_secs(5),
             // Cranelift compiles one component on all cores already.
             compile_permits: 1,
