@@ -52,6 +52,9 @@ async fn nothing_in_the_hosts_directory_mentions_a_person_who_was_forgotten() {
     })
     .await
     .unwrap();
+    // The partner tells of the change that was made there, which the host reads as well.
+    let pending = || sandbox.outboxes().iter().map(|outbox| outbox.pending()).sum::<usize>();
+    host.until("no webhook is under way", async || Ok(pending() == 0)).await.unwrap();
     host.until_idle().await.unwrap();
     // What they leave behind is not to mention them, so both are gone from the doubles' point of view.
     let who = |contact: &Value| [text(contact, "email"), text(contact, "id")].to_vec();
