@@ -1,6 +1,7 @@
 //! Answers that were lost: what happened is not done again, what did not happen is done, and what nobody can know a person decides.
 
 use contactor_sandbox::SandboxConfig;
+use contactor_store::Policy;
 
 use super::*;
 
@@ -185,6 +186,19 @@ async fn a_post_that_may_be_sent_twice_is_sent_again_and_its_failure_is_no_answe
     let outcomes: Vec<_> = scripted.outcomes().await.into_iter().map(|(outcome, _)| outcome).collect();
     assert_eq!(outcomes, [RunOutcome::Retrying, RunOutcome::Retrying, RunOutcome::Applied]);
     assert_eq!(scripted.parked().await, []);
+}
+
+#[tokio::test]
+async fn a_post_whose_repeating_was_forbidden_waits_for_a_person_whatever_the_manifest_says() {
+    let scripted = Scripted::new(json!({})).await;
+    scripted.rescript(json!({ "ContactTagUpdate": [create_tester(&scripted, "testers.json")] })).await;
+    let policy = Policy { connectors: None, deny: vec!["repeat:*".to_owned()] };
+    scripted.stand.engine.set_policy(&WorkspaceId::new(WORKSPACE), policy).await.unwrap();
+    scripted.fail("prefinery.testers.create", Effect::Drop { after: true });
+    scripted.tag("vip");
+    scripted.settle().await;
+    scripted.waits_for_a_person().await;
+    assert_eq!(scripted.carried_out("prefinery.testers.create"), 1);
 }
 
 #[tokio::test]
