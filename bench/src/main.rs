@@ -91,7 +91,9 @@ async fn main() -> Result<()> {
             Measurement::Backfill => backfill::measure(&size, dir.path()).await,
             Measurement::Backlog => backlog::measure(&size, dir.path()).await,
             Measurement::Neighbour => neighbour::measure(&size, dir.path()).await,
-            Measurement::Attacks => attacks::measure(&size, dir.path()).await,
+            Measurement::Attacks => {
+                attacks::measure(&size, dir.path(), &mut report).await.map(|()| Vec::new())
+            }
             Measurement::Access => access::measure(size.access_samples),
         };
         for figure in figures.with_context(|| format!("{measurement:?} could not be measured"))? {

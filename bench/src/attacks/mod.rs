@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use self::attackers::{Attackers, Client};
-use crate::report::{Bar, Figure, median};
+use crate::report::{Bar, Figure, Report, median};
 use crate::size::Size;
 use crate::stage::{Stage, unlimited};
 
@@ -56,7 +56,8 @@ enum Fate {
     Unread,
 }
 
-pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> {
+/// Reports each figure as it is measured: all of them take some ten minutes.
+pub(crate) async fn measure(size: &Size, scratch: &Path, report: &mut Report) -> Result<()> {
     let sandbox = unlimited().await?;
     let second = LocationConfig::numbered(2);
     sandbox.highlevel().add_location(second.clone());
@@ -75,12 +76,10 @@ pub(crate) async fn measure(size: &Size, scratch: &Path) -> Result<Vec<Figure>> 
     enable(&stage, "other", guests::MISBEHAVE).await?;
     // Everything is loaded, and every page of it was touched.
     calls(&stage.host, size.neighbour_calls).await?;
-    let mut figures = Vec::new();
     for (name, attack) in attacks {
-        figures.push(beside(&stage.host, size, name, attack).await.with_context(|| name.to_owned())?);
+        report.add(beside(&stage.host, size, name, attack).await.with_context(|| name.to_owned())?)?;
     }
-    stage.end().await?;
-    Ok(figures)
+    stage.end().await
 }
 
 /// All that is known; the tests `attacks` and `hostile` of the runtime, and `hostile` of the product, show that each is ended or refused.
