@@ -94,7 +94,7 @@ async fn main() -> Result<()> {
             Measurement::Attacks => {
                 attacks::measure(&size, dir.path(), &mut report).await.map(|()| Vec::new())
             }
-            Measurement::Access => access::measure(size.access_samples),
+            Measurement::Access => Ok(access::measure(size.access_samples)),
         };
         for figure in figures.with_context(|| format!("{measurement:?} could not be measured"))? {
             report.add(figure)?;

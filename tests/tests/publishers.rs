@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -69,7 +70,7 @@ impl Desk {
             .collect();
         let mut own = "[connectors]\nunsigned = \"refuse\"\n\n".to_owned();
         for (name, key, ids) in publishers {
-            own += &format!("[connectors.publishers.{name}]\nkey = \"{key}\"\n{ids}\n\n");
+            writeln!(own, "[connectors.publishers.{name}]\nkey = \"{key}\"\n{ids}\n").unwrap();
         }
         std::fs::write(path, own + &rest).unwrap();
     }

@@ -101,7 +101,7 @@ fn every_threat_names_the_tests_that_show_what_stands_against_it() {
         }
         let mut source = None;
         for name in shown.split('`').skip(1).step_by(2) {
-            if name.ends_with(".rs") {
+            if Path::new(name).extension().is_some_and(|extension| extension == "rs") {
                 let text = files.entry(name).or_insert_with(|| fs::read_to_string(root().join(name)).ok());
                 source = Some(text.as_ref().unwrap_or_else(|| panic!("{threat}: there is no file {name}")));
                 shown_by_tests += 1;

@@ -42,7 +42,7 @@ struct Shared {
 impl Attackers {
     pub(super) fn begin(host: &Host, attack: Arc<Attack>, round: usize) -> Result<Self> {
         let shared = Arc::new(Shared::default());
-        let (client, theirs) = (Client::of(host), Arc::clone(&shared));
+        let (client, theirs) = (Client::of(host)?, Arc::clone(&shared));
         let work = move || {
             nice(NICE)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -72,14 +72,15 @@ impl Attackers {
 
 /// A client of the host's admin API with connections of its own.
 pub(super) struct Client {
-    client: reqwest::Client,
+    http: reqwest::Client,
     url: String,
     token: String,
 }
 
 impl Client {
-    pub(super) fn of(host: &Host) -> Self {
-        Self { client: reqwest::Client::new(), url: host.at("/api/v1"), token: host.token().to_owned() }
+    pub(super) fn of(host: &Host) -> Result<Self> {
+        let http = contactor_highlevel::http::client(&contactor_highlevel::http::Options::default())?;
+        Ok(Self { http, url: host.at("/api/v1"), token: host.token().to_owned() })
     }
 
     /// Attacks, once after the other, until it is over.
@@ -103,7 +104,7 @@ impl Client {
     /// An attack by an action.
     async fn act(&self, action: &str, input: &Value, ends: Ends) -> Result<()> {
         let request = self
-            .client
+            .http
             .post(format!("{}/workspaces/acme/actions/{action}", self.url))
             .bearer_auth(&self.token)
             .json(&json!({ "input": input }));
@@ -140,7 +141,7 @@ impl Client {
     /// Sends a component to be installed; answers the status and what is said.
     async fn upload(&self, component: Vec<u8>) -> reqwest::Result<(StatusCode, String)> {
         let request = self
-            .client
+            .http
             .post(format!("{}/connectors", self.url))
             .bearer_auth(&self.token)
             .header("content-type", "application/wasm")

@@ -70,7 +70,7 @@ pub(crate) async fn measure(size: &Size, scratch: &Path, report: &mut Report) ->
         stage.host.post("/workspaces", &new).await?;
     }
     for (connector, component) in guests::installed()? {
-        Client::of(&stage.host).install(component, Fate::Compiled).await.context(connector)?;
+        Client::of(&stage.host)?.install(component, Fate::Compiled).await.context(connector)?;
         enable(&stage, "acme", connector).await?;
     }
     enable(&stage, "other", guests::MISBEHAVE).await?;

@@ -48,7 +48,7 @@ fn record(kind: &[u8], json: Value) {
     match fields {
         Ok(fields) => assert!(fields.values().all(|value| !value.is_null()), "no value is no field"),
         Err(_) => assert!(
-            !id.is_some_and(|id| id.as_str().is_some_and(|id| !id.trim().is_empty())),
+            id.as_ref().and_then(|id| id.as_str()).is_none_or(|id| id.trim().is_empty()),
             "a record with an id is one"
         ),
     }

@@ -137,9 +137,10 @@ fn case(given: &mut Unstructured<'_>) -> Result<Case> {
         let row = RowSpec::new(format!("h{index}"), format!("p{index}"), field_type);
         rows.push(RowSpec { policy, direction, ..row });
     }
-    let base = match given.arbitrary()? {
-        true => Some((record(given, &rows, Side::Highlevel)?, record(given, &rows, Side::Partner)?)),
-        false => None,
+    let base = if given.arbitrary()? {
+        Some((record(given, &rows, Side::Highlevel)?, record(given, &rows, Side::Partner)?))
+    } else {
+        None
     };
     let highlevel = view(given, &rows, Side::Highlevel)?;
     let partner = view(given, &rows, Side::Partner)?;

@@ -14,7 +14,7 @@ use crate::input::lines;
 
 const TOKEN: &str = "fake-refresh-token-0f1e2d3c";
 const CLIENT: &str = "fake-client-secret-4b5a6978";
-const YEAR: Duration = Duration::from_secs(366 * 86_400);
+const YEAR: Duration = Duration::from_hours(366 * 24);
 /// Bytes of a refusal that a person reads.
 const WORDS: usize = 2_000;
 

@@ -115,9 +115,7 @@ impl Engine {
         contact: Option<&RecordId>,
     ) -> Result<(), EngineError> {
         let connection = self.stored(id).await?;
-        let installed = self.installed(&connection.connector, Some(connection.digest.as_str())).await?;
-        let manifest = contactor_manifest::Manifest::parse(&installed.manifest)
-            .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
+        let manifest = self.manifest_of(&connection).await?;
         let found = manifest.triggers.iter().find(|declared| declared.name == trigger);
         let declared = found.ok_or_else(|| EngineError::NotFound {
             what: "trigger",

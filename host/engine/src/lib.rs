@@ -37,6 +37,8 @@ mod ingest;
 mod journal;
 mod locks;
 mod login;
+#[cfg(test)]
+mod made;
 mod manage;
 mod match_walk;
 mod note_walk;

@@ -317,7 +317,7 @@ impl Engine {
     fn start_event(&self, lease: &Lease, event: ClaimedEvent, in_flight: &mut InFlight) {
         let (engine, lease) = (self.clone(), lease.clone());
         in_flight.tasks.spawn(async move {
-            if let Err(why) = ended(engine.run_event(&lease, event.clone())).await {
+            if let Err(why) = ended(Box::pin(engine.run_event(&lease, event.clone()))).await {
                 engine.event_panicked(&lease, &event, why).await;
             }
             Finished::Work
@@ -327,7 +327,7 @@ impl Engine {
     fn start_delivery(&self, lease: &Lease, delivery: ClaimedDelivery, in_flight: &mut InFlight) {
         let (engine, lease) = (self.clone(), lease.clone());
         in_flight.tasks.spawn(async move {
-            if let Err(why) = ended(engine.run_delivery(&lease, delivery.clone())).await {
+            if let Err(why) = ended(Box::pin(engine.run_delivery(&lease, delivery.clone()))).await {
                 engine.delivery_panicked(&lease, &delivery, why).await;
             }
             Finished::Work

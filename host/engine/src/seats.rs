@@ -4,23 +4,21 @@
 //! out no workspace has more than its share under way; what is asked for through the admin API (actions, previews, checks, replays)
 //! passes by it, and without a share of its own the slow actions of one workspace would hold all slots there are.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use contactor_store::WorkspaceId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use crate::locks::Held;
+
 /// How long a call waits for its turn: longer than most calls take, and well within the time in which the admin API answers.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Workspaces that are remembered; beyond, those in which nobody waits for anything are forgotten.
-const NAMES: usize = 1_024;
 
 /// What is left to each workspace in which somebody waits.
 pub(crate) struct Seats {
     each: usize,
-    left: Mutex<HashMap<WorkspaceId, Weak<Semaphore>>>,
+    left: Held<WorkspaceId, Semaphore>,
 }
 
 /// The place of one call, until it is dropped.
@@ -41,30 +39,16 @@ impl Seats {
     /// With so many for each workspace.
     pub(crate) fn new(each: u32) -> Self {
         let each = usize::try_from(each).unwrap_or(Semaphore::MAX_PERMITS);
-        Self { each, left: Mutex::default() }
+        Self { each, left: Held::default() }
     }
 
     /// Waits for one of a workspace's that exists.
     pub(crate) async fn take(&self, workspace: &WorkspaceId) -> Result<Seat, Crowded> {
-        let left = self.of(workspace);
+        let left = self.left.of(workspace, || Semaphore::new(self.each));
         match timeout(PATIENCE, left.acquire_owned()).await {
             Ok(Ok(seat)) => Ok(Seat(seat)),
             _ => Err(Crowded { each: self.each }),
         }
-    }
-
-    fn of(&self, workspace: &WorkspaceId) -> Arc<Semaphore> {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        if left.len() >= NAMES {
-            left.retain(|_, of| of.strong_count() > 0);
-        }
-        if let Some(known) = left.get(workspace).and_then(Weak::upgrade) {
-            return known;
-        }
-        let fresh = Arc::new(Semaphore::new(self.each));
-        // Whoever sits, or waits to, holds it.
-        left.insert(workspace.clone(), Arc::downgrade(&fresh));
-        fresh
     }
 }
 
@@ -85,18 +69,5 @@ mod tests {
         assert!(seats.take(&other).await.is_ok(), "another workspace has its own");
         let (third, ()) = tokio::join!(seats.take(&one), async { drop(first) });
         assert!(third.is_ok(), "it waited for its turn");
-    }
-
-    #[tokio::test]
-    async fn workspaces_in_which_nobody_waits_are_forgotten() {
-        let seats = Seats::new(1);
-        let sits = seats.take(&workspace(0)).await.unwrap();
-        for number in 1..3 * NAMES {
-            drop(seats.take(&workspace(number)).await.unwrap());
-        }
-        assert!(seats.left.lock().unwrap().len() <= NAMES);
-        assert!(seats.of(&workspace(0)).try_acquire().is_err(), "who sits is remembered");
-        drop(sits);
-        assert!(seats.of(&workspace(0)).try_acquire().is_ok());
     }
 }

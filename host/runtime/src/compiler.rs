@@ -2,8 +2,8 @@
 //!
 //! Wasmtime promises nothing about the time that a hostile component takes to compile. A compilation cannot be stopped from
 //! outside, so one that takes too long goes on behind our back; it keeps its permit until it ends, so that a stream of such
-//! components never occupies more than the permitted threads. Cranelift compiles on all cores, so these threads are the compiler's own
-//! and stand behind all others.
+//! components never occupies more than the permitted threads. Cranelift would compile on all cores, so these threads are the compiler's
+//! own, leave half of the cores alone, and stand behind all others.
 
 use std::{
     collections::HashMap,
@@ -22,6 +22,7 @@ use wasmtime::{Engine, component::Component};
 use crate::{
     CacheConfig, Digest, HostFault, LoadError, RuntimeError,
     cache::{Cache, Found},
+    overrun::{self, Overrun},
     priority,
 };
 
@@ -29,6 +30,7 @@ pub(crate) struct Compiler {
     work: Arc<Work>,
     permits: Arc<Semaphore>,
     time: Duration,
+    overrun: Arc<Overrun>,
     /// Components that a connector still holds: thousands of connections share a few of them.
     alive: Mutex<HashMap<Digest, Weak<Component>>>,
 }
@@ -60,10 +62,12 @@ impl Compiler {
         permits: usize,
         time: Duration,
         cache: Option<CacheConfig>,
+        overrun: Arc<Overrun>,
     ) -> Result<Self, RuntimeError> {
         let cache =
             cache.map(|config| Cache::open(config, engine)).transpose().map_err(RuntimeError::Cache)?;
         let threads = ThreadPoolBuilder::new()
+            .num_threads(overrun::threads())
             .thread_name(|number| format!("compiler-{number}"))
             .start_handler(|_| priority::lower())
             .build()
@@ -80,6 +84,7 @@ impl Compiler {
             work: Arc::new(work),
             permits: Arc::new(Semaphore::new(permits)),
             time,
+            overrun,
             alive: Mutex::new(HashMap::new()),
         })
     }
@@ -109,7 +114,8 @@ impl Compiler {
             return Ok(component);
         }
         let work = Arc::clone(&self.work);
-        let job = spawn_blocking(move || {
+        // What it writes into the cache is many times as large as the component.
+        let job = self.overrun.block(move || {
             let _permit = permit;
             work.run(&digest, &bytes)
         });

@@ -1,4 +1,5 @@
-//! Where a guest goes on that has computed for longer than a tick: on threads of its own, few and behind all others.
+//! Threads that stand behind all others: where a guest goes on that has computed for longer than a tick, and where what strangers upload
+//! is looked at and compiled.
 //!
 //! Yielding alone is not fair enough: two guests that loop would hold both workers of a small machine, and whoever else needs one waits
 //! for a tick at each of its steps. A well-behaved connector maps a record in a fraction of a millisecond and never comes here.
@@ -15,22 +16,35 @@ use tokio::{
 
 use crate::priority;
 
-/// Half of the cores, at a low priority.
+/// For guests half of the cores, at a low priority.
 #[derive(Debug)]
 pub(crate) struct Overrun {
     /// None only while it is dropped.
     threads: Option<Runtime>,
 }
 
+/// Half of the cores.
+pub(crate) fn threads() -> usize {
+    available_parallelism().map_or(1, usize::from).div_ceil(2)
+}
+
 impl Overrun {
     pub(crate) fn start() -> io::Result<Self> {
-        let cores = available_parallelism().map_or(1, usize::from);
         let threads = Builder::new_multi_thread()
-            .worker_threads(cores.div_ceil(2))
+            .worker_threads(threads())
             .thread_name("guest-overrun")
             .on_thread_start(priority::lower)
             .build()?;
         Ok(Self { threads: Some(threads) })
+    }
+
+    /// Work that blocks a thread, on one of these.
+    pub(crate) fn block<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        let Some(threads) = &self.threads else { unreachable!("it is being dropped, so nobody holds it") };
+        threads.spawn_blocking(work)
     }
 
     /// Takes a call that is under way to its end. Dropping the future ends the call at its next `await` or tick.
@@ -97,6 +111,13 @@ mod tests {
             }))
             .await;
         assert_eq!(name.as_deref(), Some("guest-overrun"));
+        assert!(priority > getpriority_process(None).unwrap(), "{priority}");
+    }
+
+    #[tokio::test]
+    async fn what_blocks_a_thread_does_so_at_a_low_priority_as_well() {
+        let overrun = Overrun::start().unwrap();
+        let priority = overrun.block(|| getpriority_process(None).unwrap()).await.unwrap();
         assert!(priority > getpriority_process(None).unwrap(), "{priority}");
     }
 

@@ -3,7 +3,7 @@
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use contactor_manifest::Version;
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::sync::Semaphore;
 use wasmtime::Engine;
 
 use crate::{
@@ -61,7 +61,9 @@ impl<H: HostImports> Runtime<H> {
             ticker: Arc::new(Ticker::start(&engine, config.epoch_tick)?),
             overrun: Arc::new(Overrun::start().map_err(RuntimeError::Threads)?),
         };
-        let compiler = Compiler::new(&engine, config.compile_permits, config.compile_timeout, config.cache)?;
+        let overrun = Arc::clone(&slots.overrun);
+        let compiler =
+            Compiler::new(&engine, config.compile_permits, config.compile_timeout, config.cache, overrun)?;
         let shared = Shared {
             engine,
             compiler,
@@ -121,10 +123,22 @@ impl<H: HostImports> Runtime<H> {
         grants: &Grants,
     ) -> Result<(Inspection, Vec<u8>), LoadError> {
         let (shared, expected, grants) = (Arc::clone(&self.shared), *expected, grants.clone());
-        let approving = spawn_blocking(move || Ok((shared.approve(&bytes, &expected, &grants)?, bytes)));
+        let approving =
+            self.shared.slots.overrun.block(move || Ok((shared.approve(&bytes, &expected, &grants)?, bytes)));
         approving.await.unwrap_or_else(|_panic| {
             Err(LoadError::Host { connector: "a component".to_owned(), fault: HostFault::Panicked })
         })
+    }
+
+    /// Work on what a stranger may have made, megabytes of it, where nobody waits for it.
+    ///
+    /// # Errors
+    /// It panicked.
+    pub async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HostFault> {
+        self.shared.slots.overrun.block(work).await.map_err(|_panic| HostFault::Panicked)
     }
 
     /// How much of the pool is in use.

@@ -206,7 +206,7 @@ async fn partners(world: &mut World, host: &Host, contact: &str) {
 async fn webhooks(world: &mut World, host: &Host, paths: &BTreeMap<&'static str, String>) {
     for scheme in &SCHEMES {
         let path = &paths[scheme.connector];
-        let gossip = world.gossip(scheme);
+        let gossip = World::gossip(scheme);
         let send = json!({ "function": "partner.send", "input": { "method": "post", "path": "/automation", "body": "{}" }, "try": true });
         let fail = json!({ "function": "contacts.get", "input": { "id": "nobody" } });
         for (number, calls) in [json!([send]), json!([send, fail])].into_iter().enumerate() {

@@ -173,7 +173,7 @@ impl Asked {
         let mut text = SAID.to_owned();
         for said in headers.chain([self.path.clone(), body]) {
             let form: String = url::form_urlencoded::byte_serialize(said.as_bytes()).collect();
-            let hex: String = said.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hex::encode(&said);
             let (dump, short) = (STANDARD.encode(&said), URL_SAFE_NO_PAD.encode(format!("x{said}")));
             let json = json!(said).to_string().replace('/', "\\/");
             let page = said.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");

@@ -63,9 +63,9 @@ fn spellings(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         all.push(("base64", within_base64(secret, before, |bytes| STANDARD_NO_PAD.encode(bytes))));
         all.push(("base64url", within_base64(secret, before, |bytes| URL_SAFE_NO_PAD.encode(bytes))));
     }
-    all.push(("hexadecimal", hex(secret, "").into_bytes()));
-    all.push(("hexadecimal", hex(secret, "").to_uppercase().into_bytes()));
-    all.push(("every byte percent-encoded", hex(secret, "%").into_bytes()));
+    all.push(("hexadecimal", hex::encode(secret).into_bytes()));
+    all.push(("hexadecimal", hex::encode(secret).to_uppercase().into_bytes()));
+    all.push(("every byte percent-encoded", percent(secret).into_bytes()));
     all.push(("a list of numbers", numbers(secret).into_bytes()));
     if let Ok(text) = std::str::from_utf8(secret) {
         let form: String = url::form_urlencoded::byte_serialize(secret).collect();
@@ -77,7 +77,7 @@ fn spellings(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         all.push(("JSON", json.replace('/', "\\/").into_bytes()));
         // As JSON within JSON, such as a recorded body in an answer of the API.
         let twice = serde_json::to_string(&json).unwrap();
-        all.push(("JSON in JSON", twice[1..twice.len() - 1].as_bytes().to_vec()));
+        all.push(("JSON in JSON", twice.as_bytes()[1..twice.len() - 1].to_vec()));
         all.push(("percent-encoded", form.into_bytes()));
         all.push(("JSON", json.into_bytes()));
         all.push(("HTML", page.into_bytes()));
@@ -88,8 +88,8 @@ fn spellings(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     all
 }
 
-fn hex(secret: &[u8], before: &str) -> String {
-    secret.iter().map(|byte| format!("{before}{byte:02x}")).collect()
+fn percent(secret: &[u8]) -> String {
+    secret.iter().flat_map(|byte| ["%".to_owned(), hex::encode([*byte])]).collect()
 }
 
 /// As Rust's `Debug` shows bytes.
@@ -117,9 +117,9 @@ fn a_canary_is_found_in_every_spelling_wherever_it_stands() {
         STANDARD_NO_PAD.encode(format!("a{secret}b")),
         URL_SAFE_NO_PAD.encode(format!("ab{secret}b")),
         STANDARD_NO_PAD.encode(secret),
-        hex(secret.as_bytes(), ""),
-        hex(secret.as_bytes(), "").to_uppercase(),
-        hex(secret.as_bytes(), "%"),
+        hex::encode(secret),
+        hex::encode(secret).to_uppercase(),
+        percent(secret.as_bytes()),
         format!("{:?}", secret.as_bytes()),
         url::form_urlencoded::Serializer::new(String::new()).append_pair("key", secret).finish(),
         json,

@@ -118,15 +118,15 @@ impl World {
     pub(crate) async fn new() -> Self {
         let mut config = SandboxConfig::default();
         config.highlevel.limits = None;
-        config.highlevel.apps[0].client_secret = "cnry-client/+secret".to_owned();
-        config.highlevel.locations[0].private_token = "cnry-of-nobody".to_owned();
+        config.highlevel.apps[0].client_secret = "cnry-client/+secret".into();
+        config.highlevel.locations[0].private_token = "cnry-of-nobody".into();
         config.highlevel.locations.push(LocationConfig {
             private_token: "cnry-private/+integration=token".to_owned(),
             ..LocationConfig::numbered(2)
         });
         config.highlevel.locations.push(LocationConfig::numbered(3));
-        config.prefinery.api_key = "cnry-prefinery/+key".to_owned();
-        config.prefinery.projects[0].signing_secret = "cnry-prefinery-signs".to_owned();
+        config.prefinery.api_key = "cnry-prefinery/+key".into();
+        config.prefinery.projects[0].signing_secret = "cnry-prefinery-signs".into();
         let sandbox = Sandbox::start(config).await.unwrap();
         let mirror = Mirror::start().await;
         mirror.stands_before("highlevel", &sandbox.highlevel_url());
@@ -348,14 +348,14 @@ impl World {
     ) -> u16 {
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, scheme.webhook_secret().as_bytes());
         let tag = ring::hmac::sign(&key, if good { body.as_bytes() } else { b"another" });
-        let signed: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let signed = hex::encode(tag.as_ref());
         let repeated = format!("{} {}", scheme.secret(scheme.parts[0]), scheme.webhook_secret());
         let request = self.http.post(host.at(path)).header("x-signed", signed).header("x-debug", repeated);
         self.ask_as("", request.body(body.to_owned())).await.0
     }
 
     /// A partner's words that repeat all that it shares with this host.
-    pub(crate) fn gossip(&self, scheme: &Scheme) -> String {
+    pub(crate) fn gossip(scheme: &Scheme) -> String {
         let parts: Vec<_> = scheme.parts.iter().map(|part| scheme.secret(part)).collect();
         format!("{} {}", parts.join(" "), scheme.webhook_secret())
     }

@@ -57,7 +57,11 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         config.server.listen = listen;
     }
     logging::start(&config.log, context.louder())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // More than cores: what a connector passes in one call is lifted out of its memory in one go, and a worker that does so keeps nobody
+    // waiting as long as the kernel has another one to give the core to.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2 * cores).enable_all().build()?;
     let ended = runtime.block_on(serve(context, &config));
     if ended.is_err() {
         // A call that blocks somewhere must not keep a process alive that has to end; nothing it does could be kept.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::connectors::{RepeatableView, repeatable};
+use super::connectors::{RepeatableView, parsed, repeatable};
 use super::grants::granted;
 use super::mapping::check_custom_fields;
 use super::workspaces::check_id;
@@ -180,13 +180,9 @@ impl Engine {
         let pinned =
             request.digest.clone().or_else(|| present.as_ref().map(|c| c.digest.as_str().to_owned()));
         let installed = self.installed(&request.connector, pinned.as_deref()).await?;
-        let manifest = Manifest::parse(&installed.manifest)
-            .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
+        let manifest = parsed(&installed)?;
         let before = match &present {
-            Some(present) => {
-                let pinned = self.installed(&present.connector, Some(present.digest.as_str())).await.ok();
-                pinned.and_then(|pinned| Manifest::parse(&pinned.manifest).ok())
-            }
+            Some(present) => self.manifest_of(present).await.ok(),
             None => None,
         };
         let (grants, newly_granted) =
@@ -353,8 +349,7 @@ impl Engine {
 
     async fn view(&self, connection: Connection) -> Result<ConnectionView, EngineError> {
         let installed = self.installed(&connection.connector, Some(connection.digest.as_str())).await?;
-        let manifest = Manifest::parse(&installed.manifest)
-            .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
+        let manifest = parsed(&installed)?;
         let counts = self.store().counts_of(&connection.id).await?;
         let filter = RunFilter { connection: Some(connection.id.clone()), limit: 1, ..RunFilter::default() };
         let mut rests = self.rests(&connection.workspace).await?;

@@ -1,7 +1,7 @@
 //! Connectors: components that were looked at, refused or installed.
 
 use contactor_manifest::Manifest;
-use contactor_store::{Digest, InstalledConnector};
+use contactor_store::{Connection, Digest, InstalledConnector};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -229,10 +229,19 @@ pub(super) fn repeatable(manifest: &Manifest) -> Vec<RepeatableView> {
     manifest.repeatables.iter().map(view).collect()
 }
 
+/// The manifest of an installed component.
+pub(super) fn parsed(installed: &InstalledConnector) -> Result<Manifest, EngineError> {
+    Manifest::parse(&installed.manifest).map_err(|error| EngineError::Invalid(format!("manifest: {error}")))
+}
+
 impl Engine {
+    /// The manifest of the component that a connection runs, with all that it asks for.
+    pub(crate) async fn manifest_of(&self, connection: &Connection) -> Result<Manifest, EngineError> {
+        parsed(&self.installed(&connection.connector, Some(connection.digest.as_str())).await?)
+    }
+
     fn view_connector(&self, installed: &InstalledConnector) -> Result<ConnectorView, EngineError> {
-        let manifest = Manifest::parse(&installed.manifest)
-            .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?;
+        let manifest = parsed(installed)?;
         Ok(ConnectorView {
             id: installed.id.clone(),
             version: installed.version.clone(),

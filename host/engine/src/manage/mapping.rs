@@ -161,12 +161,6 @@ impl Engine {
         self.mapping(id).await
     }
 
-    pub(super) async fn manifest_of(&self, connection: &Connection) -> Result<Manifest, EngineError> {
-        let installed = self.installed(&connection.connector, Some(connection.digest.as_str())).await?;
-        Manifest::parse(&installed.manifest)
-            .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))
-    }
-
     /// A row whose fields are there, with their types filled in.
     async fn checked_row(
         &self,

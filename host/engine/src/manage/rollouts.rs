@@ -10,6 +10,7 @@ use contactor_store::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::connectors::parsed;
 use super::grants::{approve, difference, had};
 use crate::active::compile_mappings;
 use crate::engine::Engine;
@@ -106,7 +107,7 @@ impl Engine {
         let (installed, to) = self.other_version(&connection, digest).await?;
         let (from, before) = self.pinned_version(&connection).await;
         let difference = difference(before.as_ref(), &to);
-        let candidate = self.candidate(&connection, before.as_ref(), &installed, &to, true, None);
+        let candidate = candidate(&connection, before.as_ref(), &installed, &to, true, None);
         let problem = match candidate {
             Ok(candidate) => self.loaded(&connection, &candidate).await.err().map(|error| error.to_string()),
             Err(error) => Some(error.to_string()),
@@ -163,14 +164,8 @@ impl Engine {
         } else {
             let (installed, manifest) = self.other_version(&connection, new.digest.as_deref()).await?;
             let (_, before) = self.pinned_version(&connection).await;
-            let candidate = self.candidate(
-                &connection,
-                before.as_ref(),
-                &installed,
-                &manifest,
-                new.approve,
-                new.settings,
-            )?;
+            let candidate =
+                candidate(&connection, before.as_ref(), &installed, &manifest, new.approve, new.settings)?;
             self.loaded(&connection, &candidate).await?;
             let rollout = NewRollout { connection: id.clone(), candidate, mode, share: new.share, by };
             self.store().begin_rollout(rollout).await?;
@@ -330,26 +325,6 @@ impl Engine {
         (VersionView { version, digest: connection.digest.clone() }, manifest)
     }
 
-    /// The other version with what it is given.
-    fn candidate(
-        &self,
-        connection: &Connection,
-        before: Option<&Manifest>,
-        installed: &InstalledConnector,
-        manifest: &Manifest,
-        approved: bool,
-        settings: Option<serde_json::Value>,
-    ) -> Result<Pinned, EngineError> {
-        let difference = difference(before, manifest);
-        approve(&connection.connector, &installed.version, &difference.more, approved)?;
-        let granted = had(connection, before);
-        let settings = settings.unwrap_or_else(|| connection.settings.clone());
-        super::rules::compile(manifest, &settings)?;
-        compile_mappings(manifest, &connection.mapping)?;
-        let grants = difference.granted(&granted, manifest, approved).map_err(EngineError::Invalid)?;
-        Ok(Pinned { digest: installed.digest.clone(), grants, settings })
-    }
-
     /// Whether a version can be loaded for a connection, as the connection is.
     async fn loaded(&self, connection: &Connection, version: &Pinned) -> Result<(), EngineError> {
         let Pinned { digest, grants, settings } = version.clone();
@@ -361,15 +336,30 @@ impl Engine {
     }
 }
 
+/// The other version with what it is given.
+fn candidate(
+    connection: &Connection,
+    before: Option<&Manifest>,
+    installed: &InstalledConnector,
+    manifest: &Manifest,
+    approved: bool,
+    settings: Option<serde_json::Value>,
+) -> Result<Pinned, EngineError> {
+    let difference = difference(before, manifest);
+    approve(&connection.connector, &installed.version, &difference.more, approved)?;
+    let granted = had(connection, before);
+    let settings = settings.unwrap_or_else(|| connection.settings.clone());
+    super::rules::compile(manifest, &settings)?;
+    compile_mappings(manifest, &connection.mapping)?;
+    let grants = difference.granted(&granted, manifest, approved).map_err(EngineError::Invalid)?;
+    Ok(Pinned { digest: installed.digest.clone(), grants, settings })
+}
+
 /// The host decided about a rollout before an admin did: it reverted a version that failed, for example.
 fn overtaken(id: &ConnectionId) -> EngineError {
     EngineError::Conflict(format!(
         "{id} was changed meanwhile; look again with `contactor connection rollout`"
     ))
-}
-
-fn parsed(installed: &InstalledConnector) -> Result<Manifest, EngineError> {
-    Manifest::parse(&installed.manifest).map_err(|error| EngineError::Invalid(format!("manifest: {error}")))
 }
 
 /// Rows of the default mapping that another version has and the present one has not, or the other way round.

@@ -56,9 +56,8 @@ fn names(stored: &Secrets) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use contactor_manifest::Manifest;
-
     use super::*;
+    use crate::made::manifest;
     use crate::partner::redact::Hidden;
 
     const USER: &str = "ada@example.com";
@@ -68,17 +67,6 @@ mod tests {
     fn auth(user: bool, key: bool) -> Auth {
         let text = format!(
             r#"
-            [connector]
-            id = "test"
-            name = "Test"
-            version = "0.1.0"
-            minimum_host = "0.1.0"
-            summary = "For tests."
-
-            [partner]
-            name = "Testbed"
-            base_url = "https://api.test.example/v1"
-
             [[auth]]
             id = "pair"
             title = "Pair"
@@ -90,7 +78,7 @@ mod tests {
             ]
             "#
         );
-        Manifest::parse(&text).unwrap().auth.remove(0)
+        manifest(&text).auth.remove(0)
     }
 
     fn entered(parts: &[(&str, &str)]) -> Secrets {

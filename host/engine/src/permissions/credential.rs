@@ -60,31 +60,12 @@ fn pairs(values: &BTreeMap<String, Template>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use contactor_manifest::Manifest;
-
     use super::*;
+    use crate::made::manifest;
 
     fn of(keys: &str) -> String {
-        let text = format!(
-            r#"
-            [connector]
-            id = "test"
-            name = "Test"
-            version = "0.1.0"
-            minimum_host = "0.1.0"
-            summary = "For tests."
-
-            [partner]
-            name = "Testbed"
-            base_url = "https://api.test.example/v1"
-
-            [[auth]]
-            id = "a"
-            title = "A"
-            {keys}
-            "#
-        );
-        words(&Manifest::parse(&text).unwrap().auth[0])
+        let auth = format!("[[auth]]\nid = \"a\"\ntitle = \"A\"\n{keys}\n");
+        words(&manifest(&auth).auth[0])
     }
 
     const KEY: &str = "credential = [{ name = \"key\", title = \"Key\" }]";

@@ -58,26 +58,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::made::{BEARER, manifest};
 
-    const MANIFEST: &str = r#"
-[connector]
-id = "test"
-name = "Test"
-version = "0.1.0"
-minimum_host = "0.1.0"
-summary = "For tests."
-
-[partner]
-name = "Test"
-base_url = "https://api.test.example/v1"
-
-[[auth]]
-id = "token"
-title = "Token"
-kind = "bearer"
-token = "{token}"
-credential = [{ name = "token", title = "Token" }]
-
+    const PARTS: &str = r#"
 [[setting]]
 name = "rules"
 title = "Rules"
@@ -98,7 +81,7 @@ source = "timer"
 
     #[test]
     fn a_connector_wants_what_it_declares_and_what_its_rules_are_on() {
-        let manifest = Manifest::parse(MANIFEST).unwrap();
+        let manifest = manifest(&[BEARER, PARTS].concat());
         let of = |settings: Json| wanted(&manifest, &settings).into_iter().collect::<Vec<_>>();
         assert_eq!(of(json!({ "rules": [] })), ["AppointmentUpdate"]);
         assert_eq!(of(Json::Null), ["AppointmentUpdate", "NoteCreate"]);
@@ -110,7 +93,7 @@ source = "timer"
 
     #[test]
     fn a_rule_that_the_manifest_brings_along_is_asked_for_like_a_trigger() {
-        let manifest = Manifest::parse(MANIFEST).unwrap();
+        let manifest = manifest(&[BEARER, PARTS].concat());
         let events: Vec<_> = asked(&manifest)
             .into_iter()
             .filter(|asked| asked.name.starts_with(EVENT))
@@ -121,7 +104,7 @@ source = "timer"
 
     #[test]
     fn what_is_withheld_or_denied_reaches_nobody_whoever_wants_it() {
-        let manifest = Manifest::parse(MANIFEST).unwrap();
+        let manifest = manifest(&[BEARER, PARTS].concat());
         let granted = ["event:AppointmentUpdate".to_owned()];
         let events = Events::of(&manifest, &granted, &Policy::default());
         assert!(events.reach("AppointmentUpdate") && events.reach("TaskComplete"));

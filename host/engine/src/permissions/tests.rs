@@ -3,35 +3,8 @@ use proptest::prelude::*;
 use contactor_store::{Policy, PolicyProblem};
 
 use super::*;
+use crate::made::{BEARER, manifest};
 
-fn manifest(parts: &str) -> Manifest {
-    let text = format!(
-        r#"
-        [connector]
-        id = "test"
-        name = "Test"
-        version = "0.1.0"
-        minimum_host = "0.1.0"
-        summary = "For tests."
-
-        [partner]
-        name = "Testbed"
-        base_url = "https://api.test.example/v1"
-
-        {parts}
-        "#
-    );
-    Manifest::parse(&text).unwrap()
-}
-
-const BEARER: &str = r#"
-[[auth]]
-id = "token"
-title = "Token"
-kind = "bearer"
-token = "{token}"
-credential = [{ name = "token", title = "Token" }]
-"#;
 /// The same credential in a header that partners repeat, and no secret any more.
 const HEADER: &str = r#"
 [[auth]]

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use contactor_manifest::Manifest;
-use contactor_runtime::{Connector, Grants, HostFault, LoadError};
+use contactor_runtime::{Connector, Grants, LoadError};
 use contactor_signature::{PublicKey, SignatureError, Signed};
 use contactor_store::{Connection, ConnectionId, ConnectionState, Digest, StopCause};
 
@@ -172,11 +172,8 @@ impl Engine {
         read: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, EngineError> {
         let engine = self.clone();
-        tokio::task::spawn_blocking(move || read(&engine)).await.map_err(|_panic| {
-            EngineError::Component(LoadError::Host {
-                connector: "a component".to_owned(),
-                fault: HostFault::Panicked,
-            })
+        self.runtime().aside(move || read(&engine)).await.map_err(|fault| {
+            EngineError::Component(LoadError::Host { connector: "a component".to_owned(), fault })
         })
     }
 

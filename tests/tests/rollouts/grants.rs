@@ -1,0 +1,225 @@
+//! What another version asks for beyond the one before, and that what was not granted, or a policy forbids, is not there.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_version_that_asks_for_more_is_shown_in_plain_words_and_needs_approval() {
+    let first = version("0.1.0", |manifest| manifest.replacen(MORE, "", 1));
+    let world = World::of(first, 0, EngineConfig::default()).await;
+    let asks: Vec<_> = world.connection.asks.iter().map(|one| (one.name.as_str(), one.granted)).collect();
+    assert!(
+        asks.contains(&("contacts.write", true)) && asks.contains(&("host:partner.example", true)),
+        "{asks:?}"
+    );
+    let hosts =
+        "base_url = \"https://partner.example/v1\"\nhosts = [\"partner.example\", \"*.evil.example\"]";
+    let wants = |manifest: String| manifest.replacen("base_url = \"https://partner.example/v1\"", hosts, 1);
+    let second = world.install(version("0.2.0", wants)).await;
+
+    let id = &world.connection.id;
+    let plan = world.stand.engine.upgrade_plan(id, None).await.unwrap();
+    let more: Vec<_> = plan.more.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(more, ["notifications", "host:*.evil.example"]);
+    assert_eq!(
+        (plan.from.version.as_str(), plan.to.version.as_str(), plan.problem),
+        ("0.1.0", "0.2.0", None)
+    );
+    let digest = Some(second.to_string());
+    for refused in [
+        world.upgrade(live(100)).await.map(|_| ()),
+        world
+            .stand
+            .engine
+            .enable_connection(EnableConnection { digest: digest.clone(), ..enable() })
+            .await
+            .map(|_| ()),
+    ] {
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, EngineError::Conflict(_)), "{refused}");
+        let words = refused.to_string();
+        assert!(words.contains("host:*.evil.example (Speaks with *.evil.example"), "{words}");
+        assert!(words.contains("Messages are among the functions"), "{words}");
+    }
+    assert_eq!(world.pinned().await, world.connection.digest);
+
+    // Whoever names what is granted approves of that, and of nothing else.
+    let named = Some(vec!["contacts.readonly".to_owned(), "host:partner.example".to_owned()]);
+    let request = EnableConnection { digest: digest.clone(), grants: named, ..enable() };
+    let connection = world.stand.engine.enable_connection(request).await.unwrap();
+    assert!(connection.withheld.contains(&"host:*.evil.example".to_owned()), "{:?}", connection.withheld);
+    assert!(!connection.hosts.iter().any(|host| host.contains("evil")), "{:?}", connection.hosts);
+    world.stand.engine.roll_back(id).await.unwrap();
+
+    let begun = world.upgrade(NewUpgrade { approve: true, ..live(100) }).await.unwrap();
+    assert_eq!(
+        (begun.state, begun.mode, begun.candidate.digest),
+        (RolloutState::Running, RolloutMode::Live, second)
+    );
+    let connection = world.stand.engine.connection(id).await.unwrap();
+    assert_eq!(connection.digest, world.connection.digest, "it is pinned until the other one is adopted");
+    assert!(!connection.grants.contains(&"notifications".to_owned()));
+    world.stand.engine.adopt(id).await.unwrap();
+    let connection = world.stand.engine.connection(id).await.unwrap();
+    assert!(connection.grants.contains(&"notifications".to_owned()), "{:?}", connection.grants);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_way_to_send_the_credential_needs_approval_and_shows_none_of_it() {
+    const BEARER: &str = "kind = \"bearer\"\ntoken = \"{token}\"\n\
+        credential = [{ name = \"token\", title = \"Access token\" }]";
+    const ECHOED: &str = "kind = \"prefixed-header\"\nheader = \"X-Request-Id\"\nvalue = \"{token}\"\n\
+        credential = [{ name = \"token\", title = \"Access token\", secret = false }]";
+    let world = World::new(0).await;
+    let (engine, id) = (&world.stand.engine, &world.connection.id);
+    let second = world.install(version("0.2.0", |manifest| manifest.replacen(BEARER, ECHOED, 1))).await;
+    let plan = engine.upgrade_plan(id, None).await.unwrap();
+    let more: Vec<_> = plan.more.iter().map(|one| (one.name.as_str(), one.words.as_str())).collect();
+    let words = "Sends your credential in a header: \"X-Request-Id\" = \"{token}\". It may read what is no secret of it: token.";
+    assert_eq!((more, plan.less.len(), plan.problem), (vec![("auth:token", words)], 1, None));
+
+    let second_by =
+        |request: EnableConnection| EnableConnection { digest: Some(second.to_string()), ..request };
+    let withhold = vec!["auth:token".to_owned()];
+    let refused = engine.enable_connection(second_by(EnableConnection { withhold, ..enable() })).await;
+    assert!(refused.unwrap_err().to_string().contains("cannot be withheld"));
+    // To name something else is no approval of this.
+    let grants = Some(vec!["contacts.readonly".to_owned()]);
+    for request in [enable(), EnableConnection { grants, ..enable() }] {
+        let refused = engine.enable_connection(second_by(request)).await.unwrap_err();
+        assert!(matches!(&refused, EngineError::Conflict(why) if why.contains(words)), "{refused}");
+    }
+    assert!(matches!(world.upgrade(live(100)).await.unwrap_err(), EngineError::Conflict(_)));
+
+    // Whoever approves of it gives it another header, and not the key.
+    let approved = EnableConnection { approve: true, ..enable() };
+    let connection = engine.enable_connection(second_by(approved)).await.unwrap();
+    assert_eq!(connection.digest, second);
+    assert!(connection.grants.contains(&"auth:token".to_owned()), "{:?}", connection.grants);
+    let key = world.stand.sandbox.prefinery().api_key().to_owned();
+    let body = Some(json!({ "request": key }));
+    let echo = Effect::Answer { status: 200, body, retry_after: None, after: false };
+    world.stand.sandbox.faults().add(Fault::always("prefinery.*", echo));
+    let request = json!({ "method": "get", "path": "/betas/1/testers.json" });
+    let read = world.stand.run(id, "partner.send", &request).await.unwrap().to_string();
+    assert!(read.contains("[redacted]") && !read.contains(&key), "{read}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_withheld_or_forbidden_is_not_there_whatever_the_component_tries() {
+    let world = World::new(3).await;
+    let engine = &world.stand.engine;
+    let workspace = &world.connection.workspace;
+    let deny = |names: &[&str]| Policy {
+        connectors: None,
+        deny: names.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    engine.set_policy(workspace, deny(&["contacts.write"])).await.unwrap();
+    world.tag("vip").await;
+    assert_eq!(world.seen(), 0);
+    let run = world.runs().await.remove(0);
+    assert_eq!(run.class, Some(FailureClass::Denied), "{}", run.summary);
+    let view = engine.connection(&world.connection.id).await.unwrap();
+    let ask = view.asks.iter().find(|one| one.name == "contacts.write").unwrap();
+    assert!(ask.granted && ask.forbidden && view.withheld.contains(&ask.name), "{ask:?}");
+
+    let others = Policy { connectors: Some(vec!["prefinery".to_owned()]), deny: Vec::new() };
+    engine.set_policy(workspace, others).await.unwrap();
+    let refused = world.stand.run(&world.connection.id, "clock.now", &json!({})).await.unwrap_err();
+    assert!(refused.to_string().contains("policy of acme"), "{refused}");
+    assert!(engine.set_policy(workspace, deny(&["a*b"])).await.is_err());
+    engine.set_policy(workspace, Policy::default()).await.unwrap();
+    world.stand.run(&world.connection.id, "clock.now", &json!({})).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_is_withheld_or_denied_is_not_told_whoever_wants_it() {
+    let world = World::new(3).await;
+    let engine = &world.stand.engine;
+    let workspace = &world.connection.workspace;
+    let deny = |name: &str| Policy { connectors: None, deny: vec![name.to_owned()] };
+    // An admin's rule is on it, and what came before it was denied waits.
+    engine.set_policy(workspace, deny("event:ContactTagUpdate")).await.unwrap();
+    world.tag("vip").await;
+    assert_eq!((world.seen(), world.runs().await.len()), (0, 0));
+    engine.set_policy(workspace, Policy::default()).await.unwrap();
+    for contact in &world.contacts {
+        let act = PersonAct::AddTags { contact: contact.clone(), tags: vec!["vip2".to_owned()] };
+        world.stand.sandbox.highlevel().act(&world.location, act).unwrap();
+    }
+    for outbox in world.stand.sandbox.outboxes() {
+        outbox.flush(Order::Queued).await;
+    }
+    engine.set_policy(workspace, deny("event:*")).await.unwrap();
+    world.stand.settle().await.unwrap();
+    let runs = world.runs().await;
+    assert!(runs.iter().all(|run| run.outcome == RunOutcome::Skipped), "{runs:#?}");
+    assert!(runs[0].summary.contains("not granted any more"), "{}", runs[0].summary);
+    assert_eq!(world.seen(), 0);
+    // Nor a timer's.
+    engine.set_policy(workspace, Policy::default()).await.unwrap();
+    let withhold = |names: &[&str]| EnableConnection {
+        withhold: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..enable()
+    };
+    for (withheld, outcome) in
+        [(&["event:timer:reminder"][..], RunOutcome::Skipped), (&["notifications"], RunOutcome::Applied)]
+    {
+        engine.enable_connection(withhold(withheld)).await.unwrap();
+        engine.deliver_sample(&world.connection.id, "timer:reminder", None).await.unwrap();
+        world.stand.settle().await.unwrap();
+        assert_eq!(world.runs().await[0].outcome, outcome, "{withheld:?}");
+    }
+    world.tag("vip3").await;
+    assert_eq!(world.seen(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_are_withheld_are_not_carried() {
+    let stand = Stand::serve().await.unwrap();
+    let connection = stand.enable("prefinery", None).await.unwrap();
+    let withhold = |names: &[&str]| EnableConnection {
+        workspace: WORKSPACE.to_owned(),
+        connector: "prefinery".to_owned(),
+        withhold: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..EnableConnection::default()
+    };
+    stand.engine.enable_connection(withhold(&["records:contact:both"])).await.unwrap();
+    let location = stand.sandbox.highlevel().first_location();
+    let ada =
+        |email: &str| PersonAct::CreateContact { fields: json!({ "firstName": "Ada", "email": email }) };
+    stand.sandbox.highlevel().act(&location, ada("ada@example.com")).unwrap();
+    stand.settle().await.unwrap();
+    let testers = || stand.sandbox.prefinery().testers(stand.sandbox.prefinery().first_project()).len();
+    assert_eq!((testers(), stand.sandbox.recorder().requests("prefinery")), (0, 0));
+    stand.engine.enable_connection(withhold(&["notifications"])).await.unwrap();
+    stand.sandbox.highlevel().act(&location, ada("grace@example.com")).unwrap();
+    stand.settle().await.unwrap();
+    assert_eq!(testers(), 1, "{}", connection.id);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_takes_in_something_forbidden_is_forbidden_as_a_whole() {
+    let deny = |name: &str| Policy { connectors: None, deny: vec![name.to_owned()] };
+    let hosts =
+        "base_url = \"https://partner.example/v1\"\nhosts = [\"partner.example\", \"*.partner.example\"]";
+    let below = |manifest: String| manifest.replacen("base_url = \"https://partner.example/v1\"", hosts, 1);
+    let world = World::of(version("0.1.0", below), 0, EngineConfig::default()).await;
+    let engine = &world.stand.engine;
+    engine.set_policy(&world.connection.workspace, deny("host:evil.partner.example")).await.unwrap();
+    let view = engine.connection(&world.connection.id).await.unwrap();
+    assert_eq!(view.withheld, ["host:*.partner.example"]);
+    assert!(!view.hosts.iter().any(|host| host.starts_with('*')), "{:?}", view.hosts);
+    let refused = engine.set_policy(&world.connection.workspace, deny("auth:token")).await.unwrap_err();
+    assert!(refused.to_string().contains("comes with a connector"), "{refused}");
+
+    let stand = Stand::serve().await.unwrap();
+    let connection = stand.enable("prefinery", None).await.unwrap();
+    stand.engine.set_policy(&connection.workspace, deny("records:contact:to-highlevel")).await.unwrap();
+    let view = stand.engine.connection(&connection.id).await.unwrap();
+    assert!(view.withheld.contains(&"records:contact:both".to_owned()), "{:?}", view.withheld);
+    let location = stand.sandbox.highlevel().first_location();
+    let fields = json!({ "firstName": "Ada", "email": "ada@example.com" });
+    stand.sandbox.highlevel().act(&location, PersonAct::CreateContact { fields }).unwrap();
+    stand.settle().await.unwrap();
+    assert_eq!(stand.sandbox.recorder().requests("prefinery"), 0);
+}

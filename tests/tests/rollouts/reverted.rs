@@ -1,0 +1,115 @@
+//! Versions that the host takes back, and that nobody is left undone.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_faulty_version_is_taken_back_by_the_host_and_nobody_is_left_undone() {
+    let world = World::new(40).await;
+    let second = world.install(faulty()).await;
+    let begun = world.upgrade(live(50)).await.unwrap();
+    assert_eq!(begun.state, RolloutState::Running);
+    world.tag("vip").await;
+
+    let rollout = world.rollout().await;
+    assert_eq!(rollout.state, RolloutState::Reverted, "{rollout:#?}");
+    assert!(rollout.reason.contains("runs failed, of the version before 0 in"), "{}", rollout.reason);
+    assert_eq!(
+        (rollout.candidate.digest, world.pinned().await),
+        (second.clone(), world.connection.digest.clone())
+    );
+    let runs = world.runs().await;
+    let of_second: Vec<_> = runs.iter().filter(|run| run.component.as_ref() == Some(&second)).collect();
+    assert!((5..40).contains(&of_second.len()), "{}", of_second.len());
+    assert!(of_second.iter().all(|run| run.outcome != RunOutcome::Applied), "{of_second:#?}");
+    let crashed = of_second.iter().filter(|run| run.class == Some(FailureClass::GuestBug)).count();
+    assert!(crashed >= 5, "{crashed}");
+    assert_eq!(world.seen(), 40, "the pinned version did what the other one left");
+    let parked = world.stand.engine.parked(&world.connection.workspace).await.unwrap();
+    assert!(parked.is_empty(), "{parked:#?}");
+    assert!(world.stand.engine.rests(&world.connection.workspace).await.unwrap().is_empty());
+
+    // Whoever answers for the workspace is told, until somebody begins with another version.
+    let told = world.alert().await.unwrap();
+    assert!(told.text.contains(&rollout.reason), "{}", told.text);
+    assert!(told.text.ends_with("contactor connection rollout acme operations"), "{}", told.text);
+    world.install(version("0.3.0", |manifest| manifest)).await;
+    world.upgrade(live(10)).await.unwrap();
+    assert_eq!(world.alert().await, None);
+}
+
+/// Whatever fails is parked at once, by runs that are under way when it is taken back as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_version_parked_that_was_taken_back_is_done_by_the_one_before() {
+    const WRITES: &str = "[[scope]]\nname = \"contacts.write\"\nwhy = \"The other half writes.\"\n";
+    let world = World::new(40).await;
+    let second = world
+        .install(version("0.2.0", |manifest| {
+            assert!(manifest.contains(WRITES));
+            manifest.replacen(WRITES, "", 1)
+        }))
+        .await;
+    world.upgrade(live(50)).await.unwrap();
+    world.tag("vip").await;
+    let rollout = world.rollout().await;
+    assert_eq!(rollout.state, RolloutState::Reverted, "{rollout:#?}");
+    let runs = world.runs().await;
+    let denied = runs.iter().filter(|run| run.class == Some(FailureClass::Denied));
+    let parked: Vec<_> = denied.filter(|run| run.outcome == RunOutcome::Parked).collect();
+    assert!(parked.len() >= 5 && parked.iter().all(|run| run.component.as_ref() == Some(&second)));
+    let left = world.stand.engine.parked(&world.connection.workspace).await.unwrap();
+    assert!(left.is_empty(), "{left:#?}");
+    assert_eq!(world.seen(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_a_version_left_in_the_middle_is_ended_by_the_one_before_and_writes_once() {
+    let world = World::new(30).await;
+    let calls = json!([
+        { "function": "notes.create", "input": { "contact-id": "$contact", "body": "Hello", "fields": {} } },
+        { "function": "contacts.get", "input": { "id": "$contact" } },
+        { "function": "tags.add", "input": { "contact-id": "$contact", "tags": [SEEN] } },
+    ]);
+    let request = EnableConnection { settings: settings(&calls), ..enable() };
+    world.stand.engine.enable_connection(request).await.unwrap();
+    // It ends after its first call, which is done and noted.
+    world.install(faulty()).await;
+    world.upgrade(live(50)).await.unwrap();
+    world.tag("vip").await;
+    assert_eq!(world.rollout().await.state, RolloutState::Reverted);
+    let left = world.stand.engine.parked(&world.connection.workspace).await.unwrap();
+    assert!(left.is_empty(), "{left:#?}");
+    assert_eq!((world.seen(), world.notes()), (30, 30), "each once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_says_that_its_credential_was_refused_is_taken_back_and_stops_nothing() {
+    let world = World::new(20).await;
+    world.install(version("0.2.0", |manifest| manifest)).await;
+    let unauthorized = json!([{ "fails": { "case": "unauthorized", "detail": "made up" } }]);
+    let settings = Some(settings(&unauthorized));
+    world.upgrade(NewUpgrade { settings, ..live(50) }).await.unwrap();
+    world.tag("vip").await;
+    let rollout = world.rollout().await;
+    assert_eq!(rollout.state, RolloutState::Reverted, "{rollout:#?}");
+    assert!(rollout.reason.contains("credential"), "{}", rollout.reason);
+    let connection = world.stand.engine.connection(&world.connection.id).await.unwrap();
+    assert_eq!(connection.state, ConnectionState::Enabled);
+    assert_eq!(world.seen(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_writes_much_more_is_taken_back() {
+    let world = World::new(40).await;
+    world.tag("before").await;
+    world.install(version("0.2.0", |manifest| manifest)).await;
+    let note = json!({ "function": "notes.create", "input": { "contact-id": "$contact", "body": "Hello", "fields": {} } });
+    let settings = Some(settings(&json!([note, note, note, note])));
+    world.upgrade(NewUpgrade { settings, ..live(100) }).await.unwrap();
+    world.tag("vip").await;
+    let rollout = world.rollout().await;
+    assert_eq!(rollout.state, RolloutState::Reverted, "{rollout:#?}");
+    assert!(rollout.reason.contains("writes in"), "{}", rollout.reason);
+    assert!(world.notes() >= 80, "{}", world.notes());
+    let settings = world.stand.engine.connection(&world.connection.id).await.unwrap().settings;
+    assert_eq!(settings, world.connection.settings, "the settings of the other one went with it");
+}
