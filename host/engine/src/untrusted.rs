@@ -8,13 +8,15 @@ pub use crate::convert::{
     fields_from_wit, fields_to_wit, json_fields_from_wit, json_fields_to_wit, show as show_value,
 };
 pub use crate::outbound::Answer;
+pub use crate::partner::Secrets;
+pub use crate::partner::answer::response as answer_for_connector;
 pub use crate::partner::auth::token_of as login_token;
 pub use crate::partner::limited::wait as retry_after;
+pub use crate::partner::limits::out_of_order_until;
 pub use crate::partner::names::blank as blank_secrets;
 pub use crate::partner::quota::left as quota_left;
 pub use crate::partner::redact::Hidden;
 pub use crate::partner::request::{base_url, headers as request_headers, url as request_url};
-pub use crate::partner::{Secrets, out_of_order_until, response as answer_for_connector};
 pub use crate::receive::{Unreadable, is_usable_id, of_changes};
 pub use crate::signature::{event_key, sign as sign_webhook, verify as verify_webhook};
 

@@ -13,8 +13,9 @@ use tokio::time::{Duration, Instant};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::answer::{Unsent, response};
 use super::request::{below, invalid};
-use super::{PartnerApi, Secrets, Unsent};
+use super::{PartnerApi, Secrets};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -111,7 +112,7 @@ impl PartnerApi {
         };
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
         let answer = self.pass(http::Method::POST, url, headers, Some(body.into_bytes())).await?;
-        let token = token_of(login, &super::response(answer, false)?)?;
+        let token = token_of(login, &response(answer, false)?)?;
         self.credential.note(&token);
         let until = Instant::now() + Duration::from_secs(u64::from(login.lifetime_seconds));
         *session = Some((token.clone(), until));
@@ -193,4 +194,115 @@ fn set(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), Error> {
     value.set_sensitive(true);
     headers.insert(name, value);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use contactor_runtime::bindings::partner::{Pair, Request};
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::partner::redact::Redactor;
+    use crate::partner::testing::{SECRET, api_by, get, serve, template};
+
+    fn api_by_login(url: &str, placement: Placement) -> PartnerApi {
+        let login = Login {
+            path: "/login".to_owned(),
+            body: LoginBody::Json,
+            fields: BTreeMap::from([("key".to_owned(), template("{token}"))]),
+            token: "/token".to_owned(),
+            lifetime_seconds: 60,
+            expired: vec![400, 401],
+            placement,
+        };
+        api_by(Scheme::Login { login }, SECRET, url, 4_096)
+    }
+
+    #[tokio::test]
+    async fn a_connector_cannot_put_its_own_parameter_in_the_place_of_the_credentials() {
+        let scheme = Scheme::Query { parameter: "api_key".to_owned(), value: template("{token}") };
+        // Nothing listens there: the request is refused before it is sent.
+        let api = api_by(scheme, SECRET, "http://127.0.0.1:9", 100);
+        let (_, result) =
+            api.send(get("/x", &[("API_key", "own")]), &Redactor::default(), Timestamp::UNIX_EPOCH).await;
+        assert!(
+            matches!(&result, Err(Error::Invalid(problems)) if problems[0].field == "query"),
+            "{result:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_is_fetched_anew_once_and_the_second_answer_stands() {
+        use axum::extract::State;
+        use axum::routing::{get as on_get, post};
+        use std::sync::atomic::{AtomicU64, Ordering};
+        // The number of the login is the token; the first two are refused.
+        let logins = Arc::new(AtomicU64::new(0));
+        let login = |State(logins): State<Arc<AtomicU64>>| async move {
+            format!(r#"{{"token":"token-{}"}}"#, logins.fetch_add(1, Ordering::SeqCst) + 1)
+        };
+        let read = |headers: HeaderMap| async move {
+            match headers["authorization"].to_str().unwrap() {
+                "Bearer token-1" => (http::StatusCode::BAD_REQUEST, "no such token"),
+                "Bearer token-2" => (http::StatusCode::UNAUTHORIZED, "too old"),
+                _ => (http::StatusCode::OK, "hello"),
+            }
+        };
+        let router = axum::Router::new().route("/login", post(login)).route("/read", on_get(read));
+        let url = serve(router.with_state(Arc::clone(&logins))).await;
+        let api = api_by_login(&url, Placement::Bearer);
+        let first = api.send(get("/read", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await.1.unwrap();
+        assert_eq!((first.status, logins.load(Ordering::SeqCst)), (401, 2), "once, and no loop");
+        let second =
+            api.send(get("/read", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await.1.unwrap();
+        assert_eq!((second.status, logins.load(Ordering::SeqCst)), (200, 3));
+        api.send(get("/read", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await.1.unwrap();
+        assert_eq!(logins.load(Ordering::SeqCst), 3, "a good token is kept");
+    }
+
+    #[tokio::test]
+    async fn a_token_goes_into_the_form_of_a_post_and_into_the_query_otherwise() {
+        use axum::routing::{any, post};
+        let echo = |uri: http::Uri, body: String| async move { format!("{uri} {body}") };
+        let router = axum::Router::new()
+            .route("/login", post(async || r#"{"token":"t/1"}"#))
+            .route("/echo", any(echo));
+        let url = serve(router).await;
+        let api = api_by_login(&url, Placement::QueryOrForm("JWT".to_owned()));
+        let send = async |method, headers: &[(&str, &str)], body: Option<&str>| {
+            let pair = |(name, value): &(&str, &str)| Pair { name: (*name).into(), value: (*value).into() };
+            let headers = headers.iter().map(pair).collect();
+            let body = body.map(|body| body.as_bytes().to_vec());
+            let request = Request { method, headers, body, ..get("/echo", &[("page", "1")]) };
+            let answer = api.send(request, &Redactor::default(), Timestamp::UNIX_EPOCH).await.1;
+            answer.map(|answer| String::from_utf8(answer.body).unwrap())
+        };
+        assert_eq!(send(Method::Get, &[], None).await.unwrap(), "/echo?page=1&JWT=t%2F1 ");
+        assert_eq!(send(Method::Put, &[], None).await.unwrap(), "/echo?page=1&JWT=t%2F1 ");
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        assert_eq!(
+            send(Method::Post, &form, Some("name=A%20B")).await.unwrap(),
+            "/echo?page=1 name=A%20B&JWT=t%2F1"
+        );
+        assert_eq!(send(Method::Post, &[], None).await.unwrap(), "/echo?page=1 JWT=t%2F1");
+        let json = [("content-type", "application/json")];
+        assert!(matches!(send(Method::Post, &json, Some("{}")).await, Err(Error::Invalid(_))));
+        assert!(matches!(send(Method::Post, &form, Some("jwt=own")).await, Err(Error::Invalid(_))));
+    }
+
+    #[tokio::test]
+    async fn the_token_of_a_login_is_redacted_like_the_credential() {
+        use axum::routing::{get as on_get, post};
+        let token = "fake-session-token";
+        let router = axum::Router::new()
+            .route("/login", post(async move || format!(r#"{{"token":"{token}"}}"#)))
+            .route("/echo", on_get(async |headers: HeaderMap| headers["authorization"].as_bytes().to_vec()));
+        let url = serve(router).await;
+        let api = api_by_login(&url, Placement::Bearer);
+        let (call, result) = api.send(get("/echo", &[]), &Redactor::default(), Timestamp::UNIX_EPOCH).await;
+        assert_eq!(result.unwrap().body, b"Bearer [redacted]");
+        assert_eq!(call.response.as_deref(), Some("Bearer [redacted]"));
+    }
 }

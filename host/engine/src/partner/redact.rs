@@ -14,9 +14,9 @@ use contactor_runtime::bindings::partner::Response;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use super::Secrets;
 use super::auth::{joined, render};
 use super::plain::{is_plain, parts};
+use super::{PartnerApi, Secrets};
 
 /// Shorter parts are no secrets, and replacing them would make every text unreadable.
 pub(crate) const SHORTEST_KEPT: usize = 4;
@@ -92,7 +92,72 @@ impl Hidden {
     }
 }
 
+impl PartnerApi {
+    /// A text without the credential, for what is kept of a run.
+    pub(crate) fn redacted(&self, text: String) -> String {
+        self.credential.kept(text)
+    }
+
+    /// A text without the credential's secrets, for what a connector reads and for what it answers.
+    pub(crate) fn given(&self, text: String) -> String {
+        self.credential.given(text)
+    }
+
+    /// A webhook's body without the credential's secrets.
+    pub(crate) fn given_bytes(&self, body: Vec<u8>) -> Vec<u8> {
+        self.credential.given_bytes(body)
+    }
+}
+
 /// For values that one run is given.
 pub(crate) fn of_values(values: &[SecretString]) -> Redactor {
     Redactor::new(values, SHORTEST_KEPT)
+}
+
+#[cfg(test)]
+mod tests {
+    use contactor_manifest::Credential;
+
+    use super::*;
+    use crate::partner::plain::enter;
+    use crate::partner::testing::{api_by, template};
+
+    #[test]
+    fn a_secret_is_redacted_in_every_spelling_in_which_a_partner_may_repeat_it() {
+        let secret = "fake/key+with \"quotes\"==";
+        let basic = Scheme::Basic { user: template("{token}"), password: template("x") };
+        let api = api_by(basic, secret, "https://api.example.com/v2", 4_096);
+        let spellings = [
+            secret,
+            "fake%2Fkey%2Bwith+%22quotes%22%3D%3D",
+            "fake%2Fkey%2Bwith%20%22quotes%22%3D%3D",
+            r#"fake/key+with \"quotes\"=="#,
+            r#"fake\/key+with \"quotes\"=="#,
+            // `fake/key+with "quotes"==:x` in base64.
+            "ZmFrZS9rZXkrd2l0aCAicXVvdGVzIj09Ong=",
+        ];
+        for spelling in spellings {
+            assert_eq!(api.redacted(format!("<{spelling}>")), "<[redacted]>");
+        }
+    }
+
+    #[test]
+    fn a_user_name_and_a_short_secret_stay_in_what_a_connector_reads() {
+        let part = |name: &str, secret| Credential { name: name.to_owned(), title: name.to_owned(), secret };
+        let auth = Auth {
+            id: "basic".to_owned(),
+            title: "Basic".to_owned(),
+            scheme: Scheme::Basic { user: template("{user}"), password: template("{word}") },
+            credentials: vec![part("user", false), part("word", true), part("pin", true)],
+            help: None,
+        };
+        let secrets = [("user", "ada@example.com"), ("word", "fake-password"), ("pin", "123456")];
+        let entered = secrets.map(|(name, value)| (name.to_owned(), SecretString::from(value))).into();
+        let mut secrets = Secrets::new();
+        enter(&mut secrets, entered, &auth);
+        let hidden = Hidden::new(&auth, &secrets, None);
+        let text = || "ada@example.com 123456 fake-password".to_owned();
+        assert_eq!(hidden.given(text()), "ada@example.com 123456 [redacted]");
+        assert_eq!(hidden.kept(text()), "[redacted] [redacted] [redacted]");
+    }
 }
