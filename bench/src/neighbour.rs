@@ -11,7 +11,7 @@ use contactor_sandbox::highlevel::{HighLevelConfig, LocationConfig};
 use contactor_sandbox::prefinery::ProjectConfig;
 use contactor_sandbox::{Sandbox, SandboxConfig};
 use contactor_store::sqlite::SqliteStore;
-use contactor_store::{ConnectionId, Mark, Priority, RecordId, Side, Store};
+use contactor_store::{ConnectionId, EventStore as _, Mark, Priority, RecordId, Side};
 use contactor_tests::host::{Host, PATIENCE};
 use serde_json::json;
 use tokio::time::{Instant, sleep};

@@ -219,7 +219,7 @@ pub enum LocalWrite {
     /// Hands a message over. `NotFound` when the workspace has no such destination, `Conflict` when it was stopped, `Limited`
     /// when [`MESSAGES`] of the connection wait already.
     Send(NewMessage),
-    /// Writes the connector's state; see [`Store::state_set`](crate::Store::state_set). Answers the new version.
+    /// Writes the connector's state; see [`Store::state_set`](crate::StateStore::state_set). Answers the new version.
     SetState {
         /// The key.
         key: String,

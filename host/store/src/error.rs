@@ -85,7 +85,7 @@ pub enum StoreError {
     #[error("the database is locked by an outside tool: {0}")]
     Busy(String),
     /// The disk has no room, or a file cannot be opened. Everything that changes the store is refused until
-    /// [`probe`](crate::Store::probe) succeeds. Requests that were answered before stay safe.
+    /// [`probe`](crate::OperationStore::probe) succeeds. Requests that were answered before stay safe.
     #[error(
         "the store cannot commit ({reason}); check the disk: writing resumes when the health probe succeeds"
     )]

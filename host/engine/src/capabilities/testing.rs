@@ -15,8 +15,8 @@ use contactor_manifest::Manifest;
 use contactor_runtime::{CallError, Invocation, Reply, RuntimeConfig};
 use contactor_store::sqlite::SqliteStore;
 use contactor_store::{
-    Call, Connection, ConnectionId, ConnectionState, Digest, LocationId, Priority, Store, Vault, Workspace,
-    WorkspaceId,
+    Call, ConfigurationStore as _, Connection, ConnectionId, ConnectionState, Digest, LocationId, Priority,
+    Vault, Workspace, WorkspaceId,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;

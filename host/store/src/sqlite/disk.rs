@@ -106,7 +106,7 @@ impl DiskWatch {
         }
     }
 
-    /// Whether the store waits for the disk, so that it needs a [`probe`](crate::Store::probe) to write again.
+    /// Whether the store waits for the disk, so that it needs a [`probe`](crate::OperationStore::probe) to write again.
     pub fn waits(&self) -> bool {
         matches!(&*self.0.borrow(), State::Waiting(_))
     }

@@ -6,7 +6,7 @@
 //! - The database is locked for the life of the store ([`file`]), so leases that it finds are those of a dead process.
 //!
 //! One module per table or small group of tables holds all SQL about it; `complete`, `claim` and `ingest` compose
-//! them, and `impls` is the trait.
+//! them, and `impls` is the trait, area by area.
 
 mod alerts;
 mod audit;

@@ -8,7 +8,10 @@ use rusqlite::Connection;
 use super::fixture::*;
 use crate::sqlite::{Drilled, SqliteStore, backup, check, drill};
 use crate::vault::{DataKey, KeyFile, KeyRing, Purpose, SecretKey};
-use crate::{Store, StoreError, WorkspaceId};
+use crate::{
+    ConfigurationStore as _, EventStore as _, OperationStore as _, Store, StoreError, VaultStore as _,
+    WorkspaceId,
+};
 
 const NAMES: [&str; 3] = ["acme", "acme/prefinery/auth", "acme/destination:team"];
 

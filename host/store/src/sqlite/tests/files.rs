@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::fixture::*;
 use crate::sqlite::{Result, SqliteStore};
-use crate::{Store as _, StoreError};
+use crate::{ConfigurationStore as _, LinkStore as _, OperationStore as _, RunStore as _, StoreError};
 
 fn refusal(opened: Result<SqliteStore>) -> StoreError {
     opened.expect_err("the database was opened")
