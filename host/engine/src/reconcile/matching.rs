@@ -9,10 +9,10 @@ use contactor_store::{
 };
 use contactor_sync::Value;
 
+use super::ending::Ending;
 use super::plan::{NO_IDENTIFIER, Plan, SyncPlan};
 use super::preview::{PreviewItem, item};
 use super::sides::{RunContext, SideRecord};
-use super::work::Ending;
 use crate::active::Active;
 use crate::engine::Engine;
 use crate::failure::{Failure, of_store};

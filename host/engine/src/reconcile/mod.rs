@@ -6,7 +6,10 @@
 mod apply;
 pub(crate) mod children;
 pub(crate) mod deletes;
+mod echo;
+mod ending;
 mod matching;
+mod pair;
 mod plan;
 mod preview;
 pub(crate) mod remarks;

@@ -5,19 +5,16 @@ use std::time::Instant;
 
 use contactor_highlevel::Priority as HlPriority;
 use contactor_store::{
-    ClaimedRecord, Completion, ConflictEnd, ConnectionId, ConnectionState, Deletion, Disposition,
-    FailureClass, Hint, Lease, LinkState, Mark, Priority, RecordKey, Run, RunCause, RunId, RunKind,
-    RunOutcome, Side, StoreError,
+    ClaimedRecord, Completion, ConnectionId, ConnectionState, Disposition, FailureClass, Hint, Lease,
+    Priority, Run, RunCause, RunId, RunKind, RunOutcome, Side, StoreError,
 };
-use contactor_sync::ConflictRecord;
 use jiff::SignedDuration;
 
-use super::apply::{Applied, note_writes};
 use super::children::Kind;
-use super::deletes::Lost;
-use super::plan::{Plan, SyncPlan, record_lock};
-use super::remarks::left_alone;
-use super::sides::{Claimed, RunContext, SideRecord};
+use super::echo::is_echo;
+use super::ending::Ending;
+use super::plan::record_lock;
+use super::sides::{Claimed, RunContext};
 use crate::active::Active;
 use crate::automation::UNLOADED;
 use crate::engine::Engine;
@@ -26,65 +23,6 @@ use crate::failure::{Failure, of_store};
 use crate::recorder::{HighLevelCalls, RunRecorder};
 use crate::rests::Ended;
 use crate::scheduler::in_time;
-
-/// How a run ended, before it is written down.
-pub(crate) struct Ending {
-    /// Nobody needs to read of it.
-    pub(super) quiet: bool,
-    pub(super) disposition: Disposition,
-    pub(super) outcome: RunOutcome,
-    pub(super) class: Option<FailureClass>,
-    pub(super) summary: String,
-    pub(super) link: Option<contactor_store::Link>,
-    /// The link or tombstone whose place the new one takes.
-    pub(super) replaces: Option<contactor_store::Link>,
-    /// Links of child records to write, and those that go.
-    pub(super) children: Vec<contactor_store::Link>,
-    pub(super) unlinked: Vec<contactor_store::Link>,
-    /// Other records that are dirty now.
-    pub(super) marks: Vec<Mark>,
-    pub(super) conflicts: Vec<ConflictRecord>,
-    /// Conflicts that waited and are over.
-    pub(super) ended: Vec<ConflictEnd>,
-    /// What is waited for, or was done, because a record of the pair is gone.
-    pub(super) deletion: Option<Deletion>,
-    pub(super) changes: Vec<contactor_store::FieldChange>,
-    /// Fields that were left as they were, with the reason.
-    pub(super) remarks: Vec<contactor_store::FieldRemark>,
-    pub(super) ids: (Option<contactor_store::RecordId>, Option<contactor_store::RecordId>),
-}
-
-impl Ending {
-    pub(super) fn done(outcome: RunOutcome, summary: impl Into<String>) -> Self {
-        Self {
-            disposition: Disposition::Done,
-            outcome,
-            class: None,
-            summary: summary.into(),
-            quiet: false,
-            link: None,
-            replaces: None,
-            children: Vec::new(),
-            unlinked: Vec::new(),
-            marks: Vec::new(),
-            conflicts: Vec::new(),
-            ended: Vec::new(),
-            deletion: None,
-            changes: Vec::new(),
-            remarks: Vec::new(),
-            ids: (None, None),
-        }
-    }
-
-    pub(super) fn between(
-        mut self,
-        highlevel: Option<contactor_store::RecordId>,
-        partner: Option<contactor_store::RecordId>,
-    ) -> Self {
-        self.ids = (highlevel, partner);
-        self
-    }
-}
 
 impl Engine {
     /// Runs a claimed record and writes down how it ended.
@@ -281,95 +219,6 @@ impl Engine {
         RunContext { waited_for: true, ..self.context(active, Priority::Interactive, preview) }
     }
 
-    async fn reconcile(
-        &self,
-        run: &RunContext,
-        claim: &ClaimedRecord,
-        guards: &mut Vec<tokio::sync::OwnedMutexGuard<()>>,
-    ) -> Result<Ending, Failure> {
-        if let Some(ending) = self.before_return(run, claim).await? {
-            return Ok(ending);
-        }
-        let plan = run.plan(&claim.key, claim.link.clone()).await;
-        if let Some(waits) = self.held(run, claim, &plan).await? {
-            return Ok(waits);
-        }
-        match plan? {
-            Plan::Skip { reason, highlevel, partner } => {
-                Ok(Ending::done(RunOutcome::Skipped, format!("left alone: {reason}"))
-                    .between(highlevel.map(|r| r.id), partner.map(|r| r.id)))
-            }
-            Plan::Nowhere => {
-                let why = "the record is on neither side";
-                Ok(Ending { ended: run.conflicts_gone(why), ..Ending::done(RunOutcome::Unchanged, why) })
-            }
-            Plan::Gone { link, seen, left } => {
-                // Boxed: it is rare, and every run would carry its state.
-                Box::pin(self.gone(run, &claim.key, Lost { link, seen, left }, guards)).await
-            }
-            Plan::Fill { highlevel, partner, fields } => fill(run, &highlevel, &partner, &fields).await,
-            Plan::Sync(mut plan) => {
-                guards.append(&mut plan.creating);
-                self.bring_into_step(run, &claim.key, *plan).await
-            }
-        }
-    }
-
-    pub(super) async fn bring_into_step(
-        &self,
-        run: &RunContext,
-        key: &RecordKey,
-        plan: SyncPlan,
-    ) -> Result<Ending, Failure> {
-        // Also of a pair that was given up or is looked for again: what comes back may come back changed.
-        let both = plan.highlevel.is_some() && plan.partner.is_some();
-        if let Some(link) = plan.link.as_ref().filter(|_| both) {
-            let mut changed = Vec::new();
-            changed.extend(Some(Side::Highlevel).filter(|_| !plan.merge.to_highlevel.is_empty()));
-            changed.extend(Some(Side::Partner).filter(|_| !plan.merge.to_partner.is_empty()));
-            run.pass_guard(&link.highlevel_id, &changed).await?;
-        }
-        if let Some(highlevel) = &plan.highlevel {
-            run.note_conflicts(&highlevel.id, &plan.merge.conflicts).await?;
-        }
-        let (plan, mut applied) = run.apply(&key.entity, plan).await?;
-        applied.notes = run.told_of_dropped(&applied.left).await;
-        let outcome =
-            match (&applied.created, applied.changes.is_empty(), &plan.link, plan.held_back.is_empty()) {
-                (None, true, Some(_), false) => RunOutcome::Skipped,
-                (None, true, Some(_), true) => RunOutcome::Unchanged,
-                _ => RunOutcome::Applied,
-            };
-        // A contact that is linked anew brings its tasks, notes and appointments with it.
-        let same = plan.link.as_ref().is_some_and(|link| {
-            link.state == LinkState::Active
-                && (&link.highlevel_id, &link.partner_id)
-                    == (&applied.link.highlevel_id, &applied.link.partner_id)
-        });
-        let marks =
-            if same { Vec::new() } else { run.list_marks(Side::Highlevel, &applied.link.highlevel_id) };
-        let moved = plan.link.as_ref().filter(|_| run.active.rekeys(&key.entity) && !same);
-        let children = match moved {
-            Some(_) => run.rekeyed_lists(&applied.link).await?,
-            None => Vec::new(),
-        };
-        let mapping = run.active.mapping(&key.entity)?;
-        let ended = run.conflicts_ended(mapping, &plan.merge, !plan.held_back.is_empty());
-        Ok(Ending {
-            marks,
-            children,
-            summary: summary(run, &plan, &applied, &ended),
-            remarks: left_alone(mapping, &plan, applied.left),
-            ended,
-            conflicts: plan.merge.conflicts,
-            changes: applied.changes,
-            ids: (Some(applied.link.highlevel_id.clone()), Some(applied.link.partner_id.clone())),
-            link: Some(applied.link),
-            replaces: plan.link,
-            ..Ending::done(outcome, "")
-        })
-    }
-
     /// A failure decides what becomes of the record; a refused credential stops the connection.
     pub(super) async fn failed(&self, run: &RunContext, claim: &ClaimedRecord, failure: Failure) -> Ending {
         if failure.class == FailureClass::Auth {
@@ -468,122 +317,6 @@ fn cause(claim: &ClaimedRecord) -> Option<RunCause> {
 fn claim_lock(claim: &ClaimedRecord) -> String {
     let record = claim.link.as_ref().map_or(&claim.key.record, |link| &link.highlevel_id);
     record_lock(&claim.key.connection, record)
-}
-
-/// Every hint shows what the link already knows: our own write coming back, or a delivery that says nothing new.
-async fn is_echo(run: &RunContext, claim: &ClaimedRecord) -> Result<bool, Failure> {
-    let Some(link) = claim.link.as_ref().filter(|link| link.state == LinkState::Active) else {
-        return Ok(false);
-    };
-    if claim.hints.is_empty() || claim.attempts > 0 {
-        return Ok(false);
-    }
-    let mapping = run.active.mapping(&claim.key.entity)?;
-    for hint in &claim.hints {
-        let (side, known) = match hint.side {
-            Side::Highlevel => (contactor_sync::Side::Highlevel, &link.highlevel_fingerprint),
-            Side::Partner => (contactor_sync::Side::Partner, &link.partner_fingerprint),
-        };
-        let Some(snapshot) = hint.snapshot.as_ref().filter(|_| !hint.deleted) else { return Ok(false) };
-        let mut fields = snapshot.clone();
-        if side == contactor_sync::Side::Highlevel {
-            run.name_custom_fields(&mut fields).await?;
-        }
-        if !is_complete(&mapping.inputs(side), side, &fields) {
-            return Ok(false);
-        }
-        if mapping.fingerprint(side, &fields, &run.active.context) != *known {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Fields that HighLevel's contact webhooks carry when they have a value (the vendor's event pages). Tags come with them.
-const SNAPSHOT_FIELDS: [&str; 17] = [
-    "tags",
-    "name",
-    "firstName",
-    "lastName",
-    "email",
-    "phone",
-    "address1",
-    "city",
-    "state",
-    "country",
-    "postalCode",
-    "companyName",
-    "website",
-    "source",
-    "dateOfBirth",
-    "dnd",
-    "assignedTo",
-];
-
-/// Whether a hint shows every field that the mapping looks at. HighLevel leaves out fields without a value, so there only
-/// the fields that its webhooks never carry make a snapshot incomplete; a partner's absent field is unknown.
-fn is_complete(
-    inputs: &std::collections::BTreeSet<String>,
-    side: contactor_sync::Side,
-    fields: &contactor_sync::Fields,
-) -> bool {
-    match side {
-        contactor_sync::Side::Highlevel => inputs
-            .iter()
-            .all(|name| name.starts_with("customFields") || SNAPSHOT_FIELDS.contains(&name.as_str())),
-        contactor_sync::Side::Partner => inputs.iter().all(|name| fields.contains_key(name)),
-    }
-}
-
-/// An older record of somebody whose newest one is linked.
-async fn fill(
-    run: &RunContext,
-    highlevel: &SideRecord,
-    partner: &SideRecord,
-    fields: &contactor_sync::Fields,
-) -> Result<Ending, Failure> {
-    if !fields.is_empty() {
-        run.pass_guard(&highlevel.id, &[Side::Highlevel]).await?;
-    }
-    run.update_highlevel(highlevel, fields).await?;
-    let mut changes = Vec::new();
-    note_writes(Side::Highlevel, Some(highlevel), fields, &mut changes);
-    let outcome = if changes.is_empty() { RunOutcome::Unchanged } else { RunOutcome::Applied };
-    let summary = "a newer record of the same person is linked; this one only fills what is empty";
-    let ending = Ending { changes, ..Ending::done(outcome, summary) };
-    Ok(ending.between(Some(highlevel.id.clone()), Some(partner.id.clone())))
-}
-
-fn summary(run: &RunContext, plan: &SyncPlan, applied: &Applied, ended: &[ConflictEnd]) -> String {
-    let partner = &run.active.manifest.partner.name;
-    let mut parts = Vec::new();
-    match applied.created {
-        Some(Side::Highlevel) => parts.push("created in HighLevel".to_owned()),
-        Some(Side::Partner) => parts.push(format!("created in {partner}")),
-        None if plan.link.is_none() => parts.push("matched and linked".to_owned()),
-        None => {}
-    }
-    for (side, system) in [(Side::Highlevel, "HighLevel"), (Side::Partner, partner.as_str())] {
-        let fields: Vec<&str> =
-            applied.changes.iter().filter(|c| c.side == side).map(|c| c.field.as_str()).collect();
-        if !fields.is_empty() && applied.created != Some(side) {
-            parts.push(format!("{system}: {}", fields.join(", ")));
-        }
-    }
-    for conflict in &plan.merge.conflicts {
-        parts.push(format!("conflict on {}", conflict.highlevel_field));
-    }
-    parts.extend(run.told(ended));
-    for problem in &plan.merge.problems {
-        parts.push(problem.to_string());
-    }
-    for (side, reason) in &plan.held_back {
-        let system = if *side == Side::Partner { partner.as_str() } else { "HighLevel" };
-        parts.push(format!("not written to {system}: {reason}"));
-    }
-    parts.extend(plan.remarks.iter().cloned());
-    parts.extend(applied.notes.iter().cloned());
-    if parts.is_empty() { "in step".to_owned() } else { parts.join("; ") }
 }
 
 /// The outcome as a metric's label.

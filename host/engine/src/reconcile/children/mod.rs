@@ -20,8 +20,8 @@ pub(crate) use highlevel::task_child;
 pub(crate) use list::{ChildList, Home, Kind, compile};
 pub(crate) use merged::Emptied;
 
+use super::ending::Ending;
 use super::sides::RunContext;
-use super::work::Ending;
 use crate::appointment_walk::calendar_of;
 use crate::engine::Engine;
 use crate::failure::{self, Failure};

@@ -12,8 +12,8 @@ use super::sign::Sign;
 use super::{other, system, tombstone};
 use crate::engine::Engine;
 use crate::failure::{self, Failure};
+use crate::reconcile::ending::Ending;
 use crate::reconcile::sides::{RunContext, SideRecord, mismatch};
-use crate::reconcile::work::Ending;
 
 /// A deletion whose policy was carried out.
 pub(super) fn done(run: &RunContext, deletion: Deletion) -> Deletion {

@@ -22,9 +22,9 @@ use tokio::sync::OwnedMutexGuard;
 pub(crate) use survivor::{Search, Survivor};
 
 use super::children::Emptied;
+use super::ending::Ending;
 use super::plan::Plan;
 use super::sides::{RunContext, SideRecord};
-use super::work::Ending;
 use crate::convert::own_side;
 use crate::engine::Engine;
 use crate::failure::{self, Failure};

@@ -13,9 +13,9 @@ use super::sign::Sign;
 use super::{other, system};
 use crate::engine::Engine;
 use crate::failure::Failure;
+use crate::reconcile::ending::Ending;
 use crate::reconcile::plan::NaturalKey;
 use crate::reconcile::sides::{CUSTOM, Created, RunContext, SideRecord, TAGS};
-use crate::reconcile::work::Ending;
 
 impl Engine {
     /// Undoes what was done about a pair, as a person wants it.
