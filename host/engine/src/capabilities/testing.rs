@@ -11,7 +11,6 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use contactor_highlevel::webhook::Verifier;
-use contactor_manifest::Manifest;
 use contactor_runtime::{CallError, Invocation, Reply, RuntimeConfig};
 use contactor_store::sqlite::SqliteStore;
 use contactor_store::{
@@ -29,6 +28,7 @@ use crate::active::{Active, Guest};
 use crate::clock::Clock;
 use crate::config::EngineConfig;
 use crate::engine::{Engine, EngineParts};
+use crate::made::{BEARER, manifest};
 use crate::outbound::{Outbound, OutboundConfig};
 use crate::partner::{PartnerApi, PartnerSetup, Quotas};
 use crate::permissions::Events;
@@ -100,7 +100,7 @@ impl Bench {
     /// The capabilities of a new run under these grants.
     pub(super) fn run(&self, grants: &[&str], preview: bool) -> Capabilities {
         let connection = connection(&self.url, grants);
-        let manifest = Arc::new(Manifest::parse(MANIFEST).unwrap());
+        let manifest = Arc::new(manifest(&format!("{BEARER}{SETTING}")));
         let partner = PartnerApi::new(PartnerSetup {
             out: outbound(),
             connector: connection.connector.clone(),
@@ -190,25 +190,8 @@ fn connection(base_url: &str, grants: &[&str]) -> Connection {
     }
 }
 
-const MANIFEST: &str = r#"
-[connector]
-id = "test"
-name = "Test"
-version = "0.1.0"
-minimum_host = "0.1.0"
-summary = "For tests."
-
-[partner]
-name = "Test"
-base_url = "https://api.test.example/v1"
-
-[[auth]]
-id = "token"
-title = "Token"
-kind = "bearer"
-token = "{token}"
-credential = [{ name = "token", title = "Token" }]
-
+/// The one setting of the connection.
+const SETTING: &str = r#"
 [[setting]]
 name = "suffix"
 title = "Suffix"
