@@ -40,8 +40,33 @@ title = "Score"
 read_only = true
 "#;
 
+/// The credential of an [`auth`].
+const KEY: &str = r#"credential = [{ name = "key", title = "Key" }]"#;
+
+/// The minimal manifest and more.
 fn parse(more: &str) -> Result<Manifest, ManifestError> {
     Manifest::parse(&format!("{MINIMAL}{more}"))
+}
+
+/// The minimal manifest with something else in the place of a part of it.
+fn parse_with(part: &str, other: &str) -> Result<Manifest, ManifestError> {
+    assert!(MINIMAL.contains(part), "{part}");
+    Manifest::parse(&MINIMAL.replace(part, other))
+}
+
+/// The minimal manifest with another address of the partner's API.
+fn parse_at(base_url: &str) -> Result<Manifest, ManifestError> {
+    parse_with("https://api.acme.example/v1", base_url)
+}
+
+fn auth(keys: &str) -> String {
+    format!("[[auth]]\nid = \"a\"\ntitle = \"A\"\n{keys}\n")
+}
+
+fn webhook(format: &str, signed: &str) -> String {
+    format!(
+        "[webhook]\nsignature = {{ kind = \"hmac-sha256\", header = \"X-Sig\", format = \"{format}\", signed = \"{signed}\" }}\n"
+    )
 }
 
 #[track_caller]
@@ -90,17 +115,12 @@ fn a_manifest_survives_the_way_through_json() {
 
 #[test]
 fn a_signature_header_whose_elements_cannot_be_told_apart_is_refused() {
-    let webhook = |format: &str| {
-        format!(
-            "[webhook]\nsignature = {{ kind = \"hmac-sha256\", header = \"X-Sig\", format = \"{format}\", signed = \"{{body}}\" }}\n"
-        )
-    };
     for clear in ["{signature}", "t={timestamp},v1={signature}", "v1={signature}, t={timestamp}"] {
-        assert!(parse(&webhook(clear)).is_ok(), "{clear}");
+        assert!(parse(&webhook(clear, "{body}")).is_ok(), "{clear}");
     }
     // Read back, the timestamp of the first would be its signature.
     for unclear in ["{signature},{timestamp}", "s{timestamp},s1={signature}", "{timestamp},v1={signature}"] {
-        assert_refused(&webhook(unclear), &["webhook.signature.format", "none begins"]);
+        assert_refused(&webhook(unclear, "{body}"), &["webhook.signature.format", "none begins"]);
     }
 }
 
@@ -111,9 +131,9 @@ fn a_syntax_error_names_its_line_and_what_belongs_there() {
     assert_refused("[limits\n", &["line 12"]);
     let message = Manifest::parse("[connector]\nid = \"Acme Inc\"\n").unwrap_err().to_string();
     assert!(message.contains("line 2") && message.contains("lower-case"), "{message}");
-    let message = Manifest::parse(&MINIMAL.replace("1.2.3", "1.2")).unwrap_err().to_string();
+    let message = parse_with("1.2.3", "1.2").unwrap_err().to_string();
     assert!(message.contains("line 5"), "{message}");
-    let message = Manifest::parse(&MINIMAL.replace("summary = \"A test.\"", "")).unwrap_err().to_string();
+    let message = parse_with("summary = \"A test.\"", "").unwrap_err().to_string();
     assert!(message.contains("missing field `summary`"), "{message}");
 }
 
@@ -141,15 +161,15 @@ fn an_address_must_be_https_and_bare() {
     for url in
         ["http://acme.example", "https://", "https://u:p@acme.example", "https://acme.example/?a=b", "acme"]
     {
-        let message = Manifest::parse(&MINIMAL.replace("https://api.acme.example/v1", url));
-        assert!(message.unwrap_err().to_string().contains("partner.base_url"), "{url}");
+        let message = parse_at(url).unwrap_err().to_string();
+        assert!(message.contains("partner.base_url"), "{url}: {message}");
     }
 }
 
 #[test]
 fn a_connector_names_the_hosts_of_its_partner_or_has_that_of_its_address_alone() {
     let hosts = |more: &str| {
-        let manifest = Manifest::parse(&MINIMAL.replace("[partner]", &format!("[partner]\n{more}")))?;
+        let manifest = parse_with("[partner]", &format!("[partner]\n{more}"))?;
         let hosts = manifest.partner.allowed_hosts().into_iter().map(String::from);
         Ok::<_, ManifestError>(hosts.collect::<Vec<_>>())
     };
@@ -168,8 +188,8 @@ fn a_connector_names_the_hosts_of_its_partner_or_has_that_of_its_address_alone()
         assert!(message.contains(words), "{wrong}: {message}");
     }
     for url in ["https://10.0.0.7/v1", "https://[::1]/v1", "https://intranet/v1"] {
-        let message = Manifest::parse(&MINIMAL.replace("https://api.acme.example/v1", url)).unwrap_err();
-        assert!(message.to_string().contains("partner.base_url"), "{url}: {message}");
+        let message = parse_at(url).unwrap_err().to_string();
+        assert!(message.contains("partner.base_url"), "{url}: {message}");
     }
 }
 
@@ -187,9 +207,7 @@ fn a_host_that_is_too_old_is_told_both_versions() {
 
 #[test]
 fn each_kind_of_authentication_has_its_own_keys() {
-    let auth = |keys: &str| format!("[[auth]]\nid = \"a\"\ntitle = \"A\"\n{keys}\n");
-    let key = r#"credential = [{ name = "key", title = "Key" }]"#;
-    let basic = parse(&auth(&format!("kind = \"basic\"\nuser = \"{{key}}\"\n{key}"))).unwrap();
+    let basic = parse(&auth(&format!("kind = \"basic\"\nuser = \"{{key}}\"\n{KEY}"))).unwrap();
     assert!(matches!(&basic.auth[0].scheme, Scheme::Basic { password, .. } if password.as_str().is_empty()));
     assert!(basic.auth[0].credentials[0].secret);
     for scheme in [
@@ -204,7 +222,7 @@ fn each_kind_of_authentication_has_its_own_keys() {
         r#"kind = "login"
            login = { path = "/token", fields = { user = "{key}" }, token = "/token", lifetime_seconds = 600, placement = { query = "JWT" } }"#,
     ] {
-        parse(&auth(&format!("{scheme}\n{key}"))).unwrap();
+        parse(&auth(&format!("{scheme}\n{KEY}"))).unwrap();
     }
     assert_refused(
         &auth("kind = \"bearer\"\nuser = \"x\""),
@@ -212,16 +230,13 @@ fn each_kind_of_authentication_has_its_own_keys() {
     );
     assert_refused(&auth("kind = \"query\"\nvalue = \"{key}\""), &["`parameter` is missing"]);
     assert_refused(&auth("kind = \"bearer\"\ntoken = \"{key}\""), &["no part `key` is declared"]);
-    assert_refused(&auth(&format!("kind = \"bearer\"\ntoken = \"x\"\n{key}")), &["`key` is used nowhere"]);
+    assert_refused(&auth(&format!("kind = \"bearer\"\ntoken = \"x\"\n{KEY}")), &["`key` is used nowhere"]);
     assert_refused(&auth("kind = \"magic\""), &["line 15", "`magic`", "header-pair"]);
 }
 
 #[test]
 fn a_credential_goes_into_no_header_that_says_where_a_request_goes_or_what_it_does() {
-    let auth = |keys: &str| {
-        let key = "credential = [{ name = \"key\", title = \"Key\" }]";
-        format!("[[auth]]\nid = \"a\"\ntitle = \"A\"\n{keys}\n{key}\n")
-    };
+    let with_key = |keys: &str| auth(&format!("{keys}\n{KEY}"));
     let single = |name: &str| format!("kind = \"prefixed-header\"\nheader = \"{name}\"\nvalue = \"{{key}}\"");
     let pair = |name: &str| {
         format!("kind = \"header-pair\"\nheaders = {{ \"{name}\" = \"{{key}}\", X-Ok = \"1\" }}")
@@ -236,19 +251,19 @@ fn a_credential_goes_into_no_header_that_says_where_a_request_goes_or_what_it_do
     for name in
         ["Host", "X-HTTP-Method-Override", "x-forwarded-host", "Transfer-Encoding", "Proxy-Authorization"]
     {
-        assert_refused(&auth(&single(name)), &["auth[1].header:", name, "carries no credential"]);
-        assert_refused(&auth(&pair(name)), &["auth[1].headers:", name]);
-        assert_refused(&auth(&of_token(name)), &["auth[1].login.placement.header:", name]);
+        assert_refused(&with_key(&single(name)), &["auth[1].header:", name, "carries no credential"]);
+        assert_refused(&with_key(&pair(name)), &["auth[1].headers:", name]);
+        assert_refused(&with_key(&of_token(name)), &["auth[1].login.placement.header:", name]);
     }
     for name in ["Authorization", "Cookie", "X-Api-Key"] {
         for keys in [single(name), pair(name), of_token(name)] {
-            assert!(parse(&auth(&keys)).is_ok(), "{keys}");
+            assert!(parse(&with_key(&keys)).is_ok(), "{keys}");
         }
     }
-    assert_refused(&auth(&of_token("X Key")), &["invalid header name"]);
-    assert_refused(&auth(&login("/token", "{ query = \"\" }")), &["auth[1].login.placement", "is empty"]);
+    assert_refused(&with_key(&of_token("X Key")), &["invalid header name"]);
+    assert_refused(&with_key(&login("/token", "{ query = \"\" }")), &["auth[1].login.placement", "is empty"]);
     for path in ["", "token", "/../../x", "/a/%2e%2E/x", "/a/..;/x", "//evil.example/x", "/a?b=c", "/a%5cb"] {
-        assert_refused(&auth(&login(path, "\"bearer\"")), &["auth[1].login.path"]);
+        assert_refused(&with_key(&login(path, "\"bearer\"")), &["auth[1].login.path"]);
     }
 }
 
@@ -270,11 +285,6 @@ fn oauth2_takes_the_clients_id_and_secret() {
 
 #[test]
 fn a_webhook_signature_must_be_checkable() {
-    let webhook = |format: &str, signed: &str| {
-        format!(
-            "[webhook]\nsignature = {{ kind = \"hmac-sha256\", header = \"X-Sig\", format = \"{format}\", signed = \"{signed}\" }}\n"
-        )
-    };
     let manifest = parse(&webhook("t={timestamp},v1={signature}", "{timestamp}.{body}")).unwrap();
     let webhook_of = manifest.webhook.unwrap();
     assert!(matches!(&webhook_of.signature, Signature::HmacSha256 { tolerance_seconds: 300, .. }));
