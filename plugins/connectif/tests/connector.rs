@@ -9,7 +9,7 @@ use connectif::{Connectif, EFFECTS, MANIFEST};
 use contactor_manifest::Manifest;
 use contactor_sdk::partner::{Request, Response};
 use contactor_sdk::prelude::*;
-use contactor_sdk::testing::{InstalledHost, MockHost, contact, event, json, status};
+use contactor_sdk::testing::{InstalledHost, MockHost, contact, event, json, status, webhook};
 use serde_json::{Map, Value as Json, json};
 
 const ADA: &str = "/contacts/ada%40example.com";
@@ -92,11 +92,7 @@ fn written(host: &InstalledHost) -> Vec<Json> {
 }
 
 fn change(body: &Json) -> Change {
-    let webhook = Webhook { headers: Vec::new(), body: body.to_string().into() };
-    match Connectif::receive(&webhook).unwrap() {
-        Received::Changes(mut changes) if changes.len() == 1 => changes.remove(0),
-        other => panic!("expected one change, received {other:?}"),
-    }
+    Connectif::receive(&webhook(body.to_string())).unwrap().change()
 }
 
 mod records {
@@ -518,8 +514,7 @@ mod webhooks {
         for (body, words) in
             [("<x>", "no JSON"), ("{}", "webhook_email"), (r#"{"email":7}"#, "webhook_email")]
         {
-            let webhook = Webhook { headers: Vec::new(), body: body.into() };
-            match Connectif::receive(&webhook).unwrap() {
+            match Connectif::receive(&webhook(body)).unwrap() {
                 Received::Rejected(reason) => assert!(reason.contains(words), "{reason}"),
                 Received::Changes(changes) => panic!("{changes:?}"),
             }

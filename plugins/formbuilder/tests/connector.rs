@@ -51,13 +51,6 @@ fn error(code: u16, message: Json) -> Response {
     json(code, json!({ "error": { "message": message, "status_code": code } }))
 }
 
-fn changes(received: Received) -> Vec<Change> {
-    match received {
-        Received::Changes(changes) => changes,
-        Received::Rejected(reason) => panic!("rejected: {reason}"),
-    }
-}
-
 fn webhook(kind: &str, body: &str) -> Webhook {
     Webhook { headers: vec![("content-type".into(), kind.into())], body: body.into() }
 }
@@ -369,7 +362,7 @@ mod webhooks {
         ];
         for (kind, body) in bodies {
             let host = host().answer(ONE, one(ada(5))).install();
-            let found = changes(FormBuilder::receive(&webhook(kind, &body)).unwrap());
+            let found = FormBuilder::receive(&webhook(kind, &body)).unwrap().changes();
             assert_eq!(
                 (found.len(), found[0].id.as_str(), found[0].text("key")),
                 (1, "77/5", Some("77/5")),
@@ -384,11 +377,11 @@ mod webhooks {
     fn without_a_number_what_is_new_is_read() {
         let hook = webhook("application/x-www-form-urlencoded", "2=ada%40example.com");
         let host = host().answer(LIST, page(vec![ada(6), ada(5)], 1, 1)).install();
-        assert!(changes(FormBuilder::receive(&hook).unwrap()).is_empty(), "the first poll comes soon");
+        assert!(FormBuilder::receive(&hook).unwrap().changes().is_empty(), "the first poll comes soon");
         state::update_json("newest/77", |_| Ok(5)).unwrap();
-        let found = changes(FormBuilder::receive(&hook).unwrap());
+        let found = FormBuilder::receive(&hook).unwrap().changes();
         assert_eq!((found.len(), found[0].id.as_str(), found[0].event.as_str()), (1, "77/6", "submission"));
-        assert!(changes(FormBuilder::receive(&hook).unwrap()).is_empty(), "it is known now");
+        assert!(FormBuilder::receive(&hook).unwrap().changes().is_empty(), "it is known now");
         host.assert_no_writes();
     }
 
@@ -397,9 +390,9 @@ mod webhooks {
         let host = host().reply(ONE, error(404, json!("Submission not found")));
         let _host = host.answer(LIST, page(vec![ada(6)], 1, 1)).install();
         state::update_json("newest/77", |_| Ok(5)).unwrap();
-        let found = changes(FormBuilder::receive(&webhook("", "submission_id=5")).unwrap());
+        let found = FormBuilder::receive(&webhook("", "submission_id=5")).unwrap().changes();
         assert_eq!(found[0].id, "77/6");
-        let found = changes(FormBuilder::receive(&webhook("", "submission_id=5%2F..")).unwrap());
+        let found = FormBuilder::receive(&webhook("", "submission_id=5%2F..")).unwrap().changes();
         assert!(found.is_empty(), "no number");
     }
 
@@ -411,9 +404,9 @@ mod webhooks {
         for form in ["newest/77", "newest/78"] {
             state::update_json(form, |_| Ok(1)).unwrap();
         }
-        changes(FormBuilder::receive(&webhook("", "submission_id=5")).unwrap());
+        FormBuilder::receive(&webhook("", "submission_id=5")).unwrap().changes();
         assert_eq!(lines(&host).len(), 2);
-        let told = changes(FormBuilder::receive(&webhook("", "submission_id=5&form_id=77")).unwrap());
+        let told = FormBuilder::receive(&webhook("", "submission_id=5&form_id=77")).unwrap().changes();
         assert_eq!(told[0].id, "77/5");
         let foreign = FormBuilder::receive(&webhook("", "submission_id=5&form_id=99")).unwrap();
         assert!(matches!(foreign, Received::Rejected(_)));

@@ -2,7 +2,7 @@
 
 use contactor_sdk::partner::{Request, Response};
 use contactor_sdk::prelude::*;
-use contactor_sdk::testing::{InstalledHost, MockHost, contact, event, json, status};
+use contactor_sdk::testing::{InstalledHost, MockHost, contact, event, json, status, webhook};
 use prefinery::{EFFECTS, MANIFEST, Prefinery};
 use serde_json::{Value as Json, json};
 
@@ -36,17 +36,6 @@ fn only_request(host: &InstalledHost) -> Request {
     let requests = host.partner_calls();
     assert_eq!(requests.len(), 1, "{requests:?}");
     requests.into_iter().next().expect("one request")
-}
-
-fn change(received: Received) -> Change {
-    match received {
-        Received::Changes(mut changes) if changes.len() == 1 => changes.remove(0),
-        other => panic!("expected one change, received {other:?}"),
-    }
-}
-
-fn webhook(body: &Json) -> Webhook {
-    Webhook { headers: Vec::new(), body: body.to_string().into() }
 }
 
 fn reason(decision: Decision) -> String {
@@ -370,14 +359,14 @@ mod triggers {
 
     fn receive(host: MockHost, body: &Json) -> Received {
         let host = host.install();
-        let received = Prefinery::receive(&webhook(body)).expect("an understood webhook");
+        let received = Prefinery::receive(&webhook(body.to_string())).expect("an understood webhook");
         host.assert_no_partner_calls();
         received
     }
 
     #[test]
     fn a_whole_tester_is_a_snapshot() {
-        let change = change(receive(host(), &json!({ "event": "tester_updated", "tester": ada() })));
+        let change = receive(host(), &json!({ "event": "tester_updated", "tester": ada() })).change();
         assert_eq!((change.entity.as_str(), change.id.as_str()), ("contact", "5"));
         assert_eq!((change.kind, change.event.as_str()), (ChangeKind::Updated, "tester_updated"));
         assert_eq!(change.snapshot.unwrap().phone(), Some("+15550100"));
@@ -393,7 +382,7 @@ mod triggers {
             json!({ "event": { "name": "tester_created" }, "id": 99, "tester": mention }),
             json!({ "event": "tester_created", "id": "5", "email": "ada@example.com" }),
         ] {
-            let change = change(receive(host(), &body));
+            let change = receive(host(), &body).change();
             assert_eq!((change.id.as_str(), change.kind), ("5", ChangeKind::Created), "{body}");
             assert_eq!(change.snapshot, None, "{body}");
         }
@@ -401,14 +390,14 @@ mod triggers {
 
     #[test]
     fn deletions_are_told_and_never_carry_a_snapshot() {
-        let change = change(receive(host(), &json!({ "event": "tester_deleted", "tester": ada() })));
+        let change = receive(host(), &json!({ "event": "tester_deleted", "tester": ada() })).change();
         assert_eq!((change.kind, change.snapshot), (ChangeKind::Deleted, None));
     }
 
     #[test]
     fn a_reward_belongs_to_its_user_and_is_passed_on() {
         let reward = json!({ "id": 900, "user_id": 5, "name": "Mug", "status": "delivered" });
-        let change = change(receive(host(), &json!({ "event": "reward_delivered", "reward": reward })));
+        let change = receive(host(), &json!({ "event": "reward_delivered", "reward": reward })).change();
         assert_eq!((change.id.as_str(), change.kind), ("5", ChangeKind::Other));
         let Some(Value::Json(object)) = change.value("object") else { panic!("no object") };
         assert_eq!(serde_json::from_str::<Json>(object).unwrap(), reward);
@@ -418,7 +407,7 @@ mod triggers {
     fn points_have_the_manifests_name_whether_the_vendor_says_point_or_points() {
         let keys = ["point_earned", "points_earned"].map(|name| {
             let point = json!({ "id": 901, "user_id": 5, "quantity": 10 });
-            let change = change(receive(host(), &json!({ "event": name, "point": point })));
+            let change = receive(host(), &json!({ "event": name, "point": point })).change();
             assert_eq!((change.event.as_str(), change.kind), ("points_earned", ChangeKind::Other));
             change.text("key").unwrap().to_owned()
         });
@@ -428,17 +417,16 @@ mod triggers {
     #[test]
     fn an_unknown_event_is_passed_on_unless_the_admin_knows_it() {
         let body = json!({ "event": "tester_sparkled", "tester": ada() });
-        assert_eq!(change(receive(host(), &body)).kind, ChangeKind::Other);
+        assert_eq!(receive(host(), &body).change().kind, ChangeKind::Other);
         let knowing = host().setting("update_events", json!(["tester_sparkled"]));
-        assert_eq!(change(receive(knowing, &body)).kind, ChangeKind::Updated);
+        assert_eq!(receive(knowing, &body).change().kind, ChangeKind::Updated);
     }
 
     #[test]
     fn what_is_no_webhook_of_prefinery_is_rejected_with_a_reason() {
         let host = host().install();
         let rejected = |body: &[u8]| {
-            let webhook = Webhook { headers: Vec::new(), body: body.to_vec() };
-            let Received::Rejected(reason) = Prefinery::receive(&webhook).unwrap() else {
+            let Received::Rejected(reason) = Prefinery::receive(&webhook(body)).unwrap() else {
                 panic!("expected a rejection");
             };
             reason
@@ -601,13 +589,13 @@ mod automations {
             json!({ "type": "reward_earned", "id": "x", "data": reward }),
         ] {
             let _host = host().install();
-            let change = change(Prefinery::receive(&webhook(&body)).unwrap());
+            let change = Prefinery::receive(&webhook(body.to_string())).unwrap().change();
             assert_eq!(change.text("key"), Some("reward_earned:900"), "{body}");
         }
         let _host = host().install();
         let body = json!({ "event": "tester_updated", "tester": { "id": 5, "email": "ada@example.com" } });
         assert_eq!(
-            change(Prefinery::receive(&webhook(&body)).unwrap()).value("key"),
+            Prefinery::receive(&webhook(body.to_string())).unwrap().change().value("key"),
             None,
             "it can happen again"
         );

@@ -27,6 +27,7 @@ mod highlevel;
 mod partner;
 mod schema;
 mod services;
+mod webhooks;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -47,6 +48,7 @@ use crate::{Error, Fields, NamedValue, Result};
 pub use events::event;
 use highlevel::Location;
 use partner::Route;
+pub use webhooks::webhook;
 
 /// A host whose answers a test decides, and which remembers every call.
 #[derive(Default)]

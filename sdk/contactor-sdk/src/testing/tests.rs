@@ -151,3 +151,14 @@ fn hosts_nest_and_without_one_a_call_says_so() {
     drop(outer);
     assert!(panic_message(|| drop(contacts::get("c1"))).contains("none is installed"));
 }
+
+#[test]
+fn a_webhook_tells_of_as_many_changes_as_its_test_expects_or_fails_it() {
+    let told = |ids: &[&str]| {
+        Received::Changes(ids.iter().map(|id| Change::new(ChangeKind::Updated, "contact", *id)).collect())
+    };
+    assert_eq!((told(&["7"]).change().id.as_str(), told(&["7", "8"]).changes().len()), ("7", 2));
+    assert!(panic_message(|| drop(told(&["7", "8"]).change())).contains("expected one change"));
+    let rejected = || Received::rejected("it names nobody");
+    assert!(panic_message(|| drop(rejected().change())).contains("it names nobody"));
+}
