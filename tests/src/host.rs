@@ -115,6 +115,14 @@ impl Host {
         Ok(tokio::time::timeout(PATIENCE, ended).await??)
     }
 
+    /// Its process.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn id(&self) -> Result<u32> {
+        self.child.id().context("the host has ended")
+    }
+
     /// The address that it serves on.
     pub fn url(&self) -> &str {
         &self.url

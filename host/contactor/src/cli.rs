@@ -6,9 +6,9 @@ use clap::{ArgAction, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    alerts, audit, backup, catalog, completions, conflicts, connection, connector, deletes, destination,
-    emit, erase, guard, history, init, mapping, matching, oauth, parked, quota, run, runs, sandbox, serve,
-    store, sync, token, user, vault, workspace,
+    alerts, audit, backup, catalog, compile_worker, completions, conflicts, connection, connector, deletes,
+    destination, emit, erase, guard, history, init, mapping, matching, oauth, parked, quota, run, runs,
+    sandbox, serve, store, sync, token, user, vault, workspace,
 };
 use crate::exit::Exit;
 
@@ -144,6 +144,12 @@ pub(crate) enum Command {
     /// Carry out one token request for a host, whose order comes on standard input. The host runs this by itself.
     #[command(hide = true, after_help = "Example:\n  contactor token-courier")]
     TokenCourier,
+    /// Compile the component that comes on standard input, for a host. The host runs this by itself.
+    #[command(
+        hide = true,
+        after_help = "Example:\n  contactor compile-worker 1024 < connector.wasm > artefact"
+    )]
+    CompileWorker(compile_worker::Args),
     /// Write a copy of the database to a file, while the host works.
     Backup(backup::Args),
     /// The keys of what is sealed: how they stand, exchanging them, and whether a backup opens.

@@ -1,6 +1,7 @@
 //! The engine's parts and how they hang together.
 
 mod loading;
+mod turns;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use self::turns::Turns;
 use crate::active::{Active, Guest};
 use crate::alerts::Watch;
 use crate::artefacts::Artefacts;
@@ -96,6 +98,7 @@ struct Inner {
     owner: String,
     locks: KeyedLocks,
     seats: Seats,
+    turns: Turns,
     breakers: Breakers,
     guards: Guard,
     trials: Trials,
@@ -149,6 +152,7 @@ impl Engine {
         let artefacts = Artefacts::new(parts.artefacts);
         Ok(Self(Arc::new(Inner {
             seats: Seats::new(parts.config.concurrency_per_workspace),
+            turns: Turns::default(),
             config: parts.config,
             clock: parts.clock,
             store: parts.store,

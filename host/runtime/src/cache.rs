@@ -77,15 +77,14 @@ impl Cache {
     }
 
     /// Stores a component; readers see the whole entry or none.
-    pub(crate) fn put(&self, digest: &Digest, component: &Component) -> io::Result<()> {
-        let artefact = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
+    pub(crate) fn put(&self, digest: &Digest, artefact: &[u8]) -> io::Result<()> {
         let name = self.name(digest);
         let number = self.unfinished.fetch_add(1, Ordering::Relaxed);
         let unfinished = format!("{name}.{}-{number}{UNFINISHED}", process::id());
         let mut file = self.dir.open_with(&unfinished, OpenOptions::new().write(true).create_new(true))?;
         let written = file
-            .write_all(&self.tag(digest, &artefact))
-            .and_then(|()| file.write_all(&artefact))
+            .write_all(&self.tag(digest, artefact))
+            .and_then(|()| file.write_all(artefact))
             .and_then(|()| self.dir.rename(&unfinished, &self.dir, &name));
         if written.is_err() {
             // The first error is the one to report.
@@ -142,12 +141,13 @@ impl Cache {
 #[expect(
     unsafe_code,
     clippy::disallowed_methods,
-    reason = "the one place that may; its caller has checked the HMAC"
+    reason = "the one place that may; its callers know where the artefact comes from"
 )]
-fn revive(engine: &Engine, artefact: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: wasmtime demands bytes that `Component::serialize` made. `Cache::get`, the only caller, passes just what
-    // carries an HMAC under the host's key, and `Cache::put` gives that HMAC only to what `serialize` returned. The bytes are
-    // in memory, so nobody can change them between the check and the use.
+pub(crate) fn revive(engine: &Engine, artefact: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: wasmtime demands bytes that `Component::serialize` or `Engine::precompile_component` made. `Cache::get` passes just
+    // what carries an HMAC under the host's key, and `Cache::put` gives that HMAC only to what those returned. `Work::compile`
+    // passes what a worker wrote, which is this program, into a pipe that nobody else holds. The bytes are in memory, so nobody can
+    // change them between the check and the use.
     unsafe { Component::deserialize(engine, artefact) }
 }
 

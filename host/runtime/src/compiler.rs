@@ -1,9 +1,12 @@
 //! Compiling: away from the requests, few at a time, within a time limit, and each component once.
 //!
-//! Wasmtime promises nothing about the time that a hostile component takes to compile. A compilation cannot be stopped from
-//! outside, so one that takes too long goes on behind our back; it keeps its permit until it ends, so that a stream of such
-//! components never occupies more than the permitted threads. Cranelift would compile on all cores, so these threads are the compiler's
-//! own, leave half of the cores alone, and stand behind all others.
+//! Wasmtime promises nothing about the time and the memory that a hostile component takes to compile, so a host has it done by a process
+//! of its own ([`crate::worker`]), which is ended when it takes too long or nobody waits for it any more. Without one, a compilation that
+//! takes too long goes on behind our back; it keeps its permit until it ends, so that a stream of such components never occupies more than
+//! the permitted threads. These are the compiler's own, leave half of the cores alone, and stand behind all others.
+//!
+//! What was compiled here before waits only for its like: strangers who keep the compiler busy with what is new keep nobody from what is
+//! installed.
 
 use std::{
     collections::HashMap,
@@ -20,29 +23,53 @@ use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 use wasmtime::{Engine, component::Component};
 
 use crate::{
-    CacheConfig, Digest, HostFault, LoadError, RuntimeError,
-    cache::{Cache, Found},
+    Digest, HostFault, LoadError, RuntimeConfig, RuntimeError,
+    cache::{self, Cache, Found},
     overrun::{self, Overrun},
     priority,
+    worker::{Ending, Running, WorkerConfig, WorkerError},
 };
 
 pub(crate) struct Compiler {
     work: Arc<Work>,
-    permits: Arc<Semaphore>,
+    permits: Permits,
     time: Duration,
     overrun: Arc<Overrun>,
     /// Components that a connector still holds: thousands of connections share a few of them.
     alive: Mutex<HashMap<Digest, Weak<Component>>>,
 }
 
+/// Where a component comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was compiled here before, so it is compiled again in good time.
+    Installed,
+    /// Nobody knows what it does to a compiler.
+    New,
+}
+
+/// Who may compile.
+struct Permits {
+    installed: Arc<Semaphore>,
+    new: Arc<Semaphore>,
+}
+
 /// What a compilation needs, on whichever thread it runs.
 struct Work {
     engine: Engine,
-    threads: ThreadPool,
+    by: By,
     cache: Option<Cache>,
     compiled: AtomicU64,
     from_cache: AtomicU64,
     quarantined: AtomicU64,
+}
+
+/// Who compiles.
+enum By {
+    /// This process.
+    Threads(ThreadPool),
+    /// A process for each component.
+    Worker(WorkerConfig),
 }
 
 /// How components were compiled so far.
@@ -59,22 +86,19 @@ pub struct CompileCounts {
 impl Compiler {
     pub(crate) fn new(
         engine: &Engine,
-        permits: usize,
-        time: Duration,
-        cache: Option<CacheConfig>,
+        config: RuntimeConfig,
         overrun: Arc<Overrun>,
     ) -> Result<Self, RuntimeError> {
         let cache =
-            cache.map(|config| Cache::open(config, engine)).transpose().map_err(RuntimeError::Cache)?;
-        let threads = ThreadPoolBuilder::new()
-            .num_threads(overrun::threads())
-            .thread_name(|number| format!("compiler-{number}"))
-            .start_handler(|_| priority::lower())
-            .build()
-            .map_err(|error| RuntimeError::Threads(io::Error::other(error)))?;
+            config.cache.map(|cache| Cache::open(cache, engine)).transpose().map_err(RuntimeError::Cache)?;
+        let by = match config.worker {
+            Some(worker) => By::Worker(worker),
+            None => By::Threads(threads()?),
+        };
+        let permits = || Arc::new(Semaphore::new(config.compile_permits));
         let work = Work {
             engine: engine.clone(),
-            threads,
+            by,
             cache,
             compiled: AtomicU64::new(0),
             from_cache: AtomicU64::new(0),
@@ -82,8 +106,8 @@ impl Compiler {
         };
         Ok(Self {
             work: Arc::new(work),
-            permits: Arc::new(Semaphore::new(permits)),
-            time,
+            permits: Permits { installed: permits(), new: permits() },
+            time: config.compile_timeout,
             overrun,
             alive: Mutex::new(HashMap::new()),
         })
@@ -95,6 +119,7 @@ impl Compiler {
         id: &str,
         digest: Digest,
         bytes: Vec<u8>,
+        origin: Origin,
     ) -> Result<Arc<Component>, LoadError> {
         if let Some(component) = self.alive(&digest) {
             return Ok(component);
@@ -106,7 +131,11 @@ impl Compiler {
         }
         let connector = || id.to_owned();
         let busy = HostFault::CompilerBusy { waited: self.time };
-        let Ok(Ok(permit)) = timeout(self.time, Arc::clone(&self.permits).acquire_owned()).await else {
+        let permits = match origin {
+            Origin::Installed => &self.permits.installed,
+            Origin::New => &self.permits.new,
+        };
+        let Ok(Ok(permit)) = timeout(self.time, Arc::clone(permits).acquire_owned()).await else {
             return Err(LoadError::Host { connector: connector(), fault: busy });
         };
         // Another load may have compiled the same component meanwhile.
@@ -114,16 +143,17 @@ impl Compiler {
             return Ok(component);
         }
         let work = Arc::clone(&self.work);
+        // Whoever stops waiting ends it.
+        let ending = Ending::default();
+        let running = ending.running();
         // What it writes into the cache is many times as large as the component.
         let job = self.overrun.block(move || {
             let _permit = permit;
-            work.run(&digest, &bytes)
+            work.run(&digest, &bytes, &running)
         });
         let component = match timeout(self.time, job).await {
             Ok(Ok(Ok(component))) => component,
-            Ok(Ok(Err(error))) => {
-                return Err(LoadError::Compile { connector: connector(), reason: format!("{error:#}") });
-            }
+            Ok(Ok(Err(failed))) => return Err(failed.of(connector(), origin)),
             Ok(Err(_panic)) => {
                 return Err(LoadError::Host { connector: connector(), fault: HostFault::Panicked });
             }
@@ -134,10 +164,13 @@ impl Compiler {
         Ok(self.keep(digest, component))
     }
 
-    /// Remembers a component as long as somebody has it.
+    /// Remembers a component as long as somebody has it. Of two that were made at the same time the first one stays.
     fn keep(&self, digest: Digest, component: Component) -> Arc<Component> {
-        let component = Arc::new(component);
         let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = alive.get(&digest).and_then(Weak::upgrade) {
+            return first;
+        }
+        let component = Arc::new(component);
         alive.retain(|_, component| component.strong_count() > 0);
         alive.insert(digest, Arc::downgrade(&component));
         component
@@ -177,15 +210,67 @@ impl Work {
     }
 
     /// From the bytes.
-    fn run(&self, digest: &Digest, bytes: &[u8]) -> wasmtime::Result<Component> {
-        // `from_binary` takes no text and looks at no file.
-        let component = self.threads.install(|| Component::from_binary(&self.engine, bytes))?;
+    fn run(&self, digest: &Digest, bytes: &[u8], running: &Running) -> Result<Component, Failed> {
+        let artefact = self.artefact(bytes, running)?;
+        let component = cache::revive(&self.engine, &artefact)
+            .map_err(|error| Failed::Host(format!("what was compiled cannot be loaded: {error:#}")))?;
         self.compiled.fetch_add(1, Relaxed);
         if let Some(cache) = &self.cache
-            && let Err(error) = cache.put(digest, &component)
+            && let Err(error) = cache.put(digest, &artefact)
         {
             tracing::warn!(%digest, %error, "a compiled component could not be cached");
         }
         Ok(component)
     }
+
+    fn artefact(&self, bytes: &[u8], running: &Running) -> Result<Vec<u8>, Failed> {
+        match &self.by {
+            By::Threads(threads) => threads
+                .install(|| self.engine.precompile_component(bytes))
+                .map_err(|error| Failed::Component(format!("{error:#}"))),
+            By::Worker(config) => running.compile(config, bytes).map_err(|error| match error {
+                WorkerError::Refused(words) => Failed::Component(words),
+                WorkerError::Died(how) => Failed::Died(format!(
+                    "the compiler died of it ({how}), most often because it takes more than {} MiB of memory; make it smaller or raise \
+                     compile-memory-mib",
+                    config.memory_mib
+                )),
+                WorkerError::Lost(error) => Failed::Host(format!("the process that compiles: {error}")),
+            }),
+        }
+    }
+}
+
+/// Why a component was not compiled.
+enum Failed {
+    /// It cannot be.
+    Component(String),
+    /// The process died of it.
+    Died(String),
+    /// It may be the next time.
+    Host(String),
+}
+
+impl Failed {
+    fn of(self, connector: String, origin: Origin) -> LoadError {
+        match (self, origin) {
+            (Self::Component(reason), _) | (Self::Died(reason), Origin::New) => {
+                LoadError::Compile { connector, reason }
+            }
+            // What was compiled before can be compiled: the machine lacks something.
+            (Self::Died(what), Origin::Installed) | (Self::Host(what), _) => {
+                LoadError::Host { connector, fault: HostFault::Internal(what) }
+            }
+        }
+    }
+}
+
+/// Of low priority.
+fn threads() -> Result<ThreadPool, RuntimeError> {
+    ThreadPoolBuilder::new()
+        .num_threads(overrun::threads())
+        .thread_name(|number| format!("compiler-{number}"))
+        .start_handler(|_| priority::lower())
+        .build()
+        .map_err(|error| RuntimeError::Threads(io::Error::other(error)))
 }

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use contactor_manifest::Version;
 
-use crate::{Limits, error::RuntimeError};
+use crate::{Limits, WorkerConfig, error::RuntimeError};
 
 /// Settings of a [`crate::Runtime`]. The defaults suit two cores and some thousand connections.
 #[derive(Debug)]
@@ -20,12 +20,15 @@ pub struct RuntimeConfig {
     pub epoch_tick: Duration,
     /// How long a call waits for a free slot before it fails with [`crate::HostFault::PoolBusy`].
     pub pool_wait: Duration,
-    /// Components that may be compiled at the same time.
+    /// Components that may be compiled at the same time: so many that are new here, and so many that were loaded before.
     pub compile_permits: usize,
     /// How long a load waits for its compilation.
     pub compile_timeout: Duration,
     /// Size of the largest component that is looked at, in bytes.
     pub max_component_bytes: usize,
+    /// The process that compiles a component; none compiles in this one, on threads of low priority, and cannot end a compilation that
+    /// takes too long: for tools and tests, which load what they made themselves.
+    pub worker: Option<WorkerConfig>,
     /// Where compiled components are kept between starts; none keeps them in memory only.
     pub cache: Option<CacheConfig>,
 }
@@ -36,14 +39,15 @@ impl Default for RuntimeConfig {
             host_version: Version::parse(env!("CARGO_PKG_VERSION")).unwrap_or(Version::new(0, 0, 0)),
             max_instances: 128,
             max_limits: Limits::default(),
-            // 10 ms bounds how long a busy guest keeps a worker from others; a hundred wake-ups a second cost nothing.
+            // Bounds how long a busy guest keeps a worker from others; five hundred wake-ups a second cost next to nothing.
             epoch_tick: Duration::from_millis(2),
             pool_wait: Duration::from_secs(5),
-            // Cranelift compiles one component on all cores already.
+            // One component is compiled on half of the cores already.
             compile_permits: 1,
             // A typical connector of 80 KB takes 31 ms.
             compile_timeout: Duration::from_secs(30),
             max_component_bytes: 16 << 20,
+            worker: None,
             cache: None,
         }
     }
@@ -63,6 +67,9 @@ impl RuntimeConfig {
         }
         if self.compile_permits == 0 {
             return wrong("compile_permits is at least 1");
+        }
+        if self.worker.as_ref().is_some_and(|worker| worker.memory_mib < WorkerConfig::LEAST_MIB) {
+            return wrong("the memory of a process that compiles is at least 128 MiB");
         }
         Ok(())
     }

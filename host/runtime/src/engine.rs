@@ -29,11 +29,20 @@ const MIB: usize = 1 << 20;
 /// [`RuntimeError`] when a setting cannot work or the address space does not suffice.
 pub fn engine(config: &RuntimeConfig) -> Result<Engine, RuntimeError> {
     config.check()?;
+    made(InstanceAllocationStrategy::Pooling(pool(config)))
+}
+
+/// One that only compiles, for a [`crate::Runtime`] of another process: it reserves nothing.
+pub(crate) fn compiling() -> Result<Engine, RuntimeError> {
+    made(InstanceAllocationStrategy::OnDemand)
+}
+
+fn made(instances: InstanceAllocationStrategy) -> Result<Engine, RuntimeError> {
     let mut settings = Config::new();
     compiler(&mut settings);
     features(&mut settings);
     limits_of_execution(&mut settings);
-    settings.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));
+    settings.allocation_strategy(instances);
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     Engine::new(&settings).map_err(|error| RuntimeError::Engine(format!("{error:#}")))
 }
@@ -164,14 +173,16 @@ mod tests {
 
     #[test]
     fn the_same_settings_make_engines_that_read_each_others_artefacts() {
-        let hash = |config: &RuntimeConfig| {
+        let hash_of = |engine: Engine| {
             let mut hasher = DefaultHasher::new();
-            engine(config).unwrap().precompile_compatibility_hash().hash(&mut hasher);
+            engine.precompile_compatibility_hash().hash(&mut hasher);
             hasher.finish()
         };
+        let hash = |config: &RuntimeConfig| hash_of(engine(config).unwrap());
         let small = || RuntimeConfig { max_instances: 2, ..RuntimeConfig::default() };
         assert_eq!(hash(&small()), hash(&small()));
         assert_eq!(hash(&small()), hash(&RuntimeConfig { max_instances: 3, ..RuntimeConfig::default() }));
+        assert_eq!(hash(&small()), hash_of(compiling().unwrap()), "what a worker compiles");
     }
 
     #[test]

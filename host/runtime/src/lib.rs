@@ -34,9 +34,10 @@ mod priority;
 mod runtime;
 mod store;
 mod weight;
+mod worker;
 
 pub use bindings::HostImports;
-pub use compiler::CompileCounts;
+pub use compiler::{CompileCounts, Origin};
 pub use config::{CacheConfig, RuntimeConfig};
 pub use connector::{CallOutcome, Connector, Usage};
 pub use digest::{Digest, DigestError};
@@ -48,3 +49,4 @@ pub use invocation::{Invocation, Reply};
 pub use limits::Limits;
 pub use runtime::{PoolUse, Runtime};
 pub use weight::Weight;
+pub use worker::{WorkerConfig, work};

@@ -23,7 +23,7 @@ pub(crate) struct Overrun {
     threads: Option<Runtime>,
 }
 
-/// Half of the cores.
+/// Half of the cores, for compilers as well.
 pub(crate) fn threads() -> usize {
     available_parallelism().map_or(1, usize::from).div_ceil(2)
 }

@@ -9,7 +9,7 @@ use wasmtime::Engine;
 use crate::{
     Connector, Digest, Grants, HostFault, Inspection, Limits, LoadError, RuntimeConfig, RuntimeError,
     bindings::HostImports,
-    compiler::{CompileCounts, Compiler},
+    compiler::{CompileCounts, Compiler, Origin},
     connector::{Inner, Slots},
     engine::{self, Ticker},
     inspect::{self, INTERFACE_VERSION},
@@ -62,16 +62,10 @@ impl<H: HostImports> Runtime<H> {
             overrun: Arc::new(Overrun::start().map_err(RuntimeError::Threads)?),
         };
         let overrun = Arc::clone(&slots.overrun);
-        let compiler =
-            Compiler::new(&engine, config.compile_permits, config.compile_timeout, config.cache, overrun)?;
-        let shared = Shared {
-            engine,
-            compiler,
-            slots,
-            max_limits: config.max_limits,
-            max_component_bytes: config.max_component_bytes,
-            host_version: config.host_version,
-        };
+        let (max_limits, max_component_bytes) = (config.max_limits, config.max_component_bytes);
+        let host_version = config.host_version.clone();
+        let compiler = Compiler::new(&engine, config, overrun)?;
+        let shared = Shared { engine, compiler, slots, max_limits, max_component_bytes, host_version };
         Ok(Self { shared: Arc::new(shared), host: PhantomData })
     }
 
@@ -89,10 +83,25 @@ impl<H: HostImports> Runtime<H> {
         expected: &Digest,
         grants: &Grants,
     ) -> Result<Connector<H>, LoadError> {
+        self.load_from(Origin::Installed, bytes, expected, grants).await
+    }
+
+    /// [`load`](Self::load) of a component that may be a stranger's: a new one waits for a compiler behind others that are new, and keeps
+    /// it from none that is installed.
+    ///
+    /// # Errors
+    /// [`LoadError`], which names what was refused and why.
+    pub async fn load_from(
+        &self,
+        origin: Origin,
+        bytes: Vec<u8>,
+        expected: &Digest,
+        grants: &Grants,
+    ) -> Result<Connector<H>, LoadError> {
         let shared = &*self.shared;
         let (inspection, bytes) = self.approve(bytes, expected, grants).await?;
         let id = inspection.manifest.connector.id.as_str().to_owned();
-        let compiled = shared.compiler.compile(&id, *expected, bytes).await?;
+        let compiled = shared.compiler.compile(&id, *expected, bytes, origin).await?;
         let component = linker::link(&shared.engine, &compiled, grants).map_err(|error| LoadError::Link {
             connector: id.clone(),
             reason: format!("{error:#}"),

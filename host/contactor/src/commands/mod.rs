@@ -4,6 +4,7 @@ pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod catalog;
+pub(crate) mod compile_worker;
 pub(crate) mod completions;
 pub(crate) mod conflicts;
 pub(crate) mod connection;
@@ -70,6 +71,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Store(command) => store::run(&context, &command),
         Command::Audit(command) if command.is_local() => audit::run_locally(&context, &command),
         Command::TokenCourier => token_courier::run(),
+        Command::CompileWorker(args) => compile_worker::run(&args),
         Command::Backup(args) => backup::run(&context, &args),
         Command::Connector(command) if command.is_local() => connector::run_locally(&context, &command),
         command => {
@@ -118,6 +120,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         | Command::Completions(_)
         | Command::Store(_)
         | Command::TokenCourier
+        | Command::CompileWorker(_)
         | Command::Backup(_) => Ok(()),
     }
 }

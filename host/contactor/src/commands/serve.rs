@@ -185,6 +185,7 @@ async fn start_engine(config: &Config) -> Result<(Engine, DiskWatch), Failure> {
         let key = keys::cache_key(&vault)?;
         Some(CacheConfig { dir: open_dir(&config.path(cache_dir))?, key })
     };
+    let worker = config.runtime.worker().map_err(|error| Failure::new(Exit::Failed, error))?;
     let parts = EngineParts {
         config: config.engine.clone(),
         clock,
@@ -192,7 +193,7 @@ async fn start_engine(config: &Config) -> Result<(Engine, DiskWatch), Failure> {
         vault: Arc::new(vault),
         highlevel: config.highlevel.api(),
         verifier: config.highlevel.verifier()?,
-        runtime: config.runtime.runtime(cache),
+        runtime: config.runtime.runtime(worker, cache),
         outbound: Outbound::new(config.outbound.clone()).map_err(|error| Failure::new(Exit::Usage, error))?,
         connectors: config.connectors.clone(),
         artefacts: open_dir(&config.path(&config.artefacts.dir))?,

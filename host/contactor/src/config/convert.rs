@@ -1,11 +1,13 @@
 //! From the operator's words to the parts' own settings.
 
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use contactor_engine::{Courier, NotificationConfig, OAuthSetup, SmtpConfig, SmtpTls};
 use contactor_highlevel::oauth::{Marketplace, OAuthApp};
 use contactor_highlevel::webhook::{LegacyRsa, PUBLISHED_ED25519, Verifier, VerifierConfig};
-use contactor_runtime::{CacheConfig, Limits, RuntimeConfig};
+use contactor_runtime::{CacheConfig, Limits, RuntimeConfig, WorkerConfig};
 
 use super::{Config, ConfigError, HighLevelSection, PUBLISHED, RuntimeSection, SmtpSection};
 use crate::secrets::read_private_file;
@@ -39,7 +41,7 @@ impl HighLevelSection {
         };
         let redirect_url = address("redirect-url", &section.redirect_url)?;
         let program =
-            std::env::current_exe().map_err(|error| refuse(format!("this program is not found: {error}")))?;
+            this_program().map_err(|error| refuse(format!("this program is not found: {error}")))?;
         Ok(Some(OAuthSetup {
             app: OAuthApp { client_id: section.client_id.trim().to_owned(), client_secret, redirect_url },
             pages: [page(Marketplace::Standard)?, page(Marketplace::WhiteLabel)?],
@@ -67,6 +69,11 @@ impl HighLevelSection {
     }
 }
 
+/// To begin this program again: the file that runs, also when another one has taken its place meanwhile.
+fn this_program() -> io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
+}
+
 impl RuntimeSection {
     /// Size of the largest component, for the upload as for the runtime.
     pub(crate) fn max_component_bytes(&self) -> usize {
@@ -74,7 +81,7 @@ impl RuntimeSection {
     }
 
     /// How components run.
-    pub(crate) fn runtime(&self, cache: Option<CacheConfig>) -> RuntimeConfig {
+    pub(crate) fn runtime(&self, worker: WorkerConfig, cache: Option<CacheConfig>) -> RuntimeConfig {
         let default = RuntimeConfig::default();
         RuntimeConfig {
             max_instances: self.max_instances,
@@ -88,9 +95,19 @@ impl RuntimeSection {
             pool_wait: Duration::from_millis(self.pool_wait_ms),
             compile_timeout: Duration::from_millis(self.compile_timeout_ms),
             max_component_bytes: self.max_component_bytes(),
+            worker: Some(worker),
             cache,
             ..default
         }
+    }
+
+    /// What compiles: this program, in a process for each component.
+    pub(crate) fn worker(&self) -> io::Result<WorkerConfig> {
+        Ok(WorkerConfig {
+            program: this_program()?,
+            arguments: vec!["compile-worker".into()],
+            memory_mib: self.compile_memory_mib,
+        })
     }
 }
 
@@ -152,7 +169,8 @@ mod tests {
 
     #[test]
     fn the_default_section_is_the_runtimes_own_default() {
-        let converted = RuntimeSection::default().runtime(None);
+        let section = RuntimeSection::default();
+        let converted = section.runtime(section.worker().unwrap(), None);
         let default = RuntimeConfig::default();
         assert_eq!(converted.max_limits, default.max_limits);
         assert_eq!(converted.pool_wait, default.pool_wait);

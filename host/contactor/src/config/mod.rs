@@ -190,6 +190,7 @@ pub(crate) struct RuntimeSection {
     pub(crate) pool_wait_ms: u64,
     pub(crate) compile_timeout_ms: u64,
     pub(crate) max_component_mib: usize,
+    pub(crate) compile_memory_mib: u64,
     pub(crate) aot_cache: PathBuf,
 }
 
@@ -206,6 +207,7 @@ impl Default for RuntimeSection {
             host_calls: runtime.max_limits.host_calls,
             pool_wait_ms: millis(runtime.pool_wait),
             compile_timeout_ms: millis(runtime.compile_timeout),
+            compile_memory_mib: 1024,
             max_component_mib: runtime.max_component_bytes >> 20,
             aot_cache: "aot-cache".into(),
         }

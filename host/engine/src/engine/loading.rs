@@ -6,6 +6,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contactor_manifest::{HostPattern, Manifest};
+use contactor_runtime::Origin;
 use contactor_store::{Connection, ConnectionId, Digest, KEPT_ROLLOUTS, Pinned, Rollout};
 use secrecy::SecretString;
 use tokio::sync::OwnedMutexGuard;
@@ -154,7 +155,9 @@ impl Engine {
                 workspace.id, connection.connector
             )));
         }
-        let bytes = self.artefacts().get(&connection.digest)?;
+        let _turn = self.0.turns.take(&connection.workspace).await;
+        let of_file = connection.digest.clone();
+        let bytes = self.aside(move |engine| engine.artefacts().get(&of_file)).await??;
         let digest: contactor_runtime::Digest = connection
             .digest
             .as_str()
@@ -166,7 +169,7 @@ impl Engine {
         // What a manifest asks for, what an admin granted of it, and what the policy leaves: nothing else is known of from here on.
         let granted = workspace.policy.leaves(permissions::whole(&connection.grants, &asked));
         let grants = crate::manage::interfaces(&granted);
-        let (connector, _) = self.load_component(bytes, &digest, &grants).await?;
+        let (connector, _) = self.load_component(bytes, &digest, &grants, Origin::Installed).await?;
         crate::publishers::is_of(&connection.connector, connector.manifest())?;
         let manifest = Arc::new(permissions::effective(&asked, &granted));
         let hosts = permissions::hosts(&asked, &granted);

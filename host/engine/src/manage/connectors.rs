@@ -1,6 +1,7 @@
 //! Connectors: components that were looked at, refused or installed.
 
 use contactor_manifest::Manifest;
+use contactor_runtime::Origin;
 use contactor_store::{Connection, Digest, InstalledConnector};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -158,7 +159,8 @@ impl Engine {
     async fn install(&self, bytes: Vec<u8>, approved: bool) -> Result<ConnectorView, EngineError> {
         let (expected, bytes) = self.aside(move |_| (contactor_runtime::Digest::of(&bytes), bytes)).await?;
         let grants = contactor_runtime::Grants::all();
-        let (connector, publisher) = self.load_component(bytes.clone(), &expected, &grants).await?;
+        let (connector, publisher) =
+            self.load_component(bytes.clone(), &expected, &grants, Origin::New).await?;
         let manifest = connector.manifest();
         if manifest.connector.id.to_string() == crate::operations::PREFIX {
             return Err(EngineError::Invalid(format!(

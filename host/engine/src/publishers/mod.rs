@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use contactor_manifest::Manifest;
-use contactor_runtime::{Connector, Grants, LoadError};
+use contactor_runtime::{Connector, Grants, LoadError, Origin};
 use contactor_signature::{PublicKey, SignatureError, Signed};
 use contactor_store::{Connection, ConnectionId, ConnectionState, Digest, StopCause};
 
@@ -151,6 +151,7 @@ impl Engine {
         bytes: Vec<u8>,
         digest: &contactor_runtime::Digest,
         grants: &Grants,
+        origin: Origin,
     ) -> Result<(Connector<Capabilities>, Option<String>), EngineError> {
         let (inspection, bytes) = self.runtime().approve(bytes, digest, grants).await?;
         let id = inspection.manifest.connector.id.to_string();
@@ -160,7 +161,7 @@ impl Engine {
             connector: inspection.manifest.connector.id.to_string(),
             why,
         })?;
-        Ok((self.runtime().load(bytes, digest, grants).await?, publisher))
+        Ok((self.runtime().load_from(origin, bytes, digest, grants).await?, publisher))
     }
 
     /// Reads megabytes of a component where nobody waits for it.

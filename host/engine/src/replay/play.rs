@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use contactor_runtime::{Digest, Grants, Invocation};
+use contactor_runtime::{Digest, Grants, Invocation, Origin};
 use contactor_store::{Connection, Priority, RunId};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -47,13 +47,13 @@ impl Engine {
     /// No such run; it was not recorded, with the reason; the component is gone, is refused, or is of another connector.
     pub async fn replay(&self, run: &RunId, component: Option<Vec<u8>>) -> Result<ReplayReport, EngineError> {
         let (recording, connection, _) = self.recorded(run).await?;
-        let bytes = match component {
-            Some(bytes) => bytes,
-            None => self.component_of(&recording)?,
+        let (origin, bytes) = match component {
+            Some(bytes) => (Origin::New, bytes),
+            None => (Origin::Installed, self.component_of(&recording)?),
         };
         let (digest, bytes) = self.aside(move |_| (Digest::of(&bytes), bytes)).await?;
         // Nothing can be reached, so a newer build may import what nobody granted yet.
-        let (connector, _) = self.load_component(bytes, &digest, &Grants::all()).await?;
+        let (connector, _) = self.load_component(bytes, &digest, &Grants::all(), origin).await?;
         let id = connector.manifest().connector.id.as_str();
         if id != recording.connector {
             return Err(EngineError::Invalid(format!(

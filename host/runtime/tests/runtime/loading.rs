@@ -1,6 +1,9 @@
 //! What is refused before, and while, a component is made ready.
 
-use contactor_runtime::{InspectError, LoadError, inspect};
+use std::path::Path;
+
+use contactor_manifest::custom_section;
+use contactor_runtime::{InspectError, LoadError, Origin, WorkerConfig, inspect};
 use wasm_encoder::{ComponentSection, InstanceSection, MemorySection, MemoryType, Module, ModuleArg};
 
 use super::made::{
@@ -131,6 +134,38 @@ async fn a_component_that_keeps_the_compiler_busy_is_given_up() {
     let bytes = components::misbehave();
     let error = runtime.load(bytes.clone(), &Digest::of(&bytes), &Grants::all()).await.unwrap_err();
     assert!(matches!(error, LoadError::CompileTimeout { .. }), "{error}");
+}
+
+/// A compiler that never ends with what is told to keep it busy, and refuses everything else.
+fn worker(begun: &Path) -> WorkerConfig {
+    let script = format!(
+        "if grep -q 'keeps busy'; then touch {}; exec sleep 3600; fi; echo refused >&2; exit 3",
+        begun.display()
+    );
+    WorkerConfig { program: "/bin/sh".into(), arguments: vec!["-c".into(), script.into()], memory_mib: 128 }
+}
+
+#[tokio::test]
+async fn what_is_installed_waits_for_no_compiler_that_a_stranger_keeps_busy() {
+    let dir = tempfile::tempdir().unwrap();
+    let begun = dir.path().join("begun");
+    let runtime =
+        Runtime::<TestHost>::new(RuntimeConfig { worker: Some(worker(&begun)), ..config() }).unwrap();
+    let bytes = [components::misbehave(), custom_section("keeps busy", b"")].concat();
+    let digest = Digest::of(&bytes);
+    let busy = tokio::spawn({
+        let runtime = runtime.clone();
+        async move { runtime.load_from(Origin::New, bytes, &digest, &Grants::all()).await.map(drop) }
+    });
+    while !begun.exists() {
+        tokio::task::yield_now().await;
+    }
+    let bytes = components::misbehave();
+    let error = runtime.load(bytes.clone(), &Digest::of(&bytes), &Grants::all()).await.unwrap_err();
+    assert!(matches!(&error, LoadError::Compile { reason, .. } if reason == "refused"), "{error}");
+    assert!(!busy.is_finished());
+    // Nobody waits for it any more, so it ends: otherwise this test would not.
+    busy.abort();
 }
 
 #[tokio::test]

@@ -1,0 +1,17 @@
+//! `contactor compile-worker`: compiles one component for a host. See `contactor_runtime::WorkerConfig`.
+
+use std::process::exit;
+
+use crate::exit::Failure;
+
+/// What it is begun with.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// MiB of memory that it may take.
+    memory_mib: u64,
+}
+
+/// Ends the process: whoever began it reads exit codes of another kind than those of a person's commands.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    exit(contactor_runtime::work(args.memory_mib))
+}
