@@ -32,6 +32,8 @@ struct Inner {
     spent: AtomicU64,
     /// The thread's CPU time when the present turn began, in nanoseconds.
     turn: AtomicU64,
+    /// The longest of the finished turns, in nanoseconds.
+    longest: AtomicU64,
     /// A turn was longer than a tick.
     overrun: AtomicBool,
 }
@@ -66,6 +68,11 @@ impl CpuClock {
         Duration::from_nanos(self.0.spent.load(Relaxed))
     }
 
+    /// The longest of the finished turns.
+    pub(crate) fn longest_turn(&self) -> Duration {
+        Duration::from_nanos(self.0.longest.load(Relaxed))
+    }
+
     /// Time in the present turn. Meaningful only from inside the future.
     pub(crate) fn in_turn(&self) -> Duration {
         Duration::from_nanos(now().saturating_sub(self.0.turn.load(Relaxed)))
@@ -88,6 +95,7 @@ impl CpuClock {
     fn end_turn(&self) {
         let turn = now().saturating_sub(self.0.turn.load(Relaxed));
         self.0.spent.fetch_add(turn, Relaxed);
+        self.0.longest.fetch_max(turn, Relaxed);
     }
 }
 
@@ -134,6 +142,7 @@ mod tests {
         };
         let (own, others) = futures_util::future::join(clock.measure(future.as_mut()), other).await;
         assert!(clock.spent() >= own.unwrap());
+        assert!(clock.longest_turn() <= clock.spent() && 2 * clock.longest_turn() >= clock.spent(), "of two");
         assert!(clock.spent() + others <= Duration::from_nanos(now() - begin));
     }
 }

@@ -4,7 +4,10 @@ use std::{
     fmt,
     future::poll_fn,
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     task::Poll,
     time::{Duration, Instant},
 };
@@ -43,6 +46,31 @@ pub(crate) struct Inner<H: HostImports> {
     pub(crate) limits: Limits,
     pub(crate) meters: Meters,
     pub(crate) slots: Slots,
+    pub(crate) behind: Behind,
+}
+
+/// How many calls more begin behind all others.
+///
+/// What a guest does within its first tick, and what is lifted out of its memory in one go, keeps a worker that somebody else may need. One that
+/// took long will do so again.
+#[derive(Default)]
+pub(crate) struct Behind(AtomicU32);
+
+impl Behind {
+    /// After one that took long.
+    const CALLS: u32 = 16;
+
+    /// Whether this call does.
+    fn begins(&self) -> bool {
+        self.0.load(Relaxed) > 0
+    }
+
+    /// Notes how a call was.
+    fn note(&self, took_long: bool) {
+        let after = |left: u32| Some(if took_long { Self::CALLS } else { left.saturating_sub(1) });
+        // It always changes it.
+        let _ = self.0.fetch_update(Relaxed, Relaxed, after);
+    }
 }
 
 /// Places in the pool. The pool itself does not queue: it fails when it is full.
@@ -128,7 +156,7 @@ impl<H: HostImports> Connector<H> {
     /// Runs one invocation in a fresh store and a fresh instance, which nothing else ever sees.
     ///
     /// Waits for a free slot first, then holds the call to its [`Limits`]. A guest that computes for longer than a tick goes on behind
-    /// all others. Dropping the future ends the call and frees the slot, at the guest's next tick at the latest. A host function that
+    /// all others, and its next calls begin there. Dropping the future ends the call and frees the slot, at the guest's next tick at the latest. A host function that
     /// is running is dropped at its next `await`, so host functions have to be cancel-safe.
     pub async fn call(&self, host: H, invocation: Invocation) -> CallOutcome<H> {
         let inner = &self.inner;
@@ -144,13 +172,19 @@ impl<H: HostImports> Connector<H> {
         let mut call = Box::pin(Arc::clone(inner).run(host, invocation, clock.clone(), slot));
         let ended = poll_fn(|context| match call.as_mut().poll(context) {
             Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-            Poll::Pending if clock.has_overrun() => Poll::Ready(None),
+            Poll::Pending if clock.has_overrun() => {
+                // Whoever asked may not wait for the end of it.
+                inner.behind.note(true);
+                Poll::Ready(None)
+            }
             Poll::Pending => Poll::Pending,
         });
-        let outcome = match ended.await {
+        let ended = if inner.behind.begins() { None } else { ended.await };
+        let outcome = match ended {
             Some(outcome) => outcome,
             None => slots.overrun.finish(call).await,
         };
+        inner.behind.note(clock.longest_turn() > slots.tick);
         inner.meters.record(outcome.result.as_ref().err(), outcome.usage.wall, outcome.usage.cpu);
         if let Err(error) = &outcome.result {
             tracing::warn!(connector = self.id(), export, %error, "connector call failed");

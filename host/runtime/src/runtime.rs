@@ -10,7 +10,7 @@ use crate::{
     Connector, Digest, Grants, HostFault, Inspection, Limits, LoadError, RuntimeConfig, RuntimeError,
     bindings::HostImports,
     compiler::{CompileCounts, Compiler, Origin},
-    connector::{Inner, Slots},
+    connector::{Behind, Inner, Slots},
     engine::{self, Ticker},
     inspect::{self, INTERFACE_VERSION},
     linker,
@@ -116,6 +116,7 @@ impl<H: HostImports> Runtime<H> {
             inspection,
             meters: Meters::of(&id),
             slots: shared.slots.clone(),
+            behind: Behind::default(),
         }))
     }
 

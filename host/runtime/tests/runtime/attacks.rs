@@ -215,6 +215,23 @@ async fn a_guest_that_computes_for_long_goes_on_behind_all_others() {
 }
 
 #[tokio::test]
+async fn the_calls_after_a_long_one_begin_behind_all_others_until_they_are_short_again() {
+    // Long enough for a short call wherever these tests run.
+    let runtime = Runtime::new(RuntimeConfig { epoch_tick: Duration::from_millis(50), ..config() }).unwrap();
+    let connector = load(&runtime).await;
+    let own = std::thread::current().name().map(str::to_owned);
+    let thread = async |steps: u32| run(&connector, "compute-and-call", steps).await.host.thread;
+    assert_eq!(thread(1).await, own);
+    assert_eq!(thread(400_000_000).await.as_deref(), Some("guest-overrun"));
+    let mut behind = 0;
+    while thread(1).await != own {
+        behind += 1;
+    }
+    assert_eq!(behind, 16);
+    assert_unharmed(&runtime, &connector).await;
+}
+
+#[tokio::test]
 async fn a_call_that_is_dropped_while_it_loops_frees_its_slot() {
     let runtime = runtime();
     let connector = load(&runtime).await;
