@@ -45,8 +45,8 @@ pub(crate) struct Which {
     pub(super) connector: String,
 }
 
-/// Enable a connector in a workspace, or change how it is enabled. The newest installed version is pinned unless --digest
-/// names another. Credentials, settings and mapping that are not given stay as they are stored.
+/// Enable a connector in a workspace, or change how it is enabled. A new connection is pinned to the newest installed version, one that
+/// is there keeps its own, unless --digest names another. Credentials, settings and mapping that are not given stay as they are stored.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -109,7 +109,7 @@ pub(crate) struct Enable {
     /// Which of the connector's ways to authenticate; its first unless given.
     #[arg(long, value_name = "ID")]
     auth: Option<String>,
-    /// SHA-256 of the component to pin.
+    /// SHA-256 of the component to pin; of a connection that is there its present one unless given.
     #[arg(long)]
     digest: Option<String>,
 }

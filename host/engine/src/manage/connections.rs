@@ -33,7 +33,8 @@ pub struct EnableConnection {
     pub workspace: String,
     /// The connector.
     pub connector: String,
-    /// Which of its installed components; the newest if absent.
+    /// Which of its installed components. If absent, a connection that is there keeps its own, and a new one has the newest that a
+    /// platform admin installed.
     pub digest: Option<String>,
     /// The partner's address; the manifest's if absent.
     pub base_url: Option<String>,

@@ -201,7 +201,8 @@ impl From<engine::SettingView> for Setting {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnableConnection {
-    /// The component to pin; the newest installed version if absent.
+    /// The component to pin. If absent, a connection that is there keeps its own, and a new one has the newest that a platform admin
+    /// installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// Base URL of the partner's API; the manifest's if absent.
