@@ -94,10 +94,11 @@ pub(crate) struct Enable {
     #[arg(long)]
     review: bool,
     /// Grant this, by the name that `connector inspect` shows: of scopes only what is named then, of hosts, records, events and repeats
-    /// only what is named where any of the kind is. Everything that the connector asks for unless given.
+    /// only what is named where any of the kind is. Without it a new connection has everything that the connector asks for, and one that
+    /// is there keeps what it has. This is also how something is given back.
     #[arg(long = "grant", value_name = "NAME")]
     grants: Vec<String>,
-    /// Do not grant this, by its name; everything else stays granted.
+    /// Do not grant this, by its name; what else was granted stays so, and what was withheld stays withheld.
     #[arg(long = "withhold", value_name = "NAME")]
     withhold: Vec<String>,
     /// Give the component that --digest names what it asks for beyond the present one.
@@ -326,9 +327,12 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
         };
         (has, format!("{}: {}", one.name, one.words))
     }));
-    lines.extend(connection.newly_granted.iter().map(|one| {
-        ("newly granted", format!("{}: the component before this one did not ask for it", one.name))
-    }));
+    lines.extend(
+        connection
+            .newly_granted
+            .iter()
+            .map(|one| ("newly granted", format!("{}: it did not have this before", one.name))),
+    );
     lines.extend(connection.rests.iter().map(|rest| ("rests", resting(rest))));
     lines.extend(connection.not_kept.iter().map(|one| {
         let system = if one.side == Side::Highlevel { "HighLevel" } else { "the partner" };

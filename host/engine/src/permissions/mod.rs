@@ -157,13 +157,28 @@ pub(crate) fn whole(granted: &[String], manifest: &Manifest) -> Vec<String> {
     granted.iter().cloned().chain(rest).collect()
 }
 
-/// What an admin gives by naming some of it: scopes as they are named, and of each other kind everything unless one of that kind is
-/// named; without what is to be withheld.
+/// What an admin gives to a new connection by naming some of it: scopes as they are named, and of each other kind everything unless one
+/// of that kind is named; without what is to be withheld.
 ///
 /// # Errors
 /// A name that the manifest does not ask for, in words.
 pub(crate) fn chosen(
     manifest: &Manifest,
+    named: Option<&[String]>,
+    withheld: &[String],
+) -> Result<Vec<String>, String> {
+    let everything: Vec<String> = asked(manifest).into_iter().map(|asked| asked.name).collect();
+    changed(manifest, &everything, named, withheld)
+}
+
+/// The same for a connection that has something already: where nothing of a kind is named it has what it had. So whatever it had not is
+/// named before it has it; to withhold one thing gives back no other.
+///
+/// # Errors
+/// As [`chosen`].
+pub(crate) fn changed(
+    manifest: &Manifest,
+    present: &[String],
     named: Option<&[String]>,
     withheld: &[String],
 ) -> Result<Vec<String>, String> {
@@ -177,12 +192,12 @@ pub(crate) fn chosen(
             return Err(format!("{what}`{name}`: {id} asks for {known}"));
         }
     }
+    let limits = |named: &[String], name: &str| {
+        kind(name).is_empty() || named.iter().any(|one| kind(one) == kind(name))
+    };
     let is_chosen = |name: &String| match named {
-        None => true,
-        Some(named) => {
-            let limits = kind(name).is_empty() || named.iter().any(|one| kind(one) == kind(name));
-            !limits || named.contains(name)
-        }
+        Some(named) if limits(named, name) => named.contains(name),
+        _ => is_granted(present, name),
     };
     let granted: Vec<String> =
         asked.into_iter().filter(|name| is_chosen(name) && !withheld.contains(name)).collect();
@@ -228,10 +243,18 @@ impl Difference {
         after: &Manifest,
         approved: bool,
     ) -> Result<Vec<String>, String> {
-        let is_new = |name: &str| self.more.iter().any(|more| more.name == name);
+        with_host(after.connector.id.as_str(), self.kept(before, after, approved))
+    }
+
+    /// The same for somebody who changes it further.
+    pub(crate) fn kept(&self, before: &[String], after: &Manifest, approved: bool) -> Vec<String> {
         let names = asked(after).into_iter().map(|asked| asked.name);
-        let granted = names.filter(|name| if is_new(name) { approved } else { is_granted(before, name) });
-        with_host(after.connector.id.as_str(), granted.collect())
+        names.filter(|name| if self.has(name) { approved } else { is_granted(before, name) }).collect()
+    }
+
+    /// Whether the other version asks for this and the present one does not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.more.iter().any(|more| more.name == name)
     }
 }
 

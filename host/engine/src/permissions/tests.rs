@@ -114,6 +114,22 @@ fn naming_some_of_a_kind_withholds_the_others_of_that_kind() {
 }
 
 #[test]
+fn what_a_connection_has_not_is_given_by_name_and_not_by_withholding_something_else() {
+    let manifest = manifest(&[READS, WRITES, CONTACTS, REPEATS].concat());
+    let has = owned(&["contacts.readonly", "host:api.test.example", "repeat:/b"]);
+    assert_eq!(changed(&manifest, &has, None, &[]).unwrap(), has);
+    let less = changed(&manifest, &has, None, &owned(&["repeat:/b", "contacts.write"])).unwrap();
+    assert_eq!(less, ["contacts.readonly", "host:api.test.example"]);
+    let named = owned(&["contacts.write", "records:contact:both"]);
+    assert_eq!(
+        changed(&manifest, &has, Some(&named), &[]).unwrap(),
+        ["contacts.write", "host:api.test.example", "records:contact:both", "repeat:/b"]
+    );
+    let hostless = changed(&manifest, &has, None, &owned(&["host:api.test.example"])).unwrap_err();
+    assert!(hostless.contains("without a host"), "{hostless}");
+}
+
+#[test]
 fn what_is_not_granted_is_not_in_what_works_with_the_connection() {
     let manifest = manifest(&[READS, CONTACTS, EVENTS, REPEATS].concat());
     let all = chosen(&manifest, None, &[]).unwrap();
