@@ -328,9 +328,15 @@ pub trait Store: Send + Sync + 'static {
     async fn count_rollout(&self, id: u64, news: RolloutNews) -> Result<()>;
     /// Ends a running rollout; answers whether it was running. Adopting pins its version, its grants and its settings, all or nothing.
     async fn end_rollout(&self, id: u64, end: RolloutEnd, reason: String) -> Result<bool>;
-    /// Pins what the connection had before its present component, which was adopted, with the grants and settings of then, all or
-    /// nothing; answers the rollout that this takes back. None when nothing is known to be before it.
-    async fn roll_back(&self, connection: &ConnectionId, reason: String) -> Result<Option<Rollout>>;
+    /// Pins what the connection had before its present component, which was adopted, with the settings of then and with these grants, all
+    /// or nothing; answers the rollout that this takes back. None when nothing is known to be before it. The grants of then may hold what
+    /// was withheld since: what is left of them, the caller says.
+    async fn roll_back(
+        &self,
+        connection: &ConnectionId,
+        grants: Vec<String>,
+        reason: String,
+    ) -> Result<Option<Rollout>>;
     /// The rollouts of a connection, the newest first.
     async fn rollouts(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<Rollout>>;
     /// The rollout of a connection that is running.

@@ -239,6 +239,43 @@ async fn to_withhold_one_thing_gives_back_no_other_and_what_is_given_back_is_tol
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn going_back_gives_nothing_back_that_was_withheld_since() {
+    let world = World::new(3).await;
+    let (engine, id) = (&world.stand.engine, &world.connection.id);
+    let without_messages = |manifest: String| manifest.replacen(MORE, "", 1);
+    world.install(version("0.2.0", without_messages)).await;
+    world.upgrade(live(100)).await.unwrap();
+    engine.adopt(id).await.unwrap();
+    engine.enable_connection(withhold(&["contacts.write"])).await.unwrap();
+    engine.roll_back(id).await.unwrap();
+    let back = engine.connection(id).await.unwrap();
+    assert_eq!(back.digest, world.connection.digest);
+    assert_eq!(back.withheld, ["contacts.write"], "what the other one did not ask for nobody withheld");
+    world.tag("vip").await;
+    assert_eq!(world.seen(), 0);
+
+    let given = engine.enable_connection(everything_of(&world.connection)).await.unwrap();
+    assert_eq!((given.withheld.len(), new_of(&given)), (0, vec!["contacts.write".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trial_that_ends_leaves_withheld_what_was_withheld() {
+    let world = World::new(0).await;
+    let (engine, id) = (&world.stand.engine, &world.connection.id);
+    world.install(version("0.2.0", |manifest| manifest)).await;
+    engine.enable_connection(withhold(&["contacts.write"])).await.unwrap();
+    for adopted in [false, true] {
+        world.upgrade(live(100)).await.unwrap();
+        if adopted {
+            engine.adopt(id).await.unwrap();
+        }
+        assert_eq!(engine.connection(id).await.unwrap().withheld, ["contacts.write"]);
+        engine.roll_back(id).await.unwrap();
+        assert_eq!(engine.connection(id).await.unwrap().withheld, ["contacts.write"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_takes_in_something_forbidden_is_forbidden_as_a_whole() {
     let deny = |name: &str| Policy { connectors: None, deny: vec![name.to_owned()] };
     let hosts =

@@ -213,6 +213,29 @@ fn with_host(id: &str, granted: Vec<String>) -> Result<Vec<String>, String> {
     Err(format!("{id} can do nothing without a host to speak with: grant one, or leave it switched off"))
 }
 
+/// What a version that a connection had before is given when it is used again: what it had, without what was withheld from the present
+/// one since.
+///
+/// # Errors
+/// No host is left of it, in words.
+pub(crate) fn given_again(
+    had: &[String],
+    before: &Manifest,
+    given: &[String],
+    present: &Manifest,
+) -> Result<Vec<String>, String> {
+    let given = whole(given, present);
+    let asked = asked(present).into_iter().map(|asked| asked.name);
+    let withheld: Vec<String> = asked.filter(|name| !is_granted(&given, name)).collect();
+    // Both ways of a record are withheld with each of the two.
+    let is_withheld = |name: &str| {
+        !is_granted(&given, name) && withheld.iter().any(|one| covers(one, name) || covers(name, one))
+    };
+    let mut again = whole(had, before);
+    again.retain(|name| !is_withheld(name));
+    with_host(before.connector.id.as_str(), again)
+}
+
 /// What another version asks for, beside what the present one asks for and what was granted of that.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Difference {

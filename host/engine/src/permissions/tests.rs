@@ -167,6 +167,28 @@ fn another_version_is_given_what_was_granted_and_more_only_with_approval() {
 }
 
 #[test]
+fn a_version_that_is_used_again_is_given_what_it_had_but_for_what_was_withheld_since() {
+    let before = manifest(&[READS, WRITES, CONTACTS, EVENTS].concat());
+    let had = chosen(&before, None, &[]).unwrap();
+    // This one asks for less: what it does not ask for, nobody withheld.
+    let present = manifest(&[READS, TO_HIGHLEVEL, REPEATS].concat());
+    let all = chosen(&present, None, &[]).unwrap();
+    assert_eq!(given_again(&had, &before, &all, &present).unwrap(), had);
+    let less =
+        chosen(&present, None, &owned(&["contacts.readonly", "records:contact:to-highlevel"])).unwrap();
+    let again = ["contacts.write", "host:api.test.example", "event:ContactCreate"];
+    assert_eq!(given_again(&had, &before, &less, &present).unwrap(), again);
+    // From before hosts were granted: all but scopes was meant.
+    let old = owned(&["contacts.readonly", "contacts.write"]);
+    assert_eq!(given_again(&old, &before, &less, &present).unwrap(), again);
+    // Its one host was withheld: it is not taken for one from before hosts were granted.
+    let present = manifest(&["hosts = [\"api.test.example\", \"b.example\"]\n", READS].concat());
+    let other = chosen(&present, None, &owned(&["host:api.test.example"])).unwrap();
+    let hostless = given_again(&had, &before, &other, &present).unwrap_err();
+    assert!(hostless.contains("without a host"), "{hostless}");
+}
+
+#[test]
 fn a_version_that_sends_the_credential_otherwise_asks_for_more_under_the_same_name() {
     let (before, after) = (manifest(BEARER), manifest(HEADER));
     let difference = Difference::between(&before, &after);

@@ -88,9 +88,14 @@ impl Store for SqliteStore {
         self.write(move |db| rollouts::end(db, id, end, &reason, now)).await
     }
 
-    async fn roll_back(&self, connection: &ConnectionId, reason: String) -> Result<Option<Rollout>> {
+    async fn roll_back(
+        &self,
+        connection: &ConnectionId,
+        grants: Vec<String>,
+        reason: String,
+    ) -> Result<Option<Rollout>> {
         let (connection, now) = (connection.clone(), self.now());
-        self.write(move |db| rollouts::roll_back(db, &connection, &reason, now)).await
+        self.write(move |db| rollouts::roll_back(db, &connection, grants, &reason, now)).await
     }
 
     async fn rollouts(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<Rollout>> {
