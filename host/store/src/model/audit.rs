@@ -16,7 +16,8 @@ pub enum Actor {
     AdminTokenFile,
     /// A user.
     User(UserId),
-    /// The host itself, which nobody asked: a version on trial that it took back, or adopted.
+    /// The host itself, which nobody asked: a version on trial that it took back, or adopted; a connection that it stopped, or let go on;
+    /// what HighLevel told it of grants and installations.
     Host,
     /// Nobody who is known: the request showed no token, or none that counts.
     Unknown,

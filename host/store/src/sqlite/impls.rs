@@ -130,16 +130,16 @@ impl Store for SqliteStore {
         reason: Option<String>,
         cause: Option<StopCause>,
     ) -> Result<bool> {
-        let (id, states) = (id.clone(), (from, to));
+        let (id, states, now) = (id.clone(), (from, to), self.now());
         self.write(move |db| {
-            configuration::exchange_connection_state(db, &id, states, reason.as_deref(), cause)
+            configuration::exchange_connection_state(db, &id, states, reason.as_deref(), cause, now)
         })
         .await
     }
 
     async fn stop_mass_change(&self, id: &ConnectionId, reason: String) -> Result<bool> {
-        let id = id.clone();
-        self.write(move |db| configuration::stop_mass_change(db, &id, &reason)).await
+        let (id, now) = (id.clone(), self.now());
+        self.write(move |db| configuration::stop_mass_change(db, &id, &reason, now)).await
     }
 
     async fn connection(&self, id: &ConnectionId) -> Result<Option<Connection>> {
@@ -302,12 +302,13 @@ impl Store for SqliteStore {
     }
 
     async fn renew_grant(&self, id: &GrantId, generation: u64, fence: u64, pair: NewPair) -> Result<bool> {
-        let id = id.clone();
-        self.write(move |db| oauth::renew(db, &id, generation, fence, &pair)).await
+        let (id, now) = (id.clone(), self.now());
+        self.write(move |db| oauth::renew(db, &id, (generation, fence), &pair, now)).await
     }
 
     async fn not_renewed(&self, ended: NotRenewed) -> Result<bool> {
-        self.write(move |db| oauth::not_renewed(db, &ended)).await
+        let now = self.now();
+        self.write(move |db| oauth::not_renewed(db, &ended, now)).await
     }
 
     async fn try_grant(&self, id: &GrantId, now: Timestamp) -> Result<()> {
@@ -326,7 +327,8 @@ impl Store for SqliteStore {
     }
 
     async fn put_installations(&self, told: Vec<Installation>) -> Result<Vec<LocationId>> {
-        self.write(move |db| oauth::put_installations(db, &told)).await
+        let now = self.now();
+        self.write(move |db| oauth::put_installations(db, &told, now)).await
     }
 
     async fn installations(&self) -> Result<Vec<Installation>> {
