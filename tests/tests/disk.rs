@@ -344,13 +344,17 @@ async fn an_older_backup_in_the_place_of_the_database_is_refused_until_it_is_acc
     let said = words(&refused.stderr);
     assert_eq!(refused.status.code(), DOUBTFUL, "{said}");
     assert!(said.contains("an older copy of the database was put in its place"), "{said}");
-    let accepted = run(stand.dir(), &["store", "accept"]).await;
+    let accepted = run(stand.dir(), &["store", "accept", "--by", "ann"]).await;
     assert!(words(&accepted.stdout).contains("the host goes on from commit"), "{}", words(&accepted.stdout));
     let again = run(stand.dir(), &["store", "accept"]).await;
     assert!(words(&again.stdout).contains("nothing to accept"), "{}", words(&again.stdout));
 
     let host = stand.start().await;
     assert_eq!(stand.kept(&host).await, 10);
+    let on_record = host.get("/audit?actor=command-line").await.unwrap();
+    assert_eq!((on_record.as_array().unwrap().len(), &on_record[0]["action"]), (1, &json!("store.accept")));
+    let detail = on_record[0]["detail"].as_str().unwrap();
+    assert!(detail.starts_with("acknowledged=") && detail.ends_with(" by=ann"), "{detail}");
     host.stop().await.unwrap();
     stand.sandbox.shutdown().await;
 }

@@ -92,6 +92,16 @@ impl World {
         grants.as_array().unwrap().iter().find(|grant| grant["id"] == id).cloned().unwrap()
     }
 
+    /// What the host put on record of its own in the workspace, oldest first.
+    async fn told(&self, host: &Host) -> Vec<String> {
+        let entries = host.get("/audit?actor=the-host&workspace=acme").await.unwrap();
+        let told = entries.as_array().unwrap().iter().rev().map(|entry| {
+            let shown = |name: &str| entry[name].as_str().unwrap();
+            format!("{} {} {}", shown("action"), shown("target"), shown("detail"))
+        });
+        told.collect()
+    }
+
     fn own(&self) -> String {
         format!("location/{}", self.location)
     }
@@ -338,9 +348,17 @@ async fn a_refused_grant_needs_a_reconnect_which_keeps_links_and_lets_waiting_wo
     let grant = world.grant(&host, &world.own()).await;
     assert_eq!(grant["state"], "needs-reconnect", "{grant}");
     assert!(grant["reason"].as_str().unwrap().contains("connected again"), "{grant}");
+    let lost = format!("oauth.renew grant={} state=needs-reconnect before=active", world.own());
+    let told = world.told(&host).await;
+    assert_eq!(told.iter().filter(|told| **told == lost).count(), 1, "{told:#?}");
+    let stopped = "connections.disable connector=prefinery state=needs-reconnect before=enabled";
+    assert_eq!(told.iter().filter(|told| told.starts_with(stopped)).count(), 1, "{told:#?}");
 
     world.consent(&host, OF_ACME, &world.location).await.unwrap();
     world.arrived(&host, "bob@example.com").await;
+    let goes_on = "connections.enable connector=prefinery state=enabled before=needs-reconnect";
+    let told = world.told(&host).await;
+    assert!(told.iter().any(|told| told.starts_with(goes_on)), "{told:#?}");
     host.until_idle().await.unwrap();
     let progress = host.get("/workspaces/acme/connections/prefinery/sync").await.unwrap();
     assert_eq!(progress["links"], 2, "{progress}");
@@ -388,6 +406,11 @@ async fn an_agencys_grant_opens_its_locations_as_long_as_they_have_the_app() {
     .await
     .unwrap();
     assert_eq!(world.check(&host).await.unwrap(), json!([]));
+    let told = world.told(&host).await;
+    let of = |action: &str| format!("{action} location={} ", world.location);
+    for told_of in [of("oauth.uninstalled"), of("oauth.installed")] {
+        assert!(told.contains(&told_of), "{told_of}: {told:#?}");
+    }
     host.stop().await.unwrap();
 }
 

@@ -256,6 +256,25 @@ async fn a_connection_stops_when_nobody_vouches_for_its_component_and_goes_on_wh
     host.until("it goes on", async || Ok(connection(&host).await["state"] == "enabled")).await.unwrap();
     assert_eq!(connection(&host).await["state_reason"], Value::Null);
     host.post("/workspaces/acme/connections/prefinery/check", &json!({})).await.unwrap();
+    let entries = host.get("/audit?actor=the-host").await.unwrap();
+    let told: Vec<_> = entries
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| format!("{} {}", entry["action"].as_str().unwrap(), entry["detail"].as_str().unwrap()))
+        .collect();
+    let digest = stopped["digest"].as_str().unwrap();
+    assert_eq!(
+        told,
+        [
+            format!("connections.enable state=enabled before=paused digest={digest} cause=unvouched"),
+            format!("connections.disable state=paused before=enabled digest={digest} cause=unvouched"),
+        ]
+    );
+    assert_eq!(
+        (&entries[0]["workspace"], &entries[0]["target"]),
+        (&json!("acme"), &json!("connector=prefinery"))
+    );
     host.stop().await.unwrap();
 }
 

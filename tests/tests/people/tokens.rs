@@ -138,6 +138,7 @@ async fn tokens_and_users_that_make_no_sense_are_refused() {
         ("/users", json!({"id": "Vera Smith"}), 400),
         ("/users", json!({"id": "admin-token-file"}), 400),
         ("/users", json!({"id": "the-host"}), 400),
+        ("/users", json!({"id": "command-line"}), 400),
         ("/users", json!({"id": "dora", "email": "dora"}), 400),
         ("/users", json!({"id": "vera"}), 409),
     ] {

@@ -2,6 +2,19 @@
 
 use super::*;
 
+fn withhold(names: &[&str]) -> EnableConnection {
+    EnableConnection { withhold: names.iter().map(|name| (*name).to_owned()).collect(), ..enable() }
+}
+
+/// Gives a connection by name all that it had.
+fn everything_of(connection: &ConnectionView) -> EnableConnection {
+    EnableConnection { grants: Some(connection.grants.clone()), ..enable() }
+}
+
+fn new_of(connection: &ConnectionView) -> Vec<String> {
+    connection.newly_granted.iter().map(|one| one.name.clone()).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_version_that_asks_for_more_is_shown_in_plain_words_and_needs_approval() {
     let first = version("0.1.0", |manifest| manifest.replacen(MORE, "", 1));
@@ -155,19 +168,17 @@ async fn an_event_that_is_withheld_or_denied_is_not_told_whoever_wants_it() {
     assert!(runs.iter().all(|run| run.outcome == RunOutcome::Skipped), "{runs:#?}");
     assert!(runs[0].summary.contains("not granted any more"), "{}", runs[0].summary);
     assert_eq!(world.seen(), 0);
-    // Nor a timer's.
+    // Nor a timer's, until it is given back by its name.
     engine.set_policy(workspace, Policy::default()).await.unwrap();
-    let withhold = |names: &[&str]| EnableConnection {
-        withhold: names.iter().map(|name| (*name).to_owned()).collect(),
-        ..enable()
-    };
-    for (withheld, outcome) in
-        [(&["event:timer:reminder"][..], RunOutcome::Skipped), (&["notifications"], RunOutcome::Applied)]
-    {
-        engine.enable_connection(withhold(withheld)).await.unwrap();
+    for (how, outcome) in [
+        (withhold(&["event:timer:reminder"]), RunOutcome::Skipped),
+        (withhold(&["notifications"]), RunOutcome::Skipped),
+        (everything_of(&world.connection), RunOutcome::Applied),
+    ] {
+        engine.enable_connection(how).await.unwrap();
         engine.deliver_sample(&world.connection.id, "timer:reminder", None).await.unwrap();
         world.stand.settle().await.unwrap();
-        assert_eq!(world.runs().await[0].outcome, outcome, "{withheld:?}");
+        assert_eq!(world.runs().await[0].outcome, outcome);
     }
     world.tag("vip3").await;
     assert_eq!(world.seen(), 3);
@@ -177,12 +188,8 @@ async fn an_event_that_is_withheld_or_denied_is_not_told_whoever_wants_it() {
 async fn records_that_are_withheld_are_not_carried() {
     let stand = Stand::serve().await.unwrap();
     let connection = stand.enable("prefinery", None).await.unwrap();
-    let withhold = |names: &[&str]| EnableConnection {
-        workspace: WORKSPACE.to_owned(),
-        connector: "prefinery".to_owned(),
-        withhold: names.iter().map(|name| (*name).to_owned()).collect(),
-        ..EnableConnection::default()
-    };
+    let of_prefinery = |how: EnableConnection| EnableConnection { connector: "prefinery".to_owned(), ..how };
+    let withhold = |names: &[&str]| of_prefinery(withhold(names));
     stand.engine.enable_connection(withhold(&["records:contact:both"])).await.unwrap();
     let location = stand.sandbox.highlevel().first_location();
     let ada =
@@ -194,7 +201,78 @@ async fn records_that_are_withheld_are_not_carried() {
     stand.engine.enable_connection(withhold(&["notifications"])).await.unwrap();
     stand.sandbox.highlevel().act(&location, ada("grace@example.com")).unwrap();
     stand.settle().await.unwrap();
+    assert_eq!(testers(), 0, "to withhold something else gives nothing back");
+    let all = stand.engine.enable_connection(of_prefinery(everything_of(&connection))).await.unwrap();
+    assert_eq!(new_of(&all), ["notifications", "records:contact:both"]);
+    stand.sandbox.highlevel().act(&location, ada("hedy@example.com")).unwrap();
+    stand.settle().await.unwrap();
     assert_eq!(testers(), 1, "{}", connection.id);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn to_withhold_one_thing_gives_back_no_other_and_what_is_given_back_is_told() {
+    let world = World::new(0).await;
+    let engine = &world.stand.engine;
+    let after = async |how: EnableConnection| {
+        let connection = engine.enable_connection(how).await.unwrap();
+        (connection.withheld.clone(), new_of(&connection))
+    };
+    let nothing: Vec<String> = Vec::new();
+    let withheld = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(after(withhold(&["contacts.write"])).await, (withheld(&["contacts.write"]), nothing.clone()));
+    let both = withheld(&["contacts.write", "notifications"]);
+    assert_eq!(after(withhold(&["notifications"])).await, (both.clone(), nothing.clone()));
+    assert_eq!(after(enable()).await, (both, nothing.clone()));
+
+    // Nor with another version, of which something is withheld as well.
+    let digest = Some(world.install(version("0.2.0", |manifest| manifest)).await.to_string());
+    let three = withheld(&["contacts.write", "notifications", "event:happened"]);
+    let upgraded = EnableConnection { digest, ..withhold(&["event:happened"]) };
+    assert_eq!(after(upgraded).await, (three, nothing));
+
+    // Whoever names one kind gives of that kind alone.
+    let scopes = Some(withheld(&["contacts.readonly", "contacts.write"]));
+    let given = after(EnableConnection { grants: scopes, ..enable() }).await;
+    assert_eq!(given, (withheld(&["notifications", "event:happened"]), withheld(&["contacts.write"])));
+    let given = after(everything_of(&world.connection)).await;
+    assert_eq!(given, (Vec::new(), withheld(&["notifications", "event:happened"])));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn going_back_gives_nothing_back_that_was_withheld_since() {
+    let world = World::new(3).await;
+    let (engine, id) = (&world.stand.engine, &world.connection.id);
+    let without_messages = |manifest: String| manifest.replacen(MORE, "", 1);
+    world.install(version("0.2.0", without_messages)).await;
+    world.upgrade(live(100)).await.unwrap();
+    engine.adopt(id).await.unwrap();
+    engine.enable_connection(withhold(&["contacts.write"])).await.unwrap();
+    engine.roll_back(id).await.unwrap();
+    let back = engine.connection(id).await.unwrap();
+    assert_eq!(back.digest, world.connection.digest);
+    assert_eq!(back.withheld, ["contacts.write"], "what the other one did not ask for nobody withheld");
+    world.tag("vip").await;
+    assert_eq!(world.seen(), 0);
+
+    let given = engine.enable_connection(everything_of(&world.connection)).await.unwrap();
+    assert_eq!((given.withheld.len(), new_of(&given)), (0, vec!["contacts.write".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trial_that_ends_leaves_withheld_what_was_withheld() {
+    let world = World::new(0).await;
+    let (engine, id) = (&world.stand.engine, &world.connection.id);
+    world.install(version("0.2.0", |manifest| manifest)).await;
+    engine.enable_connection(withhold(&["contacts.write"])).await.unwrap();
+    for adopted in [false, true] {
+        world.upgrade(live(100)).await.unwrap();
+        if adopted {
+            engine.adopt(id).await.unwrap();
+        }
+        assert_eq!(engine.connection(id).await.unwrap().withheld, ["contacts.write"]);
+        engine.roll_back(id).await.unwrap();
+        assert_eq!(engine.connection(id).await.unwrap().withheld, ["contacts.write"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

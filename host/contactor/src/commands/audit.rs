@@ -21,7 +21,8 @@ pub(crate) enum Command {
         /// Of this workspace.
         #[arg(long)]
         workspace: Option<String>,
-        /// Of this user; `admin-token-file` for the host's own token, `the-host` for what it did by itself, `-` for nobody who is known.
+        /// Of this user; `admin-token-file` for the host's own token, `the-host` for what it did by itself, `command-line` for commands on
+        /// the database itself, `-` for nobody who is known.
         #[arg(long, allow_hyphen_values = true)]
         actor: Option<String>,
         /// At this instant or later.

@@ -45,8 +45,8 @@ pub(crate) struct Which {
     pub(super) connector: String,
 }
 
-/// Enable a connector in a workspace, or change how it is enabled. The newest installed version is pinned unless --digest
-/// names another. Credentials, settings and mapping that are not given stay as they are stored.
+/// Enable a connector in a workspace, or change how it is enabled. A new connection is pinned to the newest installed version, one that
+/// is there keeps its own, unless --digest names another. Credentials, settings and mapping that are not given stay as they are stored.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -94,10 +94,11 @@ pub(crate) struct Enable {
     #[arg(long)]
     review: bool,
     /// Grant this, by the name that `connector inspect` shows: of scopes only what is named then, of hosts, records, events and repeats
-    /// only what is named where any of the kind is. Everything that the connector asks for unless given.
+    /// only what is named where any of the kind is. Without it a new connection has everything that the connector asks for, and one that
+    /// is there keeps what it has. This is also how something is given back.
     #[arg(long = "grant", value_name = "NAME")]
     grants: Vec<String>,
-    /// Do not grant this, by its name; everything else stays granted.
+    /// Do not grant this, by its name; what else was granted stays so, and what was withheld stays withheld.
     #[arg(long = "withhold", value_name = "NAME")]
     withhold: Vec<String>,
     /// Give the component that --digest names what it asks for beyond the present one.
@@ -109,7 +110,7 @@ pub(crate) struct Enable {
     /// Which of the connector's ways to authenticate; its first unless given.
     #[arg(long, value_name = "ID")]
     auth: Option<String>,
-    /// SHA-256 of the component to pin.
+    /// SHA-256 of the component to pin; of a connection that is there its present one unless given.
     #[arg(long)]
     digest: Option<String>,
 }
@@ -326,9 +327,12 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
         };
         (has, format!("{}: {}", one.name, one.words))
     }));
-    lines.extend(connection.newly_granted.iter().map(|one| {
-        ("newly granted", format!("{}: the component before this one did not ask for it", one.name))
-    }));
+    lines.extend(
+        connection
+            .newly_granted
+            .iter()
+            .map(|one| ("newly granted", format!("{}: it did not have this before", one.name))),
+    );
     lines.extend(connection.rests.iter().map(|rest| ("rests", resting(rest))));
     lines.extend(connection.not_kept.iter().map(|one| {
         let system = if one.side == Side::Highlevel { "HighLevel" } else { "the partner" };

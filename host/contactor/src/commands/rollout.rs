@@ -31,7 +31,7 @@ Examples:
     /// Pin the version that is on trial.
     #[command(after_help = "Example:\n  contactor connection adopt acme prefinery")]
     Adopt(Which),
-    /// End the trial; without one, go back to the version before, with its grants and settings.
+    /// End the trial; without one, go back to the version before, with its settings, and its grants but for what was withheld since.
     #[command(after_help = "\
 Examples:
   contactor connection rollback acme prefinery

@@ -26,8 +26,12 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  contactor store accept\n\n\
                             `serve` refuses a database that lacks commits which were acknowledged, and says how many. This accepts the\n\
                             loss, once. It cannot be undone: copy the database and its -wal and .mark aside before. A damaged database\n\
-                            is not accepted; `contactor store check` says what is wrong with it.")]
-    Accept,
+                            is not accepted; `contactor store check` says what is wrong with it. The audit log says that it was accepted.")]
+    Accept {
+        /// Who accepts it, for the audit log; the user of this machine unless given.
+        #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
+        by: Option<String>,
+    },
 }
 
 /// Needs no host: it has to be stopped.
@@ -36,7 +40,7 @@ pub(crate) fn run(context: &Context, command: &Command) -> Result<(), Failure> {
     match command {
         Command::Check { database: Some(database) } => check(context, database),
         Command::Check { database: None } => check(context, &configured()?),
-        Command::Accept => accept(context, &configured()?),
+        Command::Accept { by } => accept(context, &configured()?, by.as_deref()),
     }
 }
 
@@ -56,8 +60,8 @@ fn check(context: &Context, database: &Path) -> Result<(), Failure> {
     checked.doubt.map_or(Ok(()), |doubt| Err(failure(doubt.into())))
 }
 
-fn accept(context: &Context, database: &Path) -> Result<(), Failure> {
-    let accepted = sqlite::accept(database).map_err(failure)?;
+fn accept(context: &Context, database: &Path, by: Option<&str>) -> Result<(), Failure> {
+    let accepted = sqlite::accept(database, by).map_err(failure)?;
     if context.out.json {
         return Ok(crate::output::json(&accepted)?);
     }

@@ -117,16 +117,27 @@ impl Engine {
             grants: grants.clone(),
             settings: settings.clone(),
         });
-        let present = self.manifest_of(&pinned.connection).await?;
-        let given = permissions::whole(grants, &present);
-        let asked = permissions::asked(&present);
-        let is_withheld = |name: &str| {
-            let is_asked = permissions::is_scope(name) || asked.iter().any(|asked| asked.name == name);
-            is_asked && !permissions::is_granted(&given, name)
-        };
-        let mut granted = other.grants;
-        granted.retain(|name| !is_withheld(name));
-        Ok(Arc::new(self.load_trial(pinned, &Pinned { grants: granted, ..other }, secrets).await?))
+        let mut other = self.given_again(&pinned.connection, other).await?;
+        other.grants.retain(|name| !permissions::is_scope(name) || permissions::is_granted(grants, name));
+        Ok(Arc::new(self.load_trial(pinned, &other, secrets).await?))
+    }
+
+    /// A version that a connection had before, with what it is given when it is used again: nothing that was withheld from the present
+    /// one since.
+    ///
+    /// # Errors
+    /// One of the two is not installed any more, or it is left without a host.
+    pub(crate) async fn given_again(
+        &self,
+        connection: &Connection,
+        was: Pinned,
+    ) -> Result<Pinned, EngineError> {
+        let present = self.manifest_of(connection).await?;
+        let before =
+            self.manifest_of(&Connection { digest: was.digest.clone(), ..connection.clone() }).await?;
+        let grants = permissions::given_again(&was.grants, &before, &connection.grants, &present)
+            .map_err(EngineError::Invalid)?;
+        Ok(Pinned { grants, ..was })
     }
 
     /// Loads a connection with a credential that need not be stored yet: the check of everything at once.

@@ -20,8 +20,9 @@ impl Engine {
         Ok(self.store().append_audit(entry).await?)
     }
 
-    /// Puts on record what the host changed in a connection by itself, under the operation by which somebody could have asked for it:
-    /// `rollouts.adopt`. It is done already, so a store that cannot keep the entry undoes nothing: the process's own log has it then.
+    /// Puts on record what the host did with a version on trial by itself, under the operation by which somebody could have asked for it:
+    /// `rollouts.adopt`. It is done already, so a store that cannot keep the entry undoes nothing: the process's own log has it then. That
+    /// a connection, a grant or an installation changed, the store puts on record with the change.
     ///
     /// `detail` says what came of it, as the operation's own entries do.
     pub async fn note_host_change(&self, connection: &ConnectionId, action: &str, detail: &str) {

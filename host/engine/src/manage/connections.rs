@@ -33,7 +33,8 @@ pub struct EnableConnection {
     pub workspace: String,
     /// The connector.
     pub connector: String,
-    /// Which of its installed components; the newest if absent.
+    /// Which of its installed components. If absent, a connection that is there keeps its own, and a new one has the newest that a
+    /// platform admin installed.
     pub digest: Option<String>,
     /// The partner's address; the manifest's if absent.
     pub base_url: Option<String>,
@@ -51,10 +52,10 @@ pub struct EnableConnection {
     pub mapping: serde_json::Value,
     /// When it is served; the stored schedule stays if absent.
     pub schedule: Option<Schedule>,
-    /// What is granted, by name. Of each kind of permission of which nothing is named everything that the manifest asks for is granted,
-    /// but for scopes, of which only those that are named. If absent, what was granted stays; of a new connection, everything.
+    /// What is granted, by name: of scopes, and of each other kind of permission of which anything is named, this and nothing else. Of the
+    /// other kinds what was granted stays; of a new connection, everything is. The same of all kinds if absent.
     pub grants: Option<Vec<String>>,
-    /// What is not granted, by name.
+    /// What is not granted, by name, out of what would be otherwise.
     pub withhold: Vec<String>,
     /// Another component is given what it asks for beyond the present one.
     pub approve: bool,
@@ -89,7 +90,7 @@ pub struct ConnectionView {
     pub asks: Vec<AskView>,
     /// `POST`s to the partner that the host repeats by itself after a lost answer, as the connector's author allows.
     pub repeatable: Vec<RepeatableView>,
-    /// What it asks for that the component before this one did not; only right after it was replaced.
+    /// What it was given just now and did not have before: it asks for more than the component before this one, or somebody gave it back.
     pub newly_granted: Vec<Permission>,
     /// The partner's address.
     pub base_url: String,

@@ -18,7 +18,7 @@ pub(crate) fn interfaces(grants: &[String]) -> Grants {
     Grants::of(always.into_iter().chain(highlevel.into_iter().filter(|_| any)))
 }
 
-/// What the admin gives of what the manifest asks for, and what of it is new with this component.
+/// What the admin gives of what the manifest asks for, and what of it the connection did not have before.
 pub(super) fn granted(
     manifest: &Manifest,
     version: &str,
@@ -27,25 +27,28 @@ pub(super) fn granted(
     before: Option<&Manifest>,
 ) -> Result<(Vec<String>, Vec<Permission>), EngineError> {
     let named = request.grants.as_deref();
-    let says = named.is_some() || !request.withhold.is_empty();
-    let chosen = || permissions::chosen(manifest, named, &request.withhold).map_err(EngineError::Invalid);
-    let Some(present) = present else { return Ok((chosen()?, Vec::new())) };
-    if before == Some(manifest) {
-        let stays = permissions::whole(&present.grants, manifest);
-        return Ok((if says { chosen()? } else { stays }, Vec::new()));
-    }
-    let difference = difference(before, manifest);
+    let Some(present) = present else {
+        let chosen = permissions::chosen(manifest, named, &request.withhold);
+        return Ok((chosen.map_err(EngineError::Invalid)?, Vec::new()));
+    };
     let had = had(present, before);
-    let kept = || difference.granted(&had, manifest, true).map_err(EngineError::Invalid);
-    let given = if says { chosen()? } else { kept()? };
+    let is_same = before == Some(manifest);
+    if is_same && named.is_none() && request.withhold.is_empty() {
+        return Ok((had, Vec::new()));
+    }
+    let difference = if is_same { Difference::default() } else { difference(before, manifest) };
+    let kept = difference.kept(&had, manifest, true);
+    let given = permissions::changed(manifest, &kept, named, &request.withhold);
+    let given = given.map_err(EngineError::Invalid)?;
     let is_named = |name: &String| named.is_some_and(|named| named.contains(name));
-    let more: Vec<Permission> = difference
-        .more
-        .into_iter()
-        .filter(|more| given.contains(&more.name) && !is_named(&more.name))
-        .collect();
-    approve(&request.connector, version, &more, request.approve)?;
-    Ok((given, more))
+    let unnamed = |more: &&Permission| given.contains(&more.name) && !is_named(&more.name);
+    let unnamed: Vec<Permission> = difference.more.iter().filter(unnamed).cloned().collect();
+    approve(&request.connector, version, &unnamed, request.approve)?;
+    // How the credential is sent is granted with the connector; another way to do so is new all the same.
+    let is_new = |name: &str| difference.has(name) || !permissions::is_granted(&had, name);
+    let mut new = permissions::asked(manifest);
+    new.retain(|one| given.contains(&one.name) && is_new(&one.name));
+    Ok((given, new))
 }
 
 /// What a connection was granted, of what the version before asked for.

@@ -191,11 +191,11 @@ impl Engine {
         self.rollout(id).await
     }
 
-    /// Ends the trial that is under way; without one, pins the version before the present one again, with the grants and settings
-    /// that it had.
+    /// Ends the trial that is under way; without one, pins the version before the present one again, with the settings and grants
+    /// that it had, but for what was withheld since.
     ///
     /// # Errors
-    /// Nothing is on trial, and no version is known to be before the present one.
+    /// Nothing is on trial, and no version is known to be before the present one; or that one is left without a host.
     pub async fn roll_back(&self, id: &ConnectionId) -> Result<RolloutView, EngineError> {
         self.keep_rollouts().await?;
         let _changing = self.changing(id).await;
@@ -218,9 +218,10 @@ impl Engine {
                         "{id} has had no other version: there is nothing to go back to"
                     ))
                 })?;
+                let former = self.given_again(&connection, found.former.clone()).await?;
                 // The version before has to be there still, and fit.
-                self.loaded(&connection, &found.former).await?;
-                let back = self.store().roll_back(id, reason()).await?;
+                self.loaded(&connection, &former).await?;
+                let back = self.store().roll_back(id, former.grants, reason()).await?;
                 back.ok_or_else(|| overtaken(id))?
             }
         };

@@ -54,7 +54,7 @@ impl Caller {
     pub fn user(&self) -> Option<&UserId> {
         match &self.actor {
             Actor::User(user) => Some(user),
-            Actor::AdminTokenFile | Actor::Host | Actor::Unknown => None,
+            Actor::AdminTokenFile | Actor::Host | Actor::CommandLine | Actor::Unknown => None,
         }
     }
 }

@@ -157,13 +157,28 @@ pub(crate) fn whole(granted: &[String], manifest: &Manifest) -> Vec<String> {
     granted.iter().cloned().chain(rest).collect()
 }
 
-/// What an admin gives by naming some of it: scopes as they are named, and of each other kind everything unless one of that kind is
-/// named; without what is to be withheld.
+/// What an admin gives to a new connection by naming some of it: scopes as they are named, and of each other kind everything unless one
+/// of that kind is named; without what is to be withheld.
 ///
 /// # Errors
 /// A name that the manifest does not ask for, in words.
 pub(crate) fn chosen(
     manifest: &Manifest,
+    named: Option<&[String]>,
+    withheld: &[String],
+) -> Result<Vec<String>, String> {
+    let everything: Vec<String> = asked(manifest).into_iter().map(|asked| asked.name).collect();
+    changed(manifest, &everything, named, withheld)
+}
+
+/// The same for a connection that has something already: where nothing of a kind is named it has what it had. So whatever it had not is
+/// named before it has it; to withhold one thing gives back no other.
+///
+/// # Errors
+/// As [`chosen`].
+pub(crate) fn changed(
+    manifest: &Manifest,
+    present: &[String],
     named: Option<&[String]>,
     withheld: &[String],
 ) -> Result<Vec<String>, String> {
@@ -177,12 +192,12 @@ pub(crate) fn chosen(
             return Err(format!("{what}`{name}`: {id} asks for {known}"));
         }
     }
+    let limits = |named: &[String], name: &str| {
+        kind(name).is_empty() || named.iter().any(|one| kind(one) == kind(name))
+    };
     let is_chosen = |name: &String| match named {
-        None => true,
-        Some(named) => {
-            let limits = kind(name).is_empty() || named.iter().any(|one| kind(one) == kind(name));
-            !limits || named.contains(name)
-        }
+        Some(named) if limits(named, name) => named.contains(name),
+        _ => is_granted(present, name),
     };
     let granted: Vec<String> =
         asked.into_iter().filter(|name| is_chosen(name) && !withheld.contains(name)).collect();
@@ -196,6 +211,29 @@ fn with_host(id: &str, granted: Vec<String>) -> Result<Vec<String>, String> {
         return Ok(granted);
     }
     Err(format!("{id} can do nothing without a host to speak with: grant one, or leave it switched off"))
+}
+
+/// What a version that a connection had before is given when it is used again: what it had, without what was withheld from the present
+/// one since.
+///
+/// # Errors
+/// No host is left of it, in words.
+pub(crate) fn given_again(
+    had: &[String],
+    before: &Manifest,
+    given: &[String],
+    present: &Manifest,
+) -> Result<Vec<String>, String> {
+    let given = whole(given, present);
+    let asked = asked(present).into_iter().map(|asked| asked.name);
+    let withheld: Vec<String> = asked.filter(|name| !is_granted(&given, name)).collect();
+    // Both ways of a record are withheld with each of the two.
+    let is_withheld = |name: &str| {
+        !is_granted(&given, name) && withheld.iter().any(|one| covers(one, name) || covers(name, one))
+    };
+    let mut again = whole(had, before);
+    again.retain(|name| !is_withheld(name));
+    with_host(before.connector.id.as_str(), again)
 }
 
 /// What another version asks for, beside what the present one asks for and what was granted of that.
@@ -228,10 +266,18 @@ impl Difference {
         after: &Manifest,
         approved: bool,
     ) -> Result<Vec<String>, String> {
-        let is_new = |name: &str| self.more.iter().any(|more| more.name == name);
+        with_host(after.connector.id.as_str(), self.kept(before, after, approved))
+    }
+
+    /// The same for somebody who changes it further.
+    pub(crate) fn kept(&self, before: &[String], after: &Manifest, approved: bool) -> Vec<String> {
         let names = asked(after).into_iter().map(|asked| asked.name);
-        let granted = names.filter(|name| if is_new(name) { approved } else { is_granted(before, name) });
-        with_host(after.connector.id.as_str(), granted.collect())
+        names.filter(|name| if self.has(name) { approved } else { is_granted(before, name) }).collect()
+    }
+
+    /// Whether the other version asks for this and the present one does not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.more.iter().any(|more| more.name == name)
     }
 }
 

@@ -114,6 +114,22 @@ fn naming_some_of_a_kind_withholds_the_others_of_that_kind() {
 }
 
 #[test]
+fn what_a_connection_has_not_is_given_by_name_and_not_by_withholding_something_else() {
+    let manifest = manifest(&[READS, WRITES, CONTACTS, REPEATS].concat());
+    let has = owned(&["contacts.readonly", "host:api.test.example", "repeat:/b"]);
+    assert_eq!(changed(&manifest, &has, None, &[]).unwrap(), has);
+    let less = changed(&manifest, &has, None, &owned(&["repeat:/b", "contacts.write"])).unwrap();
+    assert_eq!(less, ["contacts.readonly", "host:api.test.example"]);
+    let named = owned(&["contacts.write", "records:contact:both"]);
+    assert_eq!(
+        changed(&manifest, &has, Some(&named), &[]).unwrap(),
+        ["contacts.write", "host:api.test.example", "records:contact:both", "repeat:/b"]
+    );
+    let hostless = changed(&manifest, &has, None, &owned(&["host:api.test.example"])).unwrap_err();
+    assert!(hostless.contains("without a host"), "{hostless}");
+}
+
+#[test]
 fn what_is_not_granted_is_not_in_what_works_with_the_connection() {
     let manifest = manifest(&[READS, CONTACTS, EVENTS, REPEATS].concat());
     let all = chosen(&manifest, None, &[]).unwrap();
@@ -148,6 +164,28 @@ fn another_version_is_given_what_was_granted_and_more_only_with_approval() {
     let back = Difference::between(&after, &before);
     assert_eq!(names(&back.more), [] as [&str; 0]);
     assert_eq!(names(&back.less), ["records:contact:both", "event:ContactCreate"]);
+}
+
+#[test]
+fn a_version_that_is_used_again_is_given_what_it_had_but_for_what_was_withheld_since() {
+    let before = manifest(&[READS, WRITES, CONTACTS, EVENTS].concat());
+    let had = chosen(&before, None, &[]).unwrap();
+    // This one asks for less: what it does not ask for, nobody withheld.
+    let present = manifest(&[READS, TO_HIGHLEVEL, REPEATS].concat());
+    let all = chosen(&present, None, &[]).unwrap();
+    assert_eq!(given_again(&had, &before, &all, &present).unwrap(), had);
+    let less =
+        chosen(&present, None, &owned(&["contacts.readonly", "records:contact:to-highlevel"])).unwrap();
+    let again = ["contacts.write", "host:api.test.example", "event:ContactCreate"];
+    assert_eq!(given_again(&had, &before, &less, &present).unwrap(), again);
+    // From before hosts were granted: all but scopes was meant.
+    let old = owned(&["contacts.readonly", "contacts.write"]);
+    assert_eq!(given_again(&old, &before, &less, &present).unwrap(), again);
+    // Its one host was withheld: it is not taken for one from before hosts were granted.
+    let present = manifest(&["hosts = [\"api.test.example\", \"b.example\"]\n", READS].concat());
+    let other = chosen(&present, None, &owned(&["host:api.test.example"])).unwrap();
+    let hostless = given_again(&had, &before, &other, &present).unwrap_err();
+    assert!(hostless.contains("without a host"), "{hostless}");
 }
 
 #[test]

@@ -260,8 +260,9 @@ impl Engine {
             return self.stop_unvouched(id, &reason).await;
         }
         tracing::error!(connection = %id, reason, "the connection cannot be loaded and is paused");
-        if let Err(error) = self.store().set_connection_state(id, ConnectionState::Paused, Some(reason)).await
-        {
+        // Whoever stopped it meanwhile had another reason.
+        let (from, to) = (ConnectionState::Enabled, ConnectionState::Paused);
+        if let Err(error) = self.store().exchange_connection_state(id, from, to, Some(reason), None).await {
             tracing::error!(connection = %id, %error, "the connection could not be paused");
         }
     }

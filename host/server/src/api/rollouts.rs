@@ -145,7 +145,8 @@ fn pinned(now: &Version, before: &Version) -> Told {
     Told(format!("version={} digest={} before={}", now.version, now.digest, before.digest))
 }
 
-/// Ends the trial; without one, pins the version before the present one again, with its grants and settings.
+/// Ends the trial; without one, pins the version before the present one again, with its settings, and with its grants but for what
+/// was withheld since.
 #[utoipa::path(
     post,
     path = "/api/v1/workspaces/{workspace}/connections/{connector}/rollback",

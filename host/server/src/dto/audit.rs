@@ -30,7 +30,8 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// `begun` or `refused`.
     pub phase: AuditPhase,
-    /// Who asked: a user, `admin-token-file`, `the-host` for what it did by itself, or `-` for nobody who is known.
+    /// Who asked: a user, `admin-token-file`, `the-host` for what it did by itself, `command-line` for whoever ran a command on the
+    /// database itself, or `-` for nobody who is known.
     pub actor: String,
     /// With which token.
     pub token: Option<String>,
@@ -78,7 +79,7 @@ pub struct AuditQuery {
     /// Of this workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,
-    /// Of this actor: a user, `admin-token-file`, `the-host`, or `-`.
+    /// Of this actor: a user, `admin-token-file`, `the-host`, `command-line`, or `-`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// At this instant or later.

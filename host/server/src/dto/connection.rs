@@ -41,7 +41,8 @@ pub struct Connection {
     /// `POST`s to the partner that the host repeats by itself after a lost answer, as the connector's author allows.
     #[serde(default)]
     pub repeatable: Vec<Repeatable>,
-    /// What it asks for that the component before this one did not; only in the answer that replaced it.
+    /// What it was given and did not have before: it asks for more than the component before this one, or somebody gave it back. Only in
+    /// the answer to that.
     #[serde(default)]
     pub newly_granted: Vec<Permission>,
     /// Base URL of the partner's API.
@@ -201,7 +202,8 @@ impl From<engine::SettingView> for Setting {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnableConnection {
-    /// The component to pin; the newest installed version if absent.
+    /// The component to pin. If absent, a connection that is there keeps its own, and a new one has the newest that a platform admin
+    /// installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// Base URL of the partner's API; the manifest's if absent.
@@ -230,12 +232,13 @@ pub struct EnableConnection {
     /// When it is served; the stored schedule stays if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
-    /// What to grant, by name. Only the scopes that are named are granted; of hosts, records, events and repeats those that are named,
-    /// or all that the connector asks for where none of the kind is. If absent, what was granted stays; of a new connection everything
-    /// is.
+    /// What to grant, by name. Only the scopes that are named are granted; of hosts, records, events and repeats those that are named.
+    /// Where none of the kind is named what was granted stays; of a new connection, all that the connector asks for. The same of all
+    /// kinds if this is absent. What was withheld is given back by naming it here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
-    /// What not to grant, by name.
+    /// What not to grant, by name. It is taken from what was granted, and gives nothing back; of a new connection, from all that the
+    /// connector asks for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withhold: Vec<String>,
     /// Give another component what it asks for beyond the present one; without, such a one is refused.

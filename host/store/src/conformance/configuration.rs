@@ -181,4 +181,32 @@ pub(super) async fn a_state_is_exchanged_only_for_the_one_it_was_seen_in(engine:
     assert!(!exchange(Enabled, NeedsReconnect, Some("refused")).await, "the guard's stop stays");
     let stopped = world.store.connection(&prefinery()).await.unwrap().unwrap();
     assert_eq!(stopped.stop_cause, Some(StopCause::MassChange));
+
+    // Each is on record with what was changed, and nothing is that was not.
+    let world = world.restart().await;
+    let changes = world.store.audit(AuditFilter { limit: 100, ..AuditFilter::default() }).await.unwrap();
+    let told: Vec<_> =
+        changes.iter().map(|change| (change.row.entry.action.as_str(), change.told.as_str())).collect();
+    let digest = "ab".repeat(32);
+    assert_eq!(
+        told,
+        [
+            (
+                "connections.disable",
+                format!("state=paused before=enabled digest={digest} cause=mass-change").as_str()
+            ),
+            (
+                "connections.enable",
+                format!("state=enabled before=needs-reconnect digest={digest} cause=suspended").as_str()
+            ),
+            (
+                "connections.disable",
+                format!("state=needs-reconnect before=enabled digest={digest} cause=suspended").as_str()
+            ),
+        ]
+    );
+    let NewAudit { actor, workspace, target, .. } = &changes[0].row.entry;
+    assert_eq!((actor, workspace, target.as_str()), (&Actor::Host, &Some(acme()), "connector=prefinery"));
+    assert!(changes.iter().all(|change| change.status == Some(200) && change.ended_at.is_some()));
+    assert_eq!(world.store.verify_audit(None).await.unwrap().broken, None);
 }

@@ -130,9 +130,11 @@ cases! {
         a_lease_of_a_process_that_is_known_to_have_ended_is_taken_over_at_once,
         what_opens_an_answer_that_was_not_understood_is_kept,
         a_failed_attempt_keeps_the_pair_and_is_due_again,
+        a_grant_that_opens_nothing_is_on_record_until_it_opens_something_again,
         a_new_consent_takes_the_place_of_the_old_pair,
         a_consent_ends_once_and_in_time,
-        a_later_word_of_an_installation_stands;
+        a_later_word_of_an_installation_stands,
+        where_the_app_is_installed_is_on_record_for_each_workspace_and_once_for_all_others;
     configuration:
         everything_configured_survives_a_restart,
         a_component_is_approved_by_whoever_may_and_stays_so,

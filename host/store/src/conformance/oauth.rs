@@ -76,6 +76,17 @@ async fn stored(world: &World, name: &str) -> Option<Vec<u8>> {
     world.store.credential(name).await.unwrap().map(|sealed| sealed.bytes)
 }
 
+/// What is on record, newest first: of which workspace, what, and what came of it.
+async fn on_record(world: &World) -> Vec<(Option<WorkspaceId>, String, String)> {
+    let changes = world.store.audit(AuditFilter { limit: 100, ..AuditFilter::default() }).await.unwrap();
+    assert!(changes.iter().all(|change| change.row.entry.actor == Actor::Host));
+    let told = changes.into_iter().map(|change| {
+        let NewAudit { workspace, action, target, .. } = change.row.entry;
+        (workspace, format!("{action} {target}"), change.told)
+    });
+    told.collect()
+}
+
 fn granted(leased: &Leased) -> (u64, Option<u64>) {
     let Leased::Granted { fence, before } = leased else { panic!("{leased:?}") };
     (*fence, *before)
@@ -163,9 +174,31 @@ pub(super) async fn a_failed_attempt_keeps_the_pair_and_is_due_again(engine: Arc
     world.store.try_grant(&location(), at(600)).await.unwrap();
     assert_eq!(due(600).await, 1);
     let (fence, _) = granted(&world.store.lease_grant(ask(1, "one", 700)).await.unwrap());
+    assert_eq!(on_record(&world).await, [], "an outage is no change that anybody has to know of");
     assert!(world.store.not_renewed(ended(1, fence, GrantState::NeedsReconnect)).await.unwrap());
     assert_eq!(due(9_999).await, 0);
     assert_eq!(world.store.grants().await.unwrap().len(), 1);
+    let of_grant = || "oauth.renew grant=location/loc-acme".to_owned();
+    let lost = "state=needs-reconnect before=degraded".to_owned();
+    assert_eq!(on_record(&world).await, [(Some(acme()), of_grant(), lost)]);
+}
+
+pub(super) async fn a_grant_that_opens_nothing_is_on_record_until_it_opens_something_again(
+    engine: Arc<dyn Engine>,
+) {
+    let world = world(engine).await;
+    world.store.put_grant(consented("first", 0)).await.unwrap();
+    for second in [10, 20] {
+        let (fence, _) = granted(&world.store.lease_grant(ask(1, "one", second)).await.unwrap());
+        assert!(world.store.not_renewed(ended(1, fence, GrantState::Paused)).await.unwrap());
+    }
+    let (fence, _) = granted(&world.store.lease_grant(ask(1, "one", 30)).await.unwrap());
+    assert!(!world.store.renew_grant(&location(), 1, fence + 1, pair("other", 30)).await.unwrap());
+    assert!(world.store.renew_grant(&location(), 1, fence, pair("second", 30)).await.unwrap());
+    let (fence, _) = granted(&world.store.lease_grant(ask(2, "one", 40)).await.unwrap());
+    assert!(world.store.renew_grant(&location(), 2, fence, pair("third", 40)).await.unwrap());
+    let told: Vec<_> = on_record(&world).await.into_iter().map(|(.., told)| told).collect();
+    assert_eq!(told, ["state=active before=paused", "state=paused before=active"]);
 }
 
 pub(super) async fn a_new_consent_takes_the_place_of_the_old_pair(engine: Arc<dyn Engine>) {
@@ -222,4 +255,32 @@ pub(super) async fn a_later_word_of_an_installation_stands(engine: Arc<dyn Engin
     assert_eq!(put(listed).await, 1);
     let all = world.store.installations().await.unwrap();
     assert_eq!((all[0].company.as_deref(), all[0].name.as_deref()), (Some("com"), Some("Acme")));
+    let told: Vec<_> =
+        on_record(&world).await.into_iter().map(|(workspace, what, _)| (workspace, what)).collect();
+    let of = |action: &str| (None::<WorkspaceId>, format!("{action} location=loc"));
+    assert_eq!(told, [of("oauth.installed"), of("oauth.uninstalled"), of("oauth.installed")]);
+}
+
+pub(super) async fn where_the_app_is_installed_is_on_record_for_each_workspace_and_once_for_all_others(
+    engine: Arc<dyn Engine>,
+) {
+    let world = world(engine).await;
+    let told = |location: &str| Installation {
+        location: LocationId::new(location),
+        company: Some("com".to_owned()),
+        name: None,
+        installed: true,
+        told_at: at(10),
+    };
+    let all: Vec<_> = ["loc-acme", "loc-1", "loc-2"].map(told).into();
+    assert_eq!(world.store.put_installations(all.clone()).await.unwrap().len(), 3);
+    assert_eq!(world.store.put_installations(all).await.unwrap(), []);
+    let none = String::new;
+    assert_eq!(
+        on_record(&world).await,
+        [
+            (None, "oauth.installed locations=2".to_owned(), none()),
+            (Some(acme()), "oauth.installed location=loc-acme".to_owned(), none()),
+        ]
+    );
 }

@@ -112,20 +112,24 @@ pub(super) async fn a_version_is_adopted_and_rolled_back_with_its_grants_and_set
         assert!(world.store.end_rollout(begun.id, RolloutEnd::Adopt, "it held".to_owned()).await.unwrap());
         assert_eq!(present(&world).await, version(letter));
     }
-    let reason = || "rolled back".to_owned();
+    let roll_back = async |grants: &[String]| {
+        world.store.roll_back(&prefinery(), grants.to_vec(), "rolled back".to_owned()).await.unwrap()
+    };
     let running = world.store.begin_rollout(trial("d")).await.unwrap();
-    let back = world.store.roll_back(&prefinery(), reason()).await.unwrap().unwrap();
+    // Something was withheld since.
+    let left = Pinned { grants: vec!["host:b.example".to_owned()], ..version("b") };
+    let back = roll_back(&left.grants).await.unwrap();
     assert_eq!((back.candidate, back.state), (version("c"), RolloutState::Ended));
-    assert_eq!(present(&world).await, version("b"));
+    assert_eq!(present(&world).await, left);
     let ended = world.store.rollouts(&prefinery(), 1).await.unwrap().remove(0);
     assert_eq!(
         (ended.id, ended.state),
         (running.id, RolloutState::Ended),
         "nothing else is on trial after it"
     );
-    assert!(world.store.roll_back(&prefinery(), reason()).await.unwrap().is_some());
+    assert!(roll_back(&first.grants).await.is_some());
     assert_eq!(present(&world).await, first);
-    assert_eq!(world.store.roll_back(&prefinery(), reason()).await.unwrap(), None);
+    assert_eq!(roll_back(&[]).await, None);
     assert_eq!(present(&world).await, first);
 }
 
@@ -144,7 +148,7 @@ pub(super) async fn a_connection_that_gets_another_component_remembers_the_one_b
     let states: Vec<_> = listed.iter().map(|one| (one.candidate.clone(), one.state)).collect();
     assert_eq!(states, [(version("b"), RolloutState::Adopted), (running.candidate, RolloutState::Ended)]);
     assert_eq!(listed[0].former, first);
-    world.store.roll_back(&prefinery(), String::new()).await.unwrap().unwrap();
+    world.store.roll_back(&prefinery(), first.grants.clone(), String::new()).await.unwrap().unwrap();
     assert_eq!(present(&world).await, first);
 }
 

@@ -16,8 +16,12 @@ pub enum Actor {
     AdminTokenFile,
     /// A user.
     User(UserId),
-    /// The host itself, which nobody asked: a version on trial that it took back, or adopted.
+    /// The host itself, which nobody asked: a version on trial that it took back, or adopted; a connection that it stopped, or let go on;
+    /// what HighLevel told it of grants and installations.
     Host,
+    /// Whoever runs a command on the database itself, while no host has it open. The entry has the name that this person gives, and nobody
+    /// vouches for it.
+    CommandLine,
     /// Nobody who is known: the request showed no token, or none that counts.
     Unknown,
 }
@@ -25,6 +29,7 @@ pub enum Actor {
 impl Actor {
     const ADMIN_TOKEN_FILE: &'static str = "admin-token-file";
     const HOST: &'static str = "the-host";
+    const COMMAND_LINE: &'static str = "command-line";
     const UNKNOWN: &'static str = "-";
 
     /// As it is written in the log.
@@ -33,13 +38,14 @@ impl Actor {
             Self::AdminTokenFile => Self::ADMIN_TOKEN_FILE,
             Self::User(id) => id.as_str(),
             Self::Host => Self::HOST,
+            Self::CommandLine => Self::COMMAND_LINE,
             Self::Unknown => Self::UNKNOWN,
         }
     }
 
     /// Whether a user may have this name.
     pub fn is_taken(name: &str) -> bool {
-        [Self::ADMIN_TOKEN_FILE, Self::HOST, Self::UNKNOWN].contains(&name)
+        [Self::ADMIN_TOKEN_FILE, Self::HOST, Self::COMMAND_LINE, Self::UNKNOWN].contains(&name)
     }
 }
 
@@ -54,6 +60,7 @@ impl From<String> for Actor {
         match name.as_str() {
             Self::ADMIN_TOKEN_FILE => Self::AdminTokenFile,
             Self::HOST => Self::Host,
+            Self::COMMAND_LINE => Self::CommandLine,
             Self::UNKNOWN => Self::Unknown,
             _ => Self::User(UserId::new(name)),
         }

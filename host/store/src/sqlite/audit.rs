@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter
 use super::Result;
 use super::codec::At;
 use crate::model::{
-    Actor, AuditCheck, AuditFilter, AuditHash, AuditRow, AuditVerdict, AuditedChange, NewAudit,
+    Actor, AuditCheck, AuditFilter, AuditHash, AuditPhase, AuditRow, AuditVerdict, AuditedChange, NewAudit,
+    WorkspaceId,
 };
 
 const ROW: &str = "a.seq, a.at, a.phase, a.began, a.actor, a.token, a.workspace, a.action, a.target, a.status, a.detail, \
@@ -59,6 +60,44 @@ pub(super) fn append(db: &Connection, entry: &NewAudit, now: Timestamp) -> Resul
         hash.0
     ])?;
     Ok(seq)
+}
+
+/// The status that a request for the same would have been answered with.
+const DONE: u16 = 200;
+
+/// A change that nobody asked the admin API for.
+pub(super) struct Done {
+    /// Who made it.
+    pub(super) actor: Actor,
+    /// In which workspace; absent for the platform.
+    pub(super) workspace: Option<WorkspaceId>,
+    /// The operation by which somebody could have asked for it, or one like it.
+    pub(super) action: &'static str,
+    /// What it is done to.
+    pub(super) target: String,
+    /// What came of it.
+    pub(super) detail: String,
+}
+
+/// Puts a change on record in the transaction that makes it, with its beginning and its end like one that somebody asked for.
+pub(super) fn note(db: &Connection, done: Done, now: Timestamp) -> Result<()> {
+    let Done { actor, workspace, action, target, detail } = done;
+    let begun = NewAudit {
+        phase: AuditPhase::Begun,
+        began: None,
+        actor,
+        token: None,
+        workspace,
+        action: action.to_owned(),
+        target,
+        status: None,
+        detail: String::new(),
+    };
+    let began = append(db, &begun, now)?;
+    let ended =
+        NewAudit { phase: AuditPhase::Ended, began: Some(began), status: Some(DONE), detail, ..begun };
+    append(db, &ended, now)?;
+    Ok(())
 }
 
 /// Changes that were asked for, newest first.

@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
 
+use super::audit::Done;
 use super::file::{Fold, Locked, fold, open_writer};
 use super::mark::{Found, Mark, Position};
 use super::{Result, audit, schema};
 use crate::doubt::Doubt;
 use crate::error::StoreError;
-use crate::model::{AuditHash, AuditVerdict};
+use crate::model::{Actor, AuditHash, AuditVerdict};
 
 /// Problems that are listed at most; after so many it makes no difference.
 const PROBLEMS: i64 = 100;
@@ -67,12 +69,13 @@ pub fn check(path: &Path) -> Result<Checked> {
     })
 }
 
-/// Lets the next start go on with a database as it is, without what is missing. Damage cannot be accepted.
+/// Lets the next start go on with a database as it is, without what is missing. Damage cannot be accepted. `by` is the name that whoever
+/// accepts it gives, for the audit log.
 ///
 /// # Errors
 ///
 /// As [`check`]; `Corrupt` when the database is damaged, and then nothing is changed.
-pub fn accept(path: &Path) -> Result<Accepted> {
+pub fn accept(path: &Path, by: Option<&str>) -> Result<Accepted> {
     let (locked, connection) = open(path)?;
     let path = locked.path();
     let (found, position) = (Found::beside(path)?, Position::of(&connection)?);
@@ -82,8 +85,13 @@ pub fn accept(path: &Path) -> Result<Accepted> {
             return Err(StoreError::Corrupt { reason: problem });
         }
         schema::upgrade(&connection, path)?;
+        let accepting = connection.unchecked_transaction()?;
         // A copy from the time that is given up now must not pass for this database later, however far this one gets.
-        Position::renew_identity(&connection)?;
+        Position::renew_identity(&accepting)?;
+        // The end of the audit log may be among what is given up, and a chain alone does not show that: so it says so itself.
+        let commit = Position::of(&accepting)?.map_or(0, |position| position.commit);
+        audit::note(&accepting, given_up(found.commit(), commit, by), Timestamp::now())?;
+        accepting.commit()?;
         fold(&connection, Fold::All)?;
     }
     let commit = match Position::of(&connection)? {
@@ -94,6 +102,28 @@ pub fn accept(path: &Path) -> Result<Accepted> {
         position => position.map_or(0, |position| position.commit),
     };
     Ok(Accepted { commit, marked: found.commit(), was_doubtful })
+}
+
+/// That somebody goes on without what was acknowledged: how far it went by the mark, and with which commit it goes on.
+fn given_up(marked: Option<u64>, commit: u64, by: Option<&str>) -> Done {
+    let acknowledged = marked.map_or_else(|| "unknown".to_owned(), |marked| marked.to_string());
+    Done {
+        actor: Actor::CommandLine,
+        workspace: None,
+        action: "store.accept",
+        target: String::new(),
+        detail: format!("acknowledged={acknowledged} accepted={commit} by={}", named(by)),
+    }
+}
+
+/// A name as it may stand in the log: an address or a sentence is none.
+fn named(by: Option<&str>) -> &str {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    match by {
+        None => "-",
+        Some(name) if (1..=64).contains(&name.len()) && name.bytes().all(fits) => name,
+        Some(_) => "(no name)",
+    }
 }
 
 /// Follows the chain of the audit log of a database that no host has open, such as a copy. Changes nothing.

@@ -110,6 +110,16 @@ impl<T: DeserializeOwned> FromSql for Json<T> {
 /// An enum without fields, as the word that serde knows it by.
 pub(super) struct Word<T>(pub(super) T);
 
+impl<T: Serialize> Word<T> {
+    /// The word, for whoever reads it.
+    pub(super) fn text(&self) -> String {
+        match serde_json::to_value(&self.0) {
+            Ok(serde_json::Value::String(word)) => word,
+            _ => String::new(),
+        }
+    }
+}
+
 impl<T: Serialize> ToSql for Word<T> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         match serde_json::to_value(&self.0) {

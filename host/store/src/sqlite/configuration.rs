@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use rusqlite::{Connection as Db, OptionalExtension as _, Row, named_params, params};
 use subtle::ConstantTimeEq as _;
 
+use super::audit::Done;
 use super::codec::{At, Json, Word, count, integer, is_taken};
-use super::{Result, data_keys, events, rollouts};
+use super::{Result, audit, data_keys, events, rollouts};
 use crate::error::StoreError;
 use crate::model::{
-    Connection, ConnectionId, ConnectionState, InstalledConnector, LocationId, Policy, Schedule, Shard,
-    StopCause, Workspace, WorkspaceId,
+    Actor, Connection, ConnectionId, ConnectionState, InstalledConnector, LocationId, Policy, Schedule,
+    Shard, StopCause, Workspace, WorkspaceId,
 };
 use crate::vault::{KeyId, Sealed};
 
@@ -242,21 +243,40 @@ pub(super) fn exchange_connection_state(
     (from, to): (ConnectionState, ConnectionState),
     reason: Option<&str>,
     cause: Option<StopCause>,
+    now: Timestamp,
 ) -> Result<bool> {
-    let sql =
-        "UPDATE connections SET state = ?3, state_reason = ?4, stop_cause = ?5 WHERE id = ?1 AND state = ?2";
-    let changed =
-        db.prepare_cached(sql)?.execute(params![id, Word(from), Word(to), reason, cause.map(Word)])?;
-    Ok(changed > 0)
+    let Some(before) = connection(db, id)?.filter(|before| before.state == from) else { return Ok(false) };
+    let sql = "UPDATE connections SET state = ?2, state_reason = ?3, stop_cause = ?4 WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![id, Word(to), reason, cause.map(Word)])?;
+    note_exchanged(db, &before, to, cause, now)?;
+    Ok(true)
 }
 
-pub(super) fn stop_mass_change(db: &Db, id: &ConnectionId, reason: &str) -> Result<bool> {
-    let sql =
-        "UPDATE connections SET state = ?2, state_reason = ?3, stop_cause = ?4 WHERE id = ?1 AND state = ?5";
-    let (paused, enabled) = (Word(ConnectionState::Paused), Word(ConnectionState::Enabled));
-    let cause = Word(StopCause::MassChange);
-    let changed = db.prepare_cached(sql)?.execute(params![id, paused, reason, cause, enabled])?;
-    Ok(changed > 0)
+pub(super) fn stop_mass_change(db: &Db, id: &ConnectionId, reason: &str, now: Timestamp) -> Result<bool> {
+    let states = (ConnectionState::Enabled, ConnectionState::Paused);
+    exchange_connection_state(db, id, states, Some(reason), Some(StopCause::MassChange), now)
+}
+
+/// Puts on record that the host stopped a connection by itself, or let it go on. Of what stopped it the cause alone: the words may be a
+/// vendor's.
+fn note_exchanged(
+    db: &Db,
+    before: &Connection,
+    to: ConnectionState,
+    cause: Option<StopCause>,
+    now: Timestamp,
+) -> Result<()> {
+    let goes_on = to == ConnectionState::Enabled;
+    let cause = cause.or(before.stop_cause).map(|cause| format!(" cause={}", Word(cause).text()));
+    let (after, was) = (Word(to).text(), Word(before.state).text());
+    let done = Done {
+        actor: Actor::Host,
+        workspace: Some(before.workspace.clone()),
+        action: if goes_on { "connections.enable" } else { "connections.disable" },
+        target: format!("connector={}", before.connector),
+        detail: format!("state={after} before={was} digest={}{}", before.digest, cause.unwrap_or_default()),
+    };
+    audit::note(db, done, now)
 }
 
 pub(super) fn connection(db: &Db, id: &ConnectionId) -> Result<Option<Connection>> {

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use rusqlite::{Connection as Db, OptionalExtension as _, Row, params};
 
+use super::audit::Done;
 use super::codec::{At, Json, Word, count, integer};
-use super::{Result, configuration};
+use super::{Result, audit, configuration};
 use crate::error::StoreError;
 use crate::model::{
     Actor, ConsentFlow, Consented, GrantId, GrantLease, GrantState, Installation, LeaseRequest, Leased,
-    LocationId, NewPair, NotRenewed, OAuthGrant,
+    LocationId, NewPair, NotRenewed, OAuthGrant, WorkspaceId,
 };
 
 const GRANT: &str = "SELECT id, client, company, scopes, state, reason, generation, expires_at, renewed_at, attempts, \
@@ -109,7 +110,14 @@ pub(super) fn lease(db: &Db, request: &LeaseRequest) -> Result<Leased> {
 }
 
 /// Stores the next pair, if the lease is still the one under which it was fetched.
-pub(super) fn renew(db: &Db, id: &GrantId, generation: u64, fence: u64, pair: &NewPair) -> Result<bool> {
+pub(super) fn renew(
+    db: &Db,
+    id: &GrantId,
+    (generation, fence): (u64, u64),
+    pair: &NewPair,
+    now: Timestamp,
+) -> Result<bool> {
+    let before = grant(db, id)?;
     let sql = "UPDATE oauth_grants SET scopes = ?4, state = ?5, reason = NULL, generation = generation + 1, expires_at = ?6, \
                    renewed_at = ?7, attempts = 0, next_attempt_at = ?8, lease_owner = NULL, lease_until = NULL, \
                    unsettled = NULL \
@@ -129,11 +137,13 @@ pub(super) fn renew(db: &Db, id: &GrantId, generation: u64, fence: u64, pair: &N
     }
     configuration::put_credential(db, &id.pair(), &pair.sealed)?;
     configuration::remove_credential(db, &id.courier())?;
+    note_state(db, before, GrantState::Active, now)?;
     Ok(true)
 }
 
 /// Notes that an attempt brought no pair, and gives the lease back.
-pub(super) fn not_renewed(db: &Db, ended: &NotRenewed) -> Result<bool> {
+pub(super) fn not_renewed(db: &Db, ended: &NotRenewed, now: Timestamp) -> Result<bool> {
+    let before = grant(db, &ended.id)?;
     let sql = "UPDATE oauth_grants SET state = ?4, reason = ?5, attempts = attempts + 1, next_attempt_at = ?6, \
                    lease_owner = NULL, lease_until = NULL, unsettled = CASE WHEN ?7 THEN unsettled END \
                WHERE id = ?1 AND generation = ?2 AND fence = ?3";
@@ -146,10 +156,41 @@ pub(super) fn not_renewed(db: &Db, ended: &NotRenewed) -> Result<bool> {
         At(ended.next_attempt_at),
         ended.unread,
     ])?;
-    if changed > 0 && !ended.unread {
+    if changed == 0 {
+        return Ok(false);
+    }
+    if !ended.unread {
         configuration::remove_credential(db, &ended.id.courier())?;
     }
-    Ok(changed > 0)
+    note_state(db, before, ended.state, now)?;
+    Ok(true)
+}
+
+/// Puts on record that a grant opens nothing any more, or is not so any more. An attempt that failed and is made again within minutes is
+/// none of that: an outage would fill the log.
+fn note_state(db: &Db, before: Option<OAuthGrant>, after: GrantState, now: Timestamp) -> Result<()> {
+    let is_shut = |state: GrantState| matches!(state, GrantState::Paused | GrantState::NeedsReconnect);
+    let Some(OAuthGrant { id, state, .. }) = before else { return Ok(()) };
+    if state == after || !(is_shut(state) || is_shut(after)) {
+        return Ok(());
+    }
+    let workspace = match id.as_location() {
+        Some(location) => bound_to(db, &location)?,
+        None => None,
+    };
+    let done = Done {
+        actor: Actor::Host,
+        workspace,
+        action: "oauth.renew",
+        target: format!("grant={id}"),
+        detail: format!("state={} before={}", Word(after).text(), Word(state).text()),
+    };
+    audit::note(db, done, now)
+}
+
+/// The workspace of a location.
+fn bound_to(db: &Db, location: &LocationId) -> Result<Option<WorkspaceId>> {
+    Ok(configuration::workspace_of(db, location)?.map(|workspace| workspace.id))
 }
 
 /// Brings a grant's turn forward, whatever its state: somebody has reason to think that it changed.
@@ -187,8 +228,8 @@ pub(super) fn end_consent(db: &Db, state: &str, now: Timestamp) -> Result<Option
     Ok(found.filter(|flow| flow.expires_at > now))
 }
 
-/// Notes what the vendor told of locations. Answers those of which it is news.
-pub(super) fn put_installations(db: &Db, told: &[Installation]) -> Result<Vec<LocationId>> {
+/// Notes what the vendor told of locations. Answers those of which it is news, and puts these on record.
+pub(super) fn put_installations(db: &Db, told: &[Installation], now: Timestamp) -> Result<Vec<LocationId>> {
     let sql = "INSERT INTO installations (location, company, name, installed, told_at) VALUES (?1, ?2, ?3, ?4, ?5) \
                ON CONFLICT (location) DO UPDATE SET company = coalesce(?2, company), name = coalesce(?3, name), \
                    installed = ?4, told_at = ?5 \
@@ -199,9 +240,37 @@ pub(super) fn put_installations(db: &Db, told: &[Installation]) -> Result<Vec<Lo
         let mut statement = db.prepare_cached(sql)?;
         let row = params![one.location, one.company, one.name, one.installed, At(one.told_at)];
         let written = statement.query_row(row, |row| row.get::<_, LocationId>(0)).optional()?;
-        news.extend(written.filter(|_| before != Some(one.installed)));
+        if written.is_some() && before != Some(one.installed) {
+            news.push(one);
+        }
     }
-    Ok(news)
+    note_installations(db, &news, now)?;
+    Ok(news.into_iter().map(|one| one.location.clone()).collect())
+}
+
+/// Each location of a workspace by itself, for its admins. An agency may have thousands of others: those are one entry.
+fn note_installations(db: &Db, news: &[&Installation], now: Timestamp) -> Result<()> {
+    let note = |installed: bool, workspace: Option<WorkspaceId>, target: String| {
+        let action = if installed { "oauth.installed" } else { "oauth.uninstalled" };
+        let done = Done { actor: Actor::Host, workspace, action, target, detail: String::new() };
+        audit::note(db, done, now)
+    };
+    for installed in [true, false] {
+        let mut others = Vec::new();
+        for one in news.iter().filter(|one| one.installed == installed) {
+            let target = format!("location={}", one.location);
+            match bound_to(db, &one.location)? {
+                Some(workspace) => note(installed, Some(workspace), target)?,
+                None => others.push(target),
+            }
+        }
+        match &others[..] {
+            [] => {}
+            [one] => note(installed, None, one.clone())?,
+            more => note(installed, None, format!("locations={}", more.len()))?,
+        }
+    }
+    Ok(())
 }
 
 fn installed(db: &Db, location: &LocationId) -> Result<Option<bool>> {

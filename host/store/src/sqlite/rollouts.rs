@@ -215,7 +215,13 @@ fn pin(db: &Db, connection: &ConnectionId, pinned: &Pinned) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn roll_back(db: &Db, id: &ConnectionId, reason: &str, now: Timestamp) -> Result<Option<Rollout>> {
+pub(super) fn roll_back(
+    db: &Db,
+    id: &ConnectionId,
+    grants: Vec<String>,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Option<Rollout>> {
     let owner = configuration::owner(db, id)?;
     let connection = configuration::connection(db, id)?;
     let present = connection.map(|connection| connection.digest);
@@ -229,7 +235,7 @@ pub(super) fn roll_back(db: &Db, id: &ConnectionId, reason: &str, now: Timestamp
         close(db, running.id, RolloutState::Ended, reason, now)?;
         mend::all(db, &running, now)?;
     }
-    pin(db, id, &rollout.former)?;
+    pin(db, id, &Pinned { grants, ..rollout.former.clone() })?;
     let sql = "UPDATE rollouts SET state = 'ended', reason = ?2, ended_at = ?3 WHERE pk = ?1";
     db.prepare_cached(sql)?.execute(params![integer(rollout.id), reason, At(now)])?;
     mend::all(db, &rollout, now)?;

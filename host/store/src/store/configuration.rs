@@ -43,7 +43,8 @@ pub trait ConfigurationStore: Send + Sync + 'static {
         state: ConnectionState,
         reason: Option<String>,
     ) -> Result<()>;
-    /// Changes the state if it is `from` now, and answers whether it was: what stopped a connection meanwhile had another reason.
+    /// Changes the state if it is `from` now, and answers whether it was: what stopped a connection meanwhile had another reason. That is
+    /// the host's own doing ([`Actor::Host`]), and on record with it.
     async fn exchange_connection_state(
         &self,
         id: &ConnectionId,
@@ -53,7 +54,7 @@ pub trait ConfigurationStore: Send + Sync + 'static {
         cause: Option<StopCause>,
     ) -> Result<bool>;
     /// Pauses a connection because of a mass change, unless it is not enabled any more: whoever stopped it before had another
-    /// reason, which allowing more changes must not undo. Answers whether it was paused now.
+    /// reason, which allowing more changes must not undo. Answers whether it was paused now, which is then on record.
     async fn stop_mass_change(&self, id: &ConnectionId, reason: String) -> Result<bool>;
     /// One connection.
     async fn connection(&self, id: &ConnectionId) -> Result<Option<Connection>>;
@@ -70,9 +71,15 @@ pub trait ConfigurationStore: Send + Sync + 'static {
     async fn count_rollout(&self, id: u64, news: RolloutNews) -> Result<()>;
     /// Ends a running rollout; answers whether it was running. Adopting pins its version, its grants and its settings, all or nothing.
     async fn end_rollout(&self, id: u64, end: RolloutEnd, reason: String) -> Result<bool>;
-    /// Pins what the connection had before its present component, which was adopted, with the grants and settings of then, all or
-    /// nothing; answers the rollout that this takes back. None when nothing is known to be before it.
-    async fn roll_back(&self, connection: &ConnectionId, reason: String) -> Result<Option<Rollout>>;
+    /// Pins what the connection had before its present component, which was adopted, with the settings of then and with these grants, all
+    /// or nothing; answers the rollout that this takes back. None when nothing is known to be before it. The grants of then may hold what
+    /// was withheld since: what is left of them, the caller says.
+    async fn roll_back(
+        &self,
+        connection: &ConnectionId,
+        grants: Vec<String>,
+        reason: String,
+    ) -> Result<Option<Rollout>>;
     /// The rollouts of a connection, the newest first.
     async fn rollouts(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<Rollout>>;
     /// The rollout of a connection that is running.

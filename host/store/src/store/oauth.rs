@@ -25,10 +25,10 @@ pub trait OAuthStore: Send + Sync + 'static {
     /// stored with it ([`GrantId::courier`]), unless that of an earlier lease without outcome is still needed.
     async fn lease_grant(&self, request: LeaseRequest) -> Result<Leased>;
     /// Stores the next pair, in one transaction with the end of the lease. False, and nothing happens, when generation or fence
-    /// is another one by now.
+    /// is another one by now. That a grant opens something again is on record with it.
     async fn renew_grant(&self, id: &GrantId, generation: u64, fence: u64, pair: NewPair) -> Result<bool>;
     /// Notes that an attempt brought no pair and ends the lease. The pair stays. False as with
-    /// [`renew_grant`](Self::renew_grant).
+    /// [`renew_grant`](Self::renew_grant). That a grant opens nothing any more is on record with it.
     async fn not_renewed(&self, ended: NotRenewed) -> Result<bool>;
     /// Brings a grant's next attempt forward to `now`.
     async fn try_grant(&self, id: &GrantId, now: Timestamp) -> Result<()>;
@@ -36,7 +36,8 @@ pub trait OAuthStore: Send + Sync + 'static {
     async fn begin_consent(&self, flow: ConsentFlow) -> Result<()>;
     /// Takes a consent that was begun and has not expired. It can be taken once.
     async fn end_consent(&self, state: &str, now: Timestamp) -> Result<Option<ConsentFlow>>;
-    /// Notes where the app is installed, as far as what is known is not newer; answers the locations for which that changed.
+    /// Notes where the app is installed, as far as what is known is not newer; answers the locations for which that changed, which is on
+    /// record with it.
     async fn put_installations(&self, told: Vec<Installation>) -> Result<Vec<LocationId>>;
     /// What is known of installations, by location.
     async fn installations(&self) -> Result<Vec<Installation>>;

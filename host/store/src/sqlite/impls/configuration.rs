@@ -74,16 +74,16 @@ impl ConfigurationStore for SqliteStore {
         reason: Option<String>,
         cause: Option<StopCause>,
     ) -> Result<bool> {
-        let (id, states) = (id.clone(), (from, to));
+        let (id, states, now) = (id.clone(), (from, to), self.now());
         self.write(move |db| {
-            configuration::exchange_connection_state(db, &id, states, reason.as_deref(), cause)
+            configuration::exchange_connection_state(db, &id, states, reason.as_deref(), cause, now)
         })
         .await
     }
 
     async fn stop_mass_change(&self, id: &ConnectionId, reason: String) -> Result<bool> {
-        let id = id.clone();
-        self.write(move |db| configuration::stop_mass_change(db, &id, &reason)).await
+        let (id, now) = (id.clone(), self.now());
+        self.write(move |db| configuration::stop_mass_change(db, &id, &reason, now)).await
     }
 
     async fn connection(&self, id: &ConnectionId) -> Result<Option<Connection>> {
@@ -120,9 +120,14 @@ impl ConfigurationStore for SqliteStore {
         self.write(move |db| rollouts::end(db, id, end, &reason, now)).await
     }
 
-    async fn roll_back(&self, connection: &ConnectionId, reason: String) -> Result<Option<Rollout>> {
+    async fn roll_back(
+        &self,
+        connection: &ConnectionId,
+        grants: Vec<String>,
+        reason: String,
+    ) -> Result<Option<Rollout>> {
         let (connection, now) = (connection.clone(), self.now());
-        self.write(move |db| rollouts::roll_back(db, &connection, &reason, now)).await
+        self.write(move |db| rollouts::roll_back(db, &connection, grants, &reason, now)).await
     }
 
     async fn rollouts(&self, connection: &ConnectionId, limit: u32) -> Result<Vec<Rollout>> {

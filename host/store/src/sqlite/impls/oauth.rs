@@ -34,12 +34,13 @@ impl OAuthStore for SqliteStore {
     }
 
     async fn renew_grant(&self, id: &GrantId, generation: u64, fence: u64, pair: NewPair) -> Result<bool> {
-        let id = id.clone();
-        self.write(move |db| oauth::renew(db, &id, generation, fence, &pair)).await
+        let (id, now) = (id.clone(), self.now());
+        self.write(move |db| oauth::renew(db, &id, (generation, fence), &pair, now)).await
     }
 
     async fn not_renewed(&self, ended: NotRenewed) -> Result<bool> {
-        self.write(move |db| oauth::not_renewed(db, &ended)).await
+        let now = self.now();
+        self.write(move |db| oauth::not_renewed(db, &ended, now)).await
     }
 
     async fn try_grant(&self, id: &GrantId, now: Timestamp) -> Result<()> {
@@ -58,7 +59,8 @@ impl OAuthStore for SqliteStore {
     }
 
     async fn put_installations(&self, told: Vec<Installation>) -> Result<Vec<LocationId>> {
-        self.write(move |db| oauth::put_installations(db, &told)).await
+        let now = self.now();
+        self.write(move |db| oauth::put_installations(db, &told, now)).await
     }
 
     async fn installations(&self) -> Result<Vec<Installation>> {

@@ -86,7 +86,7 @@ async fn a_log_that_was_cut_removed_or_garbled_is_noticed_and_left_as_evidence()
             "{name}"
         );
 
-        let accepted = accept(&path).unwrap();
+        let accepted = accept(&path, None).unwrap();
         assert_eq!(
             (accepted.commit, accepted.marked, accepted.was_doubtful),
             (database, Some(22), true),
@@ -116,12 +116,49 @@ async fn an_older_copy_in_the_place_of_the_database_is_noticed_and_so_is_the_new
 
     fs::copy(&older, &path).unwrap();
     assert!(matches!(doubt(&path), Doubt::Behind { database: 7, marked: 32, .. }), "{}", doubt(&path));
-    assert_eq!(accept(&path).unwrap().commit, 7);
+    assert_eq!(accept(&path, Some("ann")).unwrap().commit, 7);
     append(&SqliteStore::open(&path).unwrap(), 5, 8).await;
 
     // Further than the mark, but not on the way that was gone since.
     fs::copy(&newer, &path).unwrap();
     assert!(matches!(doubt(&path), Doubt::Other { marked: 10, .. }), "{}", doubt(&path));
+}
+
+#[tokio::test]
+async fn a_log_that_was_put_back_with_an_older_copy_says_who_accepted_that_and_what_is_missing() {
+    let (directory, path) = directory();
+    let store = SqliteStore::open(&path).unwrap();
+    configure(&store, "acme").await;
+    drop(store);
+    let older = directory.path().join("older.db");
+    fs::copy(&path, &older).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    // Somebody would rather not have this on record.
+    assert!(store.stop_mass_change(&connection_id("acme"), "many".to_owned()).await.unwrap());
+    drop(store);
+    fs::copy(&older, &path).unwrap();
+
+    assert!(accept(&path, Some("ann")).unwrap().was_doubtful);
+    assert!(!accept(&path, Some("ann")).unwrap().was_doubtful, "what is accepted once is on record once");
+    let store = SqliteStore::open(&path).unwrap();
+    let changes = store.audit(AuditFilter { limit: 10, ..AuditFilter::default() }).await.unwrap();
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    let NewAudit { actor, action, workspace, .. } = &changes[0].row.entry;
+    assert_eq!((actor, action.as_str(), workspace), (&Actor::CommandLine, "store.accept", &None));
+    assert_eq!(changes[0].told, "acknowledged=3 accepted=2 by=ann");
+    assert_eq!(store.verify_audit(None).await.unwrap().broken, None);
+    drop(store);
+
+    // A mark that says nothing, and somebody whose name is none.
+    for by in [None, Some("Ann Smith <ann@example.com>")] {
+        fs::write(beside(&path, ".mark"), "").unwrap();
+        accept(&path, by).unwrap();
+    }
+    let store = SqliteStore::open(&path).unwrap();
+    let changes = store.audit(AuditFilter { limit: 2, ..AuditFilter::default() }).await.unwrap();
+    let told: Vec<_> = changes.iter().map(|change| change.told.as_str()).collect();
+    let unknown = |by: &str| format!("acknowledged=unknown accepted=2 by={by}");
+    assert_eq!(told, [unknown("(no name)"), unknown("-")]);
 }
 
 #[tokio::test]
@@ -155,8 +192,8 @@ async fn an_unreadable_mark_is_a_question_to_a_person() {
     drop(SqliteStore::open(&path).unwrap());
     fs::write(beside(&path, ".mark"), "").unwrap();
     assert!(matches!(doubt(&path), Doubt::Unreadable { .. }));
-    assert!(accept(&path).unwrap().was_doubtful);
-    assert!(!accept(&path).unwrap().was_doubtful, "nothing is left to accept");
+    assert!(accept(&path, None).unwrap().was_doubtful);
+    assert!(!accept(&path, None).unwrap().was_doubtful, "nothing is left to accept");
     drop(SqliteStore::open(&path).unwrap());
 }
 
@@ -193,13 +230,13 @@ async fn damage_that_a_read_meets_stops_the_store_until_a_person_has_looked() {
     assert!(matches!(doubt(&path), Doubt::Damaged { .. }));
     let looked = check(&path).unwrap();
     assert!(!looked.problems.is_empty() && looked.doubt.is_some(), "{looked:?}");
-    assert!(matches!(accept(&path), Err(StoreError::Corrupt { .. })), "damage is not to be accepted");
+    assert!(matches!(accept(&path, None), Err(StoreError::Corrupt { .. })), "damage is not to be accepted");
 
     // As if the disk had given back wrong bytes once.
     file.write_all_at(&whole, 0).unwrap();
     assert!(matches!(doubt(&path), Doubt::Damaged { .. }), "not by itself");
     assert_eq!(check(&path).unwrap().problems, Vec::<String>::new());
-    accept(&path).unwrap();
+    accept(&path, None).unwrap();
     assert_eq!(events(&path).await, 100);
 }
 
