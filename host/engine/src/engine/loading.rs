@@ -106,6 +106,9 @@ impl Engine {
 
     /// The connection with another component of its connector, which a handler was begun with, and the settings that it had then. It
     /// has nothing that was withheld from the present one since, and no scope that the present one has not.
+    ///
+    /// # Errors
+    /// It cannot be loaded, or has no host left to speak with.
     pub(crate) async fn former(&self, pinned: &Active, digest: &Digest) -> Result<Arc<Active>, EngineError> {
         let Connection { id, workspace, grants, settings, .. } = &pinned.connection;
         let secrets = self.credentials().partner(workspace, id).await?;
@@ -123,8 +126,12 @@ impl Engine {
             let is_asked = permissions::is_scope(name) || asked.iter().any(|asked| asked.name == name);
             is_asked && !permissions::is_granted(&given, name)
         };
-        let mut granted = other.grants;
+        // Whether it is one from before hosts were granted is seen before anything is taken out: without its host it would look like one,
+        // and be given back all that was withheld.
+        let was = Connection { digest: other.digest.clone(), ..pinned.connection.clone() };
+        let mut granted = permissions::whole(&other.grants, &self.manifest_of(&was).await?);
         granted.retain(|name| !is_withheld(name));
+        let granted = permissions::with_host(&was.connector, granted).map_err(EngineError::Invalid)?;
         Ok(Arc::new(self.load_trial(pinned, &Pinned { grants: granted, ..other }, secrets).await?))
     }
 
