@@ -13,10 +13,11 @@ use contactor_server::dto::{
     MappingTrial, MatchQuery, MatchReport, Member, NewConsent, NewToken, NewUser, NewWorkspace, Parked,
     ParkedGroup, ParkedGroupDetail, PreviewDeletion, PreviewReport, PreviewRequest, PutDestination,
     PutMember, Quota, RecordRef, RecordingSummary, ReleaseAnswer, RenewGrant, ReplayReport, ResolveAnswer,
-    ResolveConflict, RetryAllQuery, RetryAnswer, RevokeAnswer, Rollout, RotateKeys, RotateRequest, Run,
-    RunQuery, SampleAnswer, SetDeletePolicies, SetMappingPolicy, SetMappingRow, StartMatch, StoryQuery,
-    SyncProgress, SyncRequest, Timeline, TimelineQuery, Token, TokenQuery, TrialReport, Upgrade, UpgradePlan,
-    UpgradeQuery, User, VaultStatus, Whoami, Workspace, WorkspacePolicy, WorkspaceSettings, WorkspaceToken,
+    ResolveConflict, RetryAllQuery, RetryAnswer, RevokeAnswer, Rollout, RolloutQuery, RotateKeys,
+    RotateRequest, Run, RunQuery, SampleAnswer, SetDeletePolicies, SetMappingPolicy, SetMappingRow,
+    StartMatch, StoryQuery, SyncProgress, SyncRequest, Timeline, TimelineQuery, Token, TokenQuery,
+    TrialReport, Upgrade, UpgradePlan, UpgradeQuery, User, VaultStatus, Whoami, Workspace, WorkspacePolicy,
+    WorkspaceSettings, WorkspaceToken,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -407,12 +408,22 @@ impl Client {
         self.json(self.of_connection(Method::GET, workspace, connector, &["rollout"])).await
     }
 
-    pub(crate) async fn adopt(&self, workspace: &str, connector: &str) -> Result<Rollout> {
-        self.json(self.of_connection(Method::POST, workspace, connector, &["adopt"])).await
+    pub(crate) async fn adopt(
+        &self,
+        workspace: &str,
+        connector: &str,
+        seen: &RolloutQuery,
+    ) -> Result<Rollout> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["adopt"]).query(seen)).await
     }
 
-    pub(crate) async fn rollback(&self, workspace: &str, connector: &str) -> Result<Rollout> {
-        self.json(self.of_connection(Method::POST, workspace, connector, &["rollback"])).await
+    pub(crate) async fn rollback(
+        &self,
+        workspace: &str,
+        connector: &str,
+        seen: &RolloutQuery,
+    ) -> Result<Rollout> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["rollback"]).query(seen)).await
     }
 
     pub(crate) async fn set_policy(&self, workspace: &str, policy: &WorkspacePolicy) -> Result<Workspace> {

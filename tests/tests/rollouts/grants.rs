@@ -48,7 +48,7 @@ async fn another_version_that_asks_for_more_is_shown_in_plain_words_and_needs_ap
     let connection = world.stand.engine.enable_connection(request).await.unwrap();
     assert!(connection.withheld.contains(&"host:*.evil.example".to_owned()), "{:?}", connection.withheld);
     assert!(!connection.hosts.iter().any(|host| host.contains("evil")), "{:?}", connection.hosts);
-    world.stand.engine.roll_back(id).await.unwrap();
+    world.stand.engine.roll_back(id, None).await.unwrap();
 
     let begun = world.upgrade(NewUpgrade { approve: true, ..live(100) }).await.unwrap();
     assert_eq!(
@@ -58,7 +58,7 @@ async fn another_version_that_asks_for_more_is_shown_in_plain_words_and_needs_ap
     let connection = world.stand.engine.connection(id).await.unwrap();
     assert_eq!(connection.digest, world.connection.digest, "it is pinned until the other one is adopted");
     assert!(!connection.grants.contains(&"notifications".to_owned()));
-    world.stand.engine.adopt(id).await.unwrap();
+    world.stand.engine.adopt(id, None).await.unwrap();
     let connection = world.stand.engine.connection(id).await.unwrap();
     assert!(connection.grants.contains(&"notifications".to_owned()), "{:?}", connection.grants);
 }

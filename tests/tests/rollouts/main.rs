@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
 
 mod commands;
+mod decisions;
 mod grants;
 mod reverted;
 mod trials;

@@ -115,7 +115,7 @@ async fn what_may_have_happened_is_not_done_once_more_by_the_version_before_unti
         let lost = world.runs().await.remove(0);
         assert_eq!((lost.outcome, lost.component), (RunOutcome::Retrying, Some(second)), "{}", lost.summary);
 
-        engine.roll_back(&world.connection.id).await.unwrap();
+        engine.roll_back(&world.connection.id, None).await.unwrap();
         world.stand.settle().await.unwrap();
         let carried_out = || world.stand.sandbox.recorder().count_of(operation).carried_out;
         assert_eq!(carried_out(), 1, "{operation}");
