@@ -10,6 +10,8 @@
 //! - Another call than the noted one, or none where one was noted, means that the handler does not repeat itself (its settings were
 //!   changed, or another build runs). Nothing more is written, and a person decides. When the person has it tried again, reads are
 //!   made anew and finished writes are recognised by their content instead of their place.
+//! - The same is done without a person when the version that began a handler was taken back. What may have happened and is not made
+//!   any more could be what the other version does instead: it does nothing new beside it, and a person decides.
 
 mod settled;
 #[cfg(test)]
@@ -175,10 +177,18 @@ impl Journal {
         stop(&mut self.lock(), failure)
     }
 
-    /// The handler says that it is done. If it left out a call that was noted, it did not repeat itself.
+    /// The handler says that it is done. If it left out a call that was noted, it did not repeat itself; if that call may have
+    /// happened, nobody would learn of it.
     pub(crate) fn ended(&self) {
         let mut inner = self.lock();
-        if self.by_content || inner.stopped.is_some() {
+        if inner.stopped.is_some() {
+            return;
+        }
+        if self.by_content {
+            let open = inner.past.values().find(|noted| is_open(noted, None)).map(passed_over);
+            if let Some(failure) = open {
+                stop(&mut inner, failure);
+            }
             return;
         }
         let made = inner.next;
@@ -256,7 +266,14 @@ impl Journal {
             let known = inner.past.iter().find(|(_, entry)| is_it(entry)).map(|(position, _)| *position);
             match known.and_then(|known| inner.past.remove(&known)) {
                 Some(noted) => (noted.position, Some(noted)),
-                None => (inner.take_place(), None),
+                None => {
+                    let open = |noted: &&JournalEntry| writes && is_open(noted, Some(&call));
+                    let open = inner.past.values().find(open).map(passed_over);
+                    if let Some(failure) = open {
+                        return Err(stop(&mut inner, failure));
+                    }
+                    (inner.take_place(), None)
+                }
             }
         } else {
             let position = inner.take_place();
@@ -377,6 +394,22 @@ pub(crate) fn may_be_of(call: &JournalEntry, id: &str, created: Option<Timestamp
     created.zip(earliest).is_none_or(|(created, earliest)| created >= earliest)
 }
 
+/// Whether a noted call may have happened that nobody released, so that `now` could do it a second time, or nobody would learn of it if
+/// nothing more were done.
+fn is_open(noted: &JournalEntry, now: Option<&NewCall>) -> bool {
+    if !noted.writes || noted.released {
+        return false;
+    }
+    match Settled::of(noted) {
+        Settled::Unknown => true,
+        // It was most likely refused, and what a mended version does instead is wanted; but of what it creates there could be two.
+        Settled::Doubtful => now.is_some_and(|now| {
+            now.kind == Kind::Write(Again::AfterALook) && now.operation == noted.operation
+        }),
+        Settled::Done | Settled::Refused => false,
+    }
+}
+
 fn is_same(noted: &JournalEntry, call: &NewCall) -> bool {
     noted.operation == call.operation && noted.request == call.request
 }
@@ -417,15 +450,37 @@ fn full(operation: &str) -> Failure {
 
 /// A call that must not be made twice may have happened.
 fn unknown(noted: &JournalEntry) -> Failure {
-    let system = if noted.operation.starts_with("partner.") { "the partner" } else { "HighLevel" };
+    let why = format!(
+        "is not repeated by itself: {} gave no answer, nobody can look for it, and doing it twice would show",
+        system(noted)
+    );
+    unsure(noted, &why, "have it done once more")
+}
+
+/// A call may have happened that the handler, which goes on otherwise, does not make any more.
+fn passed_over(noted: &JournalEntry) -> Failure {
+    let why = format!(
+        "is not made any more: whether {} did it is not known, and what the handler does now may be the same once more",
+        system(noted)
+    );
+    unsure(noted, &why, "have the handler go on all the same")
+}
+
+/// The system that a call changes.
+fn system(noted: &JournalEntry) -> &'static str {
+    if noted.operation.starts_with("partner.") { "the partner" } else { "HighLevel" }
+}
+
+/// A call may have happened; a person looks, and decides.
+fn unsure(noted: &JournalEntry, why: &str, retry: &str) -> Failure {
     let at = noted.begun_at.map_or_else(|| "before".to_owned(), |at| format!("at {at}"));
     Failure::new(
         FailureClass::Unsure,
         format!(
-            "{} may have happened and is not repeated by itself: {system} gave no answer, nobody can look for it, and doing it twice \
-             would show. Nothing more was written. Look at {system} whether it was done; retry this to have it done once more, or discard \
+            "{} may have happened and {why}. Nothing more was written. Look at {} whether it was done; retry this to {retry}, or discard \
              it, which also leaves out what would have followed. It was begun {at}: {}",
             noted.operation,
+            system(noted),
             shown(&noted.operation, &noted.arguments),
         ),
     )

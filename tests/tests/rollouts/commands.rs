@@ -53,7 +53,17 @@ async fn the_commands_show_approve_try_adopt_and_go_back() {
     );
     let shown = run(&of("show", &[])).await.unwrap();
     assert_eq!((&shown["digest"], &shown["on_trial"]["digest"]), (&json!(first), &plan["to"]["digest"]));
-    let adopted = run(&of("adopt", &[])).await.unwrap();
+    // Whoever names a rollout decides about that one alone.
+    let decide = async |command: &str, number: &str| {
+        run(&["connection", command, "acme", "prefinery", "--rollout", number]).await
+    };
+    let number = begun["id"].to_string();
+    let under_way = format!("has no rollout 999, and rollout {number} is under way");
+    for command in ["upgrade", "adopt", "rollback"] {
+        let refused = decide(command, "999").await.unwrap_err();
+        assert!(refused.contains(&under_way), "{command}: {refused}");
+    }
+    let adopted = decide("adopt", &number).await.unwrap();
     assert_eq!(adopted["state"], "adopted");
     assert_eq!(run(&of("show", &[])).await.unwrap()["version"], "0.2.0");
     let back = run(&of("rollback", &[])).await.unwrap();

@@ -61,7 +61,7 @@ async fn another_version_that_asks_for_more_is_shown_in_plain_words_and_needs_ap
     let connection = world.stand.engine.enable_connection(request).await.unwrap();
     assert!(connection.withheld.contains(&"host:*.evil.example".to_owned()), "{:?}", connection.withheld);
     assert!(!connection.hosts.iter().any(|host| host.contains("evil")), "{:?}", connection.hosts);
-    world.stand.engine.roll_back(id).await.unwrap();
+    world.stand.engine.roll_back(id, None).await.unwrap();
 
     let begun = world.upgrade(NewUpgrade { approve: true, ..live(100) }).await.unwrap();
     assert_eq!(
@@ -71,7 +71,7 @@ async fn another_version_that_asks_for_more_is_shown_in_plain_words_and_needs_ap
     let connection = world.stand.engine.connection(id).await.unwrap();
     assert_eq!(connection.digest, world.connection.digest, "it is pinned until the other one is adopted");
     assert!(!connection.grants.contains(&"notifications".to_owned()));
-    world.stand.engine.adopt(id).await.unwrap();
+    world.stand.engine.adopt(id, None).await.unwrap();
     let connection = world.stand.engine.connection(id).await.unwrap();
     assert!(connection.grants.contains(&"notifications".to_owned()), "{:?}", connection.grants);
 }
@@ -182,6 +182,42 @@ async fn an_event_that_is_withheld_or_denied_is_not_told_whoever_wants_it() {
     }
     world.tag("vip3").await;
     assert_eq!(world.seen(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_was_begun_is_given_nothing_back_that_was_withheld_since() {
+    const SAMPLE: &str = "sample = { calls = [] }";
+    const TAGS: &str = "sample = { calls = [{ function = \"tags.add\", \
+        input = { contact-id = \"$contact\", tags = [\"seen\"] } }] }";
+    const BASE: &str = "base_url = \"https://partner.example/v1\"";
+    let tags = |manifest: String| {
+        assert!(manifest.contains(SAMPLE));
+        manifest.replacen(SAMPLE, TAGS, 1)
+    };
+    let hosts = format!("{BASE}\nhosts = [\"partner.example\", \"other.example\"]");
+    let moves = |manifest: String| manifest.replacen(BASE, &hosts, 1);
+    let world = World::of(version("0.1.0", tags), 1, EngineConfig::default()).await;
+    let (engine, id) = (&world.stand.engine, &world.connection.id);
+    world.stand.sandbox.faults().add(Fault::next(1, "highlevel.tags.add", Effect::refuse(503)));
+    let contact = RecordId::new(world.contacts[0].clone());
+    engine.deliver_sample(id, "timer:reminder", Some(&contact)).await.unwrap();
+    engine.run_until_idle().await.unwrap();
+    let begun = world.runs().await.remove(0);
+    assert_eq!(begun.outcome, RunOutcome::Retrying, "{}", begun.summary);
+
+    // The only host of the version that began it is withheld, and with it the event.
+    let second = world.install(version("0.2.0", moves)).await;
+    let request = EnableConnection {
+        digest: Some(second.to_string()),
+        approve: true,
+        withhold: vec!["host:partner.example".to_owned(), "event:timer:reminder".to_owned()],
+        ..enable()
+    };
+    engine.enable_connection(request).await.unwrap();
+    world.stand.settle().await.unwrap();
+    let run = world.runs().await.remove(0);
+    assert_eq!((run.outcome, run.component), (RunOutcome::Skipped, Some(second)), "{}", run.summary);
+    assert_eq!(world.seen(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

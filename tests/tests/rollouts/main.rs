@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
 
 mod commands;
+mod decisions;
 mod grants;
 mod reverted;
 mod trials;
@@ -17,8 +18,8 @@ use contactor_sandbox::faults::{Effect, Fault};
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::outbox::Order;
 use contactor_store::{
-    Actor, Alert, AlertKind, ConnectionState, Digest, FailureClass, Policy, RolloutMode, RolloutState, Run,
-    RunFilter, RunKind, RunOutcome, Tally,
+    Actor, Alert, AlertKind, ConnectionState, Digest, FailureClass, Policy, RecordId, RolloutMode,
+    RolloutState, Run, RunFilter, RunKind, RunOutcome, Tally,
 };
 use contactor_tests::artefacts;
 use contactor_tests::engine::{Stand, WORKSPACE};

@@ -81,6 +81,57 @@ async fn a_handler_that_a_version_left_in_the_middle_is_ended_by_the_one_before_
     assert_eq!((world.seen(), world.notes()), (30, 30), "each once");
 }
 
+/// The answer of its call is lost, and it is taken back before it tries again; the version before would do the like.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_have_happened_is_not_done_once_more_by_the_version_before_until_a_person_decides() {
+    let note = |body: &str| json!({ "function": "notes.create", "input": { "contact-id": "$contact", "body": body, "fields": {} } });
+    let post = |project: u64, who: &str| {
+        let body = json!({ "tester": { "email": format!("{who}@example.com") } }).to_string();
+        json!({ "function": "partner.send", "succeeds": true, "input": {
+            "method": "post", "path": format!("/betas/{project}/testers"), "query": [], "body": body,
+            "headers": [{ "name": "content-type", "value": "application/json" }],
+        } })
+    };
+    for operation in ["highlevel.notes.create", "prefinery.testers.create"] {
+        let world = World::new(1).await;
+        let engine = &world.stand.engine;
+        let project = world.stand.sandbox.prefinery().first_project();
+        let call = |which: &str| match operation {
+            "highlevel.notes.create" => note(which),
+            _ => post(project, which),
+        };
+        let request = EnableConnection { settings: settings(&json!([call("one")])), ..enable() };
+        engine.enable_connection(request).await.unwrap();
+        let second = world.install(version("0.2.0", |manifest| manifest)).await;
+        let settings = Some(settings(&json!([call("two")])));
+        world.upgrade(NewUpgrade { settings, ..live(100) }).await.unwrap();
+        world.stand.sandbox.faults().add(Fault::next(1, operation, Effect::Drop { after: true }));
+        let act = PersonAct::AddTags { contact: world.contacts[0].clone(), tags: vec!["vip".to_owned()] };
+        world.stand.sandbox.highlevel().act(&world.location, act).unwrap();
+        for outbox in world.stand.sandbox.outboxes() {
+            outbox.flush(Order::Queued).await;
+        }
+        engine.run_until_idle().await.unwrap();
+        let lost = world.runs().await.remove(0);
+        assert_eq!((lost.outcome, lost.component), (RunOutcome::Retrying, Some(second)), "{}", lost.summary);
+
+        engine.roll_back(&world.connection.id, None).await.unwrap();
+        world.stand.settle().await.unwrap();
+        let carried_out = || world.stand.sandbox.recorder().count_of(operation).carried_out;
+        assert_eq!(carried_out(), 1, "{operation}");
+        let parked = engine.parked(&world.connection.workspace).await.unwrap();
+        assert_eq!(parked.len(), 1, "{operation}: {parked:#?}");
+        assert_eq!(parked[0].class, FailureClass::Unsure);
+        assert!(parked[0].reason.contains("may have happened"), "{}", parked[0].reason);
+        assert_eq!(world.runs().await[0].component, Some(world.connection.digest.clone()));
+
+        assert!(engine.retry_parked(&parked[0].key).await.unwrap());
+        world.stand.settle().await.unwrap();
+        assert_eq!(carried_out(), 2, "{operation}: a person wanted it");
+        assert!(engine.parked(&world.connection.workspace).await.unwrap().is_empty());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_that_says_that_its_credential_was_refused_is_taken_back_and_stops_nothing() {
     let world = World::new(20).await;

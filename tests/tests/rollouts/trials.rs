@@ -51,7 +51,7 @@ async fn in_shadow_nothing_is_done_and_what_differs_is_listed() {
     let rollout = followed(12).await;
     assert_eq!((rollout.counts.differing, rollout.counts.candidate), (0, Tally::default()), "{rollout:#?}");
     assert!(rollout.counts.same > 0, "{rollout:#?}");
-    world.stand.engine.roll_back(&world.connection.id).await.unwrap();
+    world.stand.engine.roll_back(&world.connection.id, None).await.unwrap();
 
     let calls = json!([
         { "function": "contacts.get", "input": { "id": "$contact" } },
@@ -86,12 +86,12 @@ async fn a_version_that_holds_is_adopted_after_its_watch_and_rolled_back_by_one_
     assert_eq!(rollout.state, RolloutState::Adopted, "{rollout:#?}");
     assert_eq!(world.pinned().await, second);
 
-    let back = world.stand.engine.roll_back(&world.connection.id).await.unwrap();
+    let back = world.stand.engine.roll_back(&world.connection.id, None).await.unwrap();
     assert_eq!((back.id, back.state), (rollout.id, RolloutState::Ended));
     assert_eq!(world.pinned().await, world.connection.digest);
     world.tag("vip2").await;
     assert_eq!(world.runs().await[0].component, Some(world.connection.digest.clone()));
-    let nothing = world.stand.engine.roll_back(&world.connection.id).await.unwrap_err();
+    let nothing = world.stand.engine.roll_back(&world.connection.id, None).await.unwrap_err();
     assert!(matches!(nothing, EngineError::Conflict(_)), "{nothing}");
 }
 
@@ -114,7 +114,7 @@ async fn a_handler_that_was_begun_goes_on_with_the_component_that_began_it() {
         &json!([{ "function": "log.write", "input": { "level": "info", "message": "x", "fields": {} } }]),
     );
     world.upgrade(NewUpgrade { settings: Some(other), ..live(100) }).await.unwrap();
-    world.stand.engine.adopt(&world.connection.id).await.unwrap();
+    world.stand.engine.adopt(&world.connection.id, None).await.unwrap();
     world.stand.settle().await.unwrap();
     let runs = world.runs().await;
     let again =
@@ -144,7 +144,7 @@ async fn grants_and_settings_are_not_changed_under_a_version_on_trial() {
         NewUpgrade { digest: Some(world.install(faulty()).await.to_string()), ..live(10) },
     );
     assert!(matches!(other.await.unwrap_err(), EngineError::Conflict(_)));
-    engine.roll_back(&world.connection.id).await.unwrap();
+    engine.roll_back(&world.connection.id, None).await.unwrap();
     let connection = engine.enable_connection(EnableConnection { withhold, ..enable() }).await.unwrap();
     assert_eq!(connection.withheld, ["contacts.write"]);
 }

@@ -1,8 +1,8 @@
 //! Connections: how they are enabled and guarded, and how another version of their connector is rolled out.
 
 use contactor_server::dto::{
-    AllowRequest, CheckReport, Connection, EnableConnection, GuardReport, Rollout, Upgrade, UpgradePlan,
-    UpgradeQuery,
+    AllowRequest, CheckReport, Connection, EnableConnection, GuardReport, Rollout, RolloutQuery, Upgrade,
+    UpgradePlan, UpgradeQuery,
 };
 use reqwest::Method;
 
@@ -61,12 +61,22 @@ impl Client {
         self.json(self.of_connection(Method::GET, workspace, connector, &["rollout"])).await
     }
 
-    pub(crate) async fn adopt(&self, workspace: &str, connector: &str) -> Result<Rollout> {
-        self.json(self.of_connection(Method::POST, workspace, connector, &["adopt"])).await
+    pub(crate) async fn adopt(
+        &self,
+        workspace: &str,
+        connector: &str,
+        seen: &RolloutQuery,
+    ) -> Result<Rollout> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["adopt"]).query(seen)).await
     }
 
-    pub(crate) async fn rollback(&self, workspace: &str, connector: &str) -> Result<Rollout> {
-        self.json(self.of_connection(Method::POST, workspace, connector, &["rollback"])).await
+    pub(crate) async fn rollback(
+        &self,
+        workspace: &str,
+        connector: &str,
+        seen: &RolloutQuery,
+    ) -> Result<Rollout> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["rollback"]).query(seen)).await
     }
 
     pub(crate) async fn guards(&self, workspace: &str) -> Result<Vec<GuardReport>> {

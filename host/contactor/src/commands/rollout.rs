@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use clap::{Args, Subcommand};
 use contactor_server::dto::{
-    Permission, Rollout, RolloutMode, RolloutState, Tally, Upgrade, UpgradePlan, UpgradeQuery,
+    Permission, Rollout, RolloutMode, RolloutQuery, RolloutState, Tally, Upgrade, UpgradePlan, UpgradeQuery,
 };
 
 use super::Context;
@@ -29,16 +29,29 @@ Examples:
         history: bool,
     },
     /// Pin the version that is on trial.
-    #[command(after_help = "Example:\n  contactor connection adopt acme prefinery")]
-    Adopt(Which),
+    #[command(after_help = "\
+Examples:
+  contactor connection adopt acme prefinery
+  contactor connection adopt acme prefinery --rollout 7")]
+    Adopt(Meant),
     /// End the trial; without one, go back to the version before, with its settings, and its grants but for what was withheld since.
     #[command(after_help = "\
 Examples:
-  contactor connection rollback acme prefinery
+  contactor connection rollback acme prefinery --rollout 7
   contactor connection rollback acme prefinery --json
 
-What the version that is left parked is done again by the other one.")]
-    Rollback(Which),
+What the version that is left parked is done again by the other one. When the host was the last to take a version back, it goes
+further only with the number of the rollout that brought the present one.")]
+    Rollback(Meant),
+}
+
+#[derive(Args)]
+pub(crate) struct Meant {
+    #[command(flatten)]
+    which: Which,
+    /// Number of the rollout that is meant; refused if it does not stand as it was shown any more.
+    #[arg(long, value_name = "NUMBER")]
+    rollout: Option<u64>,
 }
 
 /// Put another version of the connector on trial: the newest that a platform admin installed, unless --digest names another. What it
@@ -46,13 +59,15 @@ What the version that is left parked is done again by the other one.")]
 ///
 /// In shadow, nothing that it asks for is done, and its answers are compared. Otherwise it does the work of its share of the records,
 /// and is taken back by the host when it fails or writes much more than the pinned version. One that did all of the work for a day is
-/// adopted (`engine.rollout-watch-hours`). Called again, the command changes what the version on trial does.
+/// adopted (`engine.rollout-watch-hours`). Called again, the command changes what the version on trial does. One that the host took back
+/// is begun again only by its --digest.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   contactor connection upgrade acme prefinery --dry-run
   contactor connection upgrade acme prefinery --shadow
   contactor connection upgrade acme prefinery --share 10
+  contactor connection upgrade acme prefinery --share 100 --rollout 7
   contactor connection upgrade acme prefinery --approve --json")]
 pub(crate) struct UpgradeArguments {
     #[command(flatten)]
@@ -75,6 +90,9 @@ pub(crate) struct UpgradeArguments {
     /// All settings for it, from a TOML or JSON file; those of the connection unless given.
     #[arg(long, value_name = "FILE")]
     settings: Option<std::path::PathBuf>,
+    /// Number of the rollout to change; refused if it does not run any more, and nothing is begun in its place.
+    #[arg(long, value_name = "NUMBER")]
+    rollout: Option<u64>,
 }
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
@@ -86,9 +104,10 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         }
         Command::Rollout { which, history: true } => {
             let rollouts = client.rollouts(&which.workspace, &which.connector).await?;
-            let headings = ["BEGAN", "VERSION", "BEFORE", "DOES", "STATE", "BY", "REASON"];
+            let headings = ["ROLLOUT", "BEGAN", "VERSION", "BEFORE", "DOES", "STATE", "BY", "REASON"];
             context.out.list(&rollouts, headings, |one| {
                 [
+                    one.id.to_string(),
                     when(one.began_at),
                     one.candidate.version.clone(),
                     one.former.version.clone(),
@@ -99,9 +118,13 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
                 ]
             })?;
         }
-        Command::Adopt(which) => show(context, &client.adopt(&which.workspace, &which.connector).await?)?,
-        Command::Rollback(which) => {
-            show(context, &client.rollback(&which.workspace, &which.connector).await?)?;
+        Command::Adopt(Meant { which, rollout }) => {
+            let seen = RolloutQuery { rollout };
+            show(context, &client.adopt(&which.workspace, &which.connector, &seen).await?)?;
+        }
+        Command::Rollback(Meant { which, rollout }) => {
+            let seen = RolloutQuery { rollout };
+            show(context, &client.rollback(&which.workspace, &which.connector, &seen).await?)?;
         }
     }
     Ok(())
@@ -109,7 +132,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
 
 async fn upgrade(context: &Context, arguments: UpgradeArguments) -> Result<(), Failure> {
     let client = context.client()?;
-    let UpgradeArguments { which, dry_run, digest, shadow, share, mut approve, settings } = arguments;
+    let UpgradeArguments { which, dry_run, mut digest, shadow, share, mut approve, settings, rollout: seen } =
+        arguments;
     let (workspace, connector) = (&which.workspace, &which.connector);
     if dry_run {
         let plan = client.upgrade_plan(workspace, connector, &UpgradeQuery { digest }).await?;
@@ -117,21 +141,25 @@ async fn upgrade(context: &Context, arguments: UpgradeArguments) -> Result<(), F
     }
     // Whoever sits at a terminal is asked; a script says so beforehand.
     if !approve
+        && seen.is_none()
         && std::io::stdin().is_terminal()
         && client.connection(workspace, connector).await?.on_trial.is_none()
     {
         let plan =
             client.upgrade_plan(workspace, connector, &UpgradeQuery { digest: digest.clone() }).await?;
         approve = approves(context, &plan)?;
+        // It is what was shown that is begun, whatever is installed meanwhile.
+        digest = Some(plan.to.digest);
     }
     let settings = settings.as_deref().map(|file| object(file, "--settings")).transpose()?;
     let mode = if shadow { RolloutMode::Shadow } else { RolloutMode::Live };
-    let upgrade = Upgrade { digest, mode, share, approve, settings: settings.map(serde_json::Value::Object) };
+    let settings = settings.map(serde_json::Value::Object);
+    let upgrade = Upgrade { digest, mode, share, approve, settings, rollout: seen };
     let rollout = client.upgrade(workspace, connector, &upgrade).await?;
     show(context, &rollout)?;
-    let of = format!("{workspace} {connector}");
+    let (of, this) = (format!("{workspace} {connector}"), format!("--rollout {}", rollout.id));
     Ok(context.out.note(&format!(
-        "next: `contactor connection rollout {of}`, then `connection adopt {of}` or `connection rollback {of}`"
+        "next: `contactor connection rollout {of}`, then `connection adopt {of} {this}` or `connection rollback {of} {this}`"
     ))?)
 }
 
@@ -184,6 +212,7 @@ fn show(context: &Context, rollout: &Rollout) -> std::io::Result<()> {
     let is_shadow = rollout.mode == RolloutMode::Shadow;
     let mut lines = vec![
         ("connection", rollout.connection.clone()),
+        ("rollout", rollout.id.to_string()),
         ("version", format!("{} ({})", rollout.candidate.version, rollout.candidate.digest)),
         ("before", format!("{} ({})", rollout.former.version, rollout.former.digest)),
         ("does", does(rollout.mode, rollout.share)),

@@ -24,7 +24,7 @@ mod state;
 mod tags;
 mod tasks;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod timers;

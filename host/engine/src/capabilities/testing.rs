@@ -55,7 +55,7 @@ struct Listener {
 }
 
 /// Everything that a run needs.
-pub(super) struct Bench {
+pub(crate) struct Bench {
     engine: Engine,
     url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -65,7 +65,7 @@ pub(super) struct Bench {
 
 impl Bench {
     /// A listener that answers everything as a friendly vendor would.
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::answering(Answers::new()).await
     }
 
@@ -95,6 +95,11 @@ impl Bench {
         engine.credentials().put(&workspace().id, workspace().id.as_str(), &token).await.unwrap();
         engine.store().put_connection(connection(&url, &[])).await.unwrap();
         Self { engine, url, seen, _dir: dir }
+    }
+
+    /// Its engine.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// The capabilities of a new run under these grants.

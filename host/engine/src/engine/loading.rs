@@ -107,6 +107,9 @@ impl Engine {
 
     /// The connection with another component of its connector, which a handler was begun with, and the settings that it had then. It
     /// has nothing that was withheld from the present one since, and no scope that the present one has not.
+    ///
+    /// # Errors
+    /// It cannot be loaded, or has no host left to speak with.
     pub(crate) async fn former(&self, pinned: &Active, digest: &Digest) -> Result<Arc<Active>, EngineError> {
         let Connection { id, workspace, grants, settings, .. } = &pinned.connection;
         let secrets = self.credentials().partner(workspace, id).await?;

@@ -11,6 +11,9 @@ use crate::capabilities::is_not_done;
 /// The call that reaches the partner.
 const SEND: &str = "partner.send";
 
+/// Calls that change the host's own store: one that failed was undone with its note.
+const LOCAL: [&str; 3] = ["state.", "timers.", "notifications."];
+
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settled {
@@ -28,7 +31,12 @@ impl Settled {
     /// How a noted call ended.
     pub(super) fn of(entry: &JournalEntry) -> Self {
         let Some(result) = entry.result.as_deref() else { return Self::Unknown };
-        if entry.operation == SEND { of_partner(result) } else { of_highlevel(result) }
+        let is_local = LOCAL.iter().any(|of| entry.operation.starts_with(of));
+        match (entry.operation.as_str(), is_local) {
+            (SEND, _) => of_partner(result),
+            (_, true) => of_store(result),
+            (_, false) => of_highlevel(result),
+        }
     }
 
     /// It has led to nothing.
@@ -45,6 +53,10 @@ impl Settled {
 /// A kept answer but for its bytes, which nobody looks at here.
 fn answer<T: DeserializeOwned>(kept: &str) -> Result<T, Error> {
     serde_json::from_str(kept).unwrap_or_else(|error| Err(unreadable(&error)))
+}
+
+fn of_store(result: &str) -> Settled {
+    if answer::<IgnoredAny>(result).is_ok() { Settled::Done } else { Settled::Refused }
 }
 
 fn of_highlevel(result: &str) -> Settled {

@@ -110,12 +110,68 @@ fn another_call_than_the_noted_one_stops_the_handler_and_names_both() {
 
 #[test]
 fn a_person_who_retries_keeps_what_was_done_by_its_content() {
-    let past = vec![entry(0, "tasks.create", Some(DONE)), entry(1, "tags.add", None)];
-    let journal = journal(past, true);
+    let open = JournalEntry { released: true, ..entry(1, "tags.add", None) };
+    let journal = journal(vec![entry(0, "tasks.create", Some(DONE)), open], true);
     assert_eq!(shown(journal.begin(write("notes.create"))), "make");
     assert_eq!(shown(journal.begin(write("tags.add"))), "unsure");
     assert_eq!(shown(journal.begin(write("tasks.create"))), format!("={DONE}"));
     assert_eq!(shown(journal.begin(write("tasks.create"))), "make", "it was done once");
+}
+
+/// The version that began a handler was taken back, and another one goes on.
+#[test]
+fn what_may_have_happened_keeps_another_version_from_everything_new_until_a_person_decides() {
+    let other = |operation| NewCall { request: vec![2], ..write(operation) };
+    let done = format!("={DONE}");
+    for (operation, result) in [("partner.send", None), ("notes.create", Some(BROKEN)), ("tags.add", None)] {
+        let past = |released| {
+            let open = JournalEntry { released, ..entry(1, operation, result) };
+            vec![entry(0, "tasks.create", Some(DONE)), open]
+        };
+        for new in [operation, "contacts.update"] {
+            let journal = journal(past(false), true);
+            assert_eq!(shown(journal.begin(write("tasks.create"))), done, "{operation}");
+            assert_eq!(shown(journal.begin(call("notes.get", Kind::Read))), "make", "to look does no harm");
+            assert_eq!(shown(journal.begin(other(new))), "stop", "{operation}, {new}");
+            let failure = journal.stopped().unwrap();
+            assert_eq!(failure.class, FailureClass::Unsure, "{operation}");
+            let words = format!(r#"{operation} ["c1"]"#);
+            assert!(failure.message.contains("may have happened"), "{}", failure.message);
+            assert!(failure.message.ends_with(&words), "{}", failure.message);
+        }
+        let ends = journal(past(false), true);
+        ends.ended();
+        assert_eq!(ends.stopped().map(|failure| failure.class), Some(FailureClass::Unsure), "{operation}");
+
+        let same = journal(past(false), true);
+        assert_eq!(shown(same.begin(write(operation))), "unsure", "it takes up the same call");
+        assert_eq!(shown(same.begin(other(operation))), "make");
+        same.ended();
+        assert_eq!(same.stopped().map(|failure| failure.message), None);
+
+        let decided = journal(past(true), true);
+        assert_eq!(shown(decided.begin(other(operation))), "make", "a person looked");
+        decided.ended();
+        assert_eq!(decided.stopped().map(|failure| failure.message), None);
+    }
+}
+
+#[test]
+fn what_was_refused_keeps_another_version_only_from_creating_the_like() {
+    let refused = r#"{"Err":{"Other":"status 400; nothing was done"}}"#;
+    let beside = |noted: &str, result: &str, new: NewCall| {
+        let journal = journal(vec![entry(0, noted, Some(result))], true);
+        let begun = shown(journal.begin(NewCall { request: vec![2], ..new }));
+        journal.ended();
+        (begun, journal.stopped().is_some())
+    };
+    let update = || call("contacts.update", Kind::Write(Again::Freely));
+    assert_eq!(beside("tasks.create", refused, write("tasks.create")), ("stop".to_owned(), true));
+    assert_eq!(beside("tasks.create", refused, write("notes.create")), ("make".to_owned(), false));
+    assert_eq!(beside("contacts.update", refused, update()), ("make".to_owned(), false));
+    assert_eq!(beside("contacts.update", REFUSED, update()), ("make".to_owned(), false));
+    // The host's own store did it with its note, or not at all.
+    assert_eq!(beside("notifications.send", BROKEN, update()), ("make".to_owned(), false));
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub struct EnableConnection {
     pub digest: Option<String>,
     /// The partner's address; the manifest's if absent.
     pub base_url: Option<String>,
+    /// Whoever asks may not move a connection that exists to another address.
+    pub keeps_address: bool,
     /// The manifest's authentication to use; its first if absent.
     pub auth_scheme: Option<String>,
     /// Parts of the credential by name. Parts that are absent keep their stored value.
@@ -178,6 +180,15 @@ impl Engine {
         let id = ConnectionId::new(format!("{}/{}", workspace.id, request.connector));
         let _changing = self.changing(&id).await;
         let present = self.store().connection(&id).await?;
+        // Only now: whoever began it meanwhile may have stored a credential.
+        if let (true, Some(present), Some(address)) = (request.keeps_address, &present, &request.base_url)
+            && partner::base_url(address, self.outbound())?.as_str() != present.base_url
+        {
+            return Err(EngineError::Forbidden(format!(
+                "only an admin of {} moves {id} to another address: the credential that somebody stored would be sent there",
+                workspace.id
+            )));
+        }
         let pinned =
             request.digest.clone().or_else(|| present.as_ref().map(|c| c.digest.as_str().to_owned()));
         let installed = self.installed(&request.connector, pinned.as_deref()).await?;
@@ -260,15 +271,6 @@ impl Engine {
         self.wake().wake();
         self.walk_wake().wake();
         Ok(ConnectionView { newly_granted, ..self.connection(&id).await? })
-    }
-
-    /// Whether this address is another one than that of a connection which exists: then its stored credential would go there.
-    ///
-    /// # Errors
-    /// It is no address of a partner.
-    pub async fn would_move(&self, id: &ConnectionId, base_url: &str) -> Result<bool, EngineError> {
-        let Some(present) = self.store().connection(id).await? else { return Ok(false) };
-        Ok(partner::base_url(base_url, self.outbound())?.as_str() != present.base_url)
     }
 
     /// The stored parts of the credential with the given ones over them.
@@ -486,5 +488,43 @@ fn kept(given: serde_json::Value, present: Option<&serde_json::Value>) -> serde_
     match (given, present) {
         (serde_json::Value::Null, Some(present)) => present.clone(),
         (given, _) => given,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capabilities::testing::Bench;
+
+    #[tokio::test]
+    async fn whoever_waited_for_an_admin_to_begin_a_connection_does_not_move_it() {
+        let bench = Bench::new().await;
+        let (engine, id) = (bench.engine(), ConnectionId::new("acme/other"));
+        let moves = |keeps_address| EnableConnection {
+            workspace: "acme".to_owned(),
+            connector: "other".to_owned(),
+            base_url: Some("https://elsewhere.example.com".to_owned()),
+            keeps_address,
+            ..EnableConnection::default()
+        };
+        // There is none when the author asks, and one with a credential when its turn comes.
+        let changing = engine.changing(&id).await;
+        let begun = async {
+            let test = engine.stored(&ConnectionId::new("acme/test")).await.unwrap();
+            let other = Connection {
+                id: id.clone(),
+                connector: "other".to_owned(),
+                webhook_token: "another-webhook-token".to_owned(),
+                ..test
+            };
+            engine.store().put_connection(other).await.unwrap();
+            drop(changing);
+        };
+        let (asked, ()) = tokio::join!(engine.enable_connection(moves(true)), begun);
+        let refused = asked.unwrap_err();
+        assert!(matches!(&refused, EngineError::Forbidden(why) if why.contains("acme/other")), "{refused}");
+        // Whoever may move it comes further: here nothing is installed.
+        let other = engine.enable_connection(moves(false)).await.unwrap_err();
+        assert!(matches!(other, EngineError::NotFound { what: "connector", .. }), "{other}");
     }
 }

@@ -58,6 +58,8 @@ pub struct NewUpgrade {
     pub approve: bool,
     /// The settings that it reads; those of the connection if absent.
     pub settings: Option<serde_json::Value>,
+    /// The rollout that is to be changed: nothing is begun in its place.
+    pub rollout: Option<u64>,
 }
 
 /// A rollout as an admin sees it.
@@ -127,7 +129,8 @@ impl Engine {
     ///
     /// # Errors
     /// It asks for more and nobody approved of it; it cannot be used with the connection's settings; another one is on trial; the
-    /// connection is under review.
+    /// connection is under review; the host took it back, and it is not named by its digest; the rollout that is to be changed does not
+    /// run.
     pub async fn upgrade(
         &self,
         by: Actor,
@@ -150,7 +153,9 @@ impl Engine {
                  `contactor connection enable … --digest`"
             )));
         }
-        if let Some(running) = self.store().running_rollout(id).await? {
+        let running = self.store().running_rollout(id).await?;
+        self.is_meant(id, running.as_ref(), new.rollout).await?;
+        if let Some(running) = running {
             let same = new.digest.as_ref().is_none_or(|digest| running.candidate.digest.as_str() == digest);
             if !same || new.settings.is_some() {
                 return Err(EngineError::Conflict(format!(
@@ -175,14 +180,14 @@ impl Engine {
         self.rollout(id).await
     }
 
-    /// Pins the version that is on trial.
+    /// Pins the version that is on trial. `seen` is the rollout that whoever decides has looked at.
     ///
     /// # Errors
-    /// None is on trial.
-    pub async fn adopt(&self, id: &ConnectionId) -> Result<RolloutView, EngineError> {
+    /// None is on trial, or not that one.
+    pub async fn adopt(&self, id: &ConnectionId, seen: Option<u64>) -> Result<RolloutView, EngineError> {
         self.keep_rollouts().await?;
         let _changing = self.changing(id).await;
-        let running = self.running(id).await?;
+        let running = self.running(id, seen).await?;
         let reason = "adopted by an admin".to_owned();
         if !self.store().end_rollout(running.id, RolloutEnd::Adopt, reason).await? {
             return Err(overtaken(id));
@@ -192,16 +197,20 @@ impl Engine {
     }
 
     /// Ends the trial that is under way; without one, pins the version before the present one again, with the settings and grants
-    /// that it had, but for what was withheld since.
+    /// that it had, but for what was withheld since. `seen` is the rollout that is taken back, the one that is on trial or that brought the
+    /// present version; it has to be given when the host itself ended the newest one, because whoever wanted that would go further than they
+    /// know.
     ///
     /// # Errors
-    /// Nothing is on trial, and no version is known to be before the present one; or that one is left without a host.
-    pub async fn roll_back(&self, id: &ConnectionId) -> Result<RolloutView, EngineError> {
+    /// Nothing is on trial, and no version is known to be before the present one; that one is left without a host; another rollout is meant
+    /// than would be taken back.
+    pub async fn roll_back(&self, id: &ConnectionId, seen: Option<u64>) -> Result<RolloutView, EngineError> {
         self.keep_rollouts().await?;
         let _changing = self.changing(id).await;
         let reason = || "rolled back by an admin".to_owned();
         let ended = match self.store().running_rollout(id).await? {
             Some(running) => {
+                self.is_meant(id, Some(&running), seen).await?;
                 if !self.store().end_rollout(running.id, RolloutEnd::End, reason()).await? {
                     return Err(overtaken(id));
                 }
@@ -209,15 +218,7 @@ impl Engine {
             }
             None => {
                 let connection = self.stored(id).await?;
-                let known = self.store().rollouts(id, KEPT_ROLLOUTS).await?;
-                let adopted = |one: &&Rollout| {
-                    one.state == RolloutState::Adopted && one.candidate.digest == connection.digest
-                };
-                let found = known.iter().find(adopted).ok_or_else(|| {
-                    EngineError::Conflict(format!(
-                        "{id} has had no other version: there is nothing to go back to"
-                    ))
-                })?;
+                let found = self.brought(&connection, seen).await?;
                 let former = self.given_again(&connection, found.former.clone()).await?;
                 // The version before has to be there still, and fit.
                 self.loaded(&connection, &former).await?;
@@ -268,13 +269,104 @@ impl Engine {
         Ok(views)
     }
 
-    async fn running(&self, id: &ConnectionId) -> Result<Rollout, EngineError> {
-        self.store().running_rollout(id).await?.ok_or_else(|| {
+    async fn running(&self, id: &ConnectionId, seen: Option<u64>) -> Result<Rollout, EngineError> {
+        let running = self.store().running_rollout(id).await?;
+        self.is_meant(id, running.as_ref(), seen).await?;
+        running.ok_or_else(|| {
             EngineError::Conflict(format!(
                 "{id} has no version on trial; begin with `contactor connection upgrade {}`",
                 id.as_str().replacen('/', " ", 1)
             ))
         })
+    }
+
+    /// Whoever names a rollout decides about that one.
+    ///
+    /// # Errors
+    /// It is not the one that runs.
+    async fn is_meant(
+        &self,
+        id: &ConnectionId,
+        running: Option<&Rollout>,
+        seen: Option<u64>,
+    ) -> Result<(), EngineError> {
+        match seen {
+            Some(seen) if running.is_none_or(|running| running.id != seen) => {
+                Err(self.not_as_seen(id, seen).await?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The rollout that brought the version which is pinned: what is taken back when nothing is on trial.
+    ///
+    /// # Errors
+    /// None is known, another one is meant, or none is named and the host was the last to take one back.
+    async fn brought(&self, connection: &Connection, seen: Option<u64>) -> Result<Rollout, EngineError> {
+        let id = &connection.id;
+        let known = self.store().rollouts(id, KEPT_ROLLOUTS).await?;
+        let adopted =
+            |one: &&Rollout| one.state == RolloutState::Adopted && one.candidate.digest == connection.digest;
+        let adopted = known.iter().find(adopted);
+        if let Some(seen) = seen
+            && adopted.is_none_or(|adopted| adopted.id != seen)
+        {
+            return Err(self.not_as_seen(id, seen).await?);
+        }
+        // Whoever wanted to end the trial came too late, and may not mean the version that does all of the work again.
+        if let Some(reverted) = known.first().filter(|one| seen.is_none() && is_reverted(one)) {
+            let further = match adopted {
+                Some(adopted) => {
+                    let from = self.version_of(&adopted.candidate.digest).await?;
+                    let to = self.version_of(&adopted.former.digest).await?;
+                    format!("to go back further, from {from} to {to}, say --rollout {}", adopted.id)
+                }
+                None => "there is nothing to go back to further".to_owned(),
+            };
+            let ended = self.ended(reverted).await?;
+            return Err(EngineError::Conflict(format!("{ended}, and nothing was changed; {further}")));
+        }
+        adopted.cloned().ok_or_else(|| {
+            EngineError::Conflict(format!("{id} has had no other version: there is nothing to go back to"))
+        })
+    }
+
+    /// Somebody decided about a rollout that does not stand as they saw it: what became of it, and what runs.
+    async fn not_as_seen(&self, id: &ConnectionId, seen: u64) -> Result<EngineError, EngineError> {
+        let known = self.store().rollouts(id, KEPT_ROLLOUTS).await?;
+        let became = match known.iter().find(|one| one.id == seen) {
+            Some(one) => self.ended(one).await?,
+            None => format!("{id} has no rollout {seen}"),
+        };
+        let now = match known.iter().find(|one| one.state == RolloutState::Running) {
+            Some(running) => format!("rollout {} is under way", running.id),
+            None => "no version is on trial".to_owned(),
+        };
+        Ok(EngineError::Conflict(format!(
+            "{became}, and {now}: nothing was changed; look again with `contactor connection rollout {}`",
+            id.as_str().replacen('/', " ", 1)
+        )))
+    }
+
+    /// How a rollout ended, in words.
+    async fn ended(&self, rollout: &Rollout) -> Result<String, EngineError> {
+        let version = self.version_of(&rollout.candidate.digest).await?;
+        let at = rollout.ended_at.unwrap_or(rollout.began_at);
+        let what = match rollout.state {
+            RolloutState::Reverted => format!("the host took {version} back at {at}"),
+            RolloutState::Adopted => format!("{version} was adopted at {at}"),
+            RolloutState::Ended => format!("{version} was rolled back at {at}"),
+            RolloutState::Running => format!("{version} is on trial since {at}"),
+        };
+        let why = if rollout.reason.is_empty() { String::new() } else { format!(": {}", rollout.reason) };
+        Ok(format!("{what} (rollout {}{why})", rollout.id))
+    }
+
+    /// A version as a person knows it; of one that is not installed any more the digest.
+    async fn version_of(&self, digest: &Digest) -> Result<String, EngineError> {
+        let all = self.store().connectors().await?;
+        let found = all.into_iter().find(|one| one.digest == *digest);
+        Ok(found.map_or_else(|| digest.to_string(), |one| one.version))
     }
 
     async fn rollout_view(&self, rollout: Rollout) -> Result<RolloutView, EngineError> {
@@ -315,6 +407,18 @@ impl Engine {
                 connection.id, connection.connector, installed.version
             )));
         }
+        // What failed is not begun anew by somebody who only asks for the newest, or for more of what was on trial.
+        if digest.is_none() {
+            let known = self.store().rollouts(&connection.id, KEPT_ROLLOUTS).await?;
+            let newest = known.iter().find(|one| one.candidate.digest == installed.digest);
+            if let Some(reverted) = newest.filter(|one| is_reverted(one)) {
+                let ended = self.ended(reverted).await?;
+                return Err(EngineError::Conflict(format!(
+                    "{ended}; name it to try it again: --digest {}",
+                    installed.digest
+                )));
+            }
+        }
         let manifest = parsed(&installed)?;
         Ok((installed, manifest))
     }
@@ -335,6 +439,10 @@ impl Engine {
         Arc::new(self.load_with(other, secrets).await?);
         Ok(())
     }
+}
+
+fn is_reverted(rollout: &Rollout) -> bool {
+    rollout.state == RolloutState::Reverted
 }
 
 /// The other version with what it is given.

@@ -206,7 +206,7 @@ pub(crate) fn changed(
 
 /// Whoever is granted anything is granted a host: without one, what was granted would be taken for the grants of a connection from
 /// before hosts were granted.
-fn with_host(id: &str, granted: Vec<String>) -> Result<Vec<String>, String> {
+pub(crate) fn with_host(id: &str, granted: Vec<String>) -> Result<Vec<String>, String> {
     if granted.iter().any(|name| name.starts_with(HOST)) {
         return Ok(granted);
     }

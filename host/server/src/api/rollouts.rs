@@ -5,9 +5,11 @@ use axum::{Extension, Json};
 
 use super::connection_id;
 use crate::app::App;
-use crate::dto::{ErrorBody, Rollout, RolloutMode, Upgrade, UpgradePlan, UpgradeQuery, Version};
+use crate::dto::{
+    ErrorBody, Rollout, RolloutMode, RolloutQuery, Upgrade, UpgradePlan, UpgradeQuery, Version,
+};
 use crate::error::ApiResult;
-use crate::extract::{ApiJson, ApiPath};
+use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::gate::{Asks, Told};
 
 /// What another version would change for a connection: permissions, default mapping, and whether it fits.
@@ -24,7 +26,7 @@ use crate::gate::{Asks, Told};
     responses(
         (status = 200, body = UpgradePlan),
         (status = 404, body = ErrorBody),
-        (status = 409, body = ErrorBody, description = "The connection runs that version."),
+        (status = 409, body = ErrorBody, description = "The connection runs that version, or the host took it back and it is not named."),
     )
 )]
 pub(crate) async fn plan(
@@ -51,7 +53,7 @@ pub(crate) async fn plan(
         (status = 200, body = Rollout),
         (status = 400, body = ErrorBody, description = "It does not fit the connection, or the share is none."),
         (status = 404, body = ErrorBody),
-        (status = 409, body = ErrorBody, description = "It asks for more and that is not approved; another one is on trial; the connection is under review."),
+        (status = 409, body = ErrorBody, description = "It asks for more and that is not approved; another one is on trial; the connection is under review; the host took it back and it is not named; the rollout that was named does not run."),
     )
 )]
 pub(crate) async fn begin(
@@ -124,18 +126,21 @@ pub(crate) async fn get(
     params(
         ("workspace" = String, Path, description = "The workspace's id."),
         ("connector" = String, Path, description = "The connector's id."),
+        RolloutQuery
     ),
     responses(
         (status = 200, body = Rollout),
         (status = 404, body = ErrorBody),
-        (status = 409, body = ErrorBody, description = "No version is on trial."),
+        (status = 409, body = ErrorBody, description = "No version is on trial, or not in the rollout that was named."),
     )
 )]
 pub(crate) async fn adopt(
     State(app): State<App>,
     ApiPath((workspace, connector)): ApiPath<(String, String)>,
+    ApiQuery(seen): ApiQuery<RolloutQuery>,
 ) -> ApiResult<(Extension<Told>, Json<Rollout>)> {
-    let rollout: Rollout = app.engine.adopt(&connection_id(&workspace, &connector)).await?.into();
+    let id = connection_id(&workspace, &connector);
+    let rollout: Rollout = app.engine.adopt(&id, seen.rollout).await?.into();
     let told = pinned(&rollout.candidate, &rollout.former);
     Ok((Extension(told), Json(rollout)))
 }
@@ -146,7 +151,7 @@ fn pinned(now: &Version, before: &Version) -> Told {
 }
 
 /// Ends the trial; without one, pins the version before the present one again, with its settings, and with its grants but for what
-/// was withheld since.
+/// was withheld since. When the host was the last to take a version back, the rollout that brought the present one has to be named.
 #[utoipa::path(
     post,
     path = "/api/v1/workspaces/{workspace}/connections/{connector}/rollback",
@@ -155,18 +160,21 @@ fn pinned(now: &Version, before: &Version) -> Told {
     params(
         ("workspace" = String, Path, description = "The workspace's id."),
         ("connector" = String, Path, description = "The connector's id."),
+        RolloutQuery
     ),
     responses(
         (status = 200, body = Rollout),
         (status = 404, body = ErrorBody),
-        (status = 409, body = ErrorBody, description = "It has had no other version."),
+        (status = 409, body = ErrorBody, description = "It has had no other version; the rollout that was named is not what would be taken back; none was named, and the host took one back."),
     )
 )]
 pub(crate) async fn rollback(
     State(app): State<App>,
     ApiPath((workspace, connector)): ApiPath<(String, String)>,
+    ApiQuery(seen): ApiQuery<RolloutQuery>,
 ) -> ApiResult<(Extension<Told>, Json<Rollout>)> {
-    let rollout: Rollout = app.engine.roll_back(&connection_id(&workspace, &connector)).await?.into();
+    let id = connection_id(&workspace, &connector);
+    let rollout: Rollout = app.engine.roll_back(&id, seen.rollout).await?.into();
     let told = pinned(&rollout.former, &rollout.candidate);
     Ok((Extension(told), Json(rollout)))
 }

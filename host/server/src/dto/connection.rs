@@ -250,13 +250,19 @@ pub struct EnableConnection {
 }
 
 impl EnableConnection {
-    /// The same for the engine, which also wants to know for whom.
-    pub(crate) fn at(self, workspace: String, connector: String) -> engine::EnableConnection {
+    /// The same for the engine, which also wants to know for whom, and whether they have to leave the address as it is.
+    pub(crate) fn at(
+        self,
+        workspace: String,
+        connector: String,
+        keeps_address: bool,
+    ) -> engine::EnableConnection {
         engine::EnableConnection {
             workspace,
             connector,
             digest: self.digest,
             base_url: self.base_url,
+            keeps_address,
             auth_scheme: self.auth_scheme,
             credentials: self
                 .credentials

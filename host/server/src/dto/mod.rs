@@ -82,8 +82,8 @@ pub use replay::{
     Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, ReplayedLog, ReplayedOutcome,
 };
 pub use rollout::{
-    Ask, OnTrial, Permission, Rollout, RolloutMode, RolloutState, ShadowDifference, Tally, Upgrade,
-    UpgradePlan, UpgradeQuery, Version, WorkspacePolicy,
+    Ask, OnTrial, Permission, Rollout, RolloutMode, RolloutQuery, RolloutState, ShadowDifference, Tally,
+    Upgrade, UpgradePlan, UpgradeQuery, Version, WorkspacePolicy,
 };
 pub use run::{
     Call, FailureClass, FieldChange, FieldRemark, RemarkReason, Run, RunCause, RunKind, RunOutcome, RunQuery,

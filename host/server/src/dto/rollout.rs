@@ -165,7 +165,7 @@ impl From<engine::UpgradePlan> for UpgradePlan {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upgrade {
-    /// SHA-256 of its component; the newest that a platform admin installed if absent.
+    /// SHA-256 of its component; the newest that a platform admin installed if absent. One that the host took back has to be named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// What it does.
@@ -180,6 +180,9 @@ pub struct Upgrade {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub settings: Option<serde_json::Value>,
+    /// The number of the rollout that is to be changed; refused with 409 if that one does not run. Nothing is begun in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<u64>,
 }
 
 impl From<Upgrade> for engine::NewUpgrade {
@@ -190,6 +193,7 @@ impl From<Upgrade> for engine::NewUpgrade {
             share: dto.share,
             approve: dto.approve,
             settings: dto.settings,
+            rollout: dto.rollout,
         }
     }
 }
@@ -296,6 +300,16 @@ impl From<engine::RolloutView> for Rollout {
             differences: own.differences.into_iter().map(difference).collect(),
         }
     }
+}
+
+/// Which rollout is decided about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RolloutQuery {
+    /// The number of the rollout that was looked at; refused with 409 if it does not stand like that any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<u64>,
 }
 
 /// Which version to look at.

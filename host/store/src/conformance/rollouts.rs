@@ -266,7 +266,11 @@ pub(super) async fn what_a_version_left_undone_is_done_again_when_it_is_taken_ba
     assert_eq!(rests.iter().map(|rest| rest.class).collect::<Vec<_>>(), [FailureClass::Transient]);
     let claimed = store.claim_deliveries(&world.lease, LATER, 1, 1).await.unwrap().remove(0);
     assert_eq!((claimed.retried, claimed.attempts), (true, 0), "the version before goes on with it");
-    assert!(!claimed.journal[0].released, "what may have happened is not done once more");
+    let open = &claimed.journal[0];
+    assert!(
+        open.result.is_none() && !open.released,
+        "whoever goes on sees what may have happened, and that nobody decided about it"
+    );
 
     // It was under way when its version was taken back.
     park(late, 5, "b", FailureClass::Data).await;

@@ -33,7 +33,8 @@ pub(super) fn all(db: &Db, rollout: &Rollout, now: Timestamp) -> Result<()> {
     for key in keys.collect::<rusqlite::Result<Vec<_>>>()? {
         parked::mend(db, &key, Priority::Sweep, now)?;
     }
-    // A handler that it began goes on with the version before, which need not make the same calls.
+    // A handler that it began goes on with the version before, which need not make the same calls. What may have happened stays in its
+    // journal unreleased, and nothing new is done beside it.
     let sql = "UPDATE deliveries SET retried = 1, attempts = 0 \
                WHERE connection = ?1 AND state = 0 AND component = (SELECT pk FROM connectors WHERE digest = ?2)";
     db.prepare_cached(sql)?.execute(params![connection, candidate])?;
