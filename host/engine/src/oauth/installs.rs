@@ -54,7 +54,7 @@ impl Engine {
     pub async fn grants(&self) -> Result<Vec<GrantView>, EngineError> {
         let (now, workspaces) = (self.now(), self.store().workspaces().await?);
         let installations = self.store().installations().await?;
-        let wanted = self.oauth().map(|oauth| oauth.setup.scopes.clone()).unwrap_or_default();
+        let oauth = self.oauth().ok();
         let of_company = |location: &LocationId, company: &str| {
             installations.iter().any(|one| {
                 one.location == *location && one.installed && one.company.as_deref() == Some(company)
@@ -74,7 +74,9 @@ impl Engine {
                     .filter(|workspace| depends(&workspace.location))
                     .map(|workspace| workspace.id.clone())
                     .collect(),
-                lacking: wanted.iter().filter(|scope| !grant.scopes.contains(scope)).cloned().collect(),
+                lacking: oauth.map_or_else(Vec::new, |oauth| {
+                    oauth.setup.lacking(grant.id.as_company().is_some(), &grant.scopes)
+                }),
                 grant,
             }
         };
