@@ -43,8 +43,9 @@ impl OAuth {
         }
         // That another agency does not have the location says nothing while the right one is out of order.
         let passing = |error: &TokenError| match error {
-            TokenError::Unavailable(_) => 2,
-            TokenError::LocationInactive => 1,
+            TokenError::Unavailable(_) => 3,
+            TokenError::LocationInactive => 2,
+            TokenError::LacksScope { .. } => 1,
             TokenError::NeedsReconnect(_) | TokenError::NotConnected => 0,
         };
         let mut refused: Option<TokenError> = None;
@@ -194,6 +195,10 @@ fn told(error: &OAuthError, company: &str) -> TokenError {
     match &error.kind {
         OAuthErrorKind::NotInstalled { .. } => {
             TokenError::NeedsReconnect(format!("agency {company}: {error}; install the app in the location"))
+        }
+        // No repetition mends it: what waits for the location stops, until the agency has consented again.
+        OAuthErrorKind::LacksScope { scope } => {
+            TokenError::LacksScope { company: company.to_owned(), scope: *scope }
         }
         OAuthErrorKind::Inactive => TokenError::LocationInactive,
         _ => TokenError::Unavailable(format!("agency {company}: {error}")),
