@@ -11,7 +11,8 @@ use tokio::process::Command;
 /// What the names of this program's own variables begin with: `CONTACTOR_ADMIN_TOKEN`, `CONTACTOR_VAULT_KEY`, ….
 const OWN: &str = "CONTACTOR_";
 
-/// Takes out of what a child inherits this program's own variables, and those of the operator's that hold a secret.
+/// Takes out of what a child inherits this program's own variables, and those of the operator's that hold a secret. Values are not
+/// looked at.
 pub fn withhold_variables(command: &mut Command, secrets: &[String]) {
     for name in secrets {
         command.env_remove(name);
