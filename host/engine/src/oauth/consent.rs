@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use contactor_highlevel::LocationId as HlLocationId;
 use contactor_highlevel::oauth::{Resource, TokenSet};
+use contactor_highlevel::{ErrorKind, LocationId as HlLocationId, LocationInfo};
 use contactor_store::{
     Actor, AuditPhase, ConnectionState, ConsentFlow, Consented, GrantId, NewAudit, Purpose, Workspace,
     WorkspaceId, random_secret,
@@ -211,8 +211,10 @@ impl Engine {
     /// A workspace's location opens again: proves it, fills in what only HighLevel knows, and goes on where everything stopped.
     pub(crate) async fn connected(&self, workspace: &Workspace) -> Result<(), EngineError> {
         self.tokens().forget(workspace.location.as_str());
-        let info = self.location(workspace).info().await?;
-        if workspace.country.is_none() || workspace.timezone.is_none() {
+        let info = self.opened(workspace).await?;
+        if let Some(info) = info
+            && (workspace.country.is_none() || workspace.timezone.is_none())
+        {
             let known = workspace.clone();
             let known = Workspace {
                 policy: contactor_store::Policy::default(),
@@ -223,6 +225,16 @@ impl Engine {
             self.store().update_workspace(known).await?;
         }
         self.resume(workspace).await
+    }
+
+    /// Asks HighLevel for a workspace's location. A consent without the scope for that opens it all the same, and tells nothing of it:
+    /// what it lacks is shown with the connections.
+    pub(super) async fn opened(&self, workspace: &Workspace) -> Result<Option<LocationInfo>, EngineError> {
+        match self.location(workspace).info().await {
+            Ok(info) => Ok(Some(info)),
+            Err(error) if matches!(error.kind(), ErrorKind::MissingScope { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Connections that a refused credential stopped go on; links, cursors and parked work are as they were. One whose partner

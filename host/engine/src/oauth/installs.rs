@@ -300,7 +300,7 @@ impl Engine {
     /// There is no such workspace, or HighLevel does not open its location.
     pub async fn reopen(&self, id: &WorkspaceId) -> Result<(), EngineError> {
         let workspace = self.workspace(id).await?;
-        self.location(&workspace).info().await?;
+        self.opened(&workspace).await?;
         self.resume(&workspace).await
     }
 
@@ -309,7 +309,7 @@ impl Engine {
         if self.store().grant(&own).await?.is_some_and(|grant| grant.state == GrantState::Paused) {
             self.store().try_grant(&own, self.now()).await?;
         }
-        Ok(self.location(workspace).info().await.is_ok())
+        Ok(self.opened(workspace).await.is_ok())
     }
 
     async fn list_all(&self, oauth: &Arc<OAuth>) {
