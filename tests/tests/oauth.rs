@@ -158,6 +158,8 @@ async fn a_location_is_opened_by_consent_and_its_contacts_are_kept_in_step() {
     assert_eq!((&grant["state"], &grant["generation"]), (&json!("active"), &json!(1)), "{grant}");
     assert_eq!(grant["workspaces"], json!(["acme"]));
     assert_eq!(grant["lacking"], json!([]));
+    let connection = host.get("/workspaces/acme/connections/prefinery").await.unwrap();
+    assert_eq!(connection["warnings"], json!([]), "the consent has all that the connection needs");
     // Country and time zone came from the location once it was open.
     let workspace = host.get("/workspaces/acme").await.unwrap();
     assert!(workspace["country"].is_string() && workspace["timezone"].is_string(), "{workspace}");
@@ -437,6 +439,43 @@ async fn an_agency_whose_consent_lacks_a_scope_is_told_which_and_goes_on_after_t
     world.arrived(&host, "ann@example.com").await;
     let agency = world.grant(&host, &format!("company/{AGENCY}")).await;
     assert_eq!(agency["lacking"], json!([]), "{agency}");
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_connection_needs_beyond_the_consent_is_told_scope_by_scope_and_the_rest_works() {
+    let world = World::asking("scopes = [\"contacts.readonly\", \"contacts.write\"]").await;
+    let host = world.connected().await;
+    let lacks = |warnings: &Value, scope: &str| {
+        let of_scope = format!("the consent lacks the scope `{scope}`");
+        let warnings = warnings.as_array().unwrap().iter().map(|warning| warning.as_str().unwrap());
+        warnings.filter(|warning| warning.contains(&of_scope)).count()
+    };
+    let shown = host.get("/workspaces/acme/connections/prefinery").await.unwrap();
+    assert_eq!(shown["warnings"].as_array().map(Vec::len), Some(1), "{shown}");
+    assert_eq!(lacks(&shown["warnings"], "locations.readonly"), 1, "{shown}");
+    let again = "Consent again (`contactor oauth connect acme`) with the scope in `[highlevel.oauth] scopes`";
+    assert!(shown["warnings"][0].as_str().unwrap().contains(again), "{shown}");
+
+    // What is configured needs more.
+    let rule = json!({ "name": "visit", "on": ["AppointmentCreate"], "do": [{ "add-tags": ["seen"] }] });
+    let enabled = host.put_prefinery(&world.sandbox, &json!({ "rules": [rule] })).await.unwrap();
+    let path = "/workspaces/acme/connections/prefinery/check";
+    let checked = host.post(path, &json!({})).await.unwrap();
+    for warnings in [&enabled["warnings"], &checked["warnings"]] {
+        assert_eq!(warnings.as_array().map(Vec::len), Some(2), "{warnings}");
+        for scope in ["locations.readonly", "calendars/events.readonly"] {
+            assert_eq!(lacks(warnings, scope), 1, "{warnings}");
+        }
+    }
+    assert_eq!((&checked["ok"], &checked["problems"]), (&json!(true), &json!([])), "{checked}");
+    let arguments = ["--server", host.url(), "connection", "show", "acme", "prefinery"];
+    let printed = Host::run(world.dir.path(), &arguments, &[]).await.unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert!(printed.contains("calendars/events.readonly"), "{printed}");
+
+    world.create_contact("ann@example.com");
+    world.arrived(&host, "ann@example.com").await;
     host.stop().await.unwrap();
 }
 

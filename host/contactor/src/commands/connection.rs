@@ -329,6 +329,7 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
     lines.extend(connection.newly_granted.iter().map(|one| {
         ("newly granted", format!("{}: the component before this one did not ask for it", one.name))
     }));
+    lines.extend(connection.warnings.iter().map(|warning| ("warning", warning.clone())));
     lines.extend(connection.rests.iter().map(|rest| ("rests", resting(rest))));
     lines.extend(connection.not_kept.iter().map(|one| {
         let system = if one.side == Side::Highlevel { "HighLevel" } else { "the partner" };

@@ -6,8 +6,10 @@
 //! | `renew` | renews a pair: one process at a time, one request per generation, stored before it is used |
 //! | `courier`, `letter` | make the request outlive the host |
 //! | `tokens` | the token for a location: its own grant's, or one made from its agency's |
+//! | `allowed` | what the consent behind a workspace allows |
 //! | `installs` | INSTALL and UNINSTALL, and the agency's list of locations |
 
+mod allowed;
 mod consent;
 mod courier;
 mod installs;
@@ -82,7 +84,7 @@ pub(crate) struct OAuth {
     place: String,
     flights: Mutex<HashMap<GrantId, Arc<tokio::sync::Mutex<()>>>>,
     known: Mutex<HashMap<GrantId, Known>>,
-    derived: Mutex<HashMap<LocationId, Known>>,
+    derived: Mutex<HashMap<LocationId, Derived>>,
     index: Mutex<Option<(tokio::time::Instant, Vec<GrantId>)>>,
 }
 
@@ -91,6 +93,12 @@ pub(crate) struct OAuth {
 struct Known {
     access: AccessToken,
     expires_at: Timestamp,
+}
+
+/// A token that was made from an agency's for a location, and what it allows; nothing where HighLevel does not say.
+struct Derived {
+    known: Known,
+    scopes: Vec<String>,
 }
 
 /// A pair as it is sealed.

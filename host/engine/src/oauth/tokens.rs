@@ -7,7 +7,7 @@ use contactor_highlevel::{AccessToken, TokenError};
 use contactor_store::{GrantId, GrantState, Installation, LocationId};
 use jiff::SignedDuration;
 
-use super::{Known, OAuth, lock};
+use super::{Derived, Known, OAuth, lock};
 
 /// A token of an agency's location that is good for less is made anew before it is used.
 const LEAD: SignedDuration = SignedDuration::from_mins(5);
@@ -65,7 +65,7 @@ impl OAuth {
     }
 
     fn derived(&self, location: &LocationId, rejected: Option<&AccessToken>) -> Option<AccessToken> {
-        let known = lock(&self.derived).get(location).cloned()?;
+        let known = lock(&self.derived).get(location).map(|made| made.known.clone())?;
         let good = known.expires_at.duration_since(self.clock.now()) > LEAD
             && !rejected.is_some_and(|rejected| rejected.same_as(&known.access));
         good.then_some(known.access)
@@ -116,7 +116,8 @@ impl OAuth {
             )));
         }
         let (access, expires_at) = (AccessToken::from(set.access.clone()), self.expiry(&set));
-        lock(&self.derived).insert(location.clone(), Known { access: access.clone(), expires_at });
+        let made = Derived { known: Known { access: access.clone(), expires_at }, scopes: set.scopes };
+        lock(&self.derived).insert(location.clone(), made);
         Ok(access)
     }
 
