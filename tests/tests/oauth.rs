@@ -25,6 +25,11 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::asking("").await
+    }
+
+    /// The same with a line more in the configuration of the app, such as the scopes that are asked for.
+    async fn asking(line: &str) -> Self {
         let mut config = SandboxConfig::default();
         config.highlevel.limits = None;
         let sandbox = Sandbox::start(config).await.unwrap();
@@ -33,7 +38,7 @@ impl World {
         let extra = format!(
             "timeout = 5\n[highlevel.oauth]\nclient-id = \"{}\"\nclient-secret-file = \"client.secret\"\n\
              redirect-url = \"https://host.example/oauth/highlevel/callback\"\n\
-             consent-page = \"{}/v2/oauth/chooselocation\"\n",
+             consent-page = \"{}/v2/oauth/chooselocation\"\n{line}\n",
             app.client_id,
             sandbox.highlevel_url()
         );
@@ -77,14 +82,15 @@ impl World {
         Ok(begun)
     }
 
-    async fn answer(&self, host: &Host, page: &str, choice: &str) -> Result<(), String> {
+    /// What the page says that the browser comes back to; an error when it says that nothing was connected.
+    async fn answer(&self, host: &Host, page: &str, choice: &str) -> Result<String, String> {
         let page = format!("{page}&locationId={choice}");
         let redirect = host.client().get(page).send().await.unwrap();
         let back = redirect.headers()["location"].to_str().unwrap().to_owned();
         let answer = back.strip_prefix("https://host.example").unwrap();
         let ended = host.client().get(host.at(answer)).send().await.unwrap();
         let (status, text) = (ended.status(), ended.text().await.unwrap());
-        if status.is_success() { Ok(()) } else { Err(text) }
+        if status.is_success() { Ok(text) } else { Err(text) }
     }
 
     async fn grant(&self, host: &Host, id: &str) -> Value {
@@ -162,6 +168,8 @@ async fn a_location_is_opened_by_consent_and_its_contacts_are_kept_in_step() {
     assert_eq!((&grant["state"], &grant["generation"]), (&json!("active"), &json!(1)), "{grant}");
     assert_eq!(grant["workspaces"], json!(["acme"]));
     assert_eq!(grant["lacking"], json!([]));
+    let connection = host.get("/workspaces/acme/connections/prefinery").await.unwrap();
+    assert_eq!(connection["warnings"], json!([]), "the consent has all that the connection needs");
     // Country and time zone came from the location once it was open.
     let workspace = host.get("/workspaces/acme").await.unwrap();
     assert!(workspace["country"].is_string() && workspace["timezone"].is_string(), "{workspace}");
@@ -411,6 +419,104 @@ async fn an_agencys_grant_opens_its_locations_as_long_as_they_have_the_app() {
     for told_of in [of("oauth.uninstalled"), of("oauth.installed")] {
         assert!(told.contains(&told_of), "{told_of}: {told:#?}");
     }
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agency_whose_consent_lacks_a_scope_is_told_which_and_goes_on_after_the_next_consent() {
+    let world = World::new().await;
+    let whole = world.sandbox.highlevel().app();
+    // The app was not given the scope at the marketplace: nobody can consent to it.
+    let mut less = whole.clone();
+    less.scopes.retain(|scope| scope != "oauth.write");
+    world.sandbox.highlevel().add_app(less);
+    let host = world.host().await;
+    world.workspace(&host).await;
+    let consent = async || {
+        let begun = host.post("/oauth/consents", &json!({})).await.unwrap();
+        world.answer(&host, begun["url"].as_str().unwrap(), "company").await.unwrap()
+    };
+    let said = consent().await;
+    assert!(said.contains("1 of its locations") && said.contains("not granted oauth.write"), "{said}");
+    world.enable(&host).await;
+    world.create_contact("ann@example.com");
+    host.until("the connection stops", async || Ok(world.state(&host).await == "needs-reconnect"))
+        .await
+        .unwrap();
+    let connection = host.get("/workspaces/acme/connections/prefinery").await.unwrap();
+    let reason = connection["state_reason"].as_str().unwrap();
+    assert!(reason.contains("lacks the scope `oauth.write`"), "{reason}");
+    // The grant itself is as good as before, and says what it lacks.
+    let agency = world.grant(&host, &format!("company/{AGENCY}")).await;
+    assert_eq!(
+        (&agency["state"], &agency["lacking"]),
+        (&json!("active"), &json!(["oauth.write"])),
+        "{agency}"
+    );
+    assert_eq!(world.sandbox.recorder().count_of(LOCATION_TOKEN).carried_out, 0);
+
+    world.sandbox.highlevel().add_app(whole);
+    world.sandbox.highlevel().set_webhook_target(Some(host.webhooks().parse().unwrap()));
+    let said = consent().await;
+    assert!(!said.contains("not granted"), "{said}");
+    world.arrived(&host, "ann@example.com").await;
+    let agency = world.grant(&host, &format!("company/{AGENCY}")).await;
+    assert_eq!(agency["lacking"], json!([]), "{agency}");
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_connection_needs_beyond_the_consent_is_told_scope_by_scope_and_the_rest_works() {
+    let world = World::asking("scopes = [\"contacts.readonly\", \"contacts.write\"]").await;
+    let host = world.connected().await;
+    let lacks = |warnings: &Value, scope: &str| {
+        let of_scope = format!("the consent lacks the scope `{scope}`");
+        let warnings = warnings.as_array().unwrap().iter().map(|warning| warning.as_str().unwrap());
+        warnings.filter(|warning| warning.contains(&of_scope)).count()
+    };
+    let shown = host.get("/workspaces/acme/connections/prefinery").await.unwrap();
+    assert_eq!(shown["warnings"].as_array().map(Vec::len), Some(1), "{shown}");
+    assert_eq!(lacks(&shown["warnings"], "locations.readonly"), 1, "{shown}");
+    let again = "Consent again (`contactor oauth connect acme`) with the scope in `[highlevel.oauth] scopes`";
+    assert!(shown["warnings"][0].as_str().unwrap().contains(again), "{shown}");
+
+    // What is configured needs more.
+    let rule = json!({ "name": "visit", "on": ["AppointmentCreate"], "do": [{ "add-tags": ["seen"] }] });
+    let enabled = host.put_prefinery(&world.sandbox, &json!({ "rules": [rule] })).await.unwrap();
+    let path = "/workspaces/acme/connections/prefinery/check";
+    let checked = host.post(path, &json!({})).await.unwrap();
+    for warnings in [&enabled["warnings"], &checked["warnings"]] {
+        assert_eq!(warnings.as_array().map(Vec::len), Some(2), "{warnings}");
+        for scope in ["locations.readonly", "calendars/events.readonly"] {
+            assert_eq!(lacks(warnings, scope), 1, "{warnings}");
+        }
+    }
+    assert_eq!((&checked["ok"], &checked["problems"]), (&json!(true), &json!([])), "{checked}");
+    let arguments = ["--server", host.url(), "connection", "show", "acme", "prefinery"];
+    let printed = Host::run(world.dir.path(), &arguments, &[]).await.unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert!(printed.contains("calendars/events.readonly"), "{printed}");
+
+    world.create_contact("ann@example.com");
+    world.arrived(&host, "ann@example.com").await;
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agencys_scopes_are_asked_for_in_its_own_consent_alone() {
+    let world = World::new().await;
+    let host = world.host().await;
+    world.workspace(&host).await;
+    let asked = async |path: &str| {
+        let begun = host.post(path, &json!({})).await.unwrap();
+        let page: url::Url = begun["url"].as_str().unwrap().parse().unwrap();
+        let scope = page.query_pairs().find(|(name, _)| name == "scope").unwrap().1.into_owned();
+        scope.split(' ').map(str::to_owned).collect::<Vec<_>>()
+    };
+    let of_location = asked(OF_ACME).await;
+    assert!(of_location.iter().all(|scope| !scope.starts_with("oauth.")), "{of_location:?}");
+    let both = ["oauth.readonly", "oauth.write"].map(str::to_owned);
+    assert_eq!(asked("/oauth/consents").await, [&of_location[..], &both[..]].concat());
     host.stop().await.unwrap();
 }
 

@@ -449,6 +449,27 @@ async fn keys_come_from_a_command_and_a_rotation_reads_them_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_prints_the_keys_is_told_no_secret_of_the_host() {
+    let stand = Stand::init().await;
+    let (keys, seen) = (stand.path("vault.key"), stand.path("seen"));
+    let script = format!("env > '{}'; cat '{}'", seen.display(), keys.display());
+    stand.take_keys_from(&format!("key-command = [\"sh\", \"-c\", \"{script}\"]"));
+    let environment = [
+        ("CONTACTOR_ADMIN_TOKEN", Path::new("fake-secret-token")),
+        ("CONTACTOR_VAULT_KEY", Path::new("fake-secret-key")),
+        ("KMS_PROFILE", Path::new("of-acme")),
+    ];
+    let host = Host::start_in(stand.dir(), &environment).await.unwrap();
+    host.stop().await.unwrap();
+    let seen = std::fs::read_to_string(seen).unwrap();
+    assert!(!seen.contains("CONTACTOR_") && !seen.contains("fake-secret"), "{seen}");
+    // What the command of a key management service needs goes along.
+    let has = |start: &str| seen.lines().any(|line| line.starts_with(start));
+    assert!(has("KMS_PROFILE=of-acme") && has("PATH="), "{seen}");
+    stand.sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_come_from_a_variable_and_a_restart_with_a_new_one_exchanges_them() {
     let stand = Stand::init().await;
     let lines = |file: &Path| -> String {

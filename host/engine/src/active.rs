@@ -160,12 +160,6 @@ impl Active {
         }
     }
 
-    /// Whether a row of the mapping reads or writes a custom field of HighLevel's.
-    pub(crate) fn names_custom_fields(&self) -> bool {
-        let mut rows = self.mappings.values().flat_map(Mapping::rows);
-        self.uses_custom_fields || rows.any(|row| row.highlevel.starts_with("customFields."))
-    }
-
     /// Whether records of this entity are kept in step at all.
     pub(crate) fn maps(&self, entity: &str) -> bool {
         self.mappings.contains_key(entity)
@@ -213,6 +207,12 @@ impl Active {
             _ => None,
         }
     }
+}
+
+/// Whether a row reads or writes a custom field of HighLevel's.
+pub(crate) fn names_custom_fields(mappings: &BTreeMap<String, Mapping>) -> bool {
+    let mut rows = mappings.values().flat_map(Mapping::rows);
+    uses_custom_fields(mappings) || rows.any(|row| row.highlevel.starts_with("customFields."))
 }
 
 fn uses_custom_fields(mappings: &BTreeMap<String, Mapping>) -> bool {

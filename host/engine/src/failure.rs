@@ -312,7 +312,7 @@ mod tests {
         use contactor_highlevel::{FieldProblem, TokenError};
         let message = || "the vendor's words".to_owned();
         let problems = || vec![FieldProblem::new("email", "must be an email")];
-        let table: [(ErrorKind, FailureClass, &str); 20] = [
+        let table: [(ErrorKind, FailureClass, &str); 21] = [
             (ErrorKind::NotSendable(problems()), FailureClass::Data, "correct the record"),
             (ErrorKind::Invalid(problems()), FailureClass::Data, "correct the record"),
             (
@@ -332,6 +332,11 @@ mod tests {
             (ErrorKind::LocationInactive, FailureClass::Auth, "reactivates"),
             (TokenError::NotConnected.into(), FailureClass::Auth, "connect it"),
             (TokenError::NeedsReconnect(message()).into(), FailureClass::Auth, "reconnect"),
+            (
+                TokenError::LacksScope { company: message(), scope: "oauth.write" }.into(),
+                FailureClass::Auth,
+                "lacks the scope `oauth.write`",
+            ),
             (TokenError::LocationInactive.into(), FailureClass::Auth, "tried again"),
             (TokenError::Unavailable(message()).into(), FailureClass::Transient, "tried again"),
             (ErrorKind::MissingScope { scope: "contacts.write" }, FailureClass::Denied, "`contacts.write`"),

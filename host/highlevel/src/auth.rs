@@ -67,6 +67,16 @@ pub enum TokenError {
     /// The grant is lost: the refresh token was refused or the private token was revoked.
     #[error("HighLevel no longer accepts the stored credential ({0}); an admin has to reconnect")]
     NeedsReconnect(String),
+    /// The agency of the location consented without a scope that the host needs. The grant is kept, and a new consent brings the scope.
+    #[error(
+        "the grant of the agency {company} lacks the scope `{scope}`; give it to the app at HighLevel's marketplace and connect the agency again"
+    )]
+    LacksScope {
+        /// The agency.
+        company: String,
+        /// The scope.
+        scope: &'static str,
+    },
     /// The vendor suspended the location; the grant is kept and works again when the location does.
     #[error("HighLevel reports that the location is not active; it is tried again later")]
     LocationInactive,

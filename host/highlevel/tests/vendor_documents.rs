@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use contactor_highlevel::oauth::{AGENCY_SCOPES, LIST_LOCATIONS, OPEN_LOCATIONS};
 use contactor_highlevel::version::Part;
 use contactor_highlevel::webhook::{Change, Envelope, Event};
 use contactor_highlevel::{
@@ -86,6 +87,19 @@ fn every_scope_is_the_documented_one() {
                 assert!(scopes.contains(&&json!(operation.scope)), "{}: {scopes:?}", operation.name);
             }
         }
+    }
+}
+
+#[test]
+fn an_agency_needs_the_documented_scopes_to_list_and_to_open_its_locations() {
+    let Some(document) = document("apps/oauth.json") else { return };
+    for (path, method, scope) in [
+        ("/oauth/installedLocations", "get", LIST_LOCATIONS),
+        ("/oauth/locationToken", "post", OPEN_LOCATIONS),
+    ] {
+        let security = &document["paths"][path][method]["security"];
+        assert_eq!(*security, json!([{ "Agency-Access-Only": [scope] }]), "{path}");
+        assert!(AGENCY_SCOPES.contains(&scope));
     }
 }
 

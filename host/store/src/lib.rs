@@ -10,6 +10,7 @@
 
 mod automation;
 mod cause;
+mod child;
 pub mod conformance;
 mod doubt;
 mod error;
@@ -20,6 +21,7 @@ pub mod torture;
 mod vault;
 
 pub use automation::*;
+pub use child::withhold_variables;
 pub use doubt::Doubt;
 pub use error::StoreError;
 pub use model::*;

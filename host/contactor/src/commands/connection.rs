@@ -333,6 +333,7 @@ fn show(context: &Context, connection: &Connection) -> std::io::Result<()> {
             .iter()
             .map(|one| ("newly granted", format!("{}: it did not have this before", one.name))),
     );
+    lines.extend(connection.warnings.iter().map(|warning| ("warning", warning.clone())));
     lines.extend(connection.rests.iter().map(|rest| ("rests", resting(rest))));
     lines.extend(connection.not_kept.iter().map(|one| {
         let system = if one.side == Side::Highlevel { "HighLevel" } else { "the partner" };

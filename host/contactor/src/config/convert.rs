@@ -49,6 +49,7 @@ impl HighLevelSection {
             courier: Courier {
                 dir: base.path(&section.courier_dir),
                 program: Some((program, vec!["token-courier".into()])),
+                secrets: base.vault.variable().map(str::to_owned).into_iter().collect(),
             },
         }))
     }
@@ -186,6 +187,26 @@ mod tests {
         assert!(section.verifier().is_err());
         section.webhook_keys = vec!["no key".to_owned()];
         assert!(section.verifier().unwrap_err().to_string().starts_with("highlevel.webhook-keys: "));
+    }
+
+    #[test]
+    fn whoever_asks_for_tokens_is_not_told_the_keys_of_the_vault() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let secret = dir.path().join("client.secret");
+        std::fs::write(&secret, "fake-client-secret").unwrap();
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let told = |vault: &str| {
+            let text = format!(
+                "[vault]\n{vault}\n[highlevel.oauth]\nclient-id = \"65f0fake-abc\"\nclient-secret-file = \"{}\"\n\
+                 redirect-url = \"https://host.example/oauth/highlevel/callback\"\n",
+                secret.display()
+            );
+            let config: Config = toml::from_str(&text).unwrap();
+            config.highlevel.app(&config).unwrap().unwrap().courier.secrets
+        };
+        assert_eq!(told("key-env = \"KEYS_OF_MINE\""), ["KEYS_OF_MINE"]);
+        assert_eq!(told(""), Vec::<String>::new());
     }
 
     #[test]

@@ -132,7 +132,8 @@ pub(crate) struct OAuthSection {
     pub(crate) courier_dir: PathBuf,
 }
 
-/// What the host and the connectors of this repository need; a scope that is added later needs every customer's consent again.
+/// What the host and the connectors of this repository need; a scope that is added later needs every customer's consent again. The two of
+/// an agency are asked for in its consent alone.
 fn oauth_scopes() -> Vec<String> {
     let scopes = [
         "contacts.readonly",

@@ -25,6 +25,16 @@ impl Default for VaultSection {
     }
 }
 
+impl VaultSection {
+    /// The variable that holds the keys, if it is one.
+    pub(crate) fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Variable(name) => Some(name),
+            Self::File(_) | Self::Command(..) => None,
+        }
+    }
+}
+
 /// The section as it is written.
 #[expect(clippy::struct_field_names, reason = "they are called so in the file")]
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

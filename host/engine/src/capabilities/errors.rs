@@ -139,6 +139,10 @@ mod tests {
             (ErrorKind::LocationInactive, Error::Unauthorized(said())),
             (TokenError::NotConnected.into(), Error::Unauthorized(said())),
             (TokenError::NeedsReconnect(message()).into(), Error::Unauthorized(said())),
+            (
+                TokenError::LacksScope { company: message(), scope: "oauth.write" }.into(),
+                Error::Unauthorized(said()),
+            ),
             (TokenError::LocationInactive.into(), Error::Unauthorized(said())),
             (TokenError::Unavailable(message()).into(), Error::Unavailable(said())),
             (

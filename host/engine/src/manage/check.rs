@@ -1,7 +1,7 @@
 //! Whether a connection could work: both systems are asked, nothing is written.
 //!
-//! What the connection cannot do without is a problem. A scope that the location's token lacks, and without which only a part stops,
-//! is a warning that names the scope and the part.
+//! What the connection cannot do without is a problem. A scope that the location's token lacks is a warning that names the scope and what
+//! stops: a consent says what it allows, and what a private token allows is tried.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,11 @@ use contactor_runtime::{Invocation, Reply};
 use contactor_store::ConnectionId;
 use serde::{Deserialize, Serialize};
 
-use crate::active::Active;
+use super::scopes::{Lack, Uses, WITHOUT_APPOINTMENTS, WITHOUT_CUSTOM_FIELDS, WITHOUT_TASKS};
 use crate::convert;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::reconcile::RunContext;
-use crate::reconcile::children::Kind;
-use crate::task_walk::TASK_UPDATE;
-
-/// Events of appointments, of which HighLevel tells those who may read calendars.
-const APPOINTMENT_EVENTS: [&str; 3] = ["AppointmentCreate", "AppointmentUpdate", "AppointmentDelete"];
 
 /// No appointment has this id: only whether the token may ask is of interest.
 const NO_APPOINTMENT: &str = "000000000000000000000000";
@@ -54,10 +49,13 @@ impl Engine {
             problems: Vec::new(),
             warnings: Vec::new(),
         };
+        let asked = self.manifest_of(&active.connection).await?;
+        let told = self.lacks(&active.workspace, &active.connection, &asked).await?;
+        report.warnings.extend(told.iter().map(|one| one.warning.clone()));
         ask_partner(&run, &mut report).await;
-        ask_location(&run, &mut report).await;
-        let uses = self.uses(&active).await?;
-        ask_scopes(&run, uses, &mut report).await;
+        ask_location(&run, &told, &mut report).await;
+        let uses = Uses::of(&asked, &active.connection, &active.workspace.policy)?;
+        ask_scopes(&run, uses, &told, &mut report).await;
         for scope in &active.manifest.scopes {
             if !active.scopes.contains(&scope.name) {
                 report.problems.push(format!(
@@ -69,30 +67,6 @@ impl Engine {
         report.ok = report.problems.is_empty();
         Ok(report)
     }
-
-    async fn uses(&self, active: &Active) -> Result<Uses, EngineError> {
-        let mut listens = Vec::new();
-        for kind in APPOINTMENT_EVENTS.into_iter().chain([TASK_UPDATE]) {
-            if self.subscribers(&active.workspace.id, kind).await?.contains(&active.connection.id) {
-                listens.push(kind);
-            }
-        }
-        let keeps = |kind: Kind| active.lists.contains_key(kind.list());
-        Ok(Uses {
-            tasks: keeps(Kind::Task) || listens.contains(&TASK_UPDATE),
-            custom_fields: active.names_custom_fields(),
-            appointments: keeps(Kind::Appointment)
-                || listens.iter().any(|kind| APPOINTMENT_EVENTS.contains(kind)),
-        })
-    }
-}
-
-/// What a connection needs of HighLevel beyond its contacts.
-#[derive(Clone, Copy)]
-struct Uses {
-    tasks: bool,
-    custom_fields: bool,
-    appointments: bool,
 }
 
 async fn ask_partner(run: &RunContext, report: &mut CheckReport) {
@@ -111,7 +85,7 @@ async fn ask_partner(run: &RunContext, report: &mut CheckReport) {
     }
 }
 
-async fn ask_location(run: &RunContext, report: &mut CheckReport) {
+async fn ask_location(run: &RunContext, told: &[Lack], report: &mut CheckReport) {
     match run.location.info().await {
         Ok(info) => {
             if info.allows_duplicate_contacts() == Some(true) {
@@ -121,34 +95,32 @@ async fn ask_location(run: &RunContext, report: &mut CheckReport) {
                 );
             }
         }
+        Err(error) if lacking(&error).is_some_and(|scope| is_told(told, scope)) => {}
         Err(error) => report.problems.push(format!("HighLevel: {error}")),
     }
 }
 
+/// Whether the consent says itself that it lacks a scope, so that there is a warning already.
+fn is_told(told: &[Lack], scope: &str) -> bool {
+    told.iter().any(|one| one.scope == scope)
+}
+
 /// One small read for each thing that the connection will use; only whether the token may is looked at.
-async fn ask_scopes(run: &RunContext, uses: Uses, report: &mut CheckReport) {
+async fn ask_scopes(run: &RunContext, uses: Uses, told: &[Lack], report: &mut CheckReport) {
     let mut asked = Vec::new();
     if uses.tasks {
         let query = TaskQuery { limit: Some(1), ..TaskQuery::default() };
-        asked.push((
-            run.location.search_tasks(&query).await.err(),
-            "tasks that somebody edits are not noticed, as HighLevel tells of no edit and the walk over all tasks is refused",
-        ));
+        asked.push((run.location.search_tasks(&query).await.err(), WITHOUT_TASKS));
     }
     if uses.custom_fields {
-        asked.push((
-            run.location.custom_fields().await.err(),
-            "records whose mapping has a custom field are parked, as the field is not found by its key",
-        ));
+        asked.push((run.location.custom_fields().await.err(), WITHOUT_CUSTOM_FIELDS));
     }
     if uses.appointments {
-        asked.push((
-            run.location.appointment(&AppointmentId::new(NO_APPOINTMENT)).await.err(),
-            "HighLevel tells of no appointment; they are seen when something else of their contact changes",
-        ));
+        let none = AppointmentId::new(NO_APPOINTMENT);
+        asked.push((run.location.appointment(&none).await.err(), WITHOUT_APPOINTMENTS));
     }
     for (error, stops) in asked {
-        if let Some(scope) = error.as_ref().and_then(lacking) {
+        if let Some(scope) = error.as_ref().and_then(lacking).filter(|scope| !is_told(told, scope)) {
             report.warnings.push(lacks(scope, stops));
         }
     }

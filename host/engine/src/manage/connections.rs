@@ -124,6 +124,8 @@ pub struct ConnectionView {
     pub under_review: bool,
     /// Another version of the connector that is on trial.
     pub on_trial: Option<OnTrial>,
+    /// What works in part: scopes that it needs and that the consent behind the workspace does not have, with what stops without each.
+    pub warnings: Vec<String>,
 }
 
 /// Something that a connector asks for.
@@ -361,7 +363,9 @@ impl Engine {
         let last_run_at = self.store().runs(filter).await?.first().map(|run| run.started_at);
         let settings = manifest.validate_settings(&connection.settings).unwrap_or_default();
         let review = self.store().review(&connection.id).await?;
-        let policy = self.workspace(&connection.workspace).await?.policy;
+        let workspace = self.workspace(&connection.workspace).await?;
+        let lacks = self.lacks(&workspace, &connection, &manifest).await?;
+        let policy = workspace.policy;
         let granted = permissions::whole(&connection.grants, &manifest);
         let asks: Vec<AskView> = permissions::asked(&manifest)
             .into_iter()
@@ -409,6 +413,7 @@ impl Engine {
             not_kept,
             last_run_at,
             under_review: review.is_some_and(|review| review.ended_at.is_none()),
+            warnings: lacks.into_iter().map(|one| one.warning).collect(),
             id: connection.id,
             workspace: connection.workspace,
             connector: connection.connector,

@@ -18,6 +18,7 @@ mod people;
 mod quota;
 mod rollouts;
 mod rules;
+mod scopes;
 pub(crate) mod secrets;
 mod sync;
 mod template;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use contactor_highlevel::LocationId as HlLocationId;
 use contactor_highlevel::oauth::{Resource, TokenSet};
+use contactor_highlevel::{ErrorKind, LocationId as HlLocationId, LocationInfo};
 use contactor_store::{
     Actor, AuditPhase, ConnectionState, ConsentFlow, Consented, GrantId, NewAudit, Purpose, Workspace,
     WorkspaceId, random_secret,
@@ -48,8 +48,10 @@ pub enum Connected {
     Agency {
         /// Its id.
         company: String,
-        /// Locations with the app.
+        /// Locations with the app, as far as they could be listed.
         locations: usize,
+        /// Scopes that were asked for and not granted.
+        lacking: Vec<String>,
     },
 }
 
@@ -65,12 +67,13 @@ impl Engine {
         }
         let state = random_secret()?;
         let expires_at = self.now() + CONSENT;
+        let setup = &oauth.setup;
+        let scopes = setup.asked(new.workspace.is_none());
         let flow =
             ConsentFlow { state: digest(&state), workspace: new.workspace, begun_by: new.by, expires_at };
         self.store().begin_consent(flow).await?;
-        let setup = &oauth.setup;
         let page = &setup.pages[usize::from(new.white_label)];
-        let url = setup.app.consent_url(page, state.expose_secret(), &setup.scopes);
+        let url = setup.app.consent_url(page, state.expose_secret(), &scopes);
         Ok(ConsentPage { url: url.into(), expires_at })
     }
 
@@ -132,8 +135,9 @@ impl Engine {
                 ));
             };
             let company = company.clone();
+            let lacking = oauth.setup.lacking(true, &set.scopes);
             self.store_grant(oauth, set).await?;
-            return self.connected_agency(oauth, company).await;
+            return self.connected_agency(oauth, company, lacking).await;
         };
         let workspace = self.workspace(&workspace).await?;
         match &set.resource {
@@ -187,7 +191,12 @@ impl Engine {
     }
 
     /// Lists the locations of an agency and lets what waited for it go on. A list that cannot be had is no reason to refuse a grant.
-    async fn connected_agency(&self, oauth: &Arc<OAuth>, company: String) -> Result<Connected, EngineError> {
+    async fn connected_agency(
+        &self,
+        oauth: &Arc<OAuth>,
+        company: String,
+        lacking: Vec<String>,
+    ) -> Result<Connected, EngineError> {
         let locations = match self.list_installations(oauth, &company).await {
             Ok(locations) => locations,
             Err(error) => {
@@ -196,14 +205,16 @@ impl Engine {
             }
         };
         self.resume_of(&GrantId::company(&company)).await?;
-        Ok(Connected::Agency { company, locations })
+        Ok(Connected::Agency { company, locations, lacking })
     }
 
     /// A workspace's location opens again: proves it, fills in what only HighLevel knows, and goes on where everything stopped.
     pub(crate) async fn connected(&self, workspace: &Workspace) -> Result<(), EngineError> {
         self.tokens().forget(workspace.location.as_str());
-        let info = self.location(workspace).info().await?;
-        if workspace.country.is_none() || workspace.timezone.is_none() {
+        let info = self.opened(workspace).await?;
+        if let Some(info) = info
+            && (workspace.country.is_none() || workspace.timezone.is_none())
+        {
             let known = workspace.clone();
             let known = Workspace {
                 policy: contactor_store::Policy::default(),
@@ -214,6 +225,16 @@ impl Engine {
             self.store().update_workspace(known).await?;
         }
         self.resume(workspace).await
+    }
+
+    /// Asks HighLevel for a workspace's location. A consent without the scope for that opens it all the same, and tells nothing of it:
+    /// what it lacks is shown with the connections.
+    pub(super) async fn opened(&self, workspace: &Workspace) -> Result<Option<LocationInfo>, EngineError> {
+        match self.location(workspace).info().await {
+            Ok(info) => Ok(Some(info)),
+            Err(error) if matches!(error.kind(), ErrorKind::MissingScope { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Connections that a refused credential stopped go on; links, cursors and parked work are as they were. One whose partner

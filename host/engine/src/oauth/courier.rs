@@ -34,6 +34,9 @@ pub struct Courier {
     /// The program that runs [`Order::carry_out`] with what comes on its standard input, and its arguments. Without, the request is
     /// made within this process, and an answer that comes after its death is lost.
     pub program: Option<(PathBuf, Vec<OsString>)>,
+    /// Variables of the environment that hold a secret, such as the keys of the vault: the program is not told them, nor this
+    /// product's own.
+    pub secrets: Vec<String>,
 }
 
 /// What a courier is told, secrets included; on its standard input, never on its command line.
@@ -112,7 +115,8 @@ impl Courier {
             return carried.await.map_err(io::Error::other)?;
         };
         let text = Zeroizing::new(serde_json::to_vec(&order).map_err(io::Error::other)?);
-        let mut child = tokio::process::Command::new(program)
+        let mut command = tokio::process::Command::new(program);
+        command
             .args(arguments)
             .stdin(Stdio::piped())
             // The open lock goes along: it is free when the courier has ended, whatever becomes of this process.
@@ -120,8 +124,10 @@ impl Courier {
             .stderr(Stdio::inherit())
             // A terminal's interrupt is for the host.
             .process_group(0)
-            .kill_on_drop(false)
-            .spawn()?;
+            .kill_on_drop(false);
+        // Its order holds all that it needs, and it outlives this process.
+        contactor_store::withhold_variables(&mut command, &self.secrets);
+        let mut child = command.spawn()?;
         let mut input =
             child.stdin.take().ok_or_else(|| io::Error::other("the courier has no standard input"))?;
         contactor_store::torture::point("courier-spawned");
@@ -134,5 +140,35 @@ impl Courier {
         } else {
             Err(io::Error::other(format!("the courier ended with {status}")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contactor_store::GrantId;
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_program_is_told_its_order_and_no_variable_that_holds_a_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let (seen, letterbox) =
+            (dir.path().join("seen"), Letterbox::new(dir.path(), &GrantId::company("acme"), 1));
+        let script = "{ env; cat; } > \"$0\"";
+        let courier = Courier {
+            dir: dir.path().to_owned(),
+            program: Some(("sh".into(), vec!["-c".into(), script.into(), seen.clone().into_os_string()])),
+            // Cargo sets it for every test.
+            secrets: vec!["CARGO_MANIFEST_DIR".to_owned()],
+        };
+        let url = "https://highlevel.example/oauth/token";
+        let request = json!({ "url": url, "version": null, "bearer": null, "form": [] });
+        let request: Prepared = serde_json::from_value(request).unwrap();
+        let (key, lock) = (SecretString::from("fake-key"), letterbox.lock().unwrap().unwrap());
+        courier.dispatch(request, Duration::from_secs(5), &letterbox, &key, lock).await.unwrap();
+        let seen = std::fs::read_to_string(&seen).unwrap();
+        assert!(seen.contains(url) && seen.lines().any(|line| line.starts_with("PATH=")), "{seen}");
+        assert!(!seen.contains("CARGO_MANIFEST_DIR="), "{seen}");
     }
 }

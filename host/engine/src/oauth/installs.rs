@@ -54,7 +54,7 @@ impl Engine {
     pub async fn grants(&self) -> Result<Vec<GrantView>, EngineError> {
         let (now, workspaces) = (self.now(), self.store().workspaces().await?);
         let installations = self.store().installations().await?;
-        let wanted = self.oauth().map(|oauth| oauth.setup.scopes.clone()).unwrap_or_default();
+        let oauth = self.oauth().ok();
         let of_company = |location: &LocationId, company: &str| {
             installations.iter().any(|one| {
                 one.location == *location && one.installed && one.company.as_deref() == Some(company)
@@ -74,7 +74,9 @@ impl Engine {
                     .filter(|workspace| depends(&workspace.location))
                     .map(|workspace| workspace.id.clone())
                     .collect(),
-                lacking: wanted.iter().filter(|scope| !grant.scopes.contains(scope)).cloned().collect(),
+                lacking: oauth.map_or_else(Vec::new, |oauth| {
+                    oauth.setup.lacking(grant.id.as_company().is_some(), &grant.scopes)
+                }),
                 grant,
             }
         };
@@ -298,7 +300,7 @@ impl Engine {
     /// There is no such workspace, or HighLevel does not open its location.
     pub async fn reopen(&self, id: &WorkspaceId) -> Result<(), EngineError> {
         let workspace = self.workspace(id).await?;
-        self.location(&workspace).info().await?;
+        self.opened(&workspace).await?;
         self.resume(&workspace).await
     }
 
@@ -307,7 +309,7 @@ impl Engine {
         if self.store().grant(&own).await?.is_some_and(|grant| grant.state == GrantState::Paused) {
             self.store().try_grant(&own, self.now()).await?;
         }
-        Ok(self.location(workspace).info().await.is_ok())
+        Ok(self.opened(workspace).await.is_ok())
     }
 
     async fn list_all(&self, oauth: &Arc<OAuth>) {

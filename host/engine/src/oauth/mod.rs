@@ -6,8 +6,10 @@
 //! | `renew` | renews a pair: one process at a time, one request per generation, stored before it is used |
 //! | `courier`, `letter` | make the request outlive the host |
 //! | `tokens` | the token for a location: its own grant's, or one made from its agency's |
+//! | `allowed` | what the consent behind a workspace allows |
 //! | `installs` | INSTALL and UNINSTALL, and the agency's list of locations |
 
+mod allowed;
 mod consent;
 mod courier;
 mod installs;
@@ -18,7 +20,7 @@ mod tokens;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use contactor_highlevel::oauth::{OAuthApp, OAuthClient};
+use contactor_highlevel::oauth::{AGENCY_SCOPES, OAuthApp, OAuthClient};
 use contactor_highlevel::{AccessToken, TokenError};
 use contactor_store::{GrantId, LocationId, Store, WorkspaceId};
 use jiff::Timestamp;
@@ -43,10 +45,31 @@ pub struct OAuthSetup {
     pub app: OAuthApp,
     /// The consent pages, the vendor's own and the one without its name. A double has one for both.
     pub pages: [Url; 2],
-    /// What is asked for; a scope that is added later does not reach those who consented before.
+    /// What is asked for; a scope that is added later does not reach those who consented before. An agency is asked for
+    /// [`AGENCY_SCOPES`] as well, and nobody else is.
     pub scopes: Vec<String>,
     /// How token requests are made.
     pub courier: Courier,
+}
+
+impl OAuthSetup {
+    /// What a consent asks for.
+    fn asked(&self, agency: bool) -> Vec<String> {
+        let of_agencies = |scope: &str| AGENCY_SCOPES.contains(&scope);
+        let mut asked: Vec<String> =
+            self.scopes.iter().filter(|scope| !of_agencies(scope.as_str())).cloned().collect();
+        if agency {
+            asked.extend(AGENCY_SCOPES.map(str::to_owned));
+        }
+        asked
+    }
+
+    /// What a consent asked for and did not bring. Of one that does not say what it brought nothing is known.
+    fn lacking(&self, agency: bool, granted: &[String]) -> Vec<String> {
+        let mut lacking = self.asked(agency);
+        lacking.retain(|scope| !granted.is_empty() && !granted.contains(scope));
+        lacking
+    }
 }
 
 /// All that this process knows of grants.
@@ -61,7 +84,7 @@ pub(crate) struct OAuth {
     place: String,
     flights: Mutex<HashMap<GrantId, Arc<tokio::sync::Mutex<()>>>>,
     known: Mutex<HashMap<GrantId, Known>>,
-    derived: Mutex<HashMap<LocationId, Known>>,
+    derived: Mutex<HashMap<LocationId, Derived>>,
     index: Mutex<Option<(tokio::time::Instant, Vec<GrantId>)>>,
 }
 
@@ -70,6 +93,12 @@ pub(crate) struct OAuth {
 struct Known {
     access: AccessToken,
     expires_at: Timestamp,
+}
+
+/// A token that was made from an agency's for a location, and what it allows; nothing where HighLevel does not say.
+struct Derived {
+    known: Known,
+    scopes: Vec<String>,
 }
 
 /// A pair as it is sealed.
@@ -161,4 +190,31 @@ fn new_place(file: &std::path::Path) -> std::io::Result<String> {
     std::fs::write(&draft, &place)?;
     std::fs::rename(&draft, file)?;
     Ok(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agency_is_asked_for_what_its_locations_are_opened_with_and_a_location_is_not() {
+        let url: Url = "https://host.example/".parse().unwrap();
+        let app = OAuthApp {
+            client_id: "65f0fake-abc".to_owned(),
+            client_secret: "fake-client-secret".into(),
+            redirect_url: url.clone(),
+        };
+        let courier = Courier { dir: "couriers".into(), program: None, secrets: Vec::new() };
+        // Also when the operator wrote one of them down.
+        let scopes = ["contacts.readonly", "oauth.write", "contacts.write"].map(str::to_owned).to_vec();
+        let setup = OAuthSetup { app, pages: [url.clone(), url], scopes, courier };
+        let both = ["contacts.readonly", "contacts.write"];
+        assert_eq!(setup.asked(false), both);
+        assert_eq!(setup.asked(true), [&both[..], &["oauth.readonly", "oauth.write"]].concat());
+
+        let granted = both.map(str::to_owned);
+        assert_eq!(setup.lacking(false, &granted), Vec::<String>::new());
+        assert_eq!(setup.lacking(true, &granted), ["oauth.readonly", "oauth.write"]);
+        assert_eq!(setup.lacking(true, &[]), Vec::<String>::new(), "it does not say what it brought");
+    }
 }

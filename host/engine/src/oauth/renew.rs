@@ -426,6 +426,7 @@ fn after(kind: &OAuthErrorKind, attempts: u32, jitter: f64) -> (GrantState, Sign
         }
         OAuthErrorKind::Client { .. }
         | OAuthErrorKind::NotInstalled { .. }
+        | OAuthErrorKind::LacksScope { .. }
         | OAuthErrorKind::Expired
         | OAuthErrorKind::Unavailable { .. }
         | OAuthErrorKind::Unreadable { .. } => (GrantState::Degraded, outage),
@@ -451,6 +452,7 @@ mod tests {
         let kinds = [
             OAuthErrorKind::Client { message: String::new() },
             OAuthErrorKind::NotInstalled { message: String::new() },
+            OAuthErrorKind::LacksScope { scope: "oauth.write" },
             OAuthErrorKind::Expired,
             OAuthErrorKind::Limited { retry_after: None },
             OAuthErrorKind::Unavailable { problem: String::new(), sent: true },

@@ -7,7 +7,7 @@ use contactor_highlevel::{AccessToken, TokenError};
 use contactor_store::{GrantId, GrantState, Installation, LocationId};
 use jiff::SignedDuration;
 
-use super::{Known, OAuth, lock};
+use super::{Derived, Known, OAuth, lock};
 
 /// A token of an agency's location that is good for less is made anew before it is used.
 const LEAD: SignedDuration = SignedDuration::from_mins(5);
@@ -43,8 +43,9 @@ impl OAuth {
         }
         // That another agency does not have the location says nothing while the right one is out of order.
         let passing = |error: &TokenError| match error {
-            TokenError::Unavailable(_) => 2,
-            TokenError::LocationInactive => 1,
+            TokenError::Unavailable(_) => 3,
+            TokenError::LocationInactive => 2,
+            TokenError::LacksScope { .. } => 1,
             TokenError::NeedsReconnect(_) | TokenError::NotConnected => 0,
         };
         let mut refused: Option<TokenError> = None;
@@ -64,7 +65,7 @@ impl OAuth {
     }
 
     fn derived(&self, location: &LocationId, rejected: Option<&AccessToken>) -> Option<AccessToken> {
-        let known = lock(&self.derived).get(location).cloned()?;
+        let known = lock(&self.derived).get(location).map(|made| made.known.clone())?;
         let good = known.expires_at.duration_since(self.clock.now()) > LEAD
             && !rejected.is_some_and(|rejected| rejected.same_as(&known.access));
         good.then_some(known.access)
@@ -115,7 +116,8 @@ impl OAuth {
             )));
         }
         let (access, expires_at) = (AccessToken::from(set.access.clone()), self.expiry(&set));
-        lock(&self.derived).insert(location.clone(), Known { access: access.clone(), expires_at });
+        let made = Derived { known: Known { access: access.clone(), expires_at }, scopes: set.scopes };
+        lock(&self.derived).insert(location.clone(), made);
         Ok(access)
     }
 
@@ -194,6 +196,10 @@ fn told(error: &OAuthError, company: &str) -> TokenError {
     match &error.kind {
         OAuthErrorKind::NotInstalled { .. } => {
             TokenError::NeedsReconnect(format!("agency {company}: {error}; install the app in the location"))
+        }
+        // No repetition mends it: what waits for the location stops, until the agency has consented again.
+        OAuthErrorKind::LacksScope { scope } => {
+            TokenError::LacksScope { company: company.to_owned(), scope: *scope }
         }
         OAuthErrorKind::Inactive => TokenError::LocationInactive,
         _ => TokenError::Unavailable(format!("agency {company}: {error}")),

@@ -80,6 +80,14 @@ pub enum OAuthErrorKind {
         /// The vendor's words.
         message: String,
     },
+    /// The agency consented without a scope. Its token stays as it is, and so does the answer: a new consent brings the scope.
+    #[error(
+        "the agency's grant lacks the scope `{scope}`; the app needs it at HighLevel's marketplace, and the agency has to consent again"
+    )]
+    LacksScope {
+        /// The scope that the call needs.
+        scope: &'static str,
+    },
     /// The agency's access token has expired or was withdrawn; it is renewed.
     #[error("HighLevel no longer accepts the agency's access token")]
     Expired,
@@ -105,18 +113,26 @@ pub enum OAuthErrorKind {
     },
 }
 
-/// Reads an answer. `hidden` are the secrets of the request, in case the vendor repeats them.
+/// What was asked, as far as it takes that to understand the answer.
+pub(super) struct Asked<'a> {
+    /// The secrets of the request, in case the vendor repeats them.
+    pub(super) hidden: &'a Redactor,
+    /// The scope that the call needs of a token; the token endpoint itself is shown none.
+    pub(super) scope: Option<&'static str>,
+}
+
+/// Reads an answer.
 pub(super) fn read(
     status: u16,
     retry_after: Option<Duration>,
     body: &[u8],
-    hidden: &Redactor,
+    asked: &Asked<'_>,
 ) -> Result<TokenSet, OAuthError> {
     let json = serde_json::from_slice::<Value>(body).unwrap_or_default();
     if (200..300).contains(&status) {
         return token_set(&json).map_err(|problem| OAuthErrorKind::Unreadable { problem }.into());
     }
-    Err(refusal(status, retry_after, &json, hidden).into())
+    Err(refusal(status, retry_after, &json, asked).into())
 }
 
 /// What a status and its body mean.
@@ -124,20 +140,28 @@ pub(super) fn refusal(
     status: u16,
     retry_after: Option<Duration>,
     json: &Value,
-    hidden: &Redactor,
+    asked: &Asked<'_>,
 ) -> OAuthErrorKind {
     let word = |name: &str| json.get(name).and_then(Value::as_str).unwrap_or_default();
-    let said = [word("error"), word("error_description"), word("message")];
+    // Version 3 of the API nests its words.
+    let nested = json.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
+    let said = [word("error"), word("error_description"), word("message"), nested];
     let lower = said.map(str::to_lowercase);
     let says = |text: &str| lower.iter().any(|said| said.contains(text));
     let message = said.iter().rev().find(|text| !text.is_empty()).map_or_else(
         || format!("status {status}"),
         // Cut last: the beginning of a secret is not to be found in it either.
         |text| {
-            let shown = hidden.text(text.chars().filter(|c| !c.is_control()).collect());
+            let shown = asked.hidden.text(text.chars().filter(|c| !c.is_control()).collect());
             shown.chars().take(200).collect()
         },
     );
+    // The vendor says so with 401, as it does of every call.
+    if let (401 | 403, Some(scope)) = (status, asked.scope)
+        && says("not authorized for this scope")
+    {
+        return OAuthErrorKind::LacksScope { scope };
+    }
     match status {
         429 => OAuthErrorKind::Limited { retry_after },
         500.. => OAuthErrorKind::Unavailable { problem: format!("status {status}"), sent: true },
@@ -205,10 +229,14 @@ mod tests {
 
     use super::*;
 
+    fn asked(hidden: &Redactor) -> Asked<'_> {
+        Asked { hidden, scope: None }
+    }
+
     fn kind(status: u16, body: &Value) -> OAuthErrorKind {
         let secret = SecretString::from("fake-refresh-token-1".to_owned());
         let hidden = Redactor::new([&secret], 8);
-        read(status, None, body.to_string().as_bytes(), &hidden).unwrap_err().kind
+        read(status, None, body.to_string().as_bytes(), &asked(&hidden)).unwrap_err().kind
     }
 
     #[test]
@@ -219,7 +247,7 @@ mod tests {
             json!({"accessToken": "a-1", "refreshToken": "r-1", "expiresIn": 86399, "scope": "contacts.readonly x",
                    "userType": "Location", "locationId": "loc", "companyId": "com"}),
         ] {
-            let set = read(200, None, body.to_string().as_bytes(), &Redactor::default()).unwrap();
+            let set = read(200, None, body.to_string().as_bytes(), &asked(&Redactor::default())).unwrap();
             assert_eq!(set.access.expose_secret(), "a-1");
             assert_eq!(set.refresh.unwrap().expose_secret(), "r-1");
             assert_eq!(set.scopes, ["contacts.readonly", "x"]);
@@ -229,7 +257,7 @@ mod tests {
         }
         let company =
             json!({"access_token": "a", "expires_in": 10, "userType": "Company", "companyId": "com"});
-        let set = read(201, None, company.to_string().as_bytes(), &Redactor::default()).unwrap();
+        let set = read(201, None, company.to_string().as_bytes(), &asked(&Redactor::default())).unwrap();
         assert_eq!(set.resource, Some(Resource::Company { company: "com".to_owned() }));
     }
 
@@ -257,6 +285,25 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_for_a_scope_is_no_outage_and_names_the_scope_that_the_call_needs() {
+        let needs = |scope: Option<&'static str>, status: u16, body: &Value| {
+            let asked = Asked { hidden: &Redactor::default(), scope };
+            read(status, None, body.to_string().as_bytes(), &asked).unwrap_err().kind
+        };
+        let words = "The token is not authorized for this scope.";
+        let (flat, nested) = (json!({ "message": words }), json!({ "error": { "message": words } }));
+        for (status, body) in [(401, &flat), (403, &flat), (401, &nested)] {
+            let lacks = OAuthErrorKind::LacksScope { scope: "oauth.write" };
+            assert_eq!(needs(Some("oauth.write"), status, body), lacks, "{status} {body}");
+        }
+        // The token endpoint is shown no token: what such words mean there, nobody knows.
+        assert!(matches!(needs(None, 401, &flat), OAuthErrorKind::Unavailable { .. }));
+        assert!(matches!(needs(Some("oauth.write"), 503, &flat), OAuthErrorKind::Unavailable { .. }));
+        let expired = json!({ "message": "Invalid JWT" });
+        assert_eq!(needs(Some("oauth.write"), 401, &expired), OAuthErrorKind::Expired);
+    }
+
+    #[test]
     fn whatever_can_be_read_of_a_pair_is_taken_because_the_last_one_is_spent() {
         for (expires_in, seconds) in [
             (json!("86399"), 86_399),
@@ -265,7 +312,7 @@ mod tests {
             (json!("soon"), UNSAID),
         ] {
             let body = json!({"access_token": "a-1", "refresh_token": "r-1", "expires_in": expires_in});
-            let set = read(200, None, body.to_string().as_bytes(), &Redactor::default()).unwrap();
+            let set = read(200, None, body.to_string().as_bytes(), &asked(&Redactor::default())).unwrap();
             assert_eq!((set.expires_in.as_secs(), set.resource), (seconds, None), "{body}");
         }
     }

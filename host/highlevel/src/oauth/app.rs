@@ -23,6 +23,15 @@ impl Marketplace {
     }
 }
 
+/// Lets an agency's token be asked for the locations that have the app (the vendor's OAuth document).
+pub const LIST_LOCATIONS: &str = "oauth.readonly";
+
+/// Lets an agency's token be turned into that of one of its locations (the vendor's OAuth document).
+pub const OPEN_LOCATIONS: &str = "oauth.write";
+
+/// What the calls about an agency's locations need. A location's token has no use for them.
+pub const AGENCY_SCOPES: [&str; 2] = [LIST_LOCATIONS, OPEN_LOCATIONS];
+
 /// An app of the vendor's marketplace.
 #[derive(Clone, Debug)]
 pub struct OAuthApp {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::answer::{self, OAuthError, OAuthErrorKind, TokenSet};
-use super::app::OAuthApp;
+use super::answer::{self, Asked, OAuthError, OAuthErrorKind, TokenSet};
+use super::app::{LIST_LOCATIONS, OAuthApp, OPEN_LOCATIONS};
 use crate::http::Unanswered;
 use crate::ids::LocationId;
 use crate::quota;
@@ -160,7 +160,8 @@ impl OAuthClient {
     pub fn read(&self, answered: &Answered, request: &TokenRequest<'_>) -> Result<TokenSet, OAuthError> {
         let (TokenRequest::Code(secret) | TokenRequest::Refresh(secret, _)) = request;
         let hidden = Redactor::new([*secret, &self.app.client_secret], 4);
-        answer::read(answered.status, answered.retry_after, &answered.body, &hidden)
+        let asked = Asked { hidden: &hidden, scope: None };
+        answer::read(answered.status, answered.retry_after, &answered.body, &asked)
     }
 
     /// Turns a consent's code into the first pair. In this process: a consent that is lost with it is given again.
@@ -176,7 +177,8 @@ impl OAuthClient {
     /// Turns an agency's token into one of its locations'.
     ///
     /// # Errors
-    /// As [`read`](Self::read); [`NotInstalled`](OAuthErrorKind::NotInstalled) when the agency does not have the app in there.
+    /// As [`read`](Self::read); [`NotInstalled`](OAuthErrorKind::NotInstalled) when the agency does not have the app in there, and
+    /// [`LacksScope`](OAuthErrorKind::LacksScope) when it consented without [`OPEN_LOCATIONS`].
     pub async fn location_token(
         &self,
         company: &str,
@@ -196,13 +198,14 @@ impl OAuthClient {
         };
         let answered = send(&self.http, &request, self.timeout).await?;
         let hidden = Redactor::new([access], 4);
-        answer::read(answered.status, answered.retry_after, &answered.body, &hidden)
+        let asked = Asked { hidden: &hidden, scope: Some(OPEN_LOCATIONS) };
+        answer::read(answered.status, answered.retry_after, &answered.body, &asked)
     }
 
     /// The locations in which an agency has the app.
     ///
     /// # Errors
-    /// What the vendor refused.
+    /// What the vendor refused; [`LacksScope`](OAuthErrorKind::LacksScope) when the agency consented without [`LIST_LOCATIONS`].
     pub async fn installed_locations(
         &self,
         company: &str,
@@ -276,7 +279,8 @@ impl OAuthClient {
             return Ok(json);
         }
         let hidden = Redactor::new([access], 4);
-        Err(answer::refusal(answered.status, answered.retry_after, &json, &hidden).into())
+        let asked = Asked { hidden: &hidden, scope: Some(LIST_LOCATIONS) };
+        Err(answer::refusal(answered.status, answered.retry_after, &json, &asked).into())
     }
 
     fn url(&self, path: &str) -> Url {

@@ -13,5 +13,5 @@ mod app;
 mod client;
 
 pub use answer::{OAuthError, OAuthErrorKind, Resource, TokenSet};
-pub use app::{Marketplace, OAuthApp};
+pub use app::{AGENCY_SCOPES, LIST_LOCATIONS, Marketplace, OAuthApp, OPEN_LOCATIONS};
 pub use client::{Answered, InstalledLocation, OAuthClient, Prepared, TokenRequest, UserType, send};

@@ -19,6 +19,9 @@ pub const LOCATION_SCOPES: &[&str] = &[
     "users.readonly",
 ];
 
+/// What an app of an agency needs besides, to list its locations and to open them; no token of a location carries it.
+pub const AGENCY_SCOPES: &[&str] = &["oauth.readonly", "oauth.write"];
+
 /// The one company (agency) that owns every location of the double.
 pub const COMPANY_ID: &str = "SandboxCompany000001";
 
@@ -125,7 +128,7 @@ pub struct AppConfig {
     pub version_id: String,
     /// Where its webhooks go.
     pub webhook_url: Option<Url>,
-    /// Scopes that an installation grants.
+    /// Scopes that the app has at the marketplace: a consent grants what is asked for of these.
     pub scopes: Vec<String>,
 }
 
@@ -137,7 +140,7 @@ impl Default for AppConfig {
             client_secret: "sandbox-not-a-real-secret".into(),
             version_id: "sandboxapp0000000000001".into(),
             webhook_url: None,
-            scopes: LOCATION_SCOPES.iter().map(ToString::to_string).collect(),
+            scopes: LOCATION_SCOPES.iter().chain(AGENCY_SCOPES).map(ToString::to_string).collect(),
         }
     }
 }

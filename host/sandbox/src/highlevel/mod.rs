@@ -45,8 +45,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Map, Value, json};
 
 pub use self::config::{
-    AppConfig, COMPANY_ID, Habits, HighLevelConfig, LOCATION_SCOPES, Limits, LocationConfig, MatchBy,
-    SearchLag, Window,
+    AGENCY_SCOPES, AppConfig, COMPANY_ID, Habits, HighLevelConfig, LOCATION_SCOPES, Limits, LocationConfig,
+    MatchBy, SearchLag, Window,
 };
 use self::limits::Left;
 pub use self::person::PersonAct;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::config::{AppConfig, COMPANY_ID};
+use super::config::{AGENCY_SCOPES, AppConfig, COMPANY_ID};
 use super::refusal::{Answer, Refusal, text};
 use super::tokens::{ACCESS_SECONDS, Consent, Grant, Pair, Resource, Tokens};
 use super::validate;
@@ -194,15 +194,19 @@ fn without_nulls(mut value: Value) -> Value {
     value
 }
 
-/// What a consent covers: what was asked, as far as the app declares it. A company token gets the two scopes of the
-/// installation calls besides.
+/// What a consent covers: what was asked, as far as the app has it. Those of an agency are an agency's alone.
 pub(super) fn consented(app: &AppConfig, asked: Option<Vec<String>>, company: bool) -> Arc<[String]> {
     let mut scopes: Vec<String> = match asked {
         Some(asked) => asked.into_iter().filter(|scope| app.scopes.contains(scope)).collect(),
         None => app.scopes.clone(),
     };
-    if company {
-        scopes.extend(["oauth.readonly".to_owned(), "oauth.write".to_owned()]);
+    if !company {
+        scopes.retain(|scope| !is_of_agencies(scope));
     }
     scopes.into()
+}
+
+/// Whether no token of a location carries this scope.
+pub(super) fn is_of_agencies(scope: &str) -> bool {
+    AGENCY_SCOPES.contains(&scope)
 }

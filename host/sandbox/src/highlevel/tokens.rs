@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::Location;
 use super::config::AppConfig;
 use super::limits::Bucket;
+use super::oauth;
 use crate::clock::Millis;
 use crate::random::Random;
 
@@ -167,10 +168,10 @@ impl Tokens {
         self.refresh.retain(|_, consent| !gone(&consent.app, &consent.resource));
     }
 
-    /// The consent of a company token turned to one of its locations.
+    /// The consent of a company token turned to one of its locations: it allows no more there than the agency granted.
     pub(crate) fn narrow(grant: &Grant, location: Arc<Location>, now: Millis) -> Option<Consent> {
         let app = Arc::clone(grant.app.as_ref()?);
-        let scopes = app.scopes.clone().into();
+        let scopes = grant.scopes.iter().filter(|scope| !oauth::is_of_agencies(scope)).cloned().collect();
         Some(Consent { app, resource: Resource::Location(location), scopes, expires: now + REFRESH_MILLIS })
     }
 

@@ -149,6 +149,46 @@ async fn an_agency_token_is_turned_to_a_location_and_reads_no_contacts_itself() 
 }
 
 #[tokio::test]
+async fn an_agency_lists_and_opens_its_locations_with_the_scopes_that_were_asked_for_and_not_without() {
+    let (sandbox, location, client) = start().await;
+    let app = sandbox.highlevel().app();
+    let consent = async |scopes: &str, choice: &str| {
+        let page = format!(
+            "/v2/oauth/chooselocation?client_id={}&redirect_uri=https%3A%2F%2Fhost.example%2Fback&scope={scopes}\
+             &locationId={choice}",
+            app.client_id
+        );
+        let back = client.get(&page).await;
+        let target: url::Url = back.headers["location"].to_str().unwrap().parse().unwrap();
+        let code = target.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+        token(&client, &form(&sandbox, &[("grant_type", "authorization_code"), ("code", &code)])).await
+    };
+    let scope = "The token is not authorized for this scope.";
+    for (scopes, lists, opens) in [
+        ("contacts.readonly", 401, 401),
+        ("contacts.readonly%20oauth.readonly", 200, 401),
+        ("contacts.readonly%20oauth.write", 401, 200),
+    ] {
+        let pair = consent(scopes, "company").await;
+        let agency = client.with_token(pair.body["access_token"].as_str().unwrap());
+        let company = pair.body["companyId"].as_str().unwrap();
+        let listed =
+            agency.get(&format!("/oauth/installedLocations?companyId={company}&appId={}", app.id)).await;
+        let fields = [("companyId", company), ("locationId", location.as_str())];
+        let opened = answer(agency.request("POST", "/oauth/locationToken", None).form(&fields)).await;
+        assert_eq!((listed.status, opened.status), (lists, opens), "{scopes}");
+        for refused in [&listed, &opened].into_iter().filter(|answer| answer.status == 401) {
+            assert_eq!(refused.body["message"], scope, "{scopes}");
+        }
+        if opens == 200 {
+            assert_eq!(opened.body["scope"], "contacts.readonly", "no more than the agency granted");
+        }
+    }
+    let pair = consent("contacts.readonly%20oauth.write", &location).await;
+    assert_eq!(pair.body["scope"], "contacts.readonly", "a location has no use for an agency's scopes");
+}
+
+#[tokio::test]
 async fn the_consent_page_sends_the_browser_back_with_a_code_and_the_state() {
     let (sandbox, _, client) = start().await;
     let page = format!(

@@ -215,13 +215,20 @@ pub(crate) async fn callback(State(app): State<App>, Query(back): Query<Back>) -
             "Connected",
             &format!("The workspace {workspace} is connected to HighLevel."),
         ),
-        Ok(Connected::Agency { company, locations }) => page(
-            StatusCode::OK,
-            "Connected",
-            &format!(
-                "The agency {company} is connected to HighLevel; {locations} of its locations have the app."
-            ),
-        ),
+        Ok(Connected::Agency { company, locations, lacking }) => {
+            let lacks = if lacking.is_empty() {
+                String::new()
+            } else {
+                format!(
+                    " It was not granted {}: give the app these scopes at HighLevel's marketplace, then connect the agency again.",
+                    lacking.join(", ")
+                )
+            };
+            let connected = format!(
+                "The agency {company} is connected to HighLevel; {locations} of its locations have the app.{lacks}"
+            );
+            page(StatusCode::OK, "Connected", &connected)
+        }
         Err((status, problem)) => page(status, "Not connected", &problem),
     }
 }

@@ -79,6 +79,10 @@ pub struct Connection {
     /// Another version of the connector that is on trial.
     #[serde(default)]
     pub on_trial: Option<OnTrial>,
+    /// What works in part: scopes that it needs and that the consent behind the workspace does not have, with what stops without each and
+    /// what to do. Of a private token HighLevel does not tell what it allows; a check tries it.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// A field that a system accepts and does not keep.
@@ -145,6 +149,7 @@ impl From<engine::ConnectionView> for Connection {
             last_run_at: own.last_run_at,
             under_review: own.under_review,
             on_trial: own.on_trial.map(Into::into),
+            warnings: own.warnings,
         }
     }
 }
@@ -293,7 +298,7 @@ pub struct CheckReport {
     pub details: BTreeMap<String, String>,
     /// What does not work.
     pub problems: Vec<String>,
-    /// What works in part: scopes that the location's token lacks, with what stops without each.
+    /// What works in part: scopes that the location's token or the consent lacks, with what stops without each.
     pub warnings: Vec<String>,
 }
 

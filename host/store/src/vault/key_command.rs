@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::key_file::parse;
 use super::{KeyRing, KeySource, VaultError};
+use crate::child::withhold_variables;
 
 /// How long the command may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,15 +35,16 @@ impl KeyCommand {
     }
 
     async fn output(&self) -> Result<Zeroizing<Vec<u8>>, String> {
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             // It may say what it must not in there as well.
             .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| format!("it cannot be started: {error}"))?;
+            .kill_on_drop(true);
+        withhold_variables(&mut command, &[]);
+        let mut child = command.spawn().map_err(|error| format!("it cannot be started: {error}"))?;
         // Of its full size at once: a buffer that grows leaves copies of itself behind.
         let mut text = Zeroizing::new(Vec::with_capacity(LARGEST + 1));
         if let Some(mut stdout) = child.stdout.take() {
