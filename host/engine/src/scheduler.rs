@@ -269,9 +269,9 @@ impl Engine {
         if room < (self.config().concurrency / 4).max(1) {
             return Ok(HandOut::Full);
         }
-        let events = self.store().claim_events(lease, now, room).await?;
-        let room = room.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
         let per_workspace = self.config().concurrency_per_workspace;
+        let events = self.store().claim_events(lease, now, room, per_workspace).await?;
+        let room = room.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
         let deliveries = match room {
             0 => Vec::new(),
             room => self.store().claim_deliveries(lease, now, room, per_workspace).await?,
