@@ -155,7 +155,7 @@ impl Engine {
     /// Judges the version on trial if what was counted asks for it. Only when the run that did is written down: whatever it leaves is
     /// mended with a revert.
     pub(crate) async fn judge_if_due(&self, id: &ConnectionId) {
-        let is_due = self.trials().due().remove(id);
+        let is_due = self.trials().due().contains(id);
         if is_due {
             // Boxed: it is rare, and every run would carry its state.
             Box::pin(self.judge_rollout(id)).await;
@@ -192,15 +192,26 @@ impl Engine {
     /// Keeps what was counted, and decides about the version that is on trial in a connection: it goes on, is taken back, or is
     /// adopted, when it did all of the work for long enough.
     pub(crate) async fn judge_rollout(&self, id: &ConnectionId) {
-        if let Err(error) = self.judged_rollout(id).await {
-            tracing::warn!(connection = %id, %error, "the version on trial is not judged now");
+        loop {
+            // No admin is changing it, and none begins to before this is decided. While one does, components are loaded and vendors are
+            // asked: a run that waited for that would keep a place which its workspace's share does not count. It stays due.
+            let Some(changing) = self.try_changing(id) else { return };
+            self.trials().due().remove(id);
+            if let Err(error) = self.judged_rollout(id).await {
+                tracing::warn!(connection = %id, %error, "the version on trial is not judged now");
+            }
+            drop(changing);
+            // Whoever counted something meanwhile was turned away by this judge.
+            let is_due = self.trials().due().contains(id);
+            if !is_due {
+                return;
+            }
         }
     }
 
+    /// For whoever holds what [`changing`](Self::changing) answers.
     async fn judged_rollout(&self, id: &ConnectionId) -> Result<(), EngineError> {
         self.keep_rollouts().await?;
-        // No admin is changing it, and none begins to before this is decided.
-        let _changing = self.changing(id).await;
         let Some(rollout) = self.store().running_rollout(id).await? else {
             // Whoever asks was loaded before it ended.
             self.forget(id);
