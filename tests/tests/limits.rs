@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use contactor_engine::{Capabilities, EnableConnection, EngineConfig, Guest, NewDestination, NewWorkspace};
 use contactor_manifest::embed;
+use contactor_runtime::bindings::triggers::PollPage;
 use contactor_runtime::{CallError, Invocation, Reply};
 use contactor_sandbox::SandboxConfig;
 use contactor_sandbox::highlevel::{LocationConfig, PersonAct};
@@ -15,12 +16,14 @@ use contactor_store::{ConnectionId, DestinationKind, Parked, Run, RunFilter, Run
 use contactor_tests::artefacts;
 use contactor_tests::engine::{Stand, WORKSPACE};
 use contactor_tests::host::PATIENCE;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 const MANIFEST: &str = include_str!("../guest-operations/connector.toml");
+/// That of a connector with a stream.
+const STREAMING: &str = include_str!("../guest-dishonest/connector.toml");
 const TAGGED: &str = "ContactTagUpdate";
 
 /// Connects a connector that does what its scripts say, by the kind of event, under an id of its own.
@@ -116,6 +119,40 @@ impl Guest for Waits {
         self.under_way.send_modify(|under_way| *under_way -= 1);
         Ok(Reply::Run(Ok("{}".to_owned())))
     }
+}
+
+/// A connector whose streams are always empty; tells how often they were read.
+#[derive(Default)]
+struct Polled {
+    times: watch::Sender<usize>,
+}
+
+#[async_trait]
+impl Guest for Polled {
+    async fn call(&self, _: Capabilities, call: Invocation) -> Result<Reply, CallError> {
+        assert!(
+            matches!(call, Invocation::Poll { .. }),
+            "there is nothing to be asked for but the stream: {call:?}"
+        );
+        self.times.send_modify(|times| *times += 1);
+        Ok(Reply::Poll(Ok(PollPage { changes: Vec::new(), cursor: None, more: false })))
+    }
+}
+
+/// Connects a connector with a stream that is read every five minutes, under an id of its own.
+async fn connect_streaming(stand: &Stand, id: &str, guest: Arc<dyn Guest>) {
+    let manifest = STREAMING.replace("id = \"dishonest\"", &format!("id = \"{id}\""));
+    let component = embed(&artefacts::component("guest-dishonest").unwrap(), &manifest).unwrap();
+    let installed = stand.engine.install_connector(component).await.unwrap();
+    let request = EnableConnection {
+        workspace: WORKSPACE.to_owned(),
+        connector: installed.id,
+        base_url: Some(stand.sandbox.prefinery_url()),
+        credentials: [("token".to_owned(), "not-a-real-token".to_owned().into())].into(),
+        ..EnableConnection::default()
+    };
+    let connection = stand.engine.enable_connection(request).await.unwrap().id;
+    stand.engine.replace_guest(&connection, guest);
 }
 
 /// A receiver that takes connections and never answers; tells how many it holds.
@@ -410,4 +447,37 @@ async fn slow_actions_of_one_workspace_leave_room_to_the_others() {
         assert_eq!(asked.await.unwrap().unwrap(), json!({}));
     }
     assert_eq!(waits.most.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poll_that_does_not_end_delays_no_other_connection_and_not_what_the_host_does_for_itself() {
+    let stand = Stand::start().await.unwrap();
+    let (waits, polled) = (Waits::letting(0), Arc::new(Polled::default()));
+    connect_streaming(&stand, "slow", Arc::clone(&waits) as Arc<dyn Guest>).await;
+    connect_streaming(&stand, "quick", Arc::clone(&polled) as Arc<dyn Guest>).await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn({
+        let (engine, stop) = (stand.engine.clone(), stop.clone());
+        async move { engine.run(stop).await }
+    });
+    let polls = async {
+        waits.under_way.subscribe().wait_for(|under_way| *under_way == 1).await.unwrap();
+        for count in 1..=4 {
+            polled.times.subscribe().wait_for(|times| *times >= count).await.unwrap();
+            stand.advance(SignedDuration::from_mins(5));
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, polls).await.is_ok(), "{} polls", *polled.times.borrow());
+    let workspace = WorkspaceId::new(WORKSPACE);
+    let usage = async {
+        // The sweeps made calls, which are kept every ten seconds.
+        while stand.engine.store().usage(&workspace, Timestamp::UNIX_EPOCH).await.unwrap().is_empty() {
+            stand.advance(SignedDuration::from_secs(10));
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, usage).await.is_ok(), "the host does not keep house");
+    assert_eq!(*waits.under_way.borrow(), 1, "and the slow one is not asked again meanwhile");
+    stop.cancel();
+    running.await.unwrap().unwrap();
 }

@@ -21,8 +21,8 @@ pub const RETENTION_DAYS: RangeInclusive<u32> = 1..=3_650;
 pub struct EngineConfig {
     /// Runs in flight at once, over all workspaces.
     pub concurrency: u32,
-    /// Runs in flight at once for one workspace, so that none starves another; and as many calls of its connectors that somebody waits
-    /// for.
+    /// In flight at once for one workspace, so that none starves another: so many records, so many automations, so many webhooks that
+    /// are read, and so many calls of its connectors that somebody waits for.
     pub concurrency_per_workspace: u32,
     /// Seconds between sweeps of a connection (contacts that changed without a webhook). 0 switches sweeps off.
     pub sweep_interval: u64,

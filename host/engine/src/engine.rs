@@ -13,8 +13,8 @@ use contactor_highlevel::webhook::Verifier;
 use contactor_highlevel::{CustomFields, HighLevel, Location, LocationId as HlLocationId};
 use contactor_runtime::{Runtime, RuntimeConfig};
 use contactor_store::{
-    Connection, ConnectionId, LocationId, RecordId, Seen, SeenPage, Store, StoreError, Vault, Workspace,
-    WorkspaceId,
+    Connection, ConnectionId, ConnectionState, LocationId, RecordId, Seen, SeenPage, Store, StoreError,
+    Vault, Workspace, WorkspaceId,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -324,6 +324,14 @@ impl Engine {
 
     pub(crate) fn trials(&self) -> &Trials {
         &self.0.trials
+    }
+
+    /// The connections that are at work with another version on trial, as far as they are loaded.
+    pub(crate) fn on_trial(&self) -> Vec<ConnectionId> {
+        let all = self.0.active.read().unwrap_or_else(PoisonError::into_inner);
+        let connections = all.values().filter(|active| active.on_trial().is_some());
+        let connections = connections.map(|active| &active.connection);
+        connections.filter(|one| one.state == ConnectionState::Enabled).map(|one| one.id.clone()).collect()
     }
 
     pub(crate) fn breakers(&self) -> &Breakers {

@@ -1,10 +1,9 @@
-//! Hands out work: claims under the lease, runs in flight up to the limits, periodic walks, graceful end.
+//! Hands out work: claims under the lease, runs in flight up to the limits, graceful end. Walks and the housekeeping go on beside it.
 //!
 //! Nothing here is remembered across a restart: what waits, what is claimed and what is due are rows of the store. The loop
 //! only decides *when* to ask; the store decides who gets what.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
 use contactor_store::{
@@ -133,6 +132,7 @@ impl Engine {
         self.hold_to_publishers().await?;
         self.ends_with(stop.clone());
         let walks = tokio::spawn(self.clone().walk_until(stop.clone()));
+        let house = tokio::spawn(self.clone().keep_house_until(stop.clone()));
         let grants = tokio::spawn(self.clone().tend_grants(stop.clone()));
         let keys = tokio::spawn(self.clone().turn_keys_until(stop.clone()));
         let mut in_flight = InFlight::new();
@@ -176,6 +176,7 @@ impl Engine {
         }
         // An aborted walk loses nothing: its cursor moves only together with its marks.
         walks.abort();
+        house.abort();
         // A renewal under way goes on by itself, and its answer waits in the courier's letter.
         grants.abort();
         // Nor does an aborted exchange of keys: the next start goes on with what is left.
@@ -269,9 +270,9 @@ impl Engine {
         if room < (self.config().concurrency / 4).max(1) {
             return Ok(HandOut::Full);
         }
-        let events = self.store().claim_events(lease, now, room).await?;
-        let room = room.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
         let per_workspace = self.config().concurrency_per_workspace;
+        let events = self.store().claim_events(lease, now, room, per_workspace).await?;
+        let room = room.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
         let deliveries = match room {
             0 => Vec::new(),
             room => self.store().claim_deliveries(lease, now, room, per_workspace).await?,
@@ -346,7 +347,7 @@ impl Engine {
     }
 
     /// A wait as it is slept through: a clock that somebody else moves is looked at again soon.
-    fn real(&self, wait: Duration) -> Duration {
+    pub(crate) fn real(&self, wait: Duration) -> Duration {
         if self.time_passes() { wait } else { wait.min(STANDING) }
     }
 
@@ -362,20 +363,6 @@ impl Engine {
             Err(error) => {
                 tracing::error!(%error, "the store does not tell what is due");
                 IDLE_POLL
-            }
-        }
-    }
-
-    /// Sweeps, polls, backfills and retention, until told to stop.
-    async fn walk_until(self, stop: CancellationToken) {
-        let walker = Arc::new(self);
-        loop {
-            let next = walker.real(walker.walk_due().await);
-            metrics::counter!("contactor_walk_rounds_total").increment(1);
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = walker.walk_wake().0.notified() => {}
-                () = tokio::time::sleep(next) => {}
             }
         }
     }

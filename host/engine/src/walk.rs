@@ -3,7 +3,6 @@
 //! Each page's marks and the cursor behind it are committed together, so that a crash repeats a page or skips none. Every
 //! state is a row; the walker only asks what is due.
 
-use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use contactor_store::{
     Connection, ConnectionId, ConnectionState, Cursor, FailureClass, Found, Mark, Priority, RecordId,
     RunKind, Side, WorkspaceId,
 };
-use futures_util::{FutureExt, StreamExt};
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::active::Reviewed;
@@ -25,7 +24,6 @@ use crate::failure::{self, Failure, of_engine, of_store};
 use crate::receive::told;
 use crate::reconcile::children::{self, Kind};
 use crate::reconcile::{RunContext, mismatch, run_id};
-use crate::rollout::Standing;
 use crate::{deliver, trouble};
 
 /// Stream names of the walks over HighLevel's contacts.
@@ -38,18 +36,14 @@ const SWEEP_OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 /// Bytes of a connector's cursor.
 const CURSOR: usize = 4_096;
 /// How soon the walker looks again when nothing is due.
-const IDLE: Duration = Duration::from_secs(5);
+pub(crate) const IDLE: Duration = Duration::from_secs(5);
 /// The rest of a walk over HighLevel's contacts whose failure a repetition does not mend.
 const LOOK: SignedDuration = SignedDuration::from_mins(5);
-/// Connections that walk at the same time, so that a slow partner delays few others.
-const WALKS_AT_ONCE: usize = 8;
 /// A backfill that moved no page for so long keeps no other waiting.
 const STALLED: SignedDuration = SignedDuration::from_mins(5);
 /// Appointments that lie this far back and ahead are looked at with every sweep.
 pub(crate) const APPOINTMENTS_BACK: SignedDuration = SignedDuration::from_hours(2 * 24);
 pub(crate) const APPOINTMENTS_AHEAD: SignedDuration = SignedDuration::from_hours(14 * 24);
-/// How often what is past its retention is forgotten.
-const EXPIRY_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
 /// What one step of a walk did.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,34 +57,8 @@ pub(crate) enum Step {
 }
 
 impl Engine {
-    /// Does one step of every walk that is due and answers how long to wait for the next look.
-    pub(crate) async fn walk_due(&self) -> Duration {
-        let connections = match self.store().connections(None).await {
-            Ok(connections) => connections,
-            Err(error) => {
-                tracing::error!(%error, "no walk: the store does not answer");
-                return IDLE;
-            }
-        };
-        let enabled: Vec<_> =
-            connections.into_iter().filter(|c| c.state == ConnectionState::Enabled).collect();
-        let workspaces: BTreeSet<_> = enabled.iter().map(|connection| connection.workspace.clone()).collect();
-        let waits = futures_util::stream::iter(enabled)
-            .map(|connection| async move { self.walk_safely(&connection).await })
-            .buffer_unordered(WALKS_AT_ONCE);
-        let next = waits.fold(IDLE, |next, wait| std::future::ready(next.min(wait))).await;
-        let waits = futures_util::stream::iter(workspaces)
-            .map(|workspace| async move { self.walk_workspace_safely(&workspace).await })
-            .buffer_unordered(WALKS_AT_ONCE);
-        let next = waits.fold(next, |next, wait| std::future::ready(next.min(wait))).await;
-        self.expire_if_due().await;
-        self.keep_usage_if_due().await;
-        self.look_for_alerts_if_due().await;
-        next
-    }
-
     /// One step of the walks over a workspace's tasks, notes and appointments; their failure is nobody else's.
-    async fn walk_workspace_safely(&self, workspace: &WorkspaceId) -> Duration {
+    pub(crate) async fn walk_workspace_safely(&self, workspace: &WorkspaceId) -> Duration {
         let steps = async {
             let tasks = self.task_walk_step(workspace).await;
             let notes = self.note_walk_step(workspace).await;
@@ -111,15 +79,9 @@ impl Engine {
         }
     }
 
-    /// Walks until every walk rests or waits for its records to be worked off, for a caller that keeps the time itself.
-    pub async fn walk_until_rest(&self) {
-        while self.walk_due().await < Duration::from_millis(100) {}
-    }
-
     /// One step of each walk of a connection; answers how soon it wants the next. Its failure is nobody else's.
-    async fn walk_safely(&self, connection: &Connection) -> Duration {
-        let id = &connection.id;
-        match AssertUnwindSafe(self.walk_connection(connection)).catch_unwind().await {
+    pub(crate) async fn walk_safely(&self, id: &ConnectionId) -> Duration {
+        match AssertUnwindSafe(self.walk_connection(id)).catch_unwind().await {
             Ok(Ok(Step::More)) => Duration::ZERO,
             Ok(Ok(Step::Full)) => Duration::from_millis(200),
             Ok(Ok(Step::Rest)) => IDLE,
@@ -138,14 +100,14 @@ impl Engine {
         }
     }
 
-    async fn walk_connection(&self, connection: &Connection) -> Result<Step, Failure> {
-        let active = self.active(&connection.id).await.map_err(of_engine)?;
-        let id = &connection.id;
-        if !matches!(active.standing, Standing::Alone) {
-            self.judge_rollout(id).await;
-        }
+    async fn walk_connection(&self, id: &ConnectionId) -> Result<Step, Failure> {
+        // As it is now: it may have waited for its place.
+        let connection = self.store().connection(id).await.map_err(of_store)?;
+        let works = |connection: &Connection| connection.state == ConnectionState::Enabled;
+        let Some(connection) = connection.filter(works) else { return Ok(Step::Rest) };
+        let active = self.active(id).await.map_err(of_engine)?;
         let run = self.context(&active, Priority::Backfill, false);
-        let backfill = match self.backfill_ahead(connection).await.map_err(of_engine)? {
+        let backfill = match self.backfill_ahead(&connection).await.map_err(of_engine)? {
             None => self.in_turn(&run, BACKFILL, LOOK, self.backfill_step(&run, id)).await?,
             Some(_) => Step::Rest,
         };
@@ -155,7 +117,7 @@ impl Engine {
             matching = self.in_turn(&run, MATCH, LOOK, self.match_step(&run)).await?;
         }
         let run = self.context(&active, Priority::Sweep, false);
-        let sweep = self.in_turn(&run, SWEEP, LOOK, self.sweep_step(&run, connection)).await?;
+        let sweep = self.in_turn(&run, SWEEP, LOOK, self.sweep_step(&run, &connection)).await?;
         let mut polled = Step::Rest;
         for stream in &active.manifest.streams {
             let record = format!("poll of {}", stream.name);
@@ -414,18 +376,6 @@ impl Engine {
 
     pub(crate) async fn cursor(&self, id: &ConnectionId, stream: &str) -> Result<Option<Cursor>, Failure> {
         self.store().cursor(id, stream).await.map_err(of_store)
-    }
-
-    async fn expire_if_due(&self) {
-        let now = self.now();
-        if !self.expiry_due(now, EXPIRY_INTERVAL) {
-            return;
-        }
-        match self.store().expire(now, self.config().retention()).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "forgot what is past its retention"),
-            Err(error) => tracing::error!(%error, "what is past its retention could not be removed"),
-        }
     }
 }
 

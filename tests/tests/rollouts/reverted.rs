@@ -1,5 +1,8 @@
 //! Versions that the host takes back, and that nobody is left undone.
 
+use contactor_tests::host::PATIENCE;
+use futures_util::FutureExt as _;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,6 +38,34 @@ async fn a_faulty_version_is_taken_back_by_the_host_and_nobody_is_left_undone() 
     world.install(version("0.3.0", |manifest| manifest)).await;
     world.upgrade(live(10)).await.unwrap();
     assert_eq!(world.alert().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_run_waits_for_a_change_under_way_to_judge_and_the_verdict_comes_after_it() {
+    let world = World::new(12).await;
+    world.install(faulty()).await;
+    world.upgrade(live(100)).await.unwrap();
+    // An admin's change that got as far as to the store, and comes to no end.
+    let mut change = Box::pin(world.upgrade(live(50)));
+    assert!(change.as_mut().now_or_never().is_none());
+    for contact in &world.contacts {
+        let act = PersonAct::AddTags { contact: contact.clone(), tags: vec!["vip".to_owned()] };
+        world.stand.sandbox.highlevel().act(&world.location, act).unwrap();
+    }
+    for outbox in world.stand.sandbox.outboxes() {
+        outbox.flush(Order::Queued).await;
+    }
+    let ran = tokio::time::timeout(PATIENCE, world.stand.engine.run_until_idle()).await;
+    assert!(ran.is_ok_and(|runs| runs.unwrap() >= 12), "the runs wait for the change");
+    let rollout = world.rollout().await;
+    assert_eq!(rollout.state, RolloutState::Running);
+    assert!(rollout.reason.starts_with("is taken back"), "{}", rollout.reason);
+
+    drop(change);
+    world.stand.engine.walk_until_rest().await;
+    assert_eq!(world.rollout().await.state, RolloutState::Reverted);
+    world.stand.settle().await.unwrap();
+    assert_eq!(world.seen(), 12, "the pinned version did what the other one left");
 }
 
 /// Whatever fails is parked at once, by runs that are under way when it is taken back as well.

@@ -1,5 +1,8 @@
 //! Trials: of a share of the records, in shadow, until a version is adopted.
 
+use contactor_store::ConnectionId;
+use futures_util::FutureExt as _;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -147,4 +150,40 @@ async fn grants_and_settings_are_not_changed_under_a_version_on_trial() {
     engine.roll_back(&world.connection.id, None).await.unwrap();
     let connection = engine.enable_connection(EnableConnection { withhold, ..enable() }).await.unwrap();
     assert_eq!(connection.withheld, ["contacts.write"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_looks_and_hangs_up_takes_no_counts_along() {
+    let world = World::new(1).await;
+    let others = |manifest: String| manifest.replacen("id = \"operations\"", "id = \"others\"", 1);
+    world.install(version("0.1.0", others)).await;
+    let request = EnableConnection {
+        connector: "others".to_owned(),
+        base_url: Some(world.stand.sandbox.prefinery_url()),
+        credentials: [("token".to_owned(), world.stand.sandbox.prefinery().api_key().to_owned().into())]
+            .into(),
+        settings: settings(&tags()),
+        ..enable()
+    };
+    let other = world.stand.engine.enable_connection(request).await.unwrap().id;
+    world.install(version("0.2.0", |manifest| manifest)).await;
+    world.install(version("0.2.0", others)).await;
+    let both: [ConnectionId; 2] = [world.connection.id.clone(), other];
+    for id in &both {
+        world.stand.engine.upgrade(Actor::AdminTokenFile, id, live(100)).await.unwrap();
+    }
+    world.tag("vip").await;
+    // Too few runs to be judged: the counts of both trials are in memory until somebody looks.
+    assert!(world.stand.engine.rollout(&both[0]).now_or_never().is_none(), "it was on its way to the store");
+    for id in &both {
+        let rollout = world.stand.engine.rollout(id).await.unwrap();
+        let filter = RunFilter { connection: Some(id.clone()), limit: 500, ..RunFilter::default() };
+        let runs = world.stand.engine.runs(filter).await.unwrap();
+        let counted = |run: &&Run| {
+            run.kind == RunKind::Automation && run.class.is_none_or(|class| class.blames_connector(true))
+        };
+        let counted = runs.iter().filter(counted).count() as u64;
+        assert!(counted > 0, "{runs:#?}");
+        assert_eq!(rollout.counts.candidate.runs, counted, "{rollout:#?}");
+    }
 }

@@ -56,6 +56,11 @@ impl Engine {
         self.locks().lock(&format!("changing {id}")).await
     }
 
+    /// The same unless somebody else holds it.
+    pub(crate) fn try_changing(&self, id: &ConnectionId) -> Option<OwnedMutexGuard<()>> {
+        self.locks().try_lock(&format!("changing {id}"))
+    }
+
     /// Forgets a loaded connection, so that its next run sees the stored one.
     pub(crate) fn forget(&self, id: &ConnectionId) {
         {

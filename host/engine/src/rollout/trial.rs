@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use contactor_store::{
-    ConnectionId, Rollout, RolloutEnd, RolloutMode, RolloutNews, RunId, ShadowDifference, Tally,
+    ConnectionId, Rollout, RolloutEnd, RolloutMode, RolloutNews, RunId, ShadowDifference, StoreError, Tally,
 };
 use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
@@ -89,6 +89,8 @@ fn bucket(connection: &str, record: &str) -> u8 {
 pub(crate) struct Trials {
     /// By rollout.
     news: Mutex<HashMap<u64, RolloutNews>>,
+    /// Held while counts are on their way to the store: whoever judges meanwhile waits for what it would judge by.
+    keeping: Arc<tokio::sync::Mutex<()>>,
     /// Connections whose trial is to be judged again.
     due: Mutex<HashSet<ConnectionId>>,
     pub(super) shadows: Arc<Semaphore>,
@@ -96,7 +98,12 @@ pub(crate) struct Trials {
 
 impl Default for Trials {
     fn default() -> Self {
-        Self { news: Mutex::default(), due: Mutex::default(), shadows: Arc::new(Semaphore::new(SHADOWS)) }
+        Self {
+            news: Mutex::default(),
+            keeping: Arc::default(),
+            due: Mutex::default(),
+            shadows: Arc::new(Semaphore::new(SHADOWS)),
+        }
     }
 }
 
@@ -148,7 +155,7 @@ impl Engine {
     /// Judges the version on trial if what was counted asks for it. Only when the run that did is written down: whatever it leaves is
     /// mended with a revert.
     pub(crate) async fn judge_if_due(&self, id: &ConnectionId) {
-        let is_due = self.trials().due().remove(id);
+        let is_due = self.trials().due().contains(id);
         if is_due {
             // Boxed: it is rare, and every run would carry its state.
             Box::pin(self.judge_rollout(id)).await;
@@ -157,9 +164,23 @@ impl Engine {
 
     /// Keeps what was counted of all rollouts. What the store does not take now stays counted.
     pub(crate) async fn keep_rollouts(&self) -> Result<(), EngineError> {
-        let news = std::mem::take(&mut *self.trials().lock());
+        let keeping = Arc::clone(&self.trials().keeping).lock_owned().await;
+        let engine = self.clone();
+        // A task of its own: whoever asks may hang up, and what is under way to the store then would be lost, or counted twice.
+        let kept = tokio::spawn(async move {
+            let kept = engine.keep_counts().await;
+            drop(keeping);
+            kept
+        });
+        kept.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    async fn keep_counts(&self) -> Result<(), EngineError> {
+        let rollouts: Vec<u64> = self.trials().lock().keys().copied().collect();
         let mut kept = Ok(());
-        for (rollout, news) in news {
+        for rollout in rollouts {
+            let news = self.trials().lock().remove(&rollout);
+            let Some(news) = news else { continue };
             if let Err(error) = self.store().count_rollout(rollout, news.clone()).await {
                 self.trials().add(rollout, |later| *later = news.and(std::mem::take(later)));
                 kept = Err(error.into());
@@ -171,15 +192,26 @@ impl Engine {
     /// Keeps what was counted, and decides about the version that is on trial in a connection: it goes on, is taken back, or is
     /// adopted, when it did all of the work for long enough.
     pub(crate) async fn judge_rollout(&self, id: &ConnectionId) {
-        if let Err(error) = self.judged_rollout(id).await {
-            tracing::warn!(connection = %id, %error, "the version on trial is not judged now");
+        loop {
+            // No admin is changing it, and none begins to before this is decided. While one does, components are loaded and vendors are
+            // asked: a run that waited for that would keep a place which its workspace's share does not count. It stays due.
+            let Some(changing) = self.try_changing(id) else { return };
+            self.trials().due().remove(id);
+            if let Err(error) = self.judged_rollout(id).await {
+                tracing::warn!(connection = %id, %error, "the version on trial is not judged now");
+            }
+            drop(changing);
+            // Whoever counted something meanwhile was turned away by this judge.
+            let is_due = self.trials().due().contains(id);
+            if !is_due {
+                return;
+            }
         }
     }
 
+    /// For whoever holds what [`changing`](Self::changing) answers.
     async fn judged_rollout(&self, id: &ConnectionId) -> Result<(), EngineError> {
         self.keep_rollouts().await?;
-        // No admin is changing it, and none begins to before this is decided.
-        let _changing = self.changing(id).await;
         let Some(rollout) = self.store().running_rollout(id).await? else {
             // Whoever asks was loaded before it ended.
             self.forget(id);

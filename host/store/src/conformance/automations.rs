@@ -211,7 +211,7 @@ pub(super) async fn a_webhook_that_is_still_to_be_read_stays_without_the_words(e
     let seq = world.append(NewEvent { body, ..webhook("w1") }).await;
     let person = Person { words: vec!["ann@example.com".to_owned()], ..Person::default() };
     assert_eq!(world.store.erase(&acme(), person, false).await.unwrap().events, 1);
-    let claimed = world.store.claim_events(&world.lease, LATER, 10).await.unwrap();
+    let claimed = world.store.claim_events(&world.lease, LATER, 10, 100).await.unwrap();
     assert_eq!(claimed.len(), 1, "its connector reads it");
     let kept = world.store.event(seq).await.unwrap().unwrap();
     assert_eq!(String::from_utf8_lossy(&kept.body), r#"{"who":"bob@example.com","by":"erased"}"#);
@@ -220,7 +220,7 @@ pub(super) async fn a_webhook_that_is_still_to_be_read_stays_without_the_words(e
 pub(super) async fn a_webhook_and_a_poll_carry_deliveries_with_their_marks(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
     let seq = world.append(webhook("w1")).await;
-    world.store.claim_events(&world.lease, LATER, 10).await.unwrap();
+    world.store.claim_events(&world.lease, LATER, 10, 100).await.unwrap();
     let reading = world.store.complete_event(
         &world.lease,
         seq,

@@ -39,12 +39,15 @@ pub(super) async fn only_enabled_connections_get_work(engine: Arc<dyn Engine>) {
     for state in [ConnectionState::Disabled, ConnectionState::Paused, ConnectionState::NeedsReconnect] {
         world.store.set_connection_state(&prefinery(), state, Some("why".to_owned())).await.unwrap();
         assert!(world.claim().await.is_empty(), "{state:?}");
-        assert!(world.store.claim_events(&world.lease, LATER, 10).await.unwrap().is_empty(), "{state:?}");
+        assert!(
+            world.store.claim_events(&world.lease, LATER, 10, 100).await.unwrap().is_empty(),
+            "{state:?}"
+        );
         assert_eq!(world.store.next_due().await.unwrap(), None, "{state:?}");
     }
     world.store.set_connection_state(&prefinery(), ConnectionState::Enabled, None).await.unwrap();
     assert_eq!(world.claim().await.len(), 1);
-    assert_eq!(world.store.claim_events(&world.lease, LATER, 10).await.unwrap().len(), 1);
+    assert_eq!(world.store.claim_events(&world.lease, LATER, 10, 100).await.unwrap().len(), 1);
 }
 
 /// Marks `count` records of a connection for a backfill.
@@ -77,6 +80,30 @@ pub(super) async fn a_workspace_has_at_most_its_share_in_flight(engine: Arc<dyn 
     let done = claimed.iter().position(|claim| claim.workspace == acme()).unwrap();
     world.complete(claimed.remove(done), Disposition::Done).await;
     assert_eq!(per_workspace(&claim(100).await.unwrap()), BTreeMap::from([("acme", 1)]));
+}
+
+pub(super) async fn a_workspace_has_at_most_its_share_of_webhooks_in_flight(engine: Arc<dyn Engine>) {
+    let world = World::new(engine).await;
+    let second = world.add("acme", "second").await;
+    let other = world.add("other", "prefinery").await;
+    for (workspace, connection) in [("acme", prefinery()), ("acme", second), ("other", other)] {
+        for number in 0..10 {
+            let key = format!("{connection}:{number}");
+            let (workspace, connection) = (Some(WorkspaceId::new(workspace)), Some(connection.clone()));
+            world.append(NewEvent { workspace, connection, ..webhook(&key) }).await;
+        }
+    }
+    let claim = |limit| world.store.claim_events(&world.lease, LATER, limit, 8);
+    let claimed = claim(100).await.unwrap();
+    let of = |workspace: &str| claimed.iter().filter(|one| one.workspace.as_str() == workspace).count();
+    assert_eq!((of("acme"), of("other")), (8, 8));
+    assert!(claim(100).await.unwrap().is_empty(), "what is in flight counts");
+
+    let done = claimed.iter().find(|one| one.workspace == acme()).unwrap().event.seq;
+    let end = world.store.complete_event(&world.lease, done, Found::default(), Disposition::Done, None);
+    end.await.unwrap();
+    let next = claim(100).await.unwrap();
+    assert_eq!(next.iter().map(|one| one.workspace.as_str()).collect::<Vec<_>>(), ["acme"]);
 }
 
 pub(super) async fn background_work_leaves_room_to_live_work(engine: Arc<dyn Engine>) {

@@ -78,7 +78,7 @@ pub(super) async fn claims_that_nobody_works_on_are_given_back_and_count_for_not
     world.event("e1", "h1").await;
     world.append(webhook("w1")).await;
     let claim = world.claim_one().await;
-    assert_eq!(world.store.claim_events(&world.lease, LATER, 10).await.unwrap().len(), 1);
+    assert_eq!(world.store.claim_events(&world.lease, LATER, 10, 100).await.unwrap().len(), 1);
     assert!(world.store.claim_records(&world.lease, LATER, 10, 10).await.unwrap().is_empty());
     assert_eq!(world.store.claims(&world.lease).await.unwrap(), 2);
     assert_eq!(world.store.free_claims(&world.lease).await.unwrap(), 2);
@@ -86,7 +86,7 @@ pub(super) async fn claims_that_nobody_works_on_are_given_back_and_count_for_not
     assert_eq!(world.store.free_claims(&world.lease).await.unwrap(), 0);
     let again = world.claim_one().await;
     assert_eq!((&again.key, again.attempts), (&claim.key, claim.attempts));
-    assert_eq!(world.store.claim_events(&world.lease, LATER, 10).await.unwrap().len(), 1);
+    assert_eq!(world.store.claim_events(&world.lease, LATER, 10, 100).await.unwrap().len(), 1);
     world.complete(again, Disposition::Done).await;
     let lost = Lease { token: world.lease.token - 1, ..world.lease.clone() };
     assert!(matches!(world.store.free_claims(&lost).await, Err(StoreError::Fenced { .. })));
@@ -97,7 +97,7 @@ pub(super) async fn claims_of_a_crashed_process_are_given_out_again(engine: Arc<
     let seq = world.event("e1", "h1").await;
     world.append(webhook("w1")).await;
     let claim = world.claim_one().await;
-    assert_eq!(world.store.claim_events(&world.lease, LATER, 10).await.unwrap().len(), 1);
+    assert_eq!(world.store.claim_events(&world.lease, LATER, 10, 100).await.unwrap().len(), 1);
     let old = world.lease.clone();
 
     // The lease is still running; a restarted process need not wait for its end.
@@ -105,7 +105,7 @@ pub(super) async fn claims_of_a_crashed_process_are_given_out_again(engine: Arc<
     assert!(world.lease.token > old.token);
     let again = world.claim_one().await;
     assert_eq!((&again.key, &again.hints), (&claim.key, &claim.hints));
-    assert_eq!(world.store.claim_events(&world.lease, LATER, 10).await.unwrap().len(), 1);
+    assert_eq!(world.store.claim_events(&world.lease, LATER, 10, 100).await.unwrap().len(), 1);
     let refused = world.store.complete_record(&old, completion(claim, Disposition::Done)).await;
     assert!(matches!(refused, Err(StoreError::Fenced { .. })), "{refused:?}");
     world.complete(again, Disposition::Done).await;

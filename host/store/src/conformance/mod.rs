@@ -179,6 +179,7 @@ cases! {
         urgent_work_goes_first_then_older_work,
         only_enabled_connections_get_work,
         a_workspace_has_at_most_its_share_in_flight,
+        a_workspace_has_at_most_its_share_of_webhooks_in_flight,
         background_work_leaves_room_to_live_work,
         a_backfill_does_not_keep_another_workspace_waiting,
         connections_take_turns,

@@ -54,7 +54,7 @@ pub(super) async fn what_is_discarded_is_not_done_until_it_is_marked_again(engin
 pub(super) async fn a_webhook_that_is_discarded_is_ignored(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
     let seq = world.append(webhook("w1")).await;
-    let claimed = world.store.claim_events(&world.lease, LATER, 9).await.unwrap();
+    let claimed = world.store.claim_events(&world.lease, LATER, 9, 100).await.unwrap();
     assert_eq!(claimed.len(), 1);
     let done =
         world.store.complete_event(&world.lease, seq, crate::Found::default(), parked("trapped"), None);
@@ -62,5 +62,5 @@ pub(super) async fn a_webhook_that_is_discarded_is_ignored(engine: Arc<dyn Engin
     let key = world.store.parked(&acme()).await.unwrap()[0].key.clone();
     assert!(world.store.discard_parked(&key).await.unwrap());
     assert_eq!(world.state(seq).await, EventState::Ignored);
-    assert!(world.store.claim_events(&world.lease, LATER, 9).await.unwrap().is_empty());
+    assert!(world.store.claim_events(&world.lease, LATER, 9, 100).await.unwrap().is_empty());
 }

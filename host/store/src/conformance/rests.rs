@@ -94,11 +94,11 @@ pub(super) async fn a_connection_that_rests_gives_out_nothing_until_its_time(eng
     world.append(webhook("w1")).await;
     world.store.put_rest(rest(None, LATER + MINUTE)).await.unwrap();
     assert_eq!(claim_at(&world, LATER).await, [] as [&str; 0]);
-    assert!(world.store.claim_events(&world.lease, LATER, 9).await.unwrap().is_empty());
+    assert!(world.store.claim_events(&world.lease, LATER, 9, 100).await.unwrap().is_empty());
     assert_eq!(world.store.next_due().await.unwrap(), Some(LATER + MINUTE));
     let then = LATER + MINUTE;
     assert_eq!(claim_at(&world, then).await, ["contact h1"]);
-    assert_eq!(world.store.claim_events(&world.lease, then, 9).await.unwrap().len(), 1);
+    assert_eq!(world.store.claim_events(&world.lease, then, 9, 100).await.unwrap().len(), 1);
 }
 
 pub(super) async fn webhooks_rest_by_themselves(engine: Arc<dyn Engine>) {
@@ -108,11 +108,11 @@ pub(super) async fn webhooks_rest_by_themselves(engine: Arc<dyn Engine>) {
     }
     world.store.put_rest(rest(Some(WEBHOOK_ENTITY), LATER)).await.unwrap();
     let before = LATER - MINUTE;
-    assert!(world.store.claim_events(&world.lease, before, 9).await.unwrap().is_empty());
-    assert_eq!(world.store.claim_events(&world.lease, LATER, 9).await.unwrap().len(), 1, "one, to try");
-    assert!(world.store.claim_events(&world.lease, LATER, 9).await.unwrap().is_empty());
+    assert!(world.store.claim_events(&world.lease, before, 9, 100).await.unwrap().is_empty());
+    assert_eq!(world.store.claim_events(&world.lease, LATER, 9, 100).await.unwrap().len(), 1, "one, to try");
+    assert!(world.store.claim_events(&world.lease, LATER, 9, 100).await.unwrap().is_empty());
     world.store.end_rest(&prefinery(), Some(WEBHOOK_ENTITY)).await.unwrap();
-    assert_eq!(world.store.claim_events(&world.lease, LATER, 9).await.unwrap().len(), 1);
+    assert_eq!(world.store.claim_events(&world.lease, LATER, 9, 100).await.unwrap().len(), 1);
 }
 
 pub(super) async fn automations_of_one_kind_rest_and_those_of_another_go_on(engine: Arc<dyn Engine>) {

@@ -8,7 +8,7 @@ use super::world::*;
 use crate::*;
 
 async fn read_one(world: &World) -> ClaimedEvent {
-    let mut claimed = world.store.claim_events(&world.lease, LATER, 10).await.unwrap();
+    let mut claimed = world.store.claim_events(&world.lease, LATER, 10, 100).await.unwrap();
     assert_eq!(claimed.len(), 1, "{claimed:?}");
     claimed.remove(0)
 }
@@ -17,11 +17,11 @@ pub(super) async fn a_webhook_waits_for_its_connector_and_then_for_its_records(e
     let world = World::new(engine).await;
     let first = world.append(webhook("w1")).await;
     let second = world.append(webhook("w2")).await;
-    let claimed = world.store.claim_events(&world.lease, LATER, 10).await.unwrap();
+    let claimed = world.store.claim_events(&world.lease, LATER, 10, 100).await.unwrap();
     assert_eq!(claimed.iter().map(|claimed| claimed.event.seq).collect::<Vec<_>>(), [first, second]);
     assert_eq!((&claimed[0].connection, &claimed[0].workspace), (&prefinery(), &acme()));
     assert_eq!(claimed[0].event.body, webhook("w1").body);
-    assert!(world.store.claim_events(&world.lease, LATER, 10).await.unwrap().is_empty());
+    assert!(world.store.claim_events(&world.lease, LATER, 10, 100).await.unwrap().is_empty());
     assert!(world.claim().await.is_empty(), "nothing is marked yet");
 
     let marks = vec![mark(Side::Partner, "p1"), mark(Side::Partner, "p2")];
@@ -64,13 +64,13 @@ pub(super) async fn a_webhook_that_cannot_be_read_is_retried_then_parked_then_re
     read_one(&world).await;
     let retry = Disposition::Retry { at: at(500), counts: true };
     world.store.complete_event(&world.lease, seq, Found::default(), retry, None).await.unwrap();
-    assert!(world.store.claim_events(&world.lease, at(499), 10).await.unwrap().is_empty());
+    assert!(world.store.claim_events(&world.lease, at(499), 10, 100).await.unwrap().is_empty());
     assert_eq!(read_one(&world).await.attempts, 1);
     let parking =
         world.store.complete_event(&world.lease, seq, Found::default(), parked("a guest trapped"), None);
     parking.await.unwrap();
     assert_eq!(world.state(seq).await, EventState::Parked);
-    assert!(world.store.claim_events(&world.lease, LATER, 10).await.unwrap().is_empty());
+    assert!(world.store.claim_events(&world.lease, LATER, 10, 100).await.unwrap().is_empty());
 
     let listed = world.store.parked(&acme()).await.unwrap();
     assert_eq!(listed.len(), 1);
@@ -99,7 +99,7 @@ pub(super) async fn a_webhook_is_fenced_like_a_record(engine: Arc<dyn Engine>) {
     assert_eq!(world.store.run(&run(1).id).await.unwrap(), None);
     assert_eq!(world.store.counts(None).await.unwrap().dirty, 0);
     assert!(world.store.parked(&acme()).await.unwrap().is_empty());
-    assert_eq!(world.store.claim_events(&new, LATER, 10).await.unwrap().len(), 1);
+    assert_eq!(world.store.claim_events(&new, LATER, 10, 100).await.unwrap().len(), 1);
 }
 
 pub(super) async fn what_cannot_be_read_is_parked_once_until_a_run_of_it_is_done(engine: Arc<dyn Engine>) {

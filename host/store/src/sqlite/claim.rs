@@ -138,18 +138,22 @@ pub(super) fn events(
     db: &Connection,
     lease: &Lease,
     turns: &Turns,
-    now: Timestamp,
-    limit: u32,
+    demand: &Demand,
 ) -> Result<Vec<ClaimedEvent>> {
     let mut resting = Resting::load(db)?;
-    let mut owners = Owners::of(db, lease, &resting, now)?;
+    let mut owners = Owners::of(db, lease, &resting, demand.now)?;
+    // Reading calls the connector, and a connector calls its partner: who answers slowly holds a place like any other work.
+    let mut room = Room::new(demand.per_workspace);
+    for (connection, count) in unread::in_flight(db, lease.token)? {
+        room.fill(owners.get(connection)?.workspace, count);
+    }
     let mut claimed = Vec::new();
     let next = |after| unread::next_group(db, after);
-    let round = Round { turn: &turns.events, now, limit };
-    round.serve(&mut owners, &mut Room::new(u32::MAX), next, |owner, count| {
+    let round = Round { turn: &turns.events, now: demand.now, limit: demand.limit };
+    round.serve(&mut owners, &mut room, next, |owner, count| {
         let before = claimed.len();
-        let count = resting.share(db, owner.connection, WEBHOOK_ENTITY, now, count)?;
-        for (seq, attempts) in unread::due(db, owner.connection, now, count)? {
+        let count = resting.share(db, owner.connection, WEBHOOK_ENTITY, demand.now, count)?;
+        for (seq, attempts) in unread::due(db, owner.connection, demand.now, count)? {
             unread::claim(db, seq, lease.token)?;
             claimed.extend(events::event(db, seq)?.map(|event| ClaimedEvent {
                 event,

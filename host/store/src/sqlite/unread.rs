@@ -1,5 +1,7 @@
 //! Partner webhooks that wait until their connector has turned them into changes.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -39,6 +41,16 @@ pub(super) fn due(
 
 pub(super) const DUE: &str = "SELECT event, attempts FROM unread WHERE claim = 0 AND connection = ?1 AND due_at <= ?2 \
                               ORDER BY due_at, event LIMIT ?3";
+
+pub(super) const IN_FLIGHT: &str =
+    "SELECT connection, count(*) FROM unread WHERE claim = ?1 GROUP BY connection";
+
+/// Webhooks in flight under a lease, by connection.
+pub(super) fn in_flight(db: &Connection, token: i64) -> Result<HashMap<i64, u32>> {
+    let mut statement = db.prepare_cached(IN_FLIGHT)?;
+    let rows = statement.query_map([token], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
 
 pub(super) fn claim(db: &Connection, event: EventSeq, token: i64) -> Result<()> {
     db.prepare_cached("UPDATE unread SET claim = ?2 WHERE event = ?1")?.execute(params![event, token])?;

@@ -45,8 +45,15 @@ pub trait WorkStore: Send + Sync + 'static {
         per_workspace: u32,
     ) -> Result<Vec<ClaimedRecord>>;
     /// Claims partner webhooks that their connector has to read, oldest first within a connection; enabled connections take
-    /// turns. `Fenced` when the lease covers no shard any more.
-    async fn claim_events(&self, lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<ClaimedEvent>>;
+    /// turns, and a workspace has at most `per_workspace` in flight under this lease. `Fenced` when the lease covers no shard any
+    /// more.
+    async fn claim_events(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+        per_workspace: u32,
+    ) -> Result<Vec<ClaimedEvent>>;
     /// Ends a run: disposition, link, conflicts, run and the states of the events behind it, all or nothing.
     ///
     /// - `Done` and `Parked` end the events behind the claim: the newest becomes `Applied` or `Parked`, older ones

@@ -49,9 +49,16 @@ impl WorkStore for SqliteStore {
         self.write(move |db| claim::records(db, &lease, &turns, &demand)).await
     }
 
-    async fn claim_events(&self, lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<ClaimedEvent>> {
+    async fn claim_events(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+        per_workspace: u32,
+    ) -> Result<Vec<ClaimedEvent>> {
         let (lease, turns) = (lease.clone(), self.turns.clone());
-        self.write(move |db| claim::events(db, &lease, &turns, now, limit)).await
+        let demand = Demand { now, limit, per_workspace };
+        self.write(move |db| claim::events(db, &lease, &turns, &demand)).await
     }
 
     async fn complete_record(&self, lease: &Lease, completion: Completion) -> Result<()> {

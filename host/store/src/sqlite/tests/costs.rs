@@ -77,6 +77,7 @@ async fn looking_for_work_does_not_grow_with_the_work_that_waits() {
                 cost(db, dirty::IN_FLIGHT, &[&7])?,
                 cost(db, unread::NEXT_GROUP, &[&0])?,
                 cost(db, unread::DUE, &[&1, &far, &16])?,
+                cost(db, unread::IN_FLIGHT, &[&7])?,
                 cost(db, deliveries::NEXT_GROUP, &[&0])?,
                 cost(db, deliveries::DUE, &[&1, &far, &16])?,
                 cost(db, deliveries::IN_FLIGHT, &[&7])?,
