@@ -78,7 +78,7 @@ impl<H: HostImports> Runtime<H> {
     /// Takes the bytes that were approved under `expected`, checks all that can be checked without running them, and makes
     /// them ready to be called.
     ///
-    /// In this order: size, digest, format, manifest, host version, imports against `grants`, exports; only then is anything
+    /// In this order: size, digest, format, manifest, structure, host version, imports against `grants`, exports; only then is anything
     /// compiled, or taken from the cache.
     ///
     /// # Errors
@@ -110,8 +110,8 @@ impl<H: HostImports> Runtime<H> {
         }))
     }
 
-    /// Everything that [`load`](Self::load) checks before it compiles anything: size, digest, format, manifest, host version, imports
-    /// against `grants`, exports. Bytes that a stranger may have made, megabytes of them, are looked at where nobody waits for it; they
+    /// Everything that [`load`](Self::load) checks before it compiles anything: size, digest, format, manifest, structure, host version,
+    /// imports against `grants`, exports. Bytes that a stranger may have made, megabytes of them, are looked at where nobody waits for it; they
     /// are given back.
     ///
     /// # Errors
