@@ -141,6 +141,12 @@ impl<H: HostImports> Runtime<H> {
         self.shared.slots.overrun.block(work).await.map_err(|_panic| HostFault::Panicked)
     }
 
+    /// Authenticates compiled components with another key from now on. What the former one authenticated is taken no more, and is removed;
+    /// what is loaded stays so.
+    pub async fn change_cache_key(&self, key: [u8; 32]) {
+        self.shared.compiler.change_cache_key(key).await;
+    }
+
     /// How much of the pool is in use.
     pub fn pool_use(&self) -> PoolUse {
         let slots = &self.shared.slots;
