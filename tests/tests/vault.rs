@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -61,6 +62,12 @@ impl Stand {
 
     fn key_file(&self) -> KeyFile {
         KeyFile::at(self.path("vault.key"))
+    }
+
+    /// Compiled components on the disk.
+    fn compiled(&self) -> BTreeSet<PathBuf> {
+        let entries = std::fs::read_dir(self.path("aot-cache")).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|ending| ending == "compiled")).collect()
     }
 
     /// Changes the section `[vault]`.
@@ -246,6 +253,28 @@ async fn both_layers_of_keys_are_exchanged_under_load_and_no_request_is_lost() {
     assert_eq!(status(&host).await["former"], json!([]));
     host.stop().await.unwrap();
     stand.log_is_free_of(&stand.secrets());
+    stand.sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn machine_code_that_a_former_key_authenticated_is_gone_while_the_host_runs() {
+    let (stand, host) = Stand::start().await;
+    let before = stand.compiled();
+    assert!(!before.is_empty());
+    assert_eq!(stand.run(&["vault", "new-key"]).await.0, 0);
+    assert_eq!(stand.compiled(), before, "the host does not know the new key yet");
+    let (code, said) = stand.ask(&host, &["vault", "rotate"]).await;
+    assert_eq!(code, 0, "{said}");
+    host.install("connectif").await.unwrap();
+    connection_works(&host).await;
+    let since = stand.compiled();
+    assert!(!since.is_empty() && since.is_disjoint(&before), "{since:?}");
+    // The start derives the same key: what was compiled since stays.
+    host.stop().await.unwrap();
+    let host = Host::start(stand.dir()).await.unwrap();
+    assert!(stand.compiled().is_superset(&since), "{since:?}");
+    connection_works(&host).await;
+    host.stop().await.unwrap();
     stand.sandbox.shutdown().await;
 }
 

@@ -110,4 +110,4 @@ pub use publishers::{ConnectorsConfig, IdPattern, PublisherConfig, Unsigned, Unv
 pub use reconcile::{PlannedChange, PlannedConflict, PreviewItem, PreviewReport, RecordPreview, Verdict};
 pub use replay::{Parting, RecordingSummary, ReplayCall, ReplayReport, ReplayedCall, SideBySide};
 pub use story::{FieldJoin, FieldMoment, FieldStory, MomentKind};
-pub use vault::{FormerKey, KeyStep, Rotate, SealedCount, Turned, Unopenable, VaultReport};
+pub use vault::{FormerKey, KeyStep, Rotate, SealedCount, Turned, Unopenable, VaultReport, cache_key};

@@ -176,6 +176,17 @@ impl Compiler {
         component
     }
 
+    /// Authenticates what lies in the cache with another key from now on.
+    pub(crate) async fn change_cache_key(&self, key: [u8; 32]) {
+        let Some(cache) = &self.work.cache else { return };
+        cache.change_key(key);
+        let work = Arc::clone(&self.work);
+        let swept = spawn_blocking(move || work.cache.as_ref().map_or(Ok(()), Cache::sweep)).await;
+        if let Ok(Err(error)) = swept {
+            tracing::warn!(%error, "compiled components of the former key are not read any more, and could not be removed");
+        }
+    }
+
     pub(crate) fn counts(&self) -> CompileCounts {
         CompileCounts {
             compiled: self.work.compiled.load(Relaxed),

@@ -39,10 +39,11 @@ impl Default for RuntimeConfig {
             host_version: Version::parse(env!("CARGO_PKG_VERSION")).unwrap_or(Version::new(0, 0, 0)),
             max_instances: 128,
             max_limits: Limits::default(),
-            // Bounds how long a busy guest keeps a worker from others; five hundred wake-ups a second cost next to nothing.
+            // A busy guest keeps a worker from others for two ticks at the most; five hundred wake-ups of one thread in a second are
+            // what that costs.
             epoch_tick: Duration::from_millis(2),
             pool_wait: Duration::from_secs(5),
-            // One component is compiled on half of the cores already.
+            // One component is compiled on half of the cores already; the other half is for calls.
             compile_permits: 1,
             // A typical connector of 80 KB takes 31 ms.
             compile_timeout: Duration::from_secs(30),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Digest;
+use crate::{Digest, StructureBound};
 
 /// Why a [`crate::Runtime`] did not start.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,19 @@ pub enum InspectError {
         offset: usize,
         /// The parser's words.
         reason: String,
+    },
+    /// Compiling it could cost more than any connector is worth.
+    #[error(
+        "the component has {value} {bound}, at most {limit} are compiled; build it with `contactor connector build`, and split what is \
+         that large"
+    )]
+    TooComplex {
+        /// What there is too much of.
+        bound: StructureBound,
+        /// How much there is, as far as it was counted.
+        value: u64,
+        /// The most that is compiled.
+        limit: u64,
     },
     /// It carries no manifest.
     #[error(

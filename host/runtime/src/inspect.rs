@@ -3,7 +3,7 @@
 use contactor_manifest::Manifest;
 use wasmparser::{ComponentExternalKind, ComponentTypeRef, Encoding, Parser, Payload};
 
-use crate::{Digest, Grants, InspectError, LoadError};
+use crate::{Digest, Grants, InspectError, LoadError, structure::Structure};
 
 /// The interface package, as imports and exports name it.
 const PACKAGE: &str = "contactor:connector/";
@@ -35,7 +35,7 @@ pub struct Inspection {
 /// The names come from the file; [`crate::Runtime::load`] holds the component to them.
 ///
 /// # Errors
-/// [`InspectError`] when the bytes are no component, are damaged, or carry no usable manifest.
+/// [`InspectError`] when the bytes are no component, are damaged, carry no usable manifest, or are built as nothing is that is compiled.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     refuse_other_formats(bytes)?;
     let toml =
@@ -108,17 +108,21 @@ fn refuse_other_formats(bytes: &[u8]) -> Result<(), InspectError> {
     Err(InspectError::NotAComponent { what })
 }
 
-struct Surface {
+pub(crate) struct Surface {
     imports: Vec<String>,
     exports: Vec<String>,
 }
 
-/// Imports and exports of the outermost component. `wit-component` nests small components of its own; theirs are not ours.
-fn surface(bytes: &[u8]) -> Result<Surface, InspectError> {
+/// Imports and exports of the outermost component. `wit-component` nests small components of its own; theirs are not ours. The bounds of
+/// the structure are for all of it.
+pub(crate) fn surface(bytes: &[u8]) -> Result<Surface, InspectError> {
     let mut surface = Surface { imports: Vec::new(), exports: Vec::new() };
+    let mut structure = Structure::default();
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(malformed)? {
+        let payload = payload.map_err(malformed)?;
+        structure.look_at(&payload)?;
+        match payload {
             Payload::Version { encoding, .. } if depth == 0 && encoding != Encoding::Component => {
                 return Err(InspectError::NotAComponent { what: "a core WebAssembly module" });
             }

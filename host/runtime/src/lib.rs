@@ -3,7 +3,8 @@
 //! The crate knows the interface of `wit/` and the manifest, and neither HighLevel nor HTTP. The engine crate gives it a
 //! type that implements the imports ([`HostImports`]) and gets back typed outcomes. The way of a component:
 //!
-//! 1. [`inspect`] reads a file without running or compiling it: digest, manifest, imports, exports.
+//! 1. [`inspect`] reads a file without running or compiling it: digest, manifest, imports, exports; and holds its structure to bounds
+//!    ([`StructureBound`]).
 //! 2. [`Runtime::load`] takes only the bytes whose digest was approved, checks the manifest, the host version and the
 //!    imports against the [`Grants`], and only then compiles it or takes it from the authenticated cache.
 //! 3. [`Connector::call`] runs one [`Invocation`] in a fresh store and a fresh instance, within [`Limits`], and says in
@@ -33,6 +34,7 @@ mod overrun;
 mod priority;
 mod runtime;
 mod store;
+mod structure;
 mod weight;
 mod worker;
 
@@ -48,5 +50,6 @@ pub use inspect::{Inspection, inspect};
 pub use invocation::{Invocation, Reply};
 pub use limits::Limits;
 pub use runtime::{PoolUse, Runtime};
+pub use structure::StructureBound;
 pub use weight::Weight;
 pub use worker::{WorkerConfig, work};

@@ -72,7 +72,7 @@ impl<H: HostImports> Runtime<H> {
     /// Takes the bytes that were approved under `expected`, checks all that can be checked without running them, and makes
     /// them ready to be called.
     ///
-    /// In this order: size, digest, format, manifest, host version, imports against `grants`, exports; only then is anything
+    /// In this order: size, digest, format, manifest, structure, host version, imports against `grants`, exports; only then is anything
     /// compiled, or taken from the cache.
     ///
     /// # Errors
@@ -120,8 +120,8 @@ impl<H: HostImports> Runtime<H> {
         }))
     }
 
-    /// Everything that [`load`](Self::load) checks before it compiles anything: size, digest, format, manifest, host version, imports
-    /// against `grants`, exports. Bytes that a stranger may have made, megabytes of them, are looked at where nobody waits for it; they
+    /// Everything that [`load`](Self::load) checks before it compiles anything: size, digest, format, manifest, structure, host version,
+    /// imports against `grants`, exports. Bytes that a stranger may have made, megabytes of them, are looked at where nobody waits for it; they
     /// are given back.
     ///
     /// # Errors
@@ -149,6 +149,12 @@ impl<H: HostImports> Runtime<H> {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HostFault> {
         self.shared.slots.overrun.block(work).await.map_err(|_panic| HostFault::Panicked)
+    }
+
+    /// Authenticates compiled components with another key from now on. What the former one authenticated is taken no more, and is removed;
+    /// what is loaded stays so.
+    pub async fn change_cache_key(&self, key: [u8; 32]) {
+        self.shared.compiler.change_cache_key(key).await;
     }
 
     /// How much of the pool is in use.

@@ -15,8 +15,19 @@ mod report;
 mod text;
 mod turn;
 
+use contactor_store::{KeyRing, VaultError};
+
 pub(crate) use keys::Keys;
 pub use report::{FormerKey, KeyStep, SealedCount, VaultReport};
 pub(crate) use text::{SecretParts, secret_json, secret_parts};
 pub(crate) use turn::Turning;
 pub use turn::{Rotate, Turned, Unopenable};
+
+/// The key that authenticates compiled components. Derived from the vault's current key, so that there is one key to keep; another one
+/// only means that everything is compiled again.
+///
+/// # Errors
+/// Nothing can be derived from the vault's key.
+pub fn cache_key(ring: &KeyRing) -> Result<[u8; 32], VaultError> {
+    ring.current().derive(b"contactor compiled components 2")
+}

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::cache_key;
 use super::report::VaultReport;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -143,9 +144,11 @@ impl Engine {
         let ring = keys.vault().read_again().await.map_err(kept)?;
         let (stored, uses) = (self.store().data_keys().await?, self.store().key_uses().await?);
         check_keys(&ring, &stored, &uses).map_err(kept)?;
-        let current = ring.current().id().clone();
+        let (current, cache_key) = (ring.current().id().clone(), cache_key(&ring).map_err(kept)?);
         keys.wrap_with(ring).await;
         if current != before {
+            // Whoever knows the former key could put machine code there.
+            self.runtime().change_cache_key(cache_key).await;
             tracing::info!(%before, %current, "the key source has a new key; data keys are wrapped with it");
         }
         Ok(())

@@ -81,7 +81,32 @@ async fn a_truncated_or_empty_entry_is_refused() {
 async fn an_entry_under_another_key_is_refused() {
     let cache = CacheDir::new();
     counts(&cache.runtime(1, 4)).await;
+    let (name, other) = (cache.entry(), fs::read(cache.entry()).unwrap());
+    assert_eq!(counts(&cache.runtime(2, 4)).await, COMPILED, "it is not looked at");
+    assert!(!name.exists(), "and of no use any more");
+    // As somebody would put it there who knows the other key.
+    fs::write(cache.entry(), other).unwrap();
     assert_eq!(counts(&cache.runtime(2, 4)).await, QUARANTINED);
+}
+
+#[tokio::test]
+async fn when_the_key_changes_nothing_is_taken_that_the_former_one_authenticated() {
+    let cache = CacheDir::new();
+    let runtime = cache.runtime(1, 4);
+    counts(&runtime).await;
+    let (name, former) = (cache.entry(), fs::read(cache.entry()).unwrap());
+    runtime.change_cache_key([2; 32]).await;
+    assert!(!name.exists());
+    fs::write(&name, &former).unwrap();
+    let mut expected = CompileCounts { compiled: 2, ..COMPILED };
+    assert_eq!(counts(&runtime).await, expected, "by its own name it is not looked at");
+    fs::remove_file(&name).unwrap();
+    fs::write(cache.entry(), &former).unwrap();
+    expected = CompileCounts { compiled: 3, quarantined: 1, ..expected };
+    assert_eq!(counts(&runtime).await, expected, "and by that of another one it is moved aside");
+    expected.from_cache = 1;
+    assert_eq!(counts(&runtime).await, expected, "what was compiled since is taken");
+    assert_eq!(counts(&cache.runtime(2, 4)).await, FROM_CACHE, "also by the next host with that key");
 }
 
 #[tokio::test]

@@ -4,12 +4,13 @@
 use contactor_runtime::bindings::automations::{Event, Source};
 use contactor_runtime::bindings::triggers::Webhook;
 use contactor_runtime::bindings::types::{Direction, NamedValue, Value};
-use contactor_runtime::{InspectError, LoadError};
+use contactor_runtime::{InspectError, LoadError, StructureBound};
 use wasm_encoder::{CodeSection, ComponentBuilder, ComponentValType, Function, PrimitiveValType, ValType};
 
 use super::loading::{load_bytes, refusal};
 use super::made::{
-    compile_bomb, growing_table, leaking_handles, one_function, with_component, with_manifest, with_module,
+    compile_bomb, compile_bomb_in_one_function, growing_table, leaking_handles, one_function, with_component,
+    with_manifest, with_module,
 };
 use super::*;
 
@@ -218,10 +219,26 @@ async fn a_function_with_more_variables_than_any_has_is_refused() {
     function.instructions().end();
     code.function(&function);
     module.section(&code);
-    assert!(matches!(
-        refusal(with_module(&module)).await,
-        LoadError::Inspect(InspectError::Malformed { .. }) | LoadError::Compile { .. }
-    ));
+    let error = refusal(with_module(&module)).await;
+    let bound = StructureBound::Variables;
+    let is_refused = matches!(
+        &error,
+        LoadError::Inspect(InspectError::TooComplex { bound: of, value: 1_000_000, limit })
+            if *of == bound && *limit == bound.limit()
+    );
+    assert!(is_refused, "{error}");
+}
+
+#[tokio::test]
+async fn a_compile_bomb_in_one_function_never_comes_to_the_compiler() {
+    let bytes = compile_bomb_in_one_function();
+    wasmparser::Validator::new().validate_all(&bytes).expect("it is its structure that is refused");
+    let error = refusal(bytes).await;
+    let is_refused = matches!(
+        &error,
+        LoadError::Inspect(InspectError::TooComplex { bound: StructureBound::BranchTargets, .. })
+    );
+    assert!(is_refused, "{error}");
 }
 
 #[tokio::test]

@@ -83,10 +83,17 @@ pub(crate) fn starting(module: &mut Module, body: impl FnOnce(&mut Function)) {
 
 /// A module that begins with one function of type `() -> ()`.
 pub(crate) fn one_function() -> Module {
+    functions(1)
+}
+
+/// A module that begins with so many functions of type `() -> ()`.
+pub(crate) fn functions(count: u32) -> Module {
     let mut types = TypeSection::new();
     types.ty().function([], []);
     let mut functions = FunctionSection::new();
-    functions.function(0);
+    for _ in 0..count {
+        functions.function(0);
+    }
     let mut module = Module::new();
     module.section(&types).section(&functions);
     module
@@ -170,22 +177,33 @@ pub(crate) fn two_memories() -> Vec<u8> {
     with_module(&module)
 }
 
-/// The guest with a function in it of which every table of branches leads to every block that it is in: the compiler's work grows with the square
-/// of the bytes. Each number makes another component.
+/// The guest with a function in it of which every table of branches leads to every block that it is in: the compiler's work grows with
+/// the square of the bytes. There are more targets in it than any function may have.
+pub(crate) fn compile_bomb_in_one_function() -> Vec<u8> {
+    branching(1, 600, 0)
+}
+
+/// As much of that as before in functions of which each is within the bounds. Each number makes another component.
 pub(crate) fn compile_bomb(number: i64) -> Vec<u8> {
-    const BLOCKS: u32 = 600;
-    let mut module = one_function();
+    branching(3, 361, number)
+}
+
+/// The guest with so many functions in it that have tables of branches to each of so many blocks.
+fn branching(count: u32, blocks: u32, number: i64) -> Vec<u8> {
     let mut code = CodeSection::new();
-    let mut function = Function::new([]);
-    for _ in 0..BLOCKS {
-        function.instructions().block(BlockType::Empty);
+    for _ in 0..count {
+        let mut function = Function::new([]);
+        for _ in 0..blocks {
+            function.instructions().block(BlockType::Empty);
+        }
+        for inside in (1..=blocks).rev() {
+            // All that are still open.
+            function.instructions().i32_const(0).br_table(0..inside, 0).end();
+        }
+        function.instructions().i64_const(number).drop().end();
+        code.function(&function);
     }
-    for inside in (1..=BLOCKS).rev() {
-        // All that are still open.
-        function.instructions().i32_const(0).br_table(0..inside, 0).end();
-    }
-    function.instructions().i64_const(number).drop().end();
-    code.function(&function);
+    let mut module = functions(count);
     module.section(&code);
     with_module(&module)
 }

@@ -45,8 +45,9 @@ impl GrantId {
         self.0.strip_prefix("company/")
     }
 
-    /// In whose name grants are sealed: they are the host's, and a location may be granted before a workspace is bound to it. No
-    /// workspace can be called so.
+    /// In whose name grants are sealed, all of them: they are the host's. An agency's is there before any of its locations has a workspace,
+    /// and opens all of them, so that no workspace's key could seal it; a location's is kept and renewed in the same way. No workspace can
+    /// be called so.
     pub const CUSTODY: &str = "@highlevel";
 
     /// Name of the credential that holds the pair.

@@ -63,10 +63,9 @@ pub(super) fn no_admin_token(error: &SecretError) -> Failure {
     )
 }
 
-/// The key that authenticates compiled components. Derived from the vault's current key, so that there is one key to keep; another one
-/// only means that everything is compiled again at the next start.
+/// The key that authenticates compiled components until the vault's key is exchanged.
 pub(super) fn cache_key(vault: &Vault) -> Result<[u8; 32], Failure> {
-    vault.ring().current().derive(b"contactor compiled components 2").map_err(failed)
+    contactor_engine::cache_key(&vault.ring()).map_err(failed)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use contactor_store::sqlite::SqliteStore;
-use contactor_store::{Resealed, SealedAt, SealedKind};
+use contactor_store::{GrantId, LocationId, Resealed, SealedAt, SealedKind};
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -161,6 +161,24 @@ async fn a_row_copied_to_another_workspace_connection_or_field_does_not_open() {
         let rows = bench.store.sealed_with(&stored.key_id, SealedKind::Credential, None, 10).await.unwrap();
         let row = rows.into_iter().find(|row| row.at == SealedAt::Credential(name.to_owned())).unwrap();
         let error = bench.keys.open_as_read(&row.purpose, &row.sealed).await.unwrap_err();
+        assert!(matches!(error, EngineError::Vault(VaultError::Unusable { .. })), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_grant_copied_to_another_one_does_not_open_although_one_key_seals_both() {
+    let bench = Bench::new();
+    let (own, other) = (GrantId::location(&LocationId::new("location1")), GrantId::company("company1"));
+    let seal = async |name: String| {
+        bench.keys.seal(&Purpose::of_credential(&name), &"fake-pair".into()).await.unwrap()
+    };
+    let (sealed, of_other) = (seal(own.pair()).await, seal(other.pair()).await);
+    assert_eq!(sealed.key_id, of_other.key_id, "grants are of no workspace");
+    let own_name = Purpose::of_credential(&own.pair());
+    assert!(bench.keys.open_as_read(&own_name, &sealed).await.unwrap().is_some());
+    for name in [other.pair(), own.courier(), GrantId::location(&LocationId::new("location2")).pair()] {
+        let purpose = Purpose::of_credential(&name);
+        let error = bench.keys.open_as_read(&purpose, &sealed).await.unwrap_err();
         assert!(matches!(error, EngineError::Vault(VaultError::Unusable { .. })), "{name}: {error}");
     }
 }

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use contactor_highlevel::webhook::Verifier;
-use contactor_runtime::RuntimeConfig;
+use contactor_runtime::{CacheConfig, RuntimeConfig};
 use contactor_store::sqlite::SqliteStore;
 use contactor_store::{KeyFile, Purpose, Sealed, Store, Vault, WorkspaceId};
 use secrecy::{ExposeSecret, SecretString};
@@ -25,6 +25,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::caching(None)
+    }
+
+    fn caching(cache: Option<CacheConfig>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = KeyFile::at(dir.path().join("vault.key"));
         let vault = Arc::new(Vault::create_key(file.path()).unwrap());
@@ -36,7 +40,7 @@ impl Bench {
             vault,
             highlevel: contactor_highlevel::Config::default(),
             verifier: Verifier::published().unwrap(),
-            runtime: RuntimeConfig { max_instances: 1, ..RuntimeConfig::default() },
+            runtime: RuntimeConfig { max_instances: 1, cache, ..RuntimeConfig::default() },
             outbound: Outbound::new(OutboundConfig::default()).unwrap(),
             connectors: crate::ConnectorsConfig::default(),
             artefacts: cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap(),
@@ -128,6 +132,22 @@ async fn a_new_wrapping_key_touches_nothing_that_is_sealed() {
     assert_eq!(turned, Turned { rewrapped: 2, ..Turned::default() });
     assert_eq!(bench.store.credential("acme").await.unwrap(), before);
     assert_eq!(bench.get("acme").await, secret_of("acme"));
+}
+
+#[tokio::test]
+async fn with_a_new_wrapping_key_compiled_components_of_the_former_one_go() {
+    let cache = tempfile::tempdir().unwrap();
+    let dir = cap_std::fs::Dir::open_ambient_dir(cache.path(), cap_std::ambient_authority()).unwrap();
+    let bench = Bench::caching(Some(CacheConfig { dir, key: [1; 32] }));
+    let entry = cache.path().join("of-another-key.compiled");
+    std::fs::write(&entry, "machine code").unwrap();
+    bench.engine.rotate_keys(Rotate::All).await.unwrap();
+    assert!(entry.exists(), "the wrapping key is the same");
+    bench.file.add_key().unwrap();
+    bench.engine.rotate_keys(Rotate::Data).await.unwrap();
+    assert!(entry.exists(), "nobody reads the key source for the data keys");
+    bench.engine.rotate_keys(Rotate::Wrapping).await.unwrap();
+    assert!(!entry.exists());
 }
 
 #[tokio::test]
