@@ -23,7 +23,7 @@ pub use automation::*;
 pub use doubt::Doubt;
 pub use error::StoreError;
 pub use model::*;
-pub use store::{DEDUPLICATION, Store};
+pub use store::{DEDUPLICATION, HELD, HELD_OF_LOCATION, Store};
 pub use vault::{
     DataKey, FileKey, KeyCommand, KeyFile, KeyId, KeyRing, KeySource, Purpose, Sealed, SecretKey, Vault,
     VaultError, WrappedKey, check_keys, open_as_before, random_secret,

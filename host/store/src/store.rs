@@ -18,6 +18,13 @@ type Result<T> = std::result::Result<T, StoreError>;
 /// How long a de-duplication key is remembered at least: HighLevel repeats a webhook for up to three days.
 pub const DEDUPLICATION: Duration = Duration::from_hours(4 * 24);
 
+/// How many events are held for a location that no workspace is bound to. They do nothing: once one is bound they show what had come, and
+/// for that the newest hundred are enough.
+pub const HELD_OF_LOCATION: u32 = 100;
+
+/// How many events are held in all: with the largest bodies (256 KiB) a quarter of a GiB, whatever strangers' locations send.
+pub const HELD: u32 = 1_000;
+
 /// A transactional store. Every method is one transaction that is durable when it answers; none relies on the memory of
 /// this process. Instants are kept to the microsecond.
 ///
@@ -208,6 +215,9 @@ pub trait Store: Send + Sync + 'static {
     /// Without a connection the marks go to every connection of the workspace that is not `Disabled`: one that is paused, or
     /// waits for a reconnect, finds them later. Without a workspace the one that is bound to the location is taken, if one is
     /// bound by now. An event that then marks nothing, and that no connector has to read, is `Ignored` at once.
+    ///
+    /// An event that finds no workspace is held, and the oldest held ones make room for it: those of its location beyond
+    /// [`HELD_OF_LOCATION`], and of all beyond [`HELD`]. What goes is forgotten with its key. No event of a workspace ever goes for another.
     ///
     /// All marks of a record are one row; those of both sides meet in it once the record is linked. A mark does not shorten
     /// the back-off of a record that failed, unless it is `Interactive`.

@@ -160,6 +160,7 @@ cases! {
         an_event_marks_every_connection_that_is_not_switched_off,
         an_event_that_marks_nothing_is_ignored_at_once,
         an_event_of_an_unknown_location_is_held_until_a_workspace_is_bound,
+        the_oldest_events_that_are_held_make_room_and_those_of_workspaces_stay,
         an_event_finds_the_workspace_that_was_bound_meanwhile;
     records:
         many_marks_are_one_run_and_every_event_ends_once,
