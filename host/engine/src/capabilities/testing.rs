@@ -15,8 +15,8 @@ use contactor_manifest::Manifest;
 use contactor_runtime::{CallError, Invocation, Reply, RuntimeConfig};
 use contactor_store::sqlite::SqliteStore;
 use contactor_store::{
-    Call, Connection, ConnectionId, ConnectionState, Digest, LocationId, Priority, Store, Vault, Workspace,
-    WorkspaceId,
+    Call, Connection, ConnectionId, ConnectionState, Digest, LocationId, Priority, SecretHash, Store, Vault,
+    Workspace, WorkspaceId,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -185,7 +185,7 @@ fn connection(base_url: &str, grants: &[&str]) -> Connection {
         settings: json!({ "suffix": ".json" }),
         mapping: Json::Null,
         schedule: contactor_store::Schedule::default(),
-        webhook_token: "not-a-real-webhook-token".to_owned(),
+        webhook_hash: SecretHash([9; 32]),
         created_at: now(),
     }
 }

@@ -137,7 +137,8 @@ cases! {
         everything_configured_survives_a_restart,
         a_component_is_approved_by_whoever_may_and_stays_so,
         a_state_is_exchanged_only_for_the_one_it_was_seen_in,
-        ids_locations_and_webhook_tokens_are_unique,
+        ids_locations_and_webhook_addresses_are_unique,
+        a_webhook_address_is_exchanged_with_its_sealed_token_or_not_at_all,
         unknown_names_are_answered_as_such;
     people:
         users_roles_and_tokens_survive_a_restart,
