@@ -439,6 +439,10 @@ async fn the_address_of_a_partners_webhooks_is_told_by_the_host_and_not_by_its_d
     let host = Host::start(stand.dir()).await.unwrap();
     assert_eq!(address(&host).await, first);
     connection_works(&host).await;
+    let renew = ["connection", "renew-webhook-address", "acme", "prefinery"];
+    let (code, said) = stand.ask(&host, &renew).await;
+    let renewed = address(&host).await;
+    assert!(code == 0 && renewed != first && said.contains(&renewed), "{code}: {said}");
     host.stop().await.unwrap();
     assert!(!in_a_file(), "it was sealed at the start");
     stand.sandbox.shutdown().await;
