@@ -521,6 +521,49 @@ async fn an_agencys_scopes_are_asked_for_in_its_own_consent_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_that_is_signed_for_another_app_is_answered_and_not_kept() {
+    let world = World::new().await;
+    let host = world.connected().await;
+    let app = world.sandbox.highlevel().app().id;
+    // One key signs for every app, so the signature is good in all cases.
+    let send = async |kind: &str, location: &str, app: Option<&str>| {
+        let id = format!("{kind} at {location} of {}", app.unwrap_or("nobody"));
+        let mut body = json!({
+            "type": kind, "locationId": location, "id": world.contact, "webhookId": id,
+            "timestamp": jiff::Timestamp::now().to_string(),
+        });
+        if let Some(app) = app {
+            body["appId"] = json!(app);
+        }
+        let body = body.to_string();
+        let signature = world.sandbox.highlevel().sign(body.as_bytes());
+        let request = host.client().post(host.webhooks()).header("x-ghl-signature", signature).body(body);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200, "anything else would be sent again");
+        let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        answer["result"].as_str().unwrap().to_owned()
+    };
+    let installed = host.get("/oauth/installations").await.unwrap();
+    for location in [world.location.as_str(), "NobodysLocation00001"] {
+        for kind in ["ContactUpdate", "INSTALL", "UNINSTALL"] {
+            assert_eq!(send(kind, location, Some("another-app")).await, "other-app", "{kind} {location}");
+        }
+    }
+    assert_eq!(host.get("/health").await.unwrap()["held_events"], 0);
+    let events = host.get("/workspaces/acme/events?limit=500").await.unwrap();
+    assert!(!events.to_string().contains("another-app"), "{events}");
+
+    // Records of one's own are read again whether or not the event names the app; an installation has to name it.
+    assert_eq!(send("ContactUpdate", &world.location, Some(app.as_str())).await, "new");
+    assert_eq!(send("ContactUpdate", &world.location, None).await, "new");
+    assert_eq!(send("INSTALL", "NobodysLocation00001", None).await, "held");
+    assert_eq!(host.get("/oauth/installations").await.unwrap(), installed);
+    assert_eq!(send("INSTALL", "NobodysLocation00001", Some(app.as_str())).await, "held");
+    assert_ne!(host.get("/oauth/installations").await.unwrap(), installed);
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_private_token_is_replaced_by_one_that_opens_the_same_location() {
     let world = World::new().await;
     let host = world.host().await;

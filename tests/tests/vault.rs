@@ -435,6 +435,49 @@ async fn what_an_earlier_host_sealed_with_its_one_key_opens_and_is_sealed_anew_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_address_of_a_partners_webhooks_is_told_by_the_host_and_not_by_its_database() {
+    let (stand, host) = Stand::start().await;
+    let address = async |host: &Host| {
+        let connection = host.get("/workspaces/acme/connections/prefinery").await.unwrap();
+        connection["webhook_path"].as_str().unwrap().to_owned()
+    };
+    let first = address(&host).await;
+    let token = first.strip_prefix("/webhooks/partner/").unwrap();
+    let in_a_file = || {
+        ["contactor.db", "contactor.db-wal"].iter().any(|name| {
+            let bytes = std::fs::read(stand.path(name)).unwrap_or_default();
+            bytes.windows(token.len()).any(|window| window == token.as_bytes())
+        })
+    };
+    assert!(!in_a_file(), "while it runs");
+    host.stop().await.unwrap();
+    assert!(!in_a_file());
+
+    // As the version before left it.
+    let database = Connection::open(stand.path("contactor.db")).unwrap();
+    database.execute("INSERT INTO unsealed_webhooks SELECT pk, ?1 FROM connections", [token]).unwrap();
+    let sealed = "DELETE FROM credentials WHERE name = 'acme/prefinery/webhook-address'";
+    assert_eq!(database.execute(sealed, []).unwrap(), 1);
+    database.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
+    drop(database);
+    assert!(in_a_file());
+    for place in ["before-commit/put_webhook_address", "after-commit/put_webhook_address"] {
+        let started = Host::start_with(stand.dir(), &format!("die={place}:1")).await;
+        assert!(started.is_err(), "{place}: it was not killed there");
+    }
+    let host = Host::start(stand.dir()).await.unwrap();
+    assert_eq!(address(&host).await, first);
+    connection_works(&host).await;
+    let renew = ["connection", "renew-webhook-address", "acme", "prefinery"];
+    let (code, said) = stand.ask(&host, &renew).await;
+    let renewed = address(&host).await;
+    assert!(code == 0 && renewed != first && said.contains(&renewed), "{code}: {said}");
+    host.stop().await.unwrap();
+    assert!(!in_a_file(), "it was sealed at the start");
+    stand.sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_come_from_a_command_and_a_rotation_reads_them_again() {
     let stand = Stand::init().await;
     let printed = stand.path("printed.key");

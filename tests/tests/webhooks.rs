@@ -218,6 +218,45 @@ async fn webhooks_of_unknown_locations_are_held_and_counted_and_probes_are_answe
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_was_renewed_takes_webhooks_and_the_former_one_takes_none() {
+    const CONNECTION: &str = "/workspaces/acme/connections/prefinery";
+    let stand = Stand::set("").await;
+    let path =
+        async || stand.host.get(CONNECTION).await.unwrap()["webhook_path"].as_str().unwrap().to_owned();
+    let status = async |path: &str| {
+        let request = stand.host.client().post(stand.host.at(path)).body("{}");
+        request.send().await.unwrap().status().as_u16()
+    };
+    let former = path().await;
+    assert_eq!(status(&former).await, 401, "it lacks a signature alone");
+    let answer = stand.host.post(&format!("{CONNECTION}/webhook-address"), &json!({})).await.unwrap();
+    let renewed = answer["webhook_path"].as_str().unwrap();
+    assert!(renewed.starts_with("/webhooks/partner/") && renewed != former, "{renewed}");
+    assert_eq!(path().await, renewed);
+    assert_eq!((status(&former).await, status(renewed).await), (404, 401));
+
+    // Entered at the partner, it takes what comes.
+    stand.host.aim(&stand.sandbox, &answer).unwrap();
+    let tester = json!({ "email": "moved@example.com", "profile": { "first_name": "Moved" } });
+    stand.sandbox.prefinery().act(stand.project, ProjectAct::CreateTester { fields: tester }).unwrap();
+    stand.deliver(Order::Queued).await;
+    let events = stand.host.get("/workspaces/acme/events").await.unwrap();
+    let of_partner = |event: &Value| event["connection"] == "acme/prefinery";
+    assert!(events.as_array().unwrap().iter().any(of_partner), "{events}");
+
+    // Whatever changes the connection leaves the address, and the record of it does not tell.
+    stand.host.put_prefinery(&stand.sandbox, &json!({})).await.unwrap();
+    assert_eq!(path().await, renewed);
+    let record = stand.host.get("/audit").await.unwrap();
+    let renewing = |entry: &Value| entry["action"] == "connections.renew-webhook-address";
+    let entry = record.as_array().unwrap().iter().find(|entry| renewing(entry)).unwrap();
+    assert_eq!((&entry["workspace"], &entry["status"]), (&json!("acme"), &json!(200)), "{entry}");
+    let token = renewed.rsplit('/').next().unwrap();
+    assert!(!record.to_string().contains(token), "{record}");
+    stand.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tester_that_the_partner_does_not_show_yet_is_linked_later_and_never_created_twice() {
     // A connection to a partner that lags is tried again after a third of the lag; the sandbox shows the tester at once
     // when the test says so, and the operator asks for the record again.

@@ -7,7 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contactor_engine::untrusted::{event_key, sign_webhook, verify_webhook};
-use contactor_manifest::{Manifest, Webhook};
+use contactor_manifest::{EventId, Manifest, Webhook};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use ring::hmac;
@@ -41,10 +41,10 @@ credential = [{ name = "token", title = "Token" }]
 /// The scheme as a manifest would declare it, if one could.
 fn declared(format: &str, signed: &str, encoding: &str, id: &str) -> Option<Webhook> {
     let text = |text: &str| toml::Value::from(text).to_string();
-    let id = match id {
-        "body" => "\"body\"".to_owned(),
-        pointer if pointer.starts_with('/') => format!("{{ pointer = {} }}", text(pointer)),
-        header => format!("{{ header = {} }}", text(header)),
+    let (id, header) = match id {
+        "body" => ("\"body\"".to_owned(), None),
+        pointer if pointer.starts_with('/') => (format!("{{ pointer = {} }}", text(pointer)), None),
+        header => ("\"body\"".to_owned(), Some(header)),
     };
     let toml = format!(
         "{HEAD}\n[webhook]\nevent_id = {id}\nsignature = {{ kind = \"hmac-sha256\", header = \"x-signature\", format = {}, \
@@ -53,7 +53,12 @@ fn declared(format: &str, signed: &str, encoding: &str, id: &str) -> Option<Webh
         text(signed),
         text(encoding),
     );
-    Manifest::parse(&toml).ok()?.webhook
+    let mut webhook = Manifest::parse(&toml).ok()?.webhook?;
+    // A manifest takes the id from a header only without a signature; the key has to be sound all the same.
+    if let Some(header) = header {
+        webhook.event_id = EventId::Header(header.to_owned());
+    }
+    Some(webhook)
 }
 
 pub(crate) fn run(input: &[u8]) {

@@ -5,6 +5,7 @@
 //! | `<workspace>` | HighLevel's private integration token |
 //! | `<connection>/auth` | the partner's credential parts, one JSON object; see [`plain`](crate::partner::plain) |
 //! | `<connection>/webhook` | the partner's signing secret |
+//! | `<connection>/webhook-address` | the token in the address of the partner's webhooks |
 //! | `@highlevel/<grant>/courier` | what opens the answer to a token request that is under way |
 //! | `@highlevel/<grant>/pair` | HighLevel's pair of tokens for a location or an agency; see [`oauth`](crate::oauth) |
 

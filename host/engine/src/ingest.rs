@@ -23,6 +23,8 @@ pub enum Ingested {
     Duplicate,
     /// Stored for a location that no workspace is bound to yet.
     Held,
+    /// Of another app of HighLevel's marketplace, and not stored.
+    OtherApp,
 }
 
 impl From<Accepted> for Ingested {
@@ -51,6 +53,12 @@ impl Engine {
         };
         metrics::counter!("contactor_webhook_signatures_total", "scheme" => scheme).increment(1);
         let envelope = Envelope::parse(&body).map_err(|error| IngestError::Malformed(error.to_string()))?;
+        if self.is_of_another_app(&envelope) {
+            // Genuine, and not for this host: whoever has an app can send its webhooks on to here. Of a location of ours it would be
+            // another event than our own app's copy, and automations would handle both.
+            tracing::debug!(app = envelope.app.as_deref(), "a webhook of another app is not stored");
+            return Ok(Ingested::OtherApp);
+        }
         self.note_installation(&envelope).await?;
         let location = envelope.location.as_ref().map(|id| LocationId::new(id.as_str()));
         let workspace = match &location {

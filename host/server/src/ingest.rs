@@ -78,6 +78,7 @@ async fn respond(
                 Ingested::New => (&metrics.new, r#"{"result":"new"}"#),
                 Ingested::Duplicate => (&metrics.duplicate, r#"{"result":"duplicate"}"#),
                 Ingested::Held => (&metrics.held, r#"{"result":"held"}"#),
+                Ingested::OtherApp => (&metrics.other_app, r#"{"result":"other-app"}"#),
             };
             counter.increment(1);
             answer(StatusCode::OK, body)
@@ -159,6 +160,7 @@ struct SourceMetrics {
     new: Counter,
     duplicate: Counter,
     held: Counter,
+    other_app: Counter,
     seconds: Histogram,
     lines: Pace<&'static str>,
 }
@@ -187,6 +189,7 @@ impl SourceMetrics {
             new: counter("new"),
             duplicate: counter("duplicate"),
             held: counter("held"),
+            other_app: counter("other_app"),
             seconds: metrics::histogram!("contactor_ingest_seconds", "source" => source),
             lines: Pace::new(LINES),
         }

@@ -68,6 +68,7 @@ pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
         api::connections::enable,
         api::connections::disable,
         api::connections::check,
+        api::connections::renew_webhook_address,
         api::destinations::list,
         api::destinations::put,
         api::destinations::remove,

@@ -36,6 +36,13 @@ type Result<T> = std::result::Result<T, StoreError>;
 /// How long a de-duplication key is remembered at least: HighLevel repeats a webhook for up to three days.
 pub const DEDUPLICATION: Duration = Duration::from_hours(4 * 24);
 
+/// How many events are held for a location that no workspace is bound to. They do nothing: once one is bound they show what had come, and
+/// for that the newest hundred are enough.
+pub const HELD_OF_LOCATION: u32 = 100;
+
+/// How many events are held in all: with the largest bodies (256 KiB) a quarter of a GiB, whatever strangers' locations send.
+pub const HELD: u32 = 1_000;
+
 /// A transactional store. Every method is one transaction that is durable when it answers; none relies on the memory of
 /// this process. Instants are kept to the microsecond.
 ///

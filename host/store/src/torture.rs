@@ -12,12 +12,13 @@ pub const EARLY_ANSWER: &str = "early-answer";
 pub const NO_JOURNAL: &str = "no-journal";
 
 /// The store's changes: what a process can be told to die before or after the commit of.
-pub const CHANGES: [&str; 91] = [
+pub const CHANGES: [&str; 92] = [
     "create_workspace",
     "update_workspace",
     "set_policy",
     "install_connector",
     "put_connection",
+    "put_webhook_address",
     "set_mapping",
     "set_connection_state",
     "exchange_connection_state",

@@ -248,6 +248,14 @@ impl<'m> Check<'m> {
         }
         match &webhook.event_id {
             EventId::Body => {}
+            // A signature covers the body, and a timestamp beside it, but no other header.
+            EventId::Header(name) if webhook.signature != Signature::None => {
+                let problem = format!(
+                    "`{name}` is not covered by the signature, so that a webhook sent again under another id would count as another \
+                     event: expected `body` or a pointer into the body"
+                );
+                self.problem("webhook.event_id.header", problem);
+            }
             EventId::Header(name) => self.header("webhook.event_id.header", name),
             EventId::Pointer(pointer) => self.pointer("webhook.event_id.pointer", pointer),
         }

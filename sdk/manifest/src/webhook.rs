@@ -60,7 +60,7 @@ pub enum EventId {
     /// Equal bodies are one event. For partners that send no id.
     #[default]
     Body,
-    /// The header of this name.
+    /// The header of this name. For webhooks without a signature alone: none covers it.
     Header(String),
     /// The value at this JSON pointer of the body.
     Pointer(String),

@@ -92,7 +92,7 @@ fn a_manifest_survives_the_way_through_json() {
         r#"
         [webhook]
         signature = { kind = "hmac-sha256", header = "X-Sig", format = "{signature}", signed = "{body}" }
-        event_id = { header = "X-Event" }
+        event_id = { pointer = "/event" }
         [[auth]]
         id = "pair"
         title = "Two headers"
@@ -295,6 +295,35 @@ fn a_webhook_signature_must_be_checkable() {
     assert_refused(&webhook("{signature},{nonce}", "{body}"), &["unknown placeholder `nonce`"]);
     assert_refused(&webhook("{signature}=sha256", "{body}"), &["end with a placeholder"]);
     assert!(parse("[webhook]\nsignature = { kind = \"none\" }\n").is_ok());
+}
+
+#[test]
+fn an_id_that_a_signature_does_not_cover_tells_no_event_from_its_repetition() {
+    let webhook = |signature: &str, event_id: &str| {
+        format!("[webhook]\nsignature = {{ {signature} }}\nevent_id = {event_id}\n")
+    };
+    let header = "{ header = \"X-Event\" }";
+    for signed in [
+        "format = \"{signature}\", signed = \"{body}\"",
+        "format = \"t={timestamp},v1={signature}\", signed = \"{timestamp}.{body}\"",
+    ] {
+        let signature = format!("kind = \"hmac-sha256\", header = \"X-Sig\", {signed}");
+        assert_refused(
+            &webhook(&signature, header),
+            &[
+                "webhook.event_id.header",
+                "`X-Event` is not covered by the signature",
+                "expected `body` or a pointer",
+            ],
+        );
+        for covered in ["\"body\"", "{ pointer = \"/id\" }"] {
+            assert!(parse(&webhook(&signature, covered)).is_ok(), "{covered}");
+        }
+    }
+    // Without a signature the address alone is the proof: whoever knows it can send whatever it likes.
+    let manifest = parse(&webhook("kind = \"none\"", header)).unwrap();
+    assert_eq!(manifest.webhook.unwrap().event_id, EventId::Header("X-Event".to_owned()));
+    assert_refused(&webhook("kind = \"none\"", "{ header = \"X Event\" }"), &["invalid header name"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a person is shown: events without secrets, and what a connector lets be sent twice.
 
-use contactor_store::{Accepted, Connection, ConnectionId, Digest, NewEvent, Side};
+use contactor_store::{Accepted, Connection, ConnectionId, Digest, NewEvent, SecretHash, Side};
 
 use super::*;
 
@@ -35,7 +35,7 @@ async fn an_event_is_shown_without_secrets_and_not_at_all_while_the_credential_i
         id: ConnectionId::new("acme/lost"),
         connector: "lost".to_owned(),
         digest: Digest::new("0".repeat(64)),
-        webhook_token: "another-not-a-real-token".to_owned(),
+        webhook_hash: SecretHash([9; 32]),
         ..known.clone()
     };
     engine.store().put_connection(lost.clone()).await.unwrap();

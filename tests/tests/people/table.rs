@@ -91,6 +91,7 @@ fn needs(operation: &str) -> Needs {
         | "destinations.put"
         | "destinations.remove"
         | "destinations.test"
+        | "connections.renew-webhook-address"
         | "guard.allow"
         | "match.approve"
         | "parked.discard-group"

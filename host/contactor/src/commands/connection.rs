@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Ask the partner and HighLevel whether the stored credentials are good, and which scopes the location's token lacks.
     #[command(after_help = "Example:\n  contactor connection check acme prefinery")]
     Check(Which),
+    /// Give the partner's webhooks another address. The former one is refused at once, until the new one is entered at the partner.
+    #[command(after_help = "Example:\n  contactor connection renew-webhook-address acme prefinery --json")]
+    RenewWebhookAddress(Which),
     #[command(flatten)]
     Rollout(rollout::Command),
 }
@@ -246,6 +249,12 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         }
         Command::Show(which) => {
             show(context, &client.connection(&which.workspace, &which.connector).await?)?;
+        }
+        Command::RenewWebhookAddress(which) => {
+            let connection = client.renew_webhook_address(&which.workspace, &which.connector).await?;
+            let lines = [("id", connection.id.clone()), ("webhook path", connection.webhook_path.clone())];
+            context.out.one(&connection, &lines)?;
+            context.out.note("the former address is refused from now on: enter this one at the partner")?;
         }
         Command::List { workspace } => {
             let connections = client.connections(&workspace).await?;

@@ -84,6 +84,7 @@ async fn serve(context: &Context, config: &Config) -> Result<(), Failure> {
         ..ServerConfig::new(config.server.listen, token)
     };
     engine.restore_budgets().await.map_err(|error| Failure::new(Exit::Failed, error))?;
+    engine.seal_webhook_addresses().await.map_err(|error| Failure::new(Exit::Failed, error))?;
     let server = Server::bind(server_config, engine.clone())
         .await
         .map_err(|error| Failure::new(Exit::Failed, error))?;

@@ -15,7 +15,7 @@ use contactor_runtime::{CallError, Invocation, Reply, RuntimeConfig};
 use contactor_store::sqlite::SqliteStore;
 use contactor_store::{
     Call, ConfigurationStore as _, Connection, ConnectionId, ConnectionState, Digest, LocationId, Priority,
-    Vault, Workspace, WorkspaceId,
+    SecretHash, Vault, Workspace, WorkspaceId,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -190,7 +190,7 @@ fn connection(base_url: &str, grants: &[&str]) -> Connection {
         settings: json!({ "suffix": ".json" }),
         mapping: Json::Null,
         schedule: contactor_store::Schedule::default(),
-        webhook_token: "not-a-real-webhook-token".to_owned(),
+        webhook_hash: SecretHash([9; 32]),
         created_at: now(),
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use contactor_manifest::{Manifest, Webhook};
 use contactor_store::{
     Connection, ConnectionId, ConnectionState, Digest, Rest, RolloutMode, RunFilter, Schedule, WorkspaceId,
-    random_secret,
 };
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -16,13 +15,14 @@ use super::connectors::{RepeatableView, parsed, repeatable};
 use super::grants::granted;
 use super::mapping::check_custom_fields;
 use super::workspaces::check_id;
-use super::{rules, template};
+use super::{rules, template, webhook_address};
 use crate::active::compile_mappings;
 use crate::credentials::webhook_name;
 use crate::dropped::NotKept;
 use crate::engine::Engine;
 use crate::error::{EngineError, IngestError};
 use crate::partner::{self, PartnerApi};
+use crate::people::secret;
 use crate::permissions::{self, Permission};
 use crate::walk::{MATCH, fresh};
 
@@ -214,6 +214,10 @@ impl Engine {
             ),
         };
         rules::compile(&manifest, &settings)?;
+        let (webhook_hash, webhook_token) = match stored {
+            Some(stored) => (stored.webhook_hash, None),
+            None => webhook_address::fresh().map(|(hash, token)| (hash, Some(token)))?,
+        };
         let connection = Connection {
             id: id.clone(),
             workspace: workspace.id.clone(),
@@ -236,11 +240,7 @@ impl Engine {
             settings,
             mapping,
             schedule: schedule(&manifest, &request, present.as_ref())?,
-            // The path is all the proof that some partners give.
-            webhook_token: match &present {
-                Some(present) => present.webhook_token.clone(),
-                None => random_secret()?.expose_secret().to_owned(),
-            },
+            webhook_hash,
             created_at: present.as_ref().map_or_else(|| self.now(), |c| c.created_at),
         };
         self.leaves_a_trial_alone(present.as_ref(), &connection).await?;
@@ -256,6 +256,10 @@ impl Engine {
         }
         if let Some(secret) = &request.webhook_secret {
             self.credentials().put(&connection.workspace, &webhook_name(&connection.id), secret).await?;
+        }
+        if let Some(token) = &webhook_token {
+            // Before the connection, which nobody could otherwise be told the address of.
+            self.credentials().put(&connection.workspace, &id.webhook_address(), token).await?;
         }
         if request.review {
             // The review has to be there before anything runs. What comes meanwhile is kept.
@@ -383,6 +387,7 @@ impl Engine {
         let trial = self.store().running_rollout(&connection.id).await?;
         let may = permissions::hosts(&manifest, &policy.leaves(granted));
         let hosts = self.outbound().hosts_of(&connection.connector, &may);
+        let webhook_path = self.webhook_path(&connection).await?;
         Ok(ConnectionView {
             version: installed.version,
             publisher: installed.publisher,
@@ -405,7 +410,7 @@ impl Engine {
                     value: settings.get(&setting.name).cloned().unwrap_or_default(),
                 })
                 .collect(),
-            webhook_path: format!("/webhooks/partner/{}", connection.webhook_token),
+            webhook_path,
             links: counts.links,
             waiting: counts.dirty,
             parked: counts.parked,
@@ -433,7 +438,13 @@ impl Engine {
     /// # Errors
     /// [`IngestError::UnknownToken`] when there is none; or the store or the connection's component cannot be read.
     pub async fn endpoint(&self, token: &str) -> Result<Endpoint, IngestError> {
-        let connection = self.store().connection_by_token(token).await?.ok_or(IngestError::UnknownToken)?;
+        let hash = secret::hash(token);
+        let connection = self.store().connection_by_webhook(hash).await?.ok_or(IngestError::UnknownToken)?;
+        self.endpoint_of(connection).await
+    }
+
+    /// Where the webhooks of a connection come.
+    pub(super) async fn endpoint_of(&self, connection: Connection) -> Result<Endpoint, IngestError> {
         let unavailable = |error: EngineError| IngestError::Unavailable(error.to_string());
         let active = self.active(&connection.id).await.map_err(unavailable)?;
         let webhook = active.manifest.webhook.clone().ok_or(IngestError::UnknownToken)?;

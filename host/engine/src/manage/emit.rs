@@ -86,7 +86,7 @@ impl Engine {
             put(&mut headers, &name, &value);
         }
         let accepted = async {
-            let endpoint = self.endpoint(&connection.webhook_token).await?;
+            let endpoint = self.endpoint_of(connection.clone()).await?;
             self.ingest_partner(endpoint, &headers, body).await
         };
         accepted.await.map_err(|error| match error {

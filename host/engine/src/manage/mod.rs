@@ -23,6 +23,7 @@ pub(crate) mod secrets;
 mod sync;
 mod template;
 mod tokens;
+mod webhook_address;
 mod why;
 mod workspaces;
 

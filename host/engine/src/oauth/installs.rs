@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contactor_highlevel::oauth::OAuthErrorKind;
-use contactor_highlevel::webhook::{Envelope, Event};
+use contactor_highlevel::webhook::{Envelope, Event, OfApp};
 use contactor_store::{
     Connection, GrantId, GrantState, Installation, LocationId, OAuthGrant, StopCause, Workspace, WorkspaceId,
 };
@@ -121,6 +121,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether a webhook is of another app than the one that this host is. A host that is none cannot tell.
+    pub(crate) fn is_of_another_app(&self, envelope: &Envelope) -> bool {
+        let oauth = self.tokens().oauth();
+        oauth.is_some_and(|oauth| envelope.of_app(oauth.setup.app.app_id()) == OfApp::Another)
+    }
+
     /// Takes note of INSTALL and UNINSTALL before the webhook is answered: they are not repeated. What follows from them is done
     /// afterwards, and looked up again by the daily list.
     pub(crate) async fn note_installation(&self, envelope: &Envelope) -> Result<(), EngineError> {
@@ -130,7 +136,9 @@ impl Engine {
             Event::Uninstalled => false,
             _ => return Ok(()),
         };
-        if envelope.app.as_deref().is_some_and(|app| app != oauth.setup.app.app_id()) {
+        // The vendor's pages name the app in every one of these. One that names none may be of any app, and is not needed: what it would
+        // tell is found by the daily list and by the next renewal of the grant.
+        if envelope.of_app(oauth.setup.app.app_id()) != OfApp::This {
             return Ok(());
         }
         let told_at = envelope.timestamp.unwrap_or_else(|| self.now());

@@ -41,7 +41,8 @@ impl Shown {
     }
 }
 
-fn hash(secret: &str) -> SecretHash {
+/// What is kept of a secret that the host made.
+pub(crate) fn hash(secret: &str) -> SecretHash {
     SecretHash(Sha256::digest(secret.as_bytes()).into())
 }
 

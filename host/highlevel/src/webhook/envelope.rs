@@ -32,6 +32,17 @@ pub struct Envelope {
     pub body: Map<String, Value>,
 }
 
+/// Whose an event is, as one app sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfApp {
+    /// It names this app.
+    This,
+    /// It names another one.
+    Another,
+    /// It names none.
+    Unnamed,
+}
+
 /// A body that is no event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the webhook's body is no JSON object")]
@@ -57,6 +68,16 @@ impl Envelope {
                 .is_some_and(|flag| flag.as_bool().unwrap_or(!flag.is_null())),
             body,
         })
+    }
+
+    /// Whose it is, as the app with this id sees it. The vendor signs the events of every app with the same key: a good signature does
+    /// not say for whom an event is.
+    pub fn of_app(&self, id: &str) -> OfApp {
+        match self.app.as_deref() {
+            Some(app) if app == id => OfApp::This,
+            Some(_) => OfApp::Another,
+            None => OfApp::Unnamed,
+        }
     }
 
     /// What it is about.
@@ -174,6 +195,18 @@ mod tests {
         let without = parse(&json!({}));
         assert_eq!(without.dedupe_key(b"1"), without.dedupe_key(b"1"));
         assert_ne!(without.dedupe_key(b"1"), without.dedupe_key(b"2"));
+    }
+
+    #[test]
+    fn an_event_says_of_which_app_it_is_or_does_not_say() {
+        let of = |body: Value| parse(&body).of_app("app");
+        assert_eq!(of(json!({"appId": "app"})), OfApp::This);
+        for other in ["ap", "app-suffix", "APP", "other"] {
+            assert_eq!(of(json!({ "appId": other })), OfApp::Another, "{other}");
+        }
+        for none in [json!({}), json!({"appId": ""}), json!({"appId": null}), json!({"appId": 5})] {
+            assert_eq!(of(none.clone()), OfApp::Unnamed, "{none}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod event;
 mod keys;
 mod verify;
 
-pub use envelope::{Envelope, EnvelopeError, delivery_id};
+pub use envelope::{Envelope, EnvelopeError, OfApp, delivery_id};
 pub use event::{Change, Event, Snapshot};
 pub use verify::{
     DEFAULT_MAX_AGE, DEFAULT_MAX_FUTURE_SKEW, KeyError, LegacyRsa, PUBLISHED_ED25519, Scheme, Verified,

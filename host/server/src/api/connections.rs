@@ -183,3 +183,22 @@ pub(crate) async fn check(
 ) -> ApiResult<Json<CheckReport>> {
     Ok(Json(app.engine.check_connection(&connection_id(&workspace, &connector)).await?.into()))
 }
+
+/// Gives the webhooks of a connection another address, and answers with it. The former one is refused from then on.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces/{workspace}/connections/{connector}/webhook-address",
+    tag = "connections",
+    operation_id = "connections.renew-webhook-address",
+    params(
+        ("workspace" = String, Path, description = "The workspace's id."),
+        ("connector" = String, Path, description = "The connector's id."),
+    ),
+    responses((status = 200, body = Connection), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn renew_webhook_address(
+    State(app): State<App>,
+    ApiPath((workspace, connector)): ApiPath<(String, String)>,
+) -> ApiResult<Json<Connection>> {
+    Ok(Json(app.engine.renew_webhook_address(&connection_id(&workspace, &connector)).await?.into()))
+}

@@ -88,6 +88,10 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/workspaces/{workspace}/connections/{connector}/disable", post(connections::disable)),
         ("/api/v1/workspaces/{workspace}/connections/{connector}/check", post(connections::check)),
         (
+            "/api/v1/workspaces/{workspace}/connections/{connector}/webhook-address",
+            post(connections::renew_webhook_address),
+        ),
+        (
             "/api/v1/workspaces/{workspace}/connections/{connector}/upgrade",
             get(rollouts::plan).put(rollouts::begin),
         ),

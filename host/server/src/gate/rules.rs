@@ -120,6 +120,8 @@ pub(crate) const RULES: &[Rule] = &[
     rule("PUT", of_connection!(""), "connections.enable", Workspace(Author)),
     rule("POST", of_connection!("/disable"), "connections.disable", Workspace(Author)),
     rule("POST", of_connection!("/check"), "connections.check", Workspace(Author)),
+    // What the partner sends is refused until somebody enters the new address there.
+    rule("POST", of_connection!("/webhook-address"), "connections.renew-webhook-address", Workspace(WorkspaceAdmin)),
     rule("GET", of_connection!("/upgrade"), "rollouts.plan", Workspace(Viewer)),
     rule("PUT", of_connection!("/upgrade"), "rollouts.begin", Workspace(Author)),
     rule("GET", of_connection!("/rollouts"), "rollouts.list", Workspace(Viewer)),

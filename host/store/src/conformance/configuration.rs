@@ -57,18 +57,17 @@ pub(super) async fn everything_configured_survives_a_restart(engine: Arc<dyn Eng
     assert_eq!(store.workspaces().await.unwrap(), [changed]);
     assert_eq!(store.connectors().await.unwrap(), [newer, older]);
     assert_eq!(store.connection(&stopped.id).await.unwrap(), Some(stopped.clone()));
-    assert_eq!(store.connection_by_token(&stopped.webhook_token).await.unwrap(), Some(stopped.clone()));
-    let token = &stopped.webhook_token;
-    let others = ["", &token[..token.len() - 1], &format!("{token}x"), &token.to_uppercase(), "%"];
-    for other in others {
-        assert_eq!(store.connection_by_token(other).await.unwrap(), None, "{other} is nobody's");
+    assert_eq!(store.connection_by_webhook(stopped.webhook_hash).await.unwrap(), Some(stopped.clone()));
+    for other in ["", "token-of-a-webhook-acme", "%"] {
+        let hash = webhook_hash(other);
+        assert_eq!(store.connection_by_webhook(hash).await.unwrap(), None, "{other} is nobody's");
     }
     assert_eq!(store.connections(None).await.unwrap(), std::slice::from_ref(&stopped));
     assert_eq!(store.connections(Some(&acme())).await.unwrap(), [stopped]);
     assert_eq!(store.credential("acme").await.unwrap(), Some(sealed));
 }
 
-pub(super) async fn ids_locations_and_webhook_tokens_are_unique(engine: Arc<dyn Engine>) {
+pub(super) async fn ids_locations_and_webhook_addresses_are_unique(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
     world.add("other", "prefinery").await;
     let taken_id = Workspace { location: LocationId::new("free"), ..workspace("acme") };
@@ -78,19 +77,46 @@ pub(super) async fn ids_locations_and_webhook_tokens_are_unique(engine: Arc<dyn 
         assert!(matches!(&error, StoreError::Conflict { .. }), "{error}");
         assert!(error.to_string().contains("loc-acme"), "{error}");
     }
-    let taken_token = Connection {
-        webhook_token: connection("other", "prefinery").webhook_token,
-        ..connection("acme", "prefinery")
-    };
+    let taken = connection("other", "prefinery").webhook_hash;
+    let taken_address = Connection { webhook_hash: taken, ..connection("acme", "new") };
     let other_workspace =
         Connection { workspace: WorkspaceId::new("other"), ..connection("acme", "prefinery") };
-    for wrong in [taken_token, other_workspace] {
+    for wrong in [taken_address, other_workspace] {
         let error = world.store.put_connection(wrong).await.unwrap_err();
         assert!(matches!(&error, StoreError::Conflict { .. }), "{error}");
-        assert!(!error.to_string().contains("token-"), "{error}");
     }
+    let sealed = Sealed { key_id: KeyId::from_stored(KEY), bytes: vec![1] };
+    let error = world.store.put_webhook_address(&prefinery(), taken, sealed).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Conflict { .. }), "{error}");
+    assert_eq!(world.store.credential(&prefinery().webhook_address()).await.unwrap(), None);
     let unchanged = world.store.connection(&prefinery()).await.unwrap();
     assert_eq!(unchanged, Some(connection("acme", "prefinery")));
+}
+
+pub(super) async fn a_webhook_address_is_exchanged_with_its_sealed_token_or_not_at_all(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    let (former, new) = (connection("acme", "prefinery").webhook_hash, webhook_hash("another token"));
+    let name = prefinery().webhook_address();
+    let sealed = |key: &str, byte| Sealed { key_id: KeyId::from_stored(key), bytes: vec![byte] };
+    let refused = world.store.put_webhook_address(&prefinery(), new, sealed("no key in use", 1)).await;
+    assert!(matches!(refused, Err(StoreError::KeyRetired { .. })), "{refused:?}");
+    assert!(world.store.connection_by_webhook(former).await.unwrap().is_some());
+    assert_eq!(world.store.credential(&name).await.unwrap(), None);
+
+    world.store.put_webhook_address(&prefinery(), new, sealed(KEY, 2)).await.unwrap();
+    // Whoever read the connection before and writes it back does not bring the former address back.
+    world.store.put_connection(connection("acme", "prefinery")).await.unwrap();
+    let store = world.restart().await.store;
+    assert_eq!(store.connection_by_webhook(former).await.unwrap(), None);
+    let found = store.connection_by_webhook(new).await.unwrap().unwrap();
+    assert_eq!((found.id, found.webhook_hash), (prefinery(), new));
+    assert_eq!(store.credential(&name).await.unwrap(), Some(sealed(KEY, 2)));
+    assert!(store.unsealed_webhooks().await.unwrap().is_empty(), "nothing is kept in the clear");
+    let nobody = ConnectionId::new("acme/nothing");
+    let unknown = store.put_webhook_address(&nobody, new, sealed(KEY, 3)).await;
+    assert!(matches!(unknown, Err(StoreError::NotFound { .. })), "{unknown:?}");
 }
 
 pub(super) async fn unknown_names_are_answered_as_such(engine: Arc<dyn Engine>) {
@@ -100,7 +126,7 @@ pub(super) async fn unknown_names_are_answered_as_such(engine: Arc<dyn Engine>) 
     assert_eq!(store.workspace(&no_workspace).await.unwrap(), None);
     assert_eq!(store.workspace_of(&LocationId::new("nowhere")).await.unwrap(), None);
     assert_eq!(store.connection(&no_connection).await.unwrap(), None);
-    assert_eq!(store.connection_by_token("guess").await.unwrap(), None);
+    assert_eq!(store.connection_by_webhook(webhook_hash("guess")).await.unwrap(), None);
     assert_eq!(store.credential("nobody").await.unwrap(), None);
     assert_eq!(store.event(EventSeq(77)).await.unwrap(), None);
     assert_eq!(store.run(&RunId::new("none")).await.unwrap(), None);

@@ -109,6 +109,57 @@ pub(super) async fn an_event_of_an_unknown_location_is_held_until_a_workspace_is
     assert!(world.claim().await.is_empty());
 }
 
+pub(super) async fn the_oldest_events_that_are_held_make_room_and_those_of_workspaces_stay(
+    engine: Arc<dyn Engine>,
+) {
+    let world = World::new(engine).await;
+    let ours = world.event("ours", "h1").await;
+    let held = async |location: &str, number: u32| {
+        let early = NewEvent {
+            workspace: None,
+            location: Some(LocationId::new(location)),
+            ..event(&format!("{location}-{number}"), Vec::new())
+        };
+        match world.store.append_event(early).await.unwrap() {
+            Accepted::Held(seq) => seq,
+            other => panic!("not held: {other:?}"),
+        }
+    };
+    let count = async || world.store.counts(None).await.unwrap().held;
+    let quiet = held("quiet", 0).await;
+    let mut loud = Vec::new();
+    for number in 0..HELD_OF_LOCATION + 2 {
+        loud.push(held("loud", number).await);
+    }
+    assert_eq!(count().await, u64::from(HELD_OF_LOCATION) + 1);
+    let mut kept = Vec::new();
+    for seq in &loud {
+        kept.push(world.store.event(*seq).await.unwrap().is_some());
+    }
+    assert!(!kept[0] && !kept[1] && kept[2..].iter().all(|kept| *kept), "{kept:?}");
+    assert!(world.store.event(quiet).await.unwrap().is_some(), "a loud location takes no other one's room");
+
+    // Of all together the oldest go, whosever they are.
+    let mut appended = tokio::task::JoinSet::new();
+    for number in 0..HELD {
+        let early = NewEvent {
+            workspace: None,
+            location: Some(LocationId::new(format!("location-{number}"))),
+            ..event(&format!("many-{number}"), Vec::new())
+        };
+        let store = Arc::clone(&world.store);
+        appended.spawn(async move { store.append_event(early).await });
+    }
+    while let Some(accepted) = appended.join_next().await {
+        let accepted = accepted.unwrap().unwrap();
+        assert!(matches!(accepted, Accepted::Held(_)), "{accepted:?}");
+    }
+    assert_eq!(count().await, u64::from(HELD));
+    assert_eq!(world.store.event(quiet).await.unwrap(), None);
+    assert_eq!(world.state(ours).await, EventState::Accepted);
+    assert_eq!(world.claim_one().await.key.record, RecordId::new("h1"));
+}
+
 pub(super) async fn an_event_finds_the_workspace_that_was_bound_meanwhile(engine: Arc<dyn Engine>) {
     let world = World::new(engine).await;
     let seq =

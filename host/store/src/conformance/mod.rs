@@ -139,7 +139,8 @@ cases! {
         everything_configured_survives_a_restart,
         a_component_is_approved_by_whoever_may_and_stays_so,
         a_state_is_exchanged_only_for_the_one_it_was_seen_in,
-        ids_locations_and_webhook_tokens_are_unique,
+        ids_locations_and_webhook_addresses_are_unique,
+        a_webhook_address_is_exchanged_with_its_sealed_token_or_not_at_all,
         unknown_names_are_answered_as_such;
     people:
         users_roles_and_tokens_survive_a_restart,
@@ -162,6 +163,7 @@ cases! {
         an_event_marks_every_connection_that_is_not_switched_off,
         an_event_that_marks_nothing_is_ignored_at_once,
         an_event_of_an_unknown_location_is_held_until_a_workspace_is_bound,
+        the_oldest_events_that_are_held_make_room_and_those_of_workspaces_stay,
         an_event_finds_the_workspace_that_was_bound_meanwhile;
     records:
         many_marks_are_one_run_and_every_event_ends_once,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::Engine;
 use crate::*;
@@ -143,9 +144,14 @@ pub(super) fn connection(workspace: &str, connector: &str) -> Connection {
         settings: json!({"beta": 7}),
         mapping: json!([]),
         schedule: Schedule::default(),
-        webhook_token: format!("token-of-a-webhook-{workspace}-{connector}"),
+        webhook_hash: webhook_hash(&format!("token-of-a-webhook-{workspace}-{connector}")),
         created_at: at(1),
     }
+}
+
+/// What a token in a webhook's address is known by.
+pub(super) fn webhook_hash(token: &str) -> SecretHash {
+    SecretHash(Sha256::digest(token.as_bytes()).into())
 }
 
 pub(super) fn mark(side: Side, record: &str) -> Mark {

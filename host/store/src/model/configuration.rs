@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectionId, Digest, LocationId, Policy, WorkspaceId};
+use super::{ConnectionId, Digest, LocationId, Policy, SecretHash, WorkspaceId};
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,10 +108,29 @@ pub struct Connection {
     /// When it is served.
     #[serde(default)]
     pub schedule: Schedule,
-    /// Unguessable segment of the partner's webhook URL.
-    pub webhook_token: String,
+    /// What the unguessable segment of the partner's webhook URL is recognised by. The segment itself is a sealed credential
+    /// ([`ConnectionId::webhook_address`]).
+    pub webhook_hash: SecretHash,
     /// When it was enabled first.
     pub created_at: Timestamp,
+}
+
+impl ConnectionId {
+    /// Name of the credential that holds the unguessable segment of the webhook URL.
+    pub fn webhook_address(&self) -> String {
+        format!("{self}/webhook-address")
+    }
+}
+
+/// The segment of a webhook URL as a host of an earlier version kept it: in the clear.
+#[derive(Clone, Debug)]
+pub struct UnsealedWebhook {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// Whose webhooks come there.
+    pub connection: ConnectionId,
+    /// The segment.
+    pub token: SecretString,
 }
 
 /// When a connection is served. Whatever is not given is as the host and the connector have it.

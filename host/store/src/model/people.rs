@@ -60,8 +60,9 @@ pub struct Member {
     pub role: Role,
 }
 
-/// SHA-256 of a token's secret. The secret is 256 random bits: nobody finds it by trying, so no slow hash is needed.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// SHA-256 of a token's secret, or of another one that the host makes. It is 256 random bits: nobody finds it by trying, so no slow hash is
+/// needed.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretHash(pub [u8; 32]);
 
 impl fmt::Debug for SecretHash {

@@ -107,6 +107,23 @@ impl<T: DeserializeOwned> FromSql for Json<T> {
     }
 }
 
+/// A hash, as hexadecimal text.
+pub(super) struct Hex(pub(super) [u8; 32]);
+
+impl ToSql for Hex {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(hex::encode(self.0).into())
+    }
+}
+
+impl FromSql for Hex {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let mut hash = [0; 32];
+        hex::decode_to_slice(value.as_str()?, &mut hash).map_err(FromSqlError::other)?;
+        Ok(Self(hash))
+    }
+}
+
 /// An enum without fields, as the word that serde knows it by.
 pub(super) struct Word<T>(pub(super) T);
 
@@ -213,5 +230,11 @@ mod tests {
             assert_eq!(through(&priority, "SELECT ?"), i64::from(priority as u8).into());
         }
         assert!(Priority::column_result(ValueRef::Integer(9)).is_err());
+        assert_eq!(through(&Hex([0xab; 32]), "SELECT ?"), "ab".repeat(32).into());
+        let text = "0f".repeat(32);
+        assert_eq!(Hex::column_result(ValueRef::Text(text.as_bytes())).unwrap().0, [0x0f; 32]);
+        for damaged in [&text[2..], "{}", &text.replace('f', "g")] {
+            assert!(Hex::column_result(ValueRef::Text(damaged.as_bytes())).is_err(), "{damaged}");
+        }
     }
 }

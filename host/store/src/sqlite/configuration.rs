@@ -2,15 +2,15 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection as Db, OptionalExtension as _, Row, named_params, params};
-use subtle::ConstantTimeEq as _;
+use secrecy::SecretString;
 
 use super::audit::Done;
-use super::codec::{At, Json, Word, count, integer, is_taken};
+use super::codec::{At, Hex, Json, Word, count, integer, is_taken};
 use super::{Result, audit, data_keys, events, rollouts};
 use crate::error::StoreError;
 use crate::model::{
     Actor, Connection, ConnectionId, ConnectionState, InstalledConnector, LocationId, Policy, Schedule,
-    Shard, StopCause, Workspace, WorkspaceId,
+    SecretHash, Shard, StopCause, UnsealedWebhook, Workspace, WorkspaceId,
 };
 use crate::vault::{KeyId, Sealed};
 
@@ -152,7 +152,7 @@ pub(super) fn connectors(db: &Db) -> Result<Vec<InstalledConnector>> {
 // ---------------------------------------------------------------------------------------------------------- connections
 
 const CONNECTION: &str = "SELECT c.id, w.id, c.connector, c.digest, c.state, c.state_reason, c.grants, c.base_url, \
-                          c.auth_scheme, c.settings, c.mapping, c.webhook_token, c.created_at, c.schedule, c.stop_cause \
+                          c.auth_scheme, c.settings, c.mapping, c.webhook_hash, c.created_at, c.schedule, c.stop_cause \
                           FROM connections c JOIN workspaces w ON w.pk = c.workspace";
 
 fn connection_row(row: &Row<'_>) -> rusqlite::Result<Connection> {
@@ -168,25 +168,25 @@ fn connection_row(row: &Row<'_>) -> rusqlite::Result<Connection> {
         auth_scheme: row.get(8)?,
         settings: row.get::<_, Json<_>>(9)?.0,
         mapping: row.get::<_, Json<_>>(10)?.0,
-        webhook_token: row.get(11)?,
+        webhook_hash: SecretHash(row.get::<_, Hex>(11)?.0),
         created_at: row.get::<_, At>(12)?.0,
         schedule: row.get::<_, Json<_>>(13)?.0,
         stop_cause: row.get::<_, Option<Word<_>>>(14)?.map(|word| word.0),
     })
 }
 
-/// Writes a connection. One whose component is replaced notes what it was before, so that it can be had back.
+/// Writes a connection; the address of one that exists stays. One whose component is replaced notes what it was before, so that it can be
+/// had back.
 pub(super) fn put_connection(db: &Db, connection: &Connection, now: Timestamp) -> Result<()> {
     let workspace = workspace_pk(db, &connection.workspace)?;
     let before = self::connection(db, &connection.id)?;
     let sql = "INSERT INTO connections (id, workspace, connector, digest, state, state_reason, grants, base_url, auth_scheme, \
-                   settings, mapping, webhook_token, created_at, schedule, stop_cause) \
+                   settings, mapping, webhook_hash, created_at, schedule, stop_cause) \
                VALUES (:id, :workspace, :connector, :digest, :state, :state_reason, :grants, :base_url, :auth_scheme, \
-                   :settings, :mapping, :webhook_token, :created_at, :schedule, :stop_cause) \
+                   :settings, :mapping, :webhook_hash, :created_at, :schedule, :stop_cause) \
                ON CONFLICT (id) DO UPDATE SET connector = :connector, digest = :digest, state = :state, \
                    state_reason = :state_reason, grants = :grants, base_url = :base_url, auth_scheme = :auth_scheme, \
-                   settings = :settings, mapping = :mapping, webhook_token = :webhook_token, \
-                   schedule = :schedule, stop_cause = :stop_cause \
+                   settings = :settings, mapping = :mapping, schedule = :schedule, stop_cause = :stop_cause \
                WHERE workspace = :workspace";
     let written = db.prepare_cached(sql)?.execute(named_params! {
         ":id": connection.id,
@@ -200,7 +200,7 @@ pub(super) fn put_connection(db: &Db, connection: &Connection, now: Timestamp) -
         ":auth_scheme": connection.auth_scheme,
         ":settings": Json(&connection.settings),
         ":mapping": Json(&connection.mapping),
-        ":webhook_token": connection.webhook_token,
+        ":webhook_hash": Hex(connection.webhook_hash.0),
         ":created_at": At(connection.created_at),
         ":schedule": Json(&connection.schedule),
         ":stop_cause": connection.stop_cause.map(Word),
@@ -212,12 +212,45 @@ pub(super) fn put_connection(db: &Db, connection: &Connection, now: Timestamp) -
             Some(before) => rollouts::note_replaced(db, &before, connection, now),
             None => Ok(()),
         },
-        // The token is a secret of sorts: it is not repeated.
-        Err(error) if is_taken(&error) => {
-            Err(StoreError::conflict(wanted, "another connection with the same webhook token"))
-        }
+        Err(error) if is_taken(&error) => Err(StoreError::conflict(wanted, ADDRESS_TAKEN)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is in the way; not by which address.
+const ADDRESS_TAKEN: &str = "another connection with the same webhook address";
+
+pub(super) fn put_webhook_address(
+    db: &Db,
+    id: &ConnectionId,
+    hash: SecretHash,
+    sealed: &Sealed,
+) -> Result<()> {
+    let connection = owner(db, id)?.connection;
+    let sql = "UPDATE connections SET webhook_hash = ?2 WHERE pk = ?1";
+    match db.prepare_cached(sql)?.execute(params![connection, Hex(hash.0)]) {
+        Err(error) if is_taken(&error) => {
+            return Err(StoreError::conflict(format!("the webhook address of `{id}`"), ADDRESS_TAKEN));
+        }
+        written => written?,
+    };
+    put_credential(db, &id.webhook_address(), sealed)?;
+    db.prepare_cached("DELETE FROM unsealed_webhooks WHERE connection = ?1")?.execute([connection])?;
+    Ok(())
+}
+
+pub(super) fn unsealed_webhooks(db: &Db) -> Result<Vec<UnsealedWebhook>> {
+    let sql = "SELECT w.id, c.id, u.token FROM unsealed_webhooks u JOIN connections c ON c.pk = u.connection \
+               JOIN workspaces w ON w.pk = c.workspace ORDER BY c.pk";
+    let mut statement = db.prepare(sql)?;
+    let rows = statement.query_map([], |row| {
+        Ok(UnsealedWebhook {
+            workspace: row.get(0)?,
+            connection: row.get(1)?,
+            token: SecretString::from(row.get::<_, String>(2)?),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 pub(super) fn set_mapping(db: &Db, id: &ConnectionId, mapping: &serde_json::Value) -> Result<()> {
@@ -284,18 +317,10 @@ pub(super) fn connection(db: &Db, id: &ConnectionId) -> Result<Option<Connection
     Ok(db.prepare_cached(&sql)?.query_row([id], connection_row).optional()?)
 }
 
-/// Characters of a webhook's token by which it is looked for. How long an index takes tells a stranger at most so much of one; the rest,
-/// which is as unguessable as the whole, is compared without stopping at the first difference.
-const TOKEN_BEGINNING: usize = 16;
-
-pub(super) fn connection_by_token(db: &Db, token: &str) -> Result<Option<Connection>> {
-    let Some(beginning) = token.get(..TOKEN_BEGINNING) else { return Ok(None) };
-    // As a range, so that the index is used: `LIKE` would have a case of its own.
-    let sql = format!("{CONNECTION} WHERE c.webhook_token >= ?1 AND c.webhook_token < ?1 || char(0x10ffff)");
-    let mut statement = db.prepare_cached(&sql)?;
-    let alike = statement.query_map([beginning], connection_row)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    let is_it = |one: &Connection| bool::from(one.webhook_token.as_bytes().ct_eq(token.as_bytes()));
-    Ok(alike.into_iter().find(is_it))
+/// Looked up by the index as it is: how long that takes tells of a hash at most, and nobody has a token to a hash.
+pub(super) fn connection_by_webhook(db: &Db, hash: SecretHash) -> Result<Option<Connection>> {
+    let sql = format!("{CONNECTION} WHERE c.webhook_hash = ?1");
+    Ok(db.prepare_cached(&sql)?.query_row([Hex(hash.0)], connection_row).optional()?)
 }
 
 pub(super) fn connections(db: &Db, workspace: Option<&WorkspaceId>) -> Result<Vec<Connection>> {

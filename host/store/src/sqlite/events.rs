@@ -1,13 +1,14 @@
 //! Accepted events, and the memory of their de-duplication keys.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, named_params, params};
 use sha2::{Digest as _, Sha256};
 
 use super::Result;
 use super::codec::{At, Json, code_columns, count};
 use super::expire::Whose;
 use crate::model::{Event, EventFilter, EventSeq, EventState, LocationId, NewEvent, Side};
+use crate::store::{HELD, HELD_OF_LOCATION};
 
 /// What an event waits for, or how it ended without a record. How it ended at its records is told by its marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +95,33 @@ pub(super) fn release_held(db: &Connection, location: &LocationId, workspace: i6
     Ok(())
 }
 
+/// Held events that go with one that comes, at most: what an earlier version let grow makes no commit long.
+const GOING: u32 = 64;
+
+/// Removes the oldest events that are held beyond what is kept of this location, and of all.
+pub(super) fn drop_oldest_held(db: &Connection, location: Option<&LocationId>) -> Result<()> {
+    drop_held_beyond(
+        db,
+        HELD_OF_LOCATION,
+        "AND location IS :location",
+        &[(":location", &location as &dyn ToSql)],
+    )?;
+    drop_held_beyond(db, HELD, "", &[])
+}
+
+fn drop_held_beyond(db: &Connection, most: u32, of: &str, whose: &[(&str, &dyn ToSql)]) -> Result<()> {
+    // By its index: held events may lie far apart among those of workspaces.
+    let held = format!("FROM events INDEXED BY events_held WHERE workspace IS NULL {of}");
+    let sql = format!("SELECT count(*) FROM (SELECT 1 {held} LIMIT {})", most + GOING);
+    let found: u32 = db.prepare_cached(&sql)?.query_row(whose, |row| row.get(0))?;
+    let going = found.saturating_sub(most);
+    if going > 0 {
+        let sql = format!("DELETE FROM events WHERE seq IN (SELECT seq {held} ORDER BY seq LIMIT {going})");
+        db.prepare_cached(&sql)?.execute(whose)?;
+    }
+    Ok(())
+}
+
 /// The least finished state of an event's marks and deliveries; 9 when it has neither.
 const LEAST: &str = "min(coalesce((SELECT min(state) FROM marks m WHERE m.event = e.seq), 9), \
                      coalesce((SELECT min(state) FROM deliveries d WHERE d.event = e.seq), 9))";
@@ -171,7 +199,7 @@ pub(super) fn list(db: &Connection, filter: &EventFilter) -> Result<Vec<Event>> 
         conditions.push("e.seq < :before".to_owned());
     }
     let since = filter.since.map(At);
-    let given: [(&str, Option<&dyn rusqlite::ToSql>); 7] = [
+    let given: [(&str, Option<&dyn ToSql>); 7] = [
         (":workspace", Some(&filter.workspace)),
         (":record", filter.record.as_ref().map(|value| value as _)),
         (":kind", filter.kind.as_ref().map(|value| value as _)),

@@ -22,6 +22,7 @@ pub(super) fn append(db: &Connection, event: &NewEvent) -> Result<Accepted> {
         return Ok(Accepted::Duplicate);
     };
     if target.workspace.is_none() {
+        events::drop_oldest_held(db, event.location.as_ref())?;
         return Ok(Accepted::Held(seq));
     }
     for (connection, schedule) in &target.listening {

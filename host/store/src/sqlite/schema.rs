@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
+use sha2::{Digest as _, Sha256};
 
 use super::Result;
+use super::codec::Hex;
 use crate::error::StoreError;
 
 /// "CTOR": marks the file as ours (`application_id` in the database header).
@@ -42,7 +44,11 @@ const STEPS: &[&str] = &[
     include_str!("schema/027.sql"),
     include_str!("schema/028.sql"),
     include_str!("schema/029.sql"),
+    include_str!("schema/030.sql"),
 ];
+
+/// The step with which the tokens of webhooks' addresses give way to their hashes.
+const WEBHOOKS_HASHED: i64 = 30;
 
 /// Answers the schema version of a database that is ours and not too new.
 pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<i64> {
@@ -65,10 +71,24 @@ pub(super) fn upgrade(connection: &Connection, path: &Path) -> Result<()> {
     for (step, sql) in (1_i64..).zip(STEPS).filter(|(step, _)| *step > version) {
         let transaction = connection.unchecked_transaction()?;
         transaction.execute_batch(sql)?;
+        if step == WEBHOOKS_HASHED {
+            hash_webhook_tokens(&transaction)?;
+        }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", step)?;
         transaction.commit()?;
         tracing::info!(path = %path.display(), step, "the database schema was upgraded");
+    }
+    Ok(())
+}
+
+/// Puts its hash in the place of each token; the tokens themselves wait to be sealed.
+fn hash_webhook_tokens(db: &Connection) -> Result<()> {
+    let mut waiting = db.prepare("SELECT connection, token FROM unsealed_webhooks")?;
+    let waiting = waiting.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    for (connection, token) in waiting.collect::<rusqlite::Result<Vec<_>>>()? {
+        let hash = Hex(Sha256::digest(token.as_bytes()).into());
+        db.execute("UPDATE connections SET webhook_hash = ?2 WHERE pk = ?1", params![connection, hash])?;
     }
     Ok(())
 }

@@ -31,8 +31,8 @@ pub trait ConfigurationStore: Send + Sync + 'static {
     /// All installed components, newest first.
     async fn connectors(&self) -> Result<Vec<InstalledConnector>>;
 
-    /// Writes a connection (by id). `Conflict` when it exists in another workspace or its webhook token is taken. One that gets another
-    /// component is listed among its rollouts as adopted, with what it had before; a rollout that was running ends.
+    /// Writes a connection (by id). `Conflict` when it exists in another workspace or its webhook address is taken. The address of one that
+    /// exists stays: [`put_webhook_address`](Self::put_webhook_address) gives it another one. One that gets another component is listed among its rollouts as adopted, with what it had before; a rollout that was running ends.
     async fn put_connection(&self, connection: Connection) -> Result<()>;
     /// Changes only the mapping. `NotFound` when there is no such connection.
     async fn set_mapping(&self, id: &ConnectionId, mapping: serde_json::Value) -> Result<()>;
@@ -58,8 +58,15 @@ pub trait ConfigurationStore: Send + Sync + 'static {
     async fn stop_mass_change(&self, id: &ConnectionId, reason: String) -> Result<bool>;
     /// One connection.
     async fn connection(&self, id: &ConnectionId) -> Result<Option<Connection>>;
-    /// The connection whose webhook path has this token.
-    async fn connection_by_token(&self, token: &str) -> Result<Option<Connection>>;
+    /// The connection whose webhook address has a token of this hash.
+    async fn connection_by_webhook(&self, hash: SecretHash) -> Result<Option<Connection>>;
+    /// Gives a connection another webhook address: what its token is recognised by, and the token sealed as the credential
+    /// [`ConnectionId::webhook_address`], both or nothing. The former one is nobody's from then on. `Conflict` when the address is
+    /// taken, `KeyRetired` as for [`put_credential`](Self::put_credential).
+    async fn put_webhook_address(&self, id: &ConnectionId, hash: SecretHash, sealed: Sealed) -> Result<()>;
+    /// Tokens that an earlier version kept in the clear, until [`put_webhook_address`](Self::put_webhook_address) is called for their
+    /// connections.
+    async fn unsealed_webhooks(&self) -> Result<Vec<UnsealedWebhook>>;
     /// The connections of a workspace, or all.
     async fn connections(&self, workspace: Option<&WorkspaceId>) -> Result<Vec<Connection>>;
 

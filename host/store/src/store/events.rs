@@ -15,6 +15,9 @@ pub trait EventStore: Send + Sync + 'static {
     /// waits for a reconnect, finds them later. Without a workspace the one that is bound to the location is taken, if one is
     /// bound by now. An event that then marks nothing, and that no connector has to read, is `Ignored` at once.
     ///
+    /// An event that finds no workspace is held, and the oldest held ones make room for it: those of its location beyond
+    /// [`HELD_OF_LOCATION`], and of all beyond [`HELD`]. What goes is forgotten with its key. No event of a workspace ever goes for another.
+    ///
     /// All marks of a record are one row; those of both sides meet in it once the record is linked. A mark does not shorten
     /// the back-off of a record that failed, unless it is `Interactive`.
     async fn append_event(&self, event: NewEvent) -> Result<Accepted>;

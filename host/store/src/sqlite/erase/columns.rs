@@ -103,7 +103,7 @@ const CANNOT_HOLD_A_PERSON: &[(&str, &[&str])] = &[
         &[
             "workspaces.location",
             "events.location",
-            "connections.webhook_token",
+            "unsealed_webhooks.token",
             "leases.owner",
             "runs.id",
             "marks.run",
@@ -127,6 +127,7 @@ const CANNOT_HOLD_A_PERSON: &[(&str, &[&str])] = &[
         &[
             "connectors.digest",
             "connections.digest",
+            "connections.webhook_hash",
             "events.digest",
             "links.highlevel_fingerprint",
             "links.partner_fingerprint",

@@ -91,9 +91,17 @@ impl ConfigurationStore for SqliteStore {
         self.read(move |db| configuration::connection(db, &id)).await
     }
 
-    async fn connection_by_token(&self, token: &str) -> Result<Option<Connection>> {
-        let token = token.to_owned();
-        self.read(move |db| configuration::connection_by_token(db, &token)).await
+    async fn connection_by_webhook(&self, hash: SecretHash) -> Result<Option<Connection>> {
+        self.read(move |db| configuration::connection_by_webhook(db, hash)).await
+    }
+
+    async fn put_webhook_address(&self, id: &ConnectionId, hash: SecretHash, sealed: Sealed) -> Result<()> {
+        let id = id.clone();
+        self.write(move |db| configuration::put_webhook_address(db, &id, hash, &sealed)).await
+    }
+
+    async fn unsealed_webhooks(&self) -> Result<Vec<UnsealedWebhook>> {
+        self.read(configuration::unsealed_webhooks).await
     }
 
     async fn connections(&self, workspace: Option<&WorkspaceId>) -> Result<Vec<Connection>> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rusqlite::Connection;
+use secrecy::ExposeSecret as _;
 
 use super::fixture::*;
 use crate::sqlite::{Result, SqliteStore};
@@ -81,6 +82,55 @@ fn a_database_of_the_first_version_keeps_what_it_holds() {
 }
 
 #[test]
+fn a_webhook_address_that_was_kept_in_the_clear_goes_on_and_leaves_the_file_when_it_is_sealed() {
+    const TOKEN: &str = "4f0c3a-the-token-of-a-webhook";
+    let (_directory, path) = directory();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../schema/001.sql")).unwrap();
+    old.execute_batch(&format!(
+        "PRAGMA application_id = 1129598802; PRAGMA user_version = 1;
+         INSERT INTO workspaces VALUES (1, 'acme', 0, 'Acme', 'loc', NULL, NULL, 0);
+         INSERT INTO connections VALUES (7, 'acme/prefinery', 1, 'prefinery', 'd', 'enabled', NULL, '[]', 'https://x', 'key',
+             '{{}}', '[]', '{TOKEN}', 0);",
+    ))
+    .unwrap();
+    drop(old);
+    let holds_it = |path: &Path| {
+        let bytes = fs::read(path).unwrap();
+        bytes.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes())
+    };
+    assert!(holds_it(&path));
+    let id = crate::ConnectionId::new("acme/prefinery");
+    let key = crate::KeyId::from_stored("00ff");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // Each time it is opened until somebody seals it.
+    for _ in 0..2 {
+        let store = SqliteStore::open(&path).unwrap();
+        runtime.block_on(async {
+            let found = store.connection_by_webhook(webhook_hash(TOKEN)).await.unwrap().unwrap();
+            assert_eq!(found.id, id);
+            let waiting = store.unsealed_webhooks().await.unwrap();
+            assert_eq!(waiting.len(), 1);
+            assert_eq!((waiting[0].workspace.as_str(), &waiting[0].connection), ("acme", &id));
+            assert_eq!(waiting[0].token.expose_secret(), TOKEN);
+        });
+    }
+    let store = SqliteStore::open(&path).unwrap();
+    runtime.block_on(async {
+        let wrapped = crate::Sealed { key_id: crate::KeyId::from_stored("kek"), bytes: vec![7; 48] };
+        let workspace = crate::WorkspaceId::new("acme");
+        store.add_data_key(crate::WrappedKey { id: key.clone(), workspace, wrapped }).await.unwrap();
+        let sealed = crate::Sealed { key_id: key, bytes: vec![1, 2, 3] };
+        store.put_webhook_address(&id, webhook_hash(TOKEN), sealed.clone()).await.unwrap();
+        assert!(store.unsealed_webhooks().await.unwrap().is_empty());
+        assert_eq!(store.credential(&id.webhook_address()).await.unwrap(), Some(sealed));
+        assert!(store.connection_by_webhook(webhook_hash(TOKEN)).await.unwrap().is_some());
+    });
+    drop(store);
+    assert!(!holds_it(&path), "it is still in the file");
+}
+
+#[test]
 fn appointments_that_were_linked_before_are_found_by_their_time() {
     let (_directory, path) = directory();
     let old = Connection::open(&path).unwrap();
@@ -134,8 +184,8 @@ fn what_the_guard_had_stopped_before_it_was_kept_as_a_cause_is_known_by_it_and_n
     ];
     for (pk, (id, state, reason)) in (1_i64..).zip(rows) {
         let connection = "INSERT INTO connections (pk, id, workspace, connector, digest, state, state_reason, grants, base_url, \
-                              auth_scheme, settings, mapping, webhook_token, created_at) \
-                          VALUES (?1, ?2, 1, 'x', 'd', ?3, ?4, '[]', 'https://x', 'key', '{}', '[]', ?2, 0)";
+                              auth_scheme, settings, mapping, webhook_hash, created_at) \
+                          VALUES (?1, ?2, 1, 'x', 'd', ?3, ?4, '[]', 'https://x', 'key', '{}', '[]', printf('%064x', ?1), 0)";
         old.execute(connection, rusqlite::params![pk, format!("acme/{id}"), state, reason]).unwrap();
         let run = "INSERT INTO runs (id, workspace, connection, kind, started_at, duration_us, outcome, class, summary, changes, \
                        log, calls) VALUES (?1, 1, ?2, 'reconcile', 0, 0, 'retrying', 'quota', ?3, '[]', '[]', ?4)";

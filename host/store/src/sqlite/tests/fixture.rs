@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::*;
@@ -53,10 +54,15 @@ pub(super) async fn configure(store: &dyn Store, workspace: &str) {
         settings: json!({}),
         mapping: json!([]),
         schedule: Schedule::default(),
-        webhook_token: format!("token-{workspace}"),
+        webhook_hash: webhook_hash(&format!("token-{workspace}")),
         created_at: at,
     };
     store.put_connection(connection).await.unwrap();
+}
+
+/// What a token in a webhook's address is known by.
+pub(super) fn webhook_hash(token: &str) -> SecretHash {
+    SecretHash(Sha256::digest(token.as_bytes()).into())
 }
 
 pub(super) fn mark(side: Side, record: &str) -> Mark {
