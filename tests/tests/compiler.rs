@@ -10,11 +10,9 @@ mod made;
 use std::fs;
 
 use contactor_sandbox::{Sandbox, SandboxConfig};
-use contactor_tests::artefacts;
 use contactor_tests::host::Host;
 use reqwest::StatusCode;
 use tempfile::TempDir;
-use wasm_encoder::{CodeSection, Function};
 
 /// For the components that are made: what they are made of.
 mod components {
@@ -33,16 +31,7 @@ async fn desk(runtime: &str) -> (TempDir, Sandbox) {
 
 /// What keeps a compiler busy for seconds, with hundreds of MiB of memory.
 fn huge() -> Vec<u8> {
-    let mut module = made::one_function();
-    let mut code = CodeSection::new();
-    let mut function = Function::new([]);
-    for _ in 0..(6 << 20) / 3 {
-        function.instructions().i32_const(1).drop();
-    }
-    function.instructions().end();
-    code.function(&function);
-    module.section(&code);
-    made::with_module(&module)
+    made::large(2, 0)
 }
 
 /// Installs a component; answers the status, and what is said.

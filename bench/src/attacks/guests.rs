@@ -7,7 +7,7 @@ mod made;
 use anyhow::{Context as _, Result};
 use contactor_manifest::{custom_section, embed, extract};
 use contactor_tests::artefacts;
-use wasm_encoder::{BlockType, CodeSection, Function};
+use wasm_encoder::BlockType;
 
 pub(super) use made::compile_bomb;
 
@@ -63,20 +63,7 @@ fn numbered(component: &[u8], number: i64) -> Vec<u8> {
     [component, &custom_section("number", &number.to_be_bytes())].concat()
 }
 
-/// Seven megabytes in two functions, of which each is nearly as large as one may be, and all of it has to be compiled.
+/// Much to compile, and within every bound.
 pub(super) fn huge(number: i64) -> Vec<u8> {
-    const FUNCTIONS: u32 = 2;
-    let mut module = made::functions(FUNCTIONS);
-    let mut code = CodeSection::new();
-    for _ in 0..FUNCTIONS {
-        let mut function = Function::new([]);
-        // Each constant has two bytes, and its drop one.
-        for _ in 0..(7 << 20) / 3 / FUNCTIONS {
-            function.instructions().i32_const(1).drop();
-        }
-        function.instructions().i64_const(number).drop().end();
-        code.function(&function);
-    }
-    module.section(&code);
-    made::with_module(&module)
+    made::large(2, number)
 }

@@ -136,7 +136,7 @@ fn attacks(foreign: &str) -> Vec<(&'static str, Attack)> {
             installs(guests::foreign_import, Fate::Refused("which this host does not offer")),
         ),
         ("beside compile bombs, p99", installs(guests::compile_bomb, Fate::Compiled)),
-        ("beside components of 7 MiB, p99", installs(guests::huge, Fate::Compiled)),
+        ("beside components of 6 MiB, p99", installs(guests::huge, Fate::Compiled)),
         ("beside uploads of 100 MiB, p99", installs(|_| vec![0; 100 << 20], Fate::Unread)),
     ]
 }

@@ -87,6 +87,10 @@ impl Client {
         self.get(&["workspaces", workspace, "connections", connector, "guard"]).await
     }
 
+    pub(crate) async fn renew_webhook_address(&self, workspace: &str, connector: &str) -> Result<Connection> {
+        self.json(self.of_connection(Method::POST, workspace, connector, &["webhook-address"])).await
+    }
+
     pub(crate) async fn allow(
         &self,
         workspace: &str,

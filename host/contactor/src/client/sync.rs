@@ -9,10 +9,6 @@ use reqwest::Method;
 use super::{Client, Result};
 
 impl Client {
-    pub(crate) async fn renew_webhook_address(&self, workspace: &str, connector: &str) -> Result<Connection> {
-        self.json(self.of_connection(Method::POST, workspace, connector, &["webhook-address"])).await
-    }
-
     pub(crate) async fn sync_progress(&self, workspace: &str, connector: &str) -> Result<SyncProgress> {
         self.json(self.of_connection(Method::GET, workspace, connector, &["sync"])).await
     }

@@ -188,6 +188,23 @@ pub(crate) fn compile_bomb(number: i64) -> Vec<u8> {
     branching(3, 361, number)
 }
 
+/// The guest with so many functions in it, each of three MiB, and all of it has to be compiled. Each number makes another component.
+pub(crate) fn large(count: u32, number: i64) -> Vec<u8> {
+    let mut module = functions(count);
+    let mut code = CodeSection::new();
+    for _ in 0..count {
+        let mut function = Function::new([]);
+        // Each constant has two bytes, and its drop one.
+        for _ in 0..1 << 20 {
+            function.instructions().i32_const(1).drop();
+        }
+        function.instructions().i64_const(number).drop().end();
+        code.function(&function);
+    }
+    module.section(&code);
+    with_module(&module)
+}
+
 /// The guest with so many functions in it that have tables of branches to each of so many blocks.
 fn branching(count: u32, blocks: u32, number: i64) -> Vec<u8> {
     let mut code = CodeSection::new();
