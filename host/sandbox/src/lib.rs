@@ -67,7 +67,7 @@ use crate::connectif::{Connectif, ConnectifConfig};
 use crate::faults::Faults;
 use crate::formbuilder::{FormBuilder, FormBuilderConfig};
 use crate::highlevel::{HighLevel, HighLevelConfig};
-use crate::identity::IdentityProvider;
+use crate::identity::{IdentityConfig, IdentityProvider};
 use crate::inbox::Inbox;
 use crate::outbox::Mode;
 use crate::pheedloop::{PheedLoop, PheedLoopConfig};
@@ -94,6 +94,8 @@ pub struct SandboxConfig {
     pub formbuilder: FormBuilderConfig,
     /// The HighLevel double.
     pub highlevel: HighLevelConfig,
+    /// The identity provider.
+    pub identity: IdentityConfig,
     /// The Connectif double.
     pub connectif: ConnectifConfig,
     /// The PheedLoop double.
@@ -116,6 +118,7 @@ impl Default for SandboxConfig {
             webhook_concurrency: 1,
             formbuilder: FormBuilderConfig::default(),
             highlevel: HighLevelConfig::default(),
+            identity: IdentityConfig::default(),
             connectif: ConnectifConfig::default(),
             pheedloop: PheedLoopConfig::default(),
             prefinery: PrefineryConfig::default(),
@@ -205,7 +208,7 @@ impl World {
             recorder: Recorder::new(config.recent_requests),
             formbuilder: Arc::new(FormBuilder::new(config, clock.clone(), client.clone())),
             highlevel: Arc::new(HighLevel::new(config, clock.clone(), client.clone())),
-            identity: Arc::new(IdentityProvider::new(config.seed, clock.clone())),
+            identity: Arc::new(IdentityProvider::new(config, clock.clone())),
             inbox: Arc::new(Inbox::new(config.seed, clock.clone())),
             connectif: Arc::new(Connectif::new(config, clock.clone(), client.clone())),
             pheedloop: Arc::new(PheedLoop::new(config, clock.clone(), client.clone())),

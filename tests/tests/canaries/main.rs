@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of the tests fail like the tests themselves")]
 
+mod logins;
 mod mail;
 mod mirror;
 mod needles;
@@ -14,16 +15,18 @@ use std::path::Path;
 use contactor_sandbox::highlevel::PersonAct;
 use contactor_sandbox::prefinery::ProjectAct;
 use contactor_tests::host::Host;
-use mirror::{Echo, SAID};
+use mirror::{Echo, OPENID_TOKEN, SAID};
 use needles::{Canary, Needles};
 use reqwest::Method;
 use serde_json::{Value, json};
-use world::{AGENCY, SCHEMES, World, signing_key};
+use world::{AGENCY, SCHEMES, World};
 
 /// A person's name, which is in every place that holds what happened: whoever searches for it there has to find it.
 const OPEN: &str = "Planted-In-The-Open";
 /// Words of a component, which are in what is made of it.
 const WORDS: &str = "there is no function `";
+/// Where alerts go that leave by HTTP.
+const TOLD: [&str; 3] = ["/chat/", "/hook/", "/board/"];
 
 /// What was written or said, by its place.
 type Places = BTreeMap<String, Vec<u8>>;
@@ -41,8 +44,10 @@ async fn no_secret_is_in_anything_that_the_product_wrote_or_said_nor_in_a_guests
     highlevel(&mut world, &host, &contact).await;
     messages(&mut world, &host).await;
     people(&mut world, &host).await;
+    let mut browser = logins::logins(&mut world, &host).await;
     keys(&mut world, &host).await;
     looked_at(&mut world, &host, &contact).await;
+    alerts(&mut world, &host).await;
     // What nobody else needs any more is spent: an answer that is not understood, with the tokens in it.
     world.sandbox.highlevel().withdraw_access(&world.sandbox.highlevel().first_location());
     world.mirror.echo_once("/highlevel/oauth/token", Echo::Json(200));
@@ -63,6 +68,19 @@ async fn no_secret_is_in_anything_that_the_product_wrote_or_said_nor_in_a_guests
     std::fs::write(config, text).unwrap();
     let host = Host::start(world.dir()).await.unwrap();
     world.act(&host, "basic.partner.send", json!({ "method": "get", "path": "/x" })).await;
+    let mirror = world.mirror.clone();
+    host.until("all are told of the alert", async || Ok(!TOLD.iter().any(|path| mirror.is_due(path))))
+        .await
+        .unwrap();
+    assert_eq!(
+        browser.ask(&mut world, &host, Method::GET, "/whoami", &[]).await,
+        200,
+        "it is still logged in"
+    );
+    assert!(logins::refused(&mut world, &host, Some(Echo::Word(400))).await >= 400);
+    for path in ["/audit", "/workspaces/acme/alerts", "/workspaces/acme/destinations"] {
+        world.get(&host, path).await;
+    }
     host.stop().await.unwrap();
     files(world.dir(), world.dir(), "after it: ", &mut places);
     places.insert("answers".to_owned(), std::mem::take(&mut world.answers));
@@ -277,17 +295,7 @@ async fn highlevel(world: &mut World, host: &Host, contact: &str) {
 
 /// Messages to receivers that repeat how they were reached.
 async fn messages(world: &mut World, host: &Host) {
-    let secret = {
-        use base64::Engine as _;
-        format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(signing_key()))
-    };
-    let chat = world.mirror.url("chat/cnry-chat-address");
-    let hook = world.mirror.url("hook");
-    for (name, destination) in [
-        ("chat", json!({ "kind": "chat", "url": chat })),
-        ("hook", json!({ "kind": "webhook", "url": hook, "secret": secret })),
-        ("mail", json!({ "kind": "email", "to": ["office@example.com"] })),
-    ] {
+    for (name, destination) in world.destinations() {
         world.mirror.echo_once(&format!("/{name}"), Echo::Page(500));
         let path = format!("/workspaces/acme/destinations/{name}");
         world.done(host, Method::PUT, &path, &destination).await;
@@ -304,6 +312,35 @@ async fn messages(world: &mut World, host: &Host) {
         .await
         .unwrap();
     world.mirror.be_quiet();
+}
+
+/// A connection is stopped, and all destinations are to be told, which repeat how they were reached. They are told when the host looks the
+/// next time: that is the first thing of its next start, at the latest.
+async fn alerts(world: &mut World, host: &Host) {
+    for (name, destination) in world.destinations() {
+        // Anew, because those that answered 410 were stopped.
+        world.done(host, Method::PUT, &format!("/workspaces/acme/destinations/{name}"), &destination).await;
+    }
+    for path in TOLD {
+        world.mirror.echo_once(path, Echo::Page(500));
+    }
+    let rules = json!({ "to": ["chat", "hook", "board", "mail"] });
+    world.done(host, Method::PUT, "/workspaces/acme/alerts/rules", &rules).await;
+    let mirror = world.mirror.clone();
+    host.until("the connection is stopped", async || {
+        let connection = "/workspaces/acme/connections/prefinery";
+        if host.get(connection).await?["state"] == "needs-reconnect" {
+            return Ok(true);
+        }
+        // Again, should somebody hear it whom a refused credential does not stop: a look for matches goes on.
+        if !mirror.is_due("/prefinery") {
+            mirror.echo_once("/prefinery", Echo::Page(401));
+            host.post(&format!("{connection}/poll"), &json!({})).await?;
+        }
+        Ok(false)
+    })
+    .await
+    .unwrap();
 }
 
 /// Users with tokens, and those who have none that is good.
@@ -478,12 +515,17 @@ fn the_search_finds_what_is_not_protected(places: &Places) {
         ("before.backup", OPEN),
         ("after.backup", OPEN),
         ("host.log", "acme/prefinery"),
+        ("host.log", "a login was refused"),
         ("contactor.toml", "client.secret"),
         ("aot-cache", WORDS),
         ("artefacts", WORDS),
         ("couriers", ""),
         ("answers", OPEN),
         ("answers", "contactor_"),
+        ("answers", "__Host-contactor-session=;"),
+        ("answers", "code_challenge="),
+        ("answers", "idle_until"),
+        ("answers", "Not logged in"),
         ("answers", SAID),
         ("commands", OPEN),
         ("guests' memory", OPEN),
@@ -504,8 +546,23 @@ fn the_search_finds_what_is_not_protected(places: &Places) {
 
 fn nothing_is_found(world: &World, places: &Places) {
     let canaries = world.canaries();
-    for kind in ["access token", "refresh token", "a login's token", "vault", "the code of", "a user's token"]
-    {
+    for kind in [
+        "access token",
+        "refresh token",
+        "a login's token",
+        "vault",
+        "the code of",
+        "a user's token",
+        "a login's state",
+        "a login's nonce",
+        "a login's cookie",
+        "a login's code",
+        "a PKCE verifier",
+        "an ID token",
+        "the provider's access token",
+        "a session's secret",
+        "a page's token",
+    ] {
         assert!(canaries.iter().any(|canary| canary.name.contains(kind)), "there is no {kind}");
     }
     let needles = Needles::of(&canaries);
@@ -532,7 +589,13 @@ fn each_went_where_it_belongs(world: &World) {
             "the app's client secret" => &["/highlevel/oauth/token"],
             "HighLevel's private token" => &["/highlevel/"],
             "Prefinery's key" => &["/prefinery/"],
-            "a chat's address" => &["/chat/"],
+            "the address of chat" => &["/chat/"],
+            "the address of hook" => &["/hook/"],
+            "the address of board" => &["/board/"],
+            "the client's secret at the identity provider" | "a login's code" => &[OPENID_TOKEN],
+            // By the browser, which is sent there with both.
+            "a login's state" | "a login's nonce" => &["/identity/authorize"],
+            name if name.starts_with("a PKCE verifier") => &[OPENID_TOKEN],
             "a login's token" => &["/login/"],
             name if name.starts_with("a login's token") => &["/login/"],
             name if name.starts_with("the code of") => &["/highlevel/oauth/token"],

@@ -23,10 +23,15 @@ pub(crate) const SAID: &str = "what was sent to us:";
 /// The token of a login, of which each login gets its own.
 pub(crate) const SESSION: &str = "cnry-session/+token";
 
+/// Where the identity provider takes codes.
+pub(crate) const OPENID_TOKEN: &str = "/identity/token";
+
 /// How a vendor answers that repeats what it is sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Echo {
     Json(u16),
+    /// With the code of the form that it is sent where a word of the standard (OAuth 2) belongs.
+    Word(u16),
     Page(u16),
     /// Elsewhere, with everything in the address.
     Redirect,
@@ -87,6 +92,11 @@ impl Mirror {
         lock(&self.0.echoes).is_empty()
     }
 
+    /// Whether an echo for this path is still due.
+    pub(crate) fn is_due(&self, path: &str) -> bool {
+        lock(&self.0.echoes).iter().any(|(begin, _)| begin == path)
+    }
+
     /// What is still due is not heard any more.
     pub(crate) fn be_quiet(&self) {
         lock(&self.0.echoes).clear();
@@ -97,7 +107,7 @@ impl Mirror {
         lock(&self.0.seen).clone()
     }
 
-    /// Tokens that were given out.
+    /// Tokens that were given out, and what was shown for some of them.
     pub(crate) fn tokens(&self) -> Vec<Canary> {
         lock(&self.0.tokens).clone()
     }
@@ -135,6 +145,12 @@ impl Mirror {
             self.give("HighLevel's access token", pair["access_token"].as_str());
             self.give("HighLevel's refresh token", pair["refresh_token"].as_str());
         }
+        if asked.path == OPENID_TOKEN
+            && let Ok(issued) = serde_json::from_slice::<Value>(&body)
+        {
+            self.give("the provider's access token", issued["access_token"].as_str());
+            self.give("an ID token", issued["id_token"].as_str());
+        }
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
         for (name, value) in headers.iter().filter(|(name, _)| **name != header::TRANSFER_ENCODING) {
@@ -163,6 +179,12 @@ impl Asked {
         }
         raw.extend(&self.body);
         raw
+    }
+
+    /// A field of the form in the body.
+    fn field(&self, name: &str) -> Option<String> {
+        let mut fields = url::form_urlencoded::parse(&self.body);
+        fields.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
     }
 
     /// Everything that was said, once as it is and once in every spelling.
@@ -194,6 +216,9 @@ impl Asked {
                 let words =
                     json!({ "message": said, "error": { "detail": said }, "error_description": said });
                 (status, "application/json", words.to_string())
+            }
+            Echo::Word(status) => {
+                (status, "application/json", json!({ "error": self.field("code") }).to_string())
             }
             Echo::Page(status) => {
                 (status, "text/html", format!("<html><body><pre>{said}</pre></body></html>"))
@@ -234,6 +259,10 @@ async fn answer(State(mirror): State<Mirror>, request: Request) -> Response {
         return Response::new(Body::from("{}"));
     }
     lock(&mirror.0.seen).push((path.clone(), asked.raw()));
+    if path == OPENID_TOKEN {
+        // The host makes it and tells it to nobody else, so that here alone it can be learnt.
+        mirror.give("a PKCE verifier", asked.field("code_verifier").as_deref());
+    }
     if let Some(echo) = mirror.due(&path) {
         return asked.echo(echo);
     }

@@ -73,6 +73,18 @@ fn spellings(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         let json = json[1..json.len() - 1].to_owned();
         let page =
             text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+        // As a client shows its secret by HTTP's basic authentication (RFC 6749, 2.3.1).
+        for before in 0..3 {
+            let form = form.as_bytes();
+            all.push((
+                "percent-encoded in base64",
+                within_base64(form, before, |bytes| STANDARD_NO_PAD.encode(bytes)),
+            ));
+            all.push((
+                "percent-encoded in base64url",
+                within_base64(form, before, |bytes| URL_SAFE_NO_PAD.encode(bytes)),
+            ));
+        }
         all.push(("percent-encoded", form.replace('+', "%20").into_bytes()));
         all.push(("JSON", json.replace('/', "\\/").into_bytes()));
         // As JSON within JSON, such as a recorded body in an answer of the API.
@@ -111,12 +123,14 @@ fn within_base64(secret: &[u8], before: usize, encode: impl Fn(&[u8]) -> String)
 fn a_canary_is_found_in_every_spelling_wherever_it_stands() {
     let secret = "cnry/of+the=search&<>\"'";
     let needles = Needles::of([&Canary::new("one", secret)]);
+    let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let json = serde_json::json!({ "body": serde_json::json!({ "key": secret }).to_string() }).to_string();
     for written in [
         format!("before{secret}after"),
         STANDARD_NO_PAD.encode(format!("a{secret}b")),
         URL_SAFE_NO_PAD.encode(format!("ab{secret}b")),
         STANDARD_NO_PAD.encode(secret),
+        STANDARD_NO_PAD.encode(format!("id:{form}")),
         hex::encode(secret),
         hex::encode(secret).to_uppercase(),
         percent(secret.as_bytes()),

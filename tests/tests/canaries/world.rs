@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use contactor_engine::LOGIN_CALLBACK;
 use contactor_manifest::embed;
 use contactor_sandbox::highlevel::LocationConfig;
 use contactor_sandbox::{Sandbox, SandboxConfig};
@@ -22,6 +23,19 @@ use super::needles::Canary;
 const MANIFEST: &str = include_str!("../../guest-operations/connector.toml");
 /// The agency of the double's locations.
 pub(crate) const AGENCY: &str = "SandboxCompany000001";
+
+/// Where browsers reach the host, by what its configuration says.
+pub(crate) const PUBLIC: &str = "https://host.example";
+/// What proves to the identity provider which client the host is.
+const OPENID_SECRET: &str = "cnry-openid/+secret=";
+
+/// Destinations of messages over HTTP: the name, which is the beginning of the path as well, and a part of the address that nobody else
+/// knows; with a signing key for those that have one.
+const RECEIVERS: [(&str, &str, Option<&str>); 3] = [
+    ("chat", "cnry-chat-address", None),
+    ("hook", "cnry-hook-address", Some("cnry-standard-webhooks-key-32-b!")),
+    ("board", "cnry-board-address", Some("cnry-board-webhooks-key-of-32-b!")),
+];
 
 /// A scheme of the manifest: the connector that uses it, its section, and its credential.
 pub(crate) struct Scheme {
@@ -125,12 +139,17 @@ impl World {
             ..LocationConfig::numbered(2)
         });
         config.highlevel.locations.push(LocationConfig::numbered(3));
+        config.identity.client_secret = Some(OPENID_SECRET.to_owned());
         config.prefinery.api_key = "cnry-prefinery/+key".into();
         config.prefinery.projects[0].signing_secret = "cnry-prefinery-signs".into();
         let sandbox = Sandbox::start(config).await.unwrap();
         let mirror = Mirror::start().await;
         mirror.stands_before("highlevel", &sandbox.highlevel_url());
         mirror.stands_before("prefinery", &sandbox.prefinery_url());
+        mirror.stands_before("identity", &sandbox.identity().issuer());
+        sandbox.identity().answers_at(mirror.url("identity"));
+        let back = format!("{PUBLIC}{LOGIN_CALLBACK}");
+        sandbox.identity().redirects_to(&back);
         let (mail, port) = Mail::start().await;
         let dir = tempfile::tempdir().unwrap();
         Host::init(dir.path(), &sandbox, "").await.unwrap();
@@ -138,14 +157,18 @@ impl World {
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n\n{OUTBOUND}\n[highlevel]\nbase-url = \"{}\"\nwebhook-keys = [\"\"\"\n{}\"\"\"]\n\
              timeout = 5\n[highlevel.oauth]\nclient-id = \"{}\"\nclient-secret-file = \"client.secret\"\n\
-             redirect-url = \"https://host.example/oauth/highlevel/callback\"\n\
+             redirect-url = \"{PUBLIC}/oauth/highlevel/callback\"\n\
              consent-page = \"{}/v2/oauth/chooselocation\"\n\n[smtp]\nserver = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n\
              user = \"contactor\"\npassword-file = \"smtp.password\"\nfrom = \"Contactor <contactor@example.com>\"\n\n\
+             [login.oidc]\nissuer = \"{}\"\nclient-id = \"{}\"\nclient-secret-file = \"oidc.secret\"\n\
+             redirect-url = \"{back}\"\n\n\
              [log]\nlevel = \"trace\"\nformat = \"json\"\n",
             mirror.url("highlevel"),
             sandbox.highlevel().webhook_public_key_pem(),
             app.client_id,
             sandbox.highlevel_url(),
+            sandbox.identity().issuer(),
+            sandbox.identity().client_id(),
         );
         let world = Self {
             dir,
@@ -160,6 +183,7 @@ impl World {
         std::fs::write(world.path("contactor.toml"), text).unwrap();
         world.keep("client.secret", &app.client_secret);
         world.keep("smtp.password", "cnry-smtp/+password");
+        world.keep("oidc.secret", OPENID_SECRET);
         std::fs::remove_file(world.path("admin.token")).unwrap();
         world.keep("admin.token", "cnry-admin-token-0123456789-0123456789");
         world
@@ -181,7 +205,7 @@ impl World {
     /// Files that hold a secret because that is what they are for.
     pub(crate) fn is_key_file(path: &Path) -> bool {
         let name = path.file_name().unwrap().to_str().unwrap();
-        ["client.secret", "smtp.password", "admin.token", "vault.key"].contains(&name)
+        ["client.secret", "smtp.password", "oidc.secret", "admin.token", "vault.key"].contains(&name)
     }
 
     /// Everything that is a secret and was there from the beginning or came up since.
@@ -193,10 +217,15 @@ impl World {
             Canary::new("the admin token", "cnry-admin-token-0123456789-0123456789"),
             Canary::new("Prefinery's key", "cnry-prefinery/+key"),
             Canary::new("Prefinery's webhook secret", "cnry-prefinery-signs"),
-            Canary::new("a chat's address", "cnry-chat-address"),
-            Canary::new("a destination's signing key", signing_key()),
-            Canary::new("a destination's signing secret", STANDARD.encode(signing_key())),
+            Canary::new("the client's secret at the identity provider", OPENID_SECRET),
         ];
+        for (name, address, key) in RECEIVERS {
+            all.push(Canary::new(format!("the address of {name}"), address));
+            if let Some(key) = key {
+                all.push(Canary::new(format!("the signing key of {name}"), key));
+                all.push(Canary::new(format!("the signing secret of {name}"), STANDARD.encode(key)));
+            }
+        }
         for scheme in &SCHEMES {
             all.extend(scheme.canaries());
             all.push(Canary::new(format!("{}: webhook secret", scheme.connector), scheme.webhook_secret()));
@@ -285,7 +314,7 @@ impl World {
         let code = url::Url::parse(&back).unwrap();
         let code = code.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
         self.met.push(Canary::new(format!("the code of {path}"), code));
-        let answer = back.strip_prefix("https://host.example").unwrap();
+        let answer = back.strip_prefix(PUBLIC).unwrap();
         let (status, page) = self.ask_as("", self.http.get(host.at(answer))).await;
         assert_eq!(status, 200, "{page}");
     }
@@ -331,6 +360,21 @@ impl World {
         paths
     }
 
+    /// Each destination by its name, as it is made.
+    pub(crate) fn destinations(&self) -> Vec<(&'static str, Value)> {
+        let over_http = RECEIVERS.into_iter().map(|(name, address, key)| {
+            let kind = if name == "hook" { "webhook" } else { name };
+            let mut destination =
+                json!({ "kind": kind, "url": self.mirror.url(&format!("{name}/{address}")) });
+            if let Some(key) = key {
+                destination["secret"] = json!(format!("whsec_{}", STANDARD.encode(key)));
+            }
+            (name, destination)
+        });
+        let mail = ("mail", json!({ "kind": "email", "to": ["office@example.com"] }));
+        over_http.chain([mail]).collect()
+    }
+
     /// Runs an action of a connector.
     pub(crate) async fn act(&mut self, host: &Host, action: &str, input: Value) -> Value {
         let path = format!("/workspaces/acme/actions/{action}");
@@ -359,9 +403,4 @@ impl World {
         let parts: Vec<_> = scheme.parts.iter().map(|part| scheme.secret(part)).collect();
         format!("{} {}", parts.join(" "), scheme.webhook_secret())
     }
-}
-
-/// The key of the signed destinations.
-pub(crate) fn signing_key() -> &'static str {
-    "cnry-standard-webhooks-key-32-b!"
 }

@@ -265,9 +265,8 @@ impl Engine {
             return Err(unknown());
         }
         if let Some(error) = &answer.error {
-            let word: String =
-                error.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect();
-            return Err(LoginRefused::new(LoginProblem::Declined, format!("the provider answers `{word}`")));
+            let why = format!("the provider answers `{}`", standard_word(error));
+            return Err(LoginRefused::new(LoginProblem::Declined, why));
         }
         let code = answer.code.as_ref().ok_or_else(unknown)?;
         let metadata = login.provider.metadata(&login.setup).await?;
@@ -439,6 +438,13 @@ fn disabled(user: UserId) -> LoginRefused {
     LoginRefused { user: Some(user), ..LoginRefused::new(LoginProblem::Nobody, "the user is disabled") }
 }
 
+/// A provider's word for an error, if it can be one of the standard's: lower-case letters and underscores. Anything else could repeat what
+/// the provider was shown, and is kept nowhere.
+fn standard_word(said: &str) -> &str {
+    let can_be = said.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if can_be && (1..=40).contains(&said.len()) { said } else { "no word of the standard" }
+}
+
 /// A short name as users have it, out of what is before the `@`.
 fn short_name(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
@@ -452,6 +458,16 @@ fn short_name(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_what_a_provider_says_of_an_error_only_a_word_of_the_standard_is_repeated() {
+        for word in ["access_denied", "invalid_grant", "interaction_required"] {
+            assert_eq!(standard_word(word), word);
+        }
+        for other in ["", "SplxlOBeZQQYbYS6WxSbIA", "the code was 0123", "a-b", "é", &"x".repeat(41)] {
+            assert_eq!(standard_word(other), "no word of the standard", "{other}");
+        }
+    }
 
     #[test]
     fn a_short_name_is_one_that_a_user_can_have() {

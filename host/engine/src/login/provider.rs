@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::config::LoginSetup;
 use super::jws::{KeySet, Token, Unsigned};
+use super::standard_word;
 use crate::clock::Clock;
 use crate::outbound::{Outbound, Outgoing};
 
@@ -185,10 +186,8 @@ impl Provider {
                 serde_json::from_slice(&answer.body).map_err(|_| unusable(what, "the answer holds none"))?;
             return Ok(issued.id_token);
         }
-        // A word of the standard; a description could repeat what was sent.
         let refused = serde_json::from_slice::<Refused>(&answer.body).map(|refused| refused.error);
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let word = refused.unwrap_or_default().chars().filter(|c| plain(*c)).take(40).collect::<String>();
+        let word = standard_word(&refused.unwrap_or_default()).to_owned();
         match answer.status.as_u16() {
             400..=403 => Err(ProviderError::Refused(word)),
             status => Err(ProviderError::Unreachable { what, why: format!("status {status}") }),

@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use self::keys::{Keys, encode};
+use crate::SandboxConfig;
 use crate::clock::Clock;
 use crate::http::{Call, Reply, Vendor, parse_query, percent_decode};
 use crate::random::Random;
@@ -33,6 +34,13 @@ use crate::recorder::lock;
 /// Seconds for which a code counts, and a token.
 const CODE_SECONDS: i64 = 60;
 const TOKEN_SECONDS: i64 = 300;
+
+/// How the provider is set up.
+#[derive(Clone, Debug, Default)]
+pub struct IdentityConfig {
+    /// The secret of the one client; made from the seed unless given.
+    pub client_secret: Option<String>,
+}
 
 /// How tokens are signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,9 +136,11 @@ pub struct IdentityProvider {
 }
 
 impl IdentityProvider {
-    pub(crate) fn new(seed: u64, clock: Clock) -> Self {
+    pub(crate) fn new(config: &SandboxConfig, clock: Clock) -> Self {
+        let seed = config.seed;
         let mut random = Random::new(seed, "identity");
-        let client_secret = format!("fake-{}", random.id(32));
+        let made = format!("fake-{}", random.id(32));
+        let client_secret = config.identity.client_secret.clone().unwrap_or(made);
         let state = State {
             person: None,
             algorithm: Algorithm::default(),
@@ -145,8 +155,9 @@ impl IdentityProvider {
         Self { clock, seed, base: Mutex::default(), client_secret, state: Mutex::new(state) }
     }
 
-    /// Where it answers, which it learns when the sandbox has its address.
-    pub(crate) fn answers_at(&self, base: String) {
+    /// Where it answers, by which it calls itself. It learns that when the sandbox has its address, and is told anew by whoever puts
+    /// something before it.
+    pub fn answers_at(&self, base: String) {
         *lock(&self.base) = base;
     }
 
