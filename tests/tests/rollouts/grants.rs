@@ -281,9 +281,9 @@ async fn going_back_gives_nothing_back_that_was_withheld_since() {
     let without_messages = |manifest: String| manifest.replacen(MORE, "", 1);
     world.install(version("0.2.0", without_messages)).await;
     world.upgrade(live(100)).await.unwrap();
-    engine.adopt(id).await.unwrap();
+    engine.adopt(id, None).await.unwrap();
     engine.enable_connection(withhold(&["contacts.write"])).await.unwrap();
-    engine.roll_back(id).await.unwrap();
+    engine.roll_back(id, None).await.unwrap();
     let back = engine.connection(id).await.unwrap();
     assert_eq!(back.digest, world.connection.digest);
     assert_eq!(back.withheld, ["contacts.write"], "what the other one did not ask for nobody withheld");
@@ -303,10 +303,10 @@ async fn a_trial_that_ends_leaves_withheld_what_was_withheld() {
     for adopted in [false, true] {
         world.upgrade(live(100)).await.unwrap();
         if adopted {
-            engine.adopt(id).await.unwrap();
+            engine.adopt(id, None).await.unwrap();
         }
         assert_eq!(engine.connection(id).await.unwrap().withheld, ["contacts.write"]);
-        engine.roll_back(id).await.unwrap();
+        engine.roll_back(id, None).await.unwrap();
         assert_eq!(engine.connection(id).await.unwrap().withheld, ["contacts.write"]);
     }
 }

@@ -509,6 +509,8 @@ fn kept(given: serde_json::Value, present: Option<&serde_json::Value>) -> serde_
 
 #[cfg(test)]
 mod tests {
+    use contactor_store::SecretHash;
+
     use super::*;
     use crate::capabilities::testing::Bench;
 
@@ -530,7 +532,7 @@ mod tests {
             let other = Connection {
                 id: id.clone(),
                 connector: "other".to_owned(),
-                webhook_token: "another-webhook-token".to_owned(),
+                webhook_hash: SecretHash([7; 32]),
                 ..test
             };
             engine.store().put_connection(other).await.unwrap();

@@ -4,13 +4,13 @@
 use contactor_runtime::bindings::automations::{Event, Source};
 use contactor_runtime::bindings::triggers::Webhook;
 use contactor_runtime::bindings::types::{Direction, NamedValue, Value};
-use contactor_runtime::{InspectError, LoadError, StructureBound};
+use contactor_runtime::{InspectError, LoadError, StructureBound, inspect};
 use wasm_encoder::{CodeSection, ComponentBuilder, ComponentValType, Function, PrimitiveValType, ValType};
 
 use super::loading::{load_bytes, refusal};
 use super::made::{
-    compile_bomb, compile_bomb_in_one_function, growing_table, leaking_handles, one_function, with_component,
-    with_manifest, with_module,
+    compile_bomb, compile_bomb_in_one_function, growing_table, large, leaking_handles, one_function,
+    with_component, with_manifest, with_module,
 };
 use super::*;
 
@@ -239,6 +239,11 @@ async fn a_compile_bomb_in_one_function_never_comes_to_the_compiler() {
         LoadError::Inspect(InspectError::TooComplex { bound: StructureBound::BranchTargets, .. })
     );
     assert!(is_refused, "{error}");
+}
+
+#[test]
+fn what_is_large_and_within_the_bounds_is_not_refused_for_its_size() {
+    assert!(inspect(&large(2, 0)).is_ok());
 }
 
 #[tokio::test]

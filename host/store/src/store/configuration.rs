@@ -5,8 +5,10 @@ use async_trait::async_trait;
 use super::Result;
 use crate::model::{
     Connection, ConnectionId, ConnectionState, InstalledConnector, LocationId, NewRollout, Policy, Rollout,
-    RolloutEnd, RolloutMode, RolloutNews, ShadowDifference, StopCause, Workspace, WorkspaceId,
+    RolloutEnd, RolloutMode, RolloutNews, SecretHash, ShadowDifference, StopCause, UnsealedWebhook,
+    Workspace, WorkspaceId,
 };
+use crate::vault::Sealed;
 
 /// The part of a [`Store`](crate::Store) about workspaces, connections and components.
 #[async_trait]

@@ -4,10 +4,12 @@ use async_trait::async_trait;
 
 use crate::model::{
     Connection, ConnectionId, ConnectionState, InstalledConnector, LocationId, NewRollout, Policy, Rollout,
-    RolloutEnd, RolloutMode, RolloutNews, ShadowDifference, StopCause, Workspace, WorkspaceId,
+    RolloutEnd, RolloutMode, RolloutNews, SecretHash, ShadowDifference, StopCause, UnsealedWebhook,
+    Workspace, WorkspaceId,
 };
 use crate::sqlite::{Result, SqliteStore, configuration, rollouts};
 use crate::store::ConfigurationStore;
+use crate::vault::Sealed;
 
 #[async_trait]
 impl ConfigurationStore for SqliteStore {

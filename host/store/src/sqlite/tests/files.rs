@@ -10,7 +10,9 @@ use secrecy::ExposeSecret as _;
 
 use super::fixture::*;
 use crate::sqlite::{Result, SqliteStore};
-use crate::{ConfigurationStore as _, LinkStore as _, OperationStore as _, RunStore as _, StoreError};
+use crate::{
+    ConfigurationStore as _, LinkStore as _, OperationStore as _, RunStore as _, StoreError, VaultStore as _,
+};
 
 fn refusal(opened: Result<SqliteStore>) -> StoreError {
     opened.expect_err("the database was opened")
