@@ -145,10 +145,7 @@ pub(crate) enum Command {
     #[command(hide = true, after_help = "Example:\n  contactor token-courier")]
     TokenCourier,
     /// Compile the component that comes on standard input, for a host. The host runs this by itself.
-    #[command(
-        hide = true,
-        after_help = "Example:\n  contactor compile-worker 1024 < connector.wasm > artefact"
-    )]
+    #[command(hide = true, after_help = "Example:\n  contactor compile-worker 1024")]
     CompileWorker(compile_worker::Args),
     /// Write a copy of the database to a file, while the host works.
     Backup(backup::Args),

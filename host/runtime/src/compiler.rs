@@ -223,8 +223,9 @@ impl Work {
     /// From the bytes.
     fn run(&self, digest: &Digest, bytes: &[u8], running: &Running) -> Result<Component, Failed> {
         let artefact = self.artefact(bytes, running)?;
+        // What is more than the pool has is only seen here.
         let component = cache::revive(&self.engine, &artefact)
-            .map_err(|error| Failed::Host(format!("what was compiled cannot be loaded: {error:#}")))?;
+            .map_err(|error| Failed::Component(format!("{error:#}")))?;
         self.compiled.fetch_add(1, Relaxed);
         if let Some(cache) = &self.cache
             && let Err(error) = cache.put(digest, &artefact)
