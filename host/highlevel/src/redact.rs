@@ -59,10 +59,12 @@ impl Redactor {
 }
 
 /// As it is, percent-encoded, in HTML, and as the writers of JSON in use write it: with and without escaped slashes, and with
-/// `\u002b` for what could be misread in a page. Long ones also as a dump of the request shows them: in base64 and hexadecimal.
+/// `\u002b` for what could be misread in a page. Long ones also as a dump of the request shows them, in its address or elsewhere: in
+/// base64 and hexadecimal.
 fn spellings(secret: &SecretString) -> Vec<SecretString> {
     let plain = secret.expose_secret();
     let encoded: String = url::form_urlencoded::byte_serialize(plain.as_bytes()).collect();
+    let of_address = Zeroizing::new(encoded.clone());
     let json = serde_json::Value::from(plain).to_string();
     let json = json[1..json.len() - 1].to_owned();
     let escaped = |escape: fn(char) -> String| plain.chars().map(escape).collect::<String>();
@@ -79,11 +81,14 @@ fn spellings(secret: &SecretString) -> Vec<SecretString> {
         plain.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"),
     ];
     if plain.len() >= SHORTEST {
-        all.extend([hex::encode(plain), hex::encode_upper(plain)]);
-        all.extend((0..3).flat_map(|before| {
-            [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD]
-                .map(|alphabet| within_base64(plain, before, |bytes| alphabet.encode(bytes)))
-        }));
+        // An address in a dump has it percent-encoded.
+        for text in [plain, &of_address] {
+            all.extend([hex::encode(text), hex::encode_upper(text)]);
+            all.extend((0..3).flat_map(|before| {
+                [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD]
+                    .map(|alphabet| within_base64(text, before, |bytes| alphabet.encode(bytes)))
+            }));
+        }
     }
     // JSON within JSON: an answer that quotes another answer.
     let twice: Vec<_> =
@@ -166,6 +171,19 @@ mod tests {
                     let left = shown.replace(REDACTED, "");
                     assert!(shown != left && left.len() <= kept, "{encoded}: {shown}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_in_a_dump_of_the_address_that_it_was_in() {
+        let redactor = redactor(&["fake/secret+0123"]);
+        for before in ["", "a", "ab"] {
+            let address = format!("{before}?key=fake%2Fsecret%2B0123");
+            for dump in
+                [STANDARD_NO_PAD.encode(&address), URL_SAFE_NO_PAD.encode(&address), hex::encode(&address)]
+            {
+                assert!(redactor.text(dump.clone()).contains(REDACTED), "{dump}");
             }
         }
     }

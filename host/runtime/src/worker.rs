@@ -1,7 +1,7 @@
 //! Compiling in a process of its own.
 //!
 //! A compilation cannot be stopped from inside, takes memory as it pleases, and maps and unmaps so much of it that every call in the same
-//! address space waits for the kernel meanwhile. A process can be killed, has a bound of memory and the lowest priority, knows no secret,
+//! address space waits for the kernel meanwhile. A process can be killed, has a bound of memory and a low priority, knows no secret,
 //! and what it does to its own memory nobody else feels.
 
 use std::{
@@ -15,9 +15,9 @@ use std::{
 };
 
 use rayon::ThreadPoolBuilder;
-use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::{engine, overrun};
+use crate::{engine, overrun, priority};
 
 /// The compiler takes what it was given for no component that it can compile: its words are on standard error.
 const REFUSED: i32 = 3;
@@ -25,8 +25,6 @@ const REFUSED: i32 = 3;
 const FAILED: i32 = 1;
 /// Bytes of the compiler's words that are read: more than any of its messages has.
 const WORDS: u64 = 16 << 10;
-/// The lowest priority there is. Nothing that the host waits for is held by this process.
-const NICE: i32 = 19;
 
 /// How a process is begun that compiles one component.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,7 +206,8 @@ fn confine(memory_mib: u64) -> io::Result<()> {
     // Whoever began it may be killed, and cannot end it then.
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    nice(NICE)?;
+    // The lowest would never come to its end on a machine that is busy.
+    priority::lower();
     let bytes = memory_mib.saturating_mul(1 << 20);
     // What it may write to; address space that is only reserved costs nothing.
     setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum: Some(bytes) })?;
