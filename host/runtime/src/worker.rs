@@ -17,7 +17,7 @@ use std::{
 use rayon::ThreadPoolBuilder;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::{engine, overrun, priority};
+use crate::{engine, overrun};
 
 /// The compiler takes what it was given for no component that it can compile: its words are on standard error.
 const REFUSED: i32 = 3;
@@ -139,6 +139,7 @@ fn of_the_component(status: ExitStatus) -> bool {
     status.code() == Some(PANICKED) || matches!(status.signal(), Some(ABORTED | BUS | SEGMENT))
 }
 
+/// It has the low priority of the thread that begins it; a lower one would not come to its end on a busy machine.
 fn spawn(config: &WorkerConfig) -> io::Result<Child> {
     Command::new(&config.program)
         .args(&config.arguments)
@@ -206,8 +207,6 @@ fn confine(memory_mib: u64) -> io::Result<()> {
     // Whoever began it may be killed, and cannot end it then.
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    // The lowest would never come to its end on a machine that is busy.
-    priority::lower();
     let bytes = memory_mib.saturating_mul(1 << 20);
     // What it may write to; address space that is only reserved costs nothing.
     setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum: Some(bytes) })?;
