@@ -39,6 +39,9 @@ struct Arguments {
     /// Small numbers: shows that the benchmark works, measures nothing worth quoting.
     #[arg(long)]
     quick: bool,
+    /// Of the attacks just those whose names have these words.
+    #[arg(long, value_name = "WORDS")]
+    beside: Option<String>,
     /// Just these measurements; all of them when none is named.
     only: Vec<Measurement>,
 }
@@ -92,7 +95,8 @@ async fn main() -> Result<()> {
             Measurement::Backlog => backlog::measure(&size, dir.path()).await,
             Measurement::Neighbour => neighbour::measure(&size, dir.path()).await,
             Measurement::Attacks => {
-                attacks::measure(&size, dir.path(), &mut report).await.map(|()| Vec::new())
+                let beside = arguments.beside.as_deref().unwrap_or_default();
+                attacks::measure(&size, dir.path(), beside, &mut report).await.map(|()| Vec::new())
             }
             Measurement::Access => Ok(access::measure(size.access_samples)),
         };

@@ -18,6 +18,9 @@ pub(crate) struct Bench {
     /// Small numbers: shows that the benchmark works, measures nothing worth quoting.
     #[arg(long)]
     quick: bool,
+    /// Of the attacks just those whose names have these words.
+    #[arg(long, value_name = "WORDS")]
+    beside: Option<String>,
     /// Just these measurements; all of them when none is named.
     #[arg(value_name = "MEASUREMENT")]
     only: Vec<String>,
@@ -41,6 +44,9 @@ impl Bench {
         }
         if self.quick {
             bench.arg("--quick");
+        }
+        if let Some(words) = &self.beside {
+            bench.args(["--beside", words]);
         }
         cargo::hand_over(bench.args(&self.only))
     }

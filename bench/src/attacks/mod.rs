@@ -56,8 +56,8 @@ enum Fate {
     Unread,
 }
 
-/// Reports each figure as it is measured: all of them take some ten minutes.
-pub(crate) async fn measure(size: &Size, scratch: &Path, report: &mut Report) -> Result<()> {
+/// Reports each figure as it is measured: all of them take some ten minutes. `words`: part of the names of those that are.
+pub(crate) async fn measure(size: &Size, scratch: &Path, words: &str, report: &mut Report) -> Result<()> {
     let sandbox = unlimited().await?;
     let second = LocationConfig::numbered(2);
     sandbox.highlevel().add_location(second.clone());
@@ -76,7 +76,7 @@ pub(crate) async fn measure(size: &Size, scratch: &Path, report: &mut Report) ->
     enable(&stage, "other", guests::MISBEHAVE).await?;
     // Everything is loaded, and every page of it was touched.
     calls(&stage.host, size.neighbour_calls).await?;
-    for (name, attack) in attacks {
+    for (name, attack) in attacks.into_iter().filter(|(name, _)| name.contains(words)) {
         report.add(beside(&stage.host, size, name, attack).await.with_context(|| name.to_owned())?)?;
     }
     stage.end().await

@@ -52,7 +52,8 @@ async fn partner(State(app): State<App>, Path(token): Path<String>, request: Req
         let (body, _room) = read(&app, &head.headers, body).await?;
         Ok(app.engine.ingest_partner(endpoint, &head.headers, body).await?)
     };
-    respond(&app, &app.ingest.partner, accept).await
+    // Boxed: what checks a sender of one's choice is large.
+    respond(&app, &app.ingest.partner, Box::pin(accept)).await
 }
 
 /// The body, and what it takes of all bodies' room until the request is answered.

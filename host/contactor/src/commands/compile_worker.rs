@@ -11,7 +11,11 @@ pub(crate) struct Args {
     memory_mib: u64,
 }
 
-/// Ends the process: whoever began it reads exit codes of another kind than those of a person's commands.
+/// Ends the process.
+#[expect(
+    clippy::exit,
+    reason = "whoever began it reads exit codes of another kind than those of a person's commands"
+)]
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     exit(contactor_runtime::work(args.memory_mib))
 }

@@ -198,9 +198,7 @@ fn told(error: &OAuthError, company: &str) -> TokenError {
             TokenError::NeedsReconnect(format!("agency {company}: {error}; install the app in the location"))
         }
         // No repetition mends it: what waits for the location stops, until the agency has consented again.
-        OAuthErrorKind::LacksScope { scope } => {
-            TokenError::LacksScope { company: company.to_owned(), scope: *scope }
-        }
+        OAuthErrorKind::LacksScope { scope } => TokenError::LacksScope { company: company.to_owned(), scope },
         OAuthErrorKind::Inactive => TokenError::LocationInactive,
         _ => TokenError::Unavailable(format!("agency {company}: {error}")),
     }
