@@ -1,8 +1,9 @@
 //! The artefact directory: component bytes under their digest. Nothing but a digest ever becomes a file name.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use cap_std::fs::Dir;
+use contactor_runtime::write_in_pieces;
 use contactor_store::Digest;
 
 use crate::error::EngineError;
@@ -26,7 +27,7 @@ impl Artefacts {
         let partial = format!("{name}.{}.partial", uuid::Uuid::new_v4());
         let write = || {
             let mut file = self.dir.create(&partial)?;
-            file.write_all(bytes)?;
+            write_in_pieces(&mut file, bytes)?;
             file.sync_all()?;
             self.dir.rename(&partial, &self.dir, &name)
         };

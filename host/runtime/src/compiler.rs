@@ -25,7 +25,7 @@ use wasmtime::{Engine, component::Component};
 use crate::{
     Digest, HostFault, LoadError, RuntimeConfig, RuntimeError,
     cache::{self, Cache, Found},
-    overrun::{self, Overrun},
+    overrun::{self, Overrun, Rank},
     priority,
     worker::{Ending, Running, WorkerConfig, WorkerError},
 };
@@ -146,11 +146,26 @@ impl Compiler {
         // Whoever stops waiting ends it.
         let ending = Ending::default();
         let running = ending.running();
+        let rank = match origin {
+            // It is waited for by whatever the connector does.
+            Origin::Installed => Rank::Low,
+            Origin::New => self.overrun.rank(),
+        };
+        // The permit is given back when nobody compiles it any more.
+        let given = Arc::new((bytes, permit));
         // What it writes into the cache is many times as large as the component.
-        let job = self.overrun.block(move || {
-            let _permit = permit;
-            work.run(&digest, &bytes, &running)
-        });
+        let job = async {
+            let run = |rank| {
+                let (work, running, given) = (Arc::clone(&work), Arc::clone(&running), Arc::clone(&given));
+                move || work.run(&digest, &given.0, rank, &running)
+            };
+            let ran = self.overrun.block(rank, run(rank)).await;
+            if !matches!(ran, Ok(Err(Failed::Starved))) {
+                return ran;
+            }
+            self.overrun.note_starved();
+            self.overrun.block(Rank::Low, run(Rank::Low)).await
+        };
         let component = match timeout(self.time, job).await {
             Ok(Ok(Ok(component))) => component,
             Ok(Ok(Err(failed))) => return Err(failed.of(connector(), origin)),
@@ -221,8 +236,8 @@ impl Work {
     }
 
     /// From the bytes.
-    fn run(&self, digest: &Digest, bytes: &[u8], running: &Running) -> Result<Component, Failed> {
-        let artefact = self.artefact(bytes, running)?;
+    fn run(&self, digest: &Digest, bytes: &[u8], rank: Rank, running: &Running) -> Result<Component, Failed> {
+        let artefact = self.artefact(bytes, rank, running)?;
         // What is more than the pool has is only seen here.
         let component = cache::revive(&self.engine, &artefact)
             .map_err(|error| Failed::Component(format!("{error:#}")))?;
@@ -235,18 +250,19 @@ impl Work {
         Ok(component)
     }
 
-    fn artefact(&self, bytes: &[u8], running: &Running) -> Result<Vec<u8>, Failed> {
+    fn artefact(&self, bytes: &[u8], rank: Rank, running: &Running) -> Result<Vec<u8>, Failed> {
         match &self.by {
             By::Threads(threads) => threads
                 .install(|| self.engine.precompile_component(bytes))
                 .map_err(|error| Failed::Component(format!("{error:#}"))),
-            By::Worker(config) => running.compile(config, bytes).map_err(|error| match error {
+            By::Worker(config) => running.compile(config, rank, bytes).map_err(|error| match error {
                 WorkerError::Refused(words) => Failed::Component(words),
                 WorkerError::Died(how) => Failed::Died(format!(
                     "the compiler died of it ({how}), most often because it takes more than {} MiB of memory; make it smaller or raise \
                      compile-memory-mib",
                     config.memory_mib
                 )),
+                WorkerError::Starved => Failed::Starved,
                 WorkerError::Lost(error) => Failed::Host(format!("the process that compiles: {error}")),
             }),
         }
@@ -259,6 +275,8 @@ enum Failed {
     Component(String),
     /// The process died of it.
     Died(String),
+    /// The process got too little of a core.
+    Starved,
     /// It may be the next time.
     Host(String),
 }
@@ -268,6 +286,9 @@ impl Failed {
         match (self, origin) {
             (Self::Component(reason), _) | (Self::Died(reason), Origin::New) => {
                 LoadError::Compile { connector, reason }
+            }
+            (Self::Starved, _) => {
+                LoadError::Host { connector, fault: HostFault::Internal("the compiler gave up".to_owned()) }
             }
             // What was compiled before can be compiled: the machine lacks something.
             (Self::Died(what), Origin::Installed) | (Self::Host(what), _) => {

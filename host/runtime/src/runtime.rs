@@ -133,8 +133,9 @@ impl<H: HostImports> Runtime<H> {
         grants: &Grants,
     ) -> Result<(Inspection, Vec<u8>), LoadError> {
         let (shared, expected, grants) = (Arc::clone(&self.shared), *expected, grants.clone());
-        let approving =
-            self.shared.slots.overrun.block(move || Ok((shared.approve(&bytes, &expected, &grants)?, bytes)));
+        let overrun = &self.shared.slots.overrun;
+        let approve = move || Ok((shared.approve(&bytes, &expected, &grants)?, bytes));
+        let approving = overrun.block(overrun.rank(), approve);
         approving.await.unwrap_or_else(|_panic| {
             Err(LoadError::Host { connector: "a component".to_owned(), fault: HostFault::Panicked })
         })
@@ -148,7 +149,8 @@ impl<H: HostImports> Runtime<H> {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HostFault> {
-        self.shared.slots.overrun.block(work).await.map_err(|_panic| HostFault::Panicked)
+        let overrun = &self.shared.slots.overrun;
+        overrun.block(overrun.rank(), work).await.map_err(|_panic| HostFault::Panicked)
     }
 
     /// Authenticates compiled components with another key from now on. What the former one authenticated is taken no more, and is removed;

@@ -10,19 +10,34 @@ use std::{
     mem,
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
     path::PathBuf,
-    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio, exit},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rayon::ThreadPoolBuilder;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::{
+    process::{Resource, Rlimit, setrlimit},
+    time::{ClockId, clock_gettime},
+};
 
-use crate::{engine, overrun};
+use crate::{
+    engine,
+    overrun::{self, Rank},
+    priority,
+};
 
 /// The compiler takes what it was given for no component that it can compile: its words are on standard error.
 const REFUSED: i32 = 3;
+/// It got too little of a core.
+const STARVED: i32 = 4;
 /// It could not be asked.
 const FAILED: i32 = 1;
+/// Tells it to end when it gets too little of a core.
+const GIVES_UP: &str = "--gives-up";
+/// How often it looks.
+const LOOKS: Duration = Duration::from_millis(500);
 /// Bytes of the compiler's words that are read: more than any of its messages has.
 const WORDS: u64 = 16 << 10;
 
@@ -49,6 +64,8 @@ pub(crate) enum WorkerError {
     Refused(String),
     /// The compiler died of the component: most often for want of memory.
     Died(ExitStatus),
+    /// It gave up because it got too little of a core.
+    Starved,
     /// The process could not be begun or talked to, or somebody else ended it.
     Lost(io::Error),
 }
@@ -95,8 +112,13 @@ impl Running {
     }
 
     /// Compiles a component; blocks until the worker has ended.
-    pub(crate) fn compile(&self, config: &WorkerConfig, bytes: &[u8]) -> Result<Vec<u8>, WorkerError> {
-        let (input, output, words) = self.begin(config).map_err(WorkerError::Lost)?;
+    pub(crate) fn compile(
+        &self,
+        config: &WorkerConfig,
+        rank: Rank,
+        bytes: &[u8],
+    ) -> Result<Vec<u8>, WorkerError> {
+        let (input, output, words) = self.begin(config, rank).map_err(WorkerError::Lost)?;
         let answered = converse(bytes, input, output, words);
         let State::Begun(mut child) = mem::take(&mut *self.state()) else {
             return Err(WorkerError::Lost(unwanted()));
@@ -105,18 +127,19 @@ impl Running {
         let (artefact, words) = answered.map_err(WorkerError::Lost)?;
         match status.code() {
             Some(0) => Ok(artefact),
+            Some(STARVED) => Err(WorkerError::Starved),
             Some(REFUSED) => Err(WorkerError::Refused(words)),
             _ if of_the_component(status) => Err(WorkerError::Died(status)),
             _ => Err(WorkerError::Lost(io::Error::other(format!("it ended with {status} {words}")))),
         }
     }
 
-    fn begin(&self, config: &WorkerConfig) -> io::Result<(ChildStdin, ChildStdout, ChildStderr)> {
+    fn begin(&self, config: &WorkerConfig, rank: Rank) -> io::Result<(ChildStdin, ChildStdout, ChildStderr)> {
         let mut state = self.state();
         if matches!(*state, State::Unwanted) {
             return Err(unwanted());
         }
-        let mut child = spawn(config)?;
+        let mut child = spawn(config, rank)?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         *state = State::Begun(child);
         let (Some(input), Some(output), Some(words)) = pipes else {
@@ -139,11 +162,12 @@ fn of_the_component(status: ExitStatus) -> bool {
     status.code() == Some(PANICKED) || matches!(status.signal(), Some(ABORTED | BUS | SEGMENT))
 }
 
-/// It has the low priority of the thread that begins it; a lower one would not come to its end on a busy machine.
-fn spawn(config: &WorkerConfig) -> io::Result<Child> {
+/// It has the priority of the thread that begins it.
+fn spawn(config: &WorkerConfig, rank: Rank) -> io::Result<Child> {
     Command::new(&config.program)
         .args(&config.arguments)
         .arg(config.memory_mib.to_string())
+        .args((rank == Rank::Idle).then_some(GIVES_UP))
         // Keys may be in the environment.
         .env_clear()
         // A terminal's interrupt is for the host.
@@ -177,8 +201,13 @@ fn converse(
 /// What the program of a [`WorkerConfig`] does: compiles the component that comes on standard input, and writes the artefact to standard
 /// output. Answers the exit code to end with.
 ///
-/// `memory_mib`: the last argument that it was begun with.
-pub fn work(memory_mib: u64) -> i32 {
+/// `memory_mib` and `gives_up`: the arguments that it was begun with, after those of the [`WorkerConfig`]; the second one is the flag
+/// `--gives-up`. The process ends in this function when it gets too little of a core and has the flag.
+pub fn work(memory_mib: u64, gives_up: bool) -> i32 {
+    if gives_up {
+        let begun = Instant::now();
+        thread::spawn(move || watch(begun));
+    }
     let (why, code) = match artefact(memory_mib) {
         Ok(Ok(artefact)) => match io::stdout().lock().write_all(&artefact) {
             Ok(()) => return 0,
@@ -190,6 +219,20 @@ pub fn work(memory_mib: u64) -> i32 {
     // Nobody may be there to read it.
     let _ = io::stderr().lock().write_all(why.as_bytes());
     code
+}
+
+/// Ends the process when it gets too little of a core: whoever began it tries again with a higher priority.
+#[expect(clippy::exit, reason = "the compiler cannot be stopped from inside")]
+fn watch(begun: Instant) {
+    loop {
+        // Nobody wakes it.
+        thread::park_timeout(LOOKS);
+        let spent = clock_gettime(ClockId::ProcessCPUTime);
+        let spent = Duration::try_from(spent).unwrap_or_default();
+        if priority::is_starved(begun.elapsed(), spent) {
+            exit(STARVED);
+        }
+    }
 }
 
 fn artefact(memory_mib: u64) -> io::Result<Result<Vec<u8>, String>> {
@@ -215,8 +258,6 @@ fn confine(memory_mib: u64) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use super::*;
 
     /// A worker that does what a shell is told; `$0` is its bound of memory.
@@ -229,7 +270,7 @@ mod tests {
     }
 
     fn compiled(script: &str) -> Result<Vec<u8>, WorkerError> {
-        Running::default().compile(&shell(script), b"a component")
+        Running::default().compile(&shell(script), Rank::Low, b"a component")
     }
 
     #[test]
@@ -257,14 +298,14 @@ mod tests {
             assert!(matches!(error, WorkerError::Lost(_)), "{fails}: {error:?}");
         }
         let nowhere = WorkerConfig { program: "/nowhere".into(), arguments: vec![], memory_mib: 64 };
-        let error = Running::default().compile(&nowhere, b"").unwrap_err();
+        let error = Running::default().compile(&nowhere, Rank::Low, b"").unwrap_err();
         assert!(matches!(error, WorkerError::Lost(_)), "{error:?}");
     }
 
     #[test]
     fn one_that_dies_before_it_has_read_everything_is_told_by_how_it_ended() {
         let large = vec![0; 1 << 20];
-        let error = Running::default().compile(&shell("echo no >&2; exit 3"), &large).unwrap_err();
+        let error = Running::default().compile(&shell("echo no >&2; exit 3"), Rank::Low, &large).unwrap_err();
         assert!(matches!(&error, WorkerError::Refused(words) if words == "no"), "{error:?}");
     }
 
@@ -275,7 +316,7 @@ mod tests {
         // It never ends by itself: its input stays open as long as its own child has it.
         let worker = thread::spawn({
             let running = Arc::clone(&running);
-            move || running.compile(&shell("exec sleep 3600"), b"")
+            move || running.compile(&shell("exec sleep 3600"), Rank::Low, b"")
         });
         while !matches!(*running.state(), State::Begun(_)) {
             thread::yield_now();
@@ -287,7 +328,7 @@ mod tests {
         let ending = Ending::default();
         let running = ending.running();
         drop(ending);
-        let error = running.compile(&shell("cat"), b"").unwrap_err();
+        let error = running.compile(&shell("cat"), Rank::Low, b"").unwrap_err();
         assert!(error_says(&error, "nobody waits"), "{error:?}");
     }
 

@@ -9,6 +9,9 @@ use crate::exit::Failure;
 pub(crate) struct Args {
     /// MiB of memory that it may take.
     memory_mib: u64,
+    /// Ends when it gets too little of a core.
+    #[arg(long)]
+    gives_up: bool,
 }
 
 /// Ends the process.
@@ -17,5 +20,5 @@ pub(crate) struct Args {
     reason = "whoever began it reads exit codes of another kind than those of a person's commands"
 )]
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    exit(contactor_runtime::work(args.memory_mib))
+    exit(contactor_runtime::work(args.memory_mib, args.gives_up))
 }

@@ -157,10 +157,10 @@ impl Engine {
     }
 
     async fn install(&self, bytes: Vec<u8>, approved: bool) -> Result<ConnectorView, EngineError> {
-        let (expected, bytes) = self.aside(move |_| (contactor_runtime::Digest::of(&bytes), bytes)).await?;
+        let look = move |_| (contactor_runtime::Digest::of(&bytes), bytes.clone(), bytes);
+        let (expected, to_load, bytes) = self.aside(look).await?;
         let grants = contactor_runtime::Grants::all();
-        let (connector, publisher) =
-            self.load_component(bytes.clone(), &expected, &grants, Origin::New).await?;
+        let (connector, publisher) = self.load_component(to_load, &expected, &grants, Origin::New).await?;
         let manifest = connector.manifest();
         if manifest.connector.id.to_string() == crate::operations::PREFIX {
             return Err(EngineError::Invalid(format!(
