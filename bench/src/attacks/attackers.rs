@@ -9,7 +9,6 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use contactor_tests::host::Host;
 use futures_util::future::join_all;
 use reqwest::StatusCode;
-use rustix::process::nice;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
@@ -18,9 +17,21 @@ use super::{ATTACKERS, Attack, Ends, Fate};
 /// How often each of them attacks.
 const PACE: Duration = Duration::from_millis(200);
 
-/// Their thread stands behind everything else: outside of a benchmark it is on another machine, and what it costs to make a component or
-/// to send it is not what the neighbour suffers from.
-const NICE: i32 = 19;
+/// Their thread has what nobody else uses: outside of a benchmark it is on another machine, and what it costs to make a component or to
+/// send it is not what the neighbour suffers from.
+fn stand_back() -> Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use thread_priority::{
+            NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+            thread_native_id,
+        };
+        let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy)
+            .map_err(|error| anyhow!("the attackers' thread: {error:?}"))?;
+    }
+    Ok(())
+}
 
 /// What is said of a component that kept the compiler busy, or waited behind one that did.
 const GIVEN_UP: [&str; 2] = ["was not compiled within", "the compiler stayed busy"];
@@ -44,7 +55,7 @@ impl Attackers {
         let shared = Arc::new(Shared::default());
         let (client, theirs) = (Client::of(host)?, Arc::clone(&shared));
         let work = move || {
-            nice(NICE)?;
+            stand_back()?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let each = (0..ATTACKERS).map(|number| client.attack(&attack, number, round, &theirs));
             runtime.block_on(join_all(each)).into_iter().collect()

@@ -1,9 +1,8 @@
 //! The artefact directory: component bytes under their digest. Nothing but a digest ever becomes a file name.
 
-use std::io::Read;
+use std::io::{self, Read as _, Write as _};
 
-use cap_std::fs::Dir;
-use contactor_runtime::write_in_pieces;
+use cap_std::fs::{Dir, File};
 use contactor_store::Digest;
 
 use crate::error::EngineError;
@@ -45,6 +44,18 @@ impl Artefacts {
         file.read_to_end(&mut bytes).map_err(EngineError::Artefacts)?;
         Ok(bytes)
     }
+}
+
+/// Writes a file to the disk, one piece after the other. A large one that is written in one go keeps the disk for as long as it takes, and
+/// every commit of the store waits behind it: the journal of the file system brings what it refers to to the disk first.
+fn write_in_pieces(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    /// What a disk writes in about the time that a small commit takes.
+    const PIECE: usize = 256 << 10;
+    for piece in bytes.chunks(PIECE) {
+        file.write_all(piece)?;
+        file.sync_data()?;
+    }
+    Ok(())
 }
 
 fn file_name(digest: &Digest) -> Result<String, EngineError> {

@@ -23,7 +23,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, component::Component};
 
-use crate::{CacheConfig, Digest, pieces::write_in_pieces};
+use crate::{CacheConfig, Digest};
 
 /// Changes whenever the layout of an entry does.
 const LAYOUT: &[u8] = b"contactor compiled component 1";
@@ -126,7 +126,7 @@ impl Cache {
         let mut file = self.dir.open_with(&unfinished, OpenOptions::new().write(true).create_new(true))?;
         let written = file
             .write_all(&self.tag(&key, digest, artefact))
-            .and_then(|()| write_in_pieces(&mut file, artefact))
+            .and_then(|()| file.write_all(artefact))
             .and_then(|()| self.dir.rename(&unfinished, &self.dir, &name));
         if written.is_err() {
             // The first error is the one to report.

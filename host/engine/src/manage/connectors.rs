@@ -157,8 +157,8 @@ impl Engine {
     }
 
     async fn install(&self, bytes: Vec<u8>, approved: bool) -> Result<ConnectorView, EngineError> {
-        let look = move |_| (contactor_runtime::Digest::of(&bytes), bytes.clone(), bytes);
-        let (expected, to_load, bytes) = self.aside(look).await?;
+        let (expected, to_load, bytes) =
+            self.aside(move |_| (contactor_runtime::Digest::of(&bytes), bytes.clone(), bytes)).await?;
         let grants = contactor_runtime::Grants::all();
         let (connector, publisher) = self.load_component(to_load, &expected, &grants, Origin::New).await?;
         let manifest = connector.manifest();
