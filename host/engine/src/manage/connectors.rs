@@ -169,9 +169,12 @@ impl Engine {
             )));
         }
         crate::active::compile_mappings(manifest, &serde_json::Value::Null)?;
+        let (id, version) = (manifest.connector.id.to_string(), manifest.connector.version.to_string());
         let (size, digest) = (bytes.len() as u64, Digest::new(expected.to_string()));
         let of_file = digest.clone();
         let kept = self.aside(move |engine| {
+            // What it was compiled to is some tens of megabytes, which the kernel takes back here.
+            drop(connector);
             let text = contactor_manifest::extract(&bytes)
                 .map_err(|error| EngineError::Invalid(format!("manifest: {error}")))?
                 .unwrap_or_default();
@@ -181,8 +184,8 @@ impl Engine {
         let text = kept.await??;
         let installed = InstalledConnector {
             digest,
-            id: manifest.connector.id.to_string(),
-            version: manifest.connector.version.to_string(),
+            id,
+            version,
             manifest: text,
             size,
             installed_at: self.now(),

@@ -169,6 +169,32 @@ async fn what_is_installed_waits_for_no_compiler_that_a_stranger_keeps_busy() {
 }
 
 #[tokio::test]
+async fn a_compiler_that_starves_behind_all_others_is_begun_again_with_a_higher_priority() {
+    let dir = tempfile::tempdir().unwrap();
+    let begun = dir.path().join("begun");
+    // What it is told after its bound of memory; with that flag it says that it starved.
+    let script = format!(
+        "cat >/dev/null; echo \"$1\" >>{}; if [ -n \"$1\" ]; then exit 4; fi; echo refused >&2; exit 3",
+        begun.display()
+    );
+    let worker = WorkerConfig {
+        program: "/bin/sh".into(),
+        arguments: vec!["-c".into(), script.into()],
+        memory_mib: 128,
+    };
+    let runtime = Runtime::<TestHost>::new(RuntimeConfig { worker: Some(worker), ..config() }).unwrap();
+    let bytes = components::misbehave();
+    let digest = Digest::of(&bytes);
+    let load = |origin| runtime.load_from(origin, bytes.clone(), &digest, &Grants::all());
+    for (origin, told) in [(Origin::New, "--gives-up\n\n"), (Origin::Installed, "\n")] {
+        let error = load(origin).await.unwrap_err();
+        assert!(matches!(&error, LoadError::Compile { reason, .. } if reason == "refused"), "{error}");
+        assert_eq!(std::fs::read_to_string(&begun).unwrap(), told, "{origin:?}");
+        std::fs::remove_file(&begun).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_component_with_two_memories_is_refused() {
     let error = refusal(two_memories()).await;
     assert!(matches!(error, LoadError::Compile { .. }), "{error}");
