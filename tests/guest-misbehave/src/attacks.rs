@@ -32,7 +32,7 @@ pub(crate) fn run(name: &str, input: String) -> Result<String, Error> {
         }),
         "copy-storm" => copy_storm(),
         "compute-and-call" => {
-            (0..number()?).for_each(|step| drop(black_box(step)));
+            (0..number()?).for_each(|step| _ = black_box(step));
             contacts::get("any").map(|contact| contact.id)
         }
         "wait" => contacts::get("wait").map(|contact| contact.id),

@@ -201,6 +201,11 @@ async fn a_neighbour_is_answered_while_guests_loop() {
     assert_unharmed(&runtime, &connector).await;
 }
 
+/// Whether threads that stand behind all others have this name: of either rank, as busy as the machine may be.
+fn is_behind(thread: Option<&str>) -> bool {
+    matches!(thread, Some("guest-idle" | "guest-overrun"))
+}
+
 #[tokio::test]
 async fn a_guest_that_computes_for_long_goes_on_behind_all_others() {
     let runtime = Runtime::new(RuntimeConfig { epoch_tick: Duration::from_millis(1), ..config() }).unwrap();
@@ -209,7 +214,7 @@ async fn a_guest_that_computes_for_long_goes_on_behind_all_others() {
     let short = run(&connector, "compute-and-call", 1).await;
     assert_eq!(short.host.thread, own, "whoever is done within a tick stays where it began");
     let long = run(&connector, "compute-and-call", 20_000_000).await;
-    assert_eq!(long.host.thread.as_deref(), Some("guest-overrun"));
+    assert!(is_behind(long.host.thread.as_deref()), "{:?}", long.host.thread);
     assert!(matches!(long.result, Ok(Reply::Run(Ok(_)))), "{:?}", long.result);
     assert_unharmed(&runtime, &connector).await;
 }
@@ -222,7 +227,8 @@ async fn the_calls_after_a_long_one_begin_behind_all_others_until_they_are_short
     let own = std::thread::current().name().map(str::to_owned);
     let thread = async |steps: u32| run(&connector, "compute-and-call", steps).await.host.thread;
     assert_eq!(thread(1).await, own);
-    assert_eq!(thread(400_000_000).await.as_deref(), Some("guest-overrun"));
+    let long = thread(400_000_000).await;
+    assert!(is_behind(long.as_deref()), "{long:?}");
     let mut behind = 0;
     while thread(1).await != own {
         behind += 1;

@@ -185,9 +185,9 @@ async fn a_compiler_that_starves_behind_all_others_is_begun_again_with_a_higher_
     let runtime = Runtime::<TestHost>::new(RuntimeConfig { worker: Some(worker), ..config() }).unwrap();
     let bytes = components::misbehave();
     let digest = Digest::of(&bytes);
-    let load = |origin| runtime.load_from(origin, bytes.clone(), &digest, &Grants::all());
+    let grants = Grants::all();
     for (origin, told) in [(Origin::New, "--gives-up\n\n"), (Origin::Installed, "\n")] {
-        let error = load(origin).await.unwrap_err();
+        let error = runtime.load_from(origin, bytes.clone(), &digest, &grants).await.unwrap_err();
         assert!(matches!(&error, LoadError::Compile { reason, .. } if reason == "refused"), "{error}");
         assert_eq!(std::fs::read_to_string(&begun).unwrap(), told, "{origin:?}");
         std::fs::remove_file(&begun).unwrap();
