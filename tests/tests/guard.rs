@@ -182,7 +182,8 @@ async fn a_mass_change_stops_after_exactly_what_is_allowed_and_a_person_lets_it_
     );
 
     // Whoever decides can look at what would be done.
-    assert_eq!(engine.preview(&world.connection, 100).await.unwrap().updates, 45);
+    let preview = engine.preview(&world.connection, 100).await.unwrap();
+    assert_eq!(preview.updates, 45, "{preview:#?}");
 
     // Enabling it again is no permission.
     partners::connect(&world.stand, partners::prefinery(&world.stand.sandbox)).await.unwrap();
