@@ -54,7 +54,7 @@ pub(crate) async fn logins(world: &mut World, host: &Host) -> Browser {
 
     world.sandbox.identity().present(Some(lena));
     let mut browser = Browser::default();
-    let back = browser.to_provider(world, host).await;
+    let back = browser.begin_at_provider(world, host).await;
     let (mut another, mut again) = (Browser::default(), browser.clone());
     assert_eq!(another.come_back(world, host, &back).await, 400, "in another browser");
     assert_eq!(browser.come_back(world, host, &back).await, 303);
@@ -62,7 +62,7 @@ pub(crate) async fn logins(world: &mut World, host: &Host) -> Browser {
     session(world, host, &mut browser).await;
 
     let mut stays = Browser::default();
-    let back = stays.to_provider(world, host).await;
+    let back = stays.begin_at_provider(world, host).await;
     assert_eq!(stays.come_back(world, host, &back).await, 303);
     assert_eq!(stays.ask(world, host, Method::GET, "/whoami", &[]).await, 200);
     stays
@@ -71,7 +71,7 @@ pub(crate) async fn logins(world: &mut World, host: &Host) -> Browser {
 /// A login that does not succeed, by a provider that repeats what it is shown if it is told to; answers how it ends.
 pub(crate) async fn refused(world: &mut World, host: &Host, echo: Option<Echo>) -> u16 {
     let mut browser = Browser::default();
-    let back = browser.to_provider(world, host).await;
+    let back = browser.begin_at_provider(world, host).await;
     if let Some(echo) = echo {
         world.mirror.echo_once(OPENID_TOKEN, echo);
     }
@@ -118,7 +118,7 @@ pub(crate) struct Browser {
 
 impl Browser {
     /// From the host to the provider and as far as its answer, which is not taken back yet.
-    async fn to_provider(&mut self, world: &mut World, host: &Host) -> Url {
+    async fn begin_at_provider(&mut self, world: &mut World, host: &Host) -> Url {
         let begin = world.request(Method::GET, host.at("/login?to=/console"));
         let mut begun = self.send(begin).await;
         assert_eq!(begun.status, 303, "{}", begun.body);
